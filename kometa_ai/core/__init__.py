@@ -1,0 +1,1 @@
+"""The vocabulary: small frozen types and pure rules, no I/O and no clock."""

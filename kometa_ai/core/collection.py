@@ -1,0 +1,117 @@
+"""A collection and its rules, whatever file they came from."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from kometa_ai.core.movie import TmdbId
+from kometa_ai.core.naming import Label, Slug
+from kometa_ai.core.problem import Problem
+
+if TYPE_CHECKING:
+    from kometa_ai.core.movie import Movie
+
+_TMDB = re.compile(r"tmdb:(\d+)", re.IGNORECASE)
+_IMDB = re.compile(r"tt\d+", re.IGNORECASE)
+_TITLE = re.compile(r"(?P<title>.+\S)\s*\((?P<year>\d{4})\)")
+
+
+class MovieRef(msgspec.Struct, frozen=True):
+    """A movie as a person names it: `tmdb:603`, `tt0133093` or `The Matrix (1999)`."""
+
+    text: str
+    tmdb_id: TmdbId | None = None
+    imdb_id: str = ""
+    title: str = ""
+    year: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> MovieRef:
+        """Read one of the three forms; raise ValueError for anything else."""
+        text = text.strip()
+        if found := _TMDB.fullmatch(text):
+            return cls(text, tmdb_id=TmdbId(int(found[1])))
+        if _IMDB.fullmatch(text):
+            return cls(text, imdb_id=text.lower())
+        if found := _TITLE.fullmatch(text):
+            return cls(text, title=found["title"].casefold(), year=int(found["year"]))
+        raise ValueError(f"{text!r} is none of tmdb:603, tt0133093 and The Matrix (1999)")
+
+    def names(self, movie: Movie) -> bool:
+        """Whether this is that movie."""
+        if self.tmdb_id is not None:
+            return movie.tmdb_id == self.tmdb_id
+        if self.imdb_id:
+            return movie.imdb_id.lower() == self.imdb_id
+        return movie.year == self.year and movie.title.casefold() == self.title
+
+
+class Collection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """One enabled, readable collection. Tags are lower-case labels; a `kai-` label means that collection's members.
+
+    `source` and `line` say where its block begins.
+    """
+
+    name: str
+    slug: Slug
+    tag: str
+    prompt: str
+    confidence_threshold: float = 0.7
+    priority: int = 0
+    include_tags: frozenset[Label] = frozenset()
+    exclude_tags: frozenset[Label] = frozenset()
+    include_movies: tuple[MovieRef, ...] = ()
+    exclude_movies: tuple[MovieRef, ...] = ()
+    source: str = ""
+    line: int = 0
+
+    @property
+    def label(self) -> Label:
+        """The managed tag as Radarr stores it."""
+        return Label(self.tag.lower())
+
+    @property
+    def prompt_hash(self) -> str:
+        """What a verdict depends on of this block: the prompt, and nothing a changed threshold or pin touches."""
+        return hashlib.sha256(self.prompt.strip().encode()).hexdigest()[:16]
+
+    @property
+    def block_hash(self) -> str:
+        """What membership depends on of this block: everything that its owner can change."""
+        rules = (
+            self.prompt.strip(),
+            self.confidence_threshold,
+            sorted(self.include_tags),
+            sorted(self.exclude_tags),
+            sorted(ref.text for ref in self.include_movies),
+            sorted(ref.text for ref in self.exclude_movies),
+            self.label,
+        )
+        return hashlib.sha256(msgspec.json.encode(rules)).hexdigest()[:16]
+
+
+class OtherCollection(msgspec.Struct, frozen=True, kw_only=True):
+    """A collection that has a block but takes no part: switched off, or skipped because of a problem."""
+
+    name: str
+    slug: Slug
+    label: Label
+
+
+class Folder(msgspec.Struct, frozen=True, kw_only=True):
+    """What Kometa's folder says, complete with what is wrong with it.
+
+    `collections` are in order of priority (highest first), then name. `unreadable_files` are those whose collections
+    cannot be known; together with `skipped` they keep us from taking an unreadable collection for a removed one.
+    """
+
+    collections: tuple[Collection, ...] = ()
+    disabled: tuple[OtherCollection, ...] = ()
+    skipped: tuple[OtherCollection, ...] = ()
+    unreadable_files: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()

@@ -1,0 +1,36 @@
+"""Slugs and tag labels."""
+
+from __future__ import annotations
+
+import re
+from typing import NewType
+
+from slugify import slugify
+
+Slug = NewType("Slug", str)
+Label = NewType("Label", str)
+"""A tag's label as Radarr stores it: lower case."""
+
+PREFIX = "KAI-"
+
+
+def slug_of(name: str) -> Slug:
+    """Transliterate to ASCII, lower-case, and make runs of anything else one hyphen.
+
+    Empty when the name holds no letter or digit that can be transliterated (an emoji, say).
+    """
+    # slugify drops some ASCII punctuation (apostrophes, the comma of 1,000) instead of separating at it.
+    separated = re.sub(
+        r"[^a-zA-Z0-9\u0080-\U0010ffff]+", "-", re.sub("[\u2018\u2019\u201a\u201b]", "-", name)
+    )
+    return Slug(slugify(separated, entities=False, decimal=False, hexadecimal=False))
+
+
+def tag_of(slug: str) -> str:
+    """The managed tag as people write it: `KAI-<slug>`."""
+    return PREFIX + slug
+
+
+def label_of(tag: str) -> Label:
+    """The same tag as Radarr stores and compares it: Radarr lower-cases every label it is given."""
+    return Label(tag.strip().lower())
