@@ -20,9 +20,7 @@ def slug_of(name: str) -> Slug:
     Empty when the name holds no letter or digit that can be transliterated (an emoji, say).
     """
     # slugify drops some ASCII punctuation (apostrophes, the comma of 1,000) instead of separating at it.
-    separated = re.sub(
-        r"[^a-zA-Z0-9\u0080-\U0010ffff]+", "-", re.sub("[\u2018\u2019\u201a\u201b]", "-", name)
-    )
+    separated = re.sub(r"[^a-zA-Z0-9\u0080-\U0010ffff]+", "-", re.sub("[\u2018\u2019\u201a\u201b]", "-", name))
     return Slug(slugify(separated, entities=False, decimal=False, hexadecimal=False))
 
 

@@ -31,6 +31,4 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def __str__(self) -> str:
         what = f"{self.collection!r}: {self.what}" if self.collection else self.what
-        return " ".join(
-            part for part in (self.where and f"{self.where}:", what, self.remedy) if part
-        )
+        return " ".join(part for part in (self.where and f"{self.where}:", what, self.remedy) if part)

@@ -1,0 +1,1 @@
+"""From verdicts to decisions: pins, tags, thresholds, hysteresis."""

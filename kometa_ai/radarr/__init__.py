@@ -1,0 +1,1 @@
+"""Radarr: read movies, tags and credits; write tags through the bulk editor."""

@@ -1,0 +1,1 @@
+"""Make Radarr's tags match the decisions: plan, then apply."""
