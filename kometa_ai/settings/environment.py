@@ -1,0 +1,192 @@
+"""From the environment to checked settings, or to everything that is wrong with it at once."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from kometa_ai.core.problem import Problem
+from kometa_ai.errors import FixConfiguration
+from kometa_ai.settings.schema import Settings, Variable, variables
+from kometa_ai.settings.values import Unusable, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from pydantic_core import ErrorDetails
+
+REQUIRED = ("RADARR_URL", "RADARR_API_KEY", "CLAUDE_API_KEY")
+_LARGEST_FILE = 64 * 1024
+_LIKELY_TYPO = 0.82
+_NAMES_ELSEWHERE = {"SMTP_HOST": "SMTP_SERVER", "SMTP_USER": "SMTP_USERNAME", "SMTP_PASS": "SMTP_PASSWORD"}
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The settings, where the value of each variable came from, and what was probably not meant."""
+
+    settings: Settings
+    sources: Mapping[str, str]
+    warnings: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    text: str
+    source: str
+
+
+def load_settings(environ: Mapping[str, str], *, required: Collection[str] = REQUIRED) -> Loaded:
+    """Read every setting from its variable, from the file that `<variable>_FILE` names, or from its default.
+
+    An empty variable counts as not set. Raises FixConfiguration with every problem there is; a problem's `source`
+    is the variable's name. `required` names the variables that must be set: some commands need fewer.
+    """
+    problems: list[Problem] = []
+    found: dict[str, _Found] = {}
+    for variable in variables().values():
+        try:
+            value = _look_up(variable, environ)
+        except _Unreadable as error:
+            problems.append(error.problem)
+            continue
+        if value:
+            found[variable.name] = value
+        elif variable.name in required:
+            problems.append(_missing(variable))
+    try:
+        settings = Settings.model_validate({name: value.text for name, value in found.items()})
+    except ValidationError as error:
+        problems += _wrong_values(error, found)
+    if problems:
+        order = list(variables())
+        problems.sort(key=lambda problem: order.index(problem.source.removesuffix("_FILE")))
+        count = f"{len(problems)} settings are" if len(problems) > 1 else "One setting is"
+        raise FixConfiguration(f"{count} missing or wrong.", problems)
+    sources = {name: found[name].source if name in found else "default" for name in variables()}
+    return Loaded(settings, sources, (*_likely_typos(environ), *_contradictions(settings)))
+
+
+class _Unreadable(Exception):
+    def __init__(self, variable: Variable, what: str, remedy: str) -> None:
+        self.problem = Problem(source=variable.name, what=what, remedy=remedy)
+
+
+def _look_up(variable: Variable, environ: Mapping[str, str]) -> _Found | None:
+    """The value under the variable's own name, else under its second one."""
+    if own := _direct_or_file(variable, variable.name, environ):
+        return own
+    if variable.alias and (other := _direct_or_file(variable, variable.alias, environ)):
+        return _Found(other.text, f"alias {variable.alias}" if other.source == "environment" else other.source)
+    return None
+
+
+def _direct_or_file(variable: Variable, name: str, environ: Mapping[str, str]) -> _Found | None:
+    direct = environ.get(name, "").strip()
+    path = environ.get(f"{name}_FILE", "").strip()
+    if direct and path:
+        raise _Unreadable(variable, f"both {name} and {name}_FILE are set.", "Keep one of the two.")
+    if path:
+        return _Found(_content(variable, f"{name}_FILE", Path(path)), f"file {path}")
+    if not direct.isascii() and not _is_text(direct):
+        raise _Unreadable(variable, "the value is not UTF-8 text.", "Write it in UTF-8.")
+    return _Found(direct, "environment") if direct else None
+
+
+def _is_text(value: str) -> bool:
+    """Whether it can be encoded: bytes that are not UTF-8 reach us as lone surrogates."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _content(variable: Variable, name: str, path: Path) -> str:
+    """The value in a file, such as a Docker secret."""
+    remedy = "Name a small text file that holds the value and that this user can read."
+    where = f"{name} names {shown(str(path))}, which"
+    try:
+        # A pipe or a device could keep us waiting or reading for ever.
+        if path.exists() and not path.is_file():
+            raise _Unreadable(variable, f"{where} is not a file.", remedy)
+        with path.open("rb") as file:
+            data = file.read(_LARGEST_FILE + 1)
+        text = data.decode("utf-8-sig").strip()
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise _Unreadable(variable, f"{where} cannot be read: {reason}.", remedy) from None
+    if len(data) > _LARGEST_FILE or "\0" in text:
+        raise _Unreadable(variable, f"{where} is too large or not text.", remedy)
+    if not text:
+        raise _Unreadable(variable, f"{where} is empty.", remedy)
+    return text
+
+
+def _missing(variable: Variable) -> Problem:
+    return Problem(
+        source=variable.name,
+        what="is not set.",
+        remedy=f"Give {variable.form} in {variable.name}, or in a file that {variable.name}_FILE names.",
+    )
+
+
+def _wrong_values(error: ValidationError, found: Mapping[str, _Found]) -> Iterator[Problem]:
+    """One problem a variable, in words that never repeat a secret."""
+    for details in error.errors(include_url=False):
+        # Not an error of its own: a default that depends on another variable, and that one is wrong.
+        if details["type"] != "default_factory_not_called":
+            yield _wrong_value(details, found)
+
+
+def _wrong_value(details: ErrorDetails, found: Mapping[str, _Found]) -> Problem:
+    name = str(details["loc"][0])
+    variable, value = variables()[name], found[name]
+    cause = details.get("ctx", {}).get("error")
+    if isinstance(cause, Unusable):
+        what, remedy = str(cause), cause.remedy
+    else:
+        what = "the value cannot be used." if variable.secret else f"{shown(value.text)} cannot be used."
+        remedy = f"Give {variable.form}."
+    if value.text[0] in "\"'" and value.text[0] == value.text[-1]:
+        remedy += " Leave the quotes away: Docker's env files keep them as part of the value."
+    if value.source != "environment":
+        what += f" (It comes from {value.source}.)"
+    return Problem(source=name, what=what, remedy=remedy)
+
+
+def _likely_typos(environ: Mapping[str, str]) -> Iterator[Problem]:
+    """Variables that are named almost like one of ours, or as other programs name the same thing."""
+    ours = [name for variable in variables().values() for name in (variable.name, variable.alias) if name]
+    known = {*ours, *(f"{name}_FILE" for name in ours)}
+    for name in sorted(set(environ) - known):
+        meant = _NAMES_ELSEWHERE.get(name) or next(iter(_similar(name, known)), None)
+        if meant:
+            yield Problem(
+                source=name,
+                what="is not a setting and has no effect.",
+                remedy=f"Did you mean {meant}?",
+                severity="warning",
+            )
+
+
+def _similar(name: str, known: set[str]) -> list[str]:
+    return difflib.get_close_matches(name.upper(), known, n=1, cutoff=_LIKELY_TYPO)
+
+
+def _contradictions(settings: Settings) -> Iterator[Problem]:
+    """Settings that are right one by one and have no effect together."""
+
+    def warning(source: str, what: str, remedy: str) -> Problem:
+        return Problem(source=source, what=what, remedy=remedy, severity="warning")
+
+    if settings.notification_recipients and not settings.smtp_server:
+        yield warning("NOTIFICATION_RECIPIENTS", "no e-mail is sent without a mail server.", "Set SMTP_SERVER.")
+    if settings.smtp_server and not settings.notification_recipients:
+        yield warning("SMTP_SERVER", "no e-mail is sent without a recipient.", "Set NOTIFICATION_RECIPIENTS.")
+    if bool(settings.smtp_username) != bool(settings.smtp_password):
+        yield warning("SMTP_USERNAME", "user and password only work together.", "Set SMTP_USERNAME and SMTP_PASSWORD.")

@@ -1,0 +1,251 @@
+"""Every setting exactly once: its variable, its type, its default and what it is for.
+
+The variable's name is the field's in capitals. Text that is not set is empty, never None.
+"""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from datetime import time, timedelta
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import AllowInfNan, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+from kometa_ai.settings import values
+from kometa_ai.settings.values import Window, only_text
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a value looks like (it completes "Give …"), and whether it is never shown."""
+
+    text: str
+    secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a setting does, how its default reads where the value does not say it, and a second name for it."""
+
+    help: str
+    default: str = ""
+    alias: str = ""
+
+
+def _read(parse: Any) -> BeforeValidator:  # noqa: ANN401 - any of the parsers, whatever it returns
+    return BeforeValidator(only_text(parse))
+
+
+def _own_address() -> str:
+    host = socket.gethostname()
+    return f"kometa-ai@{host if host.replace('-', '').replace('.', '').isalnum() else 'localhost'}"
+
+
+Key = Annotated[SecretStr, _read(values.key), Form("a key", secret=True)]
+Password = Annotated[SecretStr, Form("a password", secret=True)]
+Line = Annotated[str, _read(values.one_line), Form("text on one line")]
+Model = Annotated[str, _read(values.model), Form("the id of a model")]
+Url = Annotated[str, _read(values.http_url), Form("an address such as http://host:8080/path")]
+RadarrUrl = Annotated[str, _read(values.radarr_url), Form("an address such as http://radarr:7878")]
+ClaudeUrl = Annotated[str, _read(values.claude_url), Form("an address such as https://api.anthropic.com")]
+Host = Annotated[str, _read(values.host), Form("a host name or an IP address")]
+Yes = Annotated[bool, _read(values.boolean), Form("true or false")]
+Number = Annotated[int, _read(values.whole_number)]
+Words = _read(str.lower)
+Address = Annotated[str, _read(values.address), Form("an e-mail address")]
+Addresses = Annotated[tuple[str, ...], _read(values.addresses), Form("e-mail addresses separated by commas")]
+AppriseUrls = Annotated[tuple[SecretStr, ...], _read(values.apprise_urls), Form("Apprise addresses", secret=True)]
+Zone = Annotated[ZoneInfo, _read(values.time_zone), Form("an IANA time zone")]
+Clock = Annotated[time, _read(values.time_of_day), Form("a time of day, HH:MM")]
+Windows = Annotated[tuple[Window, ...], _read(values.windows), Form("windows such as 18:00-23:30")]
+Duration = Annotated[timedelta | None, _read(values.duration), Form("a duration such as 90s, 30m, 6h or 1d")]
+Interval = Annotated[str, _read(values.interval), Form("an interval or a cron expression")]
+UrlPath = Annotated[str, _read(values.url_path), Form("a path such as /kometa-ai")]
+Folder = Annotated[Path, _read(values.one_line), Form("a folder")]
+
+
+class Settings(BaseModel):
+    """All settings, checked. Built by `load_settings`; `Settings(batch_size=20)` is fine in a test."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=str.upper, validate_by_name=True, hide_input_in_errors=True
+    )
+
+    radarr_url: Annotated[RadarrUrl, About("Radarr's address; a path prefix (URL base) is kept.", "required")] = ""
+    radarr_api_key: Annotated[Key, About("Radarr's key: Settings, General, Security.", "required")] = SecretStr("")
+
+    claude_api_key: Annotated[
+        Key, About("The key for Claude; `ANTHROPIC_API_KEY` is accepted too.", "required", "ANTHROPIC_API_KEY")
+    ] = SecretStr("")
+    claude_model: Annotated[Model, About("The model that decides.")] = "claude-sonnet-5-5"
+    claude_review_model: Annotated[
+        Model, About("The model that takes the second look at close calls.", "as `CLAUDE_MODEL`")
+    ] = Field(default_factory=lambda data: data["claude_model"])
+    claude_batches: Annotated[
+        Literal["auto", "off", "on"],
+        _read(values.on_off_auto),
+        Form("auto, off or on"),
+        About(
+            "Anthropic's batches, half the price and slower: `auto`, `off`, `on`. "
+            "`auto`: unattended runs forecast above 1 USD."
+        ),
+    ] = "auto"
+    claude_base_url: Annotated[
+        ClaudeUrl,
+        About("The API's address, without `/v1`; `ANTHROPIC_BASE_URL` is accepted too.", alias="ANTHROPIC_BASE_URL"),
+    ] = "https://api.anthropic.com"
+
+    batch_size: Annotated[
+        Number,
+        Field(ge=1, le=300),
+        Form("a whole number from 1 to 300"),
+        About("Movies per request, 1 to 300; more is cheaper and less accurate."),
+    ] = 50
+    max_concurrent_requests: Annotated[
+        Number, Field(ge=1), Form("a whole number, 1 or more"), About("Requests to Claude at the same time.")
+    ] = 4
+    max_cost_per_run: Annotated[
+        Decimal,
+        Field(ge=0),
+        AllowInfNan(allow_inf_nan=False),
+        Form("an amount in USD such as 2.50; 0 is no limit"),
+        About("What a run may spend, in USD; what is left over is done by the next run. 0: no limit."),
+    ] = Decimal(0)
+    run_timeout: Annotated[
+        Duration, About("How long a run may take, such as `6h`; progress is saved and the next run resumes.", "none")
+    ] = None
+    radarr_credits: Annotated[Yes, About("Read directors and cast from Radarr.")] = True
+    removal_limit: Annotated[
+        Number,
+        Field(ge=0, le=100),
+        Form("a percentage from 0 to 100"),
+        About(
+            "Safety brake: percent of a collection's members (and more than 5) that one run may untag while its "
+            "block has not changed; more is held back and reported. 100: no limit."
+        ),
+    ] = 25
+
+    smtp_server: Annotated[Host, About("The mail server; without one no e-mail is sent.", "none")] = ""
+    smtp_port: Annotated[
+        Number, Field(ge=1, le=65535), Form("a port from 1 to 65535"), About("The mail server's port.")
+    ] = 25
+    smtp_username: Annotated[Line, About("User at the mail server, if it wants one.", "none")] = ""
+    smtp_password: Annotated[Password, About("Password at the mail server.", "none")] = SecretStr("")
+    smtp_security: Annotated[
+        Literal["auto", "none", "starttls", "tls"],
+        Words,
+        Form("auto, none, starttls or tls"),
+        About("`auto`, `none`, `starttls`, `tls`. `auto`: TLS on 465, else STARTTLS where it is offered."),
+    ] = "auto"
+    smtp_from: Annotated[Address, About("Sender of the e-mail.", "`kometa-ai@<host>`")] = Field(
+        default_factory=_own_address
+    )
+    notification_recipients: Annotated[Addresses, About("Who gets the e-mail, separated by commas.", "none")] = ()
+    apprise_urls: Annotated[
+        AppriseUrls, About("Where else to report: any service Apprise knows, separated by commas.", "none")
+    ] = ()
+    notify_on: Annotated[
+        Literal["always", "changes", "problems"],
+        Words,
+        Form("always, changes or problems"),
+        About("When to report: `always`, `changes`, `problems`."),
+    ] = "always"
+
+    schedule_interval: Annotated[
+        Interval, About("How often: `30m`, `6h`, `1d`, `2d`, `1w`, `1mo`, or a five-field cron expression.")
+    ] = "1d"
+    schedule_start_time: Annotated[Clock, About("The time of day an interval counts from, `HH:MM`.")] = time(3)
+    schedule_blackout: Annotated[
+        Windows, About("No run starts inside, such as `18:00-23:30,02:00-03:00`.", "none")
+    ] = ()
+    tz: Annotated[Zone, About("Time zone, an IANA name such as `Europe/Berlin`.")] = ZoneInfo("UTC")
+
+    after_changes_command: Annotated[
+        Line,
+        About(
+            "Run when tags have changed, given the collections' names as `A|B`, "
+            "as Kometa's `--run-collections` takes them.",
+            "none",
+        ),
+    ] = ""
+    after_changes_url: Annotated[Url, About("Called when tags have changed, given the same names.", "none")] = ""
+
+    http_host: Annotated[Host, About("Address the HTTP server listens on.", "`127.0.0.1`; `0.0.0.0` in the image")] = (
+        "127.0.0.1"
+    )
+    http_port: Annotated[
+        Number, Field(ge=0, le=65535), Form("a port from 0 to 65535"), About("Its port. 0: no HTTP server.")
+    ] = 7880
+    http_api_key: Annotated[Key, About("The key its callers need.", "generated, kept in `STATE_DIR/api_key`")] = (
+        SecretStr("")
+    )
+    http_url_base: Annotated[UrlPath, About("Its path prefix behind a proxy, such as `/kometa-ai`.", "none")] = ""
+
+    config_dir: Annotated[Folder, About("Kometa's folder; it is only ever read.")] = Path("/app/kometa-config")
+    state_dir: Annotated[Folder, About("Where decisions are kept.")] = Path("/app/state")
+    log_dir: Annotated[Folder, About("Where `kometa-ai.log` is written.")] = Path("/app/logs")
+    debug_logging: Annotated[Yes, About("Log every detail.")] = False
+    log_format: Annotated[
+        Literal["auto", "json", "console"],
+        Words,
+        Form("auto, json or console"),
+        About(
+            "Form of the log on stderr: `auto`, `json`, `console`. `auto`: console on a terminal, else JSON. "
+            "The file is always JSON."
+        ),
+    ] = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One setting as its operator sees it."""
+
+    name: str
+    field: str
+    help: str
+    form: str
+    secret: bool
+    default: str
+    alias: str
+
+
+@cache
+def variables() -> dict[str, Variable]:
+    """Every variable by its name, in the order of the README."""
+    return {variable.name: variable for variable in map(_variable, Settings.model_fields)}
+
+
+def _variable(field: str) -> Variable:
+    info = Settings.model_fields[field]
+    (form,) = (mark for mark in info.metadata if isinstance(mark, Form))
+    (about,) = (mark for mark in info.metadata if isinstance(mark, About))
+    return Variable(
+        name=field.upper(),
+        field=field,
+        help=about.help,
+        form=form.text,
+        secret=form.secret,
+        default=about.default or f"`{as_text(info.default)}`",
+        alias=about.alias,
+    )
+
+
+def as_text(value: object) -> str:
+    """A value as it would be written into its variable."""
+    match value:
+        case bool():
+            text = str(value).lower()
+        case time():
+            text = f"{value:%H:%M}"
+        case timedelta():
+            text = f"{int(value.total_seconds())}s"
+        case tuple() if not isinstance(value, Window):
+            text = ",".join(map(as_text, value))
+        case _:
+            text = "" if value is None else str(value)
+    return text

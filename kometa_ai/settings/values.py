@@ -1,0 +1,277 @@
+"""From the text of a variable to a value, or to what is wrong with it and what to write instead.
+
+No message repeats what was given where it may hold a secret: keys, and addresses, which can carry a password or
+are a key that was put into the wrong variable.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from datetime import UTC, datetime, time, timedelta
+from email import policy
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
+
+from cronsim import CronSim, CronSimError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_SHOWN = 60
+
+
+class Unusable(ValueError):
+    """A value that cannot be used: what is wrong with it, and what to write instead."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(what)
+        self.remedy = remedy
+
+
+class Window(NamedTuple):
+    """A part of the day, `end` not included; it reaches over midnight when it ends before it starts."""
+
+    start: time
+    end: time
+
+    def covers(self, moment: time) -> bool:
+        """Whether that time of day lies inside."""
+        if self.start < self.end:
+            return self.start <= moment < self.end
+        return moment >= self.start or moment < self.end
+
+    def __str__(self) -> str:
+        return f"{self.start:%H:%M}-{self.end:%H:%M}"
+
+
+def shown(text: str) -> str:
+    """A value as a message repeats it: quoted, on one line, and not at any length."""
+    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")
+
+
+def boolean(text: str) -> bool:
+    """`true`, `yes`, `on`, `1` and their opposites, in any case."""
+    match text.lower():
+        case "true" | "yes" | "on" | "1":
+            return True
+        case "false" | "no" | "off" | "0":
+            return False
+    raise Unusable(f"{shown(text)} is neither true nor false.", "Write true or false.")
+
+
+def on_off_auto(text: str) -> str:
+    """`auto`, or a boolean as `on` and `off`: YAML and Compose like to turn those two into booleans."""
+    return text.lower() if text.lower() == "auto" else ("on" if boolean(text) else "off")
+
+
+def whole_number(text: str) -> int:
+    """Digits with an optional sign."""
+    if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
+        raise Unusable(f"{shown(text)} is not a whole number.", "Write digits only.")
+    return int(text)
+
+
+def key(text: str) -> str:
+    """A key as it can stand in an HTTP header."""
+    if not re.fullmatch(r"[!#-&(-~]+", text):
+        raise Unusable(
+            "the key holds a space, a line break, a quote or a character outside ASCII.",
+            "Copy it again, alone on one line and without quotes.",
+        )
+    return text
+
+
+def model(text: str) -> str:
+    """The id of a model."""
+    if not re.fullmatch(r"[\w.:@/-]+", text, re.ASCII):
+        raise Unusable(f"{shown(text)} is not the id of a model.", "Write an id such as claude-sonnet-5-5.")
+    return text
+
+
+def http_url(text: str) -> str:
+    """An http or https address with its path prefix, without the slash at the end."""
+    if re.search(r"[\s\x00-\x1f\x7f\"'<>\\]", text):
+        raise Unusable("the address holds a space, a quote or a control character.", "Write it without.")
+    try:
+        parts = urlsplit(text)
+        port_is_usable = parts.port != 0
+    except ValueError:
+        raise Unusable("the address has a wrong port or host.", "Write it like http://host:7878.") from None
+    if parts.scheme not in {"http", "https"}:
+        raise Unusable("the address does not begin with http:// or https://.", "Write it like http://host:7878.")
+    if not parts.hostname or not port_is_usable:
+        raise Unusable("the address has no host, or port 0.", "Write it like http://host:7878.")
+    return text.rstrip("/")
+
+
+def base_url(text: str) -> str:
+    """An address that paths are added to: no query, no fragment."""
+    url = http_url(text)
+    if "?" in url or "#" in url:
+        raise Unusable("the address has a query or a fragment (`?` or `#`).", "Leave that part out.")
+    return url
+
+
+def radarr_url(text: str) -> str:
+    """Radarr's address, with its URL base and without the path of its API."""
+    return _without(base_url(text), r"/api(/v\d+)?", "leave /api away: it is added. A URL base such as /radarr stays.")
+
+
+def claude_url(text: str) -> str:
+    """The address of Claude's API, without `/v1`: the SDK adds that."""
+    return _without(base_url(text), r"/v1(/messages)?", "leave /v1 away: it is added.")
+
+
+def _without(url: str, ending: str, remedy: str) -> str:
+    if found := re.search(f"{ending}$", url, re.IGNORECASE):
+        raise Unusable(f"the address ends in {found[0]}.", f"Write it as far as that, and {remedy}")
+    return url
+
+
+def host(text: str) -> str:
+    """A host name or an IP address; the port has a variable of its own."""
+    bare = text.removeprefix("[").removesuffix("]")
+    if re.fullmatch(r"[\w.-]+", bare) or re.fullmatch(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.%\w]*", bare):
+        return bare
+    raise Unusable(
+        f"{shown(text)} is not a host name." if "@" not in text else "there is a user in the host name.",
+        "Write the name or the IP address alone, without scheme and port.",
+    )
+
+
+def url_path(text: str) -> str:
+    """A URL base such as `/kometa-ai`, with a slash before and none behind; `/` alone is none."""
+    if not re.fullmatch(r"[\w.~/-]+", text, re.ASCII) or "//" in text or re.search(r"(^|/)\.\.?(/|$)", text):
+        raise Unusable(f"{shown(text)} is not a path.", "Write it like /kometa-ai.")
+    bare = text.strip("/")
+    return f"/{bare}" if bare else ""
+
+
+def addresses(text: str) -> tuple[str, ...]:
+    """E-mail addresses, each alone or as `Name <address>`, separated by commas or line breaks."""
+    found: list[str] = []
+    for entry in _entries(text):
+        parsed = policy.default.header_factory("To", entry).addresses
+        # A line break or a stray sign is a defect the parser repairs in silence; what it made of it shows.
+        if len(parsed) != 1 or not re.fullmatch(r"[^\s@<>,;:\"]+@[\w.-]+", parsed[0].addr_spec):
+            raise Unusable(
+                f"{shown(entry)} is not an e-mail address.",
+                "Write addresses separated by commas, such as me@example.org, Ann <ann@example.org>.",
+            )
+        found.append(str(parsed[0]))
+    return tuple(found)
+
+
+def address(text: str) -> str:
+    """One e-mail address, alone or as `Name <address>`."""
+    found = addresses(text)
+    if len(found) != 1:
+        raise Unusable(f"{shown(text)} is not one e-mail address.", "Write one, such as kometa-ai@example.org.")
+    return found[0]
+
+
+def _entries(text: str) -> list[str]:
+    """Split at commas and line breaks that do not stand in a quoted name."""
+    entries = re.findall(r'(?:"(?:\\.|[^"\\\n])*"|[^,\n\r])+', text)
+    return [entry.strip() for entry in entries if entry.strip()]
+
+
+def apprise_urls(text: str) -> tuple[str, ...]:
+    """Apprise addresses, separated by commas or white space; a comma inside one stays."""
+    # As Apprise itself does it: a comma separates only where another address begins behind it.
+    found = [url.strip(",") for url in re.split(r"\s+|,\s*(?=[a-zA-Z][a-zA-Z0-9+.-]{1,20}://)", text)]
+    urls = tuple(url for url in found if url)
+    if not all(re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://.", url) for url in urls):
+        raise Unusable("one of the addresses has no service in front.", "Write each like discord://… or ntfy://….")
+    return urls
+
+
+def time_zone(text: str) -> ZoneInfo:
+    """An IANA name such as Europe/Berlin."""
+    try:
+        return ZoneInfo(text)
+    except (OSError, ValueError, KeyError):
+        names = {name.lower(): name for name in available_timezones()}
+        near = difflib.get_close_matches(text.lower(), names, n=1, cutoff=0.7)
+        hint = f"Did you mean {names[near[0]]}?" if near else "Write an IANA name such as Europe/Berlin or UTC."
+        raise Unusable(f"{shown(text)} is not a time zone.", hint) from None
+
+
+def time_of_day(text: str) -> time:
+    """`HH:MM` on the 24-hour clock."""
+    found = re.fullmatch(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", text)
+    if found is None:
+        raise Unusable(f"{shown(text)} is not a time of day.", "Write HH:MM from 00:00 to 23:59.")
+    return time(int(found[1]), int(found[2]))
+
+
+def windows(text: str) -> tuple[Window, ...]:
+    """`18:00-23:30,…`; a window may reach over midnight, and 24:00 ends the day."""
+    found: list[Window] = []
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        start, dash, end = (part.strip() for part in entry.partition("-"))
+        if not dash:
+            raise Unusable(f"{shown(entry)} is not a window.", "Write windows like 18:00-23:30,02:00-03:00.")
+        window = Window(time_of_day(start), time() if end == "24:00" else time_of_day(end))
+        if window.start == window.end:
+            raise Unusable(f"{shown(entry)} ends where it begins.", "Write two different times.")
+        found.append(window)
+    if all(any(window.covers(time(*divmod(minute, 60))) for window in found) for minute in range(24 * 60)):
+        raise Unusable("the windows leave no minute of the day to start a run in.", "Leave a gap between them.")
+    return tuple(found)
+
+
+def duration(text: str) -> timedelta | None:
+    """`90s`, `30m`, `6h` or `1d`; `0` is none."""
+    if text == "0":
+        return None
+    found = re.fullmatch(r"0*([1-9][0-9]{0,6})\s*([smhd])", text.lower())
+    if found is None:
+        raise Unusable(f"{shown(text)} is not a duration.", "Write a number and s, m, h or d, such as 90s or 6h.")
+    unit = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}[found[2]]
+    return timedelta(**{unit: int(found[1])})
+
+
+def interval(text: str) -> str:
+    """`30m`, `6h`, `2d`, `1w`, `1mo`, or a cron expression, in one spelling."""
+    if len(text.split()) > 1:
+        return _cron(text)
+    # `1M` is refused: whether a minute or a month was meant cannot be told, and a minute would be expensive.
+    if re.fullmatch(r"[1-9][0-9]{0,3}(m|mo|[hHdDwW])", text):
+        return text.lower()
+    raise Unusable(
+        f"{shown(text)} is not an interval.",
+        "Write a number and m, h, d, w or mo, such as 6h or 1mo, or a cron expression such as 0 3 * * 1.",
+    )
+
+
+def _cron(text: str) -> str:
+    fields = text.split()
+    if len(fields) != 5:  # noqa: PLR2004 - minute, hour, day of month, month, day of week
+        raise Unusable(f"{shown(text)} has {len(fields)} fields.", "Write a cron expression of five, or 1d or 6h.")
+    try:
+        next(CronSim(text, datetime(2024, 1, 1, tzinfo=UTC)))
+    except CronSimError as error:
+        reason = str(error).removeprefix("Bad ")
+        raise Unusable(f"{shown(text)}: the {reason} field cannot be used.", "Write one like 0 3 * * 1.") from None
+    except StopIteration:
+        raise Unusable(f"{shown(text)} names no date that ever comes.", "Write one like 0 3 * * 1.") from None
+    return " ".join(fields)
+
+
+def one_line(text: str) -> str:
+    """Text without line breaks and other control characters."""
+    if re.search(r"[\x00-\x1f\x7f-\x9f]", text):
+        raise Unusable("the value holds a line break or another control character.", "Write it on one line.")
+    return text
+
+
+def only_text(parse: Callable[[str], object]) -> Callable[[object], object]:
+    """The same for a validator: what is text is read, what is a value already is left to its type."""
+
+    def read(value: object) -> object:
+        return parse(value) if isinstance(value, str) else value
+
+    return read
