@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import NewType
+from typing import NamedTuple, NewType
 
 import msgspec
 
@@ -47,7 +47,27 @@ class Movie(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return f"{self.title} ({self.year})" if self.year else self.title
 
 
-def metadata_hash(movie: Movie, credits: Credits) -> str:
+class Fingerprint(NamedTuple):
+    """The metadata hash with the credits that are known, and without any."""
+
+    full: str
+    blind: str
+
+    def covers(self, decided_from: str) -> bool:
+        """Whether a decision made from that hash was made from this movie.
+
+        A decision made before the credits were known still holds: the movie has not changed, we only know more.
+        """
+        return decided_from in (self.full, self.blind)
+
+
+def fingerprint(movie: Movie) -> Fingerprint:
+    """Both hashes of a movie."""
+    blind = metadata_hash(movie, NO_CREDITS)
+    return Fingerprint(metadata_hash(movie, movie.credits) if movie.credits != NO_CREDITS else blind, blind)
+
+
+def metadata_hash(movie: Movie, people: Credits) -> str:
     """The SHA-256 of what a decision is made from, in hex: title, year, plot, genres, directors, five actors.
 
     Nothing volatile is in it (ratings, keywords, images, dates), so that Radarr's daily refresh asks nothing again.
@@ -57,7 +77,7 @@ def metadata_hash(movie: Movie, credits: Credits) -> str:
         "year": movie.year,
         "plot": movie.plot,
         "genres": sorted(movie.genres),
-        "directors": sorted(credits.directors),
-        "actors": sorted(credits.actors[:ACTORS_HASHED]),
+        "directors": sorted(people.directors),
+        "actors": sorted(people.actors[:ACTORS_HASHED]),
     }
     return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,144 @@
+"""Read verdicts from an answer; say which movies it leaves open. Pure, and never raises.
+
+Accepted are the form that is asked for, the form where every movie is in `decisions`, either of them with prose or
+code fences around it, and either of them cut off or broken in the middle: whole entries are kept, nothing is invented.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from kometa_ai.core.decision import EXCLUDED, Verdict
+from kometa_ai.decisions.policy import pick
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from collections.abc import Set as AbstractSet
+
+REASON_LENGTH = 300
+
+_OPENINGS_TRIED = 50
+_DECODER = json.JSONDecoder()
+_EXCLUDED_LIST = re.compile(r'"excluded"\s*:\s*\[')
+# Only a number that is followed by a comma or a bracket is known to be whole: 12 may be the beginning of 123.
+_WHOLE_NUMBER = re.compile(r"\s*(-?\d{1,9})\s*([,\]])")
+
+
+class _Entry(msgspec.Struct):
+    """One decision as it comes: loosely typed numbers are accepted, as other models send them."""
+
+    movie_id: int
+    include: bool
+    confidence: float
+    reason: str | None = None
+    reasoning: str | None = None
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """What an answer says: verdicts by movie_id, ids of ours it leaves open, ids that were never sent."""
+
+    verdicts: Mapping[int, Verdict]
+    missing: frozenset[int]
+    unknown: frozenset[int]
+
+
+def read_answer(text: str, sent: AbstractSet[int], standing: AbstractSet[int] = frozenset()) -> Reading:
+    """Read an answer about the movies numbered `sent`; `standing` are those that are members now.
+
+    Two verdicts on one movie: the higher confidence, on a tie what keeps the membership as it is. Entries whose
+    confidence is not a number from 0 to 1 say nothing, and their movie counts as missing.
+    """
+    verdicts: dict[int, Verdict] = {}
+    unknown: set[int] = set()
+    for movie_id, verdict in _found(text):
+        if movie_id not in sent:
+            unknown.add(movie_id)
+        elif (other := verdicts.get(movie_id)) is None:
+            verdicts[movie_id] = verdict
+        else:
+            verdicts[movie_id] = pick(other, verdict, standing=movie_id in standing)
+    return Reading(verdicts=verdicts, missing=frozenset(sent - verdicts.keys()), unknown=frozenset(unknown))
+
+
+def _found(text: str) -> Iterator[tuple[int, Verdict]]:
+    answer = _whole_answer(text)
+    if answer is not None:
+        entries, excluded = answer.get("decisions"), answer.get("excluded")
+    else:
+        entries, excluded = list(_whole_objects(text)), list(_whole_numbers(text))
+    for entry in entries if isinstance(entries, list) else ():
+        if (found := _verdict(entry)) is not None:
+            yield found
+    for movie_id in excluded if isinstance(excluded, list) else ():
+        if isinstance(movie_id, int) and not isinstance(movie_id, bool):
+            yield movie_id, EXCLUDED
+
+
+def _whole_answer(text: str) -> dict[str, Any] | None:
+    """The answer where it is whole, whatever stands around it."""
+    keys = [position for key in ('"decisions"', '"excluded"') if (position := text.find(key)) != -1]
+    if not keys:
+        return None
+    # Prose and a collection's name may hold braces too: the answer begins at one of those before its first key.
+    for start in _positions(text, "{", before=min(keys))[:_OPENINGS_TRIED]:
+        value = _decode(text, start)
+        if isinstance(value, dict) and ("decisions" in value or "excluded" in value):
+            return value
+    return None
+
+
+def _positions(text: str, what: str, *, before: int) -> list[int]:
+    return [position for position in range(before) if text.startswith(what, position)]
+
+
+def _decode(text: str, start: int) -> Any:  # noqa: ANN401 - any JSON value
+    try:
+        return _DECODER.raw_decode(text, start)[0]
+    except (ValueError, RecursionError):
+        return None
+
+
+def _whole_objects(text: str) -> Iterator[dict[str, Any]]:
+    """Every whole object in a broken answer that could be a decision."""
+    start = text.find("{")
+    while start != -1:
+        try:
+            value, end = _DECODER.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            end = start + 1
+        else:
+            if isinstance(value, dict):
+                yield value
+        start = text.find("{", end)
+
+
+def _whole_numbers(text: str) -> Iterator[int]:
+    """The whole numbers of a broken answer's `excluded`."""
+    for opening in _EXCLUDED_LIST.finditer(text):
+        position = opening.end()
+        while number := _WHOLE_NUMBER.match(text, position):
+            yield int(number[1])
+            if number[2] == "]":
+                break
+            position = number.end()
+
+
+def _verdict(entry: object) -> tuple[int, Verdict] | None:
+    try:
+        found = msgspec.convert(entry, _Entry, strict=False)
+    except (msgspec.ValidationError, RecursionError, OverflowError):
+        return None
+    if not math.isfinite(found.confidence) or not 0 <= found.confidence <= 1:
+        return None
+    reason = (found.reason or found.reasoning or "").strip()[:REASON_LENGTH]
+    return found.movie_id, Verdict(include=found.include, confidence=_step(found.confidence), reason=reason)
+
+
+def _step(confidence: float) -> float:
+    """The nearest step of 0.05."""
+    return round(confidence * 20) / 20

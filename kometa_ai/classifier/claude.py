@@ -1,0 +1,219 @@
+"""Claude, through the official SDK. The one module that imports it, and only when there is something to ask.
+
+Retries are ours (`asking`), not the SDK's: it obeys a `retry-after` of a day, and repeats what cannot succeed.
+"""
+
+from __future__ import annotations
+
+import re
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Self
+
+import structlog
+
+from kometa_ai.classifier.prices import tokens_in
+from kometa_ai.classifier.prompts import SCHEMA, SYSTEM
+from kometa_ai.classifier.provider import Ending, Failure, Reply, Request, RequestFailed, Usage
+from kometa_ai.errors import CheckClaude
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import anthropic
+    from anthropic.types import Message
+
+TIMEOUT = 300.0
+"""Seconds. The first request with a schema waits for its grammar to be compiled, up to three minutes."""
+
+_log = structlog.get_logger()
+
+_MANUALLY_CACHED_FROM = {"claude-haiku-4-5": 4096, "claude-opus-4-5": 4096, "claude-opus-4-6": 4096}
+_CACHED_FROM = 1024
+_CACHED_FROM_CURRENT = 512
+_CURRENT = re.compile(r"claude-(haiku|sonnet|opus)-5-5|claude-(opus|fable)-5.*")
+
+# Messages are all that tells a spent credit and a reached spend limit from an ordinary bad request: both are 400.
+_CREDIT = re.compile(r"credit balance|usage limits|organization.{0,20}(on hold|disabled)|billing", re.IGNORECASE)
+_SCHEMA_REFUSED = re.compile(r"schema|grammar|output_config|output format", re.IGNORECASE)
+_SPEND_LIMITS = frozenset({"enforced_spend_limit_reached", "contract_spend_limit_reached"})
+
+
+class Claude:
+    """Anthropic's Messages API as a provider."""
+
+    def __init__(self, api_key: str, base_url: str | None = None) -> None:
+        self._api_key = api_key
+        self._base_url = base_url or None
+        self._opened: anthropic.AsyncAnthropic | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._opened is not None:
+            await self._opened.close()
+
+    @property
+    def _client(self) -> anthropic.AsyncAnthropic:
+        if self._opened is None:
+            from anthropic import AsyncAnthropic  # noqa: PLC0415 - takes seconds, and settled runs ask nothing
+
+            self._opened = AsyncAnthropic(
+                api_key=self._api_key,
+                base_url=self._base_url,
+                max_retries=0,
+                timeout=TIMEOUT,
+            )
+        return self._opened
+
+    def caches(self, tokens: int, model: str) -> bool:
+        """Whether a prefix of that many tokens reaches the model's minimum; a shorter one is silently not cached."""
+        default = _CACHED_FROM_CURRENT if _CURRENT.fullmatch(model) else _CACHED_FROM
+        return tokens + tokens_in(SYSTEM) >= _MANUALLY_CACHED_FROM.get(model, default)
+
+    async def ask(self, request: Request) -> Reply:
+        """Send one request; see Provider."""
+        client = self._client
+        from anthropic import AnthropicError  # noqa: PLC0415 - loaded with the client
+
+        started = perf_counter()
+        try:
+            message = await client.messages.create(**_arguments(request))
+        except AnthropicError as error:
+            failure = _translate(error, request.model)
+            _log.debug("claude.call", outcome=str(failure), seconds=round(perf_counter() - started, 3))
+            raise failure from error
+        try:
+            reply = _reply(message)
+        except (AttributeError, TypeError) as error:
+            # The SDK checks nothing: a proxy's page arrives as a string where a message should be.
+            raise RequestFailed(
+                Failure.UNREADABLE, "What answered at Claude's address is not Claude: check CLAUDE_BASE_URL."
+            ) from error
+        _log.debug(
+            "claude.call",
+            outcome=reply.ending,
+            seconds=round(perf_counter() - started, 3),
+            request_id=message._request_id,  # noqa: SLF001 - public by the SDK's documentation
+            input_tokens=reply.usage.input_tokens,
+            cache_read_tokens=reply.usage.cache_read_tokens,
+            cache_write_tokens=reply.usage.cache_write_tokens,
+            output_tokens=reply.usage.output_tokens,
+        )
+        return reply
+
+
+def _arguments(request: Request) -> dict[str, Any]:
+    movies: dict[str, Any] = {"type": "text", "text": request.movies}
+    if request.cache:
+        movies["cache_control"] = {"type": "ephemeral"}
+    output_config: dict[str, Any] = {"format": {"type": "json_schema", "schema": SCHEMA}}
+    arguments: dict[str, Any] = {
+        "model": request.model,
+        "max_tokens": request.expected_tokens,
+        "system": SYSTEM,
+        "messages": [{"role": "user", "content": [movies, {"type": "text", "text": request.collection}]}],
+        "output_config": output_config,
+    }
+    # Thinking is billed as output and a verdict needs little of it. What can be turned off differs by model.
+    if request.model.startswith("claude-haiku-5"):
+        arguments["thinking"] = {"type": "disabled"}
+    elif request.model.startswith("claude-sonnet-5-5"):
+        arguments["thinking"] = {"type": "between_tools"}
+        output_config["effort"] = "low"
+    elif request.model.startswith(("claude-sonnet-5", "claude-opus-5", "claude-fable-5")):
+        output_config["effort"] = "low"
+    return arguments
+
+
+def _reply(message: Message) -> Reply:
+    # A response may begin with thinking blocks, and a refusal may have no text at all.
+    text = "".join(block.text for block in message.content or () if block.type == "text")
+    ending = {
+        "refusal": Ending.REFUSED,
+        "max_tokens": Ending.TRUNCATED,
+        "model_context_window_exceeded": Ending.TRUNCATED,
+    }
+    usage = message.usage
+    return Reply(
+        text=text,
+        ending=ending.get(message.stop_reason or "", Ending.COMPLETE),
+        usage=Usage(
+            requests=1,
+            input_tokens=usage.input_tokens or 0,
+            cache_write_tokens=usage.cache_creation_input_tokens or 0,
+            cache_read_tokens=usage.cache_read_input_tokens or 0,
+            output_tokens=usage.output_tokens or 0,
+        ),
+    )
+
+
+def _translate(error: anthropic.AnthropicError, model: str) -> RequestFailed | CheckClaude:
+    from anthropic import APIConnectionError, APIStatusError  # noqa: PLC0415
+
+    if isinstance(error, APIConnectionError):
+        return RequestFailed(Failure.NO_CONNECTION, f"Claude could not be reached: {error.__cause__ or error}.")
+    if not isinstance(error, APIStatusError):
+        return RequestFailed(Failure.UNREADABLE, f"Claude's answer could not be read: {error}.")
+    message = _message(error)
+    stop = _stopping(error.status_code, message, _code(error), model)
+    if stop is not None:
+        return stop
+    failure = _FAILURES.get(error.status_code)
+    if failure is None:
+        failure = Failure.SERVER_ERROR if error.status_code >= 500 else Failure.REJECTED  # noqa: PLR2004
+    return RequestFailed(
+        failure, f"Claude answered {error.status_code}: {message}", _retry_after(error.response.headers)
+    )
+
+
+_FAILURES = {
+    408: Failure.NO_CONNECTION,
+    409: Failure.SERVER_ERROR,
+    413: Failure.TOO_LARGE,
+    429: Failure.RATE_LIMITED,
+    529: Failure.OVERLOADED,
+}
+
+
+def _stopping(status: int, message: str, code: str, model: str) -> CheckClaude | None:
+    """The error that ends the run, where every further request would meet it too."""
+    if code in _SPEND_LIMITS or (status in (400, 403) and _CREDIT.search(message)):
+        return CheckClaude(
+            f"Claude refuses further requests: {message}",
+            "Add credit or raise the spend limit in Anthropic's console; the next run goes on where this one stopped.",
+        )
+    if status == 400 and not _SCHEMA_REFUSED.search(message):  # noqa: PLR2004
+        return None
+    known = _STOPPING.get(status)
+    return CheckClaude(f"{known[0].format(model=model)}: {message}", known[1]) if known else None
+
+
+_STOPPING = {
+    400: ("Claude refuses the form of our requests", "Check that CLAUDE_MODEL supports structured outputs."),
+    401: ("Claude does not accept the key", "Check CLAUDE_API_KEY."),
+    402: ("Claude asks for payment", "Check the billing in Anthropic's console."),
+    403: ("The key may not use the model {model!r}", "Check CLAUDE_MODEL and the key's workspace."),
+    404: ("Claude knows no model {model!r}", "Check CLAUDE_MODEL and CLAUDE_BASE_URL."),
+}
+
+
+def _message(error: anthropic.APIStatusError) -> str:
+    body = error.body
+    inner = body.get("error") if isinstance(body, dict) else None
+    text = inner.get("message") if isinstance(inner, dict) else None
+    return str(text or "no explanation").strip()[:300]
+
+
+def _code(error: anthropic.APIStatusError) -> str:
+    body = error.body
+    for key in ("error", "details"):
+        body = body.get(key) if isinstance(body, dict) else None
+    return str(body.get("error_code", "")) if isinstance(body, dict) else ""
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    try:
+        return max(0.0, float(headers["retry-after"]))
+    except (KeyError, ValueError):
+        return None

@@ -1,0 +1,188 @@
+"""Which movie and collection pairs need a question, and why. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from kometa_ai.core.decision import Decision, Memory, Reason, Remembered, is_near
+from kometa_ai.core.movie import Fingerprint, Movie, TmdbId, fingerprint, metadata_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from kometa_ai.core.collection import Collection
+    from kometa_ai.core.naming import Slug
+    from kometa_ai.decisions.policy import Gates
+
+Questions = dict["Slug", dict[TmdbId, Reason]]
+"""For each collection the movies to ask about, each with the reason."""
+
+
+class Described(NamedTuple):
+    """A movie with the credits that are known of it, and its fingerprint."""
+
+    movie: Movie
+    fingerprint: Fingerprint
+
+
+def describe(movies: Iterable[Movie], memory: Memory) -> dict[TmdbId, Described]:
+    """Complete Radarr's movies with the credits we know.
+
+    Known credits are kept even while something else changed, until new ones have been fetched: a credits call that
+    fails must not make a movie look changed.
+    """
+    return {movie.tmdb_id: _describe(movie, memory.get(movie.tmdb_id)) for movie in movies}
+
+
+def _describe(movie: Movie, remembered: Remembered | None) -> Described:
+    if remembered is None or not remembered.credits:
+        return Described(movie, fingerprint(movie))
+    movie = msgspec.structs.replace(movie, credits=remembered.credits)
+    blind = metadata_hash(movie, type(movie.credits)())
+    if blind == remembered.facts_hash:
+        return Described(movie, Fingerprint(remembered.metadata_hash, blind))
+    return Described(movie, Fingerprint(metadata_hash(movie, movie.credits), blind))
+
+
+def plan_questions(
+    library: Mapping[TmdbId, Described],
+    collections: Sequence[Collection],
+    memory: Memory,
+    gates: Mapping[Slug, Gates],
+    *,
+    force: bool = False,
+) -> Questions:
+    """Find the questions to ask: pairs without a decision, or whose decision was made from other inputs.
+
+    Each decision is compared with the inputs it was made from itself, so changed data is judged again in every
+    collection. Gated movies need no question. With `force` every movie of the collections is asked about.
+    """
+    questions: Questions = {collection.slug: {} for collection in collections}
+    rules = [(collection, questions[collection.slug], gates[collection.slug].causes) for collection in collections]
+    prompts = {collection.slug: collection.prompt_hash for collection in collections}
+    for tmdb_id, (_, prints) in library.items():
+        known = memory.get(tmdb_id)
+        decisions = known.collections if known else {}
+        for collection, wanted, gated in rules:
+            if tmdb_id in gated:
+                continue
+            decision = decisions.get(collection.slug)
+            reason = _reason(decision, prints, prompts[collection.slug], collection, force=force)
+            if reason is not None:
+                wanted[tmdb_id] = reason
+    return questions
+
+
+def _reason(
+    decision: Decision | None, prints: Fingerprint, prompt_hash: str, collection: Collection, *, force: bool
+) -> Reason | None:
+    if decision is None:
+        return Reason.NEW
+    if decision.prompt_hash != prompt_hash:
+        return Reason.PROMPT_CHANGED
+    if not prints.covers(decision.metadata_hash):
+        return Reason.MOVIE_CHANGED
+    if force:
+        return Reason.FORCED
+    if decision.second_look == "due" and is_near(decision.confidence, collection.confidence_threshold):
+        return Reason.SECOND_LOOK
+    return None
+
+
+def needing_credits(questions: Questions, library: Mapping[TmdbId, Described], memory: Memory) -> tuple[TmdbId, ...]:
+    """The movies to fetch credits for: those to be asked about whose credits are unknown, or older than a change."""
+    asked = {
+        tmdb_id for pairs in questions.values() for tmdb_id, reason in pairs.items() if reason is not Reason.SECOND_LOOK
+    }
+    return tuple(
+        tmdb_id
+        for tmdb_id in sorted(asked)
+        if (known := memory.get(tmdb_id)) is None
+        or known.credits is None
+        or known.facts_hash != library[tmdb_id].fingerprint.blind
+    )
+
+
+def unanswered(questions: Questions) -> dict[Slug, frozenset[TmdbId]]:
+    """Of questions still open, the pairs that have no verdict to stand on: they stay as they are in Radarr."""
+    return {
+        slug: frozenset(tmdb_id for tmdb_id, reason in pairs.items() if reason is not Reason.SECOND_LOOK)
+        for slug, pairs in questions.items()
+    }
+
+
+class Block(NamedTuple):
+    """Movies that are asked about together, for each of the collections (highest priority first)."""
+
+    movies: tuple[Movie, ...]
+    collections: tuple[Collection, ...]
+
+
+def pack(
+    questions: Questions, library: Mapping[TmdbId, Described], collections: Sequence[Collection], size: int
+) -> list[Block]:
+    """Pack questions into blocks of at most `size` movies, each pair exactly once. Second looks are left out.
+
+    Movies that have the same collections to be asked about share blocks, so that every request over a block is
+    exactly about what is to be asked. `collections` is in order of priority; blocks are too.
+    """
+    wanted: dict[TmdbId, list[int]] = {}
+    for rank, collection in enumerate(collections):
+        for tmdb_id, reason in questions.get(collection.slug, {}).items():
+            if reason is not Reason.SECOND_LOOK:
+                wanted.setdefault(tmdb_id, []).append(rank)
+    groups: dict[tuple[int, ...], list[TmdbId]] = {}
+    for tmdb_id in sorted(wanted):
+        groups.setdefault(tuple(wanted[tmdb_id]), []).append(tmdb_id)
+    return [
+        Block(tuple(library[tmdb_id].movie for tmdb_id in chunk), tuple(collections[rank] for rank in ranks))
+        for ranks, members in sorted(groups.items(), key=lambda group: group[0])
+        for chunk in _even(members, size)
+    ]
+
+
+def _even(items: list[TmdbId], size: int) -> Iterable[list[TmdbId]]:
+    """Cut into as few pieces of at most `size` as can be, nearly equal: a last piece of one movie wastes a request."""
+    pieces = -(-len(items) // size)
+    start = 0
+    for piece in range(pieces):
+        end = start + (len(items) - start) // (pieces - piece) if piece < pieces - 1 else len(items)
+        yield items[start:end]
+        start = end
+
+
+def stages(collections: Sequence[Collection]) -> list[list[Collection]]:
+    """Group collections so that one whose tags name another comes after it; each group can be asked about together.
+
+    Where collections name each other in a circle, the higher priority is decided first and sees the others as empty:
+    a decision must not depend on itself. `collections` is in order of priority and each group is too.
+    """
+    waiting = list(collections)
+    done: list[list[Collection]] = []
+    while waiting:
+        labels = {collection.label for collection in waiting}
+        ready = [c for c in waiting if not (c.include_tags | c.exclude_tags) & (labels - {c.label})]
+        if not ready:
+            ready = [_first_in_circle(waiting)]
+        done.append(ready)
+        waiting = [collection for collection in waiting if collection not in ready]
+    return done
+
+
+def _first_in_circle(waiting: Sequence[Collection]) -> Collection:
+    """The collection of highest priority that depends on itself through others; there is one when none is ready."""
+    by_label = {collection.label: collection for collection in waiting}
+
+    def reached(start: Collection) -> set[str]:
+        found: set[str] = set()
+        todo = [start]
+        while todo:
+            current = todo.pop()
+            for label in (current.include_tags | current.exclude_tags) & by_label.keys() - found:
+                found.add(label)
+                todo.append(by_label[label])
+        return found
+
+    return next(collection for collection in waiting if collection.label in reached(collection))

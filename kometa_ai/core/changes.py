@@ -1,0 +1,44 @@
+"""Tag changes: what is planned, and what became of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from kometa_ai.core.movie import Movie, TmdbId
+from kometa_ai.core.naming import Label, Slug
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One tag to be put on, or taken off, one movie."""
+
+    movie: Movie
+    slug: Slug
+    label: Label
+    operation: Literal["add", "remove"]
+
+
+class TagChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One change that was made, as it is remembered."""
+
+    at: datetime
+    run_id: str
+    tmdb_id: TmdbId
+    title: str
+    year: int
+    collection: Slug
+    tag: Label
+    operation: Literal["add", "remove"]
+    undoes: str = ""
+
+
+class TagPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What must change in Radarr, and what the safety brake keeps from changing.
+
+    `held_back` holds removals only; `members` counts each collection's members after the changes.
+    """
+
+    changes: tuple[Change, ...] = ()
+    held_back: tuple[Change, ...] = ()

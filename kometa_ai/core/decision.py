@@ -1,0 +1,122 @@
+"""Verdicts (the model's), decisions (ours), and the reasons for both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from kometa_ai.core.movie import Credits, TmdbId
+from kometa_ai.core.naming import Slug
+
+NEAR = 0.1
+"""A confidence this close to the threshold gets a second look, and does not flip a standing membership."""
+
+_EPSILON = 1e-9
+
+
+class Verdict(msgspec.Struct, frozen=True, gc=False):
+    """What the model said about one movie and one collection.
+
+    `confidence` is that of belonging, 0 to 1. A movie the model only named as excluded is not `listed`: it has
+    neither a confidence of its own nor a reason.
+    """
+
+    include: bool
+    confidence: float
+    reason: str = ""
+    listed: bool = True
+
+
+EXCLUDED = Verdict(include=False, confidence=0.0, listed=False)
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What is remembered about one movie and one collection: the verdict, what it was made from, what followed.
+
+    `member` is the outcome at `threshold`, hysteresis included. The hashes name the inputs. `second_look` is `due`
+    while a verdict near the threshold has not been looked at again, and `done` when it has; while it is due,
+    `standing` keeps the membership that stood before, for the hysteresis of that second look.
+    """
+
+    tag: str
+    include: bool
+    confidence: float
+    timestamp: datetime
+    member: bool = False
+    threshold: float = 0.7
+    metadata_hash: str
+    prompt_hash: str
+    model: str = ""
+    reasoning: str = ""
+    second_look: Literal["none", "due", "done"] = "none"
+    standing: bool | None = None
+
+
+class Reason(StrEnum):
+    """Why a question is asked."""
+
+    NEW = "new"
+    MOVIE_CHANGED = "movie changed"
+    PROMPT_CHANGED = "prompt changed"
+    FORCED = "forced"
+    SECOND_LOOK = "second look"
+
+
+class Cause(StrEnum):
+    """Why a movie is in or out of a collection."""
+
+    PINNED_IN = "pinned in"
+    PINNED_OUT = "pinned out"
+    EXCLUDE_TAG = "exclude tag"
+    INCLUDE_TAG = "include tag"
+    VERDICT = "verdict"
+    UNDECIDED = "undecided"
+
+
+class Pin(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's choice that outlives runs: what an undo put back stays put back until it is released."""
+
+    tmdb_id: int
+    slug: Slug
+    include: bool
+    title: str = ""
+    since: datetime
+
+
+def is_near(confidence: float, threshold: float) -> bool:
+    """Whether a confidence is within 0.1 of the threshold, both ends included."""
+    return abs(confidence - threshold) <= NEAR + _EPSILON
+
+
+def reaches(confidence: float, threshold: float) -> bool:
+    """Whether a confidence is at or above the threshold, whatever binary fractions make of 0.7."""
+    return confidence >= threshold - _EPSILON
+
+
+def is_beyond(confidence: float, threshold: float) -> bool:
+    """Whether a confidence is 0.1 or more away from the threshold, on either side."""
+    return abs(confidence - threshold) >= NEAR - _EPSILON
+
+
+class Remembered(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What is remembered of one movie, whatever Radarr calls it today.
+
+    `facts_hash` is the metadata hash without credits: while it stays, known credits stay. `metadata_hash` is the hash
+    with them, as last seen. `credits` is None until Radarr was asked; an empty one is an answer too.
+    """
+
+    title: str = ""
+    year: int = 0
+    metadata_hash: str = ""
+    facts_hash: str = ""
+    credits: Credits | None = None
+    last_seen: date | None = None
+    failures: int = 0
+    collections: dict[Slug, Decision] = {}
+
+
+Memory = Mapping[TmdbId, Remembered]

@@ -1,0 +1,202 @@
+"""What follows from a verdict, and who is in a collection. Pure.
+
+Order of precedence: a person's pin, then an exclude tag, then an include tag, then the remembered verdict.
+A pin on both sides keeps the movie out. Without a verdict a movie stays as it is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from kometa_ai.core.decision import Cause, Decision, Verdict, is_beyond, is_near, reaches
+from kometa_ai.core.movie import Movie, TmdbId
+from kometa_ai.core.naming import Label, Slug
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from kometa_ai.core.collection import Collection, MovieRef
+    from kometa_ai.core.decision import Pin
+
+
+class Gates(msgspec.Struct, frozen=True, kw_only=True):
+    """The movies of one collection that need no verdict, each with the cause."""
+
+    causes: Mapping[TmdbId, Cause] = {}
+    unknown_pins: tuple[MovieRef, ...] = ()
+
+    @property
+    def members(self) -> frozenset[TmdbId]:
+        """Those that are in."""
+        return frozenset(movie for movie, cause in self.causes.items() if is_in(cause))
+
+
+class Membership(msgspec.Struct, frozen=True, kw_only=True):
+    """Who belongs to one collection now. Movies in neither set are out; `undecided` ones stay as they are."""
+
+    members: frozenset[TmdbId]
+    undecided: frozenset[TmdbId]
+
+
+def is_in(cause: Cause) -> bool:
+    """Whether a gate with this cause lets the movie in."""
+    return cause in {Cause.PINNED_IN, Cause.INCLUDE_TAG}
+
+
+def gates(
+    collection: Collection,
+    movies: Iterable[Movie],
+    decided: Mapping[Label, frozenset[TmdbId]],
+    pins: Iterable[Pin] = (),
+) -> Gates:
+    """Find the movies of a collection that a pin or a tag decides.
+
+    `decided` maps the labels of the collections already decided in this run to their members; other labels mean what
+    Radarr says. A pin of the block that names no movie of the library is returned in `unknown_pins`.
+    """
+    causes: dict[TmdbId, Cause] = {}
+    include = _TagRule(collection.include_tags, decided)
+    exclude = _TagRule(collection.exclude_tags, decided)
+    refs_in, refs_out = _RefIndex(collection.include_movies), _RefIndex(collection.exclude_movies)
+    pinned = {pin.tmdb_id: pin.include for pin in pins if pin.slug == collection.slug}
+    for movie in movies:
+        pinned_in = refs_in.names(movie)
+        if refs_out.names(movie):
+            causes[movie.tmdb_id] = Cause.PINNED_OUT
+        elif pinned_in:
+            causes[movie.tmdb_id] = Cause.PINNED_IN
+        elif (choice := pinned.get(movie.tmdb_id)) is not None:
+            causes[movie.tmdb_id] = Cause.PINNED_IN if choice else Cause.PINNED_OUT
+        elif exclude.applies(movie):
+            causes[movie.tmdb_id] = Cause.EXCLUDE_TAG
+        elif include.applies(movie):
+            causes[movie.tmdb_id] = Cause.INCLUDE_TAG
+    return Gates(causes=causes, unknown_pins=(*refs_in.unused(), *refs_out.unused()))
+
+
+class _TagRule:
+    """Whether a movie has one of some labels, where a decided collection's label means its members."""
+
+    def __init__(self, labels: frozenset[Label], decided: Mapping[Label, frozenset[TmdbId]]) -> None:
+        self._plain = labels - decided.keys()
+        self._members: frozenset[TmdbId] = frozenset().union(*(decided[label] for label in labels & decided.keys()))
+
+    def applies(self, movie: Movie) -> bool:
+        return not self._plain.isdisjoint(movie.labels) or movie.tmdb_id in self._members
+
+
+class _RefIndex:
+    """Pins by what they name a movie by, so that a library is walked once and not once a pin."""
+
+    def __init__(self, refs: tuple[MovieRef, ...]) -> None:
+        self._refs = refs
+        self._keys = {self._key(ref) for ref in refs}
+        self._seen: set[object] = set()
+
+    @staticmethod
+    def _key(ref: MovieRef) -> object:
+        return ref.tmdb_id or ref.imdb_id or (ref.title, ref.year)
+
+    def names(self, movie: Movie) -> bool:
+        if not self._keys:
+            return False
+        found = self._keys.intersection((movie.tmdb_id, movie.imdb_id.lower(), (movie.title.casefold(), movie.year)))
+        self._seen |= found
+        return bool(found)
+
+    def unused(self) -> tuple[MovieRef, ...]:
+        return tuple(ref for ref in self._refs if self._key(ref) not in self._seen)
+
+
+def settle(
+    verdict: Verdict,
+    previous: Decision | None,
+    collection: Collection,
+    *,
+    second_look: bool,
+    metadata_hash: str,
+    model: str,
+    now: datetime,
+) -> Decision:
+    """Make the decision that follows from a verdict.
+
+    A first verdict, or one after a changed prompt, counts as it is. Otherwise (changed data, or a forced question) a
+    standing membership flips only when the confidence is 0.1 or more beyond the threshold. A verdict near the
+    threshold is due for one second look, whose outcome is final.
+    """
+    standing = _standing(previous, collection, second_look=second_look)
+    threshold = collection.confidence_threshold
+    member = verdict.include and reaches(verdict.confidence, threshold)
+    if standing is not None and member is not standing and not _is_decisive(verdict, threshold):
+        member = standing
+    due = not second_look and verdict.listed and is_near(verdict.confidence, threshold)
+    return Decision(
+        tag=collection.tag,
+        include=verdict.include,
+        confidence=verdict.confidence,
+        timestamp=now,
+        member=member,
+        threshold=threshold,
+        metadata_hash=metadata_hash,
+        prompt_hash=collection.prompt_hash,
+        model=model,
+        reasoning=verdict.reason,
+        second_look="done" if second_look else "due" if due else "none",
+        standing=standing if due else None,
+    )
+
+
+def _standing(previous: Decision | None, collection: Collection, *, second_look: bool) -> bool | None:
+    """The membership that hysteresis protects, or None where the new verdict counts as it is."""
+    if previous is None or previous.prompt_hash != collection.prompt_hash:
+        return None
+    if second_look or previous.second_look == "due":
+        # What stood before the first look: that look's own outcome was never meant to last.
+        return previous.standing
+    return is_member(previous, collection)
+
+
+def _is_decisive(verdict: Verdict, threshold: float) -> bool:
+    return not verdict.listed or is_beyond(verdict.confidence, threshold)
+
+
+def is_member(decision: Decision, collection: Collection) -> bool:
+    """Whether a remembered decision puts its movie in; at another threshold the stored confidence is judged again."""
+    if decision.threshold == collection.confidence_threshold:
+        return decision.member
+    return decision.include and reaches(decision.confidence, collection.confidence_threshold)
+
+
+def pick(one: Verdict, other: Verdict, *, standing: bool) -> Verdict:
+    """Choose between two verdicts of one look on the same pair: the higher confidence, on a tie what keeps things."""
+    if one.confidence != other.confidence:
+        return max(one, other, key=lambda verdict: verdict.confidence)
+    return one if one.include is standing else other
+
+
+def decide(
+    collection: Collection,
+    movies: Iterable[Movie],
+    remembered: Mapping[TmdbId, Mapping[Slug, Decision]],
+    gated: Gates,
+) -> Membership:
+    """Say who belongs to a collection, from its gates and what is remembered of the library's movies.
+
+    A decision made from an older prompt or older data still holds until a new verdict replaces it: no verdict means
+    no change. Movies that were never decided are `undecided`.
+    """
+    members, undecided = set(gated.members), set()
+    slug = collection.slug
+    for movie in movies:
+        tmdb_id = movie.tmdb_id
+        if tmdb_id in gated.causes:
+            continue
+        decision = remembered.get(tmdb_id, {}).get(slug)
+        if decision is None:
+            undecided.add(tmdb_id)
+        elif is_member(decision, collection):
+            members.add(tmdb_id)
+    return Membership(members=frozenset(members), undecided=frozenset(undecided))
