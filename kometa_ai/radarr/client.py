@@ -1,0 +1,236 @@
+"""A Radarr, as the rest of the program sees it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Self
+
+import msgspec
+
+from kometa_ai.core.naming import Label, label_of
+from kometa_ai.errors import CheckRadarr
+from kometa_ai.radarr.edits import Editor, EditResult, Operation
+from kometa_ai.radarr.failures import (
+    CreditsUnavailable,
+    Failed,
+    NotJSON,
+    Refused,
+    TagUnavailable,
+    Transient,
+    Unusable,
+)
+from kometa_ai.radarr.http import Line, Timeouts
+from kometa_ai.radarr.patience import patiently
+from kometa_ai.radarr.wire import (
+    Library,
+    TagId,
+    Tags,
+    WireCredit,
+    WireMovie,
+    WireStatus,
+    WireTag,
+    clean,
+    credits_of,
+    library_of,
+    tags_of,
+)
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Iterator, Sequence
+    from types import TracebackType
+
+    import httpx2
+
+    from kometa_ai.core.movie import Credits, RadarrId
+    from kometa_ai.radarr.patience import Sleep
+
+CREDITS_AT_ONCE = 2
+CREDITS_TRIES = 3
+CREDITS_GIVE_UP_AFTER = 5
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """A Radarr that can be used. `warning` is not empty when something about it looks wrong all the same."""
+
+    version: str = ""
+    instance_name: str = ""
+    database: str = ""
+    url_base: str = ""
+    warning: str = ""
+
+
+class Radarr:
+    """An async context manager around one Radarr, reached with the header `X-Api-Key` and nothing else.
+
+    Whatever cannot be done because of Radarr as a whole raises `CheckRadarr`; no foreign exception leaves.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str,
+        *,
+        transport: httpx2.AsyncBaseTransport | None = None,
+        sleep: Sleep = asyncio.sleep,
+        timeouts: Timeouts | None = None,
+    ) -> None:
+        self._timeouts = timeouts or Timeouts()
+        self._sleep = sleep
+        self._line = Line(base_url, api_key, transport=transport, connect_seconds=self._timeouts.connect)
+        self._editor = Editor(self._line, self._timeouts, sleep)
+        # Radarr saves whole rows without any version check: two writes at once can undo each other.
+        self._writing = asyncio.Lock()
+        self._asking_credits = asyncio.Semaphore(CREDITS_AT_ONCE)
+        self._credits_failed = 0
+
+    async def __aenter__(self) -> Self:
+        await self._line.client.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._line.client.__aexit__(kind, error, trace)
+
+    @property
+    def address(self) -> str:
+        """Radarr's address with its URL base and without credentials, fit for messages."""
+        return self._line.address
+
+    @property
+    def calls(self) -> Counter[tuple[str, str]]:
+        """How often each kind of call had each outcome: an HTTP status, `timeout` or `lost`."""
+        return self._line.calls
+
+    async def check(self) -> Status:
+        """Make sure that this is a Radarr which accepts the key; six tries, and never more than a minute."""
+        with _for_the_operator():
+            found = await patiently(self._status, sleep=self._sleep)
+        base = (found.url_base or "").rstrip("/")
+        warning = ""
+        if base.lower() != self._line.prefix.lower():
+            warning = (
+                f"Radarr's URL base is {base or 'empty'}, but RADARR_URL uses {self._line.prefix or 'none'}; "
+                "this works only as long as a proxy translates it."
+            )
+        return Status(
+            version=found.version or "",
+            instance_name=found.instance_name or "",
+            database=found.database_type or "",
+            url_base=base,
+            warning=warning,
+        )
+
+    async def _status(self) -> WireStatus:
+        reply = await self._line.call("status", "GET", "/system/status", seconds=self._timeouts.check)
+        try:
+            found = reply.decode(WireStatus) if isinstance(reply.decode(object), dict) else WireStatus()
+        except NotJSON as error:
+            raise Unusable(error.what, error.remedy) from error
+        # Sonarr has the same API at the same path, and so has a fork like Whisparr.
+        if found.app_name != "Radarr":
+            what = clean(found.app_name) or "something else"
+            raise Unusable(f"{self.address} is {what}, not Radarr.", "Set RADARR_URL to Radarr's address.")
+        return found
+
+    async def library(self) -> Library:
+        """Every movie and every tag, or `CheckRadarr`: half a list is no list.
+
+        A call that times out is not repeated, because Radarr would then build the list twice at once.
+        """
+        self._credits_failed = 0
+        with _for_the_operator():
+            movies = await patiently(self._movies, sleep=self._sleep, again=(Transient,))
+            # Tags after movies: one that is deleted in between is left out, and none that a movie has is missing.
+            return library_of(movies, await patiently(self._tags, sleep=self._sleep, again=(Transient,)))
+
+    async def _movies(self) -> list[WireMovie]:
+        # Without this parameter Radarr searches its whole cover folder on disk for each list.
+        params = {"excludeLocalCovers": "true"}
+        reply = await self._line.call("movies", "GET", "/movie", params=params, seconds=self._timeouts.library)
+        return reply.decode(list[WireMovie])
+
+    async def _tags(self) -> Tags:
+        reply = await self._line.call("tags", "GET", "/tag", seconds=self._timeouts.tags)
+        return tags_of(reply.decode(list[WireTag]))
+
+    async def credits(self, radarr_id: RadarrId) -> Credits:
+        """Directors and actors of one movie; both may be empty until Radarr's first refresh of it.
+
+        `CreditsUnavailable` when they cannot be read, a vanished movie included: that is not the same as having none,
+        and must not be remembered as such. After five failures in a row nothing is asked until the next `library()`.
+        """
+        async with self._asking_credits:
+            if self._credits_failed >= CREDITS_GIVE_UP_AFTER:
+                raise CreditsUnavailable(f"Not asked for, since the {CREDITS_GIVE_UP_AFTER} credits before it failed.")
+            try:
+                found = await patiently(lambda: self._credits(radarr_id), sleep=self._sleep, tries=CREDITS_TRIES)
+            except Failed as error:
+                vanished = isinstance(error, Refused) and error.status == HTTPStatus.NOT_FOUND
+                self._credits_failed = 0 if vanished else self._credits_failed + 1
+                raise CreditsUnavailable(f"{error.what} {error.remedy}".strip()) from error
+            self._credits_failed = 0
+            return found
+
+    async def _credits(self, radarr_id: RadarrId) -> Credits:
+        # Without the parameter Radarr sends, and caches, the credits of its whole database.
+        params = {"movieId": radarr_id}
+        reply = await self._line.call("credits", "GET", "/credit", params=params, seconds=self._timeouts.credits)
+        return credits_of(reply.decode(list[WireCredit]))
+
+    async def ensure_tag(self, label: str) -> TagId:
+        """The id of that tag, created if need be. To be called right before its first use, and again in every run.
+
+        Radarr's housekeeping deletes tags that nothing uses, and its editor accepts ids that name no tag.
+        """
+        wanted = label_of(label)
+        async with self._writing:
+            try:
+                return await patiently(lambda: self._found_or_made(wanted), sleep=self._sleep, again=(Transient,))
+            except Failed as error:
+                if isinstance(error, Unusable) or not error.status:
+                    raise CheckRadarr(error.what, error.remedy) from error
+                raise TagUnavailable(f"Radarr has no tag {wanted!r} and does not create it: {error.what}") from error
+
+    async def _found_or_made(self, label: Label) -> TagId:
+        if found := (await self._tags()).get(label):
+            return found[0]
+        try:
+            reply = await self._line.call(
+                "create tag", "POST", "/tag", body={"label": label}, seconds=self._timeouts.tags
+            )
+            return _id_of(reply.decode(WireTag))
+        except (Transient, Refused) as error:
+            # Somebody was quicker: 409 on SQLite, 500 on PostgreSQL, where the broken constraint is not recognised.
+            if error.status not in (HTTPStatus.CONFLICT, HTTPStatus.INTERNAL_SERVER_ERROR):
+                raise
+            if found := (await self._tags()).get(label):
+                return found[0]
+            raise Transient(error.what, error.remedy, status=error.status) from error
+
+    async def edit_tags(
+        self, movie_ids: Sequence[RadarrId], tag_ids: Sequence[TagId], *, operation: Operation
+    ) -> EditResult:
+        """Add those tags to those movies, or remove them: at most 100 movies a call, one call at a time.
+
+        The result accounts for every movie. `EditStopped` (a `CheckRadarr`) carries what was done until then.
+        """
+        async with self._writing:
+            return await self._editor.edit(movie_ids, tag_ids, operation)
+
+
+def _id_of(tag: WireTag) -> TagId:
+    if not tag.id:
+        raise Transient("Radarr created a tag without telling its id.", status=HTTPStatus.CREATED)
+    return TagId(tag.id)
+
+
+@contextmanager
+def _for_the_operator() -> Iterator[None]:
+    try:
+        yield
+    except Failed as error:
+        raise CheckRadarr(error.what, error.remedy) from error

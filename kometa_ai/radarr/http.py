@@ -1,0 +1,277 @@
+"""The one place that speaks HTTP to Radarr: one call, its answer, or why there is none."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import time
+from collections import Counter
+from http import HTTPStatus
+from typing import TYPE_CHECKING, TypeVar
+
+import httpx2
+import msgspec
+import structlog
+
+from kometa_ai.__version__ import __version__
+from kometa_ai.errors import CheckRadarr
+from kometa_ai.radarr import wire
+from kometa_ai.radarr.failures import Failed, NotJSON, Refused, TimedOut, Transient, Unusable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+log = structlog.get_logger(__name__)
+
+API = "/api/v3"
+LOGIN = "RADARR_URL lacks Radarr's URL base, or a login stands in front of it: let requests below /api pass."
+_EXAMPLE = "It looks like http://radarr:7878, or http://nas:7878/radarr with a URL base."
+_TRY_LATER = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
+_NOT_TLS = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"}
+
+T = TypeVar("T")
+
+
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds for a whole call, from the first byte sent to the last one read.
+
+    Six tries of a check and the waits between them stay below a minute. A library of 10,000 takes a weak NAS minutes,
+    and so does an edit of 100 movies, which Radarr saves one by one.
+    """
+
+    connect: float = 4
+    check: float = 4
+    tags: float = 60
+    library: float = 300
+    credits: float = 30
+    edit: float = 180
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """An answer of Radarr's, or of whatever stands in for it."""
+
+    address: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytearray
+
+    def decode(self, kind: type[T]) -> T:
+        """The body as that type. A 200 proves nothing: start pages and login pages come with it, and torn lists too."""
+        content_type = self.headers.get("content-type", "")
+        if "json" not in content_type.lower() or wire.is_html(self.body):
+            what = wire.complaint(self.body) if wire.is_html(self.body) else content_type or "nothing"
+            raise NotJSON(
+                f"{self.address} answered with {what} instead of JSON.", LOGIN, status=self.status, complaint=what
+            )
+        try:
+            return wire.decode(self.body, kind)
+        except wire.Garbled as error:
+            raise Transient(
+                f"The answer of Radarr at {self.address} is torn or not what it should be: {error}.",
+                "Look at Radarr's log, and at the proxy's if there is one.",
+                status=self.status,
+            ) from error
+
+
+class Line:
+    """The connection to one Radarr. `calls` counts them by kind and outcome: a status, `timeout` or `lost`."""
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str,
+        *,
+        transport: httpx2.AsyncBaseTransport | None,
+        connect_seconds: float,
+    ) -> None:
+        url = _parsed(base_url)
+        if not api_key or not api_key.isascii() or not api_key.isprintable() or api_key != api_key.strip():
+            # Checked here, because the error that httpx2 raises for such a header shows the key.
+            raise CheckRadarr(
+                "RADARR_API_KEY is empty or holds characters that no key has.",
+                "Copy it again from Radarr's Settings > General > Security.",
+            )
+        self.prefix = url.path.rstrip("/")
+        self.address = str(url.copy_with(userinfo=b"", path=self.prefix or "/", query=None, fragment=None)).rstrip("/")
+        self.calls: Counter[tuple[str, str]] = Counter()
+        self._connect_seconds = connect_seconds
+        self.client = httpx2.AsyncClient(
+            auth=(url.username, url.password) if url.userinfo else None,
+            # Only the header: a key in the query would be in every proxy's log.
+            headers={
+                "X-Api-Key": api_key,
+                "Accept": "application/json",
+                "User-Agent": f"Kometa-AI/{__version__}",
+            },
+            transport=transport,
+            # A redirected PUT would arrive as a GET, and the key would go wherever the redirect points.
+            follow_redirects=False,
+        )
+
+    async def call(
+        self,
+        kind: str,
+        method: str,
+        path: str,
+        *,
+        seconds: float,
+        params: Mapping[str, str | int] | None = None,
+        body: object = None,
+    ) -> Reply:
+        """One call to `path` below the API; a 2xx, or one of this package's failures. Never tried twice here."""
+        started = time.perf_counter()
+        outcome, size = "lost", 0
+        try:
+            reply = await self._exchange(method, path, params, body, seconds)
+            outcome, size = str(reply.status), len(reply.body)
+        except (TimeoutError, httpx2.ReadTimeout, httpx2.WriteTimeout) as error:
+            outcome = "timeout"
+            raise self._timed_out(seconds) from error
+        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError) as error:
+            raise self._unreachable(error) from error
+        finally:
+            self.calls[kind, outcome] += 1
+            milliseconds = round((time.perf_counter() - started) * 1000)
+            log.debug("radarr.call", kind=kind, outcome=outcome, milliseconds=milliseconds, size=size)
+        self._judge(reply)
+        return reply
+
+    async def _exchange(
+        self, method: str, path: str, params: Mapping[str, str | int] | None, body: object, seconds: float
+    ) -> Reply:
+        url = f"{self.address}{API}{path}"
+        content = None if body is None else msgspec.json.encode(body)
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        timeout = httpx2.Timeout(seconds, connect=min(seconds, self._connect_seconds))
+        # httpx2 limits single reads only, and a proxy that sends a byte now and then would hold us for ever.
+        async with (
+            asyncio.timeout(seconds),
+            self.client.stream(
+                method, url, params=params, content=content, headers=headers, timeout=timeout
+            ) as response,
+        ):
+            received = bytearray()  # grows in place: joining the chunks of a whole library would hold it twice
+            async for chunk in response.aiter_bytes():
+                received += chunk
+            return Reply(self.address, response.status_code, response.headers, received)
+
+    def _timed_out(self, seconds: float) -> TimedOut:
+        return TimedOut(
+            f"Radarr at {self.address} did not answer within {seconds:g} s.",
+            "Look at its log and at the load of its machine.",
+        )
+
+    def _unreachable(self, error: Exception) -> Failed:
+        chain = list(_causes(error))
+        for cause in chain:
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                return Unusable(
+                    f"The certificate of {self.address} is not trusted: {cause.verify_message}.",
+                    "Add its authority to the system's store (or name it in SSL_CERT_FILE), or correct RADARR_URL.",
+                )
+            if isinstance(cause, ssl.SSLError) and cause.reason in _NOT_TLS:
+                return Unusable(
+                    f"{self.address} does not speak TLS.", "Write http:// instead of https:// in RADARR_URL."
+                )
+        if isinstance(error, httpx2.InvalidURL | httpx2.UnsupportedProtocol):
+            return Unusable(f"RADARR_URL is no address that can be used: {wire.first_line(str(error))}.", _EXAMPLE)
+        return Transient(
+            f"Radarr at {self.address} cannot be reached: {_reason(chain)}.",
+            "Check that it is running and that RADARR_URL is right (in a container, localhost is that container).",
+        )
+
+    def _judge(self, reply: Reply) -> None:
+        """Raise for everything but a 2xx."""
+        if HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
+            return
+        said = wire.complaint(reply.body)
+        if HTTPStatus.MULTIPLE_CHOICES <= reply.status < HTTPStatus.BAD_REQUEST:
+            raise self._redirected(reply)
+        if failure := self._shut_out(reply, said):
+            raise failure
+        what = f"Radarr at {self.address} answered {_named(reply.status)}" + (f": {said.rstrip('.')}." if said else ".")
+        if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR or reply.status in _TRY_LATER:
+            remedy = "Look at Radarr's log, and at the proxy's if there is one."
+            raise Transient(what, remedy, status=reply.status, complaint=said)
+        raise Refused(what, "Look at Radarr's log.", status=reply.status, complaint=said)
+
+    def _shut_out(self, reply: Reply, said: str) -> Unusable | None:
+        """The failure for statuses that every other request would get, too."""
+        status, where = reply.status, self.address
+        if status == HTTPStatus.UNAUTHORIZED and not reply.body and "www-authenticate" not in reply.headers:
+            return Unusable(
+                f"Radarr at {where} does not accept the API key (401).",
+                "Copy the key of this very Radarr from its Settings > General > Security to RADARR_API_KEY.",
+                status=status,
+            )
+        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            return Unusable(
+                f"Something in front of Radarr at {where} refuses us ({_named(status)}).",
+                "Let the proxy pass requests below /api, or use Radarr's own address in RADARR_URL.",
+                status=status,
+                complaint=said,
+            )
+        wrong_path = status == HTTPStatus.NOT_FOUND and not _is_object(reply)
+        if wrong_path or status == HTTPStatus.METHOD_NOT_ALLOWED:
+            return Unusable(
+                f"There is no Radarr API at {where} ({_named(status)}).",
+                "RADARR_URL is the address of Radarr's start page, with its URL base and without /api/v3.",
+                status=status,
+                complaint=said,
+            )
+        return None
+
+    def _redirected(self, reply: Reply) -> Unusable:
+        target = reply.headers.get("location", "")
+        what = f"{self.address} redirects ({reply.status})"
+        try:
+            url = httpx2.URL(self.address + API).join(target)
+            shown = str(url.copy_with(userinfo=b"", query=None, fragment=None))
+        except httpx2.InvalidURL:
+            return Unusable(what + ".", "Correct RADARR_URL.", status=reply.status)
+        base, api, _ = shown.partition(API)
+        remedy = f"Set RADARR_URL to {base}." if api and base != self.address else LOGIN
+        return Unusable(f"{what} to {shown}.", remedy, status=reply.status)
+
+
+def _parsed(base_url: str) -> httpx2.URL:
+    try:
+        url = httpx2.URL(base_url.strip())
+    except httpx2.InvalidURL as error:
+        raise CheckRadarr("RADARR_URL is no address that can be used.", _EXAMPLE) from error
+    if url.scheme not in ("http", "https") or not url.host:
+        raise CheckRadarr("RADARR_URL is no http:// or https:// address.", _EXAMPLE)
+    return url
+
+
+def _is_object(reply: Reply) -> bool:
+    return reply.body.lstrip().startswith(b"{")
+
+
+def _named(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and everything behind it, attempts on several addresses included."""
+    while error is not None:
+        yield error
+        if isinstance(error, BaseExceptionGroup):
+            for inner in error.exceptions:
+                yield from _causes(inner)
+        error = error.__cause__ or error.__context__
+
+
+def _reason(chain: list[BaseException]) -> str:
+    for cause in chain:
+        if isinstance(cause, socket.gaierror):
+            return "its name cannot be resolved"
+        if isinstance(cause, ConnectionRefusedError):
+            return "the connection was refused"
+        if isinstance(cause, httpx2.ConnectTimeout):
+            return "no connection came about in time"
+    return wire.first_line(str(chain[0])) or type(chain[0]).__name__
