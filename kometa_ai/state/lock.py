@@ -1,0 +1,54 @@
+"""One run at a time for each state folder, across processes. The lock dies with its holder."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Self
+
+from kometa_ai.errors import RepairState, WaitForOtherRun
+from kometa_ai.state.files import PRIVATE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class StateLock:
+    """Holds `STATE_DIR/lock` while in use. Raises WaitForOtherRun, naming the holder, when another process has it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "lock"
+        self._handle = -1
+
+    def __enter__(self) -> Self:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
+        except OSError as error:
+            raise RepairState(
+                f"The state folder {str(self._path.parent)!r} cannot be written: {error.strerror}.",
+                "Mount a folder there that this user may write, or set STATE_DIR.",
+            ) from error
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.pread(self._handle, 200, 0).decode(errors="replace").strip() or "another process"
+            self._close()
+            raise WaitForOtherRun(
+                f"Another run is in progress: {holder}.", "Wait until it has ended, or stop it."
+            ) from error
+        since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        os.ftruncate(self._handle, 0)
+        os.pwrite(self._handle, f"process {os.getpid()} on {socket.gethostname()}, since {since}".encode(), 0)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.ftruncate(self._handle, 0)
+        self._close()
+
+    def _close(self) -> None:
+        # The file stays: removing it would let a third process lock a new one beside a waiting second.
+        os.close(self._handle)
+        self._handle = -1

@@ -1,0 +1,186 @@
+"""The JSON shape of the snapshot and of the journal's lines."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from kometa_ai.core.changes import TagChange
+from kometa_ai.core.decision import Decision, Pin, Remembered
+from kometa_ai.core.movie import TmdbId
+from kometa_ai.core.naming import Slug
+
+FORMAT_VERSION = 1
+CHANGES_KEPT = 100
+ERRORS_KEPT = 20
+RUNS_KEPT = 100
+
+
+class CollectionStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How far a collection has come.
+
+    `block_hash` is that of the block as last carried out; `block_change_open` stays true from an edit of the block
+    until a run has carried it out completely, so that the safety brake does not stop an edit half-way.
+    """
+
+    name: str
+    tag: str
+    source: str = ""
+    status: str = "complete"
+    members: int = 0
+    pending: int = 0
+    last_run: datetime | None = None
+    last_processed_movie: int | None = None
+    block_hash: str = ""
+    block_change_open: bool = False
+
+
+class LibrarySeen(msgspec.Struct, frozen=True, kw_only=True):
+    """The library as last believed: how many movies, and a hash over their ids."""
+
+    count: int
+    hash: str
+    at: datetime
+
+
+class RunSummary(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One finished run."""
+
+    run_id: str
+    started: datetime
+    finished: datetime
+    outcome: str
+    exit_code: int
+    dry_run: bool = False
+    added: int = 0
+    removed: int = 0
+    held_back: int = 0
+    asked: int = 0
+    pending: int = 0
+    problems: int = 0
+    cost_usd: float = 0.0
+    collection_cost_usd: dict[str, float] = {}
+
+
+class ErrorSeen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One error, as it was reported."""
+
+    at: datetime
+    run_id: str
+    what: str
+    source: str = ""
+    collection: str = ""
+
+
+class Errors(msgspec.Struct, kw_only=True):
+    """How often what failed, and the last failures."""
+
+    counters: dict[str, int] = {}
+    last: list[ErrorSeen] = []
+
+
+class Snapshot(msgspec.Struct, kw_only=True):
+    """The whole state, in the order in which a person wants to read it."""
+
+    version: str
+    state_format_version: int = FORMAT_VERSION
+    last_update: datetime | None = None
+    last_successful_run: datetime | None = None
+    journal_entry: int = 0
+    library: LibrarySeen | None = None
+    collections: dict[Slug, CollectionStatus] = {}
+    errors: Errors = msgspec.field(default_factory=Errors)
+    pins: list[Pin] = []
+    runs: list[RunSummary] = []
+    tag_changes: list[TagChange] = []
+    decisions: dict[str, Remembered] = {}
+
+
+# One class for each kind of journal line. Replaying a line twice must do no harm beyond its number.
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="judged"):
+    """A decision about one movie and one collection."""
+
+    tmdb_id: TmdbId
+    slug: Slug
+    decision: Decision
+
+
+class Described(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="described"):
+    """What a movie is made of now; its decisions are not touched. Fields are those of Remembered."""
+
+    tmdb_id: TmdbId
+    movie: Remembered
+
+
+class StatusChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="status"):
+    """How far a collection has come."""
+
+    slug: Slug
+    status: CollectionStatus
+
+
+class CollectionForgotten(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="forgotten"):
+    """A collection that is an orphan no more, because none of its tags is left."""
+
+    slug: Slug
+
+
+class Tagged(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="tagged"):
+    """A tag change that Radarr has confirmed."""
+
+    change: TagChange
+
+
+class LibraryRead(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="library"):
+    """A library that was believed."""
+
+    library: LibrarySeen
+
+
+class ErrorMet(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="error"):
+    """An error to be counted."""
+
+    error: ErrorSeen
+
+
+class RunEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="run"):
+    """The end of a run."""
+
+    run: RunSummary
+
+
+class Pinned(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="pinned"):
+    """A pin set by an undo."""
+
+    pin: Pin
+
+
+class Released(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="released"):
+    """A pin dropped."""
+
+    tmdb_id: TmdbId
+    slug: Slug
+
+
+Entry = (
+    Judged
+    | Described
+    | StatusChanged
+    | CollectionForgotten
+    | Tagged
+    | LibraryRead
+    | ErrorMet
+    | RunEnded
+    | Pinned
+    | Released
+)
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the journal: its number, which only grows, and what it says."""
+
+    n: int
+    data: Entry
