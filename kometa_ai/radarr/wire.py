@@ -115,7 +115,7 @@ def tags_of(rows: Iterable[WireTag]) -> Tags:
     twins: dict[Label, list[tuple[bool, int]]] = {}
     for row in rows:
         label = label_of(row.label or "")
-        if row.id and label:
+        if label and row.id and row.id > 0:
             twins.setdefault(label, []).append((row.label != label, row.id))
     return {label: tuple(TagId(number) for _, number in sorted(found)) for label, found in twins.items()}
 
@@ -230,7 +230,7 @@ def complaint(body: bytes | bytearray) -> str:
 
 def _said(answer: object) -> str:
     if isinstance(answer, list):
-        return "; ".join(filter(None, map(_said, answer[:3])))
+        return "; ".join(filter(None, (_said(item) for item in answer[:3] if isinstance(item, dict))))
     if not isinstance(answer, dict):
         return ""
     for key in ("errorMessage", "message", "title"):
