@@ -1,0 +1,150 @@
+"""Find the comment blocks of a file and the collection that each belongs to.
+
+A block belongs to the key under `collections:` that is the first thing after it; between them only comments and
+blank lines may stand. Indentation of a comment means nothing. Whether a line is a comment is the YAML's decision.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from kometa_ai.core.problem import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from kometa_ai.kometa.document import Document, Key
+
+BEGIN = "# === KOMETA-AI ==="
+END = "# === END KOMETA-AI ==="
+
+MARKER_TEXT = re.compile(r"kometa[-_ ]?ai", re.IGNORECASE)
+"""A file in which this is not found holds no block."""
+
+_MARKER = re.compile(r"\s*#\s*=+\s*(?P<end>end[\s_-]+)?kometa[-_ ]?ai\s*=+\s*", re.IGNORECASE)
+
+
+class Block(msgspec.Struct, frozen=True):
+    """A whole block: the lines (from 1) of its two markers, and the lines between them as they stand in the file."""
+
+    line: int
+    end: int
+    body: tuple[str, ...]
+
+
+class FileBlocks(msgspec.Struct, frozen=True):
+    """The blocks of a file that are whole and alone above their key.
+
+    `spoiled` are keys with a block that cannot be used, `misplaced` those with a block inside their definition; what
+    is wrong with them is in `problems`.
+    """
+
+    bound: tuple[tuple[Key, Block], ...] = ()
+    spoiled: tuple[Key, ...] = ()
+    misplaced: tuple[Key, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+class _Flaw(msgspec.Struct, frozen=True):
+    """A marker without its other half."""
+
+    line: int
+    missing: Literal["begin", "end"]
+
+
+def find_blocks(document: Document, source: str) -> FileBlocks:
+    """Every block of the document, bound to its key or complained about."""
+    keys = {key.start: key for key in document.keys}
+    bound: list[tuple[Key, Block]] = []
+    spoiled: list[Key] = []
+    misplaced: list[Key] = []
+    problems: list[Problem] = []
+    for run, offset in _comment_runs(document):
+        found = _read_run(document, run)
+        if not found:
+            continue
+        key = keys.get(offset)
+        complaints = _complaints(found, key, source)
+        problems += complaints
+        if key is None:
+            misplaced += _hosts(document, run[0], offset)
+        elif complaints:
+            spoiled.append(key)
+        else:
+            bound += [(key, block) for block in found if isinstance(block, Block)]
+    return FileBlocks(bound=tuple(bound), spoiled=tuple(spoiled), misplaced=tuple(misplaced), problems=tuple(problems))
+
+
+def _comment_runs(document: Document) -> Iterator[tuple[list[int], int]]:
+    """Runs of comment and blank lines (from 0), each with the offset of what follows it: -1 at the end of the file."""
+    run: list[int] = []
+    for number, line in enumerate(document.lines):
+        content = line.lstrip(" \t")
+        if not content or number in document.comments:
+            run.append(number)
+            continue
+        if run:
+            yield run, document.starts[number] + len(line) - len(content)
+        run = []
+    if run:
+        yield run, -1
+
+
+def _read_run(document: Document, run: Sequence[int]) -> list[Block | _Flaw]:
+    found: list[Block | _Flaw] = []
+    begun: int | None = None
+    for number in run:
+        marker = _MARKER.fullmatch(document.lines[number])
+        if marker is None:
+            continue
+        if not marker["end"]:
+            if begun is not None:
+                found.append(_Flaw(begun + 1, "end"))
+            begun = number
+        elif begun is None:
+            found.append(_Flaw(number + 1, "begin"))
+        else:
+            found.append(Block(begun + 1, number + 1, document.lines[begun + 1 : number]))
+            begun = None
+    if begun is not None:
+        found.append(_Flaw(begun + 1, "end"))
+    return found
+
+
+def _hosts(document: Document, first: int, offset: int) -> list[Key]:
+    """The key inside whose definition the run of comments stands that begins at this line (from 0), if any."""
+    start = document.starts[first]
+    return [key for key in document.keys if key.start < start and key.start < offset < key.end]
+
+
+def _complaints(found: Sequence[Block | _Flaw], key: Key | None, source: str) -> list[Problem]:
+    """What is wrong with the blocks of one run, which stands above this key or (None) above nothing."""
+    name = key.name if key else ""
+    first: Block | None = None
+    problems = []
+    for item in found:
+        if isinstance(item, _Flaw):
+            what, remedy = _ABOUT_HALVES[item.missing]
+        elif key is None:
+            what = "the block belongs to no collection."
+            remedy = "Move it right above the name of its collection, below `collections:`; nothing may stand between."
+        elif first is None:
+            first = item
+            continue
+        else:
+            what = f"a second block above one collection; the first begins in line {first.line}."
+            remedy = "Keep one of them, or move the other right above its own collection."
+        problems.append(Problem(what=what, remedy=remedy, source=source, line=item.line, collection=name))
+    return problems
+
+
+_ABOUT_HALVES = {
+    "end": (
+        "the block has no end.",
+        f"Write `{END}` in a line of its own after its last line; only comments may stand in a block.",
+    ),
+    "begin": ("the end of a block without its beginning.", f"Write `{BEGIN}` in a line of its own above the block."),
+}

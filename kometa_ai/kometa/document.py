@@ -1,0 +1,275 @@
+"""The text of one YAML file, as Kometa loads it, with the places that loading forgets.
+
+Kometa loads with ruamel.yaml's pure Python round-trip loader, and so do we: what it refuses, Kometa refuses too. The
+loaded data has lost the comments' places (ruamel hangs a comment on whatever scalar came before it), so keys and
+scalars are located by the scanner's tokens instead.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.tokens import (
+    AliasToken,
+    AnchorToken,
+    BlockEndToken,
+    BlockMappingStartToken,
+    BlockSequenceStartToken,
+    FlowMappingEndToken,
+    FlowMappingStartToken,
+    FlowSequenceEndToken,
+    FlowSequenceStartToken,
+    KeyToken,
+    ScalarToken,
+    TagToken,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ruamel.yaml.nodes import Node
+    from ruamel.yaml.tokens import Token
+
+_OPENING = (BlockMappingStartToken, BlockSequenceStartToken, FlowMappingStartToken, FlowSequenceStartToken)
+_CLOSING = (BlockEndToken, FlowMappingEndToken, FlowSequenceEndToken)
+
+# Never str.splitlines(): it also cuts at form feeds and U+2028, and every later line number is wrong.
+_LINE_END = re.compile(r"\r\n|\n|\r")
+INVISIBLE_BREAK = re.compile("[\x85\u2028\u2029]")
+"""Characters that end a line, and with it a comment, for YAML but for no editor."""
+
+# ruamel's loader lets Python's own errors out for some input: an impossible date, a key that cannot be hashed.
+_REFUSALS = (YAMLError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError)
+
+_IN_PLAIN_WORDS = (
+    ("mapping values are not allowed", 'there is a ": " too many on this line', "Put the text in quotes."),
+    ("found duplicate key", "the same key stands twice", "Kometa refuses the whole file, too: remove one of them."),
+    ("but found another document", "a second document begins here", "Kometa reads one per file: remove the `---`."),
+    ("character '\\t'", "a tab stands where YAML wants spaces", "Replace the tab with spaces."),
+    ("that cannot start any token", "the text begins with a character that has a meaning in YAML", "Put it in quotes."),
+    ("found undefined alias", "an alias (`*name`) has no anchor (`&name`) above it", "Define it above, or quote it."),
+    ("while scanning a quoted scalar", "a quote is never closed", "Close it."),
+    ("did not find expected <block end>", "the indentation is not consistent", "Indent it like its neighbours."),
+    ("expected <block end>", "the indentation is not consistent", "Indent it like its neighbours."),
+    ("could not find expected ':'", "a colon is missing after the key", "Write it as `key: value`."),
+    ("special characters are not allowed", "it holds an invisible control character", "Remove it, or type it anew."),
+)
+
+
+class BrokenYaml(Exception):
+    """YAML refuses the text: why, in plain words, what to do, and the line (from 1; 0 where it cannot be known)."""
+
+    def __init__(self, reason: str, remedy: str, line: int) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.remedy = remedy
+        self.line = line
+
+
+class Key(msgspec.Struct, frozen=True):
+    """A key right under `collections:`.
+
+    `name` is what Kometa asks Plex for (`str` of the key: `007` becomes "7"), `value` the key as loaded. It reaches
+    from offset `start` up to `end`, where the next key begins; `line` counts from 1.
+    """
+
+    name: str
+    value: object
+    start: int
+    end: int
+    line: int
+
+    @property
+    def is_text(self) -> bool:
+        """Whether YAML takes the name for text, as Kometa's `--run-collections` needs it."""
+        return isinstance(self.value, str)
+
+
+class Document(msgspec.Struct, frozen=True):
+    """One file: its lines and where they start, which of them are real comments (from 0), its keys and its data."""
+
+    lines: tuple[str, ...]
+    starts: tuple[int, ...]
+    comments: frozenset[int]
+    keys: tuple[Key, ...]
+    data: object
+
+
+def split_lines(text: str) -> tuple[str, ...]:
+    r"""The lines without their ends, cut at `\r\n`, `\n` and `\r` only."""
+    return tuple(_LINE_END.split(text))
+
+
+def load(text: str) -> object:
+    """The data as Kometa would have it; raise BrokenYaml where Kometa would refuse the file."""
+    yaml = YAML()
+    yaml.composer.warn_double_anchors = False
+    try:
+        data: object = yaml.load(text)
+    except RecursionError as error:
+        raise BrokenYaml("it is nested too deeply", "Flatten it.", 0) from error
+    except _REFUSALS as error:
+        raise _in_plain_words(error, text) from error
+    return data
+
+
+def compose(text: str) -> Node | None:
+    """The node tree of one document (duplicate keys are let through); raise BrokenYaml if there is none."""
+    yaml = YAML()
+    yaml.composer.warn_double_anchors = False
+    try:
+        node: Node | None = yaml.compose(text)
+    except RecursionError as error:
+        raise BrokenYaml("it is nested too deeply", "Flatten it.", 0) from error
+    except _REFUSALS as error:
+        raise _in_plain_words(error, text) from error
+    return node
+
+
+def read_document(text: str) -> Document:
+    """Load a file's text (without a byte order mark) and locate what is in it; raise BrokenYaml if it is refused."""
+    data = load(text)
+    tokens = tuple(YAML().scan(text))
+    starts = _line_starts(text)
+    lines = split_lines(text)
+    return Document(
+        lines=lines,
+        starts=starts,
+        comments=_comment_lines(lines, starts, _long_scalars(tokens)),
+        keys=tuple(_keys(tokens, starts)) if _has_collections(data) else (),
+        data=data,
+    )
+
+
+def _has_collections(data: object) -> bool:
+    return isinstance(data, dict) and isinstance(data.get("collections"), dict)
+
+
+def _line_starts(text: str) -> tuple[int, ...]:
+    return (0, *(found.end() for found in _LINE_END.finditer(text)))
+
+
+def _long_scalars(tokens: Sequence[Token]) -> tuple[tuple[int, int], ...]:
+    """Where the scalars stand that reach over several lines, and so may hold text that looks like a comment."""
+    scalars = (token for token in tokens if isinstance(token, ScalarToken))
+    marks = ((token.start_mark, token.end_mark) for token in scalars)
+    return tuple((start.index, end.index) for start, end in marks if start.line != end.line)
+
+
+def _comment_lines(lines: Sequence[str], starts: Sequence[int], scalars: Sequence[tuple[int, int]]) -> frozenset[int]:
+    begins = [start for start, _ in scalars]
+
+    def is_text(offset: int) -> bool:
+        before = bisect_right(begins, offset) - 1
+        return before >= 0 and offset < scalars[before][1]
+
+    found = set()
+    for number, (line, start) in enumerate(zip(lines, starts, strict=True)):
+        text = line.lstrip(" \t")
+        if text.startswith("#") and not is_text(start + len(line) - len(text)):
+            found.add(number)
+    return frozenset(found)
+
+
+def _keys(tokens: Sequence[Token], starts: Sequence[int]) -> Iterator[Key]:
+    """The keys right under the top-level key `collections`, in order."""
+    names = _Names(tokens)
+    depth, inside = 0, False
+    pending: tuple[int, int] | None = None  # where the key begins, and the number of the token after it
+    for number, token in enumerate(tokens):
+        at_boundary = isinstance(token, (KeyToken, *_CLOSING)) and depth == 2  # noqa: PLR2004 - below `collections`
+        if pending and at_boundary:
+            key = names.key(pending[1], pending[0], token.start_mark.index, starts)
+            pending = None
+            if key:
+                yield key
+        if isinstance(token, KeyToken):
+            if depth == 1:
+                inside = names.text(number + 1) == "collections"
+            elif at_boundary and inside:
+                pending = (token.start_mark.index, number + 1)
+        depth += isinstance(token, _OPENING) - isinstance(token, _CLOSING)
+
+
+class _Names:
+    """Reads names off a file's tokens, through anchors and aliases."""
+
+    def __init__(self, tokens: Sequence[Token]) -> None:
+        self._tokens = tokens
+        self._resolver = YAML().resolver
+        self._anchored = {
+            token.value: scalar
+            for number, token in enumerate(tokens)
+            if isinstance(token, AnchorToken) and (scalar := self._scalar(number))
+        }
+
+    def _scalar(self, number: int) -> tuple[ScalarToken, bool] | None:
+        """The scalar whose anchors, tags and text begin at this token, and whether it carries a tag."""
+        tagged = False
+        while isinstance(self._tokens[number], (AnchorToken, TagToken)):
+            tagged = tagged or isinstance(self._tokens[number], TagToken)
+            number += 1
+        token = self._tokens[number]
+        if isinstance(token, AliasToken):
+            return self._anchored.get(token.value)
+        return (token, tagged) if isinstance(token, ScalarToken) else None
+
+    def text(self, number: int) -> str | None:
+        """The text of the scalar that begins at this token, if there is one."""
+        found = self._scalar(number)
+        return found[0].value if found else None
+
+    def key(self, number: int, start: int, end: int, starts: Sequence[int]) -> Key | None:
+        """The key whose name begins at this token; None for a merge (`<<`) and for a name that is no scalar."""
+        found = self._scalar(number)
+        if found is None:
+            return None
+        token, tagged = found
+        value: object = token.value
+        if token.plain and not tagged:
+            kind = str(self._resolver.resolve(ScalarNode, token.value, (True, False)))
+            if kind.endswith(":merge"):
+                return None
+            if not kind.endswith(":str"):
+                value = YAML(typ="safe", pure=True).load(token.value)
+        line = bisect_right(starts, self._tokens[number].start_mark.index)
+        return Key(name=str(value), value=value, start=start, end=end, line=line)
+
+
+def line_of(mapping: Mapping[Any, Any], key: object) -> int | None:
+    """The line (from 1) of a key in loaded data; None for one that a merge brought in."""
+    places = getattr(getattr(mapping, "lc", None), "data", None) or {}
+    place = places.get(key)
+    return place[0] + 1 if place else None
+
+
+def _in_plain_words(error: Exception, text: str) -> BrokenYaml:
+    starts = _line_starts(text)
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    position = getattr(mark, "index", getattr(error, "position", None))
+    line = bisect_right(starts, position) if isinstance(position, int) else 0
+    if broken := _broken_comment(text, line):
+        return broken
+    told = " ".join(str(part) for part in (getattr(error, "context", None), getattr(error, "problem", None)) if part)
+    told = told or str(error)
+    for words, reason, remedy in _IN_PLAIN_WORDS:
+        if words in told:
+            return BrokenYaml(reason, remedy, line)
+    first = _LINE_END.split(told)[0]
+    return BrokenYaml(first or type(error).__name__, "Correct the file; Kometa cannot load it, either.", line)
+
+
+def _broken_comment(text: str, line: int) -> BrokenYaml | None:
+    """The comment before or on the line where YAML gave up that an invisible character ends half-way."""
+    for number, content in enumerate(split_lines(text)[:line], start=1):
+        found = INVISIBLE_BREAK.search(content) if content.lstrip().startswith("#") else None
+        if found:
+            reason = f"the invisible character U+{ord(found[0]):04X} ends the comment in the middle of the line"
+            return BrokenYaml(reason, "Type the line anew: Kometa cannot load the file, either.", number)
+    return None

@@ -1,0 +1,103 @@
+"""Find Kometa's YAML files and read their text."""
+
+from __future__ import annotations
+
+import os
+import re
+from stat import S_ISDIR, S_ISREG
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from kometa_ai.core.problem import Problem
+from kometa_ai.kometa.blocks import MARKER_TEXT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_OF_INTEREST = re.compile(rf"{MARKER_TEXT.pattern}|item_radarr_tag\.sync|radarr_remove_by_tag", re.IGNORECASE)
+_SETTINGS = ("config.yml", "config.yaml")
+
+
+class TextFile(msgspec.Struct, frozen=True):
+    """A file's text without a byte order mark; `source` is its path below the folder, with slashes."""
+
+    source: str
+    text: str
+
+
+class Found(msgspec.Struct):
+    """The files that hold something to read, the others, and what could not be read at all."""
+
+    files: list[TextFile]
+    others: list[TextFile]
+    unreadable: list[str]
+    problems: list[Problem]
+
+    def refuse(self, source: str, what: str, remedy: str, *, line: int | None = None, unreadable: bool = True) -> None:
+        """Note a file that cannot be read; `unreadable` if it may hold a block."""
+        self.problems.append(Problem(what=what, remedy=remedy, source=source, line=line))
+        if unreadable:
+            self.unreadable.append(source)
+
+
+def read_files(root: Path) -> Found:
+    """The text of every YAML file below the folder, in the order of their paths. Symbolic links are followed."""
+    found = Found(files=[], others=[], unreadable=[], problems=[])
+    for path in _walk(root, root, frozenset(), found):
+        source = path.relative_to(root).as_posix()
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            found.refuse(source, f"the file cannot be read: {_reason(error)}.", "Let this program read it.")
+            continue
+        _decode(source, content, found)
+    return found
+
+
+def _walk(folder: Path, root: Path, above: frozenset[tuple[int, int]], found: Found) -> Iterator[Path]:
+    """The YAML files in and below a folder; `above` are the folders on the way here, so that a loop of links ends."""
+    try:
+        here = folder.stat()
+        children = sorted(folder.iterdir(), key=lambda child: child.name)
+    except OSError as error:
+        source = folder.relative_to(root).as_posix()
+        found.refuse(source, f"the folder cannot be read: {_reason(error)}.", "Let this program read it.")
+        return
+    identity = (here.st_dev, here.st_ino)
+    if identity in above:
+        return
+    for child in children:
+        if child.name.startswith("."):
+            continue
+        is_yaml = child.suffix.lower() in {".yml", ".yaml"} and not child.name.startswith("_")
+        try:
+            mode = child.stat().st_mode
+        except OSError as error:
+            if is_yaml:
+                source = child.relative_to(root).as_posix()
+                found.refuse(source, f"the file cannot be read: {_reason(error)}.", "Repair the link, or remove it.")
+            continue
+        if S_ISDIR(mode):
+            yield from _walk(child, root, above | {identity}, found)
+        elif is_yaml and S_ISREG(mode):
+            yield child
+
+
+def _reason(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno else str(error)
+
+
+def _decode(source: str, content: bytes, found: Found) -> None:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        # Without its zero bytes, UTF-16 shows a marker, too.
+        may_hold_block = bool(MARKER_TEXT.search(content.replace(b"\0", b"").decode("latin-1")))
+        remedy = "Save the file as UTF-8; Kometa cannot load it, either."
+        found.refuse(source, "the file is not UTF-8.", remedy, line=line, unreadable=may_hold_block)
+        return
+    of_interest = _OF_INTEREST.search(text) or source.rpartition("/")[2].lower() in _SETTINGS
+    (found.files if of_interest else found.others).append(TextFile(source, text))

@@ -1,0 +1,221 @@
+"""Read Kometa's folder: every block in every file, put together into collections. Files are only ever read."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from kometa_ai.core.collection import Collection, Folder, OtherCollection
+from kometa_ai.core.naming import label_of, slug_of, tag_of
+from kometa_ai.core.problem import Problem
+from kometa_ai.errors import FixConfiguration
+from kometa_ai.kometa.advice import Place, Reading, advise
+from kometa_ai.kometa.blocks import BEGIN, MARKER_TEXT, find_blocks
+from kometa_ai.kometa.document import BrokenYaml, load, read_document
+from kometa_ai.kometa.files import TextFile, read_files
+from kometa_ai.kometa.parser import parse_block
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from kometa_ai.kometa.document import Key
+
+_CHECKED_FOR_SYNTAX = 256 * 1024
+"""How much YAML that holds no block is checked in a run: YAML in pure Python takes a second for 200 kB."""
+
+
+class _Claim(msgspec.Struct, frozen=True):
+    """That a name is a collection of ours, made by a block at one place. `usable` is False where it cannot be read."""
+
+    name: str
+    source: str
+    line: int
+    says: Collection | OtherCollection
+    usable: bool
+
+    @property
+    def where(self) -> str:
+        return f"{self.source}:{self.line}"
+
+    @property
+    def takes_part(self) -> bool:
+        """Whether the collection is on, or might be: its block cannot be read."""
+        return isinstance(self.says, Collection) or not self.usable
+
+    def rules(self) -> Hashable:
+        """What has to be the same in every file."""
+        return (self.says.block_hash, self.says.priority) if isinstance(self.says, Collection) else None
+
+    def problem(self, what: str, remedy: str) -> Problem:
+        return Problem(what=what, remedy=remedy, source=self.source, line=self.line, collection=self.name)
+
+
+class _Findings:
+    """What the files said so far."""
+
+    def __init__(self) -> None:
+        self.claims: list[_Claim] = []
+        self.misplaced: set[str] = set()
+        self.readings: list[Reading] = []
+        self.unreadable: list[str] = []
+        self.problems: list[Problem] = []
+
+
+def read_folder(path: Path) -> Folder:
+    """Read every `.yml` and `.yaml` below this folder, whose names do not begin with `_` or `.`.
+
+    Problems skip what they touch and nothing else. Raise FixConfiguration if there is no such folder.
+    """
+    if not path.is_dir():
+        raise _no_folder(path)
+    findings = _Findings()
+    found = read_files(path)
+    findings.unreadable += found.unreadable
+    findings.problems += found.problems
+    for file in found.files:
+        _read_file(file, findings)
+    _check_syntax(found.others, findings)
+    return _put_together(findings)
+
+
+def _no_folder(path: Path) -> FixConfiguration:
+    what = f"{path} is not a folder." if path.exists() else f"there is no folder {path}."
+    remedy = "Set CONFIG_DIR to the folder that holds Kometa's config.yml; in Docker, mount that folder there."
+    return FixConfiguration("Kometa's folder cannot be read.", [Problem(what=what, remedy=remedy, source="CONFIG_DIR")])
+
+
+def _broken_file(file: TextFile, error: BrokenYaml) -> Problem:
+    what = f"the file cannot be read: {error.reason}."
+    return Problem(what=what, remedy=error.remedy, source=file.source, line=error.line or None)
+
+
+def _read_file(file: TextFile, findings: _Findings) -> None:
+    try:
+        document = read_document(file.text)
+    except BrokenYaml as error:
+        findings.problems.append(_broken_file(file, error))
+        if MARKER_TEXT.search(file.text):
+            findings.unreadable.append(file.source)
+        return
+    blocks = find_blocks(document, file.source)
+    findings.problems += blocks.problems
+    findings.misplaced |= {key.name for key in blocks.misplaced}
+    findings.claims += [_spoiled(key, file.source) for key in blocks.spoiled]
+    places = []
+    for key, block in blocks.bound:
+        parsed = parse_block(key.name, block, file.source)
+        findings.problems += parsed.problems
+        usable = not parsed.problems
+        findings.claims.append(_Claim(key.name, file.source, block.line, parsed.collection, usable))
+        places.append(Place(key=key, block=block, collection=parsed.collection))
+    findings.readings.append(Reading(source=file.source, document=document, places=tuple(places)))
+
+
+def _check_syntax(files: Iterable[TextFile], findings: _Findings) -> None:
+    """Report the files that Kometa cannot load, though they hold nothing of ours; as many as can be read quickly."""
+    left = _CHECKED_FOR_SYNTAX
+    for file in files:
+        left -= len(file.text)
+        if left < 0:
+            return
+        try:
+            load(file.text)
+        except BrokenYaml as error:
+            findings.problems.append(_broken_file(file, error))
+
+
+def _spoiled(key: Key, source: str) -> _Claim:
+    return _Claim(key.name, source, key.line, _nameless(key.name), usable=False)
+
+
+def _nameless(name: str) -> OtherCollection:
+    slug = slug_of(name)
+    return OtherCollection(name=name, slug=slug, label=label_of(tag_of(slug)))
+
+
+def _put_together(findings: _Findings) -> Folder:
+    by_name: dict[str, list[_Claim]] = defaultdict(list)
+    for claim in findings.claims:
+        by_name[claim.name].append(claim)
+    problems = [*findings.problems, *_different_blocks(by_name), *_empty_slugs(by_name), *_same_tags(by_name)]
+    touched = {problem.collection for problem in problems}
+    touched |= {claim.name for claim in findings.claims if not claim.usable}
+    collections, disabled, skipped = [], [], []
+    for name, (first, *_) in by_name.items():
+        if name in touched:
+            skipped.append(_other(first.says))
+        elif isinstance(first.says, Collection):
+            collections.append(first.says)
+        else:
+            disabled.append(first.says)
+    skipped += [_nameless(name) for name in findings.misplaced - by_name.keys()]
+    collections.sort(key=lambda collection: (-collection.priority, collection.name))
+    problems.sort(key=lambda problem: (problem.source, problem.line or 0))
+    return Folder(
+        collections=tuple(collections),
+        disabled=tuple(sorted(disabled, key=lambda other: other.name)),
+        skipped=tuple(sorted(skipped, key=lambda other: other.name)),
+        unreadable_files=tuple(sorted(findings.unreadable)),
+        problems=tuple(problems),
+        warnings=(*_no_block(findings), *advise(findings.readings, collections, [*disabled, *skipped])),
+    )
+
+
+def _other(says: Collection | OtherCollection) -> OtherCollection:
+    if isinstance(says, OtherCollection):
+        return says
+    return OtherCollection(name=says.name, slug=says.slug, label=says.label)
+
+
+def _different_blocks(by_name: dict[str, list[_Claim]]) -> Iterator[Problem]:
+    for claims in by_name.values():
+        usable = [claim for claim in claims if claim.usable]
+        if len({claim.rules() for claim in usable}) > 1:
+            for claim in usable:
+                others = _places(other for other in usable if other is not claim)
+                what = f"this block differs from the one of the same collection in {others}."
+                yield claim.problem(what, "Keep one of them; the other places need none.")
+
+
+def _empty_slugs(by_name: dict[str, list[_Claim]]) -> Iterator[Problem]:
+    for claims in by_name.values():
+        for claim in claims:
+            if claim.takes_part and not claim.says.slug:
+                what = "no tag can be made of the name: it holds no letter or digit."
+                remedy = "Give it a name with letters, and below it `name:` with the title that Plex is to show."
+                yield claim.problem(what, remedy)
+
+
+def _same_tags(by_name: dict[str, list[_Claim]]) -> Iterator[Problem]:
+    """Two names with one slug share their decisions, and two with one label their tag: neither can be kept right."""
+    active = [claim for claims in by_name.values() for claim in claims if claim.takes_part and claim.says.slug]
+    for claim in active:
+        others = [other for other in active if other.name != claim.name and _collide(claim, other)]
+        if others:
+            what = f"its tag {claim.says.label} is also that of {_named_places(others)}."
+            yield claim.problem(what, "Rename one of the collections, or switch one of the blocks off.")
+
+
+def _collide(one: _Claim, other: _Claim) -> bool:
+    return one.says.slug == other.says.slug or one.says.label == other.says.label
+
+
+def _places(claims: Iterable[_Claim]) -> str:
+    return ", ".join(claim.where for claim in claims)
+
+
+def _named_places(claims: Sequence[_Claim]) -> str:
+    return ", ".join(f"{claim.name!r} ({claim.where})" for claim in claims)
+
+
+def _no_block(findings: _Findings) -> Iterator[Problem]:
+    if not (findings.claims or findings.misplaced or findings.problems):
+        yield Problem(
+            what="no file in Kometa's folder holds a block.",
+            remedy=f"Write one above a collection; it begins with `{BEGIN}`.",
+            source="CONFIG_DIR",
+            severity="warning",
+        )

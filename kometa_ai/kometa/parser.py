@@ -1,0 +1,297 @@
+"""Read one comment block into a collection, or say everything that is wrong with it, each at its own line.
+
+A block that is switched off is not judged by its values, which change nothing: only an unknown or a repeated key, or
+text that is no YAML, is reported there, because each of them may be an `enabled` that was meant otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
+
+from kometa_ai.core.collection import Collection, MovieRef, OtherCollection
+from kometa_ai.core.naming import PREFIX, Label, label_of, slug_of, tag_of
+from kometa_ai.core.problem import Problem
+from kometa_ai.kometa.document import INVISIBLE_BREAK, BrokenYaml, compose
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from pydantic_core import ErrorDetails
+    from ruamel.yaml.nodes import Node
+
+    from kometa_ai.kometa.blocks import Block
+
+_TAG = re.compile(re.escape(PREFIX) + "[a-z0-9-]+", re.IGNORECASE | re.ASCII)
+_PRIORITY_LIMIT = 2**31 - 1
+
+
+def _label(text: str) -> Label:
+    if not text.strip():
+        raise ValueError("empty")
+    return label_of(text)
+
+
+def _tag(text: str) -> str:
+    if not _TAG.fullmatch(text):
+        raise ValueError("not a managed tag")
+    return text
+
+
+Labels = tuple[Annotated[str, AfterValidator(_label)], ...]
+Movies = tuple[Annotated[MovieRef, BeforeValidator(MovieRef.parse)], ...]
+
+
+class BlockModel(BaseModel):
+    """The keys of a block. Scalars come as the text that was written: Pydantic reads `yes` and `0.7` itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, str_strip_whitespace=True)
+
+    enabled: bool = False
+    prompt: str = ""
+    confidence_threshold: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.7
+    priority: Annotated[int, Field(ge=-_PRIORITY_LIMIT, le=_PRIORITY_LIMIT)] = 0
+    include_tags: Labels = ()
+    exclude_tags: Labels = ()
+    include_movies: Movies = ()
+    exclude_movies: Movies = ()
+    tag: Annotated[str, AfterValidator(_tag)] | None = None
+
+
+_TAG_LISTS = ("include_tags", "exclude_tags")
+_MOVIE_LISTS = ("include_movies", "exclude_movies")
+_TAG_REMEDY = "Write the labels of Radarr tags, e.g. `{key}: [4k, kids]`."
+_MOVIE_REMEDY = 'Write `tmdb:603`, `tt0133093` or "The Matrix (1999)", one in a line with `- ` before it.'
+_WANTED = {
+    "enabled": ("neither true nor false", "Write `enabled: true` or `enabled: false`."),
+    "prompt": ("not text", "Write `prompt: |` and the text in the lines below it, two blanks further in."),
+    "confidence_threshold": ("not a number from 0.0 to 1.0", "Write e.g. `confidence_threshold: 0.7`."),
+    "priority": ("not a whole number", "Write e.g. `priority: 10`; higher comes earlier."),
+    "include_tags": ("not the label of a tag", _TAG_REMEDY),
+    "exclude_tags": ("not the label of a tag", _TAG_REMEDY),
+    "include_movies": ("not a movie", _MOVIE_REMEDY),
+    "exclude_movies": ("not a movie", _MOVIE_REMEDY),
+    "tag": ("not a tag that can be managed", "Write `KAI-` and then letters a to z, digits and hyphens only."),
+}
+
+
+class Parsed(msgspec.Struct, frozen=True):
+    """What a block says. It is an OtherCollection when the block is switched off or cannot be used."""
+
+    collection: Collection | OtherCollection
+    problems: tuple[Problem, ...] = ()
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    """One key as it was written: its line in the file, and its value with the lines of its items."""
+
+    line: int
+    value: Any
+    item_lines: tuple[int, ...] = ()
+
+
+def parse_block(name: str, block: Block, source: str) -> Parsed:
+    """Read the block of the collection of this name, which stands in this file. Never raises for what it says."""
+    return _BlockReader(name, block, source).read()
+
+
+class _BlockReader:
+    def __init__(self, name: str, block: Block, source: str) -> None:
+        self._name = name
+        self._block = block
+        self._source = source
+        self._structure: list[Problem] = []
+
+    def read(self) -> Parsed:
+        entries = self._entries()
+        model, errors = _validate({key: entry.value for key, entry in entries.items()})
+        unknown = [error for error in errors if error["type"] == "extra_forbidden"]
+        wrong = [error for error in errors if error["type"] != "extra_forbidden"]
+        refused = {str(error["loc"][0]) for error in wrong}
+        problems = self._structure + [self._unknown(str(error["loc"][0]), entries) for error in unknown]
+        if model.enabled or "enabled" in refused:
+            problems += [self._refused(error, entries) for error in wrong]
+            problems += self._contradictions(model, entries, refused)
+        problems.sort(key=lambda problem: problem.line or 0)
+        return Parsed(self._result(model, usable=model.enabled and not problems), tuple(problems))
+
+    def _result(self, model: BlockModel, *, usable: bool) -> Collection | OtherCollection:
+        slug = slug_of(self._name)
+        tag = model.tag or tag_of(slug)
+        if not usable:
+            return OtherCollection(name=self._name, slug=slug, label=label_of(tag))
+        return Collection(
+            name=self._name,
+            slug=slug,
+            tag=tag,
+            prompt=model.prompt,
+            confidence_threshold=model.confidence_threshold,
+            priority=model.priority,
+            include_tags=frozenset(map(Label, model.include_tags)),
+            exclude_tags=frozenset(map(Label, model.exclude_tags)),
+            include_movies=model.include_movies,
+            exclude_movies=model.exclude_movies,
+            source=self._source,
+            line=self._block.line,
+        )
+
+    def _entries(self) -> dict[str, _Entry]:
+        try:
+            node = compose("\n".join(uncomment(self._block.body)))
+        except BrokenYaml as error:
+            line = self._line(error.line - 1) if error.line else self._block.line
+            self._complain(f"the block cannot be read: {error.reason}.", error.remedy, line)
+            return {}
+        if node is None or _is_null(node):
+            return {}
+        if not isinstance(node, MappingNode):
+            remedy = "Write its settings as `key: value`, e.g. `enabled: true`, and text below `prompt: |` indented."
+            self._complain("the block holds something else than settings.", remedy, self._line(node.start_mark.line))
+            return {}
+        return self._read_mapping(node)
+
+    def _read_mapping(self, node: MappingNode) -> dict[str, _Entry]:
+        entries: dict[str, _Entry] = {}
+        for key_node, value_node in node.value:
+            key = _text(key_node)
+            line = self._line(key_node.start_mark.line)
+            if key in entries:
+                what = f"`{key}` stands twice; the first is in line {entries[key].line}."
+                self._complain(what, "Keep one of them.", line)
+            elif key not in BlockModel.model_fields or not _is_null(value_node):
+                entries[key] = self._entry(key, line, value_node)
+        return entries
+
+    def _entry(self, key: str, line: int, node: Node) -> _Entry:
+        if key not in _TAG_LISTS + _MOVIE_LISTS:
+            return _Entry(line, node.value if isinstance(node, ScalarNode) else "")
+        items = list(_items(node, split=_split_labels if key in _TAG_LISTS else _split_movies))
+        return _Entry(line, [text for text, _ in items], tuple(self._line(number) for _, number in items))
+
+    def _line(self, number: int) -> int:
+        """The line in the file of a line (from 0) of the block's YAML."""
+        return self._block.line + 1 + min(number, max(len(self._block.body) - 1, 0))
+
+    def _complain(self, what: str, remedy: str, line: int) -> None:
+        self._structure.append(self._problem(what, remedy, line))
+
+    def _problem(self, what: str, remedy: str, line: int) -> Problem:
+        return Problem(what=what, remedy=remedy, source=self._source, line=line, collection=self._name)
+
+    def _unknown(self, key: str, entries: dict[str, _Entry]) -> Problem:
+        known = tuple(BlockModel.model_fields)
+        near = get_close_matches(re.sub(r"[\s-]+", "_", key.lower()), known, n=1, cutoff=0.55)
+        remedy = f"Did you mean `{near[0]}`?" if near else f"The keys there are: {', '.join(known)}."
+        return self._problem(f"`{key}` is not a key of a block.", remedy, entries[key].line)
+
+    def _refused(self, error: ErrorDetails, entries: dict[str, _Entry]) -> Problem:
+        key, *item = error["loc"]
+        entry = entries[str(key)]
+        line = entry.item_lines[item[0]] if item and isinstance(item[0], int) else entry.line
+        what, remedy = _WANTED[str(key)]
+        value = error["input"] or "something empty or nested"
+        return self._problem(f"`{key}` holds {value!r}, which is {what}.", remedy.format(key=key), line)
+
+    def _contradictions(self, model: BlockModel, entries: dict[str, _Entry], refused: set[str]) -> Iterator[Problem]:
+        def at(key: str) -> int:
+            return entries[key].line if key in entries else self._block.line
+
+        if not model.prompt and "prompt" not in refused and not self._structure:
+            remedy = "Write `prompt: |` and below it, two blanks further in, which movies belong; or switch it off."
+            yield self._problem("`enabled` is true, but there is no `prompt`.", remedy, at("prompt"))
+        own = label_of(model.tag or tag_of(slug_of(self._name)))
+        for key in _TAG_LISTS:
+            if own in getattr(model, key):
+                remedy = "Remove it; use `include_movies` or `exclude_movies` to pin single movies."
+                yield self._problem(f"`{key}` names the collection's own tag {own}.", remedy, at(key))
+        included = {_identity(ref) for ref in model.include_movies}
+        for ref in model.exclude_movies:
+            if _identity(ref) in included:
+                what = f"{ref.text} stands in both `include_movies` and `exclude_movies`."
+                yield self._problem(what, "Remove it from one of them.", at("exclude_movies"))
+
+
+def uncomment(body: Sequence[str]) -> list[str]:
+    """The YAML in comment lines, line by line: without `#` and at most one blank, and moved left as a whole."""
+    lines = []
+    for line in body:
+        text = line.strip(" \t").removeprefix("#").removeprefix(" ")
+        # YAML would end the line here, and every later line number would be off.
+        lines.append(INVISIBLE_BREAK.sub(" ", text).rstrip())
+    indent = min((len(line) - len(line.lstrip(" \t")) for line in lines if line), default=0)
+    return [line[indent:] for line in lines]
+
+
+def _validate(values: dict[str, Any]) -> tuple[BlockModel, list[ErrorDetails]]:
+    """The model of all that is right, so that the rest can still be compared with it, and what is wrong."""
+    try:
+        return BlockModel.model_validate(values), []
+    except ValidationError as error:
+        errors = error.errors(include_url=False)
+    wrong = {tuple(error["loc"][:2]) for error in errors}
+    right = {
+        key: [item for number, item in enumerate(value) if (key, number) not in wrong]
+        if isinstance(value, list)
+        else value
+        for key, value in values.items()
+        if (key,) not in wrong
+    }
+    return BlockModel.model_validate(right), errors
+
+
+def _is_null(node: Node) -> bool:
+    return isinstance(node, ScalarNode) and node.tag == "tag:yaml.org,2002:null"
+
+
+def _text(node: Node) -> str:
+    """A scalar as it was written, so that the label `007` is no number; the text of `a: b` where a title holds one."""
+    if isinstance(node, ScalarNode):
+        return "" if _is_null(node) else str(node.value)
+    if isinstance(node, MappingNode) and len(node.value) == 1:
+        key, value = node.value[0]
+        if isinstance(key, ScalarNode) and isinstance(value, ScalarNode):
+            return f"{key.value}: {value.value}"
+    return ""
+
+
+def _items(node: Node, *, split: Callable[[str], Iterable[str]]) -> Iterator[tuple[str, int]]:
+    """The items of a list, or of a single text, each with its line (from 0)."""
+    if isinstance(node, SequenceNode):
+        for item in node.value:
+            yield _text(item), item.start_mark.line
+    else:
+        for text in split(_text(node)):
+            yield text, node.start_mark.line
+
+
+def _split_labels(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",")]
+
+
+def _split_movies(text: str) -> Iterator[str]:
+    """Cut at the commas after a whole name: `I, Tonya (2017), tmdb:603` are two."""
+    name = ""
+    for part in text.split(","):
+        name = f"{name},{part}" if name else part
+        if _is_movie(name):
+            yield name.strip()
+            name = ""
+    if name or not text:
+        yield name.strip()
+
+
+def _is_movie(text: str) -> bool:
+    try:
+        MovieRef.parse(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _identity(ref: MovieRef) -> tuple[object, ...]:
+    return (ref.tmdb_id, ref.imdb_id, ref.title, ref.year)
