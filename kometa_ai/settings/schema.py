@@ -243,9 +243,17 @@ def as_text(value: object) -> str:
         case time():
             text = f"{value:%H:%M}"
         case timedelta():
-            text = f"{int(value.total_seconds())}s"
+            text = _duration_text(int(value.total_seconds()))
         case tuple() if not isinstance(value, Window):
             text = ",".join(map(as_text, value))
         case _:
             text = "" if value is None else str(value)
     return text
+
+
+def _duration_text(seconds: int) -> str:
+    """In the largest unit that needs no fraction."""
+    unit, size = next(
+        (unit, size) for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)) if seconds % size == 0
+    )
+    return f"{seconds // size}{unit}"

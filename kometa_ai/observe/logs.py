@@ -1,0 +1,227 @@
+"""The log: one JSON object a line in a file, and the same on stderr, for a person or for a machine.
+
+Our own lines and those of the libraries take the same way: structlog hands over to the standard library's
+logging, whose two handlers render. Each redacts after everything else has become text, so nothing gets past it.
+
+    configure(settings.log_dir, debug=False, form="auto", redactor=Redactor(secrets_of(settings)))
+    with structlog.contextvars.bound_contextvars(run_id=run_id): ...
+    shutdown()
+
+A stack trace goes to the file only, unless there is none: what a person sees on stderr names the error.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import sys
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TextIO
+
+import structlog
+from structlog.stdlib import ProcessorFormatter
+
+from kometa_ai.observe.redact import described
+
+if TYPE_CHECKING:
+    from io import TextIOWrapper
+
+    from structlog.typing import EventDict, Processor, WrappedLogger
+
+    from kometa_ai.observe.redact import Redactor
+
+FILE_NAME = "kometa-ai.log"
+_LARGEST_FILE = 10_000_000
+_KEPT_FILES = 5
+_QUIET = ("anthropic", "asyncio", "httpcore2", "httpx2", "uvicorn.access")
+"""Libraries whose details are no one's business here: they would log every request, headers included."""
+
+_FIRST = ("timestamp", "level", "event", "run_id", "collection_name")
+_NEVER_SECRET = ("timestamp", "level")
+# JSON escapes the controls below a blank. These remain: they move a terminal's cursor, end a line or turn the
+# direction of the text, and a lone surrogate cannot be written at all.
+_HARMFUL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+_installed: list[logging.Handler] = []
+_levels_before: dict[str, int] = {}
+
+
+def configure(
+    log_dir: Path,
+    *,
+    debug: bool,
+    form: Literal["auto", "json", "console"],
+    redactor: Redactor,
+    stream: TextIO | None = None,
+) -> None:
+    """Log to `stream` (stderr) and to `log_dir`/kometa-ai.log from now on, in place of an earlier configuration.
+
+    A folder that cannot be written is a warning on `stream`, not an error. `auto` is console on a terminal.
+    """
+    shutdown()
+    stream = stream or sys.stderr
+    file, trouble = _open_file(log_dir)
+    on_console = form == "console" or (form == "auto" and stream.isatty())
+    screen = _Screen(stream)
+    screen.setFormatter(_formatter(redactor, traceback=file is None, colors=stream.isatty() if on_console else None))
+    handlers: list[logging.Handler] = [screen]
+    if file:
+        file.setFormatter(_formatter(redactor, traceback=True))
+        handlers.append(file)
+    _install(handlers, debug=debug)
+    _configure_structlog(logging.DEBUG if debug else logging.INFO)
+    if trouble:
+        reason = trouble.strerror or type(trouble).__name__
+        structlog.get_logger(__name__).warning("The log file cannot be written", path=str(log_dir), reason=reason)
+
+
+def shutdown() -> None:
+    """Stop logging and close the file; logging is then as it was before `configure`."""
+    root = logging.getLogger()
+    for handler in _installed:
+        root.removeHandler(handler)
+        handler.close()
+    _installed.clear()
+    for name, level in _levels_before.items():
+        logging.getLogger(name or None).setLevel(level)
+    _levels_before.clear()
+    structlog.reset_defaults()
+
+
+def _install(handlers: list[logging.Handler], *, debug: bool) -> None:
+    root = logging.getLogger()
+    for handler in handlers:
+        root.addHandler(handler)
+    _installed.extend(handlers)
+    wanted = {"": logging.DEBUG if debug else logging.INFO, **dict.fromkeys(_QUIET, logging.WARNING)}
+    for name, level in wanted.items():
+        logger = logging.getLogger(name or None)
+        _levels_before[name] = logger.level
+        logger.setLevel(level)
+
+
+def _open_file(log_dir: Path) -> tuple[_LogFile | None, OSError | None]:
+    try:
+        log_dir.mkdir(parents=True, exist_ok=True)
+        return _LogFile(log_dir / FILE_NAME), None
+    except OSError as error:
+        return None, error
+
+
+class _Screen(logging.StreamHandler[TextIO]):
+    """stderr; a line that cannot be written is lost, since there is no other place to say so."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
+        """Keep still: the library would print the record as it was before it was redacted."""
+
+
+class _LogFile(RotatingFileHandler):
+    """The file: readable by its owner only, rotated, and shared with a second process."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, maxBytes=_LARGEST_FILE, backupCount=_KEPT_FILES, encoding="utf-8")
+
+    def _open(self) -> TextIOWrapper:
+        return open(self.baseFilename, "a", encoding="utf-8", opener=_open_private)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write to the file that has the name now: another process may have rotated it."""
+        if self.stream and not _is_still(Path(self.baseFilename), self.stream):
+            self.stream.close()
+            self.stream = None  # the library opens it again for the record
+        super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
+        """A full disk must not stop a run; stderr has the line."""
+
+
+def _is_still(path: Path, stream: TextIOWrapper) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(stream.fileno()))
+    except OSError:
+        return False
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _configure_structlog(level: int) -> None:
+    structlog.configure(
+        processors=[*_context(), ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        # A module's logger may be used before this and after shutdown().
+        cache_logger_on_first_use=False,
+    )
+
+
+def _context() -> list[Processor]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+
+
+def _formatter(redactor: Redactor, *, traceback: bool, colors: bool | None = None) -> ProcessorFormatter:
+    """Render as JSON, or for a console where `colors` says whether it has any."""
+
+    def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        return {
+            (name if name in _FIRST else redactor.text(name)): (
+                value if name in _NEVER_SECRET else redactor.field(name, value)
+            )
+            for name, value in event.items()
+        }
+
+    return ProcessorFormatter(
+        foreign_pre_chain=[*_context(), structlog.stdlib.add_logger_name],
+        processors=[
+            ProcessorFormatter.remove_processors_meta,
+            _name_error,
+            structlog.processors.format_exc_info if traceback else _drop_traceback,
+            redact,
+            *([_as_json] if colors is None else [_harmless, structlog.dev.ConsoleRenderer(colors=colors)]),
+        ],
+    )
+
+
+def _name_error(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Say which error it was, in one line; the stack trace is another matter."""
+    raised = event.get("exc_info")
+    if raised and not isinstance(raised, BaseException):
+        raised = raised[1] if isinstance(raised, tuple) else sys.exc_info()[1]
+    if isinstance(raised, BaseException):
+        event.setdefault("error", f"{type(raised).__name__}: {described(raised)}".removesuffix(": "))
+    return event
+
+
+def _drop_traceback(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    event.pop("exc_info", None)
+    return event
+
+
+def _as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    ordered = {name: event[name] for name in (*_FIRST, *event) if name in event}
+    # What could do harm can only stand inside a string, where its escape is valid JSON.
+    return _HARMFUL.sub(_escaped, json.dumps(ordered, ensure_ascii=False))
+
+
+def _harmless(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Each value on one line, nested data as the file shows them; only a stack trace keeps its lines."""
+    calm: EventDict = {}
+    for name, value in event.items():
+        text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
+        if isinstance(text, str):
+            lines = text.split("\n") if name == "exception" else [text]
+            text = "\n".join(_HARMFUL.sub(_escaped, line) for line in lines)
+        calm[_HARMFUL.sub(_escaped, name)] = text
+    return calm
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return rf"\u{ord(found[0]):04x}"
