@@ -1,0 +1,217 @@
+"""A stand-in of Claude's Messages API: it answers as the API does, with a judge of your choice in place of the model.
+
+Written from Anthropic's API documentation (API version 2026-10-21). Faithful in what a client can be wrong about:
+complete messages, usage with exact prompt caching, refused requests, rate-limit headers, streaming and batches. Left
+out: the use of tools, files, citations, and every beta.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from kometa_ai.standins.claude_answers import Judge, Judgement, Style, judge_by_genre
+from kometa_ai.standins.claude_cache import count_tokens, lay_out
+from kometa_ai.standins.claude_checks import check_headers, check_request, check_shape, find_model
+from kometa_ai.standins.claude_engine import ClaudeEngine
+from kometa_ai.standins.claude_faults import MESSAGES, Fault, Faults
+from kometa_ai.standins.claude_log import RequestRecord
+from kometa_ai.standins.claude_message import events
+from kometa_ai.standins.claude_models import MODELS, Model
+from kometa_ai.standins.claude_wire import (
+    ApiError,
+    RateLimits,
+    decode_object,
+    json_response,
+    not_found,
+    page,
+)
+
+__all__ = ["ClaudeStandIn", "Fault", "Judge", "Judgement", "Model", "RequestRecord", "Style", "count_tokens"]
+
+MAX_BODY_BYTES = 32 * 1024 * 1024
+
+
+class Call:
+    """One HTTP call on its way: what came, what is remembered of it, and an error that waits in its stream."""
+
+    def __init__(self, request: Request, raw: bytes, record: RequestRecord, request_id: str) -> None:
+        self.request = request
+        self.raw = raw
+        self.record = record
+        self.request_id = request_id
+        self.error_in_stream: ApiError | None = None
+
+    def body(self) -> dict[str, Any]:
+        """The JSON object that was sent. Raises ApiError when there is none, or when it is too large."""
+        if len(self.raw) > MAX_BODY_BYTES:
+            raise ApiError(413, "Request exceeds the maximum size")
+        return self.record.body or decode_object(self.raw)
+
+
+Handler = Callable[[Call], Awaitable[Response]]
+
+
+class ClaudeStandIn(ClaudeEngine):
+    """The API as an ASGI application, `app`.
+
+    - `api_key`: the one key that is accepted; None accepts any.
+    - `latency`: seconds until a response begins, and with that until its cache entries can be read.
+    - the rest is described at `ClaudeEngine`.
+
+    `faults` wait for their calls. `calls` is every HTTP call, also those that failed. `peak_in_flight` is the largest
+    number of Messages requests that were being answered at one time.
+    """
+
+    def __init__(
+        self,
+        *,
+        judge: Judge = judge_by_genre,
+        api_key: str | None = None,
+        models: Mapping[str, Model] = MODELS,
+        latency: float = 0.0,
+        clock: Callable[[], float] = time.time,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(judge=judge, models=models, clock=clock, seed=seed)
+        self.api_key = api_key
+        self.latency = latency
+        self.faults = Faults()
+        self.rate_limits = RateLimits()
+        self.calls: list[RequestRecord] = []
+        self.in_flight = 0
+        self.peak_in_flight = 0
+        self.app = Starlette(routes=self._routes())
+
+    def forget(self) -> None:
+        """Empty the log; the cache, faults and styles stay."""
+        self.calls.clear()
+        self.requests.clear()
+        self.peak_in_flight = self.in_flight
+
+    def _routes(self) -> list[Route]:
+        return [
+            self._route(MESSAGES, self._create_message, "POST"),
+            self._route(f"{MESSAGES}/count_tokens", self._count_tokens, "POST"),
+            self._route("/v1/models", self._list_models, "GET"),
+            self._route("/v1/models/{model_id}", self._retrieve_model, "GET"),
+            Route("/_fake/faults", self._order_fault, methods=["POST"]),
+            Route("/_fake/faults", self._clear_faults, methods=["DELETE"]),
+            self._route("/{path:path}", self._unknown, "GET", "POST", "PUT", "PATCH", "DELETE"),
+        ]
+
+    def _route(self, path: str, handler: Handler, *methods: str) -> Route:
+        """A route with all that surrounds a call: the log, faults, the key, errors as JSON, and the headers."""
+
+        async def endpoint(request: Request) -> Response:
+            call = await self._begin(request)
+            try:
+                response = await self._suffer(call)
+                if response is None:
+                    check_headers(call.record.headers, self.api_key)
+                    response = await handler(call)
+            except ApiError as error:
+                call.record.error_type = error.error_type
+                response = json_response(error.body(call.request_id), error.status)
+                response.headers.update(error.headers)
+            call.record.status = response.status_code
+            self._add_headers(response, call.request_id)
+            return response
+
+        return Route(path, endpoint, methods=list(methods))
+
+    async def _begin(self, request: Request) -> Call:
+        raw = await request.body()
+        record = RequestRecord(
+            method=request.method, path=request.url.path, headers=dict(request.headers), at=self.clock()
+        )
+        call = Call(request, raw, record, self.new_id("req"))
+        self.calls.append(record)
+        if record.path == MESSAGES:
+            self.requests.append(record)
+            # A fault may be meant for what a request asks, so it is read before anything is checked.
+            try:
+                record.body = call.body()
+                check_shape(record.body)
+                self.describe(record, record.body)
+            except ApiError:
+                return call
+        return call
+
+    async def _suffer(self, call: Call) -> Response | None:
+        """Let the fault that waits for this call happen: its answer, or None when the call goes on."""
+        fault = self.faults.take(call.record)
+        if fault is None:
+            return None
+        if fault.delay:
+            await asyncio.sleep(fault.delay)
+        error = fault.error()
+        if error is None:
+            return fault.response()
+        if not (fault.mid_stream and call.record.body.get("stream")):
+            raise error
+        call.error_in_stream = error
+        return None
+
+    def _add_headers(self, response: Response, request_id: str) -> None:
+        response.headers["request-id"] = request_id
+        response.headers["anthropic-organization-id"] = "00000000-0000-4000-8000-000000000000"
+        for name, value in self.rate_limits.headers(self.clock()).items():
+            response.headers.setdefault(name, value)
+
+    async def _create_message(self, call: Call) -> Response:
+        body = call.body()
+        model = check_request(body, self.models)
+        self.in_flight += 1
+        self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
+        try:
+            charge = self.charge(body, model, self.cache)
+            if self.latency:
+                await asyncio.sleep(self.latency)
+            self.cache.begin(charge)
+            whole = self.complete(call.record, model, charge, service_tier="standard")
+        finally:
+            self.in_flight -= 1
+        self.rate_limits.spend(self.clock(), whole["usage"])
+        if body.get("stream"):
+            stream = events(whole, call.error_in_stream, call.request_id)
+            return StreamingResponse(_one_by_one(stream), media_type="text/event-stream")
+        return json_response(whole)
+
+    async def _count_tokens(self, call: Call) -> Response:
+        body = call.body()
+        check_request(body, self.models, counting=True)
+        return json_response({"input_tokens": lay_out(body).tokens})
+
+    async def _list_models(self, call: Call) -> Response:
+        distinct = {model.id: model.info() for model in self.models.values()}
+        return json_response(page(list(distinct.values()), call.request.query_params))
+
+    async def _retrieve_model(self, call: Call) -> Response:
+        return json_response(find_model(call.request.path_params["model_id"], self.models).info())
+
+    async def _unknown(self, call: Call) -> Response:
+        raise not_found(f"Not found: {call.record.method} {call.record.path}")
+
+    async def _order_fault(self, request: Request) -> Response:
+        try:
+            self.faults.order(await request.body())
+        except ApiError as error:
+            return json_response(error.body(""), error.status)
+        return json_response({"waiting": len(self.faults)})
+
+    async def _clear_faults(self, request: Request) -> Response:  # noqa: ARG002 - Starlette's signature
+        self.faults.clear()
+        return json_response({"waiting": 0})
+
+
+async def _one_by_one(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        yield chunk

@@ -1,0 +1,241 @@
+"""How the Claude stand-in answers: it reads the movies, lets the judge decide, and writes what Claude would write.
+
+A `Style` says what goes wrong in the writing, so that a client can be tried on answers that models really give.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+import random
+import re
+from collections.abc import Callable
+from typing import Any, Literal
+
+import msgspec
+
+from kometa_ai.standins.claude_schema import resolve
+
+EXCLUDED_BELOW = 0.2  # a movie with less confidence than this is only listed, not explained
+
+_LEAN_FIELDS = ("movie_id", "reason", "include", "confidence")
+_SPEC_FIELDS = ("movie_id", "title", "include", "confidence", "reasoning")
+_NAME = re.compile(r"<name>(.*?)</name>", re.DOTALL)
+
+
+class Judgement(msgspec.Struct, frozen=True):
+    """What the judge thinks of one movie: does it belong, how sure, and why."""
+
+    include: bool
+    confidence: float
+    reason: str
+
+
+Judge = Callable[[str, dict[str, Any]], Judgement]
+
+
+def judge_by_genre(collection: str, movie: dict[str, Any]) -> Judgement:
+    """Judge a movie by how many of its genres and keywords the collection's text names; good enough to look at."""
+    text = collection.casefold()
+    words = [str(word) for word in (*movie.get("genres", ()), *movie.get("keywords", ()))]
+    named = [word for word in words if word.casefold() in text]
+    confidence = min(0.95, 0.5 + 0.2 * len(named)) if named else 0.05
+    return Judgement(bool(named), confidence, f"its record says {', '.join(named)}" if named else "nothing in common")
+
+
+class Style(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The way an answer is written; the defaults are a model on a good day.
+
+    - `form`: `lean` lists what clearly does not belong as bare ids in `excluded`; `spec` writes every movie out in
+      `decisions`, with `title` and `reasoning`, and has no `excluded`.
+    - `wrap`: the JSON as it is, in a code fence, or between sentences.
+    - `missing`, `duplicated`, `unknown`: that many movies are left out (the last ones), answered twice (decisions
+      before excluded ids; with `contradicted` a decision's second time is the other way round), or made up.
+    - `reordered`: the entries are shuffled.
+    - `confidence`: put in place of every confidence, whatever the schema says of it.
+    - `truncated_at`: the output ends after so many tokens, as if `max_tokens` had said so.
+    - `refused`: no content and `stop_reason: refusal`, with `refusal_category`.
+    - `text`: the answer, word for word, whatever was asked.
+    """
+
+    form: Literal["lean", "spec"] = "lean"
+    wrap: Literal["none", "fence", "prose"] = "none"
+    missing: int = 0
+    duplicated: int = 0
+    contradicted: bool = False
+    unknown: int = 0
+    reordered: bool = False
+    confidence: float | None = None
+    truncated_at: int | None = None
+    refused: bool = False
+    refusal_category: str | None = None
+    text: str | None = None
+
+
+NORMAL = Style()
+SPEC = Style(form="spec")
+FENCED = Style(wrap="fence")
+PROSE = Style(wrap="prose")
+REFUSED = Style(refused=True)
+
+
+class Prompt(msgspec.Struct, frozen=True):
+    """What a request asks: these movies, for this collection."""
+
+    movies: tuple[dict[str, Any], ...]
+    collection_text: str
+    collection_name: str
+
+
+def read_prompt(body: dict[str, Any]) -> Prompt:
+    """The movies and the collection in the last user message.
+
+    The first text block holds the movies, one JSON object a line; the rest is the collection. In a message of one
+    block the collection is every line that is not a movie.
+    """
+    first, *rest = _last_user_texts(body) or [""]
+    movies = read_movies(first)
+    collection = "\n".join(rest) if rest else "\n".join(line for line in first.splitlines() if line[:1] != "{")
+    name = _NAME.search(collection)
+    return Prompt(movies, collection, html.unescape(name[1].strip()) if name else "")
+
+
+def _last_user_texts(body: dict[str, Any]) -> list[str]:
+    for message in reversed(body.get("messages") or []):
+        if isinstance(message, dict) and message.get("role") == "user":
+            content = message.get("content")
+            if isinstance(content, str):
+                return [content]
+            blocks = [block for block in content or () if isinstance(block, dict)]
+            return [str(block.get("text", "")) for block in blocks if block.get("type") == "text"]
+    return []
+
+
+@functools.lru_cache(maxsize=64)
+def read_movies(text: str) -> tuple[dict[str, Any], ...]:
+    """The JSON objects with a `movie_id`, one a line; other lines are skipped.
+
+    Remembered, because the same block comes once for every collection: do not change what you are given.
+    """
+    movies = []
+    for line in text.splitlines():
+        if line[:1] != "{":
+            continue
+        try:
+            movie = msgspec.json.decode(line.rstrip().rstrip(","), type=dict[str, Any])
+        except msgspec.DecodeError:
+            continue
+        if isinstance(movie.get("movie_id"), int):
+            movies.append(movie)
+    return tuple(movies)
+
+
+class Form(msgspec.Struct, frozen=True, kw_only=True):
+    """What the schema leaves the model to write.
+
+    `top` are the fields of the answer and `fields` those of a decision, in order; without `excluded` at the top every
+    movie needs a decision. `steps` are the confidences to choose from (empty: any).
+    """
+
+    top: tuple[str, ...]
+    fields: tuple[str, ...]
+    steps: tuple[float, ...] = ()
+
+    @property
+    def listed(self) -> bool:
+        """Whether a movie may be merely listed."""
+        return "excluded" in self.top
+
+
+_FORMS = {
+    "lean": Form(top=("collection_name", "decisions", "excluded"), fields=_LEAN_FIELDS),
+    "spec": Form(top=("collection_name", "decisions"), fields=_SPEC_FIELDS),
+}
+
+
+@functools.lru_cache(maxsize=64)
+def form_of_schema(encoded: bytes) -> Form:
+    """The form that a schema (as JSON) forces: its fields in its order. The lean form for a schema of another kind."""
+    schema: dict[str, Any] = msgspec.json.decode(encoded)
+    properties = schema.get("properties") or {}
+    decisions = resolve(properties.get("decisions") or {}, schema) or {}
+    item = resolve(decisions.get("items") or {}, schema) or {}
+    fields = item.get("properties")
+    if not fields:
+        return _FORMS["lean"]
+    confidence = resolve(fields.get("confidence") or {}, schema) or {}
+    return Form(top=tuple(properties), fields=tuple(fields), steps=tuple(confidence.get("enum", ())))
+
+
+def write_answer(
+    prompt: Prompt,
+    *,
+    judge: Judge,
+    style: Style,
+    schema: bytes | None,
+    chance: random.Random,
+) -> str:
+    """The text of the answer to `prompt`, in the form that the schema (as JSON) leaves."""
+    if style.text is not None:
+        return style.text
+    form = _FORMS[style.form] if schema is None or style.form == "spec" else form_of_schema(schema)
+    decisions, excluded = _judge_all(prompt, judge, form, style)
+    _spoil(decisions, excluded, form, style, chance)
+    known = {"collection_name": prompt.collection_name, "decisions": decisions, "excluded": excluded}
+    answer = {field: known.get(field, "") for field in form.top}
+    return _wrap(msgspec.json.encode(answer).decode(), style)
+
+
+def _judge_all(prompt: Prompt, judge: Judge, form: Form, style: Style) -> tuple[list[dict[str, Any]], list[int]]:
+    decisions: list[dict[str, Any]] = []
+    excluded: list[int] = []
+    for movie in prompt.movies[: max(0, len(prompt.movies) - style.missing)]:
+        judgement = judge(prompt.collection_text, movie)
+        if form.listed and judgement.confidence < EXCLUDED_BELOW:
+            excluded.append(movie["movie_id"])
+        else:
+            decisions.append(_decision(movie, judgement, form, style))
+    return decisions, excluded
+
+
+def _decision(movie: dict[str, Any], judgement: Judgement, form: Form, style: Style) -> dict[str, Any]:
+    confidence = judgement.confidence
+    if style.confidence is not None:
+        confidence = style.confidence
+    elif form.steps:
+        confidence = min(form.steps, key=lambda step: abs(step - judgement.confidence))
+    known = {
+        "movie_id": movie["movie_id"],
+        "title": movie.get("title", ""),
+        "year": movie.get("year", 0),
+        "reason": judgement.reason,
+        "reasoning": judgement.reason,
+        "include": judgement.include,
+        "confidence": confidence,
+    }
+    return {field: known.get(field, "") for field in form.fields}
+
+
+def _spoil(
+    decisions: list[dict[str, Any]], excluded: list[int], form: Form, style: Style, chance: random.Random
+) -> None:
+    again = [dict(decision) for decision in decisions[: style.duplicated]]
+    if style.contradicted:
+        again = [{**decision, "include": not decision["include"]} for decision in again]
+    decisions += again
+    excluded += excluded[: style.duplicated - len(again)]
+    top = max([*excluded, *(decision["movie_id"] for decision in decisions)], default=0)
+    for number in range(1, style.unknown + 1):
+        made_up = Judgement(include=True, confidence=0.9, reason="made up")
+        decisions.append(_decision({"movie_id": top + number, "title": "Made Up"}, made_up, form, style))
+    if style.reordered:
+        chance.shuffle(decisions)
+        chance.shuffle(excluded)
+
+
+def _wrap(text: str, style: Style) -> str:
+    if style.wrap == "fence":
+        return f"```json\n{text}\n```"
+    if style.wrap == "prose":
+        return f"Here is what I found:\n\n{text}\n\nLet me know if you would like {{more}} detail."
+    return text

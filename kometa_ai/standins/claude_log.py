@@ -1,0 +1,88 @@
+"""What the Claude stand-in remembers of each call, and rules that say which calls something is meant for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+
+class RequestRecord(msgspec.Struct, kw_only=True):
+    """One call, from its arrival to its answer. `at` is the stand-in's clock, in seconds.
+
+    The fields after `error_type` are filled for requests to the model: `POST /v1/messages`, and each request of a
+    batch (which then has a `batch_id`). `judged` says that the model saw the movies: no fault or check came before.
+    """
+
+    method: str
+    path: str
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
+    body: dict[str, Any] = msgspec.field(default_factory=dict)
+    at: float = 0.0
+    status: int | None = None
+    error_type: str = ""
+    collection_text: str = ""
+    collection_name: str = ""
+    movies: tuple[dict[str, Any], ...] = ()
+    judged: bool = False
+    usage: dict[str, Any] = msgspec.field(default_factory=dict)
+    stop_reason: str = ""
+    answer: str = ""
+    batch_id: str = ""
+    custom_id: str = ""
+
+    @property
+    def model(self) -> str:
+        """The model that was asked."""
+        return str(self.body.get("model", ""))
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """The titles of the movies that were asked about, in the order sent."""
+        return tuple(str(movie.get("title", "")) for movie in self.movies)
+
+    @property
+    def movie_ids(self) -> tuple[int, ...]:
+        """The ids of the movies that were asked about, in the order sent."""
+        return tuple(movie["movie_id"] for movie in self.movies)
+
+
+Predicate = Callable[[RequestRecord], bool]
+T = TypeVar("T")
+
+
+class _Rule(msgspec.Struct, Generic[T]):
+    value: T
+    times: int | None
+    when: Predicate | None
+
+
+class Rules(Generic[T]):
+    """Values that wait for their requests: each is handed out `times` times, to requests that satisfy `when`."""
+
+    def __init__(self) -> None:
+        self._rules: list[_Rule[T]] = []
+
+    def __len__(self) -> int:
+        return len(self._rules)
+
+    def add(self, value: T, *, times: int | None = 1, when: Predicate | None = None) -> None:
+        """Keep `value` for the next `times` matching requests (None: for all of them)."""
+        self._rules.append(_Rule(value, times, when))
+
+    def take(self, record: RequestRecord) -> T | None:
+        """The oldest value that matches, used up by one; None when nothing does."""
+        for rule in self._rules:
+            if rule.when is not None and not rule.when(record):
+                continue
+            if rule.times is not None:
+                rule.times -= 1
+                if rule.times <= 0:
+                    self._rules.remove(rule)
+            return rule.value
+        return None
+
+    def clear(self) -> None:
+        """Forget everything that still waits."""
+        self._rules.clear()

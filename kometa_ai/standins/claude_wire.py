@@ -1,0 +1,166 @@
+"""What every answer of the Claude stand-in is made of: errors, headers, events and broken connections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.responses import Response
+
+from kometa_ai.standins.serving import hang_up
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+# Anthropic's API documentation, "Errors".
+ERROR_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+
+encode = msgspec.json.encode
+
+
+class ApiError(Exception):
+    """A refusal of the API: becomes `{"type": "error", "error": {...}, "request_id": ...}` with this status."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        error_type: str = "",
+        details: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.error_type = error_type or ERROR_TYPES.get(status, "api_error")
+        self.details = details
+        self.headers = dict(headers or {})
+
+    def body(self, request_id: str) -> dict[str, Any]:
+        """The error as the API words it."""
+        error: dict[str, Any] = {"type": self.error_type, "message": self.message}
+        if self.details is not None:
+            error["details"] = dict(self.details)
+        return {"type": "error", "error": error, "request_id": request_id}
+
+
+def bad_request(message: str) -> ApiError:
+    """A 400, the API's answer to whatever is wrong with the body."""
+    return ApiError(400, message)
+
+
+def not_found(what: str) -> ApiError:
+    """A 404; the API puts no more than the name of what is missing into the message."""
+    return ApiError(404, what)
+
+
+def json_response(content: object, status: int = 200) -> Response:
+    """`content` as JSON, by the fast encoder."""
+    return Response(encode(content), status, media_type="application/json")
+
+
+def decode_object(body: bytes) -> dict[str, Any]:
+    """The JSON object in `body`. Raises ApiError (400) when there is none."""
+    try:
+        return msgspec.json.decode(body, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise bad_request(f"The request body is not valid JSON: {error}") from error
+
+
+def timestamp(seconds: float) -> str:
+    """Unix time as RFC 3339, the way the API writes it."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def page(items: Sequence[Mapping[str, Any]], query: Mapping[str, str]) -> dict[str, Any]:
+    """One page of a list, by the parameters `limit`, `after_id` and `before_id`."""
+    limit = int(query.get("limit", "20"))
+    ids = [item["id"] for item in items]
+    if (after := query.get("after_id")) in ids:
+        items = items[ids.index(after) + 1 :]
+    elif (before := query.get("before_id")) in ids:
+        items = items[max(0, ids.index(before) - limit) : ids.index(before)]
+    shown = list(items[:limit])
+    return {
+        "data": shown,
+        "has_more": len(items) > limit,
+        "first_id": shown[0]["id"] if shown else None,
+        "last_id": shown[-1]["id"] if shown else None,
+    }
+
+
+def event(content: Mapping[str, Any]) -> bytes:
+    """One server-sent event, named after the `type` of its data."""
+    return b"event: %s\ndata: %s\n\n" % (str(content["type"]).encode(), encode(content))
+
+
+class DroppedConnection(Response):
+    """No answer: the connection ends. Below a server other than `serve` it ends in the middle of an answer."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+        """Hang up."""
+        if "transport" in scope.get("state", {}):
+            await hang_up(scope)
+            return
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"1000")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"{", "more_body": True})
+
+
+class RateLimits(msgspec.Struct, kw_only=True):
+    """The organisation's limits, reported in headers and never enforced; use a fault to refuse a request.
+
+    The defaults are the "Start" tier of Anthropic's API documentation, "Rate limits". The real buckets refill
+    continuously, these start afresh every full minute. Cache reads do not count towards the input.
+    """
+
+    requests: int = 1_000
+    input_tokens: int = 2_000_000
+    output_tokens: int = 400_000
+    window: int = 0
+    used: dict[str, int] = msgspec.field(default_factory=dict)
+
+    def spend(self, now: float, usage: Mapping[str, Any]) -> None:
+        """Count a request that used this much."""
+        self._turn_page(now)
+        amounts = {
+            "requests": 1,
+            "input-tokens": usage["input_tokens"] + usage["cache_creation_input_tokens"],
+            "output-tokens": usage["output_tokens"],
+        }
+        for name, amount in amounts.items():
+            self.used[name] = self.used.get(name, 0) + amount
+
+    def headers(self, now: float) -> dict[str, str]:
+        """Limit, remainder and time of reset of each bucket; token remainders are rounded to thousands."""
+        self._turn_page(now)
+        limits = {"requests": self.requests, "input-tokens": self.input_tokens, "output-tokens": self.output_tokens}
+        left = {name: max(0, limit - self.used.get(name, 0)) for name, limit in limits.items()}
+        limits["tokens"] = self.input_tokens + self.output_tokens
+        left["tokens"] = left["input-tokens"] + left["output-tokens"]
+        reset = timestamp((self.window + 1) * 60)
+        headers: dict[str, str] = {}
+        for name, limit in limits.items():
+            remaining = left[name] if name == "requests" else round(left[name], -3)
+            headers[f"anthropic-ratelimit-{name}-limit"] = str(limit)
+            headers[f"anthropic-ratelimit-{name}-remaining"] = str(remaining)
+            headers[f"anthropic-ratelimit-{name}-reset"] = reset
+        return headers
+
+    def _turn_page(self, now: float) -> None:
+        if self.window != int(now // 60):
+            self.window = int(now // 60)
+            self.used.clear()
