@@ -1,0 +1,175 @@
+"""How Radarr's actions read requests and write answers: routes, queries, bodies, JSON in chunks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Route
+
+from kometa_ai.standins.radarr_errors import FrameworkError
+from kometa_ai.standins.radarr_wire import to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
+
+V3 = "/api/v3"
+
+_APPLY_TAGS = ("add", "remove", "replace")
+_JSON_TYPES = ("*/*", "application/*", "application/json", "text/json", "text/*")
+
+
+def _lower(name: str) -> str:
+    return name.replace("_", "")
+
+
+class TagBody(msgspec.Struct, rename=_lower):
+    """What is read of a posted tag."""
+
+    label: str | None = None
+    id: int = 0
+
+
+class MovieBody(msgspec.Struct, rename=_lower):
+    """What is read of a posted movie. What is missing gets .NET's default, whatever the movie had."""
+
+    id: int = 0
+    path: str | None = None
+    quality_profile_id: int = 0
+    monitored: bool = True
+    minimum_availability: str = "released"
+    tags: list[int] | None = None
+
+
+class EditorBody(msgspec.Struct, rename=_lower):
+    """What is read of a bulk edit."""
+
+    movie_ids: list[int] | None = None
+    tags: list[int] | None = None
+    apply_tags: int | str = _APPLY_TAGS[0]
+    monitored: bool | None = None
+    quality_profile_id: int | None = None
+    minimum_availability: str | None = None
+
+    def __post_init__(self) -> None:
+        """Read the enumeration as leniently as Radarr: in any case, or as a number, even one that means nothing."""
+        text = str(self.apply_tags).lower()
+        if text.isdigit():
+            text = _APPLY_TAGS[int(text)] if int(text) < len(_APPLY_TAGS) else ""
+        elif text not in _APPLY_TAGS:
+            raise ValueError(f"{text} is not one of {_APPLY_TAGS}")
+        self.apply_tags = text
+
+    def apply(self, tags: frozenset[int]) -> frozenset[int]:
+        """The tags of a movie after this edit; whether such tags exist is not asked."""
+        if self.tags is None:
+            return tags
+        if self.apply_tags == "add":
+            return tags.union(self.tags)
+        if self.apply_tags == "remove":
+            return tags.difference(self.tags)
+        return frozenset(self.tags) if self.apply_tags == "replace" else tags
+
+
+class JsonAnswer(Response):
+    """JSON in chunks, without a length; 406 if the client accepts no JSON, though the action has been carried out."""
+
+    media_type = "application/json; charset=utf-8"
+
+    def __init__(self, pieces: Iterable[bytes], status: int = 200, headers: dict[str, str] | None = None) -> None:
+        super().__init__(status_code=status, headers=headers)
+        del self.headers["Content-Length"]
+        self._pieces = pieces
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the answer."""
+        if not _accepts_json(Headers(scope=scope).get("Accept", "*/*")):
+            await Response(status_code=406)(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        for piece in self._pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def json_answer(value: object, status: int = 200, headers: dict[str, str] | None = None) -> JsonAnswer:
+    """A value as Radarr answers it."""
+    return JsonAnswer([to_json(value)], status, headers)
+
+
+def route(method: str, path: str, action: Callable[[Request], Awaitable[Response]]) -> Route:
+    """An action for exactly one method: Radarr answers no HEAD where only GET is mapped."""
+    made = Route(path, action, methods=[method])
+    made.methods = {method}
+    return made
+
+
+async def refuse_quietly(_request: Request, error: Exception) -> Response:
+    """No such path (404), or no such method there (405): an empty body."""
+    status, headers = (error.status_code, error.headers) if isinstance(error, HTTPException) else (500, None)
+    return Response(status_code=status, headers=headers)
+
+
+async def problem_details(_request: Request, error: Exception) -> Response:
+    """The web framework's refusal."""
+    body, status = (error.body, error.status) if isinstance(error, FrameworkError) else ({}, 500)
+    return Response(to_json(body), status, media_type="application/problem+json; charset=utf-8")
+
+
+def id_of(request: Request) -> int:
+    """The id in the path; a path with anything but an integer there does not exist."""
+    try:
+        return int(request.path_params["id"])
+    except ValueError:
+        raise HTTPException(404) from None
+
+
+def integer_query(request: Request, name: str) -> int | None:
+    """An integer of the query, whose names know no case."""
+    value = _query(request, name)
+    try:
+        return None if value is None else int(value)
+    except ValueError:
+        raise FrameworkError(400, {name: [f"The value '{value}' is not valid."]}) from None
+
+
+def boolean_query(request: Request, name: str) -> bool:
+    """A boolean of the query, false if it is missing."""
+    value = _query(request, name) or "false"
+    if value.lower() not in {"true", "false"}:
+        raise FrameworkError(400, {name: [f"The value '{value}' is not valid."]})
+    return value.lower() == "true"
+
+
+_Body = TypeVar("_Body", TagBody, MovieBody, EditorBody)
+
+
+async def read_body(request: Request, shape: type[_Body]) -> _Body:
+    """The body as the framework binds it: names in any case, unknown ones ignored, numbers also as text."""
+    body = await request.body()
+    content_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    is_json = content_type in {"application/json", "text/json"} or content_type.endswith("+json")
+    if not is_json and (body or content_type):
+        raise FrameworkError(415)
+    if not body:
+        raise FrameworkError(400, {"": ["A non-empty request body is required."]})
+    try:
+        raw = msgspec.json.decode(body, type=dict[str, object])
+        return msgspec.convert({name.lower(): value for name, value in raw.items()}, shape, strict=False)
+    except msgspec.MsgspecError as error:
+        message = f"The JSON value could not be converted to Radarr.Api.V3.{shape.__name__}. {error}"
+        raise FrameworkError(400, {"$": [message], "resource": ["The resource field is required."]}) from None
+
+
+def _query(request: Request, name: str) -> str | None:
+    return next((value for key, value in request.query_params.multi_items() if key.lower() == name.lower()), None)
+
+
+def _accepts_json(accept: str) -> bool:
+    return any(part.partition(";")[0].strip().lower() in _JSON_TYPES for part in accept.split(","))

@@ -1,0 +1,239 @@
+"""The stand-in's database: single statements are atomic, and nothing else is.
+
+As in Radarr, every writer saves the whole row of a movie, there are no transactions and no row versions, so whoever
+writes an old row back undoes what others did since.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from kometa_ai.standins.radarr_seed import AutoTagRule, MovieSeed
+
+# Far from movie ids, so that a client which takes one for the other is caught.
+_FIRST_METADATA_ID = 40_001
+
+
+class DuplicateLabel(Exception):
+    """The unique index on the label of a tag refused a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns of a movie's row but its tags."""
+
+    monitored: bool
+    minimum_availability: str
+    quality_profile_id: int
+    path: str
+    has_file: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A movie's row."""
+
+    id: int
+    metadata_id: int
+    columns: Columns
+    tags: frozenset[int]
+
+
+class Store:
+    """Movies, their metadata, and tags. Ids only grow and are never used again."""
+
+    def __init__(self, rules: Collection[AutoTagRule] = (), tags_in_settings: Iterable[str] = ()) -> None:
+        self._lock = threading.RLock()
+        self._next_movie = 1
+        self._next_metadata = _FIRST_METADATA_ID
+        self._next_tag = 1
+        self._rows: dict[int, Row] = {}
+        self._metadata: dict[int, MovieSeed] = {}
+        self._tags: dict[int, str] = {}
+        self.rules = tuple(rules)
+        self.refreshes = 0
+        self.used_by_settings = frozenset(self.ensure_tag(label) for label in tags_in_settings)
+        self._rule_targets = [frozenset(map(self.ensure_tag, rule.tags)) for rule in self.rules]
+        self._rule_conditions = [None if rule.tag is None else self.ensure_tag(rule.tag) for rule in self.rules]
+
+    # Movies
+
+    def rows(self) -> list[Row]:
+        """Every movie in the order of the database."""
+        with self._lock:
+            return sorted(self._rows.values(), key=lambda row: row.id)
+
+    def row(self, movie_id: int) -> Row | None:
+        """One movie, if it exists."""
+        with self._lock:
+            return self._rows.get(movie_id)
+
+    def rows_of(self, movie_ids: Collection[int]) -> list[Row]:
+        """Those of these movies that exist, each once, in the order of the database."""
+        with self._lock:
+            return [self._rows[movie_id] for movie_id in sorted(set(movie_ids)) if movie_id in self._rows]
+
+    def row_by_tmdb(self, tmdb_id: int) -> Row | None:
+        """The movie with this TMDb id, if it is in the library."""
+        with self._lock:
+            return next((row for row in self._rows.values() if self.metadata(row).tmdb_id == tmdb_id), None)
+
+    def metadata(self, row: Row) -> MovieSeed:
+        """What the metadata server said about a movie."""
+        return self._metadata[row.metadata_id]
+
+    def insert(self, seed: MovieSeed) -> Row:
+        """Add a movie; its auto tags are set, as at every save."""
+        with self._lock:
+            movie_id = self._next_movie + (self._next_movie == seed.tmdb_id)
+            metadata_id = self._next_metadata + (self._next_metadata == seed.tmdb_id)
+            self._next_movie, self._next_metadata = movie_id + 1, metadata_id + 1
+            self._metadata[metadata_id] = seed
+            tags = frozenset(map(self.ensure_tag, seed.tags)) | frozenset(seed.dangling_tags)
+            row = self.auto_tagged(Row(movie_id, metadata_id, _columns(seed), tags))
+            self._rows[movie_id] = row
+            return row
+
+    def update(self, row: Row) -> None:
+        """Save a whole row; nothing happens when the movie is gone."""
+        with self._lock:
+            if row.id in self._rows:
+                self._rows[row.id] = row
+
+    def describe(self, row: Row, seed: MovieSeed) -> None:
+        """Replace a movie's metadata, as a refresh does; its row keeps its tags and its path."""
+        with self._lock:
+            was, now = asdict(_columns(self.metadata(row))), asdict(_columns(seed))
+            changed = {name: value for name, value in now.items() if value != was[name] and name != "path"}
+            self._metadata[row.metadata_id] = seed
+            self.update(replace(row, columns=replace(row.columns, **changed)))
+
+    def delete(self, movie_id: int) -> None:
+        """Remove a movie; its tags stay."""
+        with self._lock:
+            row = self._rows.pop(movie_id)
+            del self._metadata[row.metadata_id]
+
+    def rebuild(self) -> None:
+        """Number movies, metadata and tags anew, so that each old id is unused or names something else."""
+        with self._lock:
+            old = self.rows()
+            labels = self.labels()
+            described = [replace(self.metadata(row), tags=(), dangling_tags=()) for row in old]
+            tags = [[labels[tag] for tag in row.tags if tag in labels] for row in old]
+            first = old[0].id if old else 1
+            self._rows, self._metadata, self._tags = {}, {}, {}
+            # What had an id now has that of its neighbour: using a remembered id hits another film.
+            self._next_movie = max((row.id for row in old), default=0) + 1 if len(old) == 1 else first
+            self._renumber_tags(labels)
+            order = list(range(1, len(old))) + [0][: len(old)]
+            for index in order:
+                row = self.insert(described[index])
+                self.update(replace(row, columns=old[index].columns, tags=frozenset(map(self.ensure_tag, tags[index]))))
+
+    # Tags
+
+    def labels(self) -> dict[int, str]:
+        """A copy of the tag table: id to label."""
+        with self._lock:
+            return dict(self._tags)
+
+    def tag_id(self, label: str) -> int | None:
+        """The tag with exactly this label: the look-up knows no case folding."""
+        with self._lock:
+            return next((tag for tag, known in self._tags.items() if known == label), None)
+
+    def insert_tag(self, label: str) -> int:
+        """Add a tag and return its id; raise DuplicateLabel."""
+        with self._lock:
+            if self.tag_id(label) is not None:
+                raise DuplicateLabel
+            tag = self._next_tag
+            self._next_tag += 1
+            self._tags[tag] = label
+            return tag
+
+    def ensure_tag(self, label: str) -> int:
+        """The id of the tag with this label in lower case, which is created if it is missing."""
+        with self._lock:
+            known = self.tag_id(label.lower())
+            return self.insert_tag(label.lower()) if known is None else known
+
+    def rename_tag(self, tag: int, label: str) -> None:
+        """Change a label; nothing happens when the tag is gone. Raise DuplicateLabel."""
+        with self._lock:
+            if self.tag_id(label) not in {None, tag}:
+                raise DuplicateLabel
+            if tag in self._tags:
+                self._tags[tag] = label
+
+    def delete_tag(self, tag: int) -> None:
+        """Remove a tag, whoever carries it."""
+        with self._lock:
+            self._tags.pop(tag, None)
+
+    def movies_with(self, tag: int) -> list[int]:
+        """The ids of the movies that carry a tag."""
+        return [row.id for row in self.rows() if tag in row.tags]
+
+    def rules_with(self, tag: int, *, conditions: bool) -> list[int]:
+        """The ids of the auto tagging rules that set a tag or (with `conditions`) ask for it."""
+        return [
+            number
+            for number, (targets, condition) in enumerate(
+                zip(self._rule_targets, self._rule_conditions, strict=True), start=1
+            )
+            if tag in targets or (conditions and tag == condition)
+        ]
+
+    def rules_by_id(self) -> list[tuple[AutoTagRule, frozenset[int], int | None]]:
+        """Every auto tagging rule with the ids of the tags that it sets, and of the one that it asks for."""
+        return list(zip(self.rules, self._rule_targets, self._rule_conditions, strict=True))
+
+    def housekeeping(self) -> None:
+        """Delete every tag that no movie, setting or rule uses, as Radarr does once a day."""
+        with self._lock:
+            used = self.used_by_settings.union(
+                self._rule_conditions, *self._rule_targets, *(row.tags for row in self._rows.values())
+            )
+            self._tags = {tag: label for tag, label in self._tags.items() if tag in used}
+
+    def auto_tagged(self, row: Row) -> Row:
+        """The row after the auto tagging rules: removals first, then additions."""
+        if not self.rules:
+            return row
+        movie = self.metadata(row)
+        names = self.labels()
+        labels = frozenset(names[tag] for tag in row.tags if tag in names)
+        add: frozenset[int] = frozenset()
+        remove: frozenset[int] = frozenset()
+        for rule, targets in zip(self.rules, self._rule_targets, strict=True):
+            if rule.matches(movie, labels):
+                add |= targets
+            elif rule.remove_tags_automatically:
+                remove |= targets
+        return replace(row, tags=(row.tags - remove) | add)
+
+    def _renumber_tags(self, labels: dict[int, str]) -> None:
+        self._next_tag = 1 if len(labels) > 1 else self._next_tag
+        names = list(labels.values())
+        for label in names[1:] + names[:1]:
+            self.insert_tag(label)
+        self.used_by_settings = frozenset(self.ensure_tag(labels[tag]) for tag in self.used_by_settings)
+        self._rule_targets = [frozenset(map(self.ensure_tag, rule.tags)) for rule in self.rules]
+        self._rule_conditions = [None if rule.tag is None else self.ensure_tag(rule.tag) for rule in self.rules]
+
+
+def _columns(seed: MovieSeed) -> Columns:
+    return Columns(
+        monitored=seed.monitored,
+        minimum_availability=seed.minimum_availability,
+        quality_profile_id=seed.quality_profile_id,
+        path=f"/movies/{seed.title.replace('/', '+')} ({seed.year})",
+        has_file=seed.has_file,
+    )

@@ -1,0 +1,138 @@
+"""Serve an ASGI application over real HTTP from a background thread."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from typing import TYPE_CHECKING, cast
+
+import uvicorn
+from anyio.from_thread import start_blocking_portal
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+HOST = "127.0.0.1"
+
+
+@contextlib.contextmanager
+def serve(app: ASGIApp, *, port: int = 0) -> Iterator[str]:
+    """Serve `app` on 127.0.0.1 while the context is open and yield its base URL, without a slash at the end.
+
+    Port 0 picks a free port. Closing ends requests that still run, so that a delayed answer never delays a test.
+    """
+    with (
+        _listener(port) as listener,
+        start_blocking_portal(name="stand-in") as portal,
+        portal.wrap_async_context_manager(_serving(app, listener)),
+    ):
+        yield f"http://{HOST}:{listener.getsockname()[1]}"
+
+
+def _listener(port: int) -> socket.socket:
+    # asyncio switches Nagle's algorithm off only for sockets that name their protocol; with it, each answer in several
+    # pieces waits for the client's delayed acknowledgement.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen()
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+async def hang_up(scope: Scope, *, flush: bool = False) -> None:
+    """End the connection of this request, as a network or a dying server does; only below `serve`.
+
+    With `flush` what was sent so far still arrives. Nothing can be sent afterwards.
+    """
+    connection = cast("_Protocol", scope["state"]["connection"])
+    if flush:
+        connection.transport.close()
+    else:
+        connection.transport.abort()
+    # Until the protocol knows of it, uvicorn would take an application that says nothing for a broken one.
+    await connection.lost.wait()
+
+
+@contextlib.asynccontextmanager
+async def _serving(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
+    server = _Server(
+        uvicorn.Config(
+            _ending_quietly(app),
+            interface="asgi3",
+            http=_Protocol,
+            ws="none",
+            log_config=None,
+            log_level="error",
+            access_log=False,
+            server_header=False,
+        )
+    )
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        await server.ready.wait()
+        yield
+    finally:
+        server.stopping.set()
+        await task
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn that starts and stops at once, where the original looks every tenth of a second."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+        self.stopping = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        self.ready.set()
+        await self.stopping.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for listener in sockets or ():
+            listener.close()
+        tasks = list(self.server_state.tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        connections = cast("set[_Protocol]", self.server_state.connections)
+        for connection in connections:
+            connection.transport.abort()
+        await asyncio.gather(*(connection.lost.wait() for connection in connections))
+        await self.lifespan.shutdown()
+
+
+class _Protocol(H11Protocol):
+    """HTTP/1.1 that lets the application end its connection, which ASGI has no word for."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as its base does
+        super().connection_made(transport)
+        self.lost = asyncio.Event()
+        self.app_state = {**self.app_state, "connection": self}
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.lost.set()
+
+
+def _ending_quietly(app: ASGIApp) -> ASGIApp:
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        except asyncio.CancelledError:
+            if scope["type"] != "http":
+                raise
+            # The server stops. Uvicorn would log the cancellation as an error of the application.
+            await hang_up(scope)
+
+    return call
