@@ -251,12 +251,12 @@ def line_of(mapping: Mapping[Any, Any], key: object) -> int | None:
 
 def _in_plain_words(error: Exception, text: str) -> BrokenYaml:
     starts = _line_starts(text)
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    told = " ".join(str(part) for part in (getattr(error, "context", None), getattr(error, "problem", None)) if part)
+    mark = getattr(error, "context_mark" if "quoted scalar" in told else "problem_mark", None)
     position = getattr(mark, "index", getattr(error, "position", None))
     line = bisect_right(starts, position) if isinstance(position, int) else 0
     if broken := _broken_comment(text, line):
         return broken
-    told = " ".join(str(part) for part in (getattr(error, "context", None), getattr(error, "problem", None)) if part)
     told = told or str(error)
     for words, reason, remedy in _IN_PLAIN_WORDS:
         if words in told:
@@ -269,7 +269,8 @@ def _broken_comment(text: str, line: int) -> BrokenYaml | None:
     """The comment before or on the line where YAML gave up that an invisible character ends half-way."""
     for number, content in enumerate(split_lines(text)[:line], start=1):
         found = INVISIBLE_BREAK.search(content) if content.lstrip().startswith("#") else None
-        if found:
+        rest = content[found.end() :].lstrip() if found else ""
+        if found and rest and not rest.startswith("#"):
             reason = f"the invisible character U+{ord(found[0]):04X} ends the comment in the middle of the line"
             return BrokenYaml(reason, "Type the line anew: Kometa cannot load the file, either.", number)
     return None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_OF_INTEREST = re.compile(rf"{MARKER_TEXT.pattern}|item_radarr_tag\.sync|radarr_remove_by_tag", re.IGNORECASE)
+_OF_INTEREST = re.compile(rf"{MARKER_TEXT.pattern}|item_radarr_tag|radarr_remove_by_tag", re.IGNORECASE)
 _SETTINGS = ("config.yml", "config.yaml")
 
 
