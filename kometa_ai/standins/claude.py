@@ -18,6 +18,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from kometa_ai.standins.claude_answers import Judge, Judgement, Style, judge_by_genre
+from kometa_ai.standins.claude_batches import BATCHES, Batches
 from kometa_ai.standins.claude_cache import count_tokens, lay_out
 from kometa_ai.standins.claude_checks import check_headers, check_request, check_shape, find_model
 from kometa_ai.standins.claude_engine import ClaudeEngine
@@ -37,6 +38,7 @@ from kometa_ai.standins.claude_wire import (
 __all__ = ["ClaudeStandIn", "Fault", "Judge", "Judgement", "Model", "RequestRecord", "Style", "count_tokens"]
 
 MAX_BODY_BYTES = 32 * 1024 * 1024
+MAX_BATCH_BYTES = 256 * 1024 * 1024
 
 
 class Call:
@@ -49,9 +51,18 @@ class Call:
         self.request_id = request_id
         self.error_in_stream: ApiError | None = None
 
+    @property
+    def base_url(self) -> str:
+        """The address under which the caller reached us."""
+        return str(self.request.base_url)
+
+    def path_parameter(self, name: str) -> str:
+        """The part of the path that the route calls `name`."""
+        return str(self.request.path_params[name])
+
     def body(self) -> dict[str, Any]:
         """The JSON object that was sent. Raises ApiError when there is none, or when it is too large."""
-        if len(self.raw) > MAX_BODY_BYTES:
+        if len(self.raw) > (MAX_BATCH_BYTES if self.record.path == BATCHES else MAX_BODY_BYTES):
             raise ApiError(413, "Request exceeds the maximum size")
         return self.record.body or decode_object(self.raw)
 
@@ -66,8 +77,8 @@ class ClaudeStandIn(ClaudeEngine):
     - `latency`: seconds until a response begins, and with that until its cache entries can be read.
     - the rest is described at `ClaudeEngine`.
 
-    `faults` wait for their calls. `calls` is every HTTP call, also those that failed. `peak_in_flight` is the largest
-    number of Messages requests that were being answered at one time.
+    `batches` says how batches go. `faults` wait for their calls. `calls` is every HTTP call, also those that failed.
+    `peak_in_flight` is the largest number of Messages requests that were being answered at one time.
     """
 
     def __init__(
@@ -83,6 +94,7 @@ class ClaudeStandIn(ClaudeEngine):
         super().__init__(judge=judge, models=models, clock=clock, seed=seed)
         self.api_key = api_key
         self.latency = latency
+        self.batches = Batches(self)
         self.faults = Faults()
         self.rate_limits = RateLimits()
         self.calls: list[RequestRecord] = []
@@ -100,6 +112,12 @@ class ClaudeStandIn(ClaudeEngine):
         return [
             self._route(MESSAGES, self._create_message, "POST"),
             self._route(f"{MESSAGES}/count_tokens", self._count_tokens, "POST"),
+            self._route(BATCHES, self._create_batch, "POST"),
+            self._route(BATCHES, self._list_batches, "GET"),
+            self._route(f"{BATCHES}/{{batch_id}}", self._retrieve_batch, "GET"),
+            self._route(f"{BATCHES}/{{batch_id}}", self._delete_batch, "DELETE"),
+            self._route(f"{BATCHES}/{{batch_id}}/cancel", self._cancel_batch, "POST"),
+            self._route(f"{BATCHES}/{{batch_id}}/results", self._batch_results, "GET"),
             self._route("/v1/models", self._list_models, "GET"),
             self._route("/v1/models/{model_id}", self._retrieve_model, "GET"),
             Route("/_fake/faults", self._order_fault, methods=["POST"]),
@@ -112,11 +130,14 @@ class ClaudeStandIn(ClaudeEngine):
 
         async def endpoint(request: Request) -> Response:
             call = await self._begin(request)
+            fault = self.faults.take(call.record)
             try:
-                response = await self._suffer(call)
+                response = await _suffer(call, fault) if fault and not fault.afterwards else None
                 if response is None:
                     check_headers(call.record.headers, self.api_key)
                     response = await handler(call)
+                if fault and fault.afterwards:
+                    response = await _suffer(call, fault) or response
             except ApiError as error:
                 call.record.error_type = error.error_type
                 response = json_response(error.body(call.request_id), error.status)
@@ -144,21 +165,6 @@ class ClaudeStandIn(ClaudeEngine):
             except ApiError:
                 return call
         return call
-
-    async def _suffer(self, call: Call) -> Response | None:
-        """Let the fault that waits for this call happen: its answer, or None when the call goes on."""
-        fault = self.faults.take(call.record)
-        if fault is None:
-            return None
-        if fault.delay:
-            await asyncio.sleep(fault.delay)
-        error = fault.error()
-        if error is None:
-            return fault.response()
-        if not (fault.mid_stream and call.record.body.get("stream")):
-            raise error
-        call.error_in_stream = error
-        return None
 
     def _add_headers(self, response: Response, request_id: str) -> None:
         response.headers["request-id"] = request_id
@@ -190,12 +196,32 @@ class ClaudeStandIn(ClaudeEngine):
         check_request(body, self.models, counting=True)
         return json_response({"input_tokens": lay_out(body).tokens})
 
+    async def _create_batch(self, call: Call) -> Response:
+        return json_response(self.batches.create(call.body()).info(call.base_url))
+
+    async def _list_batches(self, call: Call) -> Response:
+        return json_response(self.batches.page(call.request.query_params, call.base_url))
+
+    async def _retrieve_batch(self, call: Call) -> Response:
+        return json_response(self.batches.find(call.path_parameter("batch_id"), poll=True).info(call.base_url))
+
+    async def _delete_batch(self, call: Call) -> Response:
+        batch_id = call.path_parameter("batch_id")
+        self.batches.delete(batch_id)
+        return json_response({"id": batch_id, "type": "message_batch_deleted"})
+
+    async def _cancel_batch(self, call: Call) -> Response:
+        return json_response(self.batches.cancel(call.path_parameter("batch_id")).info(call.base_url))
+
+    async def _batch_results(self, call: Call) -> Response:
+        return Response(self.batches.results(call.path_parameter("batch_id")), media_type="application/x-jsonl")
+
     async def _list_models(self, call: Call) -> Response:
         distinct = {model.id: model.info() for model in self.models.values()}
         return json_response(page(list(distinct.values()), call.request.query_params))
 
     async def _retrieve_model(self, call: Call) -> Response:
-        return json_response(find_model(call.request.path_params["model_id"], self.models).info())
+        return json_response(find_model(call.path_parameter("model_id"), self.models).info())
 
     async def _unknown(self, call: Call) -> Response:
         raise not_found(f"Not found: {call.record.method} {call.record.path}")
@@ -210,6 +236,22 @@ class ClaudeStandIn(ClaudeEngine):
     async def _clear_faults(self, request: Request) -> Response:  # noqa: ARG002 - Starlette's signature
         self.faults.clear()
         return json_response({"waiting": 0})
+
+
+async def _suffer(call: Call, fault: Fault) -> Response | None:
+    """Let `fault` happen to a call. Return what it answers, or None when the proper answer is still to be sent.
+
+    Raises ApiError for an error, unless that has to wait for the middle of a stream.
+    """
+    if fault.delay:
+        await asyncio.sleep(fault.delay)
+    error = fault.error()
+    if error is None:
+        return fault.response()
+    if not (fault.mid_stream and call.record.body.get("stream")):
+        raise error
+    call.error_in_stream = error
+    return None
 
 
 async def _one_by_one(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:

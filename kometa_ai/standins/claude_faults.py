@@ -19,7 +19,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     `delay` is in seconds. `drop` closes the connection within the answer. `raw` is sent as the body as it is, for
     answers that are not JSON. `mid_stream` begins a streamed answer properly and then sends the error as an event;
-    on a call that is not streamed it is an ordinary error.
+    on a call that is not streamed it is an ordinary error. `afterwards` lets it happen once the call was carried out,
+    so that only its answer is lost.
     """
 
     status: int | None = 500
@@ -31,6 +32,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     drop: bool = False
     raw: str | None = None
     mid_stream: bool = False
+    afterwards: bool = False
 
     def error(self) -> ApiError | None:
         """The error to answer with; None when the call is only delayed or has an answer of its own."""

@@ -27,6 +27,8 @@ ERROR_TYPES = {
     529: "overloaded_error",
 }
 
+MAX_PAGE = 1000
+
 encode = msgspec.json.encode
 
 
@@ -86,8 +88,11 @@ def timestamp(seconds: float) -> str:
 
 
 def page(items: Sequence[Mapping[str, Any]], query: Mapping[str, str]) -> dict[str, Any]:
-    """One page of a list, by the parameters `limit`, `after_id` and `before_id`."""
-    limit = int(query.get("limit", "20"))
+    """One page of a list, by the parameters `limit` (1 to 1000, else ApiError), `after_id` and `before_id`."""
+    asked = query.get("limit", "20")
+    limit = int(asked) if asked.isdecimal() else 0
+    if not 0 < limit <= MAX_PAGE:
+        raise bad_request(f"limit: Input should be from 1 to {MAX_PAGE}")
     ids = [item["id"] for item in items]
     if (after := query.get("after_id")) in ids:
         items = items[ids.index(after) + 1 :]

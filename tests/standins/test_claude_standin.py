@@ -9,6 +9,7 @@ from typing import Any
 
 import anthropic
 import httpx2
+import msgspec
 import pytest
 from anthropic import AsyncAnthropic
 
@@ -779,3 +780,155 @@ async def test_unknown_paths_are_not_found(url: str) -> None:
     async with AsyncAnthropic(api_key=KEY, base_url=f"{url}/v1", max_retries=0) as misled:
         with pytest.raises(anthropic.NotFoundError):
             await misled.messages.create(**request())
+
+
+def batch_of(*collections: str) -> list[Any]:
+    """The requests of a batch: the same movies for each collection."""
+    return [
+        {"custom_id": f"item-{number}", "params": request(movies=LONG, collection=collection)}
+        for number, collection in enumerate(collections)
+    ]
+
+
+async def results_of(sdk: AsyncAnthropic, batch_id: str) -> dict[str, Any]:
+    """The results of an ended batch, by custom id."""
+    return {line.custom_id: line.result async for line in await sdk.messages.batches.results(batch_id)}
+
+
+async def test_batches_are_answered_later(sdk: AsyncAnthropic, claude: ClaudeStandIn) -> None:
+    """A batch is in progress for the polls it was told to take, then has one result for every request."""
+    claude.batches.polls = 2
+    created = await sdk.messages.batches.create(requests=batch_of(HEIST, "<name>Love</name>"))
+    seen = [await sdk.messages.batches.retrieve(created.id) for _ in range(3)]
+    results = await results_of(sdk, created.id)
+
+    assert created.results_url is None
+    assert [batch.processing_status for batch in seen] == ["in_progress", "in_progress", "ended"]
+    assert (seen[0].request_counts.processing, seen[2].request_counts.succeeded) == (2, 2)
+    assert answer_of(results["item-0"].message)["collection_name"] == "Heists"
+    assert results["item-1"].message.usage.service_tier == "batch"
+    assert {(record.batch_id, record.custom_id) for record in claude.requests} == {
+        (created.id, "item-0"),
+        (created.id, "item-1"),
+    }
+    assert len(claude.asked_pairs()) == 80
+
+
+async def test_batches_can_take_time(sdk: AsyncAnthropic, claude: ClaudeStandIn, clock: Clock) -> None:
+    """A batch can also end by the clock."""
+    claude.batches.polls = 0
+    claude.batches.seconds = 600
+    created = await sdk.messages.batches.create(requests=batch_of(HEIST))
+    before = await sdk.messages.batches.retrieve(created.id)
+    clock.now += 600
+    after = await sdk.messages.batches.retrieve(created.id)
+
+    assert (before.processing_status, after.processing_status) == ("in_progress", "ended")
+    assert after.ended_at is not None
+
+
+async def test_batches_come_back_in_another_order(sdk: AsyncAnthropic, claude: ClaudeStandIn) -> None:
+    """The order of the results is not that of the requests."""
+    claude.batches.polls = 0
+    created = await sdk.messages.batches.create(requests=batch_of(*["<name>Love</name>"] * 20))
+    order = list(await results_of(sdk, created.id))
+
+    assert order != sorted(order)
+    assert len(order) == 20
+
+
+async def test_only_later_batches_read_what_a_batch_wrote(sdk: AsyncAnthropic, claude: ClaudeStandIn) -> None:
+    """In a cold batch everybody pays for the write; a primed one reads; the Messages API's entries do not count."""
+    claude.batches.polls = 0
+    await sdk.messages.create(**request(movies=LONG))
+    reads = []
+    for _ in range(2):
+        created = await sdk.messages.batches.create(requests=batch_of("<name>A</name>", "<name>B</name>"))
+        results = await results_of(sdk, created.id)
+        reads.append([bool(result.message.usage.cache_read_input_tokens) for result in results.values()])
+
+    assert reads == [[False, False], [True, True]]
+
+
+async def test_requests_of_a_batch_fail_one_by_one(sdk: AsyncAnthropic, claude: ClaudeStandIn) -> None:
+    """A wrong request is an error of its own; others can be made to fail or to expire."""
+    claude.batches.polls = 0
+    claude.batches.queue_outcome("expired", when=lambda record: record.custom_id == "item-1")
+    claude.batches.queue_outcome("errored", when=lambda record: record.custom_id == "item-2")
+    requests = [*batch_of(HEIST, HEIST, HEIST), {"custom_id": "wrong", "params": request(model="claude-opus-9")}]
+    requests += [{"custom_id": "streamed", "params": request(stream=True)}]
+    created = await sdk.messages.batches.create(requests=requests)
+    results = await results_of(sdk, created.id)
+
+    assert {name: result.type for name, result in results.items()} == {
+        "item-0": "succeeded",
+        "item-1": "expired",
+        "item-2": "errored",
+        "wrong": "errored",
+        "streamed": "errored",
+    }
+    assert results["item-2"].error.error.type == "api_error"
+    assert results["wrong"].error.error.type == "not_found_error"
+
+
+async def test_batches_can_be_canceled_and_deleted(sdk: AsyncAnthropic, claude: ClaudeStandIn) -> None:
+    """A canceled batch ends at its next poll without answers; only an ended one can be deleted."""
+    claude.batches.polls = 9
+    created = await sdk.messages.batches.create(requests=batch_of(HEIST))
+    with pytest.raises(anthropic.BadRequestError):
+        await sdk.messages.batches.delete(created.id)
+    canceled = await sdk.messages.batches.cancel(created.id)
+    results = await results_of(sdk, created.id)
+    deleted = await sdk.messages.batches.delete(created.id)
+
+    assert canceled.processing_status == "canceling"
+    assert results["item-0"].type == "canceled"
+    assert deleted.type == "message_batch_deleted"
+    with pytest.raises(anthropic.NotFoundError):
+        await sdk.messages.batches.retrieve(created.id)
+
+
+async def test_batches_expire_after_a_day(sdk: AsyncAnthropic, claude: ClaudeStandIn, clock: Clock) -> None:
+    """What was not processed within 24 hours never will be."""
+    claude.batches.polls = 0
+    claude.batches.seconds = 48 * 3600
+    created = await sdk.messages.batches.create(requests=batch_of(HEIST))
+    clock.now += 24 * 3600
+    results = await results_of(sdk, created.id)
+
+    assert results["item-0"].type == "expired"
+    assert claude.asked_pairs() == []
+
+
+async def test_batches_are_listed_newest_first(sdk: AsyncAnthropic) -> None:
+    """The list goes on over several pages, backwards in time."""
+    created = [(await sdk.messages.batches.create(requests=batch_of(HEIST))).id for _ in range(5)]
+    listed = [batch.id async for batch in sdk.messages.batches.list(limit=2)]
+
+    assert listed == created[::-1]
+
+
+@pytest.mark.parametrize(
+    "requests",
+    [
+        [],
+        [{"custom_id": "not an id", "params": {}}],
+        [{"custom_id": "a"}],
+        [{"custom_id": "a", "params": {}}, {"custom_id": "a", "params": {}}],
+    ],
+    ids=["none", "bad id", "no params", "same id twice"],
+)
+async def test_refuses_batches_with_wrong_ids(sdk: AsyncAnthropic, requests: list[Any]) -> None:
+    """Ids have to be plain and unique, and every request needs its parameters."""
+    with pytest.raises(anthropic.BadRequestError):
+        await sdk.messages.batches.create(requests=requests)
+
+
+async def test_an_answer_can_be_lost_after_the_work_is_done(url: str, claude: ClaudeStandIn) -> None:
+    """A batch whose answer never arrived exists, so that the SDK's own retry makes a second one."""
+    claude.faults.add(msgspec.structs.replace(DROPPED, afterwards=True), path="/v1/messages/batches")
+
+    async with AsyncAnthropic(api_key=KEY, base_url=url, max_retries=1) as stubborn:
+        await stubborn.messages.batches.create(requests=batch_of(HEIST))
+
+    assert len(claude.batches.known) == 2
