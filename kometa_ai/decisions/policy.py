@@ -12,14 +12,15 @@ import msgspec
 
 from kometa_ai.core.decision import Cause, Decision, Verdict, is_beyond, is_near, reaches
 from kometa_ai.core.movie import Movie, TmdbId
-from kometa_ai.core.naming import Label, Slug
+from kometa_ai.core.naming import Label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from collections.abc import Set as AbstractSet
     from datetime import datetime
 
     from kometa_ai.core.collection import Collection, MovieRef
-    from kometa_ai.core.decision import Pin
+    from kometa_ai.core.decision import Memory, Pin
 
 
 class Gates(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,10 +59,13 @@ def gates(
     Radarr says. A pin of the block that names no movie of the library is returned in `unknown_pins`.
     """
     causes: dict[TmdbId, Cause] = {}
+    pinned = {pin.tmdb_id: pin.include for pin in pins if pin.slug == collection.slug}
+    rules = (collection.include_tags, collection.exclude_tags, collection.include_movies, collection.exclude_movies)
+    if not any(rules) and not pinned:
+        return Gates()
     include = _TagRule(collection.include_tags, decided)
     exclude = _TagRule(collection.exclude_tags, decided)
     refs_in, refs_out = _RefIndex(collection.include_movies), _RefIndex(collection.exclude_movies)
-    pinned = {pin.tmdb_id: pin.include for pin in pins if pin.slug == collection.slug}
     for movie in movies:
         pinned_in = refs_in.names(movie)
         if refs_out.names(movie):
@@ -180,13 +184,13 @@ def pick(one: Verdict, other: Verdict, *, standing: bool) -> Verdict:
 def decide(
     collection: Collection,
     movies: Iterable[Movie],
-    remembered: Mapping[TmdbId, Mapping[Slug, Decision]],
+    memory: Memory,
     gated: Gates,
+    unanswered: AbstractSet[TmdbId],
 ) -> Membership:
     """Say who belongs to a collection, from its gates and what is remembered of the library's movies.
 
-    A decision made from an older prompt or older data still holds until a new verdict replaces it: no verdict means
-    no change. Movies that were never decided are `undecided`.
+    No verdict means no change: movies with an `unanswered` question stay as they are, whatever older verdict there is.
     """
     members, undecided = set(gated.members), set()
     slug = collection.slug
@@ -194,8 +198,9 @@ def decide(
         tmdb_id = movie.tmdb_id
         if tmdb_id in gated.causes:
             continue
-        decision = remembered.get(tmdb_id, {}).get(slug)
-        if decision is None:
+        known = memory.get(tmdb_id)
+        decision = known.collections.get(slug) if known else None
+        if decision is None or tmdb_id in unanswered:
             undecided.add(tmdb_id)
         elif is_member(decision, collection):
             members.add(tmdb_id)

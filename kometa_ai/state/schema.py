@@ -35,6 +35,10 @@ class CollectionStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     block_hash: str = ""
     block_change_open: bool = False
 
+    def is_edited(self, block_hash: str) -> bool:
+        """Whether the block was edited since it was last carried out. One never carried out was not edited."""
+        return self.block_hash != "" and (self.block_change_open or self.block_hash != block_hash)
+
 
 class LibrarySeen(msgspec.Struct, frozen=True, kw_only=True):
     """The library as last believed: how many movies, and a hash over their ids."""

@@ -64,6 +64,7 @@ class Store:
     """The state of one folder. `alerts` tells what was wrong with it when it was loaded."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.path = folder / SNAPSHOT
         self.journal_path = folder / JOURNAL
         self.alerts: list[Problem] = []
@@ -130,6 +131,13 @@ class Store:
                 f"The journal {str(self.journal_path)!r} cannot be written: {error.strerror}.",
                 "Free some space or mend the rights of STATE_DIR; what was learned in this run may be asked again.",
             ) from error
+
+    def seen(self, movies: Iterable[TmdbId], now: datetime) -> None:
+        """Note that these movies are in the library; it lasts with the next snapshot."""
+        today = now.date()
+        for tmdb_id in movies:
+            if (movie := self._movies.get(tmdb_id)) is not None:
+                movie.last_seen = today
 
     def save(self, now: datetime) -> None:
         """Write the snapshot, keep the one before it as a backup, and begin a new journal."""

@@ -1,0 +1,112 @@
+"""What one run did, as data. E-mail, terminal and API show the same."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from kometa_ai.core.changes import TagChange
+from kometa_ai.core.problem import Problem
+
+Outcome = Literal[
+    "ok", "problems", "radarr unusable", "claude unusable", "state unusable", "wrong configuration", "interrupted"
+]
+
+
+class MovieLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A movie in a report, with the reason where there is one."""
+
+    title: str
+    year: int
+    tmdb_id: int
+    reason: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.title} ({self.year})" if self.year else self.title
+
+
+class Tokens(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests to Claude and their tokens."""
+
+    requests: int = 0
+    input: int = 0
+    cache_write: int = 0
+    cache_read: int = 0
+    output: int = 0
+
+
+class CollectionReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One collection. `members` counts after the changes; `pending` questions wait for the next run."""
+
+    name: str
+    slug: str
+    tag: str
+    members: int
+    added: tuple[MovieLine, ...] = ()
+    removed: tuple[MovieLine, ...] = ()
+    held_back: tuple[MovieLine, ...] = ()
+    failed: tuple[MovieLine, ...] = ()
+    asked: int = 0
+    pending: int = 0
+    reasons: dict[str, int] = {}
+    tokens: Tokens = Tokens()
+    cost_usd: float = 0.0
+
+
+class Orphan(msgspec.Struct, frozen=True, kw_only=True):
+    """A collection that is no longer managed and whose tags are still there."""
+
+    name: str
+    tag: str
+    members: int
+    why: str
+
+
+class RunReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One run. In a dry run `added` and `removed` say what would have changed."""
+
+    run_id: str
+    version: str
+    started: datetime
+    finished: datetime
+    dry_run: bool
+    outcome: Outcome
+    exit_code: int
+    library: int = 0
+    collections: tuple[CollectionReport, ...] = ()
+    orphans: tuple[Orphan, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    tokens: Tokens = Tokens()
+    cost_usd: float = 0.0
+    unpriced_requests: int = 0
+    decisions_by_other_models: int = 0
+    changes: tuple[TagChange, ...] = ()
+    next_run: datetime | None = None
+
+    @property
+    def added(self) -> int:
+        """Tags put on."""
+        return sum(len(collection.added) for collection in self.collections)
+
+    @property
+    def removed(self) -> int:
+        """Tags taken off."""
+        return sum(len(collection.removed) for collection in self.collections)
+
+    @property
+    def held_back(self) -> int:
+        """Removals the safety brake has kept from happening."""
+        return sum(len(collection.held_back) for collection in self.collections)
+
+    @property
+    def asked(self) -> int:
+        """Verdicts received."""
+        return sum(collection.asked for collection in self.collections)
+
+    @property
+    def pending(self) -> int:
+        """Questions left for the next run."""
+        return sum(collection.pending for collection in self.collections)

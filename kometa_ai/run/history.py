@@ -1,0 +1,63 @@
+"""Finished runs, kept as data beside the state: what they changed, so that it can be shown and taken back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from kometa_ai.core.naming import label_of
+from kometa_ai.core.report import RunReport
+from kometa_ai.errors import FixUsage, RepairState
+from kometa_ai.state import files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kometa_ai.core.naming import Slug
+    from kometa_ai.run.session import Findings
+    from kometa_ai.state.store import Store
+
+RUNS = "runs"
+KEPT = 100
+
+
+def keep(folder: Path, report: RunReport) -> None:
+    """Keep a report as `runs/<run id>.json`, and no more than a hundred. Raise RepairState where that fails."""
+    runs = folder / RUNS
+    try:
+        runs.mkdir(mode=0o700, exist_ok=True)
+        files.replace(runs / f"{report.run_id}.json", msgspec.json.encode(report))
+        for old in sorted(runs.glob("*.json"))[:-KEPT]:
+            old.unlink(missing_ok=True)
+    except OSError as error:
+        raise RepairState(
+            f"The run's report could not be kept in {str(runs)!r}: {error.strerror}.",
+            "Free some space or mend the rights of STATE_DIR.",
+        ) from error
+
+
+def recall(folder: Path, run_id: str) -> RunReport:
+    """A kept report. Raise FixUsage for a run that is not kept, naming those that changed something."""
+    kept = {path.stem: path for path in sorted((folder / RUNS).glob("*.json"))}
+    if run_id not in kept:
+        recent = ", ".join(list(kept)[-5:]) or "none"
+        raise FixUsage(f"There is no run {run_id!r}.", f"The latest runs are: {recent}.")
+    try:
+        return msgspec.json.decode(kept[run_id].read_bytes(), type=RunReport)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise RepairState(f"The report of the run {run_id!r} cannot be read: {error}.", "Look at STATE_DIR.") from error
+
+
+def departed(report: RunReport, found: Findings, store: Store) -> list[Slug]:
+    """Collections of the state that are no longer in Kometa's folder and whose last tag is gone."""
+    folder = found.folder
+    if folder.unreadable_files:
+        return []
+    there = {c.slug for c in folder.collections} | {c.slug for c in (*folder.disabled, *folder.skipped)}
+    orphaned = {label_of(orphan.tag) for orphan in report.orphans}
+    return [
+        slug
+        for slug, status in store.state.collections.items()
+        if slug not in there and label_of(status.tag) not in orphaned
+    ]

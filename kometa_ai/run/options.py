@@ -1,0 +1,46 @@
+"""What the caller of a run asked for."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """One run's options; `collections` are names or slugs, empty for all of them."""
+
+    dry_run: bool = False
+    collections: tuple[str, ...] = ()
+    force_refresh: bool = False
+    allow_removals: bool = False
+    batch_size: int = 50
+
+
+class Observer(Protocol):
+    """Somebody who watches a run: a terminal, a log, a page."""
+
+    def step(self, name: str) -> None:
+        """A step begins; its name is that of the specification's execution flow."""
+        ...
+
+    def total(self, what: str, count: int) -> None:
+        """So many things are about to be done: `movies` whose credits are fetched, `questions` to be answered."""
+        ...
+
+    def advance(self, what: str, count: int) -> None:
+        """So many of them are done."""
+        ...
+
+
+class Nobody:
+    """Watches nothing."""
+
+    def step(self, name: str) -> None:
+        """See Observer."""
+
+    def total(self, what: str, count: int) -> None:
+        """See Observer."""
+
+    def advance(self, what: str, count: int) -> None:
+        """See Observer."""

@@ -1,0 +1,229 @@
+"""One run, step by step. Read this file first.
+
+    fetch the library -> load the collections -> plan the questions -> ask -> decide -> plan the tags -> apply -> report
+
+The planning steps are pure functions; reading, asking and writing go through the clients in `Parts`. A dry run is
+where this list ends before `apply`. Each verdict and each change is remembered the moment it is known. The report is
+made afterwards (`reporting`), from what was found, however far the run came.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import structlog
+
+from kometa_ai.classifier.asking import Asker
+from kometa_ai.classifier.planning import describe, stages, unanswered
+from kometa_ai.core.changes import Change, TagChange, TagPlan
+from kometa_ai.core.problem import Problem
+from kometa_ai.decisions.policy import Membership, decide, gates
+from kometa_ai.errors import CheckRadarr, FixUsage, RepairState
+from kometa_ai.run.questioning import Questioning
+from kometa_ai.run.session import Findings, Parts, Rules
+from kometa_ai.state.schema import LibraryRead, LibrarySeen, Tagged
+from kometa_ai.tags.apply import apply_changes
+from kometa_ai.tags.plan import Brake, plan_tags
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from kometa_ai.core.collection import Collection, Folder
+    from kometa_ai.core.movie import TmdbId
+    from kometa_ai.core.naming import Label
+    from kometa_ai.radarr.wire import Library
+    from kometa_ai.run.options import Options
+
+_log = structlog.get_logger()
+
+
+class Run:
+    """One run. `found` is what it has found out and done so far."""
+
+    def __init__(self, parts: Parts, rules: Rules, options: Options, run_id: str) -> None:
+        self.found = Findings()
+        self._parts = parts
+        self._rules = rules
+        self._options = options
+        self._run_id = run_id
+
+    async def go(self) -> None:
+        """Do everything. Raise CheckRadarr, FixConfiguration or FixUsage, before anything is changed."""
+        library = await self.fetch_library()
+        collections = self.load_collections()
+        await self.ask_and_decide(library, collections)
+        plan = self.plan_tags(library, collections)
+        if self._options.dry_run or self._parts.interruption.why:
+            return
+        await self.apply(plan, collections)
+
+    async def fetch_library(self) -> Library:
+        """Read every movie and tag from Radarr, and refuse a list that cannot be true."""
+        parts, found = self._parts, self.found
+        parts.observer.step("Fetching the library")
+        status = await parts.radarr.check()
+        if status.warning:
+            found.warnings.append(
+                Problem(source="Radarr", what=status.warning, remedy="Check RADARR_URL.", severity="warning")
+            )
+        library = await parts.radarr.library()
+        believe(library, parts.store.state.library, allow_smaller=self._options.allow_removals)
+        parts.store.record(LibraryRead(library=_seen(library, parts.now())))
+        found.library = len(library.movies)
+        found.movies = library.movies
+        found.warnings += [
+            Problem(
+                source="Radarr",
+                what=f"Radarr's movie {movie.radarr_id} ({movie.title or 'no title'}) takes no part: {movie.why}.",
+                remedy="Mend or remove it in Radarr.",
+                severity="warning",
+            )
+            for movie in library.left_out
+        ]
+        _log.info("library.read", movies=len(library.movies), tags=len(library.tags))
+        return library
+
+    def load_collections(self) -> tuple[Collection, ...]:
+        """Read Kometa's folder and choose the collections that take part. Raise FixUsage for a name there is not."""
+        self._parts.observer.step("Loading the collections")
+        folder = self._parts.read_folder(self._rules.config_dir)
+        self.found.problems += folder.problems
+        self.found.warnings += folder.warnings
+        self.found.folder = folder
+        self.found.collections = choose(folder, self._options.collections)
+        _log.info("collections.read", enabled=len(folder.collections), problems=len(folder.problems))
+        return self.found.collections
+
+    async def ask_and_decide(self, library: Library, collections: Sequence[Collection]) -> None:
+        """Plan the questions, ask them and decide, for one stage of collections after the other."""
+        parts, found = self._parts, self.found
+        found.judged = describe(library.movies, parts.store.memory)
+        questioning = Questioning(
+            parts, found, batch_size=self._options.batch_size, radarr_credits=self._rules.radarr_credits
+        )
+        found.asker = parts.interruption.asker = Asker(
+            parts.provider,
+            model=self._rules.model,
+            review_model=self._rules.review_model,
+            limits=self._rules.limits,
+            record=questioning.record,
+        )
+        # The labels of collections that are decided in this run; one that is not decided yet counts as empty.
+        decided: dict[Label, frozenset[TmdbId]] = {collection.label: frozenset() for collection in collections}
+        for stage in stages(collections):
+            movies = [described.movie for described in found.judged.values()]
+            for collection in stage:
+                found.gates[collection.slug] = gates(collection, movies, decided, parts.store.state.pins)
+            await questioning.ask(stage, found.asker, force=self._options.force_refresh)
+            parts.observer.step("Deciding")
+            for collection in stage:
+                membership = self._decide(collection)
+                found.memberships[collection.slug] = membership
+                decided[collection.label] = membership.members | {
+                    tmdb_id
+                    for tmdb_id in membership.undecided
+                    if collection.label in found.judged[tmdb_id].movie.labels
+                }
+
+    def _decide(self, collection: Collection) -> Membership:
+        found = self.found
+        left = unanswered({collection.slug: found.open_questions.get(collection.slug, {})})[collection.slug]
+        gated = found.gates[collection.slug]
+        found.warnings += [
+            Problem(
+                source=collection.source,
+                line=collection.line,
+                what=f"the pin {ref.text!r} names no movie that Radarr has.",
+                remedy="Correct it, or leave it until the movie is there.",
+                collection=collection.name,
+                severity="warning",
+            )
+            for ref in gated.unknown_pins
+        ]
+        movies = [described.movie for described in found.judged.values()]
+        return decide(collection, movies, self._parts.store.memory, gated, left)
+
+    def plan_tags(self, library: Library, collections: Sequence[Collection]) -> TagPlan:
+        """Compare the decisions with a library's tags."""
+        self._parts.observer.step("Planning the tags")
+        found, store = self.found, self._parts.store
+        released = {
+            collection.slug
+            for collection in collections
+            if self._options.allow_removals
+            or ((status := store.state.collections.get(collection.slug)) and status.is_edited(collection.block_hash))
+        }
+        brake = Brake(self._rules.removal_limit, released)
+        found.movies = library.movies
+        found.plan = plan_tags(collections, found.memberships, library.movies, found.judged.keys(), brake)
+        return found.plan
+
+    async def apply(self, plan: TagPlan, collections: Sequence[Collection]) -> None:
+        """Read the library again, plan against what it is now, and write only the difference."""
+        parts, found = self._parts, self.found
+        if not plan.changes:
+            return
+        parts.observer.step("Applying the changes")
+        last = parts.store.state.library
+        library = await parts.radarr.library()
+        believe(library, last, allow_smaller=False)
+        plan = self.plan_tags(library, collections)
+
+        def remember(done: Sequence[Change]) -> None:
+            changes = [
+                TagChange(
+                    at=parts.now(),
+                    run_id=self._run_id,
+                    tmdb_id=change.movie.tmdb_id,
+                    title=change.movie.title,
+                    year=change.movie.year,
+                    collection=change.slug,
+                    tag=change.label,
+                    operation=change.operation,
+                )
+                for change in done
+            ]
+            found.tag_changes += changes
+            try:
+                parts.store.record(*(Tagged(change=change) for change in changes))
+            except RepairState as error:
+                found.problems.append(Problem(source="state", what=error.message, remedy=error.remedy))
+
+        found.applied = await apply_changes(parts.radarr, plan.changes, library.tags, remember)
+        found.problems += found.applied.problems
+
+
+def believe(library: Library, last: LibrarySeen | None, *, allow_smaller: bool) -> None:
+    """Raise CheckRadarr for an empty list, or one of less than half of the movies there were."""
+    count = len(library.movies)
+    if not count:
+        raise CheckRadarr(
+            "Radarr answers with an empty list of movies.",
+            "Nothing was changed. Check that RADARR_URL is the right Radarr and that its database is whole.",
+        )
+    if last is not None and count * 2 < last.count and not allow_smaller:
+        raise CheckRadarr(
+            f"Radarr lists {count} movies where it listed {last.count} before.",
+            "Nothing was changed. If so many are really gone, run once with --run-now --allow-removals.",
+        )
+
+
+def _seen(library: Library, now: datetime) -> LibrarySeen:
+    ids = ",".join(str(movie.tmdb_id) for movie in library.movies)
+    return LibrarySeen(count=len(library.movies), hash=hashlib.sha256(ids.encode()).hexdigest()[:16], at=now)
+
+
+def choose(folder: Folder, names: Sequence[str]) -> tuple[Collection, ...]:
+    """The collections with one of those names or slugs, all without any. Raise FixUsage for an unknown one."""
+    if not names:
+        return folder.collections
+    wanted = {name.strip().casefold() for name in names}
+    known = {spelling for c in folder.collections for spelling in (c.name.casefold(), c.slug)}
+    if unknown := sorted(wanted - known):
+        there_are = ", ".join(sorted(c.name for c in folder.collections)) or "none"
+        raise FixUsage(
+            f"There is no enabled collection named {', '.join(map(repr, unknown))}.", f"There are: {there_are}."
+        )
+    return tuple(c for c in folder.collections if {c.name.casefold(), c.slug} & wanted)

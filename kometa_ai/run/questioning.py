@@ -1,0 +1,167 @@
+"""Ask what has to be asked about some collections: credits first, then the questions, then the second looks."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+
+from kometa_ai.classifier.planning import Described, Questions, needing_credits, pack, plan_questions
+from kometa_ai.core.decision import Reason, Remembered
+from kometa_ai.core.movie import Credits, Movie, fingerprint
+from kometa_ai.core.problem import Problem
+from kometa_ai.decisions.policy import settle
+from kometa_ai.errors import RepairState
+from kometa_ai.radarr.failures import CreditsUnavailable
+from kometa_ai.state import schema
+from kometa_ai.state.schema import Judged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from kometa_ai.classifier.asking import Answered, Asker
+    from kometa_ai.core.collection import Collection
+    from kometa_ai.run.session import Findings, Parts
+
+_CREDITS_A_CHECKPOINT = 100
+_log = structlog.get_logger()
+
+
+class Questioning:
+    """Asks for one run. Every verdict becomes a decision, and is remembered, the moment it arrives."""
+
+    def __init__(self, parts: Parts, found: Findings, *, batch_size: int, radarr_credits: bool) -> None:
+        self._parts = parts
+        self._found = found
+        self._batch_size = batch_size
+        self._radarr_credits = radarr_credits
+
+    async def ask(self, stage: Sequence[Collection], asker: Asker, *, force: bool) -> None:
+        """Ask all questions of a stage; those that stay open are left in the findings."""
+        found, memory = self._found, self._parts.store.memory
+        self._parts.observer.step("Planning the questions")
+        questions = plan_questions(found.judged, stage, memory, found.gates, force=force)
+        for slug, pairs in questions.items():
+            found.reasons[slug] = count(pairs.values())
+        total = sum(map(len, questions.values()))
+        _log.info(
+            "questions.planned", questions=total, reasons=count(r for p in questions.values() for r in p.values())
+        )
+        if total and not asker.is_over:
+            await self._learn_credits(questions)
+            await self._send(stage, asker, questions)
+            questions = plan_questions(found.judged, stage, memory, found.gates)
+        found.open_questions |= questions
+
+    async def _learn_credits(self, questions: Questions) -> None:
+        """Fetch the credits of movies that are asked about for the first time, and remember what each is made of."""
+        wanted = needing_credits(questions, self._found.judged, self._parts.store.memory)
+        self._parts.observer.total("movies", len(wanted) if self._radarr_credits else 0)
+        judged = dict(self._found.judged)
+        failed: list[str] = []
+        for start in range(0, len(wanted), _CREDITS_A_CHECKPOINT):
+            chunk = wanted[start : start + _CREDITS_A_CHECKPOINT]
+            movies = [judged[tmdb_id].movie for tmdb_id in chunk]
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._credits(movie)) for movie in movies]
+            learned = []
+            for movie, task in zip(movies, tasks, strict=True):
+                people = task.result()
+                if people is None and self._radarr_credits:
+                    failed.append(str(movie))
+                judged[movie.tmdb_id], entry = self._learn(movie, people)
+                learned.append(entry)
+            self._parts.store.record(*learned)
+        self._found.judged = judged
+        if failed:
+            self._found.warnings.append(
+                Problem(
+                    source="Radarr",
+                    what=f"The directors and cast of {len(failed)} movies could not be read; they are judged without.",
+                    remedy="Look at Radarr's log; it may be busy.",
+                    movies=tuple(failed[:20]),
+                    severity="warning",
+                )
+            )
+
+    async def _credits(self, movie: Movie) -> Credits | None:
+        if not self._radarr_credits:
+            return None
+        try:
+            return await self._parts.radarr.credits(movie.radarr_id)
+        except CreditsUnavailable as error:
+            _log.info("credits.unavailable", movie=str(movie), why=str(error))
+            return None
+        finally:
+            self._parts.observer.advance("movies", 1)
+
+    def _learn(self, movie: Movie, people: Credits | None) -> tuple[Described, schema.Described]:
+        """A movie with what Radarr says of its people now; what was known stays where Radarr says nothing."""
+        known = self._parts.store.memory.get(movie.tmdb_id)
+        if people is None and known is not None:
+            people = known.credits
+        if people is not None:
+            movie = msgspec.structs.replace(movie, credits=people)
+        prints = fingerprint(movie)
+        remembered = Remembered(
+            title=movie.title,
+            year=movie.year,
+            metadata_hash=prints.full,
+            facts_hash=prints.blind,
+            credits=people,
+            last_seen=self._parts.now().date(),
+        )
+        return Described(movie, prints), schema.Described(tmdb_id=movie.tmdb_id, movie=remembered)
+
+    async def _send(self, stage: Sequence[Collection], asker: Asker, questions: Questions) -> None:
+        """Ask, and give what is near the threshold its second look."""
+        blocks = pack(questions, self._found.judged, stage, self._batch_size)
+        self._parts.observer.step("Asking Claude")
+        self._parts.observer.total("questions", sum(len(block.movies) * len(block.collections) for block in blocks))
+        await asker.ask(blocks)
+        left_over = plan_questions(self._found.judged, stage, self._parts.store.memory, self._found.gates)
+        due = [
+            (collection, [self._found.judged[tmdb_id].movie for tmdb_id in sorted(pairs)])
+            for collection in stage
+            if (pairs := [i for i, reason in left_over[collection.slug].items() if reason is Reason.SECOND_LOOK])
+        ]
+        if due and not asker.is_over:
+            self._parts.observer.step("Looking again at the borderline")
+            self._parts.observer.total("questions", sum(len(movies) for _, movies in due))
+            await asker.look_again(due)
+
+    def record(self, answered: Answered) -> None:
+        """Turn verdicts into decisions and remember them."""
+        store, found, collection = self._parts.store, self._found, answered.collection
+        entries = []
+        for tmdb_id, verdict in answered.verdicts.items():
+            known = store.memory.get(tmdb_id)
+            decision = settle(
+                verdict,
+                known.collections.get(collection.slug) if known else None,
+                collection,
+                second_look=answered.second_look,
+                metadata_hash=self._found.judged[tmdb_id].fingerprint.full,
+                model=answered.model,
+                now=self._parts.now(),
+            )
+            entries.append(Judged(tmdb_id=tmdb_id, slug=collection.slug, decision=decision))
+            found.last_asked[collection.slug] = tmdb_id
+        try:
+            store.record(*entries)
+        except RepairState as error:
+            # Paying for answers that cannot be kept would be paying twice.
+            found.problems.append(Problem(source="state", what=error.message, remedy=error.remedy))
+            if found.asker is not None:
+                found.asker.end("the state cannot be written")
+        self._parts.observer.advance("questions", len(entries))
+
+
+def count(reasons: Iterable[Reason]) -> dict[str, int]:
+    """How often each reason occurs."""
+    counted: dict[str, int] = {}
+    for reason in reasons:
+        counted[str(reason)] = counted.get(str(reason), 0) + 1
+    return counted

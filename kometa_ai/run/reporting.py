@@ -1,0 +1,340 @@
+"""The report of a run, made from what it found. Pure, but for what the state remembers."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from kometa_ai.__version__ import __version__
+from kometa_ai.classifier.asking import Spent
+from kometa_ai.core.decision import Cause
+from kometa_ai.core.naming import label_of
+from kometa_ai.core.problem import Problem
+from kometa_ai.core.report import CollectionReport, MovieLine, Orphan, Outcome, RunReport, Tokens
+from kometa_ai.errors import CheckClaude, CheckRadarr, FixConfiguration, KometaAIError, RepairState
+from kometa_ai.state.schema import CollectionStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from kometa_ai.classifier.asking import Asker, Gap
+    from kometa_ai.classifier.provider import Usage
+    from kometa_ai.core.changes import Change
+    from kometa_ai.core.collection import Collection
+    from kometa_ai.core.naming import Label, Slug
+    from kometa_ai.run.session import Findings
+    from kometa_ai.state.store import Store
+
+
+class Frame(msgspec.Struct, frozen=True, kw_only=True):
+    """What a report is about: which run, when, and how it ended (`error`, `interrupted`)."""
+
+    run_id: str
+    started: datetime
+    finished: datetime
+    dry_run: bool
+    models: frozenset[str]
+    error: KometaAIError | None = None
+    interrupted: str = ""
+    next_run: datetime | None = None
+
+
+def make_report(found: Findings, store: Store, frame: Frame) -> RunReport:
+    """Say what a run did, or would have done, and what needs somebody."""
+    problems = [*found.problems, *_claude_problems(found), *_held_back(found), *_error_problems(frame)]
+    names = {collection.slug: collection.name for collection in found.collections}
+    at = frame.finished
+    dated = tuple(
+        msgspec.structs.replace(p, at=p.at or at, collection=names.get(p.collection, p.collection))  # type: ignore[call-overload]  # slugs are strings
+        for p in problems
+    )
+    collections = _collections(found, store, dry_run=frame.dry_run)
+    spent = list(found.asker.spent.values()) if found.asker else []
+    outcome, exit_code = _ending(found, frame, dated, pending=sum(c.pending for c in collections))
+    return RunReport(
+        run_id=frame.run_id,
+        version=__version__,
+        started=frame.started,
+        finished=frame.finished,
+        dry_run=frame.dry_run,
+        outcome=outcome,
+        exit_code=exit_code,
+        library=found.library,
+        collections=collections,
+        orphans=orphans(found, store),
+        problems=dated,
+        warnings=(*found.warnings, *_unknown_ids(found)),
+        tokens=_tokens(item.usage for item in spent),
+        cost_usd=round(sum(item.cost for item in spent), 6),
+        unpriced_requests=sum(item.unpriced for item in spent),
+        decisions_by_other_models=_by_other_models(found, store, frame.models),
+        changes=tuple(found.tag_changes),
+        next_run=frame.next_run,
+    )
+
+
+def _ending(found: Findings, frame: Frame, problems: tuple[Problem, ...], *, pending: int) -> tuple[Outcome, int]:
+    if frame.interrupted:
+        return "interrupted", 143 if frame.interrupted == "SIGTERM" else 130
+    if frame.error is not None:
+        return _OUTCOMES.get(type(frame.error), "problems"), frame.error.exit_code
+    if found.asker is not None and isinstance(found.asker.stopped, CheckClaude):
+        return "claude unusable", CheckClaude.exit_code
+    if found.applied is not None and found.applied.stopped is not None and not found.applied.done:
+        return "radarr unusable", CheckRadarr.exit_code
+    if problems or pending:
+        return "problems", 1
+    return "ok", 0
+
+
+_OUTCOMES: Mapping[type[KometaAIError], Outcome] = {
+    CheckRadarr: "radarr unusable",
+    CheckClaude: "claude unusable",
+    RepairState: "state unusable",
+    FixConfiguration: "wrong configuration",
+}
+
+
+def _error_problems(frame: Frame) -> list[Problem]:
+    match frame.error:
+        case None:
+            return []
+        case FixConfiguration():
+            return list(frame.error.problems)
+        case CheckRadarr():
+            source = "Radarr"
+        case RepairState():
+            source = "state"
+        case _:
+            source = ""
+    return [Problem(source=source, what=frame.error.message, remedy=frame.error.remedy)]
+
+
+# Collections
+
+
+def _collections(found: Findings, store: Store, *, dry_run: bool) -> tuple[CollectionReport, ...]:
+    if not found.memberships:
+        return ()
+    tagged = Counter(label for movie in found.movies for label in movie.labels)
+    if found.applied is not None:
+        changed, failed = found.applied.done, found.applied.failed
+    else:
+        changed, failed = (list(found.plan.changes) if dry_run else []), []
+    reports = []
+    for collection in found.collections:
+        slug = collection.slug
+        added = _lines(found, store, changed, slug, "add")
+        removed = _lines(found, store, changed, slug, "remove")
+        spent = (found.asker.spent.get(slug) if found.asker else None) or Spent()
+        reports.append(
+            CollectionReport(
+                name=collection.name,
+                slug=slug,
+                tag=collection.label,
+                members=tagged[collection.label] + len(added) - len(removed),
+                added=added,
+                removed=removed,
+                held_back=_lines(found, store, found.plan.held_back, slug, "remove"),
+                failed=_lines(found, store, failed, slug, None),
+                asked=spent.answers,
+                pending=len(found.open_questions.get(slug, ())),
+                reasons=found.reasons.get(slug, {}),
+                tokens=_tokens([spent.usage]),
+                cost_usd=round(spent.cost, 6),
+            )
+        )
+    return tuple(reports)
+
+
+def _lines(
+    found: Findings, store: Store, changes: Iterable[Change], slug: Slug, operation: str | None
+) -> tuple[MovieLine, ...]:
+    lines = [
+        MovieLine(
+            title=change.movie.title,
+            year=change.movie.year,
+            tmdb_id=change.movie.tmdb_id,
+            reason=_why(found, store, change),
+        )
+        for change in changes
+        if change.slug == slug and operation in (None, change.operation)
+    ]
+    return tuple(sorted(lines, key=lambda line: (line.title, line.year)))
+
+
+def _why(found: Findings, store: Store, change: Change) -> str:
+    cause = found.gates[change.slug].causes.get(change.movie.tmdb_id)
+    if cause is not None:
+        return cause
+    known = store.memory.get(change.movie.tmdb_id)
+    decision = known.collections.get(change.slug) if known else None
+    if decision is None:
+        return Cause.UNDECIDED
+    return f"{decision.confidence:.2f}" + (f" {decision.reasoning}" if decision.reasoning else "")
+
+
+def _tokens(usages: Iterable[Usage]) -> Tokens:
+    total = Tokens()
+    for usage in usages:
+        total = Tokens(
+            requests=total.requests + usage.requests,
+            input=total.input + usage.input_tokens,
+            cache_write=total.cache_write + usage.cache_write_tokens,
+            cache_read=total.cache_read + usage.cache_read_tokens,
+            output=total.output + usage.output_tokens,
+        )
+    return total
+
+
+def orphans(found: Findings, store: Store) -> tuple[Orphan, ...]:
+    """Collections that were managed, or are switched off, and still have tagged movies.
+
+    A collection that cannot be read now is no orphan, and while any file cannot be read none that came from it is.
+    """
+    if not found.movies:
+        return ()
+    folder = found.folder
+    readable = {c.slug for c in folder.collections} | {c.slug for c in folder.skipped}
+    tagged = Counter(label for movie in found.movies for label in movie.labels)
+    managed = {collection.label for collection in folder.collections}
+    seen: dict[Label, Orphan] = {}
+    for other in folder.disabled:
+        if tagged[other.label] and other.label not in managed:
+            seen[other.label] = Orphan(
+                name=other.name, tag=other.label, members=tagged[other.label], why="it is switched off"
+            )
+    for slug, status in store.state.collections.items():
+        label = label_of(status.tag)
+        if slug in readable or label in seen or label in managed or status.source in folder.unreadable_files:
+            continue
+        if tagged[label]:
+            seen[label] = Orphan(
+                name=status.name, tag=label, members=tagged[label], why="it is no longer in Kometa's folder"
+            )
+    return tuple(seen.values())
+
+
+def _by_other_models(found: Findings, store: Store, models: frozenset[str]) -> int:
+    slugs = [collection.slug for collection in found.collections]
+    count = 0
+    for tmdb_id in found.judged:
+        known = store.memory.get(tmdb_id)
+        if known is not None:
+            decided = known.collections
+            count += sum(1 for slug in slugs if slug in decided and decided[slug].model not in models)
+    return count
+
+
+# Problems
+
+
+def _claude_problems(found: Findings) -> list[Problem]:
+    asker = found.asker
+    if asker is None:
+        return []
+    pending = sum(map(len, found.open_questions.values()))
+    problems = _gaps(asker)
+    if isinstance(asker.stopped, CheckClaude):
+        problems.append(Problem(source="Claude", what=asker.stopped.message, remedy=asker.stopped.remedy))
+    elif asker.stopped is not None:
+        problems.append(
+            Problem(
+                source="Claude",
+                what=f"The asking was stopped: {asker.stopped}",
+                remedy=f"{pending} questions wait for the next run.",
+            )
+        )
+    if asker.out_of_budget:
+        problems.append(
+            Problem(
+                source="MAX_COST_PER_RUN",
+                what=f"The run has come to its limit; {pending} questions are left for the next one.",
+                remedy="Wait for it, or raise the limit. (A model without a known price cannot be asked under one.)",
+            )
+        )
+    return problems
+
+
+def _gaps(asker: Asker) -> list[Problem]:
+    """One problem for each collection and cause, however many requests met it."""
+    grouped: dict[tuple[str, str], list[Gap]] = defaultdict(list)
+    for gap in asker.gaps:
+        grouped[gap.collection, gap.message].append(gap)
+    return [
+        Problem(
+            source="Claude",
+            what=f"{sum(len(gap.movies) for gap in gaps)} movies could not be judged: {message}",
+            remedy="Nothing changes for them; the next run asks again.",
+            collection=collection,
+            movies=tuple(str(movie) for gap in gaps for movie in gap.movies)[:20],
+        )
+        for (collection, message), gaps in grouped.items()
+    ]
+
+
+def _held_back(found: Findings) -> list[Problem]:
+    counted = Counter(change.slug for change in found.plan.held_back)
+    return [
+        Problem(
+            source="REMOVAL_LIMIT",
+            what=f"{count} removals are held back: too large a part of the collection for one run.",
+            remedy="Look at them; to let them through, run once with --run-now --allow-removals.",
+            collection=slug,
+            movies=tuple(str(change.movie) for change in found.plan.held_back if change.slug == slug)[:20],
+        )
+        for slug, count in counted.items()
+    ]
+
+
+def _unknown_ids(found: Findings) -> list[Problem]:
+    if found.asker is None:
+        return []
+    return [
+        Problem(
+            source="Claude",
+            what=f"Claude named {count} movies that it was not asked about; they were ignored.",
+            remedy="Nothing to do; if it happens often, lower BATCH_SIZE.",
+            collection=slug,
+            severity="warning",
+        )
+        for slug, count in found.asker.unknown_ids.items()
+        if count
+    ]
+
+
+# State
+
+
+def statuses(report: RunReport, found: Findings, store: Store) -> dict[Slug, CollectionStatus]:
+    """How far each collection has come after a run that got as far as its changes."""
+    by_slug = {collection.slug: collection for collection in report.collections}
+    return {
+        collection.slug: _status(collection, by_slug[collection.slug], found, store, report.finished)
+        for collection in found.collections
+        if collection.slug in by_slug
+    }
+
+
+def _status(
+    collection: Collection, report: CollectionReport, found: Findings, store: Store, now: datetime
+) -> CollectionStatus:
+    before = store.state.collections.get(collection.slug)
+    was_edited = before is not None and before.is_edited(collection.block_hash)
+    is_complete = not (report.pending or report.failed or report.held_back)
+    last_asked = found.last_asked.get(collection.slug)
+    return CollectionStatus(
+        name=collection.name,
+        tag=collection.tag,
+        source=collection.source,
+        status="complete" if is_complete else "held back" if report.held_back else "pending",
+        members=report.members,
+        pending=report.pending,
+        last_run=now,
+        last_processed_movie=last_asked or (before.last_processed_movie if before else None),
+        block_hash=collection.block_hash,
+        block_change_open=was_edited and not is_complete,
+    )

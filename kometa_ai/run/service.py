@@ -1,0 +1,166 @@
+"""The one entry to a run, for the command line and whoever else wants one: run, report, remember, notify.
+
+Nothing that goes wrong leaves without a report; only a wrong command line does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+
+from kometa_ai.core.problem import Problem
+from kometa_ai.errors import FixUsage, KometaAIError, RepairState
+from kometa_ai.run import history
+from kometa_ai.run.pipeline import Run
+from kometa_ai.run.reporting import Frame, make_report, statuses
+from kometa_ai.state.schema import CollectionForgotten, ErrorMet, ErrorSeen, RunEnded, RunSummary, StatusChanged
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from datetime import datetime
+
+    from kometa_ai.core.report import RunReport
+    from kometa_ai.run.options import Options
+    from kometa_ai.run.session import Findings, Parts, Rules
+
+_log = structlog.get_logger()
+
+
+def new_run_id(now: datetime) -> str:
+    """A run's name: when it began, and something that no other run has."""
+    return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+async def run_and_report(
+    parts: Parts,
+    rules: Rules,
+    options: Options,
+    *,
+    notify: Callable[[RunReport], Awaitable[list[Problem]]] | None = None,
+    next_run: datetime | None = None,
+) -> RunReport:
+    """Do one run and return its report. Raise FixUsage where the options cannot be followed.
+
+    The caller holds the lock of the state folder. `notify` is not called for a dry run; the problems it returns are
+    added to the report as warnings, since a failing mail server never fails a run.
+    """
+    started = parts.now()
+    run_id = new_run_id(started)
+    with structlog.contextvars.bound_contextvars(run_id=run_id):
+        _log.info("run.started", dry_run=options.dry_run, collections=list(options.collections))
+        run = Run(parts, rules, options, run_id)
+        error = await _go(run, parts)
+        parts.observer.step("Reporting")
+        run.found.warnings += parts.store.alerts
+        frame = Frame(
+            run_id=run_id,
+            started=started,
+            finished=parts.now(),
+            dry_run=options.dry_run,
+            models=frozenset({rules.model, rules.review_model}),
+            error=error,
+            interrupted=parts.interruption.why,
+            next_run=next_run,
+        )
+        report = make_report(run.found, parts.store, frame)
+        report = _remember(report, run.found, parts, complete=error is None and not frame.interrupted)
+        if notify is not None and not options.dry_run:
+            undelivered = await notify(report)
+            report = _with_warnings(report, undelivered)
+        _log.info(
+            "run.ended",
+            outcome=report.outcome,
+            added=report.added,
+            removed=report.removed,
+            held_back=report.held_back,
+            asked=report.asked,
+            pending=report.pending,
+            problems=len(report.problems),
+            cost_usd=report.cost_usd,
+            seconds=round((report.finished - report.started).total_seconds(), 1),
+        )
+    return report
+
+
+async def _go(run: Run, parts: Parts) -> KometaAIError | None:
+    try:
+        await run.go()
+    except FixUsage:
+        raise
+    except KometaAIError as error:
+        _log.error("run.stopped", why=error.message, remedy=error.remedy)
+        return error
+    except asyncio.CancelledError:
+        if not parts.interruption.why:
+            raise
+    except ExceptionGroup as group:
+        known = group.subgroup(KometaAIError)
+        if known is None:
+            raise
+        _log.exception("run.stopped")
+        return next(error for error in _leaves(known) if isinstance(error, KometaAIError))
+    return None
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    leaves: list[BaseException] = []
+    for error in group.exceptions:
+        leaves += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return leaves
+
+
+def _remember(report: RunReport, found: Findings, parts: Parts, *, complete: bool) -> RunReport:
+    """Put a run into the state. A state that cannot be written is a problem of the report, not the end of it."""
+    store = parts.store
+    entries: list[StatusChanged | CollectionForgotten | ErrorMet | RunEnded] = [
+        ErrorMet(
+            error=ErrorSeen(
+                at=problem.at or report.finished,
+                run_id=report.run_id,
+                what=problem.what,
+                source=problem.source,
+                collection=problem.collection,
+            )
+        )
+        for problem in report.problems
+    ]
+    if complete and not report.dry_run:
+        entries += [StatusChanged(slug=slug, status=status) for slug, status in statuses(report, found, store).items()]
+        entries += [CollectionForgotten(slug=slug) for slug in history.departed(report, found, store)]
+    entries.append(RunEnded(run=_summary(report)))
+    try:
+        store.record(*entries)
+        store.seen(found.judged, report.finished)
+        store.save(report.finished)
+        history.keep(store.folder, report)
+    except RepairState as error:
+        _log.error("state.not_written", why=error.message)
+        return _with_warnings(report, [Problem(source="state", what=error.message, remedy=error.remedy)])
+    return report
+
+
+def _summary(report: RunReport) -> RunSummary:
+    return RunSummary(
+        run_id=report.run_id,
+        started=report.started,
+        finished=report.finished,
+        outcome=report.outcome,
+        exit_code=report.exit_code,
+        dry_run=report.dry_run,
+        added=report.added,
+        removed=report.removed,
+        held_back=report.held_back,
+        asked=report.asked,
+        pending=report.pending,
+        problems=len(report.problems),
+        cost_usd=report.cost_usd,
+        collection_cost_usd={c.slug: c.cost_usd for c in report.collections if c.cost_usd},
+    )
+
+
+def _with_warnings(report: RunReport, warnings: list[Problem]) -> RunReport:
+    return msgspec.structs.replace(report, warnings=(*report.warnings, *warnings)) if warnings else report

@@ -1,0 +1,81 @@
+"""What a run works with, what it may do, and what it has found out so far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from kometa_ai.classifier.asking import Asker, Limits
+from kometa_ai.classifier.planning import Described, Questions
+from kometa_ai.classifier.provider import Provider
+from kometa_ai.core.changes import TagChange, TagPlan
+from kometa_ai.core.collection import Collection, Folder
+from kometa_ai.core.movie import Movie, TmdbId
+from kometa_ai.core.naming import Slug
+from kometa_ai.core.problem import Problem
+from kometa_ai.decisions.policy import Gates, Membership
+from kometa_ai.radarr.client import Radarr
+from kometa_ai.run.options import Nobody, Observer
+from kometa_ai.state.store import Store
+from kometa_ai.tags.apply import Applied
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings that a run depends on."""
+
+    config_dir: Path
+    model: str
+    review_model: str
+    limits: Limits
+    radarr_credits: bool = True
+    removal_limit: int = 25
+
+
+class Interruption:
+    """Somebody wants the run to end: what is on its way is taken, nothing new is begun, nothing is written."""
+
+    def __init__(self) -> None:
+        self.why = ""
+        self.asker: Asker | None = None
+
+    def request(self, why: str) -> None:
+        """Ask for the run to end."""
+        self.why = self.why or why
+        if self.asker is not None:
+            self.asker.end(why)
+
+
+class Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run works with: its clients, its memory, the time."""
+
+    radarr: Radarr
+    provider: Provider
+    store: Store
+    read_folder: Callable[[Path], Folder]
+    now: Callable[[], datetime]
+    observer: Observer = Nobody()
+    interruption: Interruption = msgspec.field(default_factory=Interruption)
+
+
+class Findings(msgspec.Struct, kw_only=True):
+    """What a run has found out so far; the report is made from it, however far the run came."""
+
+    library: int = 0
+    folder: Folder = Folder()
+    collections: tuple[Collection, ...] = ()
+    asker: Asker | None = None
+    gates: dict[Slug, Gates] = {}
+    memberships: dict[Slug, Membership] = {}
+    open_questions: Questions = {}
+    reasons: dict[Slug, dict[str, int]] = {}
+    last_asked: dict[Slug, TmdbId] = {}
+    judged: Mapping[TmdbId, Described] = {}
+    plan: TagPlan = TagPlan()
+    applied: Applied | None = None
+    movies: Sequence[Movie] = ()
+    tag_changes: list[TagChange] = []
+    problems: list[Problem] = []
+    warnings: list[Problem] = []

@@ -1,0 +1,128 @@
+"""What must change in Radarr: wanted minus present, with the safety brake. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from kometa_ai.core.changes import Change, TagPlan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from kometa_ai.core.collection import Collection
+    from kometa_ai.core.movie import Movie, TmdbId
+    from kometa_ai.core.naming import Label, Slug
+    from kometa_ai.decisions.policy import Membership
+
+FEW = 5
+"""So many removals in one collection never trip the brake."""
+
+
+class Brake(NamedTuple):
+    """How many of a collection's members one run may untag when its block has not changed.
+
+    `percent` of 100 is no limit. `released` names the collections it does not hold: those whose block was edited.
+    """
+
+    percent: int
+    released: AbstractSet[Slug]
+
+    def holds(self, slug: Slug, removals: int, members: int) -> bool:
+        """Whether that many removals of so many members are too many."""
+        if slug in self.released or removals <= FEW:
+            return False
+        return removals * 100 > members * self.percent
+
+
+def plan_tags(
+    collections: Sequence[Collection],
+    memberships: Mapping[Slug, Membership],
+    movies: Sequence[Movie],
+    judged: AbstractSet[TmdbId],
+    brake: Brake,
+) -> TagPlan:
+    """Compare who belongs with the tags that movies have now.
+
+    Only the labels of the given collections are looked at. Movies that are undecided, or were not in the library when
+    it was judged, stay as they are. When the brake holds, none of a collection's removals is made: a part of them each
+    night would empty it all the same.
+    """
+    changes: list[Change] = []
+    held_back: list[Change] = []
+    for collection in collections:
+        membership = memberships[collection.slug]
+        added: list[Change] = []
+        removed: list[Change] = []
+        members = 0
+        for movie in movies:
+            is_tagged = collection.label in movie.labels
+            members += is_tagged
+            tmdb_id = movie.tmdb_id
+            if is_tagged is (tmdb_id in membership.members) or tmdb_id in membership.undecided or tmdb_id not in judged:
+                continue
+            if is_tagged:
+                removed.append(_change(movie, collection, "remove"))
+            else:
+                added.append(_change(movie, collection, "add"))
+        changes += added
+        (held_back if brake.holds(collection.slug, len(removed), members) else changes).extend(removed)
+    return TagPlan(changes=tuple(changes), held_back=tuple(held_back))
+
+
+def _change(movie: Movie, collection: Collection, operation: Literal["add", "remove"]) -> Change:
+    return Change(movie=movie, slug=collection.slug, label=collection.label, operation=operation)
+
+
+class Edit(NamedTuple):
+    """Changes that one call of the editor can make: the same labels put on, or taken off, the same movies."""
+
+    operation: Literal["add", "remove"]
+    labels: tuple[Label, ...]
+    changes: tuple[Change, ...]
+
+    @property
+    def movies(self) -> tuple[Movie, ...]:
+        """Each movie once."""
+        return tuple({change.movie.tmdb_id: change.movie for change in self.changes}.values())
+
+
+def group(changes: Iterable[Change], size: int) -> list[Edit]:
+    """Group changes into as few calls as can be without touching a pair that does not change; additions first.
+
+    Either by label, or by the set of labels that a movie needs: the second is better when few movies change in many
+    collections.
+    """
+    changes = tuple(changes)
+    edits: list[Edit] = []
+    operations: tuple[Literal["add", "remove"], ...] = ("add", "remove")
+    for operation in operations:
+        wanted = [change for change in changes if change.operation == operation]
+        by_label, by_labels = _by_label(operation, wanted, size), _by_labels(operation, wanted, size)
+        edits += by_label if len(by_label) <= len(by_labels) else by_labels
+    return edits
+
+
+def _by_label(operation: Literal["add", "remove"], changes: Sequence[Change], size: int) -> list[Edit]:
+    groups: dict[Label, list[Change]] = {}
+    for change in changes:
+        groups.setdefault(change.label, []).append(change)
+    return [
+        Edit(operation, (label,), tuple(members[start : start + size]))
+        for label, members in groups.items()
+        for start in range(0, len(members), size)
+    ]
+
+
+def _by_labels(operation: Literal["add", "remove"], changes: Sequence[Change], size: int) -> list[Edit]:
+    movies: dict[TmdbId, list[Change]] = {}
+    for change in changes:
+        movies.setdefault(change.movie.tmdb_id, []).append(change)
+    groups: dict[tuple[Label, ...], list[list[Change]]] = {}
+    for of_movie in movies.values():
+        groups.setdefault(tuple(sorted(change.label for change in of_movie)), []).append(of_movie)
+    return [
+        Edit(operation, labels, tuple(change for of_movie in members[start : start + size] for change in of_movie))
+        for labels, members in groups.items()
+        for start in range(0, len(members), size)
+    ]
