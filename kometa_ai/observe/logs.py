@@ -17,6 +17,7 @@ import logging
 import os
 import re
 import sys
+from contextlib import suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TextIO
@@ -130,9 +131,19 @@ class _LogFile(RotatingFileHandler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write to the file that has the name now: another process may have rotated it."""
         if self.stream and not _is_still(Path(self.baseFilename), self.stream):
-            self.stream.close()
-            self.stream = None  # the library opens it again for the record
+            self._close_stream()  # the library opens it again for the record
         super().emit(record)
+
+    def close(self) -> None:
+        """Close the file, even when its last lines cannot be written."""
+        self._close_stream()
+        super().close()
+
+    def _close_stream(self) -> None:
+        if self.stream:
+            with suppress(OSError):
+                self.stream.close()
+            self.stream = None
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
         """A full disk must not stop a run; stderr has the line."""

@@ -14,10 +14,8 @@ MASK = "********"
 _SHORTEST_SECRET = 4
 _SHORTEST_BASE64 = 6
 
-_NAME = r"(?:api[_-]?key|(?:access|auth|bot|refresh|plex|id)?[_-]?token|secret|password|passwd|signature)"
-_SECRET_KEY = re.compile(
-    rf"(?:^|[_-]){_NAME}$|apikey$|^(?:proxy[_-])?authorization$|^(?:set[_-])?cookie$", re.IGNORECASE
-)
+_NAME = r"(?:api[_-]?key|token|secret|passwo?r?d|signature)"
+_SECRET_KEY = re.compile(rf"{_NAME}$|^(?:proxy[_-])?authorization$|^(?:set[_-])?cookie$", re.IGNORECASE)
 # How a value follows its name: `name=`, `name: `, `"name": "`, `('name', b'`, and the same escaped once more.
 _ASSIGNED = r"(?:\\*[\"']?\s*[:=]\s*|\\*[\"'],\s*)(?:b?\\*[\"'])?"
 _VALUE = r"[^\s\"'\\&,;<>()\[\]{}]+"

@@ -109,7 +109,9 @@ def _is_text(value: str) -> bool:
 def _content(variable: Variable, name: str, path: Path) -> str:
     """The value in a file, such as a Docker secret."""
     remedy = "Name a small text file that holds the value and that this user can read."
-    where = f"{name} names {shown(str(path))}, which"
+    # Who mixes the two up puts the key itself into X_FILE; a key hardly ever looks like an absolute path.
+    is_path = path.is_absolute() or not variable.secret
+    where = f"{name} names {str(path)!r}, which" if is_path else f"what {name} names"
     try:
         # A pipe or a device could keep us waiting or reading for ever.
         if path.exists() and not path.is_file():
