@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from kometa_ai.standins.faults import Effect, Faults
 from kometa_ai.standins.radarr_errors import FrameworkError, database_locked
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
     from starlette.responses import Response
-    from starlette.routing import Route
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 __all__ = [
@@ -256,8 +256,7 @@ def _probes(behaviour: Behaviour) -> list[Route]:
         return json_answer(resource)
 
     return [
-        route("GET", "/ping", ping),
-        route("HEAD", "/ping", ping),
+        Route("/ping", ping, methods=["GET", "HEAD"]),
         route("GET", "/api", versions),
         route("GET", f"{V3}/system/status", status),
     ]

@@ -134,7 +134,7 @@ def integer_query(request: Request, name: str) -> int | None:
     """An integer of the query, whose names know no case."""
     value = _query(request, name)
     try:
-        return None if value is None else int(value)
+        return int(value) if value else None
     except ValueError:
         raise FrameworkError(400, {name: [f"The value '{value}' is not valid."]}) from None
 

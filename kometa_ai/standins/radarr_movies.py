@@ -136,13 +136,14 @@ class Movies:
     async def _credits(self, request: Request) -> Response:
         metadata_id = integer_query(request, "movieMetadataId")
         movie_id = integer_query(request, "movieId")
-        rows = self._store.rows()
         if metadata_id is not None:
-            rows = [row for row in rows if row.metadata_id == metadata_id]
+            rows = [row for row in self._store.rows() if row.metadata_id == metadata_id]
         elif movie_id is not None:
-            rows = [row for row in rows if row.id == movie_id]
+            rows = self._store.rows_of([movie_id])
             if not rows:
                 raise not_found("Movie", movie_id)
+        else:
+            rows = self._store.rows()
         return json_answer([credit for row in rows for credit in credit_resources(row, self._store.metadata(row))])
 
     async def _credit(self, request: Request) -> Response:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 VERSION = "6.0.4.10291"
 _PAGE = "<!doctype html>\n<html><head><title>Radarr</title></head><body><div id=root></div></body></html>\n"
 _STARTING = "Radarr is starting up, please try again later"
-_ANONYMOUS = ("/ping", "/login", "/content/", "/favicon.ico")
+_ANONYMOUS = {"/ping", "/login", "/favicon.ico"}
 
 
 @dataclass(slots=True)
@@ -151,7 +151,7 @@ def _authorization(app: ASGIApp, behaviour: Behaviour) -> ASGIApp:
 
 def _refusal(scope: Scope, behaviour: Behaviour) -> Response | None:
     path = scope["path"].lower()
-    if path.startswith(_ANONYMOUS):
+    if path.rstrip("/") in _ANONYMOUS or path.startswith("/content/"):
         return None
     if not _is_api(path) and scope["method"] == "GET":
         if behaviour.ui_auth == "none":

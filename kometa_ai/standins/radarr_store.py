@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import threading
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from kometa_ai.standins.radarr_seed import AutoTagRule, MovieSeed
+
+_Item = TypeVar("_Item")
 
 # Far from movie ids, so that a client which takes one for the other is caught.
 _FIRST_METADATA_ID = 40_001
@@ -53,20 +55,23 @@ class Store:
         self._next_metadata = _FIRST_METADATA_ID
         self._next_tag = 1
         self._rows: dict[int, Row] = {}
+        # Kept for movies that are gone, so that an answer being written does not miss it.
         self._metadata: dict[int, MovieSeed] = {}
+        self._by_tmdb: dict[int, int] = {}
         self._tags: dict[int, str] = {}
         self.rules = tuple(rules)
         self.refreshes = 0
         self.used_by_settings = frozenset(self.ensure_tag(label) for label in tags_in_settings)
-        self._rule_targets = [frozenset(map(self.ensure_tag, rule.tags)) for rule in self.rules]
-        self._rule_conditions = [None if rule.tag is None else self.ensure_tag(rule.tag) for rule in self.rules]
+        self._rule_targets: list[frozenset[int]] = []
+        self._rule_conditions: list[int | None] = []
+        self._number_rules()
 
     # Movies
 
     def rows(self) -> list[Row]:
         """Every movie in the order of the database."""
         with self._lock:
-            return sorted(self._rows.values(), key=lambda row: row.id)
+            return list(self._rows.values())
 
     def row(self, movie_id: int) -> Row | None:
         """One movie, if it exists."""
@@ -81,7 +86,7 @@ class Store:
     def row_by_tmdb(self, tmdb_id: int) -> Row | None:
         """The movie with this TMDb id, if it is in the library."""
         with self._lock:
-            return next((row for row in self._rows.values() if self.metadata(row).tmdb_id == tmdb_id), None)
+            return self._rows.get(self._by_tmdb.get(tmdb_id, 0))
 
     def metadata(self, row: Row) -> MovieSeed:
         """What the metadata server said about a movie."""
@@ -97,6 +102,7 @@ class Store:
             tags = frozenset(map(self.ensure_tag, seed.tags)) | frozenset(seed.dangling_tags)
             row = self.auto_tagged(Row(movie_id, metadata_id, _columns(seed), tags))
             self._rows[movie_id] = row
+            self._by_tmdb[seed.tmdb_id] = movie_id
             return row
 
     def update(self, row: Row) -> None:
@@ -108,6 +114,8 @@ class Store:
     def describe(self, row: Row, seed: MovieSeed) -> None:
         """Replace a movie's metadata, as a refresh does; its row keeps its tags and its path."""
         with self._lock:
+            del self._by_tmdb[self.metadata(row).tmdb_id]
+            self._by_tmdb[seed.tmdb_id] = row.id
             was, now = asdict(_columns(self.metadata(row))), asdict(_columns(seed))
             changed = {name: value for name, value in now.items() if value != was[name] and name != "path"}
             self._metadata[row.metadata_id] = seed
@@ -117,24 +125,25 @@ class Store:
         """Remove a movie; its tags stay."""
         with self._lock:
             row = self._rows.pop(movie_id)
-            del self._metadata[row.metadata_id]
+            del self._by_tmdb[self.metadata(row).tmdb_id]
 
     def rebuild(self) -> None:
-        """Number movies, metadata and tags anew, so that each old id is unused or names something else."""
+        """Number movies, metadata and tags anew; what had an id now has its neighbour's, so that old ids mislead."""
         with self._lock:
-            old = self.rows()
-            labels = self.labels()
-            described = [replace(self.metadata(row), tags=(), dangling_tags=()) for row in old]
-            tags = [[labels[tag] for tag in row.tags if tag in labels] for row in old]
-            first = old[0].id if old else 1
-            self._rows, self._metadata, self._tags = {}, {}, {}
-            # What had an id now has that of its neighbour: using a remembered id hits another film.
-            self._next_movie = max((row.id for row in old), default=0) + 1 if len(old) == 1 else first
-            self._renumber_tags(labels)
-            order = list(range(1, len(old))) + [0][: len(old)]
-            for index in order:
-                row = self.insert(described[index])
-                self.update(replace(row, columns=old[index].columns, tags=frozenset(map(self.ensure_tag, tags[index]))))
+            labels, old = self.labels(), self.rows()
+            self._rows, self._by_tmdb, self._tags = {}, {}, {}
+            if len(labels) > 1:
+                self._next_tag = 1
+            for label in _rotated(list(labels.values())):
+                self.insert_tag(label)
+            self.used_by_settings = frozenset(self.ensure_tag(labels[tag]) for tag in self.used_by_settings)
+            self._number_rules()
+            if len(old) > 1:
+                self._next_movie = old[0].id
+            for row in _rotated(old):
+                tags = tuple(labels[tag] for tag in row.tags if tag in labels)
+                seed = replace(self.metadata(row), tags=tags, dangling_tags=())
+                self.update(replace(self.insert(seed), columns=row.columns))
 
     # Tags
 
@@ -219,14 +228,13 @@ class Store:
                 remove |= targets
         return replace(row, tags=(row.tags - remove) | add)
 
-    def _renumber_tags(self, labels: dict[int, str]) -> None:
-        self._next_tag = 1 if len(labels) > 1 else self._next_tag
-        names = list(labels.values())
-        for label in names[1:] + names[:1]:
-            self.insert_tag(label)
-        self.used_by_settings = frozenset(self.ensure_tag(labels[tag]) for tag in self.used_by_settings)
+    def _number_rules(self) -> None:
         self._rule_targets = [frozenset(map(self.ensure_tag, rule.tags)) for rule in self.rules]
         self._rule_conditions = [None if rule.tag is None else self.ensure_tag(rule.tag) for rule in self.rules]
+
+
+def _rotated(items: list[_Item]) -> list[_Item]:
+    return items[1:] + items[:1]
 
 
 def _columns(seed: MovieSeed) -> Columns:

@@ -60,20 +60,23 @@ class Tags:
     async def _add(self, request: Request) -> Response:
         """Look the label up exactly as posted, and only then lower-case it: the trap for labels in upper case."""
         body = await read_body(request, TagBody)
-        posted = self._checked(body)
-        tag = self._store.tag_id(posted)
-        if self._behaviour.before_tag_insert is not None:
-            await to_thread.run_sync(self._behaviour.before_tag_insert)
-        label = posted if tag is not None else posted.lower()
+        label = self._checked(body)
+        tag = self._store.tag_id(label)
         if tag is None:
-            if body.id:
-                raise failure(500, f"Can't insert model with existing ID {body.id}")
-            try:
-                tag = self._store.insert_tag(label)
-            except DuplicateLabel:
-                raise self._duplicate() from None
+            label = label.lower()
+            tag = await self._insert(body, label)
         location = f"{request.url.scheme}://{request.url.netloc}{self._behaviour.url_base}{V3}/tag/{tag}"
         return json_answer({"label": label, "id": tag}, 201, {"Location": location})
+
+    async def _insert(self, body: TagBody, label: str) -> int:
+        if body.id:
+            raise failure(500, f"Can't insert model with existing ID {body.id}")
+        if self._behaviour.before_tag_insert is not None:
+            await to_thread.run_sync(self._behaviour.before_tag_insert)
+        try:
+            return self._store.insert_tag(label)
+        except DuplicateLabel:
+            raise self._duplicate() from None
 
     async def _rename(self, request: Request) -> Response:
         body = await read_body(request, TagBody)

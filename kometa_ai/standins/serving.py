@@ -19,21 +19,8 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 
 
-@contextlib.contextmanager
-def serve(app: ASGIApp, *, port: int = 0) -> Iterator[str]:
-    """Serve `app` on 127.0.0.1 while the context is open and yield its base URL, without a slash at the end.
-
-    Port 0 picks a free port. Closing ends requests that still run, so that a delayed answer never delays a test.
-    """
-    with (
-        _listener(port) as listener,
-        start_blocking_portal(name="stand-in") as portal,
-        portal.wrap_async_context_manager(_serving(app, listener)),
-    ):
-        yield f"http://{HOST}:{listener.getsockname()[1]}"
-
-
-def _listener(port: int) -> socket.socket:
+def listener_on(port: int) -> socket.socket:
+    """A socket that listens on 127.0.0.1; port 0 picks a free one."""
     # asyncio switches Nagle's algorithm off only for sockets that name their protocol; with it, each answer in several
     # pieces waits for the client's delayed acknowledgement.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -45,6 +32,20 @@ def _listener(port: int) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+@contextlib.contextmanager
+def serve(app: ASGIApp, *, port: int = 0) -> Iterator[str]:
+    """Serve `app` on 127.0.0.1 while the context is open and yield its base URL, without a slash at the end.
+
+    Port 0 picks a free port. Closing ends requests that still run, so that a delayed answer never delays a test.
+    """
+    with (
+        listener_on(port) as listener,
+        start_blocking_portal(name="stand-in") as portal,
+        portal.wrap_async_context_manager(_serving(app, listener)),
+    ):
+        yield f"http://{HOST}:{listener.getsockname()[1]}"
 
 
 async def hang_up(scope: Scope, *, flush: bool = False) -> None:
@@ -69,6 +70,7 @@ async def _serving(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]
             interface="asgi3",
             http=_Protocol,
             ws="none",
+            lifespan="off",
             log_config=None,
             log_level="error",
             access_log=False,
@@ -101,6 +103,9 @@ class _Server(uvicorn.Server):
             server.close()
         for listener in sockets or ():
             listener.close()
+        # Connections accepted a moment ago need three rounds of the loop to reach their protocol.
+        for _ in range(3):
+            await asyncio.sleep(0)
         tasks = list(self.server_state.tasks)
         for task in tasks:
             task.cancel()
@@ -109,7 +114,6 @@ class _Server(uvicorn.Server):
         for connection in connections:
             connection.transport.abort()
         await asyncio.gather(*(connection.lost.wait() for connection in connections))
-        await self.lifespan.shutdown()
 
 
 class _Protocol(H11Protocol):
@@ -130,8 +134,6 @@ def _ending_quietly(app: ASGIApp) -> ASGIApp:
         try:
             await app(scope, receive, send)
         except asyncio.CancelledError:
-            if scope["type"] != "http":
-                raise
             # The server stops. Uvicorn would log the cancellation as an error of the application.
             await hang_up(scope)
 
