@@ -43,11 +43,29 @@ class _Found:
 def load_settings(environ: Mapping[str, str], *, required: Collection[str] = REQUIRED) -> Loaded:
     """Read every setting from its variable, from the file that `<variable>_FILE` names, or from its default.
 
-    An empty variable counts as not set. Raises FixConfiguration with every problem there is; a problem's `source`
-    is the variable's name. `required` names the variables that must be set: some commands need fewer.
+    An empty variable counts as not set. `required` names the variables that must be set: some commands need fewer.
+    Raises FixConfiguration with every problem there is, in the order of the README and each with its variable as
+    `source`; likely typos follow as warnings, since they tell why something is missing.
     """
-    problems: list[Problem] = []
+    found, problems = _collect(environ, required)
+    try:
+        settings = Settings.model_validate({name: value.text for name, value in found.items()})
+    except ValidationError as error:
+        problems += _wrong_values(error, found)
+    typos = tuple(_likely_typos(environ))
+    if problems:
+        order = list(variables())
+        problems.sort(key=lambda problem: order.index(problem.source))
+        count = f"{len(problems)} settings are" if len(problems) > 1 else "One setting is"
+        raise FixConfiguration(f"{count} missing or wrong.", [*problems, *typos])
+    sources = {name: found[name].source if name in found else "default" for name in variables()}
+    return Loaded(settings, sources, (*typos, *_contradictions(settings)))
+
+
+def _collect(environ: Mapping[str, str], required: Collection[str]) -> tuple[dict[str, _Found], list[Problem]]:
+    """The text of every variable that is set, and which cannot be read or are missing."""
     found: dict[str, _Found] = {}
+    problems: list[Problem] = []
     for variable in variables().values():
         try:
             value = _look_up(variable, environ)
@@ -58,17 +76,7 @@ def load_settings(environ: Mapping[str, str], *, required: Collection[str] = REQ
             found[variable.name] = value
         elif variable.name in required:
             problems.append(_missing(variable))
-    try:
-        settings = Settings.model_validate({name: value.text for name, value in found.items()})
-    except ValidationError as error:
-        problems += _wrong_values(error, found)
-    if problems:
-        order = list(variables())
-        problems.sort(key=lambda problem: order.index(problem.source.removesuffix("_FILE")))
-        count = f"{len(problems)} settings are" if len(problems) > 1 else "One setting is"
-        raise FixConfiguration(f"{count} missing or wrong.", problems)
-    sources = {name: found[name].source if name in found else "default" for name in variables()}
-    return Loaded(settings, sources, (*_likely_typos(environ), *_contradictions(settings)))
+    return found, problems
 
 
 class _Unreadable(Exception):

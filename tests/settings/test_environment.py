@@ -206,6 +206,14 @@ def test_typos(typo: str, meant: str) -> None:
     assert "hunter2" not in str(warning)
 
 
+def test_a_typo_explains_what_is_missing() -> None:
+    """When a variable is missing, its misspelt form is told with it, but not counted as another problem."""
+    with pytest.raises(FixConfiguration, match="2 settings are") as raised:
+        load_settings({"RADARR_URL": "http://radarr", "RADARR_APIKEY": "hunter2"})
+    told = [(problem.source, problem.severity) for problem in raised.value.problems]
+    assert told == [("RADARR_API_KEY", "error"), ("CLAUDE_API_KEY", "error"), ("RADARR_APIKEY", "warning")]
+
+
 @pytest.mark.parametrize(
     "name",
     [
