@@ -27,6 +27,7 @@ log = structlog.get_logger(__name__)
 API = "/api/v3"
 LOGIN = "RADARR_URL lacks Radarr's URL base, or a login stands in front of it: let requests below /api pass."
 _EXAMPLE = "It looks like http://radarr:7878, or http://nas:7878/radarr with a URL base."
+_LAST_PORT = 65535
 _TRY_LATER = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 _NOT_TLS = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"}
 
@@ -240,7 +241,8 @@ def _parsed(base_url: str) -> httpx2.URL:
         url = httpx2.URL(base_url.strip())
     except httpx2.InvalidURL as error:
         raise CheckRadarr("RADARR_URL is no address that can be used.", _EXAMPLE) from error
-    if url.scheme not in ("http", "https") or not url.host:
+    # httpx2 lets any port pass, and quotes what no host name holds.
+    if url.scheme not in ("http", "https") or not url.host or "%" in url.host or (url.port or 1) > _LAST_PORT:
         raise CheckRadarr("RADARR_URL is no http:// or https:// address.", _EXAMPLE)
     return url
 
