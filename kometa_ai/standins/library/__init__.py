@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 import msgspec
 
-_HERE = files(__name__)
+KOMETA_FOLDER = Path(__file__).with_name("kometa")
+"""An example Kometa folder: eight collections with a block and one without. Only ever read it."""
 
 
 class Film(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,20 +33,4 @@ class Film(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 @cache
 def films() -> tuple[Film, ...]:
     """Every bundled film, oldest first."""
-    return msgspec.json.decode(_HERE.joinpath("films.json").read_bytes(), type=tuple[Film, ...])
-
-
-@cache
-def kometa_files() -> dict[str, str]:
-    """The example Kometa folder: each file's text under its name, to be written wherever a demo needs it."""
-    folder = _HERE.joinpath("kometa")
-    return {
-        entry.name: entry.read_text(encoding="utf-8")
-        for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)
-        if entry.name.endswith(".yml")
-    }
-
-
-def kometa_folder() -> Path:
-    """Where the example Kometa folder is installed; only ever read it."""
-    return Path(str(_HERE.joinpath("kometa")))
+    return msgspec.json.decode(Path(__file__).with_name("films.json").read_bytes(), type=tuple[Film, ...])
