@@ -40,6 +40,8 @@ __all__ = ["ClaudeStandIn", "Fault", "Judge", "Judgement", "Model", "RequestReco
 MAX_BODY_BYTES = 32 * 1024 * 1024
 MAX_BATCH_BYTES = 256 * 1024 * 1024
 
+_ORGANIZATION = "00000000-0000-4000-8000-000000000000"
+
 
 class Call:
     """One HTTP call on its way: what came, what is remembered of it, and an error that waits in its stream."""
@@ -167,10 +169,10 @@ class ClaudeStandIn(ClaudeEngine):
         return call
 
     def _add_headers(self, response: Response, request_id: str) -> None:
-        response.headers["request-id"] = request_id
-        response.headers["anthropic-organization-id"] = "00000000-0000-4000-8000-000000000000"
-        for name, value in self.rate_limits.headers(self.clock()).items():
-            response.headers.setdefault(name, value)
+        headers = {"request-id": request_id, "anthropic-organization-id": _ORGANIZATION}
+        headers |= self.rate_limits.headers(self.clock())
+        for name in headers.keys() - response.headers.keys():
+            response.headers.append(name, headers[name])
 
     async def _create_message(self, call: Call) -> Response:
         body = call.body()

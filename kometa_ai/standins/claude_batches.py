@@ -17,7 +17,6 @@ from kometa_ai.standins.claude_cache import Charge, PromptCache
 from kometa_ai.standins.claude_checks import check_request, check_shape
 from kometa_ai.standins.claude_engine import ClaudeEngine
 from kometa_ai.standins.claude_log import Predicate, RequestRecord, Rules
-from kometa_ai.standins.claude_models import Model
 from kometa_ai.standins.claude_wire import ApiError, bad_request, encode, not_found, page, timestamp
 
 BATCHES = "/v1/messages/batches"
@@ -178,10 +177,10 @@ class Batches:
 
     def _answer(self, record: RequestRecord, charged: list[Charge]) -> dict[str, Any]:
         try:
-            model: Model = check_request(record.body, self._engine.models, batch=True)
+            model = check_request(record.body, self._engine.models, batch=True)
+            charge = self._engine.charge(record.body, model, self.cache)
         except ApiError as error:
             return _error(record, error)
-        charge = self._engine.charge(record.body, model, self.cache)
         charged.append(charge)
         record.status = 200
         return {

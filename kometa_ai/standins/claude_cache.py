@@ -8,7 +8,6 @@ that writes it has begun, and lives for its TTL from the start of the request th
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import msgspec
@@ -40,7 +39,8 @@ def cut_to_tokens(text: str, tokens: int) -> str:
 class Block(msgspec.Struct, frozen=True):
     """A piece of the prompt. `ttl` is that of the breakpoint it ends in, or empty."""
 
-    content: bytes
+    role: str
+    text: str
     tokens: int
     ttl: str
 
@@ -48,7 +48,7 @@ class Block(msgspec.Struct, frozen=True):
 class Layout(msgspec.Struct, frozen=True):
     """A prompt as the cache sees it: for each block the hash of all up to its end, and the tokens up to there."""
 
-    digests: tuple[bytes, ...]
+    digests: tuple[int, ...]
     lengths: tuple[int, ...]
     breakpoints: tuple[tuple[int, str], ...]
     tokens: int
@@ -61,7 +61,7 @@ class Charge(msgspec.Struct, frozen=True):
     read: int
     written_5m: int
     written_1h: int
-    writes: tuple[tuple[bytes, str], ...]
+    writes: tuple[tuple[int, str], ...]
     at: float
 
     def usage(self) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def prompt_blocks(body: dict[str, Any]) -> list[Block]:
     blocks = [_block("tool", tool) for tool in body.get("tools") or ()]
     blocks += _content_blocks("system", body.get("system") or [])
     for message in body.get("messages") or ():
-        first, *rest = _content_blocks(message["role"], message["content"]) or [Block(b"", 0, "")]
+        first, *rest = _content_blocks(message["role"], message["content"]) or [Block(message["role"], "", 0, "")]
         blocks.append(msgspec.structs.replace(first, tokens=first.tokens + MESSAGE_TOKENS))
         blocks += rest
     automatic = body.get("cache_control")
@@ -104,7 +104,7 @@ def _block(role: str, block: dict[str, Any]) -> Block:
         text = block["text"]
     else:
         text = encode({key: value for key, value in block.items() if key != "cache_control"}).decode()
-    return Block(f"{role}\0{text}\0".encode(), count_tokens(text), ttl)
+    return Block(role, text, count_tokens(text), ttl)
 
 
 def lay_out(body: dict[str, Any]) -> Layout:
@@ -113,14 +113,15 @@ def lay_out(body: dict[str, Any]) -> Layout:
     tokens = PROMPT_TOKENS
     if config.get("format"):
         tokens += FORMAT_TOKENS + count_tokens(encode(config["format"]).decode())
-    running = hashlib.blake2b(encode([body.get(name) for name in _RENDERED]), digest_size=16)
-    digests: list[bytes] = []
+    # The built-in hash, because a string that was seen before knows its own and is not read again.
+    digest = hash(encode([body.get(name) for name in _RENDERED]))
+    digests: list[int] = []
     lengths: list[int] = []
     breakpoints: list[tuple[int, str]] = []
     for position, block in enumerate(prompt_blocks(body)):
-        running.update(block.content)
+        digest = hash((digest, block.role, block.text))
         tokens += block.tokens
-        digests.append(running.digest())
+        digests.append(digest)
         lengths.append(tokens)
         if block.ttl:
             breakpoints.append((position, block.ttl))
@@ -136,7 +137,7 @@ class PromptCache:
     """The prefixes that can be read, by their hash. Times are seconds of whatever clock the caller keeps."""
 
     def __init__(self) -> None:
-        self._entries: dict[bytes, _Entry] = {}
+        self._entries: dict[int, _Entry] = {}
 
     def charge(self, layout: Layout, *, minimum: int, now: float) -> Charge:
         """Read what can be read at `now`; say what the rest costs. Nothing is written before `begin`."""
@@ -144,7 +145,7 @@ class PromptCache:
         read = layout.lengths[hit] if hit >= 0 else 0
         billed = read
         written = dict.fromkeys(TTL_SECONDS, 0)
-        writes: list[tuple[bytes, str]] = []
+        writes: list[tuple[int, str]] = []
         for position, ttl in layout.breakpoints:
             if position <= hit:
                 self._renew(layout.digests[position], now)
@@ -172,7 +173,7 @@ class PromptCache:
                     return position
         return -1
 
-    def _renew(self, digest: bytes, now: float) -> None:
+    def _renew(self, digest: int, now: float) -> None:
         entry = self._entries.get(digest)
         if entry is not None and entry.expires_at > now:
             entry.expires_at = now + TTL_SECONDS[entry.ttl]

@@ -102,6 +102,9 @@ def check_shape(body: dict[str, Any], *, counting: bool = False) -> None:
     for name in _OBJECTS:
         if not isinstance(body.get(name) or {}, dict):
             raise bad_request(f"{name}: Input should be an object")
+    tools = body.get("tools") or []
+    if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
+        raise bad_request("tools: Input should be a list of objects")
     if body.get("system"):
         _check_content(body["system"], "system")
     _check_messages(body["messages"])

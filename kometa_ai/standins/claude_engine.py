@@ -13,7 +13,7 @@ from kometa_ai.standins.claude_cache import Charge, PromptCache, lay_out
 from kometa_ai.standins.claude_log import Predicate, RequestRecord, Rules
 from kometa_ai.standins.claude_message import message, write_output
 from kometa_ai.standins.claude_models import MODELS, Model
-from kometa_ai.standins.claude_wire import encode
+from kometa_ai.standins.claude_wire import bad_request, encode
 
 
 class ClaudeEngine:
@@ -89,8 +89,11 @@ class ClaudeEngine:
         record.collection_name = sys.intern(prompt.collection_name)
 
     def charge(self, body: dict[str, Any], model: Model, cache: PromptCache) -> Charge:
-        """What the input of a checked request costs, by this cache."""
-        return cache.charge(lay_out(body), minimum=model.min_cache_tokens, now=self.clock())
+        """What the input of a checked request costs, by this cache. Raises ApiError when the model cannot hold it."""
+        layout = lay_out(body)
+        if layout.tokens > model.max_input_tokens:
+            raise bad_request(f"prompt is too long: {layout.tokens} tokens > {model.max_input_tokens} maximum")
+        return cache.charge(layout, minimum=model.min_cache_tokens, now=self.clock())
 
     def complete(self, record: RequestRecord, model: Model, charge: Charge, *, service_tier: str) -> dict[str, Any]:
         """Answer a described and charged request with a whole Message, and note that in its record."""

@@ -14,7 +14,7 @@ import pytest
 from anthropic import AsyncAnthropic
 
 from kometa_ai.standins.claude import ClaudeStandIn, Judgement, count_tokens
-from kometa_ai.standins.claude_answers import FENCED, NORMAL, PROSE, SPEC, Style
+from kometa_ai.standins.claude_answers import FENCED, NORMAL, PROSE, SPEC, Style, judge_by_genre
 from kometa_ai.standins.claude_faults import (
     BAD_KEY,
     CREDIT_BALANCE,
@@ -266,6 +266,43 @@ async def test_writes_are_told_apart_by_ttl(sdk: AsyncAnthropic) -> None:
     assert written is not None
     assert written.ephemeral_1h_input_tokens == message.usage.cache_creation_input_tokens
     assert written.ephemeral_5m_input_tokens == 0
+
+
+async def test_breakpoints_of_both_ttls_are_billed_each_by_its_own(sdk: AsyncAnthropic) -> None:
+    """What lies before a breakpoint for an hour is one bill, what lies between it and the next another."""
+    system = [{"type": "text", "text": LONG, "cache_control": {"type": "ephemeral", "ttl": "1h"}}]
+    message = await sdk.messages.create(**request(system=system, movies=LONG))
+
+    written = message.usage.cache_creation
+    assert written is not None
+    assert written.ephemeral_1h_input_tokens > written.ephemeral_5m_input_tokens > count_tokens(LONG)
+    assert message.usage.input_tokens == count_tokens(HEIST)
+
+
+async def test_automatic_caching_marks_the_last_block(sdk: AsyncAnthropic) -> None:
+    """With cache_control at the top level the collection is in the prefix, so that only the same one reads it."""
+    plain = {
+        **request(cache_control={"type": "ephemeral"}),
+        "messages": [{"role": "user", "content": [{"type": "text", "text": LONG}, {"type": "text", "text": HEIST}]}],
+    }
+    other = [{"type": "text", "text": LONG}, {"type": "text", "text": "<name>Love</name>"}]
+    first = await sdk.messages.create(**plain)
+    second = await sdk.messages.create(**{**plain, "messages": [{"role": "user", "content": other}]})
+    third = await sdk.messages.create(**plain)
+
+    assert first.usage.input_tokens == 0
+    assert (second.usage.cache_read_input_tokens, bool(third.usage.cache_read_input_tokens)) == (0, True)
+
+
+async def test_a_request_without_output_warms_the_cache(sdk: AsyncAnthropic, claude: ClaudeStandIn) -> None:
+    """max_tokens of 0 writes the cache and answers nothing."""
+    arguments = {**request(movies=LONG), "output_config": {}}
+    warming = await sdk.messages.create(**{**arguments, "max_tokens": 0})
+    after = await sdk.messages.create(**arguments)
+
+    assert (warming.content, warming.usage.output_tokens) == ([], 0)
+    assert after.usage.cache_read_input_tokens
+    assert len(claude.asked_pairs()) == 40
 
 
 async def test_requests_sent_together_all_pay_for_the_write(sdk: AsyncAnthropic, claude: ClaudeStandIn) -> None:
@@ -775,6 +812,21 @@ async def test_bodies_that_are_no_json_are_refused(url: str) -> None:
     assert {response.status_code for response in responses} == {400}
 
 
+async def test_bodies_above_the_limit_are_too_large(url: str) -> None:
+    """More than 32 MB is a 413, whatever it says."""
+    headers = {"x-api-key": KEY, "anthropic-version": "2026-10-21"}
+    async with httpx2.AsyncClient(base_url=url, headers=headers) as client:
+        response = await client.post("/v1/messages", content=b" " * (32 * 1024 * 1024 + 1))
+
+    assert (response.status_code, response.json()["error"]["type"]) == (413, "request_too_large")
+
+
+async def test_prompts_that_the_model_cannot_hold_are_refused(sdk: AsyncAnthropic) -> None:
+    """A prompt above the model's context is a 400 that names both numbers."""
+    with pytest.raises(anthropic.BadRequestError, match=r"prompt is too long: \d+ tokens > 200000 maximum"):
+        await sdk.messages.create(**request(model="claude-haiku-4-5", collection="word " * 150_000))
+
+
 async def test_unknown_paths_are_not_found(url: str) -> None:
     """A base URL that ends in /v1 makes the SDK ask for a path that is not there."""
     async with AsyncAnthropic(api_key=KEY, base_url=f"{url}/v1", max_retries=0) as misled:
@@ -932,3 +984,36 @@ async def test_an_answer_can_be_lost_after_the_work_is_done(url: str, claude: Cl
         await stubborn.messages.batches.create(requests=batch_of(HEIST))
 
     assert len(claude.batches.known) == 2
+
+
+async def test_has_a_judge_of_its_own(sdk: AsyncAnthropic, claude: ClaudeStandIn) -> None:
+    """Without a judge of the caller's, movies belong where the collection's text names their genres."""
+    claude.judge = judge_by_genre
+    movies = "\n".join(
+        json.dumps({"movie_id": number, "title": genre, "genres": [genre]})
+        for number, genre in ((1, "Crime"), (2, "War"))
+    )
+    answer = answer_of(await sdk.messages.create(**request(movies=movies, collection="<name>C</name> crime films")))
+
+    assert [decision["movie_id"] for decision in answer["decisions"]] == [1]
+    assert answer["excluded"] == [2]
+
+
+async def test_reads_a_request_of_one_block(sdk: AsyncAnthropic, claude: ClaudeStandIn) -> None:
+    """Where movies and collection share one text, the lines that are no movies are the collection."""
+    text = f"{HEIST}\n{movie_lines(2)}\n{{not a movie}}"
+    await sdk.messages.create(**request(messages=[{"role": "user", "content": text}]))
+
+    assert claude.asked_pairs() == [("Heists", "Movie 1"), ("Heists", "Movie 2")]
+    assert claude.requests[0].movie_ids == (1, 2)
+
+
+async def test_forgets_its_log_but_not_its_cache(sdk: AsyncAnthropic, claude: ClaudeStandIn) -> None:
+    """The log can be emptied between two parts of a test."""
+    await sdk.messages.create(**request(movies=LONG))
+    claude.forget()
+    message = await sdk.messages.create(**request(movies=LONG))
+
+    assert (len(claude.requests), len(claude.calls), claude.peak_in_flight) == (1, 1, 1)
+    assert message.usage.cache_read_input_tokens
+    assert claude.requests[0].model == "claude-sonnet-5-5"
