@@ -57,7 +57,7 @@ class MovieSeed:
     translations: dict[int, Translation] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class AutoTagRule:
     """An auto tagging rule: a movie that meets every condition given gets `tags`; without a condition, each movie does.
 
