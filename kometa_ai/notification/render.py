@@ -1,0 +1,361 @@
+"""A run's report as a message: subject, text and HTML. Pure.
+
+    report -> View (everything cleaned, counted and cut) -> templates
+
+The templates only lay out; what is said, and how much of it, is decided here. A message that would become too large is
+made again with shorter lists, so that no mail program hides half of it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Literal
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from kometa_ai.notification.clean import clean
+from kometa_ai.notification.message import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime, timedelta, tzinfo
+
+    from kometa_ai.core.problem import Problem
+    from kometa_ai.core.report import CollectionReport, MovieLine, RunReport
+
+MAX_BYTES = 66_000
+"""Text and HTML together. On its way a message grows by 40 % at most, and stays below the 100 kB some servers allow."""
+
+_SUBJECT = 200
+_NAME = 120
+
+Mood = Literal["well", "unfinished", "needs you"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is shown of each list, and of each long text."""
+
+    collections: int
+    movies: int
+    problems: int
+    characters: int
+
+
+LIMITS = (
+    Limits(collections=100, movies=50, problems=30, characters=600),
+    Limits(collections=100, movies=20, problems=30, characters=600),
+    Limits(collections=100, movies=8, problems=20, characters=400),
+    Limits(collections=60, movies=3, problems=10, characters=300),
+    Limits(collections=20, movies=1, problems=5, characters=150),
+)
+"""From the most to the least; the last one fits whatever the report holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The beginning of a list, and how many more there are."""
+
+    shown: tuple[str, ...]
+    more: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MovieList:
+    """Movies to which one thing happened. `mark` stands before each."""
+
+    label: str
+    mark: str
+    movies: Cut
+    kind: Literal["added", "removed", "trouble"]
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionView:
+    """A collection to which something happened; `facts` is one line."""
+
+    name: str
+    tag: str
+    facts: str
+    lists: tuple[MovieList, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemView:
+    """Problems with the same cause, as one."""
+
+    where: str
+    what: str
+    remedy: str
+    at: str
+    collections: Cut
+    movies: Cut
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All that a template shows."""
+
+    mood: Mood
+    title: str
+    changes: str
+    note: str
+    collections: tuple[CollectionView, ...]
+    more_collections: int
+    unchanged: Cut
+    problems: tuple[ProblemView, ...]
+    more_problems: int
+    warnings: tuple[ProblemView, ...]
+    more_warnings: int
+    orphans: Cut
+    figures: tuple[tuple[str, str], ...]
+    run: str
+    is_cut: bool
+
+
+def render(report: RunReport, zone: tzinfo) -> Message:
+    """The report as subject, text and HTML, with times in `zone`."""
+    subject = clean(f"Kometa-AI: {_prefix(report)}{changes_of(report)}", _SUBJECT)
+    for limits in LIMITS:
+        view = _view(report, zone, limits)
+        text, html = _template("report.txt.jinja", view), _template("report.html.jinja", view)
+        if len(text.encode()) + len(html.encode()) <= MAX_BYTES:
+            break
+    return Message(subject=subject, text=text, html=html)
+
+
+def needs_somebody(report: RunReport) -> bool:
+    """Whether something will stay wrong until somebody acts; an interrupted run just goes on next time."""
+    return bool(report.problems) or report.outcome.endswith("unusable") or report.outcome == "wrong configuration"
+
+
+def changes_of(report: RunReport) -> str:
+    """`12 added, 3 removed in 4 collections`, or `no changes`."""
+    counted = [f"{count:,} {word}" for count, word in ((report.added, "added"), (report.removed, "removed")) if count]
+    touched = sum(1 for collection in report.collections if collection.added or collection.removed)
+    return f"{', '.join(counted)} in {_count(touched, 'collection')}" if counted else "no changes"
+
+
+# What is said
+
+
+def _prefix(report: RunReport) -> str:
+    """What stands before the changes in the subject, where not all is well."""
+    dry_run = "dry run: " if report.dry_run else ""
+    match mood_of(report):
+        case "needs you":
+            return f"{dry_run}needs you ({_trouble(report)}): "
+        case "unfinished":
+            return f"{dry_run}{_unfinished(report)}: "
+    return dry_run
+
+
+def mood_of(report: RunReport) -> Mood:
+    """The run in a word."""
+    if needs_somebody(report):
+        return "needs you"
+    return "well" if report.outcome == "ok" else "unfinished"
+
+
+def _trouble(report: RunReport) -> str:
+    if report.outcome in ("ok", "problems", "interrupted"):
+        return _count(len(report.problems), "problem")
+    return report.outcome.replace("radarr", "Radarr").replace("claude", "Claude")
+
+
+def _unfinished(report: RunReport) -> str:
+    return "interrupted" if report.outcome == "interrupted" else "not finished"
+
+
+def _title(report: RunReport) -> str:
+    match mood_of(report):
+        case "well":
+            return "All is well"
+        case "unfinished":
+            return _unfinished(report).capitalize()
+        case "needs you":
+            return f"Needs you: {_trouble(report)}"
+
+
+def _note(report: RunReport) -> str:
+    notes = []
+    if report.dry_run:
+        notes.append("A dry run: nothing was written, this is what would change.")
+    if report.outcome == "interrupted":
+        notes.append("The run was interrupted; what it had done is saved, and the next one goes on from there.")
+    if report.pending:
+        notes.append(f"{_count(report.pending, 'question')} {_verb(report.pending)} for the next run.")
+    if report.held_back:
+        notes.append(f"{_count(report.held_back, 'removal')} held back.")
+    return " ".join(notes)
+
+
+def _verb(count: int) -> str:
+    return "waits" if count == 1 else "wait"
+
+
+def _view(report: RunReport, zone: tzinfo, limits: Limits) -> View:
+    eventful = [collection for collection in report.collections if _is_eventful(collection)]
+    quiet = [f"{clean(c.name, _NAME)} ({c.members:,})" for c in report.collections if not _is_eventful(c)]
+    collections = tuple(_collection(collection, limits) for collection in eventful[: limits.collections])
+    problems = _grouped(report.problems, zone, limits)
+    warnings = _grouped(report.warnings, zone, limits)
+    unchanged = _cut(quiet, limits.collections)
+    lists = [movies.movies for collection in collections for movies in collection.lists]
+    more = (len(eventful) - len(collections), len(problems) - limits.problems, len(warnings) - limits.problems)
+    return View(
+        mood=mood_of(report),
+        title=_title(report),
+        changes=changes_of(report),
+        note=_note(report),
+        collections=collections,
+        more_collections=max(more[0], 0),
+        unchanged=unchanged,
+        problems=tuple(problems[: limits.problems]),
+        more_problems=max(more[1], 0),
+        warnings=tuple(warnings[: limits.problems]),
+        more_warnings=max(more[2], 0),
+        orphans=_cut(_orphans(report), limits.collections),
+        figures=tuple(_figures(report, zone)),
+        run=clean(f"Kometa-AI {report.version}, run {report.run_id}", _NAME),
+        is_cut=any(count > 0 for count in more) or any(found.more for found in (*lists, unchanged)),
+    )
+
+
+def _is_eventful(collection: CollectionReport) -> bool:
+    return bool(
+        collection.added or collection.removed or collection.held_back or collection.failed or collection.pending
+    )
+
+
+def _collection(collection: CollectionReport, limits: Limits) -> CollectionView:
+    lists = (
+        MovieList("Added", "+", _movies(collection.added, limits), "added"),
+        MovieList("Removed", "-", _movies(collection.removed, limits), "removed"),
+        MovieList("Held back, still in", "!", _movies(collection.held_back, limits), "trouble"),
+        MovieList("Radarr did not take these changes", "!", _movies(collection.failed, limits), "trouble"),
+    )
+    counts = (
+        (len(collection.added), "added"),
+        (len(collection.removed), "removed"),
+        (len(collection.held_back), "held back"),
+        (len(collection.failed), "failed"),
+        (collection.pending, "to be asked"),
+    )
+    facts = [_count(collection.members, "movie"), *(f"{count:,} {word}" for count, word in counts if count)]
+    return CollectionView(
+        name=clean(collection.name, _NAME),
+        tag=clean(collection.tag, _NAME),
+        facts=" · ".join(facts),
+        lists=tuple(movies for movies in lists if movies.movies.shown),
+    )
+
+
+def _movies(movies: Sequence[MovieLine], limits: Limits) -> Cut:
+    shown = tuple(_movie(movie) for movie in movies[: limits.movies])
+    return Cut(shown, len(movies) - len(shown))
+
+
+def _movie(movie: MovieLine) -> str:
+    # The title is cut, not the year: that is what tells two movies of one name apart.
+    year = f" ({movie.year})" if movie.year else ""
+    return f"{clean(movie.title, _NAME) or f'tmdb:{movie.tmdb_id}'}{year}"
+
+
+def _orphans(report: RunReport) -> list[str]:
+    return [
+        clean(
+            f"{clean(orphan.name, _NAME)}: {orphan.tag} stays on {_count(orphan.members, 'movie')}; {orphan.why}", 300
+        )
+        for orphan in report.orphans
+    ]
+
+
+def _grouped(problems: Iterable[Problem], zone: tzinfo, limits: Limits) -> list[ProblemView]:
+    """The same thing said of several collections is said once."""
+    groups: dict[tuple[str, str, str], list[Problem]] = defaultdict(list)
+    for problem in problems:
+        groups[problem.where, problem.what, problem.remedy].append(problem)
+    return [_group(same, zone, limits) for same in groups.values()]
+
+
+def _group(same: Sequence[Problem], zone: tzinfo, limits: Limits) -> ProblemView:
+    first = same[0]
+    movies = [movie for problem in same for movie in problem.movies]
+    names = dict.fromkeys(clean(problem.collection, _NAME) for problem in same if problem.collection)
+    times = sorted(problem.at for problem in same if problem.at)
+    return ProblemView(
+        where=clean(first.where, _NAME),
+        what=clean(first.what, limits.characters),
+        remedy=clean(first.remedy, limits.characters),
+        at=_moment(times[0], zone) if times else "",
+        collections=_cut(list(names), limits.problems),
+        movies=_cut([clean(movie, _NAME) for movie in movies[: limits.movies]], limits.movies, total=len(movies)),
+    )
+
+
+def _cut(items: Sequence[str], limit: int, *, total: int | None = None) -> Cut:
+    shown = tuple(items[:limit])
+    return Cut(shown, (len(items) if total is None else total) - len(shown))
+
+
+def _figures(report: RunReport, zone: tzinfo) -> Iterator[tuple[str, str]]:
+    yield "Library", _count(report.library, "movie")
+    yield "Collections", f"{len(report.collections):,}"
+    yield "Asked", _count(report.asked, "question") + (f", {report.pending:,} left" if report.pending else "")
+    yield "Cost", _cost(report)
+    tokens = report.tokens
+    if tokens.requests:
+        read = tokens.input + tokens.cache_write + tokens.cache_read
+        cached = f" ({tokens.cache_read:,} from the cache)" if tokens.cache_read else ""
+        yield "Tokens", f"{read:,} in{cached}, {tokens.output:,} out, {_count(tokens.requests, 'request')}"
+    if report.decisions_by_other_models:
+        yield "Other models", f"{_count(report.decisions_by_other_models, 'decision')} made by another model"
+    yield "Started", _moment(report.started, zone)
+    yield "Duration", _duration(report.finished - report.started)
+    if report.next_run:
+        yield "Next run", _moment(report.next_run, zone)
+
+
+def _cost(report: RunReport) -> str:
+    cost = "less than 0.01 USD" if 0 < report.cost_usd < 0.01 else f"{report.cost_usd:,.2f} USD"  # noqa: PLR2004 - a cent
+    if report.unpriced_requests:
+        cost += f", and {_count(report.unpriced_requests, 'request')} at a price that is not known"
+    return cost
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _moment(at: datetime, zone: tzinfo) -> str:
+    return f"{at.astimezone(zone):%a %Y-%m-%d %H:%M %Z}"
+
+
+def _duration(length: timedelta) -> str:
+    seconds = max(round(length.total_seconds()), 0)
+    hours, minutes = seconds // 3600, seconds // 60 % 60
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds % 60} s" if minutes else f"{seconds} s"
+
+
+# How it is laid out
+
+
+def _template(name: str, view: View) -> str:
+    return _environment().get_template(name).render(view=view)
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("kometa_ai.notification"),
+        autoescape=select_autoescape(enabled_extensions=("html.jinja",), disabled_extensions=("txt.jinja",)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
