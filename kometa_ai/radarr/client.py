@@ -181,23 +181,22 @@ class Radarr:
         reply = await self._line.call("credits", "GET", "/credit", params=params, seconds=self._timeouts.credits)
         return credits_of(reply.decode(list[WireCredit]))
 
-    async def ensure_tag(self, label: str) -> TagId:
-        """The id of that tag, created if need be. To be called right before its first use, and again in every run.
+    async def create_tag(self, label: str) -> TagId:
+        """The id of a tag that was not there a moment ago. To be called right before its first use.
 
-        Radarr's housekeeping deletes tags that nothing uses, and its editor accepts ids that name no tag.
+        Radarr's housekeeping deletes tags that nothing uses, and its editor accepts ids that name no tag. Should
+        somebody have been quicker, it is their tag: a label that exists in lower case is answered with its id.
         """
         wanted = label_of(label)
         async with self._writing:
             try:
-                return await patiently(lambda: self._found_or_made(wanted), sleep=self._sleep, again=(Transient,))
+                return await patiently(lambda: self._made(wanted), sleep=self._sleep, again=(Transient,))
             except Failed as error:
                 if isinstance(error, Unusable) or not error.status:
                     raise CheckRadarr(error.what, error.remedy) from error
                 raise TagUnavailable(f"Radarr has no tag {wanted!r} and does not create it: {error.what}") from error
 
-    async def _found_or_made(self, label: Label) -> TagId:
-        if found := (await self._tags()).get(label):
-            return found[0]
+    async def _made(self, label: Label) -> TagId:
         try:
             reply = await self._line.call(
                 "create tag", "POST", "/tag", body={"label": label}, seconds=self._timeouts.tags

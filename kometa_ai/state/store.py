@@ -63,7 +63,8 @@ class _Version(msgspec.Struct):
 class Store:
     """The state of one folder. `alerts` tells what was wrong with it when it was loaded."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
+        self._read_only = read_only
         self.folder = folder
         self.path = folder / SNAPSHOT
         self.journal_path = folder / JOURNAL
@@ -72,13 +73,16 @@ class Store:
         self._movies: dict[TmdbId, Remembered] = {}
 
     @classmethod
-    def load(cls, folder: Path) -> Store:
+    def load(cls, folder: Path, *, read_only: bool = False) -> Store:
         """Read a folder's state; an empty folder is a fresh one.
+
+        Whoever does not hold the folder's lock loads it `read_only`: then nothing is mended or written, and what is
+        recorded lives in memory alone.
 
         A damaged snapshot is set aside and the newest good backup takes its place. Raise RepairState where the state
         is newer than this program, or cannot be read at all.
         """
-        store = cls(folder)
+        store = cls(folder, read_only=read_only)
         try:
             store._state = store._newest_good()
             store._movies = {_number(key): movie for key, movie in store._state.decisions.items()}
@@ -122,7 +126,7 @@ class Store:
             # Written down before it is applied: applying joins a described movie to its decisions.
             lines.append(_ENCODER.encode(Line(n=self._state.journal_entry, data=entry)))
             self._apply(entry)
-        if not lines:
+        if not lines or self._read_only:
             return
         try:
             files.append(self.journal_path, b"\n".join(lines) + b"\n")
@@ -233,6 +237,8 @@ class Store:
         return Snapshot(version=__version__)
 
     def _set_aside(self, place: Path) -> None:
+        if self._read_only:
+            return
         with contextlib.suppress(OSError):
             place.replace(place.with_name(f"{place.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S}"))
 
@@ -250,9 +256,13 @@ class Store:
         if raw and not raw.endswith(b"\n"):
             # A power cut tore the last line: what it said was never confirmed. Cut it off, or the next would join it.
             raw = raw[: raw.rfind(b"\n") + 1]
-            with contextlib.suppress(OSError), self.journal_path.open("r+b") as file:
-                file.truncate(len(raw))
+            if not self._read_only:
+                self._truncate_journal(len(raw))
         yield from _lines_after(last, raw.splitlines(), self._alert)
+
+    def _truncate_journal(self, length: int) -> None:
+        with contextlib.suppress(OSError), self.journal_path.open("r+b") as file:
+            file.truncate(length)
 
 
 def reset(folder: Path, now: datetime) -> Path | None:

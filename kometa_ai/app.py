@@ -1,0 +1,54 @@
+"""The composition root: the one place that builds the parts of a run from the settings."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from kometa_ai.classifier.asking import Limits
+from kometa_ai.classifier.claude import Claude
+from kometa_ai.kometa.folder import read_folder
+from kometa_ai.radarr.client import Radarr
+from kometa_ai.run.options import Nobody, Observer
+from kometa_ai.run.session import Parts, Rules
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from kometa_ai.settings.schema import Settings
+    from kometa_ai.state.store import Store
+
+
+def now() -> datetime:
+    """The time, in whole seconds of UTC."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def rules_of(settings: Settings) -> Rules:
+    """What the settings say about a run."""
+    return Rules(
+        config_dir=settings.config_dir,
+        model=settings.claude_model,
+        review_model=settings.claude_review_model or settings.claude_model,
+        limits=Limits(concurrency=settings.max_concurrent_requests, max_cost=float(settings.max_cost_per_run)),
+        radarr_credits=settings.radarr_credits,
+        removal_limit=settings.removal_limit,
+    )
+
+
+@asynccontextmanager
+async def open_parts(settings: Settings, store: Store, observer: Observer | None = None) -> AsyncIterator[Parts]:
+    """The parts of a run; their connections are closed at the end."""
+    async with (
+        Radarr(settings.radarr_url, settings.radarr_api_key.get_secret_value()) as radarr,
+        Claude(settings.claude_api_key.get_secret_value(), settings.claude_base_url) as claude,
+    ):
+        yield Parts(
+            radarr=radarr,
+            provider=claude,
+            store=store,
+            read_folder=read_folder,
+            now=now,
+            observer=observer or Nobody(),
+        )

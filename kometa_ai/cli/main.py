@@ -1,0 +1,170 @@
+"""Parse the command line, find the command, turn errors into exit codes. Light: commands are imported when needed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from kometa_ai.__version__ import __version__
+from kometa_ai.errors import FixConfiguration, FixUsage, KometaAIError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+_Function = TypeVar("_Function", bound="Callable[..., Any]")
+
+_EPILOG = """\b
+Start here:
+  kometa-ai --demo                     see it work: no key, no network
+  kometa-ai --check-config             is everything set up right?
+  kometa-ai --estimate                 what would a run ask, what would it cost?
+  kometa-ai --dry-run                  ask, show the exact changes, write nothing
+  kometa-ai --run-now                  the real thing, once
+
+\b
+Settings are environment variables (RADARR_URL, RADARR_API_KEY, CLAUDE_API_KEY, ...);
+--dump-config shows them all.
+
+\b
+Exit codes: 0 done, 1 done but something was skipped or failed, 2 wrong usage or
+configuration, 3 Radarr unusable, 4 Claude unusable, 5 state unusable, 6 another run
+is in progress, 130/143 interrupted."""
+
+_COMMANDS = (
+    "health_check",
+    "dump_config",
+    "dump_state",
+    "reset_state",
+    "check_config",
+    "estimate",
+    "demo",
+    "explain",
+    "undo",
+    "pins",
+    "release_pin",
+    "test_notification",
+    "run_now",
+)
+
+_RUN_OPTIONS = ("dry_run", "collections", "batch_size", "force_refresh", "allow_removals")
+
+
+def _flag(*names: str, text: str) -> Callable[[_Function], _Function]:
+    return click.option(*names, is_flag=True, help=text)
+
+
+@click.command(
+    name="kometa-ai",
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@_flag("--run-now", text="Do one run now, in this process, and exit.")
+@_flag("--dry-run", text="Ask Claude and show the exact tag changes, but write nothing to Radarr and notify nobody.")
+@click.option(
+    "--collection",
+    "collections",
+    multiple=True,
+    metavar="TEXT",
+    help="Only this collection (name or slug, repeatable). Implies one run.",
+)
+@click.option("--batch-size", type=click.IntRange(1, 300), help="Movies in one request to Claude, 1 to 300.")
+@_flag("--force-refresh", text="Ask again about every movie of the collections in scope.")
+@_flag("--allow-removals", text="Lift the safety brake (REMOVAL_LIMIT) for this run.")
+@_flag("--estimate", text="Show what would be asked, why, and about what it would cost. Costs nothing.")
+@_flag("--check-config", text="Check the settings and Kometa's files; print every problem with its remedy.")
+@_flag("--health-check", text="For Docker: is the program in order?")
+@_flag("--dump-config", text="Print the settings in force (secrets masked) and every collection found, as JSON.")
+@_flag("--dump-state", text="Print the state as JSON.")
+@_flag("--reset-state", text="Start with a fresh state; the old one is kept as a backup.")
+@_flag("--demo", text="The whole program against bundled stand-ins: no key and no network needed.")
+@click.option(
+    "--explain", metavar="TEXT", help='Why a movie ("Heat (1995)", tmdb:949) is in or out of each collection.'
+)
+@click.option("--undo", metavar="RUN_ID", help="Take one run's tag changes back (with --dry-run: only show).")
+@_flag("--pins", text="List the pins that --undo has set.")
+@click.option("--release-pin", metavar="TEXT", help="Drop a movie's pins (in one --collection, or in all of them).")
+@_flag("--test-notification", text="Send a test to every configured channel and say what happened.")
+@click.option(
+    "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Form of the result."
+)
+@click.version_option(__version__, prog_name="kometa-ai")
+@click.pass_obj
+def cli(environ: Mapping[str, str], /, **options: Any) -> int:  # noqa: ANN401 - click's parameters
+    """Kometa-AI keeps Radarr's tags in line with collections described in plain words.
+
+    Without an option it is the daemon: it waits for the schedule, runs, and waits again.
+    """
+    from kometa_ai.cli import commands  # noqa: PLC0415 - --help and --version need nothing of it
+
+    chosen = [name for name in _COMMANDS if options[name]]
+    if len(chosen) > 1:
+        names = " and ".join("--" + name.replace("_", "-") for name in chosen)
+        raise FixUsage(f"{names} cannot be combined.", "Give one of them.")
+    if chosen and chosen[0] not in {"run_now", "release_pin", "estimate", "explain", "undo", "demo"}:
+        _refuse_run_options(chosen[0], options)
+    return commands.dispatch(chosen[0] if chosen else "", commands.Call(options, environ))
+
+
+def _refuse_run_options(command: str, options: Mapping[str, Any]) -> None:
+    given = [
+        name for name in ("dry_run", "collections", "batch_size", "force_refresh", "allow_removals") if options[name]
+    ]
+    if given:
+        option = "--" + given[0].replace("_", "-").replace("collections", "collection")
+        raise FixUsage(f"{option} has no meaning with --{command.replace('_', '-')}.", "Leave it out.")
+
+
+def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run the program and return its exit code."""
+    try:
+        result = cli.main(list(arguments), prog_name="kometa-ai", standalone_mode=False, obj=environ)
+    except click.exceptions.Exit as exit_:
+        return exit_.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone (`| head`): not an error, and nothing more to say to them.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KometaAIError as error:
+        _show(error, as_json=_wants_json(arguments))
+        return error.exit_code
+    return result if isinstance(result, int) else 0
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    return "--output=json" in arguments or any(pair == ("--output", "json") for pair in pairwise(arguments))
+
+
+def _show(error: KometaAIError, *, as_json: bool) -> None:
+    """Say what is wrong: on stderr for people, and as the result on stdout where JSON was asked for."""
+    problems = error.problems if isinstance(error, FixConfiguration) else ()
+    click.echo(f"Error: {error.message}", err=True)
+    for problem in problems:
+        click.echo(f"  - {problem}", err=True)
+    if error.remedy:
+        click.echo(error.remedy, err=True)
+    if as_json:
+        from kometa_ai.cli.output import print_json  # noqa: PLC0415
+
+        print_json(
+            {
+                "outcome": "error",
+                "exit_code": error.exit_code,
+                "error": error.message,
+                "remedy": error.remedy,
+                "problems": list(problems),
+            }
+        )
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run(sys.argv[1:], os.environ))

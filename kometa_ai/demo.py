@@ -1,0 +1,150 @@
+"""The whole program against the bundled stand-ins, told as a story that ends by itself.
+
+Everything is real but the other side: a stand-in Radarr with a library of real films, a stand-in Claude that judges by
+keyword matching and says so, and a mail box. With CLAUDE_API_KEY set, the real Claude judges the bundled library.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kometa_ai.cli.main import run
+from kometa_ai.cli.output import console
+from kometa_ai.standins.claude import ClaudeStandIn
+from kometa_ai.standins.keyword_judge import judge
+from kometa_ai.standins.library import KOMETA_FOLDER, films
+from kometa_ai.standins.mailbox import Mailbox
+from kometa_ai.standins.radarr import RadarrStandIn
+from kometa_ai.standins.radarr_seed import MovieSeed
+from kometa_ai.standins.serving import serve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from kometa_ai.cli.commands import Call
+    from kometa_ai.standins.library import Film
+
+_RADARR_KEY = "0123456789abcdef0123456789abcdef"
+_NEWCOMERS = 3
+"""Films that are kept back at first, and turn up between two runs."""
+
+
+class Stage:
+    """The other side: a library, somebody who judges, a mail box, and a Kometa folder of our own."""
+
+    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
+        library = films()
+        self.newcomers = library[-_NEWCOMERS:]
+        self.films = len(library) - _NEWCOMERS
+        self.radarr = RadarrStandIn(movies=[_seed(film) for film in library[:-_NEWCOMERS]], api_key=_RADARR_KEY)
+        self.claude = ClaudeStandIn(judge=judge, api_key="demo")
+        self.kometa = folder / "kometa"
+        shutil.copytree(KOMETA_FOLDER, self.kometa)
+        self._folder = folder
+        self._environ = environ
+
+    @contextmanager
+    def open(self) -> Iterator[dict[str, str]]:
+        """Serve it; the environment that leads to it."""
+        with ExitStack() as stack:
+            radarr = stack.enter_context(serve(self.radarr.app))
+            mailbox = stack.enter_context(Mailbox())
+            environ = {
+                **{name: value for name, value in self._environ.items() if name in ("TERM", "COLUMNS", "NO_COLOR")},
+                "RADARR_URL": radarr,
+                "RADARR_API_KEY": _RADARR_KEY,
+                "CONFIG_DIR": str(self.kometa),
+                "STATE_DIR": str(self._folder / "state"),
+                "LOG_DIR": str(self._folder / "logs"),
+                "SMTP_SERVER": mailbox.host,
+                "SMTP_PORT": str(mailbox.port),
+                "SMTP_SECURITY": "none",
+                "NOTIFICATION_RECIPIENTS": "you@example.org",
+                "LOG_FORMAT": "console",
+            }
+            if self.is_real:
+                environ |= {name: value for name, value in self._environ.items() if name.startswith(_OURS)}
+            else:
+                environ |= {"CLAUDE_API_KEY": "demo", "CLAUDE_BASE_URL": stack.enter_context(serve(self.claude.app))}
+            self.mailbox = mailbox
+            yield environ
+
+    @property
+    def is_real(self) -> bool:
+        """Whether the real Claude judges."""
+        return bool(self._environ.get("CLAUDE_API_KEY") or self._environ.get("ANTHROPIC_API_KEY"))
+
+
+_OURS = ("CLAUDE_", "ANTHROPIC_", "MAX_COST")
+
+
+def show(call: Call) -> int:
+    """Tell the story; return the first exit code that is not 0."""
+    with tempfile.TemporaryDirectory(prefix="kometa-ai-demo-") as folder:
+        stage = Stage(Path(folder), call.environ)
+        with stage.open() as environ:
+            return _tell(stage, environ)
+
+
+def _tell(stage: Stage, environ: dict[str, str]) -> int:
+    out = console()
+    who = (
+        "Claude itself judges (CLAUDE_API_KEY is set; this costs a few cents)"
+        if stage.is_real
+        else "a stand-in for Claude judges by keyword matching, no more; prices are what Claude would take"
+    )
+    out.print(
+        f"\n[bold]Kometa-AI, the demo.[/] A stand-in Radarr with {stage.films} real films, a Kometa folder "
+        f"with its collections, and {who}.\nEverything else is the program as you would run it."
+    )
+    codes = []
+
+    def act(title: str, *arguments: str) -> None:
+        out.rule(f"[bold]{title}[/]", align="left")
+        out.print(f"[cyan]$ kometa-ai {' '.join(arguments)}[/]")
+        codes.append(run(arguments, environ))
+
+    act("What would a first run ask, and cost?", "--estimate")
+    act("The first run", "--run-now")
+    act("The second run: nothing has changed, so nothing is asked and nothing is written", "--run-now")
+    for film in stage.newcomers:
+        stage.radarr.add_movie(_seed(film))
+    titles = ", ".join(f"{film.title} ({film.year})" for film in stage.newcomers)
+    act(f"New in the library: {titles}. Only these are asked about", "--run-now")
+    out.rule("[bold]And the mail that came[/]", align="left")
+    for message in stage.mailbox.received:
+        out.print(f"  to {message.recipients[0]}: [bold]{message.message['Subject']}[/]")
+    act("Why is a film in or out?", "--explain", f"tmdb:{_telling(stage)}")
+    questions = len(stage.claude.requests)
+    writes = len(stage.radarr.editor_calls)
+    if not stage.is_real:
+        out.print(f"\n[dim]In all: {questions} requests to Claude and {writes} bulk edits in Radarr.[/]")
+    out.print("[bold]That was all of it.[/] Your own library: see README.md, five minutes.\n")
+    return next((code for code in codes if code), 0)
+
+
+def _telling(stage: Stage) -> int:
+    """A film that is in some collection, and as old as can be."""
+    tagged = [film.tmdb_id for film in films() if stage.radarr.labels_of(film.tmdb_id)]
+    return tagged[0] if tagged else films()[0].tmdb_id
+
+
+def _seed(film: Film) -> MovieSeed:
+    return MovieSeed(
+        title=film.title,
+        year=film.year,
+        tmdb_id=film.tmdb_id,
+        imdb_id=film.imdb_id,
+        overview=film.plot,
+        genres=film.genres,
+        keywords=film.keywords,
+        directors=film.directors,
+        cast=film.cast,
+        runtime=film.runtime,
+        tags=film.tags,
+    )

@@ -1,0 +1,150 @@
+"""Why a movie is in or out of each collection, by the same rules as a run."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from kometa_ai.classifier.planning import describe, plan_questions, stages
+from kometa_ai.core.collection import MovieRef
+from kometa_ai.core.decision import Cause, Decision
+from kometa_ai.decisions.policy import Gates, decide, gates, is_in
+from kometa_ai.errors import FixUsage
+from kometa_ai.run.pipeline import Run
+
+if TYPE_CHECKING:
+    from kometa_ai.core.collection import Collection
+    from kometa_ai.core.decision import Reason
+    from kometa_ai.core.movie import Movie, TmdbId
+    from kometa_ai.core.naming import Label
+    from kometa_ai.run.options import Options
+    from kometa_ai.run.session import Parts, Rules
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """One movie and one collection. `belongs` is None while nothing is decided."""
+
+    collection: str
+    slug: str
+    tag: str
+    is_tagged: bool
+    belongs: bool | None
+    cause: str
+    confidence: float | None = None
+    threshold: float
+    reason: str = ""
+    model: str = ""
+    decided: datetime | None = None
+    second_look: str = ""
+    metadata_hash: str = ""
+    prompt_hash: str = ""
+    to_be_asked: str = ""
+    asked_again_when: str = ""
+
+
+class Explained(msgspec.Struct, frozen=True, kw_only=True):
+    """A movie, and where it stands in each collection."""
+
+    title: str
+    year: int
+    tmdb_id: int
+    collections: tuple[Explanation, ...]
+
+
+async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Explained:
+    """Explain one movie, named as in a pin. Raise FixUsage where no movie of the library has that name."""
+    run = Run(parts, rules, options, "explain")
+    library = await run.fetch_library()
+    collections = run.load_collections()
+    movie = _find(text, library.movies)
+    known = describe(library.movies, parts.store.memory)
+    movies = [described.movie for described in known.values()]
+    decided: dict[Label, frozenset[TmdbId]] = {collection.label: frozenset() for collection in collections}
+    found: dict[str, Explanation] = {}
+    for stage in stages(collections):
+        gated = {c.slug: gates(c, movies, decided, parts.store.state.pins) for c in stage}
+        questions = plan_questions(known, stage, parts.store.memory, gated)
+        for collection in stage:
+            open_questions = questions[collection.slug]
+            membership = decide(collection, movies, parts.store.memory, gated[collection.slug], open_questions.keys())
+            decided[collection.label] = membership.members
+            remembered = parts.store.memory.get(movie.tmdb_id)
+            found[collection.slug] = _explanation(
+                movie,
+                collection,
+                gated[collection.slug],
+                remembered.collections.get(collection.slug) if remembered else None,
+                belongs=None if movie.tmdb_id in membership.undecided else movie.tmdb_id in membership.members,
+                question=open_questions.get(movie.tmdb_id),
+            )
+    return Explained(
+        title=movie.title,
+        year=movie.year,
+        tmdb_id=movie.tmdb_id,
+        collections=tuple(found[collection.slug] for collection in collections),
+    )
+
+
+def _find(text: str, movies: tuple[Movie, ...]) -> Movie:
+    try:
+        ref = MovieRef.parse(text)
+        found = [movie for movie in movies if ref.names(movie)]
+    except ValueError:
+        found = [movie for movie in movies if movie.title.casefold() == text.strip().casefold()]
+    if not found:
+        raise FixUsage(f"Radarr has no movie {text!r}.", 'Name it as "Heat (1995)", "tmdb:949" or "tt0113277".')
+    if len(found) > 1:
+        several = ", ".join(f"{movie} (tmdb:{movie.tmdb_id})" for movie in found[:10])
+        raise FixUsage(f"{text!r} names {len(found)} movies: {several}.", "Name one of them by its TMDb id.")
+    return found[0]
+
+
+def _explanation(
+    movie: Movie,
+    collection: Collection,
+    gated: Gates,
+    decision: Decision | None,
+    *,
+    belongs: bool | None,
+    question: Reason | None,
+) -> Explanation:
+    cause = gated.causes.get(movie.tmdb_id)
+    base = Explanation(
+        collection=collection.name,
+        slug=collection.slug,
+        tag=collection.label,
+        is_tagged=collection.label in movie.labels,
+        belongs=is_in(cause) if cause else belongs,
+        cause=cause or (Cause.UNDECIDED if decision is None else Cause.VERDICT),
+        threshold=collection.confidence_threshold,
+        to_be_asked=question or "",
+        asked_again_when=_again_when(cause, decision),
+    )
+    if decision is None:
+        return base
+    return msgspec.structs.replace(
+        base,
+        confidence=decision.confidence,
+        reason=decision.reasoning,
+        model=decision.model,
+        decided=decision.timestamp,
+        second_look=decision.second_look,
+        metadata_hash=decision.metadata_hash,
+        prompt_hash=decision.prompt_hash,
+    )
+
+
+def _again_when(cause: Cause | None, decision: Decision | None) -> str:
+    match cause:
+        case Cause.PINNED_IN | Cause.PINNED_OUT:
+            return "never while it is pinned"
+        case Cause.INCLUDE_TAG | Cause.EXCLUDE_TAG:
+            return "never while it has that tag"
+    if decision is None:
+        return "in the next run"
+    return (
+        "its title, year, plot, genres, directors or first five actors change, the collection's prompt changes, "
+        "or --force-refresh is given"
+    )

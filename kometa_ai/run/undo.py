@@ -1,0 +1,107 @@
+"""Take one run's tag changes back; what was taken back stays so, as a pin, until it is released."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from kometa_ai.core.changes import Change, TagChange
+from kometa_ai.core.decision import Pin
+from kometa_ai.core.problem import Problem
+from kometa_ai.errors import FixUsage
+from kometa_ai.run import history
+from kometa_ai.run.service import new_run_id
+from kometa_ai.state.schema import Pinned, Tagged
+from kometa_ai.tags.apply import apply_changes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kometa_ai.run.session import Parts
+
+
+class Undone(msgspec.Struct, frozen=True, kw_only=True):
+    """What was, or in a dry run would be, taken back; `left` are changes that something else has overtaken."""
+
+    run_id: str
+    dry_run: bool
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    left: tuple[str, ...]
+    problems: tuple[Problem, ...] = ()
+
+
+async def undo(parts: Parts, run_id: str, *, dry_run: bool) -> Undone:
+    """Take back what a run changed and nobody has changed since. Raise FixUsage for an unknown run, or CheckRadarr."""
+    report = history.recall(parts.store.folder, run_id)
+    if not report.changes:
+        raise FixUsage(f"The run {run_id} changed nothing.", "There is nothing to take back.")
+    await parts.radarr.check()
+    library = await parts.radarr.library()
+    movies = {movie.tmdb_id: movie for movie in library.movies}
+    wanted: list[Change] = []
+    left: list[str] = []
+    for change in report.changes:
+        movie = movies.get(change.tmdb_id)
+        if movie is None or (change.tag in movie.labels) is not (change.operation == "add"):
+            left.append(_name(change))
+            continue
+        opposite: Literal["add", "remove"] = "remove" if change.operation == "add" else "add"
+        wanted.append(Change(movie=movie, slug=change.collection, label=change.tag, operation=opposite))
+    if dry_run:
+        return _undone(run_id, wanted, left, dry_run=True)
+    undo_id = new_run_id(parts.now())
+
+    def remember(done: Sequence[Change]) -> None:
+        for change in done:
+            parts.store.record(*_entries(parts, change, undo_id, run_id))
+
+    applied = await apply_changes(parts.radarr, wanted, library.tags, remember)
+    parts.store.save(parts.now())
+    return _undone(run_id, applied.done, left, dry_run=False, problems=tuple(applied.problems))
+
+
+def _entries(parts: Parts, change: Change, undo_id: str, undoes: str) -> tuple[Tagged, Pinned]:
+    movie, now = change.movie, parts.now()
+    return (
+        Tagged(
+            change=TagChange(
+                at=now,
+                run_id=undo_id,
+                tmdb_id=movie.tmdb_id,
+                title=movie.title,
+                year=movie.year,
+                collection=change.slug,
+                tag=change.label,
+                operation=change.operation,
+                undoes=undoes,
+            )
+        ),
+        Pinned(
+            pin=Pin(
+                tmdb_id=movie.tmdb_id,
+                slug=change.slug,
+                include=change.operation == "add",
+                title=str(movie),
+                since=now,
+            )
+        ),
+    )
+
+
+def _name(change: TagChange) -> str:
+    return f"{change.title} ({change.year}): {change.tag}"
+
+
+def _undone(
+    run_id: str, changes: Sequence[Change], left: Sequence[str], *, dry_run: bool, problems: tuple[Problem, ...] = ()
+) -> Undone:
+    return Undone(
+        run_id=run_id,
+        dry_run=dry_run,
+        added=tuple(f"{change.movie}: {change.label}" for change in changes if change.operation == "add"),
+        removed=tuple(f"{change.movie}: {change.label}" for change in changes if change.operation == "remove"),
+        left=tuple(left),
+        problems=problems,
+    )

@@ -1,0 +1,160 @@
+"""A Radarr, a Claude and a Kometa folder of our own, and runs against them."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Self
+
+from kometa_ai.app import open_parts, rules_of
+from kometa_ai.run.options import Options
+from kometa_ai.run.service import run_and_report
+from kometa_ai.settings.schema import Settings
+from kometa_ai.standins.claude import ClaudeStandIn, Judgement
+from kometa_ai.standins.radarr import API_KEY, RadarrStandIn
+from kometa_ai.standins.radarr_seed import MovieSeed
+from kometa_ai.standins.serving import serve
+from kometa_ai.state.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from kometa_ai.core.report import RunReport
+
+FOREVER = 10**9
+
+
+def movies(count: int, **fields: Any) -> list[MovieSeed]:
+    """Movies with TMDb ids from 1000 on, each with a plot and a cast of its own."""
+    return [
+        MovieSeed(
+            title=f"Movie {number}",
+            year=1950 + number % 70,
+            tmdb_id=1000 + number,
+            imdb_id=f"tt{1000 + number:07}",
+            overview=f"What happens in movie {number}.",
+            genres=("Drama",),
+            directors=(f"Director {number}",),
+            cast=(f"Actor {number}", f"Actress {number}"),
+            **fields,
+        )
+        for number in range(count)
+    ]
+
+
+def block(name: str, prompt: str = "", **keys: object) -> str:
+    """A collection with its block, as a piece of YAML below `collections:`."""
+    lines = ["# === KOMETA-AI ===", "# enabled: true", "# prompt: |", f"#   {prompt or f'All about {name}.'}"]
+    lines += [f"# {key}: {value}" for key, value in keys.items()]
+    lines += ["# === END KOMETA-AI ===", f'"{name}":', "  sync_mode: sync"]
+    return "".join(f"  {line}\n" for line in lines)
+
+
+class World:
+    """Everything around the program. `truth` says for each collection's name with which confidence a title belongs."""
+
+    def __init__(self, folder: Path, seeds: Iterable[MovieSeed], **settings: Any) -> None:
+        self.folder = folder
+        self.radarr = RadarrStandIn(movies=seeds)
+        self.claude = ClaudeStandIn(judge=self._judge, api_key="key")
+        self.truth: dict[str, dict[str, float]] = {}
+        self.kometa = folder / "kometa"
+        self.kometa.mkdir()
+        self.state_dir = folder / "state"
+        self.state_dir.mkdir()
+        self.now = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
+        self._settings = settings
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._radarr_url = self._stack.enter_context(serve(self.radarr.app))
+        self._claude_url = self._stack.enter_context(serve(self.claude.app))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _judge(self, collection: str, movie: dict[str, Any]) -> Judgement:
+        name = collection.partition("<name>")[2].partition("</name>")[0]
+        confidence = self.truth.get(name, {}).get(movie["title"], 0.0)
+        return Judgement(include=confidence >= 0.5, confidence=confidence, reason="so it is")
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment that leads here."""
+        return {
+            "RADARR_URL": self._radarr_url,
+            "RADARR_API_KEY": API_KEY,
+            "CLAUDE_API_KEY": "key",
+            "CLAUDE_BASE_URL": self._claude_url,
+            "CONFIG_DIR": str(self.kometa),
+            "STATE_DIR": str(self.state_dir),
+            "LOG_DIR": str(self.folder / "logs"),
+            **{name.upper(): str(value) for name, value in self._settings.items()},
+        }
+
+    @property
+    def settings(self) -> Settings:
+        """The same as settings."""
+        return Settings.model_validate(self.environ)
+
+    def collections(self, *pieces: str, file: str = "movies.yml") -> None:
+        """Write a file of Kometa's folder."""
+        (self.kometa / file).write_text("collections:\n" + "".join(pieces))
+
+    def believe(self, name: str, numbers: Iterable[int], confidence: float = 0.95) -> None:
+        """Let Claude believe that the movies with these numbers belong to a collection."""
+        self.truth.setdefault(name, {}).update({f"Movie {number}": confidence for number in numbers})
+
+    def run(self, during: Callable[[World], None] | None = None, **options: Any) -> RunReport:
+        """One run, a day after the last one, with the state read from the disk; `during` happens before the writes."""
+        self.now += timedelta(days=1)
+        return asyncio.run(self._run(during, Options(**{"batch_size": self.settings.batch_size, **options})))
+
+    async def _run(self, during: Callable[[World], None] | None, options: Options) -> RunReport:
+        store = Store.load(self.state_dir)
+        async with open_parts(self.settings, store, _Between(self, during)) as parts:
+            parts = type(parts)(
+                radarr=parts.radarr,
+                provider=parts.provider,
+                store=store,
+                read_folder=parts.read_folder,
+                now=lambda: self.now,
+                observer=parts.observer,
+            )
+            return await run_and_report(parts, rules_of(self.settings), options)
+
+    def numbers(self, label: str) -> set[int]:
+        """The numbers of the movies that have a tag in Radarr now."""
+        return {tmdb_id - 1000 for tmdb_id in self.radarr.members(label)}
+
+    def asked(self) -> list[tuple[str, str]]:
+        """The pairs (collection, title) of first looks that Claude was asked about since this was last called."""
+        pairs = [
+            (request.collection_name, title)
+            for request in self.claude.requests
+            if "second look" not in request.collection_text
+            for title in request.titles
+        ]
+        self.claude.forget()
+        return sorted(pairs)
+
+
+class _Between:
+    """Lets something happen between the planning and the writing."""
+
+    def __init__(self, world: World, during: Callable[[World], None] | None) -> None:
+        self._world = world
+        self._during = during
+
+    def step(self, name: str) -> None:
+        if name == "Applying the changes" and self._during is not None:
+            self._during(self._world)
+
+    def total(self, what: str, count: int) -> None:
+        pass
+
+    def advance(self, what: str, count: int) -> None:
+        pass
