@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, AnyStr, Literal, Self
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session, syntax
 from anyio.from_thread import start_blocking_portal
 
-from kometa_ai.standins.serving import HOST, listener_on
+from kometa_ai.standins.serving import HOST, let_connections_arrive, listener_on
 
 if TYPE_CHECKING:
     import socket
@@ -96,6 +96,7 @@ class Mailbox:
             yield
         finally:
             server.close()
+            await let_connections_arrive()
             connections = list(self._connections)
             for connection in connections:
                 connection.abort()

@@ -133,10 +133,10 @@ class RadarrStandIn:
     def update_movie(self, tmdb_id: int, **changes: Any) -> None:  # noqa: ANN401 # fields of MovieSeed
         """Change fields of a movie, as a refresh or the user does; `tags` replaces all its tags."""
         row = self._row(tmdb_id)
-        self._store.describe(row, replace(self._store.metadata(row), **changes))
+        row = self._store.describe(row, replace(self._store.metadata(row), **changes))
         if "tags" in changes:
             tags = frozenset(map(self._store.ensure_tag, changes["tags"]))
-            self._store.update(replace(self._row_by_id(row.id), tags=tags))
+            self._store.update(replace(row, tags=tags))
 
     def tag_by_hand(self, tmdb_id: int, label: str) -> None:
         """The user adds a tag, which is made if there is none."""
@@ -200,12 +200,6 @@ class RadarrStandIn:
         row = self._store.row_by_tmdb(tmdb_id)
         if row is None:
             raise KeyError(tmdb_id)
-        return row
-
-    def _row_by_id(self, movie_id: int) -> Row:
-        row = self._store.row(movie_id)
-        if row is None:
-            raise KeyError(movie_id)
         return row
 
 

@@ -93,8 +93,10 @@ class Store:
         return self._metadata[row.metadata_id]
 
     def insert(self, seed: MovieSeed) -> Row:
-        """Add a movie; its auto tags are set, as at every save."""
+        """Add a movie; its auto tags are set, as at every save. A TMDb id can only be there once (ValueError)."""
         with self._lock:
+            if seed.tmdb_id in self._by_tmdb:
+                raise ValueError(f"{seed.title} ({seed.tmdb_id}) is already in the library")
             movie_id = self._next_movie + (self._next_movie == seed.tmdb_id)
             metadata_id = self._next_metadata + (self._next_metadata == seed.tmdb_id)
             self._next_movie, self._next_metadata = movie_id + 1, metadata_id + 1
@@ -111,7 +113,7 @@ class Store:
             if row.id in self._rows:
                 self._rows[row.id] = row
 
-    def describe(self, row: Row, seed: MovieSeed) -> None:
+    def describe(self, row: Row, seed: MovieSeed) -> Row:
         """Replace a movie's metadata, as a refresh does; its row keeps its tags and its path."""
         with self._lock:
             del self._by_tmdb[self.metadata(row).tmdb_id]
@@ -119,7 +121,9 @@ class Store:
             was, now = asdict(_columns(self.metadata(row))), asdict(_columns(seed))
             changed = {name: value for name, value in now.items() if value != was[name] and name != "path"}
             self._metadata[row.metadata_id] = seed
-            self.update(replace(row, columns=replace(row.columns, **changed)))
+            described = replace(row, columns=replace(row.columns, **changed))
+            self.update(described)
+            return described
 
     def delete(self, movie_id: int) -> None:
         """Remove a movie; its tags stay."""

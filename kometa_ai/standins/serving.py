@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 
 
-def listener_on(port: int) -> socket.socket:
-    """A socket that listens on 127.0.0.1; port 0 picks a free one."""
+def listener_on(port: int, host: str = HOST) -> socket.socket:
+    """A socket that listens; port 0 picks a free one."""
     # asyncio switches Nagle's algorithm off only for sockets that name their protocol; with it, each answer in several
     # pieces waits for the client's delayed acknowledgement.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((HOST, port))
+        listener.bind((host, port))
         listener.listen()
     except OSError:
         listener.close()
@@ -35,17 +35,18 @@ def listener_on(port: int) -> socket.socket:
 
 
 @contextlib.contextmanager
-def serve(app: ASGIApp, *, port: int = 0) -> Iterator[str]:
-    """Serve `app` on 127.0.0.1 while the context is open and yield its base URL, without a slash at the end.
+def serve(app: ASGIApp, *, port: int = 0, host: str = HOST) -> Iterator[str]:
+    """Serve `app` while the context is open and yield its base URL, without a slash at the end.
 
-    Port 0 picks a free port. Closing ends requests that still run, so that a delayed answer never delays a test.
+    Port 0 picks a free port. In a container another host is needed than the default, which only this machine reaches.
+    Closing ends requests that still run, so that a delayed answer never delays a test.
     """
     with (
-        listener_on(port) as listener,
+        listener_on(port, host) as listener,
         start_blocking_portal(name="stand-in") as portal,
         portal.wrap_async_context_manager(_serving(app, listener)),
     ):
-        yield f"http://{HOST}:{listener.getsockname()[1]}"
+        yield f"http://{host}:{listener.getsockname()[1]}"
 
 
 async def hang_up(scope: Scope, *, flush: bool = False) -> None:
@@ -60,6 +61,12 @@ async def hang_up(scope: Scope, *, flush: bool = False) -> None:
         connection.transport.abort()
     # Until the protocol knows of it, uvicorn would take an application that says nothing for a broken one.
     await connection.lost.wait()
+
+
+async def let_connections_arrive() -> None:
+    """Wait for connections accepted a moment ago: they need three rounds of the loop to reach their protocol."""
+    for _ in range(3):
+        await asyncio.sleep(0)
 
 
 @contextlib.asynccontextmanager
@@ -103,9 +110,7 @@ class _Server(uvicorn.Server):
             server.close()
         for listener in sockets or ():
             listener.close()
-        # Connections accepted a moment ago need three rounds of the loop to reach their protocol.
-        for _ in range(3):
-            await asyncio.sleep(0)
+        await let_connections_arrive()
         tasks = list(self.server_state.tasks)
         for task in tasks:
             task.cancel()

@@ -105,6 +105,7 @@ def test_the_order_is_401_then_redirect_then_503() -> None:
         assert client.get("/api/v3/tag", headers={"X-Api-Key": "no"}).status_code == 401
         moved = client.get("/api/v3/tag?x=1&y=ü")
         assert (moved.status_code, moved.headers["Location"]) == (307, "/Radarr/api/v3/tag?x=1&y=%C3%BC")
+        assert client.get("/radarr/movies").text == "Radarr is starting up, please try again later"
         starting = client.get("/radarr/API/v3/Tag/")
         assert starting.status_code == 503
         assert starting.json() == {"errorMessage": "Radarr is starting up, please try again later"}
@@ -132,6 +133,7 @@ def test_a_wrong_url_base_is_answered_by_the_web_interface() -> None:
 def test_unknown_paths_and_methods_have_no_body() -> None:
     """404 for a path that does not exist (as with a doubled /api/v3), 405 with Allow for a method."""
     with _client_of(RadarrStandIn()) as client:
+        assert client.get("/robots.txt").status_code == 404
         doubled = client.get("/api/v3/api/v3/movie")
         assert (doubled.status_code, doubled.content) == (404, b"")
         patch = client.patch("/api/v3/movie/editor", json={})
@@ -249,6 +251,8 @@ def test_tags_are_listed_by_label_with_details() -> None:
         assert details["fast"]["notificationIds"] == [1]
         one = client.get(f"/api/v3/tag/detail/{radarr.tag_id('seen')}").json()
         assert one == details["seen"]
+        assert client.get("/api/v3/tag/detail/999").status_code == 404
+        assert client.get(f"/api/v3/tag/{one['id']}").json() == {"label": "seen", "id": one["id"]}
         assert client.get("/api/v3/tag/999").headers["Content-Type"].startswith("application/problem+json")
 
 
@@ -435,6 +439,7 @@ def test_movies_can_be_deleted() -> None:
     with _client_of(radarr) as client:
         assert client.delete(f"/api/v3/movie/{_id_of(radarr, 949)}").status_code == 200
         assert client.delete("/api/v3/movie/1").status_code == 404
+        assert client.delete("/api/v3/movie/0").status_code == 400
         body = {"movieIds": _ids(radarr, 348, 7)}
         assert client.request("DELETE", EDITOR, json=body).status_code == 200
         assert client.get("/api/v3/movie").json() == []
@@ -672,6 +677,21 @@ def test_auto_tagging_undoes_an_edit_in_the_same_answer() -> None:
         assert client.get(f"/api/v3/tag/detail/{seen}").json()["autoTagIds"] == []
 
 
+# The stand-in's own answers
+
+
+def test_what_is_not_there_is_an_error_of_the_test() -> None:
+    """Asking for a movie or tag that does not exist, or adding a movie twice, fails loudly."""
+    radarr = RadarrStandIn(LIBRARY)
+    with pytest.raises(KeyError):
+        radarr.labels_of(1)
+    with pytest.raises(KeyError):
+        radarr.tag_id("none")
+    with pytest.raises(ValueError, match="already"):
+        radarr.add_movie(HEAT)
+    assert radarr.members("none") == set()
+
+
 # What goes wrong
 
 
@@ -720,6 +740,18 @@ def test_dropped_connections() -> None:
                 _post_tag(client, label)
     assert radarr.labels == {"done"}
     assert [request.status for request in radarr.requests] == [None, None]
+
+
+def test_a_delayed_request_is_carried_out_later() -> None:
+    """A delay comes before the request has any effect."""
+    radarr = RadarrStandIn()
+    with _client_of(radarr) as client:
+        radarr.faults.inject(faults.delay(0.05), method="POST")
+        assert _post_tag(client, "late").status_code == 201
+        radarr.faults.inject(faults.delay(3600), method="POST")
+        with pytest.raises(httpx2.ReadTimeout):
+            client.post("/api/v3/tag", json={"label": "never"}, timeout=0.1)
+    assert radarr.labels == {"late"}
 
 
 def test_a_late_answer_to_what_was_done() -> None:
