@@ -6,7 +6,6 @@ keyword matching and says so, and a mail box. With CLAUDE_API_KEY set, the real 
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from contextlib import ExitStack, contextmanager
@@ -107,7 +106,7 @@ def _tell(stage: Stage, environ: dict[str, str]) -> int:
     def act(title: str, *arguments: str) -> None:
         out.rule(f"[bold]{title}[/]", align="left")
         out.print(f"[cyan]$ kometa-ai {' '.join(arguments)}[/]")
-        codes.append(run(arguments, environ))
+        codes.append(run(arguments, environ, is_watched=True))
 
     act("What would a first run ask, and cost?", "--estimate")
     act("The first run", "--run-now")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
-from contextlib import contextmanager
 from collections.abc import Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,7 +16,8 @@ import structlog
 from kometa_ai.app import now, open_parts, rules_of
 from kometa_ai.cli import output
 from kometa_ai.core.collection import Folder, MovieRef
-from kometa_ai.errors import FixConfiguration, FixUsage, KometaAIError
+from kometa_ai.core.movie import TmdbId
+from kometa_ai.errors import FixConfiguration, FixUsage
 from kometa_ai.kometa.folder import read_folder
 from kometa_ai.notification import dispatch as notification
 from kometa_ai.observe import logs
@@ -48,10 +50,11 @@ _log = structlog.get_logger()
 
 
 class Call(msgspec.Struct, frozen=True):
-    """One call of the program: the options given, and the environment."""
+    """One call of the program: the options given, the environment, and whether a person watches its progress."""
 
     given: Mapping[str, Any]
     environ: Mapping[str, str]
+    is_watched: bool
 
 
 def dispatch(command: str, call: Call) -> int:
@@ -71,6 +74,7 @@ def _prepared(call: Call, *required: str) -> Iterator[Loaded]:
         debug=settings.debug_logging,
         form=settings.log_format,
         redactor=Redactor(secrets_of(settings)),
+        screen_level=logging.WARNING if call.is_watched and not settings.debug_logging else logging.NOTSET,
     )
     try:
         for warning in loaded.warnings:
@@ -203,7 +207,7 @@ def release_pin(call: Call) -> int:
         ]
         if not found:
             raise FixUsage(f"There is no pin on {wanted!r}.", "--pins lists them.")
-        store.record(*(Released(tmdb_id=pin.tmdb_id, slug=pin.slug) for pin in found))
+        store.record(*(Released(tmdb_id=TmdbId(pin.tmdb_id), slug=pin.slug) for pin in found))
         store.save(now())
         _show(call, found, output.print_released)
     return 0
@@ -325,9 +329,8 @@ def test_notification(call: Call) -> int:
     """Send a test to every channel."""
     with _prepared(call) as loaded:
         outcomes = asyncio.run(notification.send_test(loaded.settings))
-        _show(call, outcomes, lambda sent: [output.console().print(output.clean(str(each))) for each in sent])
-        return 0
-    return 1
+        _show(call, outcomes, output.print_outcomes)
+        return 0 if all(outcome.is_delivered for outcome in outcomes) else 1
 
 
 def health_check(call: Call) -> int:

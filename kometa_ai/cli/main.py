@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
@@ -53,6 +53,13 @@ _COMMANDS = (
 _RUN_OPTIONS = ("dry_run", "collections", "batch_size", "force_refresh", "allow_removals")
 
 
+class Caller(NamedTuple):
+    """Who called: the environment, and whether a person watches."""
+
+    environ: Mapping[str, str]
+    is_watched: bool
+
+
 def _flag(*names: str, text: str) -> Callable[[_Function], _Function]:
     return click.option(*names, is_flag=True, help=text)
 
@@ -93,7 +100,7 @@ def _flag(*names: str, text: str) -> Callable[[_Function], _Function]:
 )
 @click.version_option(__version__, prog_name="kometa-ai")
 @click.pass_obj
-def cli(environ: Mapping[str, str], /, **options: Any) -> int:  # noqa: ANN401 - click's parameters
+def cli(caller: Caller, /, **options: Any) -> int:  # noqa: ANN401 - click's parameters
     """Kometa-AI keeps Radarr's tags in line with collections described in plain words.
 
     Without an option it is the daemon: it waits for the schedule, runs, and waits again.
@@ -106,7 +113,7 @@ def cli(environ: Mapping[str, str], /, **options: Any) -> int:  # noqa: ANN401 -
         raise FixUsage(f"{names} cannot be combined.", "Give one of them.")
     if chosen and chosen[0] not in {"run_now", "release_pin", "estimate", "explain", "undo", "demo"}:
         _refuse_run_options(chosen[0], options)
-    return commands.dispatch(chosen[0] if chosen else "", commands.Call(options, environ))
+    return commands.dispatch(chosen[0] if chosen else "", commands.Call(options, caller.environ, caller.is_watched))
 
 
 def _refuse_run_options(command: str, options: Mapping[str, Any]) -> None:
@@ -118,10 +125,14 @@ def _refuse_run_options(command: str, options: Mapping[str, Any]) -> None:
         raise FixUsage(f"{option} has no meaning with --{command.replace('_', '-')}.", "Leave it out.")
 
 
-def run(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Run the program and return its exit code."""
+def run(arguments: Sequence[str], environ: Mapping[str, str], *, is_watched: bool | None = None) -> int:
+    """Run the program and return its exit code.
+
+    A person who watches sees progress and warnings on stderr, and no log; by default that is so on a terminal.
+    """
+    caller = Caller(environ, sys.stderr.isatty() if is_watched is None else is_watched)
     try:
-        result = cli.main(list(arguments), prog_name="kometa-ai", standalone_mode=False, obj=environ)
+        result = cli.main(list(arguments), prog_name="kometa-ai", standalone_mode=False, obj=caller)
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
     except click.ClickException as error:

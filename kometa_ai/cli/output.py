@@ -13,6 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
+from kometa_ai.core.decision import Cause
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Self
@@ -22,11 +24,12 @@ if TYPE_CHECKING:
     from kometa_ai.core.decision import Pin
     from kometa_ai.core.problem import Problem
     from kometa_ai.core.report import CollectionReport, MovieLine, RunReport
+    from kometa_ai.notification.dispatch import Tested
     from kometa_ai.run.estimate import Estimate
     from kometa_ai.run.explain import Explained, Explanation
     from kometa_ai.run.undo import Undone
 
-LISTED = 15
+LISTED = 10
 """Movies shown of a list before it is cut; JSON has them all."""
 
 _PIPED_WIDTH = 120
@@ -128,7 +131,7 @@ def _print_changes(out: Console, collection: CollectionReport, *, dry_run: bool)
 def _print_movies(out: Console, movies: Sequence[MovieLine]) -> None:
     for movie in movies[:LISTED]:
         reason = f"  [dim]{clean(movie.reason)}[/]" if movie.reason else ""
-        out.print(f"  {clean(str(movie))}{reason}")
+        out.print(f"  {clean(str(movie))}{reason}", no_wrap=True, overflow="ellipsis")
     if len(movies) > LISTED:
         out.print(f"  [dim]and {len(movies) - LISTED} more (--output json lists them all)[/]")
 
@@ -193,26 +196,37 @@ def print_explained(explained: Explained) -> None:
     out = console()
     year = f" ({explained.year})" if explained.year else ""
     out.print(f"[bold]{clean(explained.title)}{year}[/] tmdb:{explained.tmdb_id}")
-    for found in explained.collections:
-        out.print(f"\n[bold]{clean(found.collection)}[/] ({clean(found.tag)})")
-        for line in _explained_lines(found):
-            out.print(f"  {line}")
+    for found in sorted(explained.collections, key=lambda found: found.belongs is False):
+        out.print(_verdict_line(found))
+        for line in _details(found):
+            out.print(f"    [dim]{line}[/]")
+    again = {found.asked_again_when for found in explained.collections if found.asked_again_when}
+    if again:
+        out.print(f"\nIt is asked about again when {' / '.join(clean(when) for when in sorted(again))}.")
 
 
-def _explained_lines(found: Explanation) -> list[str]:
+def _verdict_line(found: Explanation) -> str:
     belongs = {True: "[green]in[/]", False: "[red]out[/]", None: "[yellow]not decided[/]"}[found.belongs]
-    lines = [f"{belongs}, because: {clean(found.cause)} · tagged now: {'yes' if found.is_tagged else 'no'}"]
-    if found.confidence is not None and found.decided is not None:
-        lines.append(
-            f"confidence {found.confidence:.2f} against a threshold of {found.threshold:.2f}, by {clean(found.model)} "
-            f"on {found.decided:%Y-%m-%d %H:%M} UTC, second look: {found.second_look}"
-        )
-        lines.append(f"made from data {found.metadata_hash[:16]} and prompt {found.prompt_hash}")
-    if found.reason:
-        lines.append(f"reason: {clean(found.reason)}")
+    line = f"  [bold]{clean(found.collection)}[/]: {belongs} ({clean(found.cause)})"
+    if found.confidence is not None and found.cause == Cause.VERDICT:
+        line += f", confidence {found.confidence:.2f} against a threshold of {found.threshold:.2f}"
+    if found.belongs is not None and found.belongs is not found.is_tagged:
+        line += f" [yellow]but Radarr {'has' if found.is_tagged else 'lacks'} the tag {clean(found.tag)}[/]"
+    return line
+
+
+def _details(found: Explanation) -> list[str]:
+    lines = []
     if found.to_be_asked:
         lines.append(f"to be asked in the next run: {clean(found.to_be_asked)}")
-    lines.append(f"[dim]asked again when: {clean(found.asked_again_when)}[/]")
+    if found.reason:
+        lines.append(f"“{clean(found.reason)}”")
+    if found.decided is not None and (found.belongs or found.reason):
+        look = {"none": "", "due": ", a second look is due", "done": ", after a second look"}[found.second_look]
+        lines.append(
+            f"{clean(found.model)}, {found.decided:%Y-%m-%d %H:%M} UTC{look}; "
+            f"made from data {found.metadata_hash[:12]} and prompt {found.prompt_hash}"
+        )
     return lines
 
 
@@ -240,6 +254,14 @@ def print_pins(pins: Sequence[Pin]) -> None:
         out.print(
             f"{clean(pin.title)} tmdb:{pin.tmdb_id} is pinned {side} {clean(pin.slug)} since {pin.since:%Y-%m-%d}"
         )
+
+
+def print_outcomes(outcomes: Sequence[Tested]) -> None:
+    """What became of each test message."""
+    out = console()
+    for tested in outcomes:
+        mark = "[green]sent[/]" if tested.is_delivered else "[red]failed[/]"
+        out.print(f"{clean(tested.channel)}: {mark}. {clean(tested.outcome)}")
 
 
 def print_released(pins: Sequence[Pin]) -> None:
@@ -275,7 +297,8 @@ class Watcher:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        if self._is_shown:
+            self._progress.stop()
 
     def step(self, name: str) -> None:
         """A step begins."""

@@ -57,8 +57,11 @@ def configure(
     form: Literal["auto", "json", "console"],
     redactor: Redactor,
     stream: TextIO | None = None,
+    screen_level: int = logging.NOTSET,
 ) -> None:
     """Log to `stream` (stderr) and to `log_dir`/kometa-ai.log from now on, in place of an earlier configuration.
+
+    `screen_level` keeps lesser lines off the stream, where a person watches something better.
 
     A folder that cannot be written is a warning on `stream`, not an error. `auto` is console on a terminal.
     """
@@ -67,6 +70,7 @@ def configure(
     file, trouble = _open_file(log_dir)
     on_console = form == "console" or (form == "auto" and stream.isatty())
     screen = _Screen(stream)
+    screen.setLevel(screen_level)
     screen.setFormatter(_formatter(redactor, traceback=file is None, colors=stream.isatty() if on_console else None))
     handlers: list[logging.Handler] = [screen]
     if file:

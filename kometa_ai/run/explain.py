@@ -139,11 +139,11 @@ def _explanation(
 def _again_when(cause: Cause | None, decision: Decision | None) -> str:
     match cause:
         case Cause.PINNED_IN | Cause.PINNED_OUT:
-            return "never while it is pinned"
+            return "it is no longer pinned"
         case Cause.INCLUDE_TAG | Cause.EXCLUDE_TAG:
-            return "never while it has that tag"
+            return "it no longer has the tag that decides"
     if decision is None:
-        return "in the next run"
+        return ""
     return (
         "its title, year, plot, genres, directors or first five actors change, the collection's prompt changes, "
         "or --force-refresh is given"

@@ -7,6 +7,8 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
+import msgspec
+
 from kometa_ai.app import open_parts, rules_of
 from kometa_ai.run.options import Options
 from kometa_ai.run.service import run_and_report
@@ -115,15 +117,8 @@ class World:
 
     async def _run(self, during: Callable[[World], None] | None, options: Options) -> RunReport:
         store = Store.load(self.state_dir)
-        async with open_parts(self.settings, store, _Between(self, during)) as parts:
-            parts = type(parts)(
-                radarr=parts.radarr,
-                provider=parts.provider,
-                store=store,
-                read_folder=parts.read_folder,
-                now=lambda: self.now,
-                observer=parts.observer,
-            )
+        async with open_parts(self.settings, store, _Between(self, during)) as real:
+            parts = msgspec.structs.replace(real, now=lambda: self.now)
             return await run_and_report(parts, rules_of(self.settings), options)
 
     def numbers(self, label: str) -> set[int]:
