@@ -129,9 +129,10 @@ class _Advisor:
                 what = f"the line holds the invisible character U+{ord(found[0]):04X}, which ends a comment for YAML."
                 yield self._warn(what, "Type the line anew: a further change may make Kometa refuse the file.", line)
         between = range(block.end + 1, key.line)
-        if line := next((line for line in between if self._document.lines[line - 1].rstrip().endswith(":")), None):
+        commented_out = [line for line in between if self._document.lines[line - 1].rstrip().endswith(":")]
+        if commented_out:
             what = "between its block and its name stands what looks like another collection, commented out."
-            yield self._warn(what, "If the block belongs to that one, comment it out, too.", line)
+            yield self._warn(what, "If the block belongs to that one, comment it out, too.", commented_out[0])
 
     def _attribute(self, name: str) -> _Attribute | None:
         """The value in the collection itself, else in its templates of this file."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 _OPENING = (BlockMappingStartToken, BlockSequenceStartToken, FlowMappingStartToken, FlowSequenceStartToken)
 _CLOSING = (BlockEndToken, FlowMappingEndToken, FlowSequenceEndToken)
+_DEPTH_OF_COLLECTIONS = 2  # in the mapping under a key of the file's own mapping
 
 # Never str.splitlines(): it also cuts at form feeds and U+2028, and every later line number is wrong.
 _LINE_END = re.compile(r"\r\n|\n|\r")
@@ -106,29 +108,31 @@ def split_lines(text: str) -> tuple[str, ...]:
     return tuple(_LINE_END.split(text))
 
 
+@contextmanager
+def _explained(text: str) -> Iterator[None]:
+    try:
+        yield
+    except RecursionError as error:
+        raise BrokenYaml("it is nested too deeply", "Flatten it.", 0) from error
+    except _REFUSALS as error:
+        raise _in_plain_words(error, text) from error
+
+
 def load(text: str) -> object:
     """The data as Kometa would have it; raise BrokenYaml where Kometa would refuse the file."""
     yaml = YAML()
     yaml.composer.warn_double_anchors = False
-    try:
+    with _explained(text):
         data: object = yaml.load(text)
-    except RecursionError as error:
-        raise BrokenYaml("it is nested too deeply", "Flatten it.", 0) from error
-    except _REFUSALS as error:
-        raise _in_plain_words(error, text) from error
     return data
 
 
 def compose(text: str) -> Node | None:
-    """The node tree of one document (duplicate keys are let through); raise BrokenYaml if there is none."""
-    yaml = YAML()
+    """The node tree of one document, duplicate keys let through; raise BrokenYaml if YAML refuses the text."""
+    yaml = YAML(typ="safe", pure=True)  # the round-trip scanner marks the folds of `>` with BEL characters
     yaml.composer.warn_double_anchors = False
-    try:
+    with _explained(text):
         node: Node | None = yaml.compose(text)
-    except RecursionError as error:
-        raise BrokenYaml("it is nested too deeply", "Flatten it.", 0) from error
-    except _REFUSALS as error:
-        raise _in_plain_words(error, text) from error
     return node
 
 
@@ -183,7 +187,7 @@ def _keys(tokens: Sequence[Token], starts: Sequence[int]) -> Iterator[Key]:
     depth, inside = 0, False
     pending: tuple[int, int] | None = None  # where the key begins, and the number of the token after it
     for number, token in enumerate(tokens):
-        at_boundary = isinstance(token, (KeyToken, *_CLOSING)) and depth == 2  # noqa: PLR2004 - below `collections`
+        at_boundary = isinstance(token, (KeyToken, *_CLOSING)) and depth == _DEPTH_OF_COLLECTIONS
         if pending and at_boundary:
             key = names.key(pending[1], pending[0], token.start_mark.index, starts)
             pending = None
@@ -231,7 +235,7 @@ class _Names:
         if found is None:
             return None
         token, tagged = found
-        value: object = token.value
+        value: object = token.value.replace("\a", "") if token.style == ">" else token.value
         if token.plain and not tagged:
             kind = str(self._resolver.resolve(ScalarNode, token.value, (True, False)))
             if kind.endswith(":merge"):

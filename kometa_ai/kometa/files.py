@@ -46,7 +46,7 @@ def read_files(root: Path) -> Found:
     """The text of every YAML file below the folder, in the order of their paths. Symbolic links are followed."""
     found = Found(files=[], others=[], unreadable=[], problems=[])
     for path in _walk(root, root, frozenset(), found):
-        source = path.relative_to(root).as_posix()
+        source = _source(path, root)
         try:
             content = path.read_bytes()
         except OSError as error:
@@ -62,7 +62,7 @@ def _walk(folder: Path, root: Path, above: frozenset[tuple[int, int]], found: Fo
         here = folder.stat()
         children = sorted(folder.iterdir(), key=lambda child: child.name)
     except OSError as error:
-        source = folder.relative_to(root).as_posix()
+        source = _source(folder, root)
         found.refuse(source, f"the folder cannot be read: {_reason(error)}.", "Let this program read it.")
         return
     identity = (here.st_dev, here.st_ino)
@@ -76,13 +76,18 @@ def _walk(folder: Path, root: Path, above: frozenset[tuple[int, int]], found: Fo
             mode = child.stat().st_mode
         except OSError as error:
             if is_yaml:
-                source = child.relative_to(root).as_posix()
+                source = _source(child, root)
                 found.refuse(source, f"the file cannot be read: {_reason(error)}.", "Repair the link, or remove it.")
             continue
         if S_ISDIR(mode):
             yield from _walk(child, root, above | {identity}, found)
         elif is_yaml and S_ISREG(mode):
             yield child
+
+
+def _source(path: Path, root: Path) -> str:
+    """The path as text that can be printed and stored, even where the file system's name is not UTF-8."""
+    return path.relative_to(root).as_posix().encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _reason(error: OSError) -> str:

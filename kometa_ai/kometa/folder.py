@@ -115,12 +115,15 @@ def _read_file(file: TextFile, findings: _Findings) -> None:
 
 
 def _check_syntax(files: Iterable[TextFile], findings: _Findings) -> None:
-    """Report the files that Kometa cannot load, though they hold nothing of ours; as many as can be read quickly."""
+    """Report files that Kometa cannot load, though they hold nothing of ours: the first that can be read quickly.
+
+    Such a file can hide no collection, so it is not counted among the unreadable ones.
+    """
     left = _CHECKED_FOR_SYNTAX
     for file in files:
+        if len(file.text) > left:
+            continue
         left -= len(file.text)
-        if left < 0:
-            return
         try:
             load(file.text)
         except BrokenYaml as error:

@@ -201,7 +201,7 @@ class _BlockReader:
         def at(key: str) -> int:
             return entries[key].line if key in entries else self._block.line
 
-        if not model.prompt and "prompt" not in refused and not self._structure:
+        if not model.prompt and "prompt" not in refused:
             remedy = "Write `prompt: |` and below it, two blanks further in, which movies belong; or switch it off."
             yield self._problem("`enabled` is true, but there is no `prompt`.", remedy, at("prompt"))
         own = label_of(model.tag or tag_of(slug_of(self._name)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kometa_ai.kometa.folder import read_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from kometa_ai.core.collection import Folder
     from kometa_ai.core.problem import Problem
@@ -27,7 +27,7 @@ def collection(name: str, *body: str) -> str:
     return f"{block(*body)}\n  {name}:\n    plex_all: true\n"
 
 
-def read(files: dict[str, str | bytes]) -> Folder:
+def read(files: Mapping[str, str | bytes]) -> Folder:
     """Read a folder of these files, and see that reading changes none of them."""
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
