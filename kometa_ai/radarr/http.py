@@ -22,7 +22,7 @@ from kometa_ai.radarr.failures import Failed, NotJSON, Refused, TimedOut, Transi
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-log = structlog.get_logger(__name__)
+_log = structlog.get_logger()
 
 API = "/api/v3"
 LOGIN = "RADARR_URL lacks Radarr's URL base, or a login stands in front of it: let requests below /api pass."
@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds for a whole call, from the first byte sent to the last one read.
+    """Seconds for a whole call, connecting included, to the last byte read; `connect` limits that part alone.
 
     Six tries of a check and the waits between them stay below a minute. A library of 10,000 takes a weak NAS minutes,
     and so does an edit of 100 movies, which Radarr saves one by one.
@@ -134,7 +134,7 @@ class Line:
         finally:
             self.calls[kind, outcome] += 1
             milliseconds = round((time.perf_counter() - started) * 1000)
-            log.debug("radarr.call", kind=kind, outcome=outcome, milliseconds=milliseconds, size=size)
+            _log.debug("radarr.call", kind=kind, outcome=outcome, milliseconds=milliseconds, size=size)
         self._judge(reply)
         return reply
 
@@ -175,8 +175,6 @@ class Line:
                 return Unusable(
                     f"{self.address} does not speak TLS.", "Write http:// instead of https:// in RADARR_URL."
                 )
-        if isinstance(error, httpx2.InvalidURL | httpx2.UnsupportedProtocol):
-            return Unusable(f"RADARR_URL is no address that can be used: {wire.first_line(str(error))}.", _EXAMPLE)
         return Transient(
             f"Radarr at {self.address} cannot be reached: {_reason(chain)}.",
             "Check that it is running and that RADARR_URL is right (in a container, localhost is that container).",

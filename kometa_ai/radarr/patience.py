@@ -10,7 +10,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 
 from kometa_ai.radarr.failures import Failed, TimedOut, Transient
 
-log = structlog.get_logger(__name__)
+_log = structlog.get_logger()
 
 TRIES = 6
 """The first and five more, 1, 2, 4, 8 and 16 seconds apart."""
@@ -47,4 +47,4 @@ async def patiently(
 
 def _log_wait(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
-    log.info("radarr.retry", tries=state.attempt_number, wait=state.upcoming_sleep, error=str(error))
+    _log.info("radarr.retry", tries=state.attempt_number, wait=state.upcoming_sleep, error=str(error))

@@ -5,16 +5,17 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from kometa_ai.radarr import Radarr, Timeouts
+from kometa_ai.radarr import Radarr
 from kometa_ai.standins.radarr import API_KEY, MovieSeed, RadarrStandIn
 from kometa_ai.standins.serving import serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from kometa_ai.radarr import Timeouts
+
 HEAT = MovieSeed("Heat", 1995, 949, overview="Two men.", genres=("Crime",), tags=("favourites",))
 RONIN = MovieSeed("Ronin", 1998, 8195)
-QUICK = Timeouts(connect=2, check=0.2, tags=0.2, library=0.2, credits=0.2, edit=0.2)
 
 
 class Waits(list[float]):

@@ -6,12 +6,15 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kometa_ai.core.movie import Credits, TmdbId
 from kometa_ai.radarr import wire
 from kometa_ai.radarr.wire import Garbled, Library, WireCredit, WireMovie, WireStatus, WireTag
+
+# A busy machine is no failure.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -225,6 +228,7 @@ def test_nesting_without_end_is_garbled() -> None:
         wire.decode(b'[{"ratings":' + b"[" * 200_000, list[WireMovie])
 
 
+@unhurried
 @given(JSON)
 def test_any_json_is_decoded_or_garbled(value: object) -> None:
     """No answer, however odd, raises anything but our own error."""
@@ -234,6 +238,7 @@ def test_any_json_is_decoded_or_garbled(value: object) -> None:
             wire.decode(body, kind)
 
 
+@unhurried
 @given(st.binary())
 def test_any_bytes_make_a_short_complaint(body: bytes) -> None:
     """Whatever an error carries, one short line without control characters comes out."""
@@ -242,6 +247,7 @@ def test_any_bytes_make_a_short_complaint(body: bytes) -> None:
     assert said == wire.clean(said)
 
 
+@unhurried
 @given(st.lists(FIELDS), st.lists(st.tuples(st.integers(), st.text())))
 def test_any_rows_become_a_sound_library(movies: list[dict[str, Any]], tags: list[tuple[int, str]]) -> None:
     """Every row is a movie or left out with a reason; movies are unique, sorted and titled."""
@@ -258,6 +264,7 @@ def test_any_rows_become_a_sound_library(movies: list[dict[str, Any]], tags: lis
         assert movie.labels <= set(found.tags)
 
 
+@unhurried
 @given(
     st.lists(
         st.fixed_dictionaries(

@@ -11,7 +11,7 @@ import pytest
 
 from kometa_ai.core.movie import RadarrId
 from kometa_ai.errors import CheckRadarr
-from kometa_ai.radarr import EditResult, EditStopped, Radarr, TagId, TagUnavailable
+from kometa_ai.radarr import EditResult, EditStopped, Radarr, TagId, TagUnavailable, Timeouts
 from kometa_ai.standins.faults import (
     Effect,
     answer,
@@ -25,7 +25,7 @@ from kometa_ai.standins.faults import (
     truncate,
 )
 from kometa_ai.standins.radarr import AutoTagRule, MovieSeed, RadarrStandIn, editor_dies_after, locked
-from tests.radarr.talking import HEAT, QUICK, RONIN, Waits, library_of, talking
+from tests.radarr.talking import HEAT, RONIN, Waits, library_of, talking
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,30 +48,23 @@ async def tag_all(radarr: Radarr, ids: Sequence[RadarrId] | None = None) -> Edit
     """Tag those movies (or all of them)."""
     if ids is None:
         ids = [movie.radarr_id for movie in (await radarr.library()).movies]
-    return await radarr.edit_tags(ids, [await radarr.ensure_tag(LABEL)], operation="add")
+    return await radarr.edit_tags(ids, [await radarr.create_tag(LABEL)], operation="add")
 
 
 # Tags
 
 
 @pytest.mark.parametrize("label", ["KAI-Heist-Films", "kai-heist-films"])
-async def test_a_tag_is_created_in_lower_case_and_found_again(label: str) -> None:
-    """Trap 1: Radarr stores lower case, and posting upper case for a tag that exists is a conflict."""
+async def test_a_tag_is_created_in_lower_case(label: str) -> None:
+    """Trap 1: Radarr stores lower case, and upper case for a tag that exists is a conflict; lower case never is."""
     server = RadarrStandIn()
     async with talking(server) as radarr:
-        created = await radarr.ensure_tag(label)
-        assert await radarr.ensure_tag(label) == created == server.tag_id(LABEL)
-    [post] = server.writes
-    assert (post.method, post.body, post.status) == ("POST", {"label": LABEL}, 201)
-
-
-async def test_a_tag_in_another_case_is_that_tag() -> None:
-    """A database edited by hand may hold upper case; no second tag appears beside it."""
-    server = RadarrStandIn()
-    server.faults.inject(as_json([{"label": "KAI-Heist-Films", "id": 3}], 200), path=TAG)
-    async with talking(server) as radarr:
-        assert await radarr.ensure_tag(LABEL) == 3
-    assert server.writes == []
+        created = await radarr.create_tag(label)
+        assert await radarr.create_tag(label) == created == server.tag_id(LABEL)
+    assert [(post.method, post.body, post.status) for post in server.requests] == [
+        ("POST", {"label": LABEL}, 201),
+        ("POST", {"label": LABEL}, 201),
+    ]
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
@@ -81,7 +74,7 @@ async def test_somebody_creates_the_tag_first(database: Literal["sqlite", "postg
     server.behaviour.before_tag_insert = lambda: server.tag_by_hand(949, LABEL)
     waits = Waits()
     async with talking(server, waits=waits) as radarr:
-        assert await radarr.ensure_tag(LABEL) == server.tag_id(LABEL)
+        assert await radarr.create_tag(LABEL) == server.tag_id(LABEL)
     assert server.writes[0].status == (409 if database == "sqlite" else 500)
     assert waits == []
 
@@ -90,9 +83,9 @@ async def test_housekeeping_gives_a_tag_another_id() -> None:
     """Traps 2 and 3: an unused tag is gone the next day, and what is created again has a new id."""
     server = RadarrStandIn()
     async with talking(server) as radarr:
-        before = await radarr.ensure_tag(LABEL)
+        before = await radarr.create_tag(LABEL)
         server.housekeeping()
-        after = await radarr.ensure_tag(LABEL)
+        after = await radarr.create_tag(LABEL)
     assert after == server.tag_id(LABEL) != before
 
 
@@ -101,8 +94,8 @@ async def test_a_label_that_radarr_refuses() -> None:
     waits = Waits()
     async with talking(RadarrStandIn(), waits=waits) as radarr:
         with pytest.raises(TagUnavailable, match="Allowed characters a-z, 0-9 and -"):
-            await radarr.ensure_tag("kai_heist")
-        assert await radarr.ensure_tag(LABEL)
+            await radarr.create_tag("kai_heist")
+        assert await radarr.create_tag(LABEL)
     assert waits == []
 
 
@@ -114,7 +107,7 @@ async def test_a_conflict_about_nothing_ends_after_some_tries(status: int) -> No
     waits = Waits()
     async with talking(server, waits=waits) as radarr:
         with pytest.raises(TagUnavailable, match="constraint failed"):
-            await radarr.ensure_tag(LABEL)
+            await radarr.create_tag(LABEL)
     assert waits == [1, 2, 4, 8, 16]
 
 
@@ -122,12 +115,12 @@ async def test_a_conflict_about_nothing_ends_after_some_tries(status: int) -> No
     "effect",
     [drop(), drop_after_applying(), locked(), bad_gateway(), html_page(), truncate(5), as_json({"label": LABEL}, 201)],
 )
-async def test_a_lost_answer_is_looked_up(effect: Effect) -> None:
-    """Trap 17: whether the tag was created or not, the next look tells, and one tag there is."""
+async def test_a_lost_answer_is_asked_for_again(effect: Effect) -> None:
+    """Trap 17: whether the tag was created or not, Radarr answers the next try with its id, and there is one tag."""
     server = RadarrStandIn()
     server.faults.inject(effect, method="POST", path=TAG)
     async with talking(server) as radarr:
-        assert await radarr.ensure_tag(LABEL) == server.tag_id(LABEL)
+        assert await radarr.create_tag(LABEL) == server.tag_id(LABEL)
     assert server.labels == {LABEL}
 
 
@@ -138,7 +131,7 @@ async def test_no_tags_without_radarr(effect: Effect) -> None:
     server.faults.inject(effect, path=TAG, times=None)
     async with talking(server) as radarr:
         with pytest.raises(CheckRadarr):
-            await radarr.ensure_tag(LABEL)
+            await radarr.create_tag(LABEL)
 
 
 # Edits
@@ -152,7 +145,7 @@ async def test_an_edit_changes_its_tags_and_nothing_else() -> None:
     before = server.movie(949)
     ids = ids_of(server, [949])
     async with talking(server) as radarr:
-        tag = await radarr.ensure_tag(LABEL)
+        tag = await radarr.create_tag(LABEL)
         assert await radarr.edit_tags(ids, [tag], operation="add") == EditResult(done=tuple(ids))
         assert server.labels_of(949) == {"favourites", LABEL}
         assert await radarr.edit_tags(ids, [tag], operation="remove") == EditResult(done=tuple(ids))
@@ -197,7 +190,7 @@ async def test_one_write_at_a_time() -> None:
 
     async with talking(server) as radarr:
         ids = [movie.radarr_id for movie in (await radarr.library()).movies]
-        tags = [await radarr.ensure_tag(f"kai-{n}") for n in range(4)]
+        tags = [await radarr.create_tag(f"kai-{n}") for n in range(4)]
         server.behaviour.before_save = save
         await asyncio.gather(*(radarr.edit_tags(ids, [tag], operation="add") for tag in tags))
     assert overlaps == [False] * 4
@@ -239,7 +232,7 @@ async def test_auto_tagging_may_undo_an_edit(operation: Literal["add", "remove"]
     server = RadarrStandIn([HEAT, RONIN], rules=[rule])
     heat, ronin = ids_of(server, [949, 8195])
     async with talking(server) as radarr:
-        result = await radarr.edit_tags([heat, ronin], [await radarr.ensure_tag(LABEL)], operation=operation)
+        result = await radarr.edit_tags([heat, ronin], [await radarr.create_tag(LABEL)], operation=operation)
     expected = {"add": ((heat,), (ronin,)), "remove": ((ronin,), (heat,))}
     assert (result.done, result.contested) == expected[operation]
     assert server.members(LABEL) == {949}
@@ -284,7 +277,7 @@ async def test_a_batch_that_takes_too_long_is_halved() -> None:
     server = library_of(8)
     server.faults.inject(delay_answer(60), path=EDITOR, times=1)
     waits = Waits()
-    async with talking(server, timeouts=QUICK, waits=waits) as radarr:
+    async with talking(server, timeouts=Timeouts(edit=1), waits=waits) as radarr:
         result = await tag_all(radarr)
     assert len(result.done) == 8
     assert [len(call.body["movieIds"]) for call in server.editor_calls] == [8, 4, 4]
@@ -323,7 +316,7 @@ async def test_a_hanging_radarr_is_given_up() -> None:
     """Halving ends at one movie, and does not start again for the next batch."""
     server = library_of(120)
     server.faults.inject(delay(60), path=EDITOR, times=None)
-    async with talking(server, timeouts=QUICK) as radarr:
+    async with talking(server, timeouts=Timeouts(edit=0.1)) as radarr:
         result = await tag_all(radarr)
         assert len(result.failed) == 120
         assert radarr.calls["edit", "timeout"] <= 10
@@ -347,7 +340,7 @@ async def test_a_movie_that_the_answer_leaves_out_is_not_done() -> None:
     server = RadarrStandIn([HEAT, RONIN])
     heat, ronin = ids_of(server, [949, 8195])
     async with talking(server) as radarr:
-        tag = await radarr.ensure_tag(LABEL)
+        tag = await radarr.create_tag(LABEL)
         server.faults.inject(as_json([{"tags": [tag], "id": heat}, {"tags": [tag]}]), path=EDITOR)
         result = await radarr.edit_tags([heat, ronin], [tag], operation="add")
     assert (result.done, result.failed) == ((heat,), (ronin,))
@@ -391,7 +384,7 @@ async def test_calls_are_counted_by_kind_and_outcome() -> None:
         assert radarr.calls == Counter(
             {
                 ("movies", "200"): 1,
-                ("tags", "200"): 2,
+                ("tags", "200"): 1,
                 ("create tag", "201"): 1,
                 ("edit", "500"): 1,
                 ("edit", "202"): 2,
