@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
@@ -29,27 +29,27 @@ MAX_BYTES = 66_000
 """Text and HTML together. On its way a message grows by 40 % at most, and stays below the 100 kB some servers allow."""
 
 _SUBJECT = 200
-_NAME = 120
 
 Mood = Literal["well", "unfinished", "needs you"]
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much is shown of each list, and of each long text."""
+class Limits(NamedTuple):
+    """How many of each list are shown, and how many characters of a name and of a sentence."""
 
     collections: int
     movies: int
     problems: int
-    characters: int
+    name: int
+    sentence: int
 
 
 LIMITS = (
-    Limits(collections=100, movies=50, problems=30, characters=600),
-    Limits(collections=100, movies=20, problems=30, characters=600),
-    Limits(collections=100, movies=8, problems=20, characters=400),
-    Limits(collections=60, movies=3, problems=10, characters=300),
-    Limits(collections=20, movies=1, problems=5, characters=150),
+    Limits(collections=100, movies=50, problems=30, name=120, sentence=600),
+    Limits(collections=100, movies=20, problems=30, name=120, sentence=600),
+    Limits(collections=50, movies=15, problems=20, name=120, sentence=400),
+    Limits(collections=40, movies=10, problems=10, name=100, sentence=300),
+    Limits(collections=20, movies=5, problems=5, name=80, sentence=200),
+    Limits(collections=8, movies=1, problems=3, name=30, sentence=100),
 )
 """From the most to the least; the last one fits whatever the report holds."""
 
@@ -198,11 +198,12 @@ def _verb(count: int) -> str:
 
 def _view(report: RunReport, zone: tzinfo, limits: Limits) -> View:
     eventful = [collection for collection in report.collections if _is_eventful(collection)]
-    quiet = [f"{clean(c.name, _NAME)} ({c.members:,})" for c in report.collections if not _is_eventful(c)]
+    quiet = [f"{clean(c.name, limits.name)} ({c.members:,})" for c in report.collections if not _is_eventful(c)]
     collections = tuple(_collection(collection, limits) for collection in eventful[: limits.collections])
     problems = _grouped(report.problems, zone, limits)
     warnings = _grouped(report.warnings, zone, limits)
     unchanged = _cut(quiet, limits.collections)
+    orphans = _cut(_orphans(report, limits), limits.collections)
     lists = [movies.movies for collection in collections for movies in collection.lists]
     more = (len(eventful) - len(collections), len(problems) - limits.problems, len(warnings) - limits.problems)
     return View(
@@ -217,10 +218,10 @@ def _view(report: RunReport, zone: tzinfo, limits: Limits) -> View:
         more_problems=max(more[1], 0),
         warnings=tuple(warnings[: limits.problems]),
         more_warnings=max(more[2], 0),
-        orphans=_cut(_orphans(report), limits.collections),
+        orphans=orphans,
         figures=tuple(_figures(report, zone)),
-        run=clean(f"Kometa-AI {report.version}, run {report.run_id}", _NAME),
-        is_cut=any(count > 0 for count in more) or any(found.more for found in (*lists, unchanged)),
+        run=clean(f"Kometa-AI {report.version}, run {report.run_id}", limits.name),
+        is_cut=any(count > 0 for count in more) or any(found.more for found in (*lists, unchanged, orphans)),
     )
 
 
@@ -246,29 +247,28 @@ def _collection(collection: CollectionReport, limits: Limits) -> CollectionView:
     )
     facts = [_count(collection.members, "movie"), *(f"{count:,} {word}" for count, word in counts if count)]
     return CollectionView(
-        name=clean(collection.name, _NAME),
-        tag=clean(collection.tag, _NAME),
+        name=clean(collection.name, limits.name),
+        tag=clean(collection.tag, limits.name),
         facts=" · ".join(facts),
         lists=tuple(movies for movies in lists if movies.movies.shown),
     )
 
 
 def _movies(movies: Sequence[MovieLine], limits: Limits) -> Cut:
-    shown = tuple(_movie(movie) for movie in movies[: limits.movies])
+    shown = tuple(_movie(movie, limits) for movie in movies[: limits.movies])
     return Cut(shown, len(movies) - len(shown))
 
 
-def _movie(movie: MovieLine) -> str:
+def _movie(movie: MovieLine, limits: Limits) -> str:
     # The title is cut, not the year: that is what tells two movies of one name apart.
     year = f" ({movie.year})" if movie.year else ""
-    return f"{clean(movie.title, _NAME) or f'tmdb:{movie.tmdb_id}'}{year}"
+    return f"{clean(movie.title, limits.name) or f'tmdb:{movie.tmdb_id}'}{year}"
 
 
-def _orphans(report: RunReport) -> list[str]:
+def _orphans(report: RunReport, limits: Limits) -> list[str]:
     return [
-        clean(
-            f"{clean(orphan.name, _NAME)}: {orphan.tag} stays on {_count(orphan.members, 'movie')}; {orphan.why}", 300
-        )
+        f"{clean(orphan.name, limits.name)}: {clean(orphan.tag, limits.name)} stays on "
+        f"{_count(orphan.members, 'movie')}; {clean(orphan.why, limits.sentence)}"
         for orphan in report.orphans
     ]
 
@@ -284,15 +284,15 @@ def _grouped(problems: Iterable[Problem], zone: tzinfo, limits: Limits) -> list[
 def _group(same: Sequence[Problem], zone: tzinfo, limits: Limits) -> ProblemView:
     first = same[0]
     movies = [movie for problem in same for movie in problem.movies]
-    names = dict.fromkeys(clean(problem.collection, _NAME) for problem in same if problem.collection)
+    names = dict.fromkeys(clean(problem.collection, limits.name) for problem in same if problem.collection)
     times = sorted(problem.at for problem in same if problem.at)
     return ProblemView(
-        where=clean(first.where, _NAME),
-        what=clean(first.what, limits.characters),
-        remedy=clean(first.remedy, limits.characters),
+        where=clean(first.where, limits.name),
+        what=clean(first.what, limits.sentence),
+        remedy=clean(first.remedy, limits.sentence),
         at=_moment(times[0], zone) if times else "",
         collections=_cut(list(names), limits.problems),
-        movies=_cut([clean(movie, _NAME) for movie in movies[: limits.movies]], limits.movies, total=len(movies)),
+        movies=_cut([clean(movie, limits.name) for movie in movies[: limits.movies]], limits.movies, total=len(movies)),
     )
 
 

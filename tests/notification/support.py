@@ -1,0 +1,56 @@
+"""Reports, messages and settings for the tests of notifications."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from kometa_ai.core.problem import Problem
+from kometa_ai.core.report import CollectionReport, MovieLine, RunReport
+from kometa_ai.notification.message import Message
+from kometa_ai.settings.schema import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kometa_ai.standins.mailbox import Mailbox
+
+STARTED = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
+HELLO = Message(subject="Kometa-AI: 3 added in „Film noir“", text="Été\n", html="<p>Été</p>")
+TROUBLE = Problem(source="Claude", what="The answer was torn.", remedy="The next run asks again.", at=STARTED)
+
+
+def movies(*titles: str) -> tuple[MovieLine, ...]:
+    """Movies of 1995."""
+    return tuple(MovieLine(title=title, year=1995, tmdb_id=number) for number, title in enumerate(titles, 1))
+
+
+def collection(name: str = "Heist Movies", **fields: Any) -> CollectionReport:
+    """A collection of 43 movies to which nothing happened, unless said otherwise."""
+    usual: dict[str, Any] = {"name": name, "slug": name, "tag": "kai-heist-movies", "members": 43}
+    return CollectionReport(**usual | fields)
+
+
+def report(**fields: Any) -> RunReport:
+    """A run that went well and changed nothing, unless said otherwise."""
+    usual: dict[str, Any] = {
+        "run_id": "20260302-020000-ab12",
+        "version": "1.0",
+        "started": STARTED,
+        "finished": STARTED + timedelta(minutes=2, seconds=23),
+        "dry_run": False,
+        "outcome": "ok",
+        "exit_code": 0,
+    }
+    return RunReport(**usual | fields)
+
+
+def settings_for(box: Mailbox, recipients: Iterable[str] = ("ann@example.org",), **fields: Any) -> Settings:
+    """Settings that send to this mail server."""
+    usual: dict[str, Any] = {
+        "smtp_server": box.host,
+        "smtp_port": box.port,
+        "smtp_from": "Kometa-AI <kometa-ai@example.org>",
+        "notification_recipients": tuple(recipients),
+    }
+    return Settings(**usual | fields)
