@@ -1,0 +1,54 @@
+import ast
+from pathlib import Path
+
+import pytest
+from importlinter.cli import lint_imports
+
+from tests.written_docs import PACKAGE, ROOT
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+_LONGEST_MODULE = 400
+_LONGEST_FUNCTION = 60
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def test_imports_go_one_way(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every contract on imports in pyproject.toml is kept."""
+    failed = lint_imports(str(ROOT / "pyproject.toml"), no_cache=True)
+
+    assert not failed, capsys.readouterr().out
+
+
+def test_every_top_level_module_is_on_the_map() -> None:
+    """docs/architecture.md names every package and module directly below kometa_ai."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    packages = [path.parent.name for path in PACKAGE.glob("*/__init__.py")]
+    modules = [path.name for path in PACKAGE.glob("*.py") if path.name != "__init__.py"]
+
+    assert [name for name in packages if f"### `{name}`" not in page] == []
+    assert [name for name in modules if f"- `{name}`" not in page] == []
+
+
+def test_nothing_is_named_after_nothing() -> None:
+    """There is no grab-bag: a module's name says what belongs into it, and what does not."""
+    bags = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "tools", "shared", "base"}
+
+    assert [_name(path) for path in MODULES if bags & {path.stem, path.parent.name}] == []
+
+
+def test_modules_and_functions_can_be_read() -> None:
+    """No module is longer than ten screens, no function longer than one and a half."""
+    long: list[str] = []
+    for path in MODULES:
+        text = path.read_text(encoding="utf-8")
+        if text.count("\n") > _LONGEST_MODULE:
+            long.append(_name(path))
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None:
+                lines = node.end_lineno - node.lineno + 1
+                long += [f"{_name(path)}:{node.lineno} {node.name}"] if lines > _LONGEST_FUNCTION else []
+
+    assert long == []
