@@ -75,14 +75,13 @@ async def send(settings: Settings, message: Message, *, patience: float = PATIEN
         start_tls=False,
         tls_context=_tls_context(settings),
     )
+    is_open = False
     try:
         await _open(client, settings)
-    except (*_FOREIGN, _Unfit) as error:
-        return _lost(recipients, _explained(error, settings))
-    try:
+        is_open = True
         return await _hand_over(client, settings, message, recipients)
-    except _FOREIGN as error:
-        return _lost(recipients, _explained(error, settings, is_open=True))
+    except (*_FOREIGN, _Unfit) as error:
+        return _lost(recipients, _explained(error, settings, is_open=is_open))
     finally:
         await _close(client)
 
@@ -305,7 +304,7 @@ def _explained(error: Exception, settings: Settings, *, is_open: bool = False) -
             what = f"Nothing listens at {settings.smtp_server}:{settings.smtp_port}."
             remedy = "Check SMTP_PORT, and whether the mail server runs."
         case aiosmtplib.SMTPServerDisconnected() | ConnectionError():
-            what = f"{server} ended the connection" + (" before it had the whole message." if is_open else ".")
+            what = f"{server} ended the connection" + (" before it confirmed the message." if is_open else ".")
             remedy = "Look at the mail server's log; check SMTP_PORT and SMTP_SECURITY."
         case _:
             what = f"{server} cannot be used: {clean(str(error))[:_LONGEST_ANSWER]}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
 import ssl
 import time
@@ -20,6 +22,8 @@ from kometa_ai.standins.mailbox import Mailbox
 from tests.notification.support import HELLO, settings_for
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from kometa_ai.core.problem import Problem
     from kometa_ai.notification.message import Delivery
 
@@ -301,10 +305,66 @@ async def test_a_server_that_hangs(hang: str, said: str) -> None:
 
 
 async def test_a_server_that_drops_the_connection() -> None:
-    """A message that broke off is not delivered."""
+    """A message that broke off counts as undelivered."""
     with Mailbox(drop=True) as box:
         problem = await the_problem(settings_for(box))
-    assert "ended the connection before it had the whole message" in problem.what
+    assert "ended the connection before it confirmed the message" in problem.what
+
+
+@contextlib.asynccontextmanager
+async def answering(**answers: str) -> AsyncIterator[tuple[Settings, list[str]]]:
+    """A server that answers 250, or what is given for a command; settings to reach it, and what it was told."""
+    heard: list[str] = []
+    talks: set[asyncio.Task[None]] = set()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(f"{answers.get('greeting', '220 hello')}\r\n".encode())
+        while line := (await reader.readline()).decode().strip():
+            heard.append(line)
+            writer.write(f"{answers.get(line.partition(' ')[0], '250 fine')}\r\n".encode())
+        writer.close()
+        await writer.wait_closed()
+
+    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        talks.add(asyncio.create_task(talk(reader, writer)))
+
+    async with await asyncio.start_server(begin, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        yield Settings(smtp_server="127.0.0.1", smtp_port=port, notification_recipients=(ANN,)), heard
+        await asyncio.wait_for(asyncio.gather(*talks, return_exceptions=True), 5)
+
+
+@pytest.mark.parametrize(
+    ("answers", "source", "said"),
+    [
+        ({"greeting": "554 5.3.2 Go away"}, "SMTP_SERVER", 'refused to talk: 554 "5.3.2 Go away"'),
+        ({"MAIL": "550 5.7.1 Not you"}, "SMTP_FROM", 'refused the sender kometa-ai@example.org: 550 "5.7.1 Not you"'),
+        ({"DATA": "552 5.3.4 Too big"}, "SMTP_SERVER", 'refused the message: 552 "5.3.4 Too big"'),
+        ({"greeting": "HTTP/1.1 400 Bad Request"}, "SMTP_SERVER", "refused to talk: "),
+    ],
+)
+async def test_what_the_server_says_is_repeated(answers: dict[str, str], source: str, said: str) -> None:
+    """Each refusal names the setting to look at, and the server's own words."""
+    async with answering(**answers) as (settings, _):
+        problem = await the_problem(settings.model_copy(update={"smtp_from": "kometa-ai@example.org"}))
+    assert problem.source == source
+    assert said in problem.what
+
+
+async def test_a_server_that_knows_no_ehlo() -> None:
+    """It is greeted the old way, by a full name or an address, as the standard has it."""
+    async with answering(EHLO="502 what?", DATA="354 go on") as (settings, heard):
+        await send(settings, HELLO, patience=0.3)
+    assert heard[1].startswith("HELO ")
+    assert re.fullmatch(r"\[127\.0\.0\.1\]|[\w-]+(\.[\w-]+)+", heard[1].removeprefix("HELO "))
+    assert heard[3] == f"RCPT TO:<{ANN}>"
+
+
+async def test_a_sender_the_server_cannot_write() -> None:
+    """Trouble that has no sentence of its own is told in the library's words."""
+    async with answering() as (settings, _):
+        problem = await the_problem(settings.model_copy(update={"smtp_from": "jürgen@example.org"}))
+    assert "cannot be used: An address containing non-ASCII characters" in problem.what
 
 
 async def test_nothing_listens() -> None:
