@@ -39,6 +39,7 @@ FIRST_WAIT, LONGEST_WAIT, LONGEST_RETRY_AFTER = 1.0, 30.0, 300.0
 TRIES = {Failure.RATE_LIMITED: 10, Failure.OVERLOADED: 10, Failure.SERVER_ERROR: 6, Failure.NO_CONNECTION: 6}
 SAME_FAILURES = 5
 """This many failures of one kind in a row end the asking."""
+_MOST_OF_ONE = 3
 
 _log = structlog.get_logger()
 
@@ -164,7 +165,8 @@ class Asker:
         self._slots = asyncio.Semaphore(limits.concurrency)
         self._resume_at = 0.0
         self._skipped: set[Slug] = set()
-        self._in_a_row: tuple[Failure | None, int] = (None, 0)
+        self._failing_with: Failure | None = None
+        self._in_a_row: Counter[Slug] = Counter()
         self.spent: dict[Slug, Spent] = {}
         self.gaps: list[Gap] = []
         self.unknown_ids: Counter[Slug] = Counter()
@@ -244,9 +246,9 @@ class Asker:
             missing = await self._question(page, collection, cache=cache, second_look=second_look)
         except RequestFailed as failure:
             _log.info("claude.failed", collection_name=collection.name, failure=failure.failure, message=str(failure))
-            self._count_failure(failure)
+            self._count_failure(failure, collection)
             return failure
-        self._in_a_row = (None, 0)
+        self._in_a_row.clear()
         if missing and again:
             left_out = RequestFailed(Failure.UNREADABLE, "Claude's answers left them out twice.")
             self._leave(Page(missing, ""), collection, left_out)
@@ -330,10 +332,18 @@ class Asker:
     def _spent(self, collection: Collection) -> Spent:
         return self.spent.setdefault(collection.slug, Spent())
 
-    def _count_failure(self, failure: RequestFailed) -> None:
-        last, count = self._in_a_row
-        count = count + 1 if last is failure.failure else 1
-        self._in_a_row = (failure.failure, count)
+    def _count_failure(self, failure: RequestFailed, collection: Collection) -> None:
+        """Count failures of one kind in a row; five of them end the asking.
+
+        One collection alone never does: several of its requests may be on their way when it begins to fail, and the
+        others can go on without it. What depends on the question (a refusal, say) counts once for each collection.
+        """
+        if self._failing_with is not failure.failure:
+            self._failing_with = failure.failure
+            self._in_a_row.clear()
+        most = _MOST_OF_ONE if failure.failure in RETRIED else 1
+        self._in_a_row[collection.slug] = min(self._in_a_row[collection.slug] + 1, most)
+        count = self._in_a_row.total()
         if count >= SAME_FAILURES and not self.is_over:
             self.stopped = RequestFailed(
                 failure.failure, f"{count} requests in a row failed alike ({failure.failure}): {failure}"

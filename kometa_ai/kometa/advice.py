@@ -231,19 +231,15 @@ def _mappings(data: object) -> Iterator[Mapping[Any, Any]]:
 
 
 def _about_references(collections: Sequence[Collection], others: Sequence[OtherCollection]) -> Iterator[Problem]:
-    """`KAI-` labels in a block that name no collection, or one that is decided later in a run."""
-    order = {collection.label: place for place, collection in enumerate(collections)}
-    known = order.keys() | {other.label for other in others}
-    for place, collection in enumerate(collections):
-        for label in sorted(collection.include_tags | collection.exclude_tags):
-            if not label.startswith(PREFIX.lower()):
-                continue
-            if label not in known:
-                what = f"the tag {label} is that of no collection with a block."
-                remedy = "Check its spelling; a collection's tag is KAI- and its name."
-            elif order.get(label, -1) > place:
-                what = f"the collection of {label} is decided later in a run, because its `priority` is not higher."
-                remedy = "Give it a higher `priority`, so that its members are known here."
-            else:
-                continue
-            yield _warning(what, remedy, collection.source, collection.line, collection.name)
+    """`KAI-` labels in a block that name no collection."""
+    known = {collection.label for collection in collections} | {other.label for other in others}
+    for collection in collections:
+        for label in sorted((collection.include_tags | collection.exclude_tags) - known):
+            if label.startswith(PREFIX.lower()):
+                yield _warning(
+                    f"the tag {label} is that of no collection with a block.",
+                    "Check its spelling; a collection's tag is KAI- and its name.",
+                    collection.source,
+                    collection.line,
+                    collection.name,
+                )

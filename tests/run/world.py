@@ -110,14 +110,17 @@ class World:
         """Let Claude believe that the movies with these numbers belong to a collection."""
         self.truth.setdefault(name, {}).update({f"Movie {number}": confidence for number in numbers})
 
-    def run(self, during: Callable[[World], None] | None = None, **options: Any) -> RunReport:
-        """One run, a day after the last one, with the state read from the disk; `during` happens before the writes."""
+    def run(
+        self, during: Callable[[World], None] | None = None, at: str = "Applying the changes", **options: Any
+    ) -> RunReport:
+        """One run, a day after the last one, with the state read from the disk; `during` happens as a step begins."""
         self.now += timedelta(days=1)
-        return asyncio.run(self._run(during, Options(**{"batch_size": self.settings.batch_size, **options})))
+        between = _Between(self, during, at)
+        return asyncio.run(self._run(between, Options(**{"batch_size": self.settings.batch_size, **options})))
 
-    async def _run(self, during: Callable[[World], None] | None, options: Options) -> RunReport:
+    async def _run(self, between: _Between, options: Options) -> RunReport:
         store = Store.load(self.state_dir)
-        async with open_parts(self.settings, store, _Between(self, during)) as real:
+        async with open_parts(self.settings, store, between) as real:
             parts = msgspec.structs.replace(real, now=lambda: self.now)
             return await run_and_report(parts, rules_of(self.settings), options)
 
@@ -130,7 +133,7 @@ class World:
         pairs = [
             (request.collection_name, title)
             for request in self.claude.requests
-            if "second look" not in request.collection_text
+            if "second look" not in request.collection_text and request.status == 200
             for title in request.titles
         ]
         self.claude.forget()
@@ -138,14 +141,15 @@ class World:
 
 
 class _Between:
-    """Lets something happen between the planning and the writing."""
+    """Lets something happen when a step of the run begins."""
 
-    def __init__(self, world: World, during: Callable[[World], None] | None) -> None:
+    def __init__(self, world: World, during: Callable[[World], None] | None, at: str) -> None:
+        self._at = at
         self._world = world
         self._during = during
 
     def step(self, name: str) -> None:
-        if name == "Applying the changes" and self._during is not None:
+        if name == self._at and self._during is not None:
             self._during(self._world)
 
     def total(self, what: str, count: int) -> None:
