@@ -27,7 +27,7 @@ class CollectionStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     name: str
     tag: str
     source: str = ""
-    status: str = "complete"
+    status: str
     members: int = 0
     pending: int = 0
     last_run: datetime | None = None

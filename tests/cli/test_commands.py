@@ -1,0 +1,341 @@
+"""Every command of the command line, from outside: results on stdout, logs on stderr, exit codes."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kometa_ai.standins import claude_faults
+from kometa_ai.standins.faults import html_page
+from kometa_ai.standins.mailbox import Mailbox
+from kometa_ai.state.lock import StateLock
+from tests.run.world import FOREVER, World, block
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.cli.conftest import Ended
+
+    Call = Callable[..., Ended]
+
+
+def test_a_run_shows_its_result(world: World, call: Call) -> None:
+    """The result is on stdout, plain and without colours when piped; the log is on stderr, one JSON object a line."""
+    world.collections(block("Heist"))
+    world.believe("Heist", [1, 2])
+
+    ended = call("--run-now")
+
+    assert ended.code == 0
+    assert "Heist" in ended.out
+    assert "Movie 1 (1951)" in ended.out
+    assert "\x1b" not in ended.out + ended.err
+    events = [json.loads(line) for line in ended.err.splitlines()]
+    assert {"timestamp", "level", "event", "run_id"} <= set(events[-1])
+    assert "run.ended" in {event["event"] for event in events}
+    assert world.numbers("kai-heist") == {1, 2}
+
+
+def test_a_run_as_json(world: World, call: Call) -> None:
+    """--output json gives the whole report."""
+    world.collections(block("Heist"))
+    world.believe("Heist", [1, 2])
+
+    data = call("--run-now", "--output", "json").data
+
+    assert data["exit_code"] == 0
+    assert [movie["title"] for movie in data["collections"][0]["added"]] == ["Movie 1", "Movie 2"]
+    assert data["collections"][0]["members"] == 2
+    assert data["tokens"]["requests"] == 1
+
+
+@pytest.mark.parametrize("arguments", [("--dry-run",), ("--run-now", "--dry-run")])
+def test_a_dry_run(world: World, call: Call, arguments: tuple[str, ...]) -> None:
+    """With or without --run-now: shows, writes nothing, sends no mail."""
+    world.collections(block("Heist"))
+    world.believe("Heist", [1])
+
+    with Mailbox() as mailbox:
+        ended = call(*arguments, **mail(mailbox))
+
+    assert ended.code == 0
+    assert "would be added" in ended.out
+    assert world.radarr.writes == []
+    assert mailbox.received == []
+
+
+def mail(mailbox: Mailbox) -> dict[str, str]:
+    """The settings that lead to a mail box."""
+    return {
+        "SMTP_SERVER": mailbox.host,
+        "SMTP_PORT": str(mailbox.port),
+        "NOTIFICATION_RECIPIENTS": "you@example.org",
+    }
+
+
+def test_a_run_is_reported_by_mail(world: World, call: Call) -> None:
+    """A real run sends its report; a dead mail server is said and fails nothing."""
+    world.collections(block("Heist"))
+    world.believe("Heist", [1])
+
+    with Mailbox() as mailbox:
+        assert call("--run-now", **mail(mailbox)).code == 0
+    ended = call("--run-now", "--output", "json", **mail(mailbox))
+
+    (message,) = mailbox.received
+    assert message.message["Subject"] == "Kometa-AI: 1 added in 1 collection"
+    assert ended.code == 0
+    assert any("SMTP" in warning["source"] for warning in ended.data["warnings"])
+
+
+def test_collection_implies_a_run(world: World, call: Call) -> None:
+    """--collection alone does one run of that collection; an unknown one is wrong usage."""
+    world.collections(block("Heist"), block("Space"))
+
+    assert call("--collection", "space").code == 0
+    assert {name for name, _ in world.asked()} == {"Space"}
+    ended = call("--collection", "Western")
+    assert ended.code == 2
+    assert "Heist, Space" in ended.err
+
+
+def test_every_settings_problem_at_once(call: Call) -> None:
+    """Exit 2, and each wrong or missing variable is named, in text and in JSON."""
+    wrong = {"RADARR_URL": "", "CLAUDE_API_KEY": "", "BATCH_SIZE": "900", "TZ": "Mars/Olympus"}
+
+    ended = call("--run-now", **wrong)
+    as_json = call("--run-now", "--output", "json", **wrong)
+
+    assert (ended.code, as_json.code) == (2, 2)
+    assert all(name in ended.err for name in wrong)
+    assert {problem["source"] for problem in as_json.data["problems"]} == set(wrong)
+    assert "Traceback" not in ended.err
+
+
+def test_a_missing_kometa_folder_is_a_configuration_problem(call: Call) -> None:
+    """CONFIG_DIR that is not there: exit 2 with its name."""
+    ended = call("--run-now", CONFIG_DIR="/nowhere/at/all")
+
+    assert ended.code == 2
+    assert "CONFIG_DIR" in ended.out + ended.err
+
+
+def test_a_radarr_that_is_none(world: World, call: Call) -> None:
+    """HTML in place of Radarr: exit 3, one clear sentence, no traceback."""
+    world.collections(block("Heist"))
+    world.radarr.faults.inject(html_page(), path="*", times=None)
+
+    ended = call("--run-now")
+
+    assert ended.code == 3
+    assert "RADARR_URL" in ended.out
+    assert "Traceback" not in ended.out + ended.err
+
+
+def test_a_wrong_radarr_key(world: World, call: Call) -> None:
+    """A refused key: exit 3 at once, and the key itself is nowhere to be seen."""
+    world.collections(block("Heist"))
+
+    ended = call("--run-now", RADARR_API_KEY="f" * 32)
+
+    assert ended.code == 3
+    assert "RADARR_API_KEY" in ended.out
+    assert "f" * 32 not in ended.out + ended.err
+
+
+def test_claude_without_credit(world: World, call: Call) -> None:
+    """No credit: exit 4 after a single request."""
+    world.collections(block("Heist"), block("Space"))
+    world.claude.faults.add(claude_faults.CREDIT_BALANCE, times=FOREVER)
+
+    ended = call("--run-now")
+
+    assert ended.code == 4
+    assert "credit" in ended.out
+    assert len(world.claude.requests) == 1
+
+
+def test_a_newer_state_is_not_touched(world: World, call: Call) -> None:
+    """A state of a newer version: exit 5, the file as it was; --reset-state keeps it as a backup."""
+    world.collections(block("Heist"))
+    newer = '{"version": "9.0.0", "state_format_version": 99, "decisions": {}}'
+    (world.state_dir / "kometa_state.json").write_text(newer)
+
+    ended = call("--run-now")
+
+    assert ended.code == 5
+    assert (world.state_dir / "kometa_state.json").read_text() == newer
+    assert world.claude.requests == []
+    assert call("--reset-state").code == 0
+    assert [path.read_text() for path in world.state_dir.glob("*.reset-*")] == [newer]
+    assert call("--run-now").code == 0
+
+
+def test_another_run_is_in_progress(world: World, call: Call) -> None:
+    """Exit 6, naming the holder."""
+    world.collections(block("Heist"))
+
+    with StateLock(world.state_dir):
+        ended = call("--run-now")
+
+    assert ended.code == 6
+    assert re.search(r"process \d+ on \S+, since 20", ended.err)
+
+
+def test_options_that_exclude_each_other(call: Call) -> None:
+    """Two commands at once, or a run's option beside another command, are wrong usage."""
+    assert call("--pins", "--dump-state").code == 2
+    assert call("--pins", "--force-refresh").code == 2
+    assert call("--batch-size", "301", "--run-now").code == 2
+    assert call("--no-such-option").code == 2
+
+
+def test_estimate_costs_nothing(world: World, call: Call) -> None:
+    """Pending decisions with their reasons and a forecast, without a call to Claude or a write, also without key."""
+    world.collections(block("Heist"), block("Space"))
+
+    ended = call("--estimate", "--output", "json", CLAUDE_API_KEY="")
+
+    assert ended.code == 0
+    assert ended.data["pending"] == 24
+    assert [c["reasons"] for c in ended.data["collections"]] == [{"new": 12}, {"new": 12}]
+    assert 0 < ended.data["cost_usd"] < 1
+    assert world.claude.calls == []
+    assert world.radarr.writes == []
+    assert list(world.state_dir.iterdir()) == []
+    assert "24 decisions pending" in call("--estimate").out
+
+
+def test_the_estimate_is_close(world: World, call: Call) -> None:
+    """What the run then costs is within a factor of two of the forecast."""
+    world.collections(*(block(f"Collection {n}") for n in range(5)))
+    forecast = call("--estimate", "--output", "json").data["cost_usd"]
+
+    cost = call("--run-now", "--output", "json").data["cost_usd"]
+
+    assert forecast / 2 < cost < forecast * 2
+
+
+def test_check_config(world: World, call: Call) -> None:
+    """0 in order, 1 with warnings, 2 with problems: each with file, line and remedy; settings and files together."""
+    world.collections(block("Heist") + "    radarr_taglist: kai-heist\n")
+    assert call("--check-config").code == 0
+    world.collections(block("Heist"))
+    ended = call("--check-config")
+    assert ended.code == 1
+    assert "movies.yml:" in ended.out
+    assert "radarr_taglist" in ended.out
+    world.collections(block("Heist", confidence_threshold=7, promt="x"))
+    ended = call("--check-config", "--output", "json", BATCH_SIZE="0")
+    assert ended.code == 2
+    assert {p["source"] for p in ended.data["problems"]} == {"BATCH_SIZE", "movies.yml"}
+    assert {p["line"] for p in ended.data["problems"] if "line" in p} == {6, 7}
+    assert world.radarr.requests == []
+
+
+def test_dump_config_hides_secrets(world: World, call: Call) -> None:
+    """Settings with their sources and all collections; no secret, not even inside a URL."""
+    world.collections(block("Heist", priority=4), block("Off").replace("enabled: true", "enabled: false"))
+    url = world.environ["RADARR_URL"].replace("http://", "http://user:geheim@")
+
+    ended = call("--dump-config", RADARR_URL=url, SMTP_PASSWORD="pass word")
+
+    assert ended.code == 0
+    assert "geheim" not in ended.out
+    assert "pass word" not in ended.out
+    assert world.environ["RADARR_API_KEY"] not in ended.out
+    assert ended.data["settings"]["RADARR_URL"]["source"] == "environment"
+    assert ended.data["settings"]["BATCH_SIZE"] == {"value": 50, "source": "default"}
+    assert [(c["name"], c["enabled"]) for c in ended.data["collections"]] == [("Heist", True), ("Off", False)]
+
+
+def test_dump_state(world: World, call: Call) -> None:
+    """The specified JSON: decisions by TMDb id, each with tag, include, confidence, timestamp and its inputs."""
+    world.collections(block("Heist"))
+    world.believe("Heist", [1])
+    call("--run-now")
+
+    state = call("--dump-state").data
+
+    decision = state["decisions"]["movie:1001"]["collections"]["heist"]
+    assert decision["tag"] == "KAI-heist"
+    assert (decision["include"], decision["confidence"], decision["reasoning"]) == (True, 0.95, "so it is")
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", decision["timestamp"])
+    assert decision["metadata_hash"] == state["decisions"]["movie:1001"]["metadata_hash"]
+    assert {"prompt_hash", "model", "threshold"} <= set(decision)
+    assert state["state_format_version"] == 1
+    assert state["last_successful_run"]
+    assert [change["tag"] for change in state["tag_changes"]] == ["kai-heist"]
+    assert state["collections"]["heist"]["status"] == "complete"
+
+
+def test_explain(world: World, call: Call) -> None:
+    """Why a movie is in or out of each collection, by title and year, TMDb id or IMDb id."""
+    world.collections(block("Heist", exclude_movies="[tmdb:1002]"), block("Space"))
+    world.believe("Heist", [1, 2])
+    call("--run-now")
+
+    for name in ("Movie 1 (1951)", "tmdb:1001", "tt0001001", "movie 1"):
+        data = call("--explain", name, "--output", "json").data
+        found = {c["slug"]: (c["belongs"], c["cause"], c["is_tagged"]) for c in data["collections"]}
+        assert found == {"heist": (True, "verdict", True), "space": (False, "verdict", False)}
+    ended = call("--explain", "tmdb:1002")
+    assert "pinned out" in ended.out
+    assert call("--explain", "No Such Film (1900)").code == 2
+
+
+def test_undo_takes_a_run_back_for_good(world: World, call: Call) -> None:
+    """Preview, undo, pins that hold against the next run, release."""
+    world.collections(block("Heist"))
+    world.believe("Heist", [1, 2])
+    run_id = call("--run-now", "--output", "json").data["run_id"]
+    world.radarr.untag_by_hand(1002, "kai-heist")
+
+    preview = call("--undo", run_id, "--dry-run", "--output", "json").data
+    assert preview["removed"] == ["Movie 1 (1951): kai-heist"]
+    assert preview["left"] == ["Movie 2 (1952): kai-heist"]
+    assert world.numbers("kai-heist") == {1}
+
+    assert call("--undo", run_id).code == 0
+    assert world.numbers("kai-heist") == set()
+    call("--run-now")
+    assert world.numbers("kai-heist") == {2}
+    assert "Movie 1 (1951)" in call("--pins").out
+    assert call("--release-pin", "tmdb:1001", "--collection", "heist").code == 0
+    assert call("--release-pin", "tmdb:1001").code == 2
+    call("--run-now")
+    assert world.numbers("kai-heist") == {1, 2}
+    assert call("--undo", "20000101-000000-abcd").code == 2
+
+
+def test_a_test_message(call: Call) -> None:
+    """--test-notification says of each receiver what happened."""
+    with Mailbox(refuse=["bad@example.org"]) as mailbox:
+        settings = {**mail(mailbox), "NOTIFICATION_RECIPIENTS": "good@example.org, bad@example.org"}
+        ended = call("--test-notification", **settings)
+
+    assert ended.code == 1
+    assert len(mailbox.received) == 1
+    assert re.search(r"good@example\.org: sent", ended.out)
+    assert re.search(r"bad@example\.org: failed", ended.out)
+
+
+def test_health(world: World, call: Call) -> None:
+    """0 while the state can be written, 1 when its folder is missing."""
+    assert call("--health-check").code == 0
+    assert call("--health-check", STATE_DIR=str(world.folder / "missing")).code == 1
+
+
+def test_a_reader_that_goes_away(world: World, call: Call) -> None:
+    """The log file holds the run as JSON lines with its run_id, and no secret."""
+    world.collections(block("Heist"))
+    call("--run-now", DEBUG_LOGGING="true")
+
+    text = (world.folder / "logs" / "kometa-ai.log").read_text()
+
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert {"radarr.call", "claude.call"} <= {line["event"] for line in lines}
+    assert world.environ["RADARR_API_KEY"] not in text
