@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,9 +16,14 @@ from kometa_ai.core.problem import Problem
 if TYPE_CHECKING:
     from kometa_ai.core.movie import Movie
 
-_TMDB = re.compile(r"tmdb:(\d+)", re.IGNORECASE)
-_IMDB = re.compile(r"tt\d+", re.IGNORECASE)
-_TITLE = re.compile(r"(?P<title>.+\S)\s*\((?P<year>\d{4})\)")
+_TMDB = re.compile(r"tmdb:([1-9][0-9]{0,9})", re.IGNORECASE)
+_IMDB = re.compile(r"tt[0-9]+", re.IGNORECASE)
+_TITLE = re.compile(r"(?P<title>\S(?:.*\S)?)\s*\((?P<year>[0-9]{4})\)")
+
+
+def fold_title(title: str) -> str:
+    """A title as titles are compared: neither case nor the way in which accents are encoded matters."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", title).casefold())
 
 
 class MovieRef(msgspec.Struct, frozen=True):
@@ -38,7 +44,7 @@ class MovieRef(msgspec.Struct, frozen=True):
         if _IMDB.fullmatch(text):
             return cls(text, imdb_id=text.lower())
         if found := _TITLE.fullmatch(text):
-            return cls(text, title=found["title"].casefold(), year=int(found["year"]))
+            return cls(text, title=fold_title(found["title"]), year=int(found["year"]))
         raise ValueError(f"{text!r} is none of tmdb:603, tt0133093 and The Matrix (1999)")
 
     def names(self, movie: Movie) -> bool:
@@ -47,7 +53,7 @@ class MovieRef(msgspec.Struct, frozen=True):
             return movie.tmdb_id == self.tmdb_id
         if self.imdb_id:
             return movie.imdb_id.lower() == self.imdb_id
-        return movie.year == self.year and movie.title.casefold() == self.title
+        return movie.year == self.year and fold_title(movie.title) == self.title
 
 
 class Collection(msgspec.Struct, frozen=True, kw_only=True, dict=True):

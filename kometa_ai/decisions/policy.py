@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from kometa_ai.core.collection import fold_title
 from kometa_ai.core.decision import Cause, Decision, Verdict, is_beyond, is_near, reaches
 from kometa_ai.core.movie import Movie, TmdbId
 from kometa_ai.core.naming import Label
@@ -107,7 +108,7 @@ class _RefIndex:
     def names(self, movie: Movie) -> bool:
         if not self._keys:
             return False
-        found = self._keys.intersection((movie.tmdb_id, movie.imdb_id.lower(), (movie.title.casefold(), movie.year)))
+        found = self._keys.intersection((movie.tmdb_id, movie.imdb_id.lower(), (fold_title(movie.title), movie.year)))
         self._seen |= found
         return bool(found)
 
