@@ -25,7 +25,7 @@ check: $(VENV)/.installed-dev ## the fast part of it: format, lint, types, impor
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/python -m mypy
-	$(BIN)/lint-imports --no-cache
+	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/deptry .
 
 format: $(VENV)/.installed-dev ## bring the code into form, and correct what can be corrected without thinking
@@ -49,7 +49,7 @@ clean: ## remove what all this has made
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 	    { echo "Kometa-AI needs Python 3.11 or newer; \`$(PYTHON)\` is not. Try: make PYTHON=/path/to/python3.11" >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/.installed: requirements.txt | $(BIN)/python
 	@echo "Installing what the program needs into $(VENV) (once) ..."
@@ -59,5 +59,5 @@ $(VENV)/.installed: requirements.txt | $(BIN)/python
 $(VENV)/.installed-dev: requirements-dev.txt pyproject.toml | $(BIN)/python
 	@echo "Installing what development needs into $(VENV) (once) ..."
 	@$(PIP) install --require-hashes -r requirements-dev.txt
-	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@PYTHONWARNINGS=ignore $(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $(VENV)/.installed $@
