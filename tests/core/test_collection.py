@@ -11,7 +11,7 @@ from kometa_ai.core.movie import Movie, RadarrId, TmdbId
 from kometa_ai.core.naming import Label, Slug
 
 
-def movie(title: str = "The Matrix", year: int = 1999, tmdb_id: int = 603, imdb_id: str = "tt0133093") -> Movie:
+def _movie(title: str = "The Matrix", year: int = 1999, tmdb_id: int = 603, imdb_id: str = "tt0133093") -> Movie:
     return Movie(radarr_id=RadarrId(7), tmdb_id=TmdbId(tmdb_id), title=title, year=year, imdb_id=imdb_id)
 
 
@@ -21,33 +21,35 @@ def movie(title: str = "The Matrix", year: int = 1999, tmdb_id: int = 603, imdb_
 )
 def test_ref_names_its_movie(text: str) -> None:
     """Each of the three forms names the movie, without regard to case and space around it."""
-    assert MovieRef.parse(text).names(movie())
+    assert MovieRef.parse(text).names(_movie())
 
 
 @pytest.mark.parametrize("text", ["tmdb:604", "tt0133094", "The Matrix (2003)", "The Matrix Reloaded (1999)"])
 def test_ref_names_no_other_movie(text: str) -> None:
     """Another id, year or title is another movie."""
-    assert not MovieRef.parse(text).names(movie())
+    assert not MovieRef.parse(text).names(_movie())
 
 
 @pytest.mark.parametrize("title", ["M", "Z", "Up", "(500) Days of Summer", "2001: A Space Odyssey", "1917", "M (II)"])
 def test_ref_any_title(title: str) -> None:
     """A title may be one letter, hold parentheses or be a number."""
-    assert MovieRef.parse(f"{title} (1931)").names(movie(title, 1931))
+    assert MovieRef.parse(f"{title} (1931)").names(_movie(title, 1931))
 
 
 def test_ref_accents_either_way() -> None:
     """An accent typed as a letter and a combining mark (as on a Mac) is the same accent."""
     decomposed = unicodedata.normalize("NFD", "Amélie (2001)")
     assert decomposed != "Amélie (2001)"
-    assert MovieRef.parse(decomposed).names(movie("Amélie", 2001))
-    assert MovieRef.parse("Amélie (2001)").names(movie(unicodedata.normalize("NFD", "Amélie"), 2001))
+    assert MovieRef.parse(decomposed).names(_movie("Amélie", 2001))
+    assert MovieRef.parse("Amélie (2001)").names(_movie(unicodedata.normalize("NFD", "Amélie"), 2001))
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "   ", "The Matrix", "(1999)", "The Matrix (99)", "tmdb:", "tmdb:0", "tmdb:-3", "tmdb:6o3", "imdb:tt1", "603"]
-    + ["tmdb:" + "9" * 5000, "The Matrix (١٩٩٩)", "The Matrix (1999) extra"],
+    [
+        *("", "   ", "The Matrix", "(1999)", "The Matrix (99)", "The Matrix (١٩٩٩)", "The Matrix (1999) extra"),
+        *("tmdb:", "tmdb:0", "tmdb:-3", "tmdb:6o3", "tmdb:" + "9" * 5000, "imdb:tt1", "603"),
+    ],
 )
 def test_ref_refuses_anything_else(text: str) -> None:
     """What is none of the three forms is a ValueError, which says what the forms are."""
@@ -66,7 +68,7 @@ def test_ref_parse_never_breaks(text: str) -> None:
     assert sum([ref.tmdb_id is not None, bool(ref.imdb_id), bool(ref.title)]) == 1
 
 
-def collection(**changes: object) -> Collection:
+def _collection(**changes: object) -> Collection:
     fields: dict[str, object] = {"name": "Noir", "slug": Slug("noir"), "tag": "KAI-noir", "prompt": "Dark."}
     return Collection(**{**fields, **changes})  # type: ignore[arg-type]  # of the right types, one by one
 
@@ -84,24 +86,24 @@ def collection(**changes: object) -> Collection:
 )
 def test_rule_change_edits_the_block_and_asks_nothing(changes: dict[str, object]) -> None:
     """A changed threshold, tag or pin is an edit of the block, but no reason to ask again."""
-    assert collection(**changes).prompt_hash == collection().prompt_hash
-    assert collection(**changes).block_hash != collection().block_hash
+    assert _collection(**changes).prompt_hash == _collection().prompt_hash
+    assert _collection(**changes).block_hash != _collection().block_hash
 
 
 def test_prompt_change_is_both() -> None:
     """A changed prompt is an edit, and a reason to ask; space around it is neither."""
-    assert collection(prompt="Darker.").prompt_hash != collection().prompt_hash
-    assert collection(prompt="Darker.").block_hash != collection().block_hash
-    assert collection(prompt="\n Dark.\n").prompt_hash == collection().prompt_hash
-    assert collection(prompt="\n Dark.\n").block_hash == collection().block_hash
+    assert _collection(prompt="Darker.").prompt_hash != _collection().prompt_hash
+    assert _collection(prompt="Darker.").block_hash != _collection().block_hash
+    assert _collection(prompt="\n Dark.\n").prompt_hash == _collection().prompt_hash
+    assert _collection(prompt="\n Dark.\n").block_hash == _collection().block_hash
 
 
 def test_place_and_priority_are_no_edit() -> None:
     """Moving a block to another file, or another priority, changes nobody's membership."""
-    moved = collection(source="b.yml", line=9, priority=5)
-    assert (moved.prompt_hash, moved.block_hash) == (collection().prompt_hash, collection().block_hash)
+    moved = _collection(source="b.yml", line=9, priority=5)
+    assert (moved.prompt_hash, moved.block_hash) == (_collection().prompt_hash, _collection().block_hash)
 
 
 def test_label_is_lower_case() -> None:
     """The tag is written KAI-…, and kai-… in Radarr."""
-    assert collection().label == "kai-noir"
+    assert _collection().label == "kai-noir"

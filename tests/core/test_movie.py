@@ -16,7 +16,7 @@ PEOPLE = Credits(
 )
 
 
-def movie(**changes: Any) -> Movie:
+def _movie(**changes: Any) -> Movie:
     fields: dict[str, Any] = {
         "radarr_id": RadarrId(7),
         "tmdb_id": TmdbId(949),
@@ -29,7 +29,7 @@ def movie(**changes: Any) -> Movie:
     return Movie(**{**fields, **changes})
 
 
-def by_specification(movie: dict[str, Any]) -> str:
+def _by_specification(movie: dict[str, Any]) -> str:
     """The specification's own example, word for word."""
     metadata = {
         "title": movie["title"],
@@ -48,12 +48,12 @@ _names = st.lists(st.text(max_size=20), max_size=8).map(tuple)
 
 @given(title=st.text(), year=st.integers(0, 3000), plot=st.text(), genres=_names, directors=_names, actors=_names)
 def test_hash_is_the_specifications(
-    title: str, year: int, plot: str, genres: tuple[str, ...], directors: tuple[str, ...], actors: tuple[str, ...]
+    *, title: str, year: int, plot: str, genres: tuple[str, ...], directors: tuple[str, ...], actors: tuple[str, ...]
 ) -> None:
     """The hash is exactly that of the specification's example."""
-    seen = movie(title=title, year=year, plot=plot, genres=genres)
+    seen = _movie(title=title, year=year, plot=plot, genres=genres)
     fields = {"title": title, "year": year, "plot": plot, "genres": genres, "directors": directors, "actors": actors}
-    assert metadata_hash(seen, Credits(directors, actors)) == by_specification(fields)
+    assert metadata_hash(seen, Credits(directors, actors)) == _by_specification(fields)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_hash_is_the_specifications(
 )
 def test_volatile_things_are_not_hashed(changes: dict[str, Any]) -> None:
     """Ids, keywords, tags, the order of genres and what is beyond the first five actors ask nothing again."""
-    assert fingerprint(movie(**changes)) == fingerprint(movie())
+    assert fingerprint(_movie(**changes)) == fingerprint(_movie())
 
 
 @pytest.mark.parametrize(
@@ -86,17 +86,17 @@ def test_volatile_things_are_not_hashed(changes: dict[str, Any]) -> None:
 )
 def test_each_field_counts(changes: dict[str, Any]) -> None:
     """A change of any field that Claude is shown and the specification names is a change."""
-    assert fingerprint(movie(**changes)).full != fingerprint(movie()).full
+    assert fingerprint(_movie(**changes)).full != fingerprint(_movie()).full
 
 
 def test_decision_made_without_credits_still_covers() -> None:
     """A decision made before the credits were known was made from this movie; one from other credits was not."""
-    prints = fingerprint(movie())
-    assert prints.covers(fingerprint(movie(credits=NO_CREDITS)).full)
+    prints = fingerprint(_movie())
+    assert prints.covers(fingerprint(_movie(credits=NO_CREDITS)).full)
     assert prints.covers(prints.full)
-    assert not prints.covers(fingerprint(movie(credits=Credits(("Another",)))).full)
+    assert not prints.covers(fingerprint(_movie(credits=Credits(("Another",)))).full)
 
 
 def test_movie_without_year() -> None:
     """A movie is named with its year, where it has one."""
-    assert (str(movie()), str(movie(year=0))) == ("Heat (1995)", "Heat")
+    assert (str(_movie()), str(_movie(year=0))) == ("Heat (1995)", "Heat")
