@@ -39,7 +39,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
 
     `member` is the outcome at `threshold`, hysteresis included. The hashes name the inputs. `second_look` is `due`
     while a verdict near the threshold has not been looked at again, and `done` when it has; while it is due,
-    `standing` keeps the membership that stood before, for the hysteresis of that second look.
+    `standing` says which membership stood before, if one did, for the hysteresis of that second look.
     """
 
     tag: str
@@ -98,8 +98,11 @@ def reaches(confidence: float, threshold: float) -> bool:
 
 
 def is_beyond(confidence: float, threshold: float) -> bool:
-    """Whether a confidence is 0.1 or more away from the threshold, on either side."""
-    return abs(confidence - threshold) >= NEAR - _EPSILON
+    """Whether a confidence is 0.1 or more away from the threshold, on either side.
+
+    So are 0 and 1 for a threshold nearer to them than that: otherwise nothing could move what is in or out there.
+    """
+    return confidence >= min(1.0, threshold + NEAR) - _EPSILON or confidence <= max(0.0, threshold - NEAR) + _EPSILON
 
 
 class Remembered(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -6,6 +6,7 @@ A pin on both sides keeps the movie out. Without a verdict a movie stays as it i
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -130,19 +131,19 @@ def settle(
 
     A first verdict, or one after a changed prompt, counts as it is. Otherwise (changed data, or a forced question) a
     standing membership flips only when the confidence is 0.1 or more beyond the threshold. A verdict near the
-    threshold is due for one second look, whose outcome is final.
+    threshold is due for one second look, whose outcome is final; until then a standing membership stays.
     """
-    standing = _standing(previous, collection, second_look=second_look)
     threshold = collection.confidence_threshold
-    member = verdict.include and reaches(verdict.confidence, threshold)
-    if standing is not None and member is not standing and not _is_decisive(verdict, threshold):
-        member = standing
     due = not second_look and verdict.listed and is_near(verdict.confidence, threshold)
+    standing = _standing(previous, collection, second_look=second_look)
+    member = verdict.include and reaches(verdict.confidence, threshold)
+    if standing is not None and (due or not _is_decisive(verdict, threshold)):
+        member = standing
     return Decision(
         tag=collection.tag,
         include=verdict.include,
         confidence=verdict.confidence,
-        timestamp=now,
+        timestamp=now.astimezone(UTC),
         member=member,
         threshold=threshold,
         metadata_hash=metadata_hash,
@@ -158,9 +159,9 @@ def _standing(previous: Decision | None, collection: Collection, *, second_look:
     """The membership that hysteresis protects, or None where the new verdict counts as it is."""
     if previous is None or previous.prompt_hash != collection.prompt_hash:
         return None
-    if second_look or previous.second_look == "due":
-        # What stood before the first look: that look's own outcome was never meant to last.
-        return previous.standing
+    if second_look and previous.standing is None:
+        # The first look was the first verdict on these inputs, and the second is there to correct it.
+        return None
     return is_member(previous, collection)
 
 
