@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from kometa_ai.classifier.prompts import clean
 from kometa_ai.core.decision import EXCLUDED, Verdict
 from kometa_ai.decisions.policy import pick
 
@@ -35,8 +36,6 @@ class _Entry(msgspec.Struct):
     movie_id: int
     include: bool
     confidence: float
-    reason: str | None = None
-    reasoning: str | None = None
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,14 +128,22 @@ def _whole_numbers(text: str) -> Iterator[int]:
 
 
 def _verdict(entry: object) -> tuple[int, Verdict] | None:
+    if not isinstance(entry, dict):
+        return None
     try:
-        found = msgspec.convert(entry, _Entry, strict=False)
-    except (msgspec.ValidationError, RecursionError, OverflowError):
+        # Field by field: one unreadable character in a field that does not matter would refuse the whole entry.
+        found = msgspec.convert({name: entry.get(name) for name in _Entry.__struct_fields__}, _Entry, strict=False)
+    except (msgspec.ValidationError, ValueError, RecursionError):
         return None
     if not math.isfinite(found.confidence) or not 0 <= found.confidence <= 1:
         return None
-    reason = (found.reason or found.reasoning or "").strip()[:REASON_LENGTH]
-    return found.movie_id, Verdict(include=found.include, confidence=_step(found.confidence), reason=reason)
+    reason = entry.get("reason") or entry.get("reasoning")
+    return found.movie_id, Verdict(
+        include=found.include,
+        confidence=_step(found.confidence),
+        # Half a character, as a broken answer holds, could be written neither to the state nor to a report.
+        reason=clean(reason)[:REASON_LENGTH] if isinstance(reason, str) else "",
+    )
 
 
 def _step(confidence: float) -> float:

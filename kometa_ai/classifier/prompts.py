@@ -23,7 +23,8 @@ LISTED_FROM = 0.2
 PLOT_LENGTH = 1500
 KEYWORDS = 15
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+# Half a surrogate pair cannot be sent: it has no UTF-8.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 SYSTEM = """\
 You are a film expert who sorts the movies of a home media server into collections.
@@ -103,7 +104,7 @@ def _movie(number: int, movie: Movie) -> dict[str, Any]:
 
 
 def clean(text: str) -> str:
-    """Text on one line, without control characters."""
+    """Text on one line, without control characters and broken ones."""
     return _CONTROL.sub(" ", text).strip()
 
 

@@ -169,6 +169,20 @@ def test_a_whole_entry_of_a_cut_answer_is_kept() -> None:
     assert read_answer(whole[: whole.index("6]")], frozenset({1, 2, 3, 4, 5, 56})).verdicts.keys() == {1, 2, 3, 4}
 
 
+def test_half_a_character_does_not_cost_a_verdict() -> None:
+    """An answer that was cut within a surrogate pair is read, and its reason can be written to a file."""
+    reading = read_answer(answer(decision(1, reason="A \ud83d heist.\x00\n2")), SENT)
+
+    assert reading.verdicts[1].reason == "A   heist. 2"
+    assert reading.verdicts[1].reason.encode()
+
+
+@pytest.mark.parametrize("reason", [5, ["a"], {"a": 1}, True, ""])
+def test_a_reason_that_is_none_does_not_cost_a_verdict(reason: object) -> None:
+    """The verdict counts, without a reason."""
+    assert verdicts(answer(decision(1, reason=reason)))[1] == Verdict(include=True, confidence=0.95)
+
+
 ANSWERS = st.builds(
     lambda ids, listed, spec: _full(ids, listed, spec=spec),
     st.lists(st.integers(1, 120), min_size=1, max_size=30, unique=True),
