@@ -26,8 +26,7 @@ REASON_LENGTH = 300
 _OPENINGS_TRIED = 50
 _DECODER = json.JSONDecoder()
 _EXCLUDED_LIST = re.compile(r'"excluded"\s*:\s*\[')
-# Only a number that is followed by a comma or a bracket is known to be whole: 12 may be the beginning of 123.
-_WHOLE_NUMBER = re.compile(r"\s*(-?\d{1,9})\s*([,\]])")
+_NUMBER = re.compile(r"\s*(\"?)(-?\d{1,9})(?:\.0)?\1\s*")
 
 
 class _Entry(msgspec.Struct):
@@ -73,8 +72,8 @@ def _found(text: str) -> Iterator[tuple[int, Verdict]]:
     for entry in entries if isinstance(entries, list) else ():
         if (found := _verdict(entry)) is not None:
             yield found
-    for movie_id in excluded if isinstance(excluded, list) else ():
-        if isinstance(movie_id, int) and not isinstance(movie_id, bool):
+    for value in excluded if isinstance(excluded, list) else ():
+        if (movie_id := _id(value)) is not None:
             yield movie_id, EXCLUDED
 
 
@@ -118,13 +117,23 @@ def _whole_objects(text: str) -> Iterator[dict[str, Any]]:
 
 def _whole_numbers(text: str) -> Iterator[int]:
     """The whole numbers of a broken answer's `excluded`."""
-    for opening in _EXCLUDED_LIST.finditer(text):
-        position = opening.end()
-        while number := _WHOLE_NUMBER.match(text, position):
-            yield int(number[1])
-            if number[2] == "]":
-                break
-            position = number.end()
+    opening = _EXCLUDED_LIST.search(text)
+    if opening is None:
+        return
+    values, closing, _ = text[opening.end() :].partition("]")
+    if not closing:
+        # Only what is followed by a comma is known to be whole: 12 may be the beginning of 123.
+        values = values.rpartition(",")[0]
+    for value in values.split(","):
+        if number := _NUMBER.fullmatch(value):
+            yield int(number[2])
+
+
+def _id(value: object) -> int | None:
+    try:
+        return msgspec.convert(value, int, strict=False)
+    except (msgspec.ValidationError, ValueError):
+        return None
 
 
 def _verdict(entry: object) -> tuple[int, Verdict] | None:

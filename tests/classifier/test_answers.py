@@ -183,6 +183,15 @@ def test_a_reason_that_is_none_does_not_cost_a_verdict(reason: object) -> None:
     assert verdicts(answer(decision(1, reason=reason)))[1] == Verdict(include=True, confidence=0.95)
 
 
+@pytest.mark.parametrize("ids", [["3", "4"], [3.0, 4.0], [None, 3, True, 4, {}, 4.5, "x", float("nan")]])
+def test_excluded_ids_may_be_loosely_typed(ids: list[object]) -> None:
+    """As strings or floats they are ids; what is no id is passed over. A cut list is read alike."""
+    whole = answer(decision(1), excluded=ids)
+
+    assert verdicts(whole).keys() == {1, 3, 4}
+    assert verdicts(whole[:-2] + ",").keys() == {1, 3, 4}
+
+
 ANSWERS = st.builds(
     lambda ids, listed, spec: _full(ids, listed, spec=spec),
     st.lists(st.integers(1, 120), min_size=1, max_size=30, unique=True),
