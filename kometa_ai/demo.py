@@ -25,7 +25,6 @@ from kometa_ai.standins.serving import serve
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from kometa_ai.cli.commands import Call
     from kometa_ai.standins.library import Film
 
 _RADARR_KEY = "0123456789abcdef0123456789abcdef"
@@ -82,15 +81,15 @@ class Stage:
 _OURS = ("CLAUDE_", "ANTHROPIC_", "MAX_COST")
 
 
-def show(call: Call) -> int:
+def tell(environ: Mapping[str, str]) -> int:
     """Tell the story; return the first exit code that is not 0."""
     with tempfile.TemporaryDirectory(prefix="kometa-ai-demo-") as folder:
-        stage = Stage(Path(folder), call.environ)
-        with stage.open() as environ:
-            return _tell(stage, environ)
+        stage = Stage(Path(folder), environ)
+        with stage.open() as to_stage:
+            return _act(stage, to_stage)
 
 
-def _tell(stage: Stage, environ: dict[str, str]) -> int:
+def _act(stage: Stage, environ: dict[str, str]) -> int:
     out = console()
     who = (
         "Claude itself judges (CLAUDE_API_KEY is set; this costs a few cents)"

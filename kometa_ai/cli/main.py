@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -34,28 +35,37 @@ Exit codes: 0 done, 1 done but something was skipped or failed, 2 wrong usage or
 configuration, 3 Radarr unusable, 4 Claude unusable, 5 state unusable, 6 another run
 is in progress, 130/143 interrupted."""
 
-_COMMANDS = (
-    "health_check",
-    "dump_config",
-    "dump_state",
-    "reset_state",
-    "check_config",
-    "estimate",
-    "demo",
-    "explain",
-    "undo",
-    "pins",
-    "release_pin",
-    "test_notification",
-    "run_now",
-)
-
+_COMMANDS = {
+    "health_check": "health:check",
+    "dump_config": "inspection:dump_config",
+    "dump_state": "inspection:dump_state",
+    "reset_state": "inspection:reset_state",
+    "check_config": "inspection:check_config",
+    "test_notification": "inspection:test_notification",
+    "demo": "runs:demo",
+    "estimate": "runs:show_estimate",
+    "explain": "runs:show_explanation",
+    "undo": "runs:undo_run",
+    "pins": "runs:show_pins",
+    "release_pin": "runs:release_pin",
+    "run_now": "runs:run_now",
+    "": "runs:daemon",
+}
+"""Where each command is: imported when it is called, for a health check must not wait for what a run needs."""
 _RUN_OPTIONS = ("dry_run", "collections", "batch_size", "force_refresh", "allow_removals")
 
 
 class Caller(NamedTuple):
     """Who called: the environment, and whether a person watches."""
 
+    environ: Mapping[str, str]
+    is_watched: bool
+
+
+class Call(NamedTuple):
+    """What a command is given: the options, the environment, and whether a person watches its progress."""
+
+    given: Mapping[str, Any]
     environ: Mapping[str, str]
     is_watched: bool
 
@@ -105,15 +115,16 @@ def cli(caller: Caller, /, **options: Any) -> int:  # noqa: ANN401 - click's par
 
     Without an option it is the daemon: it waits for the schedule, runs, and waits again.
     """
-    from kometa_ai.cli import commands  # noqa: PLC0415 - --help and --version need nothing of it
-
-    chosen = [name for name in _COMMANDS if options[name]]
+    chosen = [name for name in _COMMANDS if name and options[name]]
     if len(chosen) > 1:
         names = " and ".join("--" + name.replace("_", "-") for name in chosen)
         raise FixUsage(f"{names} cannot be combined.", "Give one of them.")
     if chosen and chosen[0] not in {"run_now", "release_pin", "estimate", "explain", "undo", "demo"}:
         _refuse_run_options(chosen[0], options)
-    return commands.dispatch(chosen[0] if chosen else "", commands.Call(options, caller.environ, caller.is_watched))
+    command = chosen[0] if chosen else "run_now" if options["dry_run"] or options["collections"] else ""
+    module, _, name = _COMMANDS[command].partition(":")
+    function: Callable[[Call], int] = getattr(import_module(f"kometa_ai.cli.{module}"), name)
+    return function(Call(options, caller.environ, caller.is_watched))
 
 
 def _refuse_run_options(command: str, options: Mapping[str, Any]) -> None:

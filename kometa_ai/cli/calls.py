@@ -1,0 +1,50 @@
+"""What the commands share: settings and logging set up, and how a result is shown."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from kometa_ai.cli import output
+from kometa_ai.observe import logs
+from kometa_ai.observe.redact import Redactor
+from kometa_ai.settings.describe import secrets_of
+from kometa_ai.settings.environment import Loaded, load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from kometa_ai.cli.main import Call
+
+_log = structlog.get_logger()
+
+
+@contextmanager
+def prepared(call: Call, *required: str) -> Iterator[Loaded]:
+    """The settings, with logging set up by them."""
+    loaded = load_settings(call.environ, required=required)
+    settings = loaded.settings
+    logs.configure(
+        settings.log_dir,
+        debug=settings.debug_logging,
+        form=settings.log_format,
+        redactor=Redactor(secrets_of(settings)),
+        screen_level=logging.WARNING if call.is_watched and not settings.debug_logging else logging.NOTSET,
+    )
+    try:
+        for warning in loaded.warnings:
+            _log.warning("settings.warning", setting=warning.source, what=warning.what, remedy=warning.remedy)
+        yield loaded
+    finally:
+        logs.shutdown()
+
+
+def show(call: Call, result: Any, in_words: Callable[[Any], None]) -> None:  # noqa: ANN401 - any result
+    """Write a result to stdout: as JSON where that is asked for, else in words."""
+    if call.given["output"] == "json":
+        output.print_json(result)
+    else:
+        in_words(result)

@@ -1,0 +1,189 @@
+"""Commands that run, forecast, explain or take back; each returns the exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from kometa_ai.app import now, open_parts, rules_of
+from kometa_ai.cli import output
+from kometa_ai.cli.calls import prepared, show
+from kometa_ai.core.collection import MovieRef
+from kometa_ai.core.movie import TmdbId
+from kometa_ai.errors import FixUsage
+from kometa_ai.notification import dispatch as notification
+from kometa_ai.run.estimate import estimate
+from kometa_ai.run.explain import explain
+from kometa_ai.run.options import Options
+from kometa_ai.run.service import run_and_report
+from kometa_ai.run.undo import undo
+from kometa_ai.settings.environment import REQUIRED
+from kometa_ai.state.lock import StateLock
+from kometa_ai.state.schema import Released
+from kometa_ai.state.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kometa_ai.cli.main import Call
+    from kometa_ai.core.problem import Problem
+    from kometa_ai.core.report import RunReport
+    from kometa_ai.run.session import Parts
+    from kometa_ai.settings.schema import Settings
+
+_RADARR = ("RADARR_URL", "RADARR_API_KEY")
+_GRACE = 8.0
+"""Seconds for answers on their way after a first signal; Docker kills after ten."""
+
+_log = structlog.get_logger()
+
+
+def _options(call: Call, settings: Settings) -> Options:
+    return Options(
+        dry_run=call.given["dry_run"],
+        collections=call.given["collections"],
+        force_refresh=call.given["force_refresh"],
+        allow_removals=call.given["allow_removals"],
+        batch_size=call.given["batch_size"] or settings.batch_size,
+    )
+
+
+def run_now(call: Call) -> int:
+    """One run in this process."""
+    with prepared(call, *REQUIRED) as loaded:
+        settings = loaded.settings
+        with StateLock(settings.state_dir), output.Watcher() as watcher:
+            store = Store.load(settings.state_dir)
+            report = asyncio.run(_run(settings, _options(call, settings), store, watcher))
+        show(call, report, output.print_report)
+        return report.exit_code
+
+
+async def _run(settings: Settings, options: Options, store: Store, watcher: output.Watcher) -> RunReport:
+    async def notify(report: RunReport) -> list[Problem]:
+        return await notification.notify(report, settings)
+
+    async with open_parts(settings, store, watcher) as parts:
+        run = asyncio.create_task(run_and_report(parts, rules_of(settings), options, notify=notify))
+        with _ending_in_order(parts, run):
+            if settings.run_timeout is not None:
+                seconds = settings.run_timeout.total_seconds()
+                asyncio.get_running_loop().call_later(seconds, parts.interruption.request, "RUN_TIMEOUT")
+            return await run
+
+
+@contextmanager
+def _ending_in_order(parts: Parts, run: asyncio.Task[RunReport]) -> Iterator[None]:
+    """End on a signal: answers on their way are taken, everything is saved. A second signal ends at once."""
+    loop = asyncio.get_running_loop()
+
+    def end(number: signal.Signals) -> None:
+        if parts.interruption.why:
+            os._exit(128 + number)
+        _log.warning("run.interrupted", signal=number.name)
+        parts.interruption.request(number.name)
+        loop.call_later(_GRACE, run.cancel)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, end, number)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def show_estimate(call: Call) -> int:
+    """Forecast a run."""
+
+    async def forecast(settings: Settings) -> Any:  # noqa: ANN401 - only passed on
+        store = Store.load(settings.state_dir, read_only=True)
+        async with open_parts(settings, store) as parts:
+            return await estimate(parts, rules_of(settings), _options(call, settings))
+
+    with prepared(call, *_RADARR) as loaded:
+        found = asyncio.run(forecast(loaded.settings))
+        show(call, found, output.print_estimate)
+        return 1 if found.problems else 0
+
+
+def show_explanation(call: Call) -> int:
+    """Explain a movie."""
+
+    async def explained(settings: Settings) -> Any:  # noqa: ANN401 - only passed on
+        store = Store.load(settings.state_dir, read_only=True)
+        async with open_parts(settings, store) as parts:
+            return await explain(parts, rules_of(settings), _options(call, settings), call.given["explain"])
+
+    with prepared(call, *_RADARR) as loaded:
+        show(call, asyncio.run(explained(loaded.settings)), output.print_explained)
+        return 0
+
+
+def undo_run(call: Call) -> int:
+    """Take a run back."""
+
+    async def undone(settings: Settings, store: Store) -> Any:  # noqa: ANN401 - only passed on
+        async with open_parts(settings, store) as parts:
+            return await undo(parts, call.given["undo"], dry_run=call.given["dry_run"])
+
+    with prepared(call, *_RADARR) as loaded, StateLock(loaded.settings.state_dir):
+        found = asyncio.run(undone(loaded.settings, Store.load(loaded.settings.state_dir)))
+        show(call, found, output.print_undone)
+        return 1 if found.problems else 0
+
+
+def show_pins(call: Call) -> int:
+    """List the pins."""
+    with prepared(call) as loaded:
+        pins = Store.load(loaded.settings.state_dir, read_only=True).state.pins
+        show(call, pins, output.print_pins)
+    return 0
+
+
+def release_pin(call: Call) -> int:
+    """Drop the pins of a movie."""
+    wanted = call.given["release_pin"].strip()
+    slugs = {name.casefold() for name in call.given["collections"]}
+    with prepared(call) as loaded, StateLock(loaded.settings.state_dir):
+        store = Store.load(loaded.settings.state_dir)
+        found = [
+            pin
+            for pin in store.state.pins
+            if _names_pin(wanted, pin.tmdb_id, pin.title) and (not slugs or pin.slug in slugs)
+        ]
+        if not found:
+            raise FixUsage(f"There is no pin on {wanted!r}.", "--pins lists them.")
+        store.record(*(Released(tmdb_id=TmdbId(pin.tmdb_id), slug=pin.slug) for pin in found))
+        store.save(now())
+        show(call, found, output.print_released)
+    return 0
+
+
+def _names_pin(wanted: str, tmdb_id: int, title: str) -> bool:
+    try:
+        ref = MovieRef.parse(wanted)
+    except ValueError:
+        return False
+    return ref.tmdb_id == tmdb_id or wanted.casefold() == title.casefold()
+
+
+def demo(call: Call) -> int:
+    """The program against its stand-ins."""
+    from kometa_ai.demo import tell  # noqa: PLC0415 - the stand-ins bring a web server
+
+    return tell(call.environ)
+
+
+def daemon(call: Call) -> int:
+    """Wait for the schedule."""
+    del call
+    raise FixUsage(
+        "The daemon is not part of this version yet.",
+        "Do one run with --run-now, from cron or a timer if it is to be nightly; --help shows everything else.",
+    )
