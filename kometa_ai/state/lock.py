@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import socket
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 
 
 class StateLock:
-    """Holds `STATE_DIR/lock` while in use. Raises WaitForOtherRun, naming the holder, when another process has it."""
+    """Holds `STATE_DIR/lock` while in use, against other processes and against others in this process.
+
+    Raises WaitForOtherRun, naming the holder and since when, where it is held; RepairState where it cannot be had.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "lock"
@@ -33,20 +37,36 @@ class StateLock:
             ) from error
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = os.pread(self._handle, 200, 0).decode(errors="replace").strip() or "another process"
+        except BlockingIOError as error:
+            holder = self._holder()
             self._close()
             raise WaitForOtherRun(
                 f"Another run is in progress: {holder}.", "Wait until it has ended, or stop it."
             ) from error
+        except OSError as error:
+            self._close()
+            raise RepairState(
+                f"The state folder {str(self._path.parent)!r} cannot be locked: {error.strerror}.",
+                "Set STATE_DIR to a folder on a disk of this machine; some network shares know no locks.",
+            ) from error
         since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-        os.ftruncate(self._handle, 0)
-        os.pwrite(self._handle, f"process {os.getpid()} on {socket.gethostname()}, since {since}".encode(), 0)
+        self._note(f"process {os.getpid()} on {socket.gethostname()}, since {since}")
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.ftruncate(self._handle, 0)
+        self._note("")
         self._close()
+
+    def _holder(self) -> str:
+        with contextlib.suppress(OSError):
+            return os.pread(self._handle, 200, 0).decode(errors="replace").strip() or "another process"
+        return "another process"
+
+    def _note(self, text: str) -> None:
+        # The note is for people; the lock holds without it, on a full disk say.
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._handle, 0)
+            os.pwrite(self._handle, text.encode(), 0)
 
     def _close(self) -> None:
         # The file stays: removing it would let a third process lock a new one beside a waiting second.
