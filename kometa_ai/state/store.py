@@ -150,8 +150,7 @@ class Store:
         self._forget_departed(now)
         try:
             content = _ENCODER.encode(self._snapshot())
-            files.rotate(self.path)
-            files.replace(self.path, content)
+            files.replace(self.path, content, keep=True)
             # Lines that the snapshot holds are skipped by their number, should this be cut short here.
             self.journal_path.unlink(missing_ok=True)
         except OSError as error:
