@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 
 REASON_LENGTH = 300
 
-_OPENINGS_TRIED = 50
+_OPENINGS_TRIED = 100
 _DECODER = json.JSONDecoder()
+_OPENING = re.compile(r"\{")
 _EXCLUDED_LIST = re.compile(r'"excluded"\s*:\s*\[')
 _NUMBER = re.compile(r"\s*(\"?)(-?\d{1,9})(?:\.0)?\1\s*")
 
@@ -69,6 +71,8 @@ def _found(text: str) -> Iterator[tuple[int, Verdict]]:
         entries, excluded = answer.get("decisions"), answer.get("excluded")
     else:
         entries, excluded = list(_whole_objects(text)), list(_whole_numbers(text))
+    if isinstance(entries, dict):
+        entries = [{"movie_id": key, **entry} for key, entry in entries.items() if isinstance(entry, dict)]
     for entry in entries if isinstance(entries, list) else ():
         if (found := _verdict(entry)) is not None:
             yield found
@@ -79,19 +83,13 @@ def _found(text: str) -> Iterator[tuple[int, Verdict]]:
 
 def _whole_answer(text: str) -> dict[str, Any] | None:
     """The answer where it is whole, whatever stands around it."""
-    keys = [position for key in ('"decisions"', '"excluded"') if (position := text.find(key)) != -1]
-    if not keys:
-        return None
-    # Prose and a collection's name may hold braces too: the answer begins at one of those before its first key.
-    for start in _positions(text, "{", before=min(keys))[:_OPENINGS_TRIED]:
-        value = _decode(text, start)
+    last_key = max(text.rfind('"decisions"'), text.rfind('"excluded"'))
+    # Prose and a collection's name may hold braces too: the answer begins at one of those before its keys.
+    for opening in islice(_OPENING.finditer(text, 0, max(last_key, 0)), _OPENINGS_TRIED):
+        value = _decode(text, opening.start())
         if isinstance(value, dict) and ("decisions" in value or "excluded" in value):
             return value
     return None
-
-
-def _positions(text: str, what: str, *, before: int) -> list[int]:
-    return [position for position in range(before) if text.startswith(what, position)]
 
 
 def _decode(text: str, start: int) -> Any:  # noqa: ANN401 - any JSON value
@@ -103,12 +101,13 @@ def _decode(text: str, start: int) -> Any:  # noqa: ANN401 - any JSON value
 
 def _whole_objects(text: str) -> Iterator[dict[str, Any]]:
     """Every whole object in a broken answer that could be a decision."""
-    start = text.find("{")
-    while start != -1:
+    failures, start = 0, text.find("{")
+    # Each failure may have read on to the very end: without a limit, nonsense would hold up the whole program.
+    while start != -1 and failures < _OPENINGS_TRIED:
         try:
             value, end = _DECODER.raw_decode(text, start)
         except (ValueError, RecursionError):
-            end = start + 1
+            failures, end = failures + 1, start + 1
         else:
             if isinstance(value, dict):
                 yield value
@@ -149,12 +148,7 @@ def _verdict(entry: object) -> tuple[int, Verdict] | None:
     reason = entry.get("reason") or entry.get("reasoning")
     return found.movie_id, Verdict(
         include=found.include,
-        confidence=_step(found.confidence),
+        confidence=found.confidence,
         # Half a character, as a broken answer holds, could be written neither to the state nor to a report.
         reason=clean(reason)[:REASON_LENGTH] if isinstance(reason, str) else "",
     )
-
-
-def _step(confidence: float) -> float:
-    """The nearest step of 0.05."""
-    return round(confidence * 20) / 20

@@ -192,6 +192,26 @@ def test_excluded_ids_may_be_loosely_typed(ids: list[object]) -> None:
     assert verdicts(whole[:-2] + ",").keys() == {1, 3, 4}
 
 
+def test_decisions_keyed_by_id_are_accepted() -> None:
+    """An object in the place of the list names each movie by its key."""
+    by_id = {"1": {"include": True, "confidence": 0.9}, "2": decision(2), "x": {"include": True}, "3": 0.5}
+
+    assert verdicts(json.dumps({"decisions": by_id, "excluded": [4]})).keys() == {1, 2, 4}
+
+
+@pytest.mark.parametrize("confidence", [0.68, 0.699, 0.7, 1 / 3])
+def test_a_confidence_between_the_steps_is_kept_as_it_is(confidence: float) -> None:
+    """0.69 must not be rounded up to a threshold of 0.7."""
+    assert verdicts(answer(decision(confidence=confidence)))[1].confidence == confidence
+
+
+def test_prose_may_name_a_key_before_the_answer() -> None:
+    """The answer is found where its own braces open."""
+    whole = answer(decision(1), excluded=[2, 3])
+
+    assert verdicts(f'Movies {{1}} and {{2, 3}} were hard, see "decisions": {whole}') == verdicts(whole)
+
+
 ANSWERS = st.builds(
     lambda ids, listed, spec: _full(ids, listed, spec=spec),
     st.lists(st.integers(1, 120), min_size=1, max_size=30, unique=True),
@@ -251,3 +271,24 @@ def test_no_text_raises(text: str) -> None:
     assert reading.verdicts.keys() | reading.missing == SENT
     assert not reading.verdicts.keys() & reading.missing
     assert not reading.unknown & SENT
+
+
+@pytest.mark.timeout(2)
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a":' * 30_000,
+        "{" * 100_000,
+        "[" * 100_000,
+        '{"decisions":' + "[" * 100_000,
+        '{"decisions":[' + '{"movie_id":1,"reason":{"a":' * 8_000,
+        '{"decisions":[' + '{"movie_id": ' * 8_000,
+        '"excluded":[' * 10_000,
+        '"excluded":[1,' * 10_000,
+        '{"excluded":[' + "9" * 50_000 + "]}",
+        "x{" * 50_000 + '{"decisions":[]}',
+    ],
+)
+def test_an_absurd_answer_is_read_quickly(text: str) -> None:
+    """Deep nesting and endless digits cost neither a crash nor minutes."""
+    assert read_answer(text, SENT).verdicts.keys() <= SENT
