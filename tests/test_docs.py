@@ -12,7 +12,7 @@ from kometa_ai.errors import KometaAIError
 from kometa_ai.kometa.folder import read_folder
 from kometa_ai.kometa.parser import BlockModel
 from kometa_ai.settings.schema import variables
-from tests.written_docs import ROOT, Part, parts
+from tests.written_docs import PACKAGE, ROOT, Part, parts
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -35,7 +35,9 @@ def section(heading: str) -> str:
 @pytest.mark.parametrize("part", parts(), ids=lambda part: part.name)
 def test_what_is_made_from_the_code_is_up_to_date(part: Part) -> None:
     """The README's table of settings and the map of the modules say what the code says."""
-    assert part.page.read_text(encoding="utf-8") == part.filled_in(), "run: make docs"
+    is_current = part.page.read_text(encoding="utf-8") == part.filled_in()
+
+    assert is_current, "run: make docs"
 
 
 def test_every_option_is_in_the_readme() -> None:
@@ -113,6 +115,15 @@ def test_every_command_in_the_readme_is_one() -> None:
     assert all(any(parameters.values()) for parameters in parsed)
     for target in re.findall(r"`?make ([a-z]+)", README):
         assert f"\n{target}:" in makefile
+
+
+def test_every_module_that_the_architecture_page_names_is_there() -> None:
+    """Whoever follows a path of docs/architecture.md finds a file or a folder."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    paths = re.findall(r"`([a-z_]+/(?:[a-z_]+\.py)?)`", page.partition("<!-- map")[0])
+
+    assert len(paths) > 20
+    assert [path for path in paths if not (PACKAGE / path).exists()] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
