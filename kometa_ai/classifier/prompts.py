@@ -94,18 +94,26 @@ def _movie(number: int, movie: Movie) -> dict[str, Any]:
         "movie_id": number,
         "title": clean(movie.title),
         "year": movie.year,
-        "genres": [clean(genre) for genre in movie.genres],
+        "genres": _names(movie.genres),
         "plot": clean(movie.plot)[:PLOT_LENGTH],
-        "directors": [clean(name) for name in movie.credits.directors],
-        "actors": [clean(name) for name in movie.credits.actors[:ACTORS_HASHED]],
-        "keywords": [clean(word) for word in movie.keywords[:KEYWORDS]],
+        "directors": _names(movie.credits.directors),
+        "actors": _names(movie.credits.actors[:ACTORS_HASHED]),
+        "keywords": _names(movie.keywords[:KEYWORDS]),
     }
     return {key: value for key, value in record.items() if value}
 
 
+def _names(texts: Sequence[str]) -> list[str]:
+    return [name for text in texts if (name := clean(text))]
+
+
 def clean(text: str) -> str:
     """Text on one line, without control characters and broken ones."""
-    return _CONTROL.sub(" ", text).strip()
+    return _replace_controls(text).strip()
+
+
+def _replace_controls(text: str) -> str:
+    return _CONTROL.sub(" ", text)
 
 
 def collection_text(collection: Collection, *, second_look: bool = False) -> str:
@@ -113,7 +121,7 @@ def collection_text(collection: Collection, *, second_look: bool = False) -> str
     parts = [
         "<collection>",
         f"<name>{clean(collection.name)}</name>",
-        f"<criteria>\n{collection.prompt.strip()}\n</criteria>",
+        f"<criteria>\n{_lines(collection.prompt)}\n</criteria>",
     ]
     if collection.include_movies or collection.exclude_movies:
         parts += [
@@ -125,6 +133,10 @@ def collection_text(collection: Collection, *, second_look: bool = False) -> str
         ]
     parts += ["</collection>", "", _SECOND_LOOK if second_look else _FIRST_LOOK]
     return "\n".join(parts)
+
+
+def _lines(text: str) -> str:
+    return "\n".join("\t".join(map(_replace_controls, line.split("\t"))) for line in text.strip().splitlines())
 
 
 def _examples(heading: str, refs: Sequence[MovieRef]) -> list[str]:
