@@ -20,6 +20,7 @@ from kometa_ai.core.changes import Change, TagChange, TagPlan
 from kometa_ai.core.problem import Problem
 from kometa_ai.decisions.policy import Membership, decide, gates
 from kometa_ai.errors import CheckRadarr, FixUsage, RepairState
+from kometa_ai.radarr.diagnosis import diagnose
 from kometa_ai.run.questioning import Questioning
 from kometa_ai.run.session import Findings, Parts, Rules
 from kometa_ai.state.schema import LibraryRead, LibrarySeen, Tagged
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.collection import Collection, Folder
     from kometa_ai.core.movie import TmdbId
     from kometa_ai.core.naming import Label
+    from kometa_ai.radarr.client import Status
     from kometa_ai.radarr.wire import Library
     from kometa_ai.run.options import Options
 
@@ -63,7 +65,7 @@ class Run:
         """Read every movie and tag from Radarr, and refuse a list that cannot be true."""
         parts, found = self._parts, self.found
         parts.observer.step("Fetching the library")
-        status = await parts.radarr.check()
+        status = await self._reach_radarr()
         if status.warning:
             found.warnings.append(
                 Problem(source="Radarr", what=status.warning, remedy="Check RADARR_URL.", severity="warning")
@@ -84,6 +86,15 @@ class Run:
         ]
         _log.info("library.read", movies=len(library.movies), tags=len(library.tags))
         return library
+
+    async def _reach_radarr(self) -> Status:
+        try:
+            return await self._parts.radarr.check()
+        except CheckRadarr:
+            what = await diagnose(self._parts.radarr.address)
+            remedy = "Begin with the first of these that is not as it should be."
+            self.found.warnings.append(Problem(source="Radarr", what=what, remedy=remedy, severity="warning"))
+            raise
 
     def load_collections(self) -> tuple[Collection, ...]:
         """Read Kometa's folder and choose the collections that take part. Raise FixUsage for a name there is not."""
