@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from kometa_ai.core.decision import Decision, Memory, Reason, Remembered, is_near
-from kometa_ai.core.movie import Fingerprint, Movie, TmdbId, fingerprint, metadata_hash
+from kometa_ai.core.movie import NO_CREDITS, Fingerprint, Movie, TmdbId, fingerprint, metadata_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from kometa_ai.core.collection import Collection
-    from kometa_ai.core.naming import Slug
+    from kometa_ai.core.naming import Label, Slug
     from kometa_ai.decisions.policy import Gates
 
 Questions = dict["Slug", dict[TmdbId, Reason]]
@@ -37,10 +37,10 @@ def describe(movies: Iterable[Movie], memory: Memory) -> dict[TmdbId, Described]
 
 
 def _describe(movie: Movie, remembered: Remembered | None) -> Described:
-    if remembered is None or not remembered.credits:
+    if remembered is None or remembered.credits is None:
         return Described(movie, fingerprint(movie))
     movie = msgspec.structs.replace(movie, credits=remembered.credits)
-    blind = metadata_hash(movie, type(movie.credits)())
+    blind = metadata_hash(movie, NO_CREDITS)
     if blind == remembered.facts_hash:
         return Described(movie, Fingerprint(remembered.metadata_hash, blind))
     return Described(movie, Fingerprint(metadata_hash(movie, movie.credits), blind))
@@ -172,17 +172,23 @@ def stages(collections: Sequence[Collection]) -> list[list[Collection]]:
 
 
 def _first_in_circle(waiting: Sequence[Collection]) -> Collection:
-    """The collection of highest priority that depends on itself through others; there is one when none is ready."""
+    """The highest priority in a circle that depends on nothing outside itself; there is one when none is ready."""
     by_label = {collection.label: collection for collection in waiting}
 
-    def reached(start: Collection) -> set[str]:
-        found: set[str] = set()
+    def reached(start: Label) -> set[Label]:
+        found: set[Label] = set()
         todo = [start]
         while todo:
-            current = todo.pop()
-            for label in (current.include_tags | current.exclude_tags) & by_label.keys() - found:
+            current = by_label[todo.pop()]
+            named = (current.include_tags | current.exclude_tags) & by_label.keys()
+            for label in named - found - {current.label}:
                 found.add(label)
-                todo.append(by_label[label])
+                todo.append(label)
         return found
 
-    return next(collection for collection in waiting if collection.label in reached(collection))
+    reach = {label: reached(label) for label in by_label}
+    return next(
+        collection
+        for collection in waiting
+        if all(collection.label in reach[label] for label in reach[collection.label])
+    )
