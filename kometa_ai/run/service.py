@@ -42,14 +42,15 @@ async def run_and_report(
     *,
     notify: Callable[[RunReport], Awaitable[list[Problem]]] | None = None,
     next_run: datetime | None = None,
+    run_id: str | None = None,
 ) -> RunReport:
     """Do one run and return its report. Raise FixUsage where the options cannot be followed.
 
-    The caller holds the lock of the state folder. `notify` is not called for a dry run; the problems it returns are
+    The caller holds the lock of the state folder. Without a `run_id` the run gets one of its own. `notify` is not called for a dry run; the problems it returns are
     added to the report as warnings, since a failing mail server never fails a run.
     """
     started = parts.now()
-    run_id = new_run_id(started)
+    run_id = run_id or new_run_id(started)
     with structlog.contextvars.bound_contextvars(run_id=run_id):
         _log.info("run.started", dry_run=options.dry_run, collections=list(options.collections))
         run = Run(parts, rules, options, run_id)
