@@ -5,7 +5,10 @@ Retries are ours (`asking`), not the SDK's: it obeys a `retry-after` of a day, a
 
 from __future__ import annotations
 
+import math
 import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Self
 
@@ -34,16 +37,18 @@ _CURRENT = re.compile(r"claude-(haiku|sonnet|opus)-5-5|claude-(opus|fable)-5.*")
 
 # Messages are all that tells a spent credit and a reached spend limit from an ordinary bad request: both are 400.
 _CREDIT = re.compile(r"credit balance|usage limits|organization.{0,20}(on hold|disabled)|billing", re.IGNORECASE)
-_SCHEMA_REFUSED = re.compile(r"schema|grammar|output_config|output format", re.IGNORECASE)
-_SPEND_LIMITS = frozenset({"enforced_spend_limit_reached", "contract_spend_limit_reached"})
+_SPENT = re.compile(r"enforced_spend_limit|contract_spend_limit|organization_on_hold")
+_FORM_REFUSED = re.compile(r"schema|grammar|output_config|output format|\beffort\b|\bthinking\b", re.IGNORECASE)
+_DATE = re.compile(r"-\d{8}$")
 
 
 class Claude:
     """Anthropic's Messages API as a provider."""
 
-    def __init__(self, api_key: str, base_url: str | None = None) -> None:
+    def __init__(self, api_key: str, base_url: str | None = None, *, timeout: float = TIMEOUT) -> None:
         self._api_key = api_key
         self._base_url = base_url or None
+        self._timeout = timeout
         self._opened: anthropic.AsyncAnthropic | None = None
 
     async def __aenter__(self) -> Self:
@@ -56,20 +61,22 @@ class Claude:
     @property
     def _client(self) -> anthropic.AsyncAnthropic:
         if self._opened is None:
+            if not (self._api_key.isascii() and self._api_key.isprintable()):
+                raise CheckClaude("The key for Claude holds characters that no key has.", "Check CLAUDE_API_KEY.")
             from anthropic import AsyncAnthropic  # noqa: PLC0415 - takes seconds, and settled runs ask nothing
 
             self._opened = AsyncAnthropic(
                 api_key=self._api_key,
                 base_url=self._base_url,
                 max_retries=0,
-                timeout=TIMEOUT,
+                timeout=self._timeout,
             )
         return self._opened
 
     def caches(self, tokens: int, model: str) -> bool:
         """Whether a prefix of that many tokens reaches the model's minimum; a shorter one is silently not cached."""
         default = _CACHED_FROM_CURRENT if _CURRENT.fullmatch(model) else _CACHED_FROM
-        return tokens + tokens_in(SYSTEM) >= _MANUALLY_CACHED_FROM.get(model, default)
+        return tokens + tokens_in(SYSTEM) >= _MANUALLY_CACHED_FROM.get(_DATE.sub("", model), default)
 
     async def ask(self, request: Request) -> Reply:
         """Send one request; see Provider."""
@@ -83,13 +90,14 @@ class Claude:
             failure = _translate(error, request.model)
             _log.debug("claude.call", outcome=str(failure), seconds=round(perf_counter() - started, 3))
             raise failure from error
+        except ValueError as error:
+            # The SDK lets an answer through that says it is JSON and is none, or only half of it.
+            raise _not_claude() from error
         try:
             reply = _reply(message)
         except (AttributeError, TypeError) as error:
             # The SDK checks nothing: a proxy's page arrives as a string where a message should be.
-            raise RequestFailed(
-                Failure.UNREADABLE, "What answered at Claude's address is not Claude: check CLAUDE_BASE_URL."
-            ) from error
+            raise _not_claude() from error
         _log.debug(
             "claude.call",
             outcome=reply.ending,
@@ -134,17 +142,32 @@ def _reply(message: Message) -> Reply:
         "max_tokens": Ending.TRUNCATED,
         "model_context_window_exceeded": Ending.TRUNCATED,
     }
-    usage = message.usage
+    usage = getattr(message, "usage", None)
+    if message.content is None and usage is None:
+        raise TypeError("an object without anything of a message")
+
+    def used(name: str) -> int:
+        # Other endpoints leave out what they do not count.
+        return getattr(usage, name, None) or 0
+
     return Reply(
         text=text,
-        ending=ending.get(message.stop_reason or "", Ending.COMPLETE),
+        ending=ending.get(getattr(message, "stop_reason", None) or "", Ending.COMPLETE),
         usage=Usage(
             requests=1,
-            input_tokens=usage.input_tokens or 0,
-            cache_write_tokens=usage.cache_creation_input_tokens or 0,
-            cache_read_tokens=usage.cache_read_input_tokens or 0,
-            output_tokens=usage.output_tokens or 0,
+            input_tokens=used("input_tokens"),
+            cache_write_tokens=used("cache_creation_input_tokens"),
+            cache_read_tokens=used("cache_read_input_tokens"),
+            output_tokens=used("output_tokens"),
         ),
+    )
+
+
+def _not_claude() -> RequestFailed:
+    return RequestFailed(
+        Failure.UNREADABLE,
+        "What answered at Claude's address is not Claude: check CLAUDE_BASE_URL.",
+        may_be_billed=True,
     )
 
 
@@ -152,11 +175,11 @@ def _translate(error: anthropic.AnthropicError, model: str) -> RequestFailed | C
     from anthropic import APIConnectionError, APIStatusError  # noqa: PLC0415
 
     if isinstance(error, APIConnectionError):
-        return RequestFailed(Failure.NO_CONNECTION, f"Claude could not be reached: {error.__cause__ or error}.")
+        return _unconnected(error)
     if not isinstance(error, APIStatusError):
-        return RequestFailed(Failure.UNREADABLE, f"Claude's answer could not be read: {error}.")
+        return RequestFailed(Failure.UNREADABLE, f"Claude's answer could not be read: {error}")
     message = _message(error)
-    stop = _stopping(error.status_code, message, _code(error), model)
+    stop = _stopping(error.status_code, message, _codes(error), model)
     if stop is not None:
         return stop
     failure = _FAILURES.get(error.status_code)
@@ -165,6 +188,16 @@ def _translate(error: anthropic.AnthropicError, model: str) -> RequestFailed | C
     return RequestFailed(
         failure, f"Claude answered {error.status_code}: {message}", _retry_after(error.response.headers)
     )
+
+
+def _unconnected(error: anthropic.APIConnectionError) -> RequestFailed:
+    from httpx2 import ReadError, ReadTimeout, RemoteProtocolError  # noqa: PLC0415 - loaded with the client
+
+    cause = error.__cause__
+    # Where the connection ended while an answer was awaited, Claude may have written it all the same.
+    sent = isinstance(cause, ReadError | ReadTimeout | RemoteProtocolError)
+    why = str(cause or "").strip() or str(error)
+    return RequestFailed(Failure.NO_CONNECTION, f"Claude could not be reached: {why}", may_be_billed=sent)
 
 
 _FAILURES = {
@@ -176,14 +209,14 @@ _FAILURES = {
 }
 
 
-def _stopping(status: int, message: str, code: str, model: str) -> CheckClaude | None:
+def _stopping(status: int, message: str, codes: str, model: str) -> CheckClaude | None:
     """The error that ends the run, where every further request would meet it too."""
-    if code in _SPEND_LIMITS or (status in (400, 403) and _CREDIT.search(message)):
+    if _SPENT.search(f"{codes} {message}") or (status in (400, 403) and _CREDIT.search(message)):
         return CheckClaude(
             f"Claude refuses further requests: {message}",
             "Add credit or raise the spend limit in Anthropic's console; the next run goes on where this one stopped.",
         )
-    if status == 400 and not _SCHEMA_REFUSED.search(message):  # noqa: PLR2004
+    if status == 400 and not _FORM_REFUSED.search(message):  # noqa: PLR2004
         return None
     known = _STOPPING.get(status)
     return CheckClaude(f"{known[0].format(model=model)}: {message}", known[1]) if known else None
@@ -199,21 +232,30 @@ _STOPPING = {
 
 
 def _message(error: anthropic.APIStatusError) -> str:
-    body = error.body
-    inner = body.get("error") if isinstance(body, dict) else None
-    text = inner.get("message") if isinstance(inner, dict) else None
-    return str(text or "no explanation").strip()[:300]
+    return str(_inner(error).get("message") or "no explanation").strip()[:300]
 
 
-def _code(error: anthropic.APIStatusError) -> str:
-    body = error.body
-    for key in ("error", "details"):
-        body = body.get(key) if isinstance(body, dict) else None
-    return str(body.get("error_code", "")) if isinstance(body, dict) else ""
+def _codes(error: anthropic.APIStatusError) -> str:
+    """Every name that the error gives itself; gateways put the code elsewhere than Anthropic does."""
+    inner = _inner(error)
+    details = inner.get("details")
+    code = details.get("error_code") if isinstance(details, dict) else None
+    return f"{code} {inner.get('type')} {inner.get('code')}"
+
+
+def _inner(error: anthropic.APIStatusError) -> dict[str, Any]:
+    inner = error.body.get("error") if isinstance(error.body, dict) else None
+    return inner if isinstance(inner, dict) else {}
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """The seconds that Claude asks us to wait; HTTP lets it name a date instead."""
+    text = headers.get("retry-after", "")
     try:
-        return max(0.0, float(headers["retry-after"]))
-    except (KeyError, ValueError):
-        return None
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError):
+            return None
+    return None if math.isnan(seconds) else max(0.0, seconds)

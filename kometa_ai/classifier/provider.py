@@ -75,12 +75,19 @@ RETRIED = frozenset({Failure.RATE_LIMITED, Failure.OVERLOADED, Failure.SERVER_ER
 
 
 class RequestFailed(Exception):
-    """One request brought no answer. `retry_after` is in seconds, where the service named it."""
+    """One request brought no answer.
 
-    def __init__(self, failure: Failure, message: str, retry_after: float | None = None) -> None:
+    `retry_after` is in seconds, where the service named it. `may_be_billed` says that the answer may exist all the
+    same and have been lost on its way.
+    """
+
+    def __init__(
+        self, failure: Failure, message: str, retry_after: float | None = None, *, may_be_billed: bool = False
+    ) -> None:
         super().__init__(message)
         self.failure = failure
         self.retry_after = retry_after
+        self.may_be_billed = may_be_billed
 
 
 class Provider(Protocol):
