@@ -143,7 +143,7 @@ def _reply(message: Message) -> Reply:
         "model_context_window_exceeded": Ending.TRUNCATED,
     }
     usage = getattr(message, "usage", None)
-    if message.content is None and usage is None:
+    if getattr(message, "content", None) is None and usage is None:
         raise TypeError("an object without anything of a message")
 
     def used(name: str) -> int:
