@@ -46,8 +46,8 @@ async def run_and_report(
 ) -> RunReport:
     """Do one run and return its report. Raise FixUsage where the options cannot be followed.
 
-    The caller holds the lock of the state folder. Without a `run_id` the run gets one of its own. `notify` is not called for a dry run; the problems it returns are
-    added to the report as warnings, since a failing mail server never fails a run.
+    The caller holds the lock of the state folder. Without a `run_id` the run names itself. `notify` is not called for a
+    dry run; the problems it returns are added to the report as warnings, since a failing mail server never fails a run.
     """
     started = parts.now()
     run_id = run_id or new_run_id(started)
