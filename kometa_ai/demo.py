@@ -92,7 +92,7 @@ def tell(environ: Mapping[str, str]) -> int:
 def _act(stage: Stage, environ: dict[str, str]) -> int:
     out = console()
     who = (
-        "Claude itself judges (CLAUDE_API_KEY is set; this costs a few cents)"
+        "Claude itself judges (CLAUDE_API_KEY is set; this costs about half a dollar)"
         if stage.is_real
         else "a stand-in for Claude judges by keyword matching, no more; prices are what Claude would take"
     )

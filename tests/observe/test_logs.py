@@ -118,10 +118,10 @@ def test_libraries_take_the_same_way(tmp_path: Path) -> None:
     """A line of the standard library's logging looks like ours, bound context included."""
     start(tmp_path)
     with bound_contextvars(run_id="r1"):
-        logging.getLogger("uvicorn.error").warning("%s of %d with hunter2", "one", 2)
+        logging.getLogger("uvicorn").warning("%s of %d with hunter2", "one", 2)
     (line,) = written(tmp_path)
     assert (line["level"], line["event"]) == ("warning", "one of 2 with ********")
-    assert (line["run_id"], line["logger"]) == ("r1", "uvicorn.error")
+    assert (line["run_id"], line["logger"]) == ("r1", "uvicorn")
 
 
 @pytest.mark.parametrize("name", ["httpx2", "httpcore2.connection", "anthropic._base_client"])

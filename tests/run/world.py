@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kometa_ai.core.report import RunReport
+    from kometa_ai.run.options import Observer
 
 FOREVER = 10**9
 
@@ -111,14 +112,18 @@ class World:
         self.truth.setdefault(name, {}).update({f"Movie {number}": confidence for number in numbers})
 
     def run(
-        self, during: Callable[[World], None] | None = None, at: str = "Applying the changes", **options: Any
+        self,
+        during: Callable[[World], None] | None = None,
+        at: str = "Applying the changes",
+        observer: Observer | None = None,
+        **options: Any,
     ) -> RunReport:
         """One run, a day after the last one, with the state read from the disk; `during` happens as a step begins."""
         self.now += timedelta(days=1)
-        between = _Between(self, during, at)
+        between = observer or _Between(self, during, at)
         return asyncio.run(self._run(between, Options(**{"batch_size": self.settings.batch_size, **options})))
 
-    async def _run(self, between: _Between, options: Options) -> RunReport:
+    async def _run(self, between: Observer, options: Options) -> RunReport:
         store = Store.load(self.state_dir)
         async with open_parts(self.settings, store, between) as real:
             parts = msgspec.structs.replace(real, now=lambda: self.now)
