@@ -40,18 +40,20 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     `member` is the outcome at `threshold`, hysteresis included. The hashes name the inputs. `second_look` is `due`
     while a verdict near the threshold has not been looked at again, and `done` when it has; while it is due,
     `standing` says which membership stood before, if one did, for the hysteresis of that second look.
+
+    In JSON everything but these last two is always there: a default that a factory makes is not omitted.
     """
 
     tag: str
     include: bool
     confidence: float
     timestamp: datetime
-    member: bool = False
-    threshold: float = 0.7
+    member: bool = msgspec.field(default_factory=bool)
+    threshold: float = msgspec.field(default_factory=lambda: 0.7)
     metadata_hash: str
     prompt_hash: str
-    model: str = ""
-    reasoning: str = ""
+    model: str = msgspec.field(default_factory=str)
+    reasoning: str = msgspec.field(default_factory=str)
     second_look: Literal["none", "due", "done"] = "none"
     standing: bool | None = None
 
@@ -109,17 +111,18 @@ class Remembered(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What is remembered of one movie, whatever Radarr calls it today.
 
     `facts_hash` is the metadata hash without credits: while it stays, known credits stay. `metadata_hash` is the hash
-    with them, as last seen. `credits` is None until Radarr was asked; an empty one is an answer too.
+    with them, as last seen. `credits` is None until Radarr was asked; an empty one is an answer too. `gone_since` is
+    the day of the first library read without the movie.
     """
 
     title: str = ""
     year: int = 0
-    metadata_hash: str = ""
+    metadata_hash: str = msgspec.field(default_factory=str)
     facts_hash: str = ""
     credits: Credits | None = None
     last_seen: date | None = None
-    failures: int = 0
-    collections: dict[Slug, Decision] = {}
+    gone_since: date | None = None
+    collections: dict[Slug, Decision] = msgspec.field(default_factory=lambda: {})  # noqa: PIE807 - dict is omitted
 
 
 Memory = Mapping[TmdbId, Remembered]

@@ -17,7 +17,7 @@ ERRORS_KEPT = 20
 RUNS_KEPT = 100
 
 
-class CollectionStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class CollectionStatus(msgspec.Struct, frozen=True, kw_only=True):
     """How far a collection has come.
 
     `block_hash` is that of the block as last carried out; `block_change_open` stays true from an edit of the block
@@ -48,7 +48,7 @@ class LibrarySeen(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
-class RunSummary(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     """One finished run."""
 
     run_id: str
@@ -67,7 +67,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     collection_cost_usd: dict[str, float] = {}
 
 
-class ErrorSeen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ErrorSeen(msgspec.Struct, frozen=True, kw_only=True):
     """One error, as it was reported."""
 
     at: datetime
@@ -101,7 +101,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     decisions: dict[str, Remembered] = {}
 
 
-# One class for each kind of journal line. Replaying a line twice must do no harm beyond its number.
+# One class for each kind of journal line. Reading lines twice, in their order, must do no harm.
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="judged"):

@@ -6,10 +6,10 @@ good snapshot plus the journal's lines that it does not hold yet, so that a chec
 
 from __future__ import annotations
 
-import contextlib
-import re
+import json
+import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, TypeVar, assert_never
 
 import msgspec
 import structlog
@@ -17,9 +17,9 @@ import structlog
 from kometa_ai.__version__ import __version__
 from kometa_ai.core.decision import Memory, Remembered
 from kometa_ai.core.movie import TmdbId
-from kometa_ai.core.problem import Problem
 from kometa_ai.errors import RepairState
 from kometa_ai.state import files
+from kometa_ai.state.loading import JOURNAL, SNAPSHOT, Found, journals, read
 from kometa_ai.state.schema import (
     CHANGES_KEPT,
     ERRORS_KEPT,
@@ -41,60 +41,77 @@ from kometa_ai.state.schema import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
-SNAPSHOT = "kometa_state.json"
-JOURNAL = "kometa_state.journal"
+    from kometa_ai.core.problem import Problem
+
 GRACE = timedelta(days=30)
 """A movie that has left the library is remembered this long."""
 
+JOURNAL_LIMIT = 64 << 20
+"""Bytes of journal after which a snapshot is taken in the middle of a run, so that loading stays quick."""
+
+WAITS = (0.1, 0.2, 0.4)
+"""Seconds between the tries to write; short, since the run stands still meanwhile."""
+
 _log = structlog.get_logger()
-_ENCODER = msgspec.json.Encoder(order=None)
-_KEY = re.compile(r"movie:\d+")
-_SNAPSHOT = msgspec.json.Decoder(Snapshot)
+T = TypeVar("T")
+_ENCODER = msgspec.json.Encoder()
 _LINE = msgspec.json.Decoder(Line)
-
-
-class _Version(msgspec.Struct):
-    state_format_version: int
 
 
 class Store:
     """The state of one folder. `alerts` tells what was wrong with it when it was loaded."""
 
-    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
-        self._read_only = read_only
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        read_only: bool = False,
+        journal_limit: int = JOURNAL_LIMIT,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.folder = folder
         self.path = folder / SNAPSHOT
         self.journal_path = folder / JOURNAL
         self.alerts: list[Problem] = []
+        self._read_only = read_only
+        self._journal_limit = journal_limit
+        self._sleep = sleep
+        # After a failure each write gets one try until one succeeds, so that a full disk does not cost a second a line.
+        self._doubtful = False
+        self._unwritten: list[bytes] = []
         self._state = Snapshot(version=__version__)
         self._movies: dict[TmdbId, Remembered] = {}
 
     @classmethod
-    def load(cls, folder: Path, *, read_only: bool = False) -> Store:
+    def load(
+        cls,
+        folder: Path,
+        *,
+        read_only: bool = False,
+        journal_limit: int = JOURNAL_LIMIT,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> Store:
         """Read a folder's state; an empty folder is a fresh one.
 
         Whoever does not hold the folder's lock loads it `read_only`: then nothing is mended or written, and what is
         recorded lives in memory alone.
 
         A damaged snapshot is set aside and the newest good backup takes its place. Raise RepairState where the state
-        is newer than this program, or cannot be read at all.
+        is newer than this program, or cannot be read at all; then nothing was touched.
         """
-        store = cls(folder, read_only=read_only)
+        store = cls(folder, read_only=read_only, journal_limit=journal_limit, sleep=sleep)
         try:
-            store._state = store._newest_good()
-            store._movies = {_number(key): movie for key, movie in store._state.decisions.items()}
-            store._state.decisions = {}
-            store._state.state_format_version = FORMAT_VERSION
-            for line in store._journal_lines():
-                store._apply(line.data)
-                store._state.journal_entry = line.n
+            found = read(folder)
+            if not read_only:
+                store._mend(found)
         except OSError as error:
             raise RepairState(
                 f"The state {str(store.path)!r} cannot be read: {error.strerror}.", "Check STATE_DIR and its rights."
             ) from error
+        store._take_over(found)
         return store
 
     # Queries
@@ -120,44 +137,65 @@ class Store:
 
         Raise RepairState where it cannot be written; what was recorded is kept in memory all the same.
         """
-        lines = []
         for entry in entries:
             self._state.journal_entry += 1
             # Written down before it is applied: applying joins a described movie to its decisions.
-            lines.append(_ENCODER.encode(Line(n=self._state.journal_entry, data=entry)))
-            self._apply(entry)
-        if not lines or self._read_only:
+            line, sane = _written(self._state.journal_entry, entry)
+            self._unwritten.append(line)
+            self._apply(sane)
+        if self._read_only:
+            self._unwritten.clear()
+        if not self._unwritten:
             return
         try:
-            files.append(self.journal_path, b"\n".join(lines) + b"\n")
+            size = self._patiently(lambda: files.append(self.journal_path, b"".join(self._unwritten)))
         except OSError as error:
+            # The lines wait for the next try, so that the journal has no gap.
             raise RepairState(
                 f"The journal {str(self.journal_path)!r} cannot be written: {error.strerror}.",
                 "Free some space or mend the rights of STATE_DIR; what was learned in this run may be asked again.",
             ) from error
+        self._unwritten.clear()
+        if size > self._journal_limit:
+            self._shorten_journal(size)
 
     def seen(self, movies: Iterable[TmdbId], now: datetime) -> None:
-        """Note that these movies are in the library; it lasts with the next snapshot."""
-        today = now.date()
-        for tmdb_id in movies:
-            if (movie := self._movies.get(tmdb_id)) is not None:
-                movie.last_seen = today
+        """Note that the library holds these movies and no others; it lasts with the next snapshot.
+
+        Movies that have been away for longer than the grace are forgotten. No movies at all are no library.
+        """
+        today, here = now.date(), set(movies)
+        if not here:
+            return
+        for tmdb_id, movie in list(self._movies.items()):
+            if tmdb_id in here:
+                movie.last_seen, movie.gone_since = today, None
+            elif movie.gone_since is None:
+                # Counted from the first look without it, not from the last with it: we may have been off for months.
+                movie.gone_since = today
+            elif today - movie.gone_since > GRACE:
+                del self._movies[tmdb_id]
 
     def save(self, now: datetime) -> None:
-        """Write the snapshot, keep the one before it as a backup, and begin a new journal."""
-        self._state.last_update = now
+        """Write the snapshot, keep the one before it as a backup, and begin a new journal.
+
+        Raise RepairState where it cannot be written; the one before and the journal are as they were then.
+        """
+        self._state.last_update = now.astimezone(UTC)
         self._state.version = __version__
-        self._forget_departed(now)
+        if self._read_only:
+            return
         try:
             content = _ENCODER.encode(self._snapshot())
-            files.replace(self.path, content, keep=True)
+            self._patiently(lambda: files.replace(self.path, content, keep=True))
             # Lines that the snapshot holds are skipped by their number, should this be cut short here.
-            self.journal_path.unlink(missing_ok=True)
+            self._patiently(self._begin_journal)
         except OSError as error:
             raise RepairState(
                 f"The state {str(self.path)!r} cannot be written: {error.strerror}.",
                 "Free some space or mend the rights of STATE_DIR. Nothing is lost: the journal holds what is new.",
             ) from error
+        self._unwritten.clear()
 
     # Inside
 
@@ -165,17 +203,60 @@ class Store:
         decisions = {f"movie:{tmdb_id}": movie for tmdb_id, movie in self._movies.items()}
         return msgspec.structs.replace(self._state, decisions=decisions)
 
-    def _forget_departed(self, now: datetime) -> None:
-        oldest = (now - GRACE).date()
-        departed = [
-            tmdb_id
-            for tmdb_id, movie in self._movies.items()
-            if movie.last_seen is not None and movie.last_seen < oldest
-        ]
-        for tmdb_id in departed:
-            del self._movies[tmdb_id]
+    def _begin_journal(self) -> None:
+        present, before = journals(self.folder)
+        if present.exists():
+            present.replace(before)
 
-    def _apply(self, entry: Entry) -> None:  # noqa: C901 - one flat case for each kind of line
+    def _shorten_journal(self, size: int) -> None:
+        try:
+            self.save(datetime.now(UTC).replace(microsecond=0))
+        except RepairState as error:
+            self._journal_limit = 2 * size
+            _log.warning("state.snapshot_failed", why=error.message)
+
+    def _patiently(self, write: Callable[[], T]) -> T:
+        for wait in () if self._doubtful else WAITS:
+            try:
+                return write()
+            except OSError as error:
+                _log.warning("state.write_failed", why=str(error), seconds=wait)
+                self._sleep(wait)
+        self._doubtful = True
+        done = write()
+        self._doubtful = False
+        return done
+
+    def _mend(self, found: Found) -> None:
+        """Set aside what is damaged, and leave a journal that can be added to."""
+        when = f"{datetime.now(UTC):%Y%m%dT%H%M%S}"
+        if found.damaged is not None:
+            files.set_aside(found.damaged, f"damaged-{when}")
+        if found.foreign:
+            files.set_aside(self.journal_path, f"older-{when}")
+        elif found.spoilt or found.older:
+            if found.spoilt:
+                damaged = self.journal_path.read_bytes()
+                files.replace(self.journal_path.with_name(f"{JOURNAL}.damaged-{when}"), damaged)
+            # All of it in one, since the next snapshot begins a new one and keeps only this.
+            files.replace(self.journal_path, b"".join(_ENCODER.encode(line) + b"\n" for line in found.lines))
+        elif found.torn:
+            with self.journal_path.open("r+b") as file:
+                file.truncate(found.whole)
+
+    def _take_over(self, found: Found) -> None:
+        self._state = found.snapshot
+        self._state.state_format_version = FORMAT_VERSION
+        self._movies = {_number(key): movie for key, movie in self._state.decisions.items()}
+        self._state.decisions = {}
+        for line in found.lines:
+            self._apply(line.data)
+            self._state.journal_entry = max(self._state.journal_entry, line.n)
+        self.alerts = found.alerts
+        for alert in found.alerts:
+            _log.warning("state.alert", what=alert.what)
+
+    def _apply(self, entry: Entry) -> None:
         state = self._state
         match entry:
             case Judged():
@@ -188,18 +269,10 @@ class Store:
                 state.collections[entry.slug] = entry.status
             case CollectionForgotten():
                 state.collections.pop(entry.slug, None)
-            case Tagged():
-                state.tag_changes = [*state.tag_changes, entry.change][-CHANGES_KEPT:]
             case LibraryRead():
                 state.library = entry.library
-            case ErrorMet():
-                kind = entry.error.source or "other"
-                state.errors.counters[kind] = state.errors.counters.get(kind, 0) + 1
-                state.errors.last = [*state.errors.last, entry.error][-ERRORS_KEPT:]
-            case RunEnded():
-                state.runs = [*state.runs, entry.run][-RUNS_KEPT:]
-                if entry.run.exit_code == 0 and not entry.run.dry_run:
-                    state.last_successful_run = entry.run.finished
+            case Tagged() | ErrorMet() | RunEnded():
+                self._apply_event(entry)
             case Pinned():
                 self._release(entry.pin.tmdb_id, entry.pin.slug)
                 state.pins.append(entry.pin)
@@ -207,6 +280,24 @@ class Store:
                 self._release(entry.tmdb_id, entry.slug)
             case _:
                 assert_never(entry)
+
+    def _apply_event(self, entry: Tagged | ErrorMet | RunEnded) -> None:
+        """Add to what is counted and listed, unless it is there: a line may be read twice."""
+        state = self._state
+        match entry:
+            case Tagged():
+                if entry.change not in state.tag_changes:
+                    state.tag_changes = [*state.tag_changes, entry.change][-CHANGES_KEPT:]
+            case ErrorMet():
+                if entry.error not in state.errors.last:
+                    kind = entry.error.source or "other"
+                    state.errors.counters[kind] = state.errors.counters.get(kind, 0) + 1
+                    state.errors.last = [*state.errors.last, entry.error][-ERRORS_KEPT:]
+            case RunEnded():
+                others = [run for run in state.runs if run.run_id != entry.run.run_id]
+                state.runs = [*others, entry.run][-RUNS_KEPT:]
+                if entry.run.exit_code == 0 and not entry.run.dry_run:
+                    state.last_successful_run = entry.run.finished
 
     def _movie(self, tmdb_id: TmdbId) -> Remembered:
         if tmdb_id not in self._movies:
@@ -216,98 +307,38 @@ class Store:
     def _release(self, tmdb_id: int, slug: str) -> None:
         self._state.pins = [pin for pin in self._state.pins if (pin.tmdb_id, pin.slug) != (tmdb_id, slug)]
 
-    def _newest_good(self) -> Snapshot:
-        damaged = ""
-        for place in (self.path, *files.backups(self.path)):
-            if not place.exists():
-                continue
-            try:
-                snapshot = _read(place)
-            except msgspec.MsgspecError as error:
-                damaged = damaged or f"{place.name} is damaged ({error})"
-                if place == self.path:
-                    self._set_aside(place)
-                continue
-            if place != self.path:
-                self._alert(f"{damaged or f'{self.path.name} is missing'}; restored from {place.name}.")
-            return snapshot
-        if damaged:
-            self._alert(f"{damaged} and there is no good backup: starting with an empty state.")
-        return Snapshot(version=__version__)
-
-    def _set_aside(self, place: Path) -> None:
-        if self._read_only:
-            return
-        with contextlib.suppress(OSError):
-            place.replace(place.with_name(f"{place.name}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S}"))
-
-    def _alert(self, what: str) -> None:
-        _log.warning("state.alert", what=what)
-        self.alerts.append(
-            Problem(what=what, remedy="Look at STATE_DIR; the damaged file is kept there.", source="state")
-        )
-
-    def _journal_lines(self) -> Iterator[Line]:
-        if not self.journal_path.exists():
-            return
-        last = self._state.journal_entry
-        raw = self.journal_path.read_bytes()
-        if raw and not raw.endswith(b"\n"):
-            # A power cut tore the last line: what it said was never confirmed. Cut it off, or the next would join it.
-            raw = raw[: raw.rfind(b"\n") + 1]
-            if not self._read_only:
-                self._truncate_journal(len(raw))
-        yield from _lines_after(last, raw.splitlines(), self._alert)
-
-    def _truncate_journal(self, length: int) -> None:
-        with contextlib.suppress(OSError), self.journal_path.open("r+b") as file:
-            file.truncate(length)
-
 
 def reset(folder: Path, now: datetime) -> Path | None:
-    """Start fresh, whatever is there: a damaged or newer state too. Return where the old one is kept."""
-    kept = folder / f"{SNAPSHOT}.reset-{now:%Y%m%dT%H%M%S}"
+    """Start fresh, whatever is there: a damaged or newer state too. Return where the old one is kept.
+
+    Its backups and journals are set aside with it: they must neither restore it nor mix with what comes.
+    """
+    path = folder / SNAPSHOT
     try:
-        had_state = (folder / SNAPSHOT).exists()
-        if had_state:
-            (folder / SNAPSHOT).replace(kept)
-        if (folder / JOURNAL).exists():
-            (folder / JOURNAL).replace(folder / f"{JOURNAL}.reset-{now:%Y%m%dT%H%M%S}")
-        # An empty snapshot, not none: where it is missing, loading restores a backup.
-        files.replace(folder / SNAPSHOT, _ENCODER.encode(Snapshot(version=__version__, last_update=now)))
+        # The snapshot last: until then the old state is the state, whenever this is cut short.
+        kept = [
+            files.set_aside(place, f"reset-{now:%Y%m%dT%H%M%S}")
+            for place in (*files.backups(path), *journals(folder), path)
+            if place.exists()
+        ]
+        files.replace(path, _ENCODER.encode(Snapshot(version=__version__, last_update=now.astimezone(UTC))))
     except OSError as error:
         raise RepairState(
             f"The state in {str(folder)!r} cannot be written: {error.strerror}.", "Check STATE_DIR and its rights."
         ) from error
-    return kept if had_state else None
+    return kept[-1] if kept else None
 
 
-def _lines_after(last: int, raw: Iterable[bytes], alert: Callable[[str], None]) -> Iterator[Line]:
-    bad = 0
-    for text in raw:
-        try:
-            line = _LINE.decode(text)
-        except msgspec.MsgspecError:
-            bad += 1
-            continue
-        if line.n > last:
-            yield line
-    if bad:
-        alert(f"{bad} lines of the journal are damaged and were passed over.")
-
-
-def _read(place: Path) -> Snapshot:
-    content = place.read_bytes()
-    found = msgspec.json.decode(content, type=_Version).state_format_version
-    if found > FORMAT_VERSION:
-        raise RepairState(
-            f"The state {str(place)!r} has format {found}, this program knows {FORMAT_VERSION}.",
-            "Start the newer version of Kometa-AI again, or keep the file elsewhere and start fresh.",
-        )
-    snapshot = _SNAPSHOT.decode(content)
-    if not all(_KEY.fullmatch(key) for key in snapshot.decisions):
-        raise msgspec.ValidationError("decisions must be keyed movie:<TMDb id>")
-    return snapshot
+def _written(number: int, entry: Entry) -> tuple[bytes, Entry]:
+    """A line of the journal, and the entry as it will be read back."""
+    line = Line(n=number, data=entry)
+    try:
+        return _ENCODER.encode(line) + b"\n", entry
+    except UnicodeEncodeError:
+        # Half a surrogate pair, which JSON can carry and UTF-8 cannot: one odd reason must not end a run.
+        text = json.dumps(msgspec.to_builtins(line), ensure_ascii=False).encode("utf-8", "replace")
+        line = _LINE.decode(text)
+        return _ENCODER.encode(line) + b"\n", line.data
 
 
 def _number(key: str) -> TmdbId:

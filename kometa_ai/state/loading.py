@@ -1,0 +1,193 @@
+"""Read what is on the disk: the newest good snapshot, and the journal's lines that it does not hold. Changes nothing.
+
+After a snapshot the journal goes on in a new file and the old one is kept as `.bak1`. So the newest backup, the old
+journal and the present one are together everything that was ever known, should the snapshot be damaged.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from kometa_ai.__version__ import __version__
+from kometa_ai.core.problem import Problem
+from kometa_ai.errors import RepairState
+from kometa_ai.state import files
+from kometa_ai.state.schema import FORMAT_VERSION, Line, Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+SNAPSHOT = "kometa_state.json"
+JOURNAL = "kometa_state.journal"
+
+_READINGS = 3
+# Text that is no UTF-8 comes as Python's own error.
+_DAMAGE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_KEY = re.compile(r"movie:[0-9]{1,10}")
+_SNAPSHOT = msgspec.json.Decoder(Snapshot)
+_LINE = msgspec.json.Decoder(Line)
+
+
+class Found(msgspec.Struct, kw_only=True):
+    """What was read, and what has to be mended before anything is written.
+
+    `alerts` tells what was wrong, `damaged` which file is to be set aside. Of the present journal `whole` says how many
+    bytes come before a `torn` last line, `spoilt` whether there are damaged lines, `foreign` whether it belongs to an
+    older state than this one, `older` whether some of `lines` are from the journal before it.
+    """
+
+    snapshot: Snapshot
+    lines: list[Line]
+    alerts: list[Problem]
+    damaged: Path | None
+    whole: int
+    torn: bool
+    spoilt: bool
+    foreign: bool
+    older: bool
+
+
+def journals(folder: Path) -> tuple[Path, Path]:
+    """The places of the present journal and of the one before it."""
+    journal = folder / JOURNAL
+    return journal, files.backups(journal)[0]
+
+
+def read(folder: Path) -> Found:
+    """Read a folder's state. Raise RepairState where it is newer than this program, or OSError."""
+    # Who reads without the lock may meet a save: an old snapshot and a new journal would miss what is between them.
+    for _ in range(_READINGS):
+        before = _stamp(folder / SNAPSHOT)
+        found = _read(folder)
+        if _stamp(folder / SNAPSHOT) == before:
+            break
+    return found
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def _read(folder: Path) -> Found:
+    path = folder / SNAPSHOT
+    snapshot, source, why = _newest_good(path)
+    known = snapshot.journal_entry
+    present, before = map(_Reading, journals(folder))
+    lines = [] if source == path else before.after(known)
+    is_older_used = bool(lines)
+    # What stands behind a newer line was written after it, whatever its number says.
+    lines += present.after(0 if lines else known)
+    foreign = source == path and not lines and 0 < present.last < known
+    alerts = []
+    if why and source is not None:
+        alerts.append(_alert(f"{why}; restored from {source.name} and the journal."))
+    elif (why or is_older_used) and lines and lines[0].n == 1:
+        alerts.append(_alert(f"{why or f'{path.name} is missing'}, without a good backup; rebuilt from the journal."))
+    elif why:
+        alerts.append(_alert(f"{why}, and there is no good backup: starting with an empty state."))
+    elif lines and lines[0].n > known + 1:
+        alerts.append(_alert(f"{lines[0].n - known - 1} entries between the state and its journal are missing."))
+    if foreign:
+        alerts.append(_alert("The journal is older than the state: it is set aside."))
+    if bad := present.bad + (before.bad if source != path else 0):
+        alerts.append(_alert(f"{bad} lines of the journal are damaged and were passed over."))
+    return Found(
+        snapshot=snapshot,
+        lines=lines,
+        alerts=alerts,
+        damaged=path if why and path.exists() else None,
+        whole=present.whole,
+        torn=present.torn,
+        spoilt=present.bad > 0,
+        foreign=foreign,
+        older=is_older_used,
+    )
+
+
+def _alert(what: str) -> Problem:
+    remedy = "Look at STATE_DIR; what was damaged is kept there. What is missing will be asked again."
+    return Problem(what=what, remedy=remedy, source="state")
+
+
+def _newest_good(path: Path) -> tuple[Snapshot, Path | None, str]:
+    """The newest good snapshot, where it is (None: it is a fresh one), and what is wrong with `path`."""
+    why = ""
+    for place in (path, *files.backups(path)):
+        try:
+            snapshot = _decode(place)
+        except FileNotFoundError:
+            continue
+        except (*_DAMAGE, IsADirectoryError) as error:
+            if place == path:
+                why = f"{path.name} is damaged ({error})"
+            continue
+        except OSError:
+            # A snapshot that may not be read is for the operator to mend: it is the newest. Of backups there are more.
+            if place == path:
+                raise
+            continue
+        return snapshot, place, "" if place == path else why or f"{path.name} is missing"
+    return Snapshot(version=__version__), None, why
+
+
+def _decode(place: Path) -> Snapshot:
+    content = place.read_bytes()
+    # msgspec does not look into what it skips: a flipped bit in a field's name would only lose the field.
+    content.decode()
+    version = msgspec.json.decode(content, type=_Version).state_format_version
+    if version > FORMAT_VERSION:
+        raise RepairState(
+            f"The state {str(place)!r} has format {version}, this program knows {FORMAT_VERSION}.",
+            "Start the newer version of Kometa-AI again, or keep the file elsewhere and start fresh.",
+        )
+    snapshot = _SNAPSHOT.decode(content)
+    if not all(map(_KEY.fullmatch, snapshot.decisions)):
+        raise msgspec.ValidationError("decisions must be keyed movie:<TMDb id>")
+    return snapshot
+
+
+class _Version(msgspec.Struct):
+    state_format_version: int
+
+
+class _Reading:
+    """One reading of a journal: its good lines, how many are damaged, and where a torn last line begins."""
+
+    def __init__(self, path: Path) -> None:
+        self._lines: list[Line] = []
+        self.bad = 0
+        self.torn = False
+        self.whole = 0
+        try:
+            with path.open("rb") as file:
+                self._read(file)
+        except FileNotFoundError:
+            pass
+        self.last = max((line.n for line in self._lines), default=0)
+
+    def _read(self, file: Iterable[bytes]) -> None:
+        for text in file:
+            if not text.endswith(b"\n"):
+                # A power cut tore it: what it said was never confirmed.
+                self.torn = True
+                return
+            self.whole += len(text)
+            try:
+                self._lines.append(_LINE.decode(text.decode()))
+            except _DAMAGE:
+                self.bad += 1
+
+    def after(self, number: int) -> list[Line]:
+        """The lines that come after an entry: from the first with a higher number on."""
+        for position, line in enumerate(self._lines):
+            if line.n > number:
+                return self._lines[position:]
+        return []
