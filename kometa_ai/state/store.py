@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.problem import Problem
 
+__all__ = ["GRACE", "JOURNAL", "JOURNAL_LIMIT", "SNAPSHOT", "WAITS", "Store", "reset"]
+
 GRACE = timedelta(days=30)
 """A movie that has left the library is remembered this long."""
 
