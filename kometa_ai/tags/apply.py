@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import structlog
 
+from kometa_ai.core.naming import Label
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import CheckRadarr
 from kometa_ai.radarr.failures import EditStopped, TagUnavailable
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.changes import Change
     from kometa_ai.core.movie import RadarrId
-    from kometa_ai.core.naming import Label
     from kometa_ai.radarr.client import Radarr
     from kometa_ai.radarr.edits import EditResult
     from kometa_ai.radarr.wire import TagId
@@ -32,8 +33,29 @@ class Applied:
     def __init__(self) -> None:
         self.done: list[Change] = []
         self.failed: list[Change] = []
-        self.problems: list[Problem] = []
         self.stopped: CheckRadarr | None = None
+        self._problems: dict[tuple[Label, str], Problem] = {}
+
+    @property
+    def problems(self) -> list[Problem]:
+        """One problem for each collection and cause, however many calls met it."""
+        return list(self._problems.values())
+
+    def fail(self, changes: Iterable[Change], what: str, remedy: str = "The next run tries again.") -> None:
+        """Note changes that were not made, and why."""
+        for change in changes:
+            self.failed.append(change)
+            key = change.label, what
+            problem = self._problems.get(key) or Problem(
+                source="Radarr", what=f"{change.label}: {what}", remedy=remedy, collection=change.slug
+            )
+            self._problems[key] = msgspec.structs.replace(problem, movies=(*problem.movies, str(change.movie)))
+
+    def stop(self, error: CheckRadarr, left: Sequence[Edit]) -> None:
+        """Note that Radarr takes nothing more."""
+        self.stopped = error
+        self.failed += [change for edit in left for change in edit.changes]
+        self._problems[Label(""), error.message] = Problem(source="Radarr", what=error.message, remedy=error.remedy)
 
 
 async def apply_changes(
@@ -48,38 +70,62 @@ async def apply_changes(
     that fails does not stop the others; Radarr becoming unusable does.
     """
     applied = Applied()
-    known = dict(tags)
+    book = _Tags(radarr, tags)
     edits = group(changes, MOVIES_A_CALL)
-    for number, edit in enumerate(edits):
+    for number, planned in enumerate(edits):
+        edit = planned
         try:
-            result = await radarr.edit_tags(
-                [movie.radarr_id for movie in edit.movies],
-                await _ids(radarr, edit, known),
-                operation=edit.operation,
-            )
-        except TagUnavailable as error:
-            applied.failed += edit.changes
-            applied.problems.append(_problem(str(error), edit.changes))
-            continue
+            await book.find(edit)
+            edit = _without(edit, book.unavailable, applied)
+            if not edit.labels:
+                continue
+            movies = [movie.radarr_id for movie in edit.movies]
+            result = await radarr.edit_tags(movies, book.ids(edit), operation=edit.operation)
         except EditStopped as error:
             _account(applied, edit, error.result, on_done)
-            _stop(applied, error, edits[number + 1 :])
+            applied.stop(error, edits[number + 1 :])
             break
         except CheckRadarr as error:
-            _stop(applied, error, edits[number:])
+            applied.stop(error, [edit, *edits[number + 1 :]])
             break
         _account(applied, edit, result, on_done)
     return applied
 
 
-async def _ids(radarr: Radarr, edit: Edit, known: dict[Label, tuple[TagId, ...]]) -> list[TagId]:
-    ids: list[TagId] = []
-    for label in edit.labels:
-        if label not in known:
-            known[label] = (await radarr.create_tag(label),)
+class _Tags:
+    """The ids of tags, made where they are missing, and why some cannot be made."""
+
+    def __init__(self, radarr: Radarr, known: Mapping[Label, tuple[TagId, ...]]) -> None:
+        self._radarr = radarr
+        self._known = dict(known)
+        self.unavailable: dict[Label, str] = {}
+
+    async def find(self, edit: Edit) -> None:
+        """Make the tags of an edit that are missing; one that could not be made is not tried again."""
+        for label in edit.labels:
+            if label in self._known or label in self.unavailable:
+                continue
+            try:
+                self._known[label] = (await self._radarr.create_tag(label),)
+            except TagUnavailable as error:
+                self.unavailable[label] = str(error)
+
+    def ids(self, edit: Edit) -> list[TagId]:
+        """The ids of an edit's tags."""
         # Twins that differ in case exist in hand-edited databases: one is written, all are taken off.
-        ids += known[label] if edit.operation == "remove" else known[label][:1]
-    return ids
+        twins = None if edit.operation == "remove" else 1
+        return [tag for label in edit.labels for tag in self._known[label][:twins]]
+
+
+def _without(edit: Edit, unavailable: Mapping[Label, str], applied: Applied) -> Edit:
+    """The part of an edit that can be made; the rest is noted."""
+    for label in unavailable.keys() & set(edit.labels):
+        applied.fail([change for change in edit.changes if change.label == label], unavailable[label])
+    return Edit(
+        edit.operation,
+        tuple(label for label in edit.labels if label not in unavailable),
+        tuple(change for change in edit.changes if change.label not in unavailable),
+    )
 
 
 def _account(applied: Applied, edit: Edit, result: EditResult, on_done: Callable[[Sequence[Change]], None]) -> None:
@@ -93,18 +139,12 @@ def _account(applied: Applied, edit: Edit, result: EditResult, on_done: Callable
             tag=change.label,
         )
     on_done(done)
-    if contested := _of(edit, result.contested):
-        applied.failed += contested
-        applied.problems.append(
-            _problem(
-                "one of Radarr's auto-tagging rules undid the change at once.",
-                contested,
-                "Take the tag out of that rule (Radarr: Settings, Tags, Auto Tagging).",
-            )
-        )
-    if failed := _of(edit, result.failed):
-        applied.failed += failed
-        applied.problems.append(_problem(" ".join(result.problems) or "Radarr did not confirm the change.", failed))
+    applied.fail(
+        _of(edit, result.contested),
+        "one of Radarr's auto-tagging rules undid the change at once.",
+        "Take the tag out of that rule (Radarr: Settings, Tags, Auto Tagging).",
+    )
+    applied.fail(_of(edit, result.failed), " ".join(result.problems) or "Radarr did not confirm the change.")
     if vanished := _of(edit, result.vanished):
         _log.info("movie.vanished", movies=[str(change.movie) for change in vanished])
 
@@ -112,19 +152,3 @@ def _account(applied: Applied, edit: Edit, result: EditResult, on_done: Callable
 def _of(edit: Edit, ids: Iterable[RadarrId]) -> list[Change]:
     wanted = set(ids)
     return [change for change in edit.changes if change.movie.radarr_id in wanted]
-
-
-def _stop(applied: Applied, error: CheckRadarr, left: Sequence[Edit]) -> None:
-    applied.stopped = error
-    applied.failed += [change for edit in left for change in edit.changes]
-    applied.problems.append(Problem(source="Radarr", what=error.message, remedy=error.remedy))
-
-
-def _problem(what: str, changes: Sequence[Change], remedy: str = "The next run tries again.") -> Problem:
-    return Problem(
-        source="Radarr",
-        what=f"{changes[0].label}: {what}",
-        remedy=remedy,
-        collection=changes[0].slug,
-        movies=tuple(dict.fromkeys(str(change.movie) for change in changes)),
-    )

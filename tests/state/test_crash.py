@@ -96,7 +96,7 @@ def test_killed_while_it_records(tmp_path: Path) -> None:
 
 
 def test_full_disk(tmp_path: Path) -> None:
-    """A disk too full for the next line: all that was confirmed is whole, and once it is freed all goes on from there."""
+    """A disk too full for the next line: all that was confirmed is whole, and once freed all goes on from there."""
     _lived(tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     code, out, err = run(

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kometa_ai.core.changes import Change, TagPlan
+from kometa_ai.core.movie import TmdbId
+from kometa_ai.core.naming import Label, Slug
+from kometa_ai.decisions.policy import Membership
+from kometa_ai.tags.plan import Brake, group, plan_tags
+from tests.decisions.making import movie, named
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kometa_ai.core.movie import Movie
+
+NAMES = ("Noir", "Heist", "Crime")
+COLLECTIONS = [named(name) for name in NAMES]
+MANAGED = {collection.label for collection in COLLECTIONS}
+# Ours, other people's, hand-made ones with our prefix, and one that only begins like ours.
+LABELS = ["kai-noir", "kai-heist", "kai-crime", "kai-by-hand", "kai-noir-2", "favourites", "4k"]
+OFF = Brake(100, frozenset())
+
+_ids = st.integers(1, 12)
+_sets = st.frozensets(_ids.map(TmdbId))
+_memberships = st.fixed_dictionaries(
+    {Slug(name.lower()): st.builds(Membership, members=_sets, undecided=_sets) for name in NAMES}
+)
+_movies = st.dictionaries(_ids, st.frozensets(st.sampled_from(LABELS))).map(
+    lambda found: [movie(tmdb_id, *labels) for tmdb_id, labels in found.items()]
+)
+_brakes = st.builds(Brake, st.integers(0, 100), st.frozensets(st.sampled_from(["noir", "heist"]).map(Slug)))
+
+
+def _carried_out(movies: Iterable[Movie], changes: Iterable[Change]) -> list[Movie]:
+    labels = {found.tmdb_id: set(found.labels) for found in movies}
+    for change in changes:
+        of_movie = labels[change.movie.tmdb_id]
+        assert (change.label in of_movie) is (change.operation == "remove")
+        (of_movie.add if change.operation == "add" else of_movie.remove)(change.label)
+    return [msgspec.structs.replace(found, labels=frozenset(labels[found.tmdb_id])) for found in movies]
+
+
+@given(_memberships, _movies, _sets, _brakes)
+def test_plan_carried_out_leaves_nothing_to_do(
+    memberships: dict[Slug, Membership], movies: list[Movie], judged: frozenset[TmdbId], brake: Brake
+) -> None:
+    """Carrying a plan out and planning again changes nothing, whatever the brake; held-back removals stay held back."""
+    plan = plan_tags(COLLECTIONS, memberships, movies, judged, brake)
+    after = _carried_out(movies, plan.changes)
+    assert plan_tags(COLLECTIONS, memberships, after, judged, OFF).changes == tuple(
+        msgspec.structs.replace(change, movie=next(m for m in after if m.tmdb_id == change.movie.tmdb_id))
+        for change in plan.held_back
+    )
+
+
+@given(_memberships, _movies, _sets, _brakes)
+def test_only_labels_of_the_collections_are_touched(
+    memberships: dict[Slug, Membership], movies: list[Movie], judged: frozenset[TmdbId], brake: Brake
+) -> None:
+    """Other labels stay, hand-made ones with the prefix included."""
+    plan = plan_tags(COLLECTIONS[:2], memberships, movies, judged, brake)
+    assert {change.label for change in (*plan.changes, *plan.held_back)} <= {"kai-noir", "kai-heist"}
+    after = _carried_out(movies, plan.changes)
+    for before, now in zip(movies, after, strict=True):
+        assert before.labels - {"kai-noir", "kai-heist"} == now.labels - {"kai-noir", "kai-heist"}
+
+
+@given(_memberships, _movies, _sets)
+def test_decided_movies_are_as_decided_and_others_as_they_were(
+    memberships: dict[Slug, Membership], movies: list[Movie], judged: frozenset[TmdbId]
+) -> None:
+    """Who is decided has the tag just if it belongs; who is undecided, or was not there when judged, never changes."""
+    plan = plan_tags(COLLECTIONS, memberships, movies, judged, OFF)
+    for before, now in zip(movies, _carried_out(movies, plan.changes), strict=True):
+        for collection in COLLECTIONS:
+            membership = memberships[collection.slug]
+            tmdb_id = before.tmdb_id
+            is_decided = tmdb_id in judged and tmdb_id not in membership.undecided
+            wanted = tmdb_id in membership.members if is_decided else collection.label in before.labels
+            assert (collection.label in now.labels) is wanted
+
+
+@pytest.mark.parametrize(
+    ("members", "leaving", "percent", "held"),
+    [
+        (100, 26, 25, True),
+        (100, 25, 25, False),
+        (24, 6, 25, False),
+        (23, 6, 25, True),
+        (5, 5, 25, False),
+        (6, 6, 25, True),
+        (6, 6, 100, False),
+        (1000, 5, 0, False),
+        (1000, 6, 0, True),
+    ],
+)
+def test_brake(members: int, leaving: int, percent: int, *, held: bool) -> None:
+    """More than the limit, and more than five: none of the removals is made, all additions are."""
+    movies = [movie(number, "kai-noir") for number in range(members)] + [movie(5000)]
+    stay = frozenset(map(TmdbId, [*range(leaving, members), 5000]))
+    memberships = {Slug("noir"): Membership(members=stay, undecided=frozenset())}
+    judged = {found.tmdb_id for found in movies}
+    plan = plan_tags(COLLECTIONS[:1], memberships, movies, judged, Brake(percent, frozenset()))
+    assert len(plan.held_back) == (leaving if held else 0)
+    assert [change.operation for change in plan.changes] == ["add"] + ["remove"] * (0 if held else leaving)
+    released = plan_tags(COLLECTIONS[:1], memberships, movies, judged, Brake(percent, {Slug("noir")}))
+    assert released.held_back == ()
+
+
+def test_brake_holds_one_collection_and_not_another() -> None:
+    """Each collection is weighed for itself, against its own members."""
+    movies = [movie(number, "kai-noir") for number in range(10)] + [movie(n, "kai-heist") for n in range(10, 15)]
+    nobody = Membership(members=frozenset(), undecided=frozenset())
+    judged = {found.tmdb_id for found in movies}
+    plan = plan_tags(COLLECTIONS[:2], {Slug("noir"): nobody, Slug("heist"): nobody}, movies, judged, Brake(25, set()))
+    assert {change.slug for change in plan.held_back} == {"noir"}
+    assert {change.slug for change in plan.changes} == {"heist"}
+
+
+def test_movie_in_many_collections() -> None:
+    """Joining one collection never takes a movie out of another."""
+    everywhere = Membership(members=frozenset({TmdbId(1)}), undecided=frozenset())
+    memberships = {collection.slug: everywhere for collection in COLLECTIONS}
+    plan = plan_tags(COLLECTIONS, memberships, [movie(1, "kai-noir")], {TmdbId(1)}, OFF)
+    assert {(change.label, change.operation) for change in plan.changes} == {("kai-heist", "add"), ("kai-crime", "add")}
+
+
+# Grouping
+
+
+_pairs = st.frozensets(st.tuples(st.integers(1, 40), st.sampled_from(sorted(MANAGED))), max_size=120)
+
+
+def _changes(pairs: Iterable[tuple[int, str]], operation: str = "add") -> list[Change]:
+    return [
+        Change(
+            movie=movie(number),
+            slug=Slug(label.removeprefix("kai-")),
+            label=Label(label),
+            operation=operation,  # type: ignore[arg-type]  # one of the two
+        )
+        for number, label in pairs
+    ]
+
+
+@given(_pairs, _pairs, st.integers(1, 20))
+def test_groups_cover_each_change_once_and_nothing_else(
+    added: frozenset[tuple[int, str]], removed: frozenset[tuple[int, str]], size: int
+) -> None:
+    """What the calls do to movies and labels, all of them taken together, is exactly the plan; additions come first."""
+    changes = [*_changes(added), *_changes(removed - added, "remove")]
+    edits = group(changes, size)
+    done = [(edit.operation, found.tmdb_id, label) for edit in edits for found in edit.movies for label in edit.labels]
+    assert sorted(done) == sorted((change.operation, change.movie.tmdb_id, change.label) for change in changes)
+    assert sorted(map(repr, (change for edit in edits for change in edit.changes))) == sorted(map(repr, changes))
+    assert all(0 < len(edit.movies) <= size for edit in edits)
+    assert [edit.operation for edit in edits] == sorted(edit.operation for edit in edits)
+
+
+@given(_pairs, st.sampled_from(["add", "remove"]), st.integers(1, 20))
+def test_group_needs_few_calls(pairs: frozenset[tuple[int, str]], operation: str, size: int) -> None:
+    """For T additions (or removals) in C collections at most ceil(T / size) + C calls."""
+    used = len({label for _, label in pairs})
+    assert len(group(_changes(pairs, operation), size)) <= math.ceil(len(pairs) / size) + used
+
+
+def test_group_few_movies_in_many_collections() -> None:
+    """A new movie that belongs to every collection is one call, not one for each."""
+    changes = _changes((number, label) for number in range(3) for label in sorted(MANAGED))
+    assert [(len(edit.movies), len(edit.labels)) for edit in group(changes, 100)] == [(3, 3)]
+
+
+def test_group_nothing() -> None:
+    """No changes, no calls."""
+    assert group(TagPlan().changes, 100) == []
