@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from time import perf_counter
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 TIMEOUT = 300.0
 """Seconds. The first request with a schema waits for its grammar to be compiled, up to three minutes."""
+CHECK_TIMEOUT = 20.0
 
 _log = structlog.get_logger()
 
@@ -50,6 +52,8 @@ class Claude:
         self._base_url = base_url or None
         self._timeout = timeout
         self._opened: anthropic.AsyncAnthropic | None = None
+        self.calls: Counter[str] = Counter()
+        """How often a question had each outcome: how its answer ended, or why there was none."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -78,6 +82,24 @@ class Claude:
         default = _CACHED_FROM_CURRENT if _CURRENT.fullmatch(model) else _CACHED_FROM
         return tokens + tokens_in(SYSTEM) >= _MANUALLY_CACHED_FROM.get(_DATE.sub("", model), default)
 
+    async def check(self, model: str) -> None:
+        """Make sure that Claude answers and accepts the key, by a call that costs nothing.
+
+        Raise CheckClaude where it does not. A proxy that does not have this call proves nothing and is no error.
+        """
+        client = self._client
+        from anthropic import AnthropicError, NotFoundError  # noqa: PLC0415 - loaded with the client
+
+        try:
+            await client.models.list(limit=1, timeout=CHECK_TIMEOUT)
+        except NotFoundError:
+            return
+        except AnthropicError as error:
+            found = _translate(error, model)
+            if isinstance(found, CheckClaude):
+                raise found from error
+            raise CheckClaude(str(found), "Check the network, CLAUDE_BASE_URL and Anthropic's status page.") from error
+
     async def ask(self, request: Request) -> Reply:
         """Send one request; see Provider."""
         client = self._client
@@ -88,6 +110,7 @@ class Claude:
             message = await client.messages.create(**_arguments(request))
         except AnthropicError as error:
             failure = _translate(error, request.model)
+            self.calls[failure.failure if isinstance(failure, RequestFailed) else "stopped"] += 1
             _log.debug("claude.call", outcome=str(failure), seconds=round(perf_counter() - started, 3))
             raise failure from error
         except ValueError as error:
@@ -96,8 +119,10 @@ class Claude:
         try:
             reply = _reply(message)
         except (AttributeError, TypeError) as error:
+            self.calls[Failure.UNREADABLE] += 1
             # The SDK checks nothing: a proxy's page arrives as a string where a message should be.
             raise _not_claude() from error
+        self.calls[reply.ending] += 1
         _log.debug(
             "claude.call",
             outcome=reply.ending,
