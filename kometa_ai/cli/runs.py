@@ -182,8 +182,6 @@ def demo(call: Call) -> int:
 
 def daemon(call: Call) -> int:
     """Wait for the schedule."""
-    del call
-    raise FixUsage(
-        "The daemon is not part of this version yet.",
-        "Do one run with --run-now, from cron or a timer if it is to be nightly; --help shows everything else.",
-    )
+    from kometa_ai.cli.hosting import live  # noqa: PLC0415 - brings a web server
+
+    return live(call)

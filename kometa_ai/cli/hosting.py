@@ -1,0 +1,81 @@
+"""The daemon in this process: its logs, its key, its server and its signals."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+import structlog
+from pydantic import SecretStr
+
+from kometa_ai.cli.calls import prepared
+from kometa_ai.daemon.ending import ending_in_order
+from kometa_ai.daemon.service import Daemon
+from kometa_ai.errors import RepairState
+from kometa_ai.observe import logs
+from kometa_ai.observe.redact import Redactor
+from kometa_ai.settings.describe import secrets_of
+from kometa_ai.settings.environment import REQUIRED
+from kometa_ai.web.keys import kept_key
+from kometa_ai.web.serving import serving
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kometa_ai.cli.main import Call
+    from kometa_ai.settings.schema import Settings
+
+_log = structlog.get_logger()
+
+
+def live(call: Call) -> int:
+    """Be the daemon until a signal ends it."""
+    with prepared(call, *REQUIRED) as loaded:
+        settings = _with_key(loaded.settings)
+        # Again, now that the key is known: it is hidden like any other. And nobody watches a daemon's progress.
+        logs.configure(
+            settings.log_dir,
+            debug=settings.debug_logging,
+            form=settings.log_format,
+            redactor=Redactor(secrets_of(settings)),
+        )
+        return asyncio.run(_live(settings, call.environ))
+
+
+def _with_key(settings: Settings) -> Settings:
+    try:
+        settings.state_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RepairState(
+            f"The state folder {str(settings.state_dir)!r} cannot be made: {error.strerror}.",
+            "Mount a folder there that this user may write, or set STATE_DIR.",
+        ) from error
+    if settings.http_port == 0 or settings.http_api_key.get_secret_value():
+        return settings
+    return settings.model_copy(update={"http_api_key": SecretStr(kept_key(settings.state_dir))})
+
+
+async def _live(settings: Settings, environ: Mapping[str, str]) -> int:
+    daemon = Daemon(settings, environ)
+    loop = asyncio.get_running_loop()
+    rechecks: set[asyncio.Task[None]] = set()
+
+    def recheck() -> None:
+        task = asyncio.create_task(daemon.recheck())
+        rechecks.add(task)
+        task.add_done_callback(rechecks.discard)
+
+    async with AsyncExitStack() as stack:
+        stack.enter_context(ending_in_order(daemon.stop))
+        loop.add_signal_handler(signal.SIGHUP, recheck)
+        stack.callback(loop.remove_signal_handler, signal.SIGHUP)
+        if settings.http_port:
+            # Imported beside the other work: a daemon without a server needs none of it.
+            from kometa_ai.web.app import make_app  # noqa: PLC0415
+
+            app = make_app(daemon, api_key=settings.http_api_key.get_secret_value(), url_base=settings.http_url_base)
+            address = await stack.enter_async_context(serving(app, settings.http_host, settings.http_port))
+            _log.info("http.listening", address=f"{address}{settings.http_url_base}")
+        return await daemon.live()

@@ -1,0 +1,148 @@
+"""Tell others which collections have changed, so that Kometa can be run right away: a command, a URL, or both.
+
+Whatever goes wrong here is logged and fails nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import signal
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import httpx2
+import msgspec
+import structlog
+
+from kometa_ai.__version__ import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kometa_ai.core.report import RunReport
+    from kometa_ai.settings.schema import Settings
+
+VARIABLE = "KAI_CHANGED_COLLECTIONS"
+COMMAND_TIMEOUT = 3600.0
+URL_TIMEOUT = 30.0
+APART = 300.0
+"""Seconds between two tellings of a daemon; what changes in between is told together."""
+_OUTPUT_KEPT = 4000
+
+_log = structlog.get_logger()
+
+
+def changed_collections(report: RunReport) -> tuple[str, ...]:
+    """The names of collections whose tags this run has changed; none for a dry run."""
+    if report.dry_run:
+        return ()
+    return tuple(collection.name for collection in report.collections if collection.added or collection.removed)
+
+
+async def after_changes(names: Sequence[str], settings: Settings, *, timeout: float = COMMAND_TIMEOUT) -> None:  # noqa: ASYNC109 - the command's, not ours
+    """Call the command and the URL of the settings with these names, where there are any. Never raises an error.
+
+    The command is split like a shell would, but no shell is involved: the names, joined with `|` as Kometa's
+    `--run-collections` takes them, are its last argument, and in the environment as KAI_CHANGED_COLLECTIONS.
+    """
+    if not names:
+        return
+    if settings.after_changes_url:
+        await _post(settings.after_changes_url, names)
+    if settings.after_changes_command:
+        await _run(settings.after_changes_command, "|".join(names), timeout)
+
+
+class Teller:
+    """Tells of changes one telling after the other, each some time after the last, beside the runs."""
+
+    def __init__(self, settings: Settings, *, apart: float = APART) -> None:
+        self._settings = settings
+        self._apart = apart
+        self._names: dict[str, None] = {}
+        self._waiting = asyncio.Event()
+
+    def add(self, report: RunReport) -> None:
+        """Take over what a run has changed."""
+        names = changed_collections(report)
+        if names and (self._settings.after_changes_url or self._settings.after_changes_command):
+            self._names |= dict.fromkeys(names)
+            self._waiting.set()
+
+    async def live(self) -> None:
+        """Tell, for ever."""
+        try:
+            while True:
+                await self._waiting.wait()
+                self._waiting.clear()
+                names, self._names = list(self._names), {}
+                await after_changes(names, self._settings)
+                await asyncio.sleep(self._apart)
+        finally:
+            if self._names:
+                _log.warning("after_changes.not_told", collections=list(self._names), why="the program ends")
+
+
+async def _post(url: str, names: Sequence[str]) -> None:
+    # The rest of the address may be a token.
+    host = urlsplit(url).hostname
+    body = msgspec.json.encode({"collections": list(names), "run_collections": "|".join(names)})
+    headers = {"Content-Type": "application/json", "User-Agent": f"Kometa-AI/{__version__}"}
+    try:
+        async with asyncio.timeout(URL_TIMEOUT), httpx2.AsyncClient(timeout=URL_TIMEOUT) as client:
+            response = await client.post(url, content=body, headers=headers)
+        level = _log.info if response.is_success else _log.warning
+        level("after_changes.called", host=host, status=response.status_code, collections=list(names))
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+        _log.warning("after_changes.not_called", host=host, why=f"{type(error).__name__}: {error}")
+
+
+async def _run(command: str, names: str, seconds: float) -> None:
+    started = time.monotonic()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *shlex.split(command),
+            names,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env={**os.environ, VARIABLE: names},
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        _log.warning("after_changes.not_run", command=command, why=str(error))
+        return
+    try:
+        async with asyncio.timeout(seconds):
+            output = await _tail(process)
+            code = await process.wait()
+    except TimeoutError:
+        _log.warning("after_changes.too_long", command=command, seconds=seconds)
+        return
+    finally:
+        await _end(process)
+    level = _log.warning if code else _log.info
+    took = round(time.monotonic() - started, 1)
+    level("after_changes.run", command=command, exit_code=code, seconds=took, output=output)
+
+
+async def _tail(process: asyncio.subprocess.Process) -> str:
+    """The last of what a command writes, read as it comes: it may write more than memory holds."""
+    if process.stdout is None:
+        return ""
+    kept = b""
+    while chunk := await process.stdout.read(65536):
+        kept = (kept + chunk)[-_OUTPUT_KEPT:]
+    return kept.decode(errors="replace")
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Leave nothing of it behind, its children included; one that ended by itself is left alone."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()

@@ -1,0 +1,79 @@
+"""What the state says of collections and past runs, without the decisions, which would take seconds to load."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+
+from kometa_ai.core.report import RunReport
+from kometa_ai.errors import FixUsage
+from kometa_ai.run import history
+from kometa_ai.state.schema import CollectionStatus, LibrarySeen, RunSummary
+from kometa_ai.state.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_log = structlog.get_logger()
+
+
+class Overview(msgspec.Struct, frozen=True, kw_only=True):
+    """A snapshot of the state without its decisions; an empty one where there is none yet."""
+
+    last_successful_run: datetime | None = None
+    library: LibrarySeen | None = None
+    collections: dict[str, CollectionStatus] = {}
+    runs: list[RunSummary] = []
+
+
+class Memory:
+    """Reads the state folder, in threads, and again only when its snapshot has changed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        store = Store(folder, read_only=True)  # knows the places; nothing is loaded
+        self._snapshot, self._journal = store.path, store.journal_path
+        self._known: tuple[int, int, int] | None = None
+        self._overview = Overview()
+        self._reading = asyncio.Lock()
+
+    async def overview(self) -> Overview:
+        """What the newest snapshot says. One that cannot be read changes nothing: the next run reports it."""
+        async with self._reading:
+            await asyncio.to_thread(self._refresh)
+            return self._overview
+
+    async def size(self) -> int:
+        """Bytes on the disk: the snapshot and its journal."""
+        return await asyncio.to_thread(lambda: sum(_size(path) for path in (self._snapshot, self._journal)))
+
+    async def report(self, run_id: str) -> RunReport | None:
+        """A kept report; None for a run that is not kept."""
+        try:
+            return await asyncio.to_thread(history.recall, self._folder, run_id)
+        except FixUsage:
+            return None
+
+    def _refresh(self) -> None:
+        path = self._snapshot
+        try:
+            stat = path.stat()
+            found = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+            if found != self._known:
+                self._overview = msgspec.json.decode(path.read_bytes(), type=Overview)
+                self._known = found
+        except FileNotFoundError:
+            self._overview, self._known = Overview(), None
+        except (OSError, msgspec.MsgspecError) as error:
+            _log.debug("state.not_read", why=str(error))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -1,0 +1,118 @@
+"""Figures for Prometheus. Counters count since the daemon started; gauges tell what the state says now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+from kometa_ai.__version__ import __version__
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from kometa_ai.daemon.memory import Overview
+    from kometa_ai.daemon.runs import Ended
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+_DURATIONS = (1, 5, 15, 60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600)
+
+disable_created_metrics()  # type: ignore[no-untyped-call] # a second series for each, which nobody looks at
+
+
+class Metrics:
+    """The daemon's own registry; all names begin with `kometa_ai_`."""
+
+    def __init__(self) -> None:
+        self._registry = registry = CollectorRegistry()
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"kometa_ai_{name}", text, labels, registry=registry)
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(f"kometa_ai_{name}", text, labels, registry=registry)
+
+        ProcessCollector(namespace="kometa_ai", registry=registry)
+        Info("kometa_ai_build", "The program.", registry=registry).info({"version": __version__})
+        self._runs = counter("runs", "Runs that have ended.", "outcome", "dry_run")
+        self._duration = Histogram(
+            "kometa_ai_run_duration_seconds", "How long runs took.", buckets=_DURATIONS, registry=registry
+        )
+        self._radarr = counter("radarr_calls", "Calls to Radarr.", "kind", "outcome")
+        self._claude = counter("claude_calls", "Requests to Claude.", "outcome")
+        self._tokens = counter("claude_tokens", "Tokens of answered requests.", "kind")
+        self._cost = counter("claude_cost_usd", "What answered requests cost, in USD.", "collection")
+        self._verdicts = counter("verdicts", "Verdicts received.", "collection")
+        self._tags = counter("tag_changes", "Tag changes, done or held back.", "collection", "operation")
+        self._problems = counter("problems", "Problems that runs have reported.", "source")
+        self._members = gauge("collection_members", "Movies in a collection.", "collection")
+        self._pending = gauge("collection_pending", "Questions that wait for the next run.", "collection")
+        self._movies = gauge("library_movies", "Movies in Radarr's library.")
+        self._success = gauge("last_success_timestamp_seconds", "When a run last succeeded completely.")
+        self._ended = gauge("last_run_timestamp_seconds", "When a run last ended.")
+        self._next = gauge("next_run_timestamp_seconds", "When the next run is due.")
+        self._running = gauge("run_in_progress", "1 while a run is on.")
+        self._up = gauge("service_up", "1 for a service that could be used when last tried.", "service")
+        self._state = gauge("state_bytes", "Size of the state on the disk.")
+
+    def count(self, ended: Ended) -> None:
+        """Add a run that has ended."""
+        report = ended.report
+        self._runs.labels(report.outcome, str(report.dry_run).lower()).inc()
+        self._duration.observe(max(0.0, (report.finished - report.started).total_seconds()))
+        for (kind, outcome), count in ended.radarr_calls.items():
+            self._radarr.labels(kind, outcome).inc(count)
+        for outcome, count in ended.claude_calls.items():
+            self._claude.labels(outcome).inc(count)
+        for kind in ("input", "cache_write", "cache_read", "output"):
+            self._tokens.labels(kind).inc(getattr(report.tokens, kind))
+        for problem in report.problems:
+            # Not the source itself: it may be any file, and each would be a series of its own.
+            self._problems.labels("collection" if problem.collection else "run").inc()
+        for collection in report.collections:
+            self._cost.labels(collection.slug).inc(collection.cost_usd)
+            self._verdicts.labels(collection.slug).inc(collection.asked)
+            if not report.dry_run:
+                self._tags.labels(collection.slug, "added").inc(len(collection.added))
+                self._tags.labels(collection.slug, "removed").inc(len(collection.removed))
+                self._tags.labels(collection.slug, "held_back").inc(len(collection.held_back))
+
+    def render(
+        self,
+        overview: Overview,
+        *,
+        next_run: datetime | None,
+        is_running: bool,
+        services: dict[str, bool],
+        state_bytes: int,
+    ) -> bytes:
+        """Everything in the text format."""
+        # A collection that is gone must not leave its last value behind.
+        self._members.clear()
+        self._pending.clear()
+        for slug, status in overview.collections.items():
+            self._members.labels(slug).set(status.members)
+            self._pending.labels(slug).set(status.pending)
+        if overview.library is not None:
+            self._movies.set(overview.library.count)
+        if overview.last_successful_run is not None:
+            self._success.set(overview.last_successful_run.timestamp())
+        if overview.runs:
+            self._ended.set(overview.runs[-1].finished.timestamp())
+        if next_run is not None:
+            self._next.set(next_run.timestamp())
+        self._running.set(is_running)
+        self._state.set(state_bytes)
+        for service, is_up in services.items():
+            self._up.labels(service).set(is_up)
+        return generate_latest(self._registry)

@@ -1,0 +1,313 @@
+"""The daemon: start up, wait for the schedule, run, wait again, until somebody ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+
+from kometa_ai.__version__ import __version__
+from kometa_ai.app import now
+from kometa_ai.daemon import heartbeat
+from kometa_ai.daemon.after_changes import Teller
+from kometa_ai.daemon.hints import LONGEST, QUIET, Hints
+from kometa_ai.daemon.memory import Memory
+from kometa_ai.daemon.metrics import Metrics
+from kometa_ai.daemon.runs import Ended, Runs
+from kometa_ai.daemon.timetable import Timetable
+from kometa_ai.daemon.watch import Watch
+from kometa_ai.errors import KometaAIError, RepairState, WaitForOtherRun
+from kometa_ai.kometa.folder import read_folder
+from kometa_ai.run.options import Options
+from kometa_ai.run.pipeline import choose
+from kometa_ai.schedule import Schedule
+from kometa_ai.settings.environment import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from signal import Signals
+
+    from kometa_ai.settings.schema import Settings
+
+RETRY = 60.0
+"""Seconds until a run that was hinted at is tried again, where another process holds the state."""
+
+_log = structlog.get_logger()
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """The daemon at a glance: flat, fit for a dashboard's widget."""
+
+    status: str
+    version: str
+    started: datetime
+    next_run: datetime | None
+    schedule: str
+    radarr: str
+    claude: str
+    run_id: str | None
+    step: str | None
+    done: int
+    total: int
+    last_run_id: str | None
+    last_run: datetime | None
+    last_outcome: str | None
+    last_success: datetime | None
+    last_added: int
+    last_removed: int
+    last_held_back: int
+    last_problems: int
+    last_cost_usd: float
+    movies: int
+    collections: int
+    members: int
+    pending: int
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the daemon itself is in order. A Radarr or Claude that is down is no reason to restart it."""
+
+    status: str
+    version: str
+    state: str
+    loop: str
+    radarr: str
+    claude: str
+    running: bool
+    next_run: datetime | None
+    last_outcome: str | None
+
+
+class Daemon:
+    """Everything that lives as long as the program. `live` returns the exit code after `stop`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        environ: Mapping[str, str],
+        *,
+        hints_quiet: float = QUIET,
+        hints_longest: float = LONGEST,
+    ) -> None:
+        self.settings = settings
+        self._environ = environ
+        schedule = Schedule(
+            settings.schedule_interval, settings.schedule_start_time, settings.tz, settings.schedule_blackout
+        )
+        self._schedule = schedule
+        self._started = now()
+        self._stopping = asyncio.Event()
+        self._beaten = True
+        self.timetable = Timetable(schedule, settings.state_dir)
+        self.runs = Runs(settings, tell=self._learn, next_run=lambda: self.timetable.next_run)
+        self.memory = Memory(settings.state_dir)
+        self.watch = Watch(settings)
+        self.metrics = Metrics()
+        self.hints = Hints(self._run_for_hints, quiet=hints_quiet, longest=hints_longest)
+        self.teller = Teller(settings)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the end was asked for; whoever streams something ends it then."""
+        return self._stopping.is_set()
+
+    def stop(self, signal: Signals) -> None:
+        """Ask for the end. A run that is on ends in order, which may take some seconds."""
+        _log.info("daemon.stopping", signal=signal.name, running=self.runs.current is not None)
+        self.runs.close(signal.name)
+        self._stopping.set()
+
+    async def live(self) -> int:
+        """Start up, then wait and run until `stop`. Return the exit code: that of a run that was interrupted, or 0."""
+        await self._beat()
+        tasks = [
+            asyncio.create_task(part)
+            for part in (
+                self._beat_for_ever(),
+                self._follow_schedule(),
+                self.hints.live(),
+                self.teller.live(),
+                self.watch.live(),
+            )
+        ]
+        stopped = asyncio.create_task(self._stopping.wait())
+        try:
+            # None of them ends by itself: one that does has failed, and a daemon without it would only seem to live.
+            done, _ = await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {stopped}:
+                _log.error("daemon.failed", exc_info=task.exception())
+                task.result()
+            last = self.runs.last
+            await self.runs.ended()
+            interrupted = self.runs.last
+            if interrupted is not None and interrupted is not last and interrupted.outcome == "interrupted":
+                return interrupted.exit_code
+            return 0
+        finally:
+            for task in (*tasks, stopped):
+                task.cancel()
+            await asyncio.gather(*tasks, stopped, return_exceptions=True)
+            await asyncio.to_thread(heartbeat.end, self.settings.state_dir)
+            _log.info("daemon.stopped")
+
+    async def status(self) -> Status:
+        """How things are."""
+        overview = await self.memory.overview()
+        current = self.runs.current
+        going = current.going if current else None
+        last = overview.runs[-1] if overview.runs else None
+        return Status(
+            status="running" if going else "idle",
+            version=__version__,
+            started=self._started,
+            next_run=self.timetable.next_run,
+            schedule=self._schedule.describe(),
+            radarr=self.watch.seen["Radarr"].status,
+            claude=self.watch.seen["Claude"].status,
+            run_id=going.run_id if going else None,
+            step=going.step if going else None,
+            done=going.done if going else 0,
+            total=going.total if going else 0,
+            last_run_id=last.run_id if last else None,
+            last_run=last.finished if last else None,
+            last_outcome=last.outcome if last else None,
+            last_success=overview.last_successful_run,
+            last_added=last.added if last else 0,
+            last_removed=last.removed if last else 0,
+            last_held_back=last.held_back if last else 0,
+            last_problems=last.problems if last else 0,
+            last_cost_usd=last.cost_usd if last else 0.0,
+            movies=overview.library.count if overview.library else 0,
+            collections=len(overview.collections),
+            members=sum(status.members for status in overview.collections.values()),
+            pending=sum(status.pending for status in overview.collections.values()),
+        )
+
+    async def health(self) -> Health:
+        """Whether the state can be written and the loop lives; that this answers at all says the latter."""
+        folder = self.settings.state_dir
+        age = await asyncio.to_thread(heartbeat.age, folder)
+        is_writable = self._beaten and await asyncio.to_thread(os.access, folder, os.W_OK)
+        is_alive = age is not None and age < heartbeat.LONGEST
+        last = self.runs.last
+        return Health(
+            status="OK" if is_writable and is_alive else "Error",
+            version=__version__,
+            state="ok" if is_writable else "cannot be written",
+            loop="ok" if is_alive else "stuck",
+            radarr=self.watch.seen["Radarr"].status,
+            claude=self.watch.seen["Claude"].status,
+            running=self.runs.current is not None,
+            next_run=self.timetable.next_run,
+            last_outcome=last.outcome if last else None,
+        )
+
+    async def figures(self) -> bytes:
+        """The metrics in Prometheus' text format."""
+        return self.metrics.render(
+            await self.memory.overview(),
+            next_run=self.timetable.next_run,
+            is_running=self.runs.current is not None,
+            services={name.lower(): seen.status == "ok" for name, seen in self.watch.seen.items()},
+            state_bytes=await self.memory.size(),
+        )
+
+    async def check_names(self, names: Sequence[str]) -> None:
+        """Raise FixUsage for names that no collection has now."""
+        if names:
+            folder = await asyncio.to_thread(read_folder, self.settings.config_dir)
+            choose(folder, names)
+
+    async def recheck(self) -> None:
+        """Read settings and Kometa's folder again and log what is wrong with them. Nothing is taken over."""
+        try:
+            loaded = await asyncio.to_thread(load_settings, self._environ)
+            changed = [
+                name.upper()
+                for name in type(loaded.settings).model_fields
+                if name != "http_api_key" and getattr(loaded.settings, name) != getattr(self.settings, name)
+            ]
+            if changed:
+                _log.warning("settings.changed", settings=changed, remedy="Restart to use them.")
+            folder = await asyncio.to_thread(read_folder, self.settings.config_dir)
+        except KometaAIError as error:
+            problems = [str(problem) for problem in getattr(error, "problems", ())]
+            _log.warning("recheck.failed", why=error.message, problems=problems, remedy=error.remedy)
+            return
+        for problem in (*folder.problems, *folder.warnings):
+            _log.warning("recheck.problem", where=problem.where, what=problem.what, remedy=problem.remedy)
+        _log.info(
+            "recheck.done",
+            collections=[collection.name for collection in folder.collections],
+            problems=len(folder.problems),
+            warnings=len(folder.warnings),
+        )
+
+    # Parts of its life
+
+    async def _follow_schedule(self) -> None:
+        await self._start_up()
+        async for due in self.timetable.times():
+            await self._start("schedule", due=due.isoformat())
+
+    async def _start_up(self) -> None:
+        """Look at Radarr and Claude, find the next time, and say all that in one line."""
+        await self.watch.look()
+        next_run = await self.timetable.prepare()
+        radarr, claude = self.watch.seen["Radarr"], self.watch.seen["Claude"]
+        left = timedelta(seconds=round((next_run - now()).total_seconds()))
+        summary = (
+            f"Kometa-AI {__version__} is ready. Radarr: {radarr.detail or radarr.status}. "
+            f"Claude: {claude.detail or claude.status}. Runs {self._schedule.describe()}; "
+            f"next {next_run.astimezone(self.settings.tz):%Y-%m-%d %H:%M} (in {left})."
+        )
+        _log.info("daemon.ready", summary=summary, next_run=next_run.isoformat())
+
+    async def _start(self, trigger: str, **details: str) -> bool:
+        """Start a run of everything. One that cannot start is skipped, and says so."""
+        try:
+            await self.runs.start(Options(batch_size=self.settings.batch_size), trigger)
+        except WaitForOtherRun as error:
+            _log.warning("run.skipped", trigger=trigger, why=error.message, **details)
+            return False
+        except RepairState as error:
+            _log.error("run.skipped", trigger=trigger, why=error.message, remedy=error.remedy, **details)
+            return False
+        return True
+
+    async def _run_for_hints(self) -> None:
+        while True:
+            await self.runs.ended()
+            clock = now().astimezone(self.settings.tz).time()
+            is_allowed = not any(window.covers(clock) for window in self.settings.schedule_blackout)
+            if is_allowed and await self._start("webhook"):
+                return
+            await asyncio.sleep(RETRY)
+
+    async def _beat_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(heartbeat.EVERY)
+            await self._beat()
+
+    async def _beat(self) -> None:
+        details = {
+            "next_run": self.timetable.next_run.isoformat() if self.timetable.next_run else None,
+            "running": self.runs.current is not None,
+            **{name.lower(): seen.status for name, seen in self.watch.seen.items()},
+        }
+        try:
+            await asyncio.to_thread(heartbeat.beat, self.settings.state_dir, details)
+            self._beaten = True
+        except OSError as error:
+            if self._beaten:
+                _log.error("state.not_writable", path=str(self.settings.state_dir), why=str(error))
+            self._beaten = False
+
+    def _learn(self, ended: Ended) -> None:
+        self.watch.learn(ended.report)
+        self.metrics.count(ended)
+        self.teller.add(ended.report)

@@ -1,0 +1,90 @@
+"""When the daemon runs: the schedule, its anchor, and a clock that may jump."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+
+from kometa_ai.app import now
+from kometa_ai.state import files
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from kometa_ai.schedule import Schedule
+
+NAME = "schedule.json"
+LONGEST_SLEEP = 60.0
+"""Seconds. The loop sleeps by a clock that knows nothing of suspended machines and of clocks that are set."""
+LATE = timedelta(minutes=5)
+"""A start that is found later than this has been missed and waits for the next period."""
+_SET_RIGHT = timedelta(days=1)
+"""A clock that is set back by more than this was wrong before; by less, no time is lived through twice."""
+
+_log = structlog.get_logger()
+
+
+class Anchor(msgspec.Struct, frozen=True, kw_only=True):
+    """The date that an interval counts from, and which interval that was."""
+
+    interval: str
+    anchor: date
+
+
+class Timetable:
+    """Says when a run is due. `next_run` is the next time, as far as it is known."""
+
+    def __init__(self, schedule: Schedule, state_dir: Path, *, clock: Callable[[], datetime] = now) -> None:
+        self._schedule = schedule
+        self._path = state_dir / NAME
+        self._clock = clock
+        self._anchor: date | None = None
+        self._since = clock()
+        self.next_run: datetime | None = None
+
+    async def prepare(self) -> datetime:
+        """Find the anchor, remember it, and return the first time after this was made."""
+        if self._schedule.uses_anchor:
+            self._anchor = await asyncio.to_thread(self._remembered)
+        self.next_run = self._schedule.next_after(self._since, self._anchor)
+        return self.next_run
+
+    async def times(self) -> AsyncIterator[datetime]:
+        """Each time a run is due, when it is due. Missed ones are left out."""
+        while True:
+            due = self.next_run = self._schedule.next_after(self._since, self._anchor)
+            left = due - self._clock()
+            _log.debug("schedule.waiting", next_run=due.isoformat(), left=str(max(left, timedelta())))
+            await asyncio.sleep(min(max(left.total_seconds(), 0.0), LONGEST_SLEEP))
+            clock = self._clock()
+            if due <= clock <= due + LATE:
+                self._since = due
+                self.next_run = self._schedule.next_after(due, self._anchor)
+                yield due
+            elif clock > due:
+                _log.warning("schedule.missed", due=due.isoformat(), why="the machine slept, or its clock was set")
+                self._since = clock
+            else:
+                self._since = clock if clock + _SET_RIGHT < self._since else max(clock, self._since)
+
+    def _remembered(self) -> date:
+        interval = self._schedule.interval
+        try:
+            known = msgspec.json.decode(self._path.read_bytes(), type=Anchor)
+            if known.interval == interval:
+                return known.anchor
+        except FileNotFoundError:
+            pass
+        except (OSError, msgspec.MsgspecError) as error:
+            _log.warning("schedule.anchor_not_read", path=str(self._path), why=str(error))
+        anchor = self._schedule.first_anchor(self._since)
+        try:
+            files.replace(self._path, msgspec.json.encode(Anchor(interval=interval, anchor=anchor)))
+        except OSError as error:
+            _log.warning("schedule.anchor_not_kept", path=str(self._path), why=str(error))
+        return anchor

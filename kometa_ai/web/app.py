@@ -1,0 +1,119 @@
+"""The API: what can be asked of the daemon over HTTP, and how errors look."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+
+from kometa_ai.__version__ import __version__
+from kometa_ai.daemon.metrics import CONTENT_TYPE
+from kometa_ai.errors import FixConfiguration, FixUsage, KometaAIError, RepairState, WaitForOtherRun
+from kometa_ai.web import runs, webhooks
+from kometa_ai.web.answers import DOCUMENTED_KEY, KEY_NEEDED, Failed, json_answer
+from kometa_ai.web.guard import Guard
+
+if TYPE_CHECKING:
+    from kometa_ai.daemon.service import Daemon
+
+LARGEST_BODY = 1024 * 1024
+_STATUS = {
+    WaitForOtherRun: HTTPStatus.CONFLICT,
+    FixUsage: HTTPStatus.UNPROCESSABLE_ENTITY,
+    FixConfiguration: HTTPStatus.UNPROCESSABLE_ENTITY,
+    RepairState: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+_log = structlog.get_logger()
+
+
+def make_app(daemon: Daemon, *, api_key: str, url_base: str = "") -> FastAPI:
+    """The API of a daemon. Everything but /ping and /health needs the key."""
+    app = FastAPI(
+        title="Kometa-AI",
+        version=__version__,
+        description="Start runs, watch them, and read what they did.",
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        max_body_size=LARGEST_BODY,
+        middleware=[Middleware(Guard, api_key=api_key, url_base=url_base)],
+        exception_handlers={
+            KometaAIError: _known_error,
+            RequestValidationError: _bad_input,
+            HTTPException: _http_error,
+            Exception: _unknown_error,
+        },
+        separate_input_output_schemas=False,
+    )
+    app.state.daemon = daemon
+    _add_open_paths(app, daemon)
+    _add_overviews(app, daemon)
+    app.include_router(runs.router)
+    app.include_router(webhooks.router)
+    return app
+
+
+def _add_open_paths(app: FastAPI, daemon: Daemon) -> None:
+    @app.head("/ping", include_in_schema=False)
+    @app.get("/ping", tags=["health"])
+    async def ping() -> dict[str, str]:
+        """Whether the program answers. Needs no key."""
+        return {"status": "OK"}
+
+    @app.head("/health", include_in_schema=False)
+    @app.get("/health", tags=["health"], responses={503: {"description": "Not in order"}})
+    async def health() -> Response:
+        """Whether the daemon is in order, with details. Needs no key. A Radarr that is down does not make it ill."""
+        found = await daemon.health()
+        return json_answer(found, HTTPStatus.OK if found.status == "OK" else HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def _add_overviews(app: FastAPI, daemon: Daemon) -> None:
+    @app.get("/api/v1/status", tags=["status"], dependencies=DOCUMENTED_KEY, responses=KEY_NEEDED)
+    async def status() -> Response:
+        """How things are, flat: what runs, what ran, what comes next."""
+        return json_answer(await daemon.status())
+
+    @app.get("/metrics", tags=["status"], dependencies=DOCUMENTED_KEY, responses=KEY_NEEDED)
+    async def metrics() -> Response:
+        """Figures for Prometheus."""
+        return Response(await daemon.figures(), headers={"Content-Type": CONTENT_TYPE})
+
+
+# Errors: always {"error", "remedy"}, as --output json has them.
+
+
+async def _known_error(_request: Request, error: Exception) -> Response:
+    status = _STATUS.get(type(error), HTTPStatus.INTERNAL_SERVER_ERROR)
+    message, remedy = (error.message, error.remedy) if isinstance(error, KometaAIError) else (str(error), "")
+    return json_answer(Failed(error=message, remedy=remedy), status)
+
+
+async def _bad_input(_request: Request, error: Exception) -> Response:
+    found: list[dict[str, Any]] = list(error.errors()) if isinstance(error, RequestValidationError) else []
+    what = "; ".join(f"{_place(entry)}: {entry['msg']}" for entry in found)
+    remedy = "Send JSON as /api/v1/openapi.json describes it, with Content-Type: application/json."
+    return json_answer(Failed(error=f"The request cannot be used. {what}", remedy=remedy), 422)
+
+
+def _place(entry: dict[str, Any]) -> str:
+    return ".".join(str(part) for part in entry["loc"])[:200]
+
+
+async def _http_error(_request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.INTERNAL_SERVER_ERROR
+    detail = str(error.detail) if isinstance(error, HTTPException) else str(error)
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return json_answer(Failed(error=detail), status, headers)
+
+
+async def _unknown_error(_request: Request, error: Exception) -> Response:
+    _log.error("http.failed", exc_info=error)
+    return json_answer(Failed(error="Something went wrong here.", remedy="The log says what."), 500)

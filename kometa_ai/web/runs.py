@@ -1,0 +1,162 @@
+"""Runs over HTTP: start one, list them, read one, watch one."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
+
+from kometa_ai.daemon.service import Daemon
+from kometa_ai.run.options import Options
+from kometa_ai.web.answers import DOCUMENTED_KEY, KEY_NEEDED, FailedModel, json_answer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from kometa_ai.core.report import RunReport
+    from kometa_ai.daemon.progress import Progress
+
+LOOK_EVERY = 0.2
+"""Seconds. Watchers look at the progress instead of being told: however slow one is, nothing piles up for it."""
+KEEP_ALIVE = 15.0
+"""Seconds of silence after which a watcher is sent a comment, so that no proxy takes the connection for dead."""
+
+router = APIRouter(prefix="/api/v1/runs", tags=["runs"], dependencies=DOCUMENTED_KEY, responses=KEY_NEEDED)
+
+
+class Wanted(BaseModel):
+    """What kind of run is wanted; everything may be left out."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    dry_run: StrictBool = False
+    collections: Annotated[
+        list[Annotated[StrictStr, Field(min_length=1, max_length=500)]],
+        Field(max_length=1000, description="Names or slugs; empty for all."),
+    ] = []
+    force_refresh: StrictBool = False
+
+
+class Started(BaseModel):
+    """A run that has begun."""
+
+    run_id: str
+
+
+def _daemon(request: Request) -> Daemon:
+    daemon: Daemon = request.app.state.daemon
+    return daemon
+
+
+TheDaemon = Annotated[Daemon, Depends(_daemon)]
+_UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": FailedModel, "description": "No such run is kept"}}
+
+
+@router.post(
+    "",
+    status_code=HTTPStatus.ACCEPTED,
+    responses={
+        409: {"model": FailedModel, "description": "A run is in progress"},
+        422: {"model": FailedModel, "description": "A field or a collection that there is not"},
+        503: {"model": FailedModel, "description": "The state cannot be used"},
+    },
+)
+async def start(daemon: TheDaemon, wanted: Wanted | None = None) -> Started:
+    """Start a run now."""
+    wanted = wanted or Wanted()
+    await daemon.check_names(wanted.collections)
+    options = Options(
+        dry_run=wanted.dry_run,
+        collections=tuple(wanted.collections),
+        force_refresh=wanted.force_refresh,
+        batch_size=daemon.settings.batch_size,
+    )
+    return Started(run_id=await daemon.runs.start(options, "api"))
+
+
+@router.get("")
+async def list_runs(daemon: TheDaemon, limit: Annotated[int, Query(ge=1, le=100)] = 100) -> Response:
+    """The run that is on, and those that have ended, the newest first."""
+    overview = await daemon.memory.overview()
+    current = daemon.runs.current
+    found: list[dict[str, Any]] = [_as_dict(current.going)] if current else []
+    found += [{**_as_dict(run), "status": "finished"} for run in reversed(overview.runs)]
+    return json_answer(found[:limit])
+
+
+@router.get("/{run_id}", responses=_UNKNOWN)
+async def read_run(daemon: TheDaemon, run_id: str) -> Response:
+    """One run: how far it has come, or its whole report."""
+    current = daemon.runs.current
+    if current is not None and current.run_id == run_id:
+        return json_answer(current.going)
+    report = await _report(daemon, run_id)
+    return json_answer({**_as_dict(report), **_totals(report), "status": "finished"})
+
+
+@router.get("/{run_id}/events", responses=_UNKNOWN)
+async def watch_run(daemon: TheDaemon, run_id: str) -> StreamingResponse:
+    """A run as server-sent events: `step`, `progress`, and `ended` with its totals, which closes the stream."""
+    current = daemon.runs.current
+    if current is None or current.run_id != run_id:
+        await _report(daemon, run_id)
+        current = None
+    return StreamingResponse(_events(daemon, run_id, current), media_type="text/event-stream")
+
+
+async def _events(daemon: Daemon, run_id: str, progress: Progress | None) -> AsyncIterator[bytes]:
+    told, silent = 0, 0.0
+    last: object = None
+    while progress is not None:
+        is_on = daemon.runs.current is progress
+        for step in progress.steps[told:]:
+            told, silent = told + 1, 0.0
+            yield _event("step", {"run_id": run_id, "step": step.name, "started": step.started})
+        going = progress.going
+        if going != last:
+            last, silent = going, 0.0
+            yield _event("progress", going)
+        if daemon.is_stopping:
+            return
+        if not is_on:
+            break
+        if silent >= KEEP_ALIVE:
+            silent = 0.0
+            yield b": still there\n\n"
+        silent += LOOK_EVERY
+        await asyncio.sleep(LOOK_EVERY)
+    report = await _report(daemon, run_id)
+    ended = {"run_id": run_id, "outcome": report.outcome, "exit_code": report.exit_code, **_totals(report)}
+    yield _event("ended", ended)
+
+
+def _event(name: str, data: object) -> bytes:
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), msgspec.json.encode(data))
+
+
+async def _report(daemon: Daemon, run_id: str) -> RunReport:
+    last = daemon.runs.last
+    # The last one even where it could not be written to the disk.
+    report = last if last is not None and last.run_id == run_id else await daemon.memory.report(run_id)
+    if report is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND, f"There is no run {run_id[:100]!r}.")
+    return report
+
+
+def _totals(report: RunReport) -> dict[str, int]:
+    return {
+        "added": report.added,
+        "removed": report.removed,
+        "held_back": report.held_back,
+        "asked": report.asked,
+        "pending": report.pending,
+    }
+
+
+def _as_dict(value: msgspec.Struct) -> dict[str, Any]:
+    return msgspec.structs.asdict(value)

@@ -1,0 +1,49 @@
+"""Radarr's webhook (Settings, Connect): a hint that a run is worth while, never more than that."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Request, Security
+from fastapi.security import HTTPBasic
+
+from kometa_ai.web.answers import DOCUMENTED_KEY, KEY_NEEDED, FailedModel
+from kometa_ai.web.runs import TheDaemon
+
+_HINTS = frozenset({"MovieAdded", "Download"})
+
+router = APIRouter(
+    prefix="/api/v1/webhooks",
+    tags=["webhooks"],
+    dependencies=[*DOCUMENTED_KEY, Security(HTTPBasic(auto_error=False))],
+    responses=KEY_NEEDED,
+)
+
+
+# Radarr can be set to either method.
+@router.put("/radarr", responses={422: {"model": FailedModel}}, include_in_schema=False)
+@router.post("/radarr", responses={422: {"model": FailedModel}})
+async def from_radarr(daemon: TheDaemon, request: Request) -> dict[str, str]:
+    """Take an event of Radarr. It waits for the answer while it adds the movie, so nothing is done before that."""
+    event = await _event(request)
+    kind = event.get("eventType")
+    if kind == "Test":
+        return {"status": "OK"}
+    if kind not in _HINTS:
+        return {"status": "ignored"}
+    movie = event.get("movie")
+    title = str(movie.get("title", ""))[:200] if isinstance(movie, dict) else ""
+    daemon.hints.add(f"{kind}: {title}")
+    return {"status": "queued"}
+
+
+async def _event(request: Request) -> dict[str, Any]:
+    try:
+        event = json.loads(await request.body())
+    except (ValueError, RecursionError):
+        event = None
+    if not isinstance(event, dict):
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, "This is no event of Radarr: it is not a JSON object.")
+    return event
