@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import random
-import time
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import structlog
 
 from kometa_ai.classifier import prices
 from kometa_ai.classifier.answers import read_answer
-from kometa_ai.classifier.prompts import SECOND_LOOK_SIZE, SYSTEM, collection_text, movies_text
+from kometa_ai.classifier.pacing import Budget, Pauses, Sleep, is_worth_another_try
+from kometa_ai.classifier.prompts import SECOND_LOOK_SIZE, SYSTEM, clean, collection_text, movies_text
 from kometa_ai.classifier.provider import (
     RETRIED,
     Ending,
@@ -27,7 +26,7 @@ from kometa_ai.classifier.provider import (
 from kometa_ai.errors import CheckClaude
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 
     from kometa_ai.classifier.planning import Block
     from kometa_ai.core.collection import Collection
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
     from kometa_ai.core.movie import Movie, TmdbId
     from kometa_ai.core.naming import Slug
 
-FIRST_WAIT, LONGEST_WAIT, LONGEST_RETRY_AFTER = 1.0, 30.0, 300.0
-TRIES = {Failure.RATE_LIMITED: 10, Failure.OVERLOADED: 10, Failure.SERVER_ERROR: 6, Failure.NO_CONNECTION: 6}
 SAME_FAILURES = 5
 """This many failures of one kind in a row end the asking."""
 _MOST_OF_ONE = 3
@@ -86,28 +83,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_cost: float = 0.0
 
 
-class Budget:
-    """USD reserved before a request is sent and settled after, so that requests side by side cannot overrun it."""
-
-    def __init__(self, limit: float) -> None:
-        self._limit = limit
-        self._committed = 0.0
-
-    def reserve(self, estimate: float | None) -> bool:
-        """Whether there is room for the estimate; it is taken if so. A model without a price has room for nothing."""
-        if not self._limit:
-            return True
-        if estimate is None or self._committed + estimate > self._limit:
-            return False
-        self._committed += estimate
-        return True
-
-    def settle(self, estimate: float | None, actual: float | None) -> None:
-        """Put what a request really cost in the place of its reservation."""
-        if self._limit:
-            self._committed += (actual or 0.0) - (estimate or 0.0)
-
-
 class Page(NamedTuple):
     """Movies as they are sent together: numbered from 1 in this order."""
 
@@ -124,14 +99,6 @@ class Page(NamedTuple):
         """The same movies on two pages."""
         middle = (len(self.movies) + 1) // 2
         return Page.of(self.movies[:middle]), Page.of(self.movies[middle:])
-
-
-class Sleep(Protocol):
-    """Wait for some seconds."""
-
-    def __call__(self, seconds: float, /) -> Awaitable[None]:
-        """As asyncio.sleep."""
-        ...
 
 
 class _Over(Exception):
@@ -159,14 +126,14 @@ class Asker:
         self._model = model
         self._review_model = review_model
         self._record = record
-        self._sleep = sleep
         self._budget = Budget(limits.max_cost)
+        self._pauses = Pauses(sleep)
         self._concurrency = limits.concurrency
         self._slots = asyncio.Semaphore(limits.concurrency)
-        self._resume_at = 0.0
         self._skipped: set[Slug] = set()
+        self._culprits: set[TmdbId] = set()
         self._failing_with: Failure | None = None
-        self._in_a_row: Counter[Slug] = Counter()
+        self._in_a_row: Counter[Slug | TmdbId] = Counter()
         self.spent: dict[Slug, Spent] = {}
         self.gaps: list[Gap] = []
         self.unknown_ids: Counter[Slug] = Counter()
@@ -182,21 +149,38 @@ class Asker:
     def end(self, why: str) -> None:
         """Ask nothing more; answers on their way are still taken."""
         self.ended = self.ended or why
+        self._pauses.end()
+
+    def _stop(self, error: Exception) -> None:
+        self.stopped = self.stopped or error
+        self._pauses.end()
 
     async def ask(self, blocks: Sequence[Block]) -> None:
         """Ask about each block for each of its collections; blocks run side by side, in their order."""
         waiting = iter(blocks)
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(self._concurrency, len(blocks))):
-                group.create_task(self._work(waiting))
+        await self._together(self._work(waiting) for _ in range(min(self._concurrency, len(blocks))))
 
     async def look_again(self, due: Sequence[tuple[Collection, Sequence[Movie]]]) -> None:
         """Give movies near the threshold their second look: small requests about one collection."""
-        async with asyncio.TaskGroup() as group:
-            for collection, movies in due:
-                for start in range(0, len(movies), SECOND_LOOK_SIZE):
-                    page = Page.of(movies[start : start + SECOND_LOOK_SIZE])
-                    group.create_task(self._ask_page(page, collection, cache=False, second_look=True))
+        await self._together(
+            self._ask_page(Page.of(movies[start : start + SECOND_LOOK_SIZE]), collection, cache=False, second_look=True)
+            for collection, movies in due
+            for start in range(0, len(movies), SECOND_LOOK_SIZE)
+        )
+
+    async def _together(self, work: Iterable[Coroutine[None, None, None]]) -> None:
+        """Work side by side. Errors end the asking, and are raised when what is on its way has been recorded."""
+        # A task group would cancel the others, whose answers are paid for.
+        outcomes = await asyncio.gather(*map(self._guarded, work), return_exceptions=True)
+        if errors := [outcome for outcome in outcomes if isinstance(outcome, BaseException)]:
+            raise BaseExceptionGroup("asking", errors)
+
+    async def _guarded(self, work: Coroutine[None, None, None]) -> None:
+        try:
+            await work
+        except BaseException as error:
+            self.end(f"{type(error).__name__}: {error}")
+            raise
 
     async def _work(self, waiting: Iterator[Block]) -> None:
         for block in waiting:
@@ -210,53 +194,85 @@ class Asker:
         cache = bool(others) and self._provider.caches(prices.tokens_in(page.text), self._model)
         # The others read from the cache what the first has written, which they can only once its answer has begun.
         await self._ask_page(page, first, cache=cache)
-        async with asyncio.TaskGroup() as group:
-            for collection in others:
-                group.create_task(self._ask_page(page, collection, cache=cache))
+        if not others:
+            return
+        alone = [movie for movie in page.movies if movie.tmdb_id in self._culprits]
+        if alone and len(page.movies) > 1:
+            # Each other collection would have to find them again, in a dozen requests.
+            rest = (movie for movie in page.movies if movie.tmdb_id not in self._culprits)
+            for movies in (tuple(rest), *((movie,) for movie in alone)):
+                if movies:
+                    await self._ask_block(block._replace(movies=movies, collections=tuple(others)))
+            return
+        await self._together(self._ask_page(page, collection, cache=cache) for collection in others)
 
     async def _ask_page(self, page: Page, collection: Collection, *, cache: bool, second_look: bool = False) -> None:
         """Ask about a page; where no answer comes, halve it, and skip the collection when neither half is answered.
 
-        When only one half fails, something in it is the cause: it is halved on until that movie stands alone.
+        When only one half fails, something in it is the cause: it is halved on, until the movie stands alone.
         """
-        try:
-            failed = await self._attempt(page, collection, cache=cache, second_look=second_look)
-            while failed is not None and len(page.movies) > 1:
-                outcomes = [
-                    (half, await self._attempt(half, collection, cache=False, second_look=second_look))
-                    for half in page.halves()
-                ]
-                failures = [(half, failure) for half, failure in outcomes if failure is not None]
-                if len(failures) > 1:
-                    self._skipped.add(collection.slug)
-                    break
-                page, failed = failures[0] if failures else (page, None)
-            if failed is not None:
-                self._leave(page, collection, failed)
-        except _Over:
-            return
+        # A page keeps its place until it is done with: while Claude does not answer, the others would only run into the
+        # same wall, each from its first try, and what is missing would wait behind lower priorities.
+        async with self._slots:
+            try:
+                await self._ask_and_halve(page, collection, cache=cache, second_look=second_look)
+            except _Over:
+                return
+
+    async def _ask_and_halve(self, page: Page, collection: Collection, *, cache: bool, second_look: bool) -> None:
+        failed = await self._attempt(page, collection, cache=cache, second_look=second_look)
+        is_partly_answered = False
+        while failed is not None and len(page.movies) > 1:
+            outcomes = [
+                (half, await self._attempt(half, collection, cache=False, second_look=second_look))
+                for half in page.halves()
+            ]
+            failures = [(half, failure) for half, failure in outcomes if failure is not None]
+            if not failures:
+                return
+            if len(failures) > 1:
+                break
+            is_partly_answered = True
+            page, failed = failures[0]
+        if failed is not None:
+            self._give_up(page, collection, failed, is_partly_answered=is_partly_answered)
+
+    def _give_up(self, page: Page, collection: Collection, failed: RequestFailed, *, is_partly_answered: bool) -> None:
+        """Leave a page for the next run, and draw the conclusions."""
+        self._leave(page.movies, collection, failed)
+        if len(page.movies) == 1:
+            self._culprits.add(page.movies[0].tmdb_id)
+        elif not is_partly_answered:
+            self._skipped.add(collection.slug)
+        if failed.failure not in RETRIED and not is_partly_answered:
+            self._count_failure(failed, page, collection)
 
     async def _attempt(
-        self, page: Page, collection: Collection, *, cache: bool, second_look: bool, again: bool = False
+        self, page: Page, collection: Collection, *, cache: bool, second_look: bool
     ) -> RequestFailed | None:
         """Ask about a page once, and once more about movies the answer leaves out; return why no answer came."""
-        if collection.slug in self._skipped:
-            raise _Over
-        try:
-            missing = await self._question(page, collection, cache=cache, second_look=second_look)
-        except RequestFailed as failure:
-            _log.info("claude.failed", collection_name=collection.name, failure=failure.failure, message=str(failure))
-            self._count_failure(failure, collection)
-            return failure
-        self._in_a_row.clear()
-        if missing and again:
-            left_out = RequestFailed(Failure.UNREADABLE, "Claude's answers left them out twice.")
-            self._leave(Page(missing, ""), collection, left_out)
-        elif missing:
-            smaller = Page.of(missing)
-            failed = await self._attempt(smaller, collection, cache=False, second_look=second_look, again=True)
-            if failed is not None:
-                self._leave(smaller, collection, failed)
+        missing = page.movies
+        left_out = RequestFailed(Failure.UNREADABLE, "Claude's answers left them out twice.")
+        for attempt in (page, None):
+            asked = attempt or Page.of(missing)
+            try:
+                missing = await self._question(
+                    asked, collection, cache=cache and asked is page, second_look=second_look
+                )
+            except RequestFailed as failure:
+                _log.info(
+                    "claude.failed", collection_name=collection.name, failure=failure.failure, message=str(failure)
+                )
+                if failure.failure in RETRIED:
+                    self._count_failure(failure, asked, collection)
+                if asked is page:
+                    return failure
+                left_out = failure
+            if not missing:
+                return None
+        if len(missing) == len(page.movies):
+            return left_out
+        self._leave(missing, collection, left_out)
         return None
 
     async def _question(
@@ -277,82 +293,82 @@ class Asker:
         by_number = dict(enumerate(page.movies, start=1))
         standing = {number for number, movie in by_number.items() if collection.label in movie.labels}
         reading = read_answer(reply.text, by_number.keys(), standing)
-        if not reading.verdicts:
-            _log.warning("claude.unreadable", collection_name=collection.name, answer=reply.text[:2000])
-            raise RequestFailed(Failure.UNREADABLE, "Claude's answer holds no verdict that could be read.")
         self.unknown_ids[collection.slug] += len(reading.unknown)
-        self._spent(collection).answers += len(reading.verdicts)
-        verdicts = {by_number[number].tmdb_id: verdict for number, verdict in reading.verdicts.items()}
-        self._record(Answered(collection, verdicts, second_look, model))
+        if reading.verdicts:
+            self._in_a_row.clear()
+            self._spent(collection).answers += len(reading.verdicts)
+            verdicts = {by_number[number].tmdb_id: verdict for number, verdict in reading.verdicts.items()}
+            self._record(Answered(collection, verdicts, second_look, model))
+        elif len(page.movies) > 1:
+            _log.warning("claude.unreadable", collection_name=collection.name, answer=clean(reply.text[:2000]))
+            raise RequestFailed(Failure.UNREADABLE, "Claude's answer holds no verdict that could be read.")
         return tuple(by_number[number] for number in sorted(reading.missing))
 
     async def _send(self, request: Request, collection: Collection) -> Reply:
-        """Send a request until it is answered, waiting together with all others where Claude asks for it."""
+        """Send a request until it is answered, waiting together with all others where Claude does not answer."""
         tries = 0
         while True:
             tries += 1
             try:
                 return await self._send_once(request, collection)
             except RequestFailed as failure:
-                if failure.failure not in RETRIED or tries >= TRIES[failure.failure]:
+                if not is_worth_another_try(failure, tries):
                     raise
-                await self._back_off(failure, tries)
-
-    async def _back_off(self, failure: RequestFailed, tries: int) -> None:
-        wait = min(FIRST_WAIT * 2 ** (tries - 1), LONGEST_WAIT) * random.uniform(0.75, 1.0)  # noqa: S311 - jitter
-        if failure.retry_after is not None:
-            wait = max(wait, min(failure.retry_after, LONGEST_RETRY_AFTER))
-        if failure.failure in {Failure.RATE_LIMITED, Failure.OVERLOADED}:
-            self._resume_at = max(self._resume_at, time.monotonic() + wait)
-        _log.info("claude.waiting", seconds=round(wait, 1), failure=failure.failure)
-        await self._sleep(wait)
+                wait = self._pauses.begin(failure, tries)
+                _log.info("claude.waiting", seconds=round(wait, 1), failure=failure.failure)
 
     async def _send_once(self, request: Request, collection: Collection) -> Reply:
-        async with self._slots:
-            if (pause := self._resume_at - time.monotonic()) > 0:
-                await self._sleep(pause)
-            if self.is_over:
+        estimate = prices.cost(_forecast(request), request.model) if self._budget.is_limited else None
+        if not await self._budget.reserve(estimate):
+            self.out_of_budget = True
+            self._pauses.end()
+            raise _Over
+        # Where nothing is heard of a request again, it may have been paid for.
+        actual = estimate
+        try:
+            await self._pauses.pass_by()
+            if self.is_over or collection.slug in self._skipped:
+                actual = 0.0
                 raise _Over
-            estimate = prices.cost(_forecast(request), request.model)
-            if not self._budget.reserve(estimate):
-                self.out_of_budget = True
-                raise _Over
-            actual: float | None = None
-            try:
-                reply = await self._provider.ask(request)
-                actual = prices.cost(reply.usage, request.model)
-            except CheckClaude as error:
-                self.stopped = self.stopped or error
-                raise _Over from error
-            finally:
-                self._budget.settle(estimate, actual)
+            reply = await self._provider.ask(request)
+            actual = prices.cost(reply.usage, request.model)
+        except RequestFailed as failure:
+            if not failure.may_be_billed:
+                actual = 0.0
+            raise
+        except CheckClaude as error:
+            actual = 0.0
+            self._stop(error)
+            raise _Over from error
+        finally:
+            self._budget.settle(estimate, actual)
         self._spent(collection).add(reply.usage, actual)
         return reply
 
     def _spent(self, collection: Collection) -> Spent:
         return self.spent.setdefault(collection.slug, Spent())
 
-    def _count_failure(self, failure: RequestFailed, collection: Collection) -> None:
+    def _count_failure(self, failure: RequestFailed, page: Page, collection: Collection) -> None:
         """Count failures of one kind in a row; five of them end the asking.
 
-        One collection alone never does: several of its requests may be on their way when it begins to fail, and the
-        others can go on without it. What depends on the question (a refusal, say) counts once for each collection.
+        Neither one collection nor one movie alone does that: several requests about it may be on their way when it
+        begins to fail, and the others can go on without it. Where the question is to blame (a refusal, say) each counts
+        once, when nothing of a page was answered: the halves of a refused page prove nothing new.
         """
         if self._failing_with is not failure.failure:
             self._failing_with = failure.failure
             self._in_a_row.clear()
         most = _MOST_OF_ONE if failure.failure in RETRIED else 1
-        self._in_a_row[collection.slug] = min(self._in_a_row[collection.slug] + 1, most)
+        suspect = collection.slug if len(page.movies) > 1 else page.movies[0].tmdb_id
+        self._in_a_row[suspect] = min(self._in_a_row[suspect] + 1, most)
         count = self._in_a_row.total()
         if count >= SAME_FAILURES and not self.is_over:
-            self.stopped = RequestFailed(
-                failure.failure, f"{count} requests in a row failed alike ({failure.failure}): {failure}"
+            self._stop(
+                RequestFailed(failure.failure, f"{count} requests in a row failed alike ({failure.failure}): {failure}")
             )
 
-    def _leave(self, page: Page, collection: Collection, failed: RequestFailed) -> None:
-        self.gaps.append(
-            Gap(collection=collection.slug, movies=page.movies, failure=failed.failure, message=str(failed))
-        )
+    def _leave(self, movies: tuple[Movie, ...], collection: Collection, failed: RequestFailed) -> None:
+        self.gaps.append(Gap(collection=collection.slug, movies=movies, failure=failed.failure, message=str(failed)))
 
 
 def _forecast(request: Request) -> Usage:

@@ -73,7 +73,7 @@ class Session:
         self.answered: list[Answered] = []
         self.asker = Asker(
             provider,
-            model=MODEL,
+            model=options.pop("model", MODEL),
             review_model=MODEL,
             limits=Limits(**{name: options.pop(name) for name in ("concurrency", "max_cost") if name in options}),
             record=options.pop("record", self.answered.append),

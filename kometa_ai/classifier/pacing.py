@@ -1,0 +1,109 @@
+"""What requests side by side share: the pauses that Claude asks for, and the money there is."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from kometa_ai.classifier.provider import RETRIED, Failure, RequestFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+FIRST_WAIT, LONGEST_WAIT, LONGEST_RETRY_AFTER = 1.5, 30.0, 300.0
+SHORTEST_SHARE = 2 / 3
+"""Of a wait; the rest is left to chance, so that many programs do not come back at the same moment."""
+
+TRIES = {Failure.RATE_LIMITED: 10, Failure.OVERLOADED: 10, Failure.SERVER_ERROR: 6, Failure.NO_CONNECTION: 6}
+
+
+class Sleep(Protocol):
+    """Wait for some seconds."""
+
+    def __call__(self, seconds: float, /) -> Awaitable[None]:
+        """As asyncio.sleep."""
+        ...
+
+
+def is_worth_another_try(failure: RequestFailed, tries: int) -> bool:
+    """Whether to send a request again that has failed so many times, the last time like this."""
+    return failure.failure in RETRIED and tries < TRIES[failure.failure]
+
+
+class Pauses:
+    """Pauses of all workers together, which the end of the asking cuts short."""
+
+    def __init__(self, sleep: Sleep) -> None:
+        self._sleep = sleep
+        self._resume_at = 0.0
+        self._over = asyncio.Event()
+
+    def begin(self, failure: RequestFailed, tries: int) -> float:
+        """Let everybody wait, the longer the more tries there were; return for how many seconds."""
+        longest = min(FIRST_WAIT * 2 ** (tries - 1), LONGEST_WAIT)
+        wait = random.uniform(longest * SHORTEST_SHARE, longest)  # noqa: S311 - no secret
+        if failure.retry_after is not None:
+            wait = max(wait, min(failure.retry_after, LONGEST_RETRY_AFTER))
+        self._resume_at = max(self._resume_at, time.monotonic() + wait)
+        return wait
+
+    async def pass_by(self) -> None:
+        """Wait until no pause is left, or nothing more is asked."""
+        waited = time.monotonic()
+        while (until := self._resume_at) > waited and not self._over.is_set():
+            await self._until_over(until - max(waited, time.monotonic()))
+            waited = until
+
+    def end(self) -> None:
+        """There is nothing to wait for any more."""
+        self._over.set()
+
+    async def _until_over(self, seconds: float) -> None:
+        waits = (asyncio.ensure_future(self._sleep(seconds)), asyncio.ensure_future(self._over.wait()))
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+
+class Budget:
+    """USD reserved before a request is sent and settled after, so that requests side by side cannot overrun it."""
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
+        self._committed = 0.0
+        self._open = 0
+        self._settled = asyncio.Event()
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is a limit at all; without one nothing is counted."""
+        return bool(self._limit)
+
+    async def reserve(self, estimate: float | None) -> bool:
+        """Take room for the estimate and say whether there was any. A model without a price has room for nothing.
+
+        Estimates are high: where the room is not enough, wait for requests on their way to settle for less.
+        """
+        if not self._limit:
+            return True
+        while estimate is not None:
+            if self._committed + estimate <= self._limit:
+                self._committed += estimate
+                self._open += 1
+                return True
+            if not self._open:
+                return False
+            await self._settled.wait()
+        return False
+
+    def settle(self, estimate: float | None, actual: float | None) -> None:
+        """Put what a request really cost in the place of its reservation."""
+        if self._limit:
+            self._committed += (actual or 0.0) - (estimate or 0.0)
+            self._open -= 1
+            self._settled.set()
+            self._settled = asyncio.Event()

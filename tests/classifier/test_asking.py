@@ -1,0 +1,587 @@
+"""Asking, through the real SDK and over real HTTP, with every kind of failure on the way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kometa_ai.classifier import prices
+from kometa_ai.classifier.asking import SAME_FAILURES, Answered, Spent
+from kometa_ai.classifier.pacing import LONGEST_RETRY_AFTER, LONGEST_WAIT
+from kometa_ai.classifier.prompts import SECOND_LOOK_SIZE
+from kometa_ai.classifier.provider import Failure, RequestFailed, Usage
+from kometa_ai.errors import CheckClaude, RepairState
+from kometa_ai.standins import claude_faults as faults
+from kometa_ai.standins.claude import ClaudeStandIn
+from kometa_ai.standins.claude_answers import FENCED, PROSE, REFUSED, SPEC, Style
+from kometa_ai.standins.claude_faults import Fault
+from tests.classifier.support import KEY, MODEL, asking, block, collection, holds, judge, movie, movies
+
+if TYPE_CHECKING:
+    from kometa_ai.standins.claude_log import RequestRecord
+
+GARBAGE = Style(text="I would rather talk about the weather.")
+NOTHING = Style(text='{"collection_name": "", "decisions": [], "excluded": []}')
+
+
+@pytest.fixture
+def claude() -> ClaudeStandIn:
+    """The stand-in that is asked."""
+    return ClaudeStandIn(judge=judge, api_key=KEY)
+
+
+def about(name: str) -> Any:
+    """Whether a request is about that collection."""
+    return lambda request: request.collection_name == name
+
+
+def prefix(request: RequestRecord) -> str:
+    """The movies as they were sent."""
+    return str(request.body["messages"][0]["content"][0]["text"])
+
+
+# What is asked
+
+
+async def test_every_pair_is_asked_once_and_recorded(claude: ClaudeStandIn) -> None:
+    """Each verdict is the model's own."""
+    async with asking(claude) as session:
+        await session.ask(block(30, "Heists", "Noir", "War"))
+
+    assert Counter(claude.asked_pairs()) == {
+        (name, f"Movie {number}"): 1 for name in ("Heists", "Noir", "War") for number in range(1, 31)
+    }
+    assert {pair for pair, verdict in session.verdicts.items() if verdict.include} == {
+        (name, number) for name in ("Heists", "Noir", "War") for number in range(5, 31, 5)
+    }
+    assert len(session.verdicts) == 90
+    assert (session.asker.gaps, session.asker.is_over) == ([], False)
+
+
+async def test_the_movies_are_cached_by_the_first_and_read_by_the_others(claude: ClaudeStandIn) -> None:
+    """Byte-identical, after the first answer has begun, with one schema."""
+    claude.latency = 0.05
+    async with asking(claude) as session:
+        await session.ask(block(40, "Heists", "Noir", "War", "Space"))
+
+    first, *others = claude.requests
+    assert first.collection_name == "Heists"
+    assert len({prefix(request) for request in claude.requests}) == 1
+    assert len({str(request.body["output_config"]) for request in claude.requests}) == 1
+    assert first.usage["cache_creation_input_tokens"] > 512
+    assert [request.usage["cache_creation_input_tokens"] for request in others] == [0, 0, 0]
+    assert all(request.usage["cache_read_input_tokens"] > 512 for request in others)
+
+
+async def test_blocks_run_side_by_side_within_the_limit(claude: ClaudeStandIn) -> None:
+    """Never more requests at one time than allowed, and no fewer where there is work."""
+    claude.latency = 0.02
+    async with asking(claude, concurrency=3) as session:
+        await session.ask(*(block(5, "Heists", "Noir", "War") for _ in range(4)))
+
+    assert claude.peak_in_flight == 3
+    assert len(claude.requests) == 12
+
+
+async def test_nothing_to_ask_sends_nothing(claude: ClaudeStandIn) -> None:
+    """Not even a connection."""
+    async with asking(claude) as session:
+        await session.ask()
+        await session.asker.look_again([])
+
+    assert claude.calls == []
+
+
+async def test_second_looks_are_small_and_about_one_collection(claude: ClaudeStandIn) -> None:
+    """At most 15 movies, uncached, and recorded as second looks of the model for them."""
+    async with asking(claude) as session:
+        await session.asker.look_again([(collection("Heists"), movies(35)), (collection("Noir"), movies(2))])
+
+    assert sorted(session.sizes("Heists")) == [5, 15, 15]
+    assert max(session.sizes()) <= SECOND_LOOK_SIZE
+    assert all("careful second look" in request.collection_text for request in claude.requests)
+    assert all(answered.second_look for answered in session.answered)
+    assert session.judged("Heists") == set(range(1, 36))
+
+
+# Answers that are not what was asked for
+
+
+@pytest.mark.parametrize("style", [SPEC, FENCED, PROSE, Style(reordered=True), Style(duplicated=5)], ids=str)
+async def test_other_forms_cost_no_further_request(claude: ClaudeStandIn, style: Style) -> None:
+    """The specification's form, fences, prose, another order, repetitions."""
+    claude.style = style
+    async with asking(claude) as session:
+        await session.ask(block(10, "Heists"))
+
+    assert session.sizes() == [10]
+    assert session.judged("Heists") == set(range(1, 11))
+
+
+async def test_missing_movies_are_asked_about_again_in_a_smaller_request(claude: ClaudeStandIn) -> None:
+    """Once, and only about them."""
+    claude.queue_style(Style(missing=3))
+    async with asking(claude) as session:
+        await session.ask(block(10, "Heists"))
+
+    assert session.sizes() == [10, 3]
+    assert claude.requests[1].titles == ("Movie 8", "Movie 9", "Movie 10")
+    assert claude.requests[1].movie_ids == (1, 2, 3)
+    assert session.judged("Heists") == set(range(1, 11))
+
+
+async def test_movies_that_are_left_out_twice_are_left_for_the_next_run(claude: ClaudeStandIn) -> None:
+    """They are a gap, and the rest counts."""
+    claude.style = Style(missing=2)
+    async with asking(claude) as session:
+        await session.ask(block(10, "Heists"))
+
+    assert session.sizes() == [10, 2]
+    assert session.judged("Heists") == set(range(1, 9))
+    assert session.left("Heists") == {9, 10}
+
+
+async def test_a_movie_that_is_always_left_out_does_not_stop_the_run(claude: ClaudeStandIn) -> None:
+    """However many collections it is left out of: the answers are good apart from it."""
+    claude.style = Style(missing=1)
+    names = [f"C{number}" for number in range(12)]
+    async with asking(claude, concurrency=1) as session:
+        await session.ask(block(10, *names))
+
+    assert not session.asker.is_over
+    assert all(session.judged(name) == set(range(1, 10)) for name in names)
+    assert all(session.left(name) == {10} for name in names)
+
+
+async def test_a_single_movie_that_is_left_out_is_asked_about_again(claude: ClaudeStandIn) -> None:
+    """There is no smaller request than one movie."""
+    claude.queue_style(NOTHING)
+    async with asking(claude) as session:
+        await session.ask(block(1, "Heists"))
+
+    assert session.sizes() == [1, 1]
+    assert session.judged("Heists") == {1}
+
+
+async def test_a_cut_answer_is_used_as_far_as_it_goes(claude: ClaudeStandIn) -> None:
+    """And the rest is asked about again."""
+    claude.queue_style(Style(form="spec", truncated_at=400))
+    async with asking(claude) as session:
+        await session.ask(block(30, "Heists"))
+
+    first, second = session.sizes()
+    assert (first, 0 < second < 30) == (30, True)
+    assert session.judged("Heists") == set(range(1, 31))
+
+
+async def test_unknown_ids_are_dropped_and_counted(claude: ClaudeStandIn) -> None:
+    """Also when an answer holds nothing else."""
+    claude.queue_style(Style(unknown=2), when=about("Heists"))
+    claude.queue_style(Style(text='{"decisions": [], "excluded": [77, 78, 79]}'), when=about("Noir"))
+    async with asking(claude) as session:
+        await session.ask(block(10, "Heists", "Noir"))
+
+    assert session.asker.unknown_ids == {"heists": 2, "noir": 3}
+    assert session.judged("Heists") == session.judged("Noir") == set(range(1, 11))
+
+
+async def test_a_standing_membership_wins_a_tie(claude: ClaudeStandIn) -> None:
+    """Of two equally sure verdicts in one answer."""
+    both = [{"movie_id": 1, "reason": "", "include": include, "confidence": 0.7} for include in (False, True)]
+    claude.style = Style(
+        text=f'{{"decisions": {both}, "excluded": []}}'.replace("'", '"').replace("F", "f").replace("T", "t")
+    )
+    heists = collection("Heists")
+    member = movie(1, labels=frozenset({heists.label}))
+    async with asking(claude) as session:
+        await session.asker.look_again([(heists, [member])])
+        assert session.verdicts["Heists", 1].include
+
+        await session.asker.look_again([(heists, [movie(1)])])
+        assert not session.verdicts["Heists", 1].include
+
+
+# Failures of one request
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        faults.rate_limited(1),
+        faults.rate_limited(None),
+        faults.OVERLOADED,
+        faults.SERVER_ERROR,
+        faults.GATEWAY_TIMEOUT,
+        faults.NOT_JSON,
+        faults.DROPPED,
+        Fault(status=408),
+        Fault(status=409),
+        Fault(status=529, headers={"x-should-retry": "false"}),
+    ],
+    ids=lambda fault: f"{fault.status} {fault.drop}",
+)
+async def test_what_passes_is_tried_again(claude: ClaudeStandIn, fault: Fault) -> None:
+    """Until it has passed, with longer and longer waits."""
+    claude.faults.add(fault, times=4)
+    async with asking(claude) as session:
+        await session.ask(block(10, "Heists"))
+
+    assert session.sizes() == [10] * 5
+    assert session.judged("Heists") == set(range(1, 11))
+    assert all(1 <= round(wait, 2) <= LONGEST_WAIT for wait in session.waits)
+    assert all(earlier < later for earlier, later in pairwise(session.waits))
+    assert not session.asker.gaps
+
+
+async def test_no_request_is_tried_more_than_ten_times(claude: ClaudeStandIn) -> None:
+    """Waiting half a minute at most between them."""
+    claude.faults.add(faults.OVERLOADED, times=None)
+    async with asking(claude) as session:
+        await session.ask(block(1, "Heists"))
+
+    assert len(claude.requests) == 10
+    assert max(session.waits) <= LONGEST_WAIT
+    assert session.left("Heists") == {1}
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(7, 7), (200, 200), (86400, LONGEST_RETRY_AFTER)])
+async def test_retry_after_is_obeyed_up_to_five_minutes(claude: ClaudeStandIn, seconds: int, expected: float) -> None:
+    """A day of waiting is nobody's wish."""
+    claude.faults.add(faults.rate_limited(seconds))
+    async with asking(claude) as session:
+        await session.ask(block(10, "Heists"))
+
+    (waited,) = session.waits
+    assert waited == pytest.approx(expected, abs=1)
+
+
+@pytest.mark.parametrize("fault", [faults.rate_limited(60), faults.OVERLOADED, faults.SERVER_ERROR, faults.DROPPED])
+async def test_all_workers_pause_together(claude: ClaudeStandIn, fault: Fault) -> None:
+    """Whatever the reason, nobody sends anything while one is waiting."""
+    claude.faults.add(fault, when=about("Noir"))
+    pausing = asyncio.Event()
+    go_on = asyncio.Event()
+
+    async def sleep(_seconds: float) -> None:
+        pausing.set()
+        await go_on.wait()
+
+    async with asking(claude, concurrency=2, sleep=sleep) as session:
+        work = asyncio.create_task(session.ask(block(5, "Heists", "Noir", *(f"C{n}" for n in range(8)))))
+        await pausing.wait()
+        await asyncio.sleep(0.1)
+        sent = len(claude.requests)
+        await asyncio.sleep(0.1)
+        assert len(claude.requests) == sent < 5
+        go_on.set()
+        await work
+
+    assert len(session.verdicts) == 50
+
+
+async def test_an_outage_in_the_middle_stops_the_run_soon(claude: ClaudeStandIn) -> None:
+    """A request that is waiting keeps its place: the ten tries of a few are not those of all."""
+    claude.faults.add(faults.OVERLOADED, times=None, when=lambda request: request.collection_name != "C0")
+    async with asking(claude, concurrency=4) as session:
+        await session.ask(block(10, *(f"C{n}" for n in range(40))))
+
+    assert isinstance(session.asker.stopped, RequestFailed)
+    assert len({request.collection_name for request in claude.requests}) <= 1 + SAME_FAILURES + 4
+    assert session.judged("C0") == set(range(1, 11))
+
+
+async def test_a_refused_request_is_halved(claude: ClaudeStandIn) -> None:
+    """Until the movie that is refused stands alone; all others are judged."""
+    claude.queue_style(REFUSED, times=None, when=holds("Movie 11"))
+    async with asking(claude) as session:
+        await session.ask(block(16, "Heists"))
+
+    assert session.sizes() == [16, 8, 8, 4, 4, 2, 2, 1, 1]
+    assert session.judged("Heists") == set(range(1, 17)) - {11}
+    assert session.left("Heists") == {11}
+    assert [gap.failure for gap in session.asker.gaps] == [Failure.REFUSED]
+
+
+async def test_a_movie_that_is_always_refused_costs_the_others_little(claude: ClaudeStandIn) -> None:
+    """Once it is found, it stands alone for the other collections, and the run goes on whatever their number."""
+    claude.queue_style(REFUSED, times=None, when=holds("Movie 11"))
+    names = [f"C{number}" for number in range(12)]
+    async with asking(claude) as session:
+        await session.ask(block(32, *names), block(8, *names))
+
+    assert not session.asker.is_over
+    assert all(session.judged(name) == set(range(1, 33)) - {11} for name in names)
+    assert all(session.left(name) == {11} for name in names)
+    assert all(session.sizes(name) in ([31, 1, 8], [31, 8, 1], [8, 31, 1]) for name in names[1:])
+
+
+@pytest.mark.parametrize(
+    ("fault", "failure"),
+    [
+        (Fault(status=400, message="prompt is too long"), Failure.REJECTED),
+        (faults.TOO_LARGE_AT_THE_EDGE, Failure.TOO_LARGE),
+    ],
+)
+async def test_a_request_that_is_too_large_is_halved(claude: ClaudeStandIn, fault: Fault, failure: Failure) -> None:
+    """In as many collections as there are; that is no reason to stop."""
+    claude.faults.add(fault, times=None, when=lambda request: len(request.movies) > 8)
+    names = [f"C{number}" for number in range(12)]
+    async with asking(claude) as session:
+        await session.ask(block(16, *names))
+
+    assert failure
+    assert not session.asker.is_over
+    assert len(session.verdicts) == 16 * 12
+
+
+@pytest.mark.parametrize("style", [REFUSED, GARBAGE, NOTHING], ids=["refused", "garbage", "nothing"])
+async def test_a_collection_that_fails_is_skipped_and_the_others_go_on(claude: ClaudeStandIn, style: Style) -> None:
+    """When neither half is answered, the rest of that collection is not asked about either."""
+    for name in ("Noir", "War"):
+        claude.queue_style(style, times=None, when=about(name))
+    blocks = [block(10, "Heists", "Noir", "War", "Space") for _ in range(3)]
+    async with asking(claude, concurrency=1) as session:
+        await session.ask(*blocks)
+
+    assert session.sizes("Noir") == session.sizes("War") == [10, 5, 5]
+    assert session.sizes("Heists") == session.sizes("Space") == [10, 10, 10]
+    assert session.left("Noir") == set(range(1, 11))
+    assert not session.asker.is_over
+
+
+async def test_two_bad_movies_do_not_cost_a_collection(claude: ClaudeStandIn) -> None:
+    """Where one half of a page is answered, only what fails of the other is left."""
+    claude.queue_style(REFUSED, times=None, when=holds("Movie 1"))
+    claude.queue_style(REFUSED, times=None, when=holds("Movie 8"))
+    async with asking(claude, concurrency=1) as session:
+        await session.ask(block(16, "Heists"), block(16, "Heists"))
+
+    assert session.judged("Heists") >= set(range(9, 17))
+    assert session.sizes("Heists").count(16) == 2
+
+
+# The end of a run
+
+
+@pytest.mark.parametrize("style", [REFUSED, GARBAGE], ids=["refused", "garbage"])
+async def test_five_failures_of_a_kind_in_a_row_stop_the_run(claude: ClaudeStandIn, style: Style) -> None:
+    """No further collection is asked about."""
+    claude.style = style
+    async with asking(claude, concurrency=1) as session:
+        await session.ask(block(10, *(f"C{number}" for number in range(30))))
+
+    assert isinstance(session.asker.stopped, RequestFailed)
+    assert len({request.collection_name for request in claude.requests}) == SAME_FAILURES
+    assert session.answered == []
+
+
+async def test_five_single_movies_that_fail_stop_the_run_too(claude: ClaudeStandIn) -> None:
+    """With one movie a request there are no halves."""
+    claude.style = REFUSED
+    async with asking(claude, concurrency=1) as session:
+        await session.ask(*(block(1, "Heists")._replace(movies=(movie(number),)) for number in range(1, 30)))
+
+    assert len(claude.requests) == SAME_FAILURES
+
+
+async def test_failures_of_other_kinds_do_not_add_up(claude: ClaudeStandIn) -> None:
+    """And neither do those that an answer lies between."""
+    names = [f"C{number}" for number in range(20)]
+    for number, name in enumerate(names):
+        if number % 5:
+            claude.queue_style(REFUSED if number % 2 else GARBAGE, times=None, when=about(name))
+    async with asking(claude, concurrency=1) as session:
+        await session.ask(block(4, *names))
+
+    assert not session.asker.is_over
+    assert all(session.judged(name) == {1, 2, 3, 4} for name in names[::5])
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        faults.BAD_KEY,
+        faults.PAYMENT_REQUIRED,
+        faults.NOT_PERMITTED,
+        faults.UNKNOWN_MODEL,
+        faults.CREDIT_BALANCE,
+        faults.USAGE_LIMITS,
+        faults.ENFORCED_SPEND_LIMIT,
+    ],
+    ids=lambda fault: f"{fault.status} {fault.message[:30]}",
+)
+async def test_what_every_request_would_meet_stops_the_run(claude: ClaudeStandIn, fault: Fault) -> None:
+    """After one request; what was answered before is kept."""
+    claude.faults.add(fault, times=None, when=about("Noir"))
+    async with asking(claude, concurrency=1) as session:
+        await session.ask(block(10, "Heists", "Noir", "War"), block(10, "Heists", "Noir"))
+
+    assert isinstance(session.asker.stopped, CheckClaude)
+    assert [request.collection_name for request in claude.requests] == ["Heists", "Noir"]
+    assert session.judged("Heists") == set(range(1, 11))
+
+
+async def test_answers_on_their_way_are_taken_when_the_run_is_stopped(claude: ClaudeStandIn) -> None:
+    """They are paid for; nothing new is asked, not even about what they leave out."""
+    claude.faults.add(faults.slow(0.3), when=about("Noir"))
+    claude.queue_style(Style(missing=2), when=about("Noir"))
+    claude.faults.add(faults.CREDIT_BALANCE, times=None, when=about("War"))
+    async with asking(claude, concurrency=2) as session:
+        await session.ask(block(10, "Heists", "Noir", "War", "Space"))
+
+    assert isinstance(session.asker.stopped, CheckClaude)
+    assert session.judged("Noir") == set(range(1, 9))
+    assert len(claude.requests) == 3
+
+
+async def test_the_end_cuts_a_pause_short(claude: ClaudeStandIn) -> None:
+    """Whoever stops the program does not wait for five minutes."""
+    claude.faults.add(faults.rate_limited(300), times=None)
+    pausing = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        pausing.set()
+        await asyncio.sleep(seconds)
+
+    async with asking(claude, sleep=sleep) as session:
+        work = asyncio.create_task(session.ask(block(10, "Heists")))
+        await pausing.wait()
+        session.asker.end("the program is being stopped")
+        await asyncio.wait_for(work, 5)
+
+    assert len(claude.requests) == 1
+    assert session.asker.gaps == []
+
+
+async def test_an_error_of_the_recorder_ends_the_asking(claude: ClaudeStandIn) -> None:
+    """It is raised when others that are on their way have their answers recorded; nothing new is asked."""
+    claude.faults.add(faults.slow(0.3), when=about("Noir"))
+    recorded: list[str] = []
+
+    def record(answered: Answered) -> None:
+        recorded.append(answered.collection.name)
+        if answered.collection.name == "War":
+            raise RepairState("The disk is full.", "Free some space.")
+
+    async with asking(claude, concurrency=2, record=record) as session:
+        with pytest.raises(ExceptionGroup) as caught:
+            await session.ask(block(10, "Heists", "Noir", "War", "Space", "Opera"))
+
+    assert caught.group_contains(RepairState, match="The disk is full")
+    assert recorded == ["Heists", "War", "Noir"]
+    assert session.asker.is_over
+
+
+async def test_a_cancelled_run_frees_its_place(claude: ClaudeStandIn) -> None:
+    """And asks nothing more."""
+    claude.latency = 30
+    async with asking(claude, concurrency=1) as session:
+        work = asyncio.create_task(session.ask(block(10, "Heists", "Noir")))
+        await asyncio.sleep(0.5)
+        assert claude.in_flight == 1
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+
+        assert session.asker.is_over
+        await asyncio.wait_for(session.ask(block(10, "War")), 5)
+
+    assert len(claude.requests) == 1
+
+
+# Money
+
+
+def spent_by(claude: ClaudeStandIn) -> float:
+    """What all answers cost."""
+    return sum(
+        prices.cost(
+            Usage(
+                input_tokens=request.usage["input_tokens"],
+                cache_write_tokens=request.usage["cache_creation_input_tokens"],
+                cache_read_tokens=request.usage["cache_read_input_tokens"],
+                output_tokens=request.usage["output_tokens"],
+            ),
+            MODEL,
+        )
+        or 0.0
+        for request in claude.requests
+        if request.usage
+    )
+
+
+async def test_what_was_used_is_counted_by_collection(claude: ClaudeStandIn) -> None:
+    """To the cent, refused answers included."""
+    claude.queue_style(REFUSED, when=about("Noir"))
+    async with asking(claude) as session:
+        await session.ask(block(30, "Heists", "Noir"))
+
+    spent = session.asker.spent
+    assert spent.keys() == {"heists", "noir"}
+    assert sum(each.cost for each in spent.values()) == pytest.approx(spent_by(claude))
+    assert sum((each.usage for each in spent.values()), Usage()).requests == len(claude.requests) == 4
+    assert {slug: each.answers for slug, each in spent.items()} == {"heists": 30, "noir": 30}
+
+
+def test_a_model_without_a_price_is_counted_apart() -> None:
+    """Its cost is not guessed."""
+    spent = Spent()
+    spent.add(Usage(requests=1, input_tokens=5), None)
+    spent.add(Usage(requests=1, input_tokens=5), 0.5)
+
+    assert (spent.cost, spent.unpriced, spent.usage.input_tokens) == (0.5, 1, 10)
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+async def test_a_run_stays_within_its_budget(claude: ClaudeStandIn, concurrency: int) -> None:
+    """Also with requests side by side; and it uses the budget up as far as whole requests go."""
+    claude.latency = 0.01
+    blocks = [block(50, *(f"C{number}" for number in range(10))) for _ in range(6)]
+    async with asking(claude, concurrency=concurrency, max_cost=0.1) as session:
+        await session.ask(*blocks)
+
+    assert session.asker.out_of_budget
+    assert session.asker.is_over
+    assert 0.07 < spent_by(claude) <= 0.1
+    assert sum(each.cost for each in session.asker.spent.values()) == pytest.approx(spent_by(claude))
+
+
+async def test_a_budget_that_is_enough_changes_nothing(claude: ClaudeStandIn) -> None:
+    """Requests that wait for others to settle are sent when they have."""
+    async with asking(claude, concurrency=4, max_cost=0.06) as session:
+        await session.ask(*(block(30, "Heists") for _ in range(4)))
+
+    assert len(claude.requests) == 4
+    assert not session.asker.out_of_budget
+
+
+async def test_requests_that_failed_do_not_use_up_the_budget(claude: ClaudeStandIn) -> None:
+    """An error message costs nothing."""
+    claude.faults.add(faults.OVERLOADED, times=9)
+    async with asking(claude, max_cost=0.03) as session:
+        await session.ask(block(30, "Heists"))
+
+    assert session.judged("Heists") == set(range(1, 31))
+
+
+async def test_lost_answers_use_up_the_budget(claude: ClaudeStandIn) -> None:
+    """They may have been paid for, so that asking again and again could cost more than was allowed."""
+    claude.faults.add(Fault(drop=True, afterwards=True), times=None)
+    async with asking(claude, max_cost=0.05) as session:
+        await session.ask(block(30, "Heists"))
+
+    assert session.asker.out_of_budget
+    assert spent_by(claude) <= 0.05
+
+
+async def test_a_model_without_a_price_cannot_be_asked_under_a_budget(claude: ClaudeStandIn) -> None:
+    """Nobody knows what it would cost."""
+    async with asking(claude, max_cost=5, model="llama-of-the-house") as session:
+        await session.ask(block(10, "Heists"))
+
+    assert claude.calls == []
+    assert session.asker.out_of_budget
