@@ -2,25 +2,49 @@
 
 from __future__ import annotations
 
+import json
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from kometa_ai.daemon import heartbeat
 from kometa_ai.settings.environment import REQUIRED, load_settings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kometa_ai.cli.main import Call
 
 
-def check(call: Call) -> int:
-    """Whether the program could do its work: settings that can be read, and a state folder that can be written."""
-    folder = load_settings(call.environ, required=REQUIRED).settings.state_dir
-    is_healthy = folder.is_dir() and os.access(folder, os.W_OK)
-    state = "OK" if is_healthy else "Error"
-    if call.given["output"] == "json":
-        import json  # noqa: PLC0415
+class _Found(NamedTuple):
+    is_healthy: bool
+    what: str
 
-        print(json.dumps({"status": state, "state_dir": str(folder)}))  # noqa: T201 - the result
+
+def check(call: Call) -> int:
+    """Whether the daemon's loop is alive and its state can be written; Radarr and Claude may be down meanwhile.
+
+    Where no daemon lives: whether the settings can be read and the state folder can be written.
+    """
+    folder = load_settings(call.environ, required=REQUIRED).settings.state_dir
+    found = _look(folder)
+    state = "OK" if found.is_healthy else "Error"
+    if call.given["output"] == "json":
+        details = {**heartbeat.read(folder), "status": state, "what": found.what, "state_dir": str(folder)}
+        print(json.dumps(details))  # noqa: T201 - the result
     else:
-        remedy = "" if is_healthy else " cannot be written: mount a folder there, or set STATE_DIR."
-        print(f"{state}: {folder}{remedy}")  # noqa: T201 - the result
-    return 0 if is_healthy else 1
+        print(f"{state}: {found.what}")  # noqa: T201 - the result
+    return 0 if found.is_healthy else 1
+
+
+def _look(folder: Path) -> _Found:
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        return _Found(is_healthy=False, what=f"{folder} cannot be written: mount a folder there, or set STATE_DIR.")
+    age = heartbeat.age(folder)
+    if age is None:
+        return _Found(is_healthy=True, what=f"{folder} can be written; no daemon lives there.")
+    if age < heartbeat.LONGEST:
+        return _Found(is_healthy=True, what=f"the daemon gave a sign of life {age:.0f} s ago.")
+    return _Found(
+        is_healthy=False,
+        what=f"the daemon has given no sign of life for {age:.0f} s: it is stuck, or cannot write {folder}.",
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
@@ -41,7 +42,10 @@ def live(call: Call) -> int:
             form=settings.log_format,
             redactor=Redactor(secrets_of(settings)),
         )
-        return asyncio.run(_live(settings, call.environ))
+        code = asyncio.run(_live(settings, call.environ))
+    # Or the interpreter would look through every object of the libraries before it ends, which takes a second.
+    gc.freeze()
+    return code
 
 
 def _with_key(settings: Settings) -> Settings:
@@ -72,8 +76,7 @@ async def _live(settings: Settings, environ: Mapping[str, str]) -> int:
         loop.add_signal_handler(signal.SIGHUP, recheck)
         stack.callback(loop.remove_signal_handler, signal.SIGHUP)
         if settings.http_port:
-            # Imported beside the other work: a daemon without a server needs none of it.
-            from kometa_ai.web.app import make_app  # noqa: PLC0415
+            from kometa_ai.web.app import make_app  # noqa: PLC0415 - a daemon without a server needs no framework
 
             app = make_app(daemon, api_key=settings.http_api_key.get_secret_value(), url_base=settings.http_url_base)
             address = await stack.enter_async_context(serving(app, settings.http_host, settings.http_port))

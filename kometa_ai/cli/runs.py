@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-
-import structlog
 
 from kometa_ai.app import now, open_parts, rules_of
 from kometa_ai.cli import output
 from kometa_ai.cli.calls import prepared, show
 from kometa_ai.core.collection import MovieRef
 from kometa_ai.core.movie import TmdbId
+from kometa_ai.daemon.after_changes import after_changes, changed_collections
+from kometa_ai.daemon.ending import end_run, ending_in_order
 from kometa_ai.errors import FixUsage
 from kometa_ai.notification import dispatch as notification
 from kometa_ai.run.estimate import estimate
@@ -28,19 +25,12 @@ from kometa_ai.state.schema import Released
 from kometa_ai.state.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from kometa_ai.cli.main import Call
     from kometa_ai.core.problem import Problem
     from kometa_ai.core.report import RunReport
-    from kometa_ai.run.session import Parts
     from kometa_ai.settings.schema import Settings
 
 _RADARR = ("RADARR_URL", "RADARR_API_KEY")
-_GRACE = 8.0
-"""Seconds for answers on their way after a first signal; Docker kills after ten."""
-
-_log = structlog.get_logger()
 
 
 def _options(call: Call, settings: Settings) -> Options:
@@ -61,6 +51,8 @@ def run_now(call: Call) -> int:
             store = Store.load(settings.state_dir)
             report = asyncio.run(_run(settings, _options(call, settings), store, watcher))
         show(call, report, output.print_report)
+        # The lock is free again: what is called may take as long as a run of Kometa.
+        asyncio.run(after_changes(changed_collections(report), settings))
         return report.exit_code
 
 
@@ -70,32 +62,11 @@ async def _run(settings: Settings, options: Options, store: Store, watcher: outp
 
     async with open_parts(settings, store, watcher) as parts:
         run = asyncio.create_task(run_and_report(parts, rules_of(settings), options, notify=notify))
-        with _ending_in_order(parts, run):
+        with ending_in_order(lambda number: end_run(parts.interruption, run, number.name)):
             if settings.run_timeout is not None:
                 seconds = settings.run_timeout.total_seconds()
                 asyncio.get_running_loop().call_later(seconds, parts.interruption.request, "RUN_TIMEOUT")
             return await run
-
-
-@contextmanager
-def _ending_in_order(parts: Parts, run: asyncio.Task[RunReport]) -> Iterator[None]:
-    """End on a signal: answers on their way are taken, everything is saved. A second signal ends at once."""
-    loop = asyncio.get_running_loop()
-
-    def end(number: signal.Signals) -> None:
-        if parts.interruption.why:
-            os._exit(128 + number)
-        _log.warning("run.interrupted", signal=number.name)
-        parts.interruption.request(number.name)
-        loop.call_later(_GRACE, run.cancel)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, end, number)
-    try:
-        yield
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
 
 
 def show_estimate(call: Call) -> int:

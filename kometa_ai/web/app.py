@@ -21,7 +21,6 @@ from kometa_ai.web.guard import Guard
 if TYPE_CHECKING:
     from kometa_ai.daemon.service import Daemon
 
-LARGEST_BODY = 1024 * 1024
 _STATUS = {
     WaitForOtherRun: HTTPStatus.CONFLICT,
     FixUsage: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -42,7 +41,6 @@ def make_app(daemon: Daemon, *, api_key: str, url_base: str = "") -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        max_body_size=LARGEST_BODY,
         middleware=[Middleware(Guard, api_key=api_key, url_base=url_base)],
         exception_handlers={
             KometaAIError: _known_error,

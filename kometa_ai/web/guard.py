@@ -6,19 +6,26 @@ import binascii
 import hmac
 import time
 from base64 import b64decode
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from kometa_ai.web.answers import Failed, json_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 OPEN_PATHS = frozenset({"/ping", "/health"})
+LARGEST_BODY = 1024 * 1024
+LARGEST_HEADERS = 16 * 1024
 WEBHOOK = "/api/v1/webhooks/radarr"
+_BODY_TOO_LARGE = "The body is too large."
 _QUIET_SECONDS = 60.0
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -56,18 +63,22 @@ class Guard:
                     headers.setdefault(name, value)
             await send(message)
 
+        too_large = _too_large(scope)
+        if too_large is not None:
+            await too_large(scope, receive, send_with_headers)
+            return
         path: str = scope["path"]
         if self._url_base and f"{path}/".startswith(f"{self._url_base}/"):
             scope = {**scope, "root_path": self._url_base}
             path = path.removeprefix(self._url_base) or "/"
         if path in OPEN_PATHS or self._has_key(Headers(scope=scope), basic=path == WEBHOOK):
-            await self._app(scope, receive, send_with_headers)
+            await self._app(scope, _limited(receive), send_with_headers)
             return
         self._complain(scope, path)
-        refusal = JSONResponse(
-            {"error": "A key is needed, or this one is wrong.", "remedy": "Send it in the header X-Api-Key."},
-            status_code=401,
-            headers={"WWW-Authenticate": 'Basic realm="Kometa-AI"' if path == WEBHOOK else "Bearer"},
+        refusal = json_answer(
+            Failed("A key is needed, or this one is wrong.", "Send it in the header X-Api-Key."),
+            HTTPStatus.UNAUTHORIZED,
+            {"WWW-Authenticate": 'Basic realm="Kometa-AI"' if path == WEBHOOK else "Bearer"},
         )
         await refusal(scope, receive, send_with_headers)
 
@@ -82,6 +93,32 @@ class Guard:
             self._complained = time.monotonic()
             client = scope.get("client")
             _log.warning("http.refused", client=client[0] if client else "", method=scope["method"], path=path[:200])
+
+
+def _too_large(scope: Scope) -> Response | None:
+    """The answer to a request that is larger than any of ours."""
+    headers = Headers(scope=scope)
+    if sum(len(name) + len(value) for name, value in headers.raw) > LARGEST_HEADERS:
+        return json_answer(Failed("The headers are too large."), HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+    length = headers.get("content-length", "0")
+    if not length.isdecimal() or int(length[:20]) > LARGEST_BODY:
+        return json_answer(Failed(_BODY_TOO_LARGE), HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    return None
+
+
+def _limited(receive: Receive) -> Receive:
+    """The same for a body that comes in chunks and does not tell its size."""
+    received = 0
+
+    async def limited() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > LARGEST_BODY:
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _BODY_TOO_LARGE)
+        return message
+
+    return limited
 
 
 def _keys(headers: Headers, *, basic: bool) -> Iterator[bytes]:

@@ -11,13 +11,13 @@ import uvicorn
 
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import FixConfiguration
+from kometa_ai.web.guard import LARGEST_HEADERS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from starlette.types import ASGIApp
 
-LARGEST_HEADERS = 16 * 1024
 AT_ONCE = 500
 """Connections; further ones are told to come back later."""
 _PATIENCE = 0.3
