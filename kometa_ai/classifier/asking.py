@@ -251,29 +251,30 @@ class Asker:
         self, page: Page, collection: Collection, *, cache: bool, second_look: bool
     ) -> RequestFailed | None:
         """Ask about a page once, and once more about movies the answer leaves out; return why no answer came."""
-        missing = page.movies
-        left_out = RequestFailed(Failure.UNREADABLE, "Claude's answers left them out twice.")
-        for attempt in (page, None):
-            asked = attempt or Page.of(missing)
-            try:
-                missing = await self._question(
-                    asked, collection, cache=cache and asked is page, second_look=second_look
-                )
-            except RequestFailed as failure:
-                _log.info(
-                    "claude.failed", collection_name=collection.name, failure=failure.failure, message=str(failure)
-                )
-                if failure.failure in RETRIED:
-                    self._count_failure(failure, asked, collection)
-                if asked is page:
-                    return failure
-                left_out = failure
-            if not missing:
-                return None
+        try:
+            missing = await self._question(page, collection, cache=cache, second_look=second_look)
+        except RequestFailed as failure:
+            self._note(failure, page, collection)
+            return failure
+        if not missing:
+            return None
+        smaller = Page.of(missing)
+        why = RequestFailed(Failure.UNREADABLE, "Claude's answers left them out twice.")
+        try:
+            missing = await self._question(smaller, collection, cache=False, second_look=second_look)
+        except RequestFailed as failure:
+            self._note(failure, smaller, collection)
+            why = failure
         if len(missing) == len(page.movies):
-            return left_out
-        self._leave(missing, collection, left_out)
+            return why
+        if missing:
+            self._leave(missing, collection, why)
         return None
+
+    def _note(self, failure: RequestFailed, page: Page, collection: Collection) -> None:
+        _log.info("claude.failed", collection_name=collection.name, failure=failure.failure, message=str(failure))
+        if failure.failure in RETRIED:
+            self._count_failure(failure, page, collection)
 
     async def _question(
         self, page: Page, collection: Collection, *, cache: bool, second_look: bool
@@ -318,6 +319,7 @@ class Asker:
                 _log.info("claude.waiting", seconds=round(wait, 1), failure=failure.failure)
 
     async def _send_once(self, request: Request, collection: Collection) -> Reply:
+        self._check_open(collection)
         estimate = prices.cost(_forecast(request), request.model) if self._budget.is_limited else None
         if not await self._budget.reserve(estimate):
             self.out_of_budget = True
@@ -327,14 +329,15 @@ class Asker:
         actual = estimate
         try:
             await self._pauses.pass_by()
-            if self.is_over or collection.slug in self._skipped:
-                actual = 0.0
-                raise _Over
+            self._check_open(collection)
             reply = await self._provider.ask(request)
             actual = prices.cost(reply.usage, request.model)
         except RequestFailed as failure:
             if not failure.may_be_billed:
                 actual = 0.0
+            raise
+        except _Over:
+            actual = 0.0
             raise
         except CheckClaude as error:
             actual = 0.0
@@ -344,6 +347,10 @@ class Asker:
             self._budget.settle(estimate, actual)
         self._spent(collection).add(reply.usage, actual)
         return reply
+
+    def _check_open(self, collection: Collection) -> None:
+        if self.is_over or collection.slug in self._skipped:
+            raise _Over
 
     def _spent(self, collection: Collection) -> Spent:
         return self.spent.setdefault(collection.slug, Spent())

@@ -92,7 +92,8 @@ class Claude:
 
         try:
             await client.models.list(limit=1, timeout=CHECK_TIMEOUT)
-        except NotFoundError:
+        except (NotFoundError, ValueError, AttributeError):
+            # No such call, or a page of a proxy, which the SDK trips over.
             return
         except AnthropicError as error:
             found = _translate(error, model)
@@ -114,6 +115,7 @@ class Claude:
             _log.debug("claude.call", outcome=str(failure), seconds=round(perf_counter() - started, 3))
             raise failure from error
         except ValueError as error:
+            self.calls[Failure.UNREADABLE] += 1
             # The SDK lets an answer through that says it is JSON and is none, or only half of it.
             raise _not_claude() from error
         try:

@@ -578,6 +578,16 @@ async def test_lost_answers_use_up_the_budget(claude: ClaudeStandIn) -> None:
     assert spent_by(claude) <= 0.05
 
 
+async def test_skipped_questions_need_no_budget(claude: ClaudeStandIn) -> None:
+    """What is not sent cannot be too expensive."""
+    claude.queue_style(REFUSED, times=None, when=about("Noir"))
+    async with asking(claude, concurrency=1, max_cost=0.05) as session:
+        await session.ask(block(10, "Noir"), block(1000, "Noir"))
+
+    assert session.sizes() == [10, 5, 5]
+    assert not session.asker.out_of_budget
+
+
 async def test_a_model_without_a_price_cannot_be_asked_under_a_budget(claude: ClaudeStandIn) -> None:
     """Nobody knows what it would cost."""
     async with asking(claude, max_cost=5, model="llama-of-the-house") as session:

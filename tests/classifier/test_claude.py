@@ -395,3 +395,52 @@ async def test_a_cut_answer_is_truncated(claude: ClaudeStandIn) -> None:
 
     assert reply.ending is Ending.TRUNCATED
     assert 0 < len(reply.text) < len(claude.requests[0].answer) + 1
+
+
+# The check before anything is asked
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        Fault(status=404, message="Not found"),
+        Fault(status=200, raw="<html>Welcome</html>"),
+        Fault(status=200, raw='{"data": [', headers=JSON),
+        Fault(status=200, raw="null", headers=JSON),
+    ],
+    ids=["claude", "no such call", "a page", "half an answer", "null"],
+)
+async def test_the_check_is_free_and_lets_proxies_pass(claude: ClaudeStandIn, answer: Fault | None) -> None:
+    """A proxy that does not have this call proves nothing."""
+    if answer is not None:
+        claude.faults.add(answer, path="*")
+    async with provider_for(claude) as provider:
+        await provider.check(MODEL)
+
+    assert claude.requests == []
+
+
+@pytest.mark.parametrize("fault", [faults.BAD_KEY, faults.OVERLOADED, faults.DROPPED], ids=["key", "busy", "network"])
+async def test_the_check_says_what_to_do(claude: ClaudeStandIn, fault: Fault) -> None:
+    """For a key that is refused, and where Claude does not answer."""
+    claude.faults.add(fault, path="*")
+    async with provider_for(claude) as provider:
+        with pytest.raises(CheckClaude) as caught:
+            await provider.check(MODEL)
+
+    assert caught.value.remedy
+
+
+async def test_calls_are_counted_by_outcome(claude: ClaudeStandIn) -> None:
+    """Those that failed too."""
+    answers = [faults.OVERLOADED, faults.BAD_KEY, Fault(status=200, raw="{", headers=JSON), Fault(status=200, raw="x")]
+    for fault in answers:
+        claude.faults.add(fault)
+    async with provider_for(claude) as provider:
+        for _ in answers:
+            with pytest.raises((RequestFailed, CheckClaude)):
+                await provider.ask(REQUEST)
+        await provider.ask(REQUEST)
+
+    assert provider.calls == {Failure.OVERLOADED: 1, "stopped": 1, Failure.UNREADABLE: 2, Ending.COMPLETE: 1}
