@@ -249,9 +249,9 @@ def test_any_piece_of_an_answer_holds_only_verdicts_of_the_whole(full: tuple[str
     assert whole.missing == frozenset()
 
 
-@given(ANSWERS, st.text(alphabet=' \n\t"\\{}<>#*xyznult\u2028\ud800', min_size=1, max_size=12), st.data())
+@given(ANSWERS, st.text(alphabet=' \n\t"\\{<>#*xyznult\u2028\ud800', min_size=1, max_size=12), st.data())
 def test_noise_in_an_answer_makes_nothing_up(full: tuple[str, frozenset[int]], noise: str, data: Any) -> None:
-    """Noise that is not itself a number or a list may hide verdicts; it raises nothing and adds none."""
+    """Noise that could not end a number or a list may hide verdicts; it raises nothing and adds none."""
     text, ids = full
     place = data.draw(st.integers(0, len(text)))
 
