@@ -12,10 +12,11 @@ from kometa_ai.core.naming import Label, Slug
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """One tag to be put on, or taken off, one movie."""
+    """One tag to be put on, or taken off, one movie, for the collection of that name."""
 
     movie: Movie
     slug: Slug
+    collection_name: str = ""
     label: Label
     operation: Literal["add", "remove"]
 

@@ -183,6 +183,15 @@ def pick(one: Verdict, other: Verdict, *, standing: bool) -> Verdict:
     return one if one.include is standing else other
 
 
+def members_as_seen(
+    collection: Collection, membership: Membership, movies: Mapping[TmdbId, Movie]
+) -> frozenset[TmdbId]:
+    """A collection's members as other collections see them: undecided movies count as what their tag says."""
+    return membership.members | {
+        tmdb_id for tmdb_id in membership.undecided if collection.label in movies[tmdb_id].labels
+    }
+
+
 def decide(
     collection: Collection,
     movies: Iterable[Movie],

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kometa_ai.classifier import prices
-from kometa_ai.classifier.planning import describe, pack, plan_questions, stages
+from kometa_ai.classifier.planning import describe, pack, plan_questions, stages, unanswered
 from kometa_ai.classifier.prompts import SYSTEM, collection_text, movies_text
 from kometa_ai.classifier.provider import Usage
 from kometa_ai.core.problem import Problem
-from kometa_ai.decisions.policy import decide, gates
+from kometa_ai.decisions.policy import decide, gates, members_as_seen
 from kometa_ai.run.pipeline import Run
 from kometa_ai.run.questioning import count
 
@@ -62,7 +62,8 @@ async def estimate(parts: Parts, rules: Rules, options: Options) -> Estimate:
     collections = run.load_collections()
     memory = parts.store.memory
     known = describe(library.movies, memory)
-    movies = [described.movie for described in known.values()]
+    movies = library.movies
+    by_id = {movie.tmdb_id: movie for movie in movies}
     decided: dict[Label, frozenset[TmdbId]] = {collection.label: frozenset() for collection in collections}
     pending: dict[str, dict[str, int]] = {}
     blocks: list[Block] = []
@@ -72,7 +73,10 @@ async def estimate(parts: Parts, rules: Rules, options: Options) -> Estimate:
         pending |= {slug: count(pairs.values()) for slug, pairs in questions.items()}
         blocks += pack(questions, known, stage, options.batch_size)
         for collection in stage:
-            decided[collection.label] = decide(collection, movies, memory, gated[collection.slug], frozenset()).members
+            membership = decide(
+                collection, movies, memory, gated[collection.slug], unanswered(questions)[collection.slug]
+            )
+            decided[collection.label] = members_as_seen(collection, membership, by_id)
     usages = [usage for block in blocks for usage in _requests(block, parts.provider, rules.model)]
     total = sum(usages, Usage())
     costs = [prices.cost(usage, rules.model) for usage in usages]

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kometa_ai.classifier.planning import describe, plan_questions, stages
-from kometa_ai.core.collection import MovieRef
+from kometa_ai.classifier.planning import describe, plan_questions, stages, unanswered
+from kometa_ai.core.collection import MovieRef, fold_title
 from kometa_ai.core.decision import Cause, Decision
-from kometa_ai.decisions.policy import Gates, decide, gates, is_in
+from kometa_ai.decisions.policy import Gates, decide, gates, is_in, members_as_seen
 from kometa_ai.errors import FixUsage
 from kometa_ai.run.pipeline import Run
 
@@ -60,7 +60,8 @@ async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Ex
     collections = run.load_collections()
     movie = _find(text, library.movies)
     known = describe(library.movies, parts.store.memory)
-    movies = [described.movie for described in known.values()]
+    movies = library.movies
+    by_id = {movie.tmdb_id: movie for movie in movies}
     decided: dict[Label, frozenset[TmdbId]] = {collection.label: frozenset() for collection in collections}
     found: dict[str, Explanation] = {}
     for stage in stages(collections):
@@ -68,8 +69,9 @@ async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Ex
         questions = plan_questions(known, stage, parts.store.memory, gated)
         for collection in stage:
             open_questions = questions[collection.slug]
-            membership = decide(collection, movies, parts.store.memory, gated[collection.slug], open_questions.keys())
-            decided[collection.label] = membership.members
+            open_pairs = unanswered(questions)[collection.slug]
+            membership = decide(collection, movies, parts.store.memory, gated[collection.slug], open_pairs)
+            decided[collection.label] = members_as_seen(collection, membership, by_id)
             remembered = parts.store.memory.get(movie.tmdb_id)
             found[collection.slug] = _explanation(
                 movie,
@@ -92,7 +94,7 @@ def _find(text: str, movies: tuple[Movie, ...]) -> Movie:
         ref = MovieRef.parse(text)
         found = [movie for movie in movies if ref.names(movie)]
     except ValueError:
-        found = [movie for movie in movies if movie.title.casefold() == text.strip().casefold()]
+        found = [movie for movie in movies if fold_title(movie.title) == fold_title(text.strip())]
     if not found:
         raise FixUsage(f"Radarr has no movie {text!r}.", 'Name it as "Heat (1995)", "tmdb:949" or "tt0113277".')
     if len(found) > 1:

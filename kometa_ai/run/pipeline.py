@@ -18,11 +18,11 @@ from kometa_ai.classifier.asking import Asker
 from kometa_ai.classifier.planning import describe, stages, unanswered
 from kometa_ai.core.changes import Change, TagChange, TagPlan
 from kometa_ai.core.problem import Problem
-from kometa_ai.decisions.policy import Membership, decide, gates
-from kometa_ai.errors import CheckRadarr, FixUsage, RepairState
+from kometa_ai.decisions.policy import Membership, decide, gates, members_as_seen
+from kometa_ai.errors import CheckRadarr, FixUsage
 from kometa_ai.radarr.diagnosis import diagnose
 from kometa_ai.run.questioning import Questioning
-from kometa_ai.run.session import Findings, Parts, Rules
+from kometa_ai.run.session import Findings, Parts, Rules, keep
 from kometa_ai.state.schema import LibraryRead, LibrarySeen, Tagged
 from kometa_ai.tags.apply import apply_changes
 from kometa_ai.tags.plan import Brake, plan_tags
@@ -72,7 +72,7 @@ class Run:
             )
         library = await parts.radarr.library()
         believe(library, parts.store.state.library, allow_smaller=self._options.allow_removals)
-        parts.store.record(LibraryRead(library=_seen(library, parts.now())))
+        keep(parts, found, LibraryRead(library=_seen(library, parts.now())))
         found.library = len(library.movies)
         found.movies = library.movies
         found.warnings += [
@@ -123,20 +123,16 @@ class Run:
         )
         # The labels of collections that are decided in this run; one that is not decided yet counts as empty.
         decided: dict[Label, frozenset[TmdbId]] = {collection.label: frozenset() for collection in collections}
+        by_id = {movie.tmdb_id: movie for movie in library.movies}
         for stage in stages(collections):
-            movies = [described.movie for described in found.judged.values()]
             for collection in stage:
-                found.gates[collection.slug] = gates(collection, movies, decided, parts.store.state.pins)
+                found.gates[collection.slug] = gates(collection, library.movies, decided, parts.store.state.pins)
             await questioning.ask(stage, found.asker, force=self._options.force_refresh)
             parts.observer.step("Deciding")
             for collection in stage:
                 membership = self._decide(collection)
                 found.memberships[collection.slug] = membership
-                decided[collection.label] = membership.members | {
-                    tmdb_id
-                    for tmdb_id in membership.undecided
-                    if collection.label in found.judged[tmdb_id].movie.labels
-                }
+                decided[collection.label] = members_as_seen(collection, membership, by_id)
 
     def _decide(self, collection: Collection) -> Membership:
         found = self.found
@@ -197,10 +193,7 @@ class Run:
                 for change in done
             ]
             found.tag_changes += changes
-            try:
-                parts.store.record(*(Tagged(change=change) for change in changes))
-            except RepairState as error:
-                found.problems.append(Problem(source="state", what=error.message, remedy=error.remedy))
+            keep(parts, found, *(Tagged(change=change) for change in changes))
 
         found.applied = await apply_changes(parts.radarr, plan.changes, library.tags, remember)
         found.problems += found.applied.problems

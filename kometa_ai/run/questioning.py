@@ -13,8 +13,8 @@ from kometa_ai.core.decision import Reason, Remembered
 from kometa_ai.core.movie import Credits, Movie, fingerprint
 from kometa_ai.core.problem import Problem
 from kometa_ai.decisions.policy import settle
-from kometa_ai.errors import RepairState
 from kometa_ai.radarr.failures import CreditsUnavailable
+from kometa_ai.run.session import Findings, Parts, keep
 from kometa_ai.state import schema
 from kometa_ai.state.schema import Judged
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from kometa_ai.classifier.asking import Answered, Asker
     from kometa_ai.core.collection import Collection
-    from kometa_ai.run.session import Findings, Parts
 
 _CREDITS_A_CHECKPOINT = 100
 _log = structlog.get_logger()
@@ -49,6 +48,8 @@ class Questioning:
         _log.info(
             "questions.planned", questions=total, reasons=count(r for p in questions.values() for r in p.values())
         )
+        if found.is_forgetful:
+            asker.end("the state cannot be written")
         if total and not asker.is_over:
             await self._learn_credits(questions)
             await self._send(stage, asker, questions)
@@ -73,7 +74,7 @@ class Questioning:
                     failed.append(str(movie))
                 judged[movie.tmdb_id], entry = self._learn(movie, people)
                 learned.append(entry)
-            self._parts.store.record(*learned)
+            keep(self._parts, self._found, *learned)
         self._found.judged = judged
         if failed:
             self._found.warnings.append(
@@ -149,13 +150,7 @@ class Questioning:
             )
             entries.append(Judged(tmdb_id=tmdb_id, slug=collection.slug, decision=decision))
             found.last_asked[collection.slug] = tmdb_id
-        try:
-            store.record(*entries)
-        except RepairState as error:
-            # Paying for answers that cannot be kept would be paying twice.
-            found.problems.append(Problem(source="state", what=error.message, remedy=error.remedy))
-            if found.asker is not None:
-                found.asker.end("the state cannot be written")
+        keep(self._parts, found, *entries)
         self._parts.observer.advance("questions", len(entries))
 
 

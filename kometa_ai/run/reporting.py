@@ -309,18 +309,26 @@ def _unknown_ids(found: Findings) -> list[Problem]:
 # State
 
 
-def statuses(report: RunReport, found: Findings, store: Store) -> dict[Slug, CollectionStatus]:
-    """How far each collection has come after a run that got as far as its changes."""
+def statuses(report: RunReport, found: Findings, store: Store, *, complete: bool) -> dict[Slug, CollectionStatus]:
+    """How far each collection has come. A run that did not get as far as its changes has carried out no block."""
     by_slug = {collection.slug: collection for collection in report.collections}
     return {
-        collection.slug: _status(collection, by_slug[collection.slug], found, store, report.finished)
+        collection.slug: _status(
+            collection, by_slug[collection.slug], found, store, complete=complete, now=report.finished
+        )
         for collection in found.collections
         if collection.slug in by_slug
     }
 
 
 def _status(
-    collection: Collection, report: CollectionReport, found: Findings, store: Store, now: datetime
+    collection: Collection,
+    report: CollectionReport,
+    found: Findings,
+    store: Store,
+    *,
+    complete: bool,
+    now: datetime,
 ) -> CollectionStatus:
     before = store.state.collections.get(collection.slug)
     was_edited = before is not None and before.is_edited(collection.block_hash)
@@ -330,11 +338,11 @@ def _status(
         name=collection.name,
         tag=collection.tag,
         source=collection.source,
-        status="complete" if is_complete else "held back" if report.held_back else "pending",
+        status="held back" if report.held_back else "complete" if is_complete and complete else "pending",
         members=report.members,
         pending=report.pending,
         last_run=now,
         last_processed_movie=last_asked or (before.last_processed_movie if before else None),
-        block_hash=collection.block_hash,
-        block_change_open=was_edited and not is_complete,
+        block_hash=collection.block_hash if complete else before.block_hash if before else "",
+        block_change_open=was_edited and not (complete and is_complete),
     )

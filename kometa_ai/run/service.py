@@ -56,7 +56,7 @@ async def run_and_report(
         run = Run(parts, rules, options, run_id)
         error = await _go(run, parts)
         parts.observer.step("Reporting")
-        run.found.warnings += parts.store.alerts
+        run.found.problems += parts.store.alerts
         frame = Frame(
             run_id=run_id,
             started=started,
@@ -129,8 +129,10 @@ def _remember(report: RunReport, found: Findings, parts: Parts, *, complete: boo
         )
         for problem in report.problems
     ]
+    if not report.dry_run:
+        progress = statuses(report, found, store, complete=complete)
+        entries += [StatusChanged(slug=slug, status=status) for slug, status in progress.items()]
     if complete and not report.dry_run:
-        entries += [StatusChanged(slug=slug, status=status) for slug, status in statuses(report, found, store).items()]
         entries += [CollectionForgotten(slug=slug) for slug in history.departed(report, found, store)]
     entries.append(RunEnded(run=_summary(report)))
     try:

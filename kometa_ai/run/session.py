@@ -17,8 +17,10 @@ from kometa_ai.core.movie import Movie, TmdbId
 from kometa_ai.core.naming import Slug
 from kometa_ai.core.problem import Problem
 from kometa_ai.decisions.policy import Gates, Membership
+from kometa_ai.errors import RepairState
 from kometa_ai.radarr.client import Radarr
 from kometa_ai.run.options import Nobody, Observer
+from kometa_ai.state.schema import Entry
 from kometa_ai.state.store import Store
 from kometa_ai.tags.apply import Applied
 
@@ -79,3 +81,19 @@ class Findings(msgspec.Struct, kw_only=True):
     tag_changes: list[TagChange] = []
     problems: list[Problem] = []
     warnings: list[Problem] = []
+    is_forgetful: bool = False
+
+
+def keep(parts: Parts, found: Findings, *entries: Entry) -> None:
+    """Remember something. A state that cannot be written is reported once and ends the asking, not the run.
+
+    Paying for answers that cannot be kept would be paying twice; what is known already can still be acted upon.
+    """
+    try:
+        parts.store.record(*entries)
+    except RepairState as error:
+        if not found.is_forgetful:
+            found.problems.append(Problem(source="state", what=error.message, remedy=error.remedy))
+        found.is_forgetful = True
+        if found.asker is not None:
+            found.asker.end("the state cannot be written")

@@ -8,15 +8,16 @@ import msgspec
 
 from kometa_ai.core.changes import Change, TagChange
 from kometa_ai.core.decision import Pin
+from kometa_ai.core.naming import Slug
 from kometa_ai.core.problem import Problem
-from kometa_ai.errors import FixUsage
+from kometa_ai.errors import FixUsage, RepairState
 from kometa_ai.run import history
 from kometa_ai.run.service import new_run_id
 from kometa_ai.state.schema import Pinned, Tagged
 from kometa_ai.tags.apply import apply_changes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from kometa_ai.run.session import Parts
 
@@ -40,7 +41,9 @@ async def undo(parts: Parts, run_id: str, *, dry_run: bool) -> Undone:
     await parts.radarr.check()
     library = await parts.radarr.library()
     movies = {movie.tmdb_id: movie for movie in library.movies}
+    names = {Slug(collection.slug): collection.name for collection in report.collections}
     wanted: list[Change] = []
+    problems: list[Problem] = []
     left: list[str] = []
     for change in report.changes:
         movie = movies.get(change.tmdb_id)
@@ -48,18 +51,34 @@ async def undo(parts: Parts, run_id: str, *, dry_run: bool) -> Undone:
             left.append(_name(change))
             continue
         opposite: Literal["add", "remove"] = "remove" if change.operation == "add" else "add"
-        wanted.append(Change(movie=movie, slug=change.collection, label=change.tag, operation=opposite))
+        wanted.append(
+            Change(
+                movie=movie,
+                slug=change.collection,
+                collection_name=names.get(change.collection, change.collection),
+                label=change.tag,
+                operation=opposite,
+            )
+        )
     if dry_run:
         return _undone(run_id, wanted, left, dry_run=True)
     undo_id = new_run_id(parts.now())
 
     def remember(done: Sequence[Change]) -> None:
-        for change in done:
-            parts.store.record(*_entries(parts, change, undo_id, run_id))
+        entries = [entry for change in done for entry in _entries(parts, change, undo_id, run_id)]
+        _keep(problems, lambda: parts.store.record(*entries))
 
     applied = await apply_changes(parts.radarr, wanted, library.tags, remember)
-    parts.store.save(parts.now())
-    return _undone(run_id, applied.done, left, dry_run=False, problems=tuple(applied.problems))
+    _keep(problems, lambda: parts.store.save(parts.now()))
+    return _undone(run_id, applied.done, left, dry_run=False, problems=(*applied.problems, *problems))
+
+
+def _keep(problems: list[Problem], write: Callable[[], None]) -> None:
+    """Write to the state; where that fails the tags are right all the same, but the pins may be lost: say so."""
+    try:
+        write()
+    except RepairState as error:
+        problems.append(Problem(source="state", what=error.message, remedy=error.remedy))
 
 
 def _entries(parts: Parts, change: Change, undo_id: str, undoes: str) -> tuple[Tagged, Pinned]:

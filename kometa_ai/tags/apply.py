@@ -134,6 +134,7 @@ def _account(applied: Applied, edit: Edit, result: EditResult, on_done: Callable
     for change in done:
         _log.info(
             "tag.added" if change.operation == "add" else "tag.removed",
+            collection_name=change.collection_name or change.slug,
             movie=str(change.movie),
             tmdb_id=change.movie.tmdb_id,
             tag=change.label,

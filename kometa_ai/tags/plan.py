@@ -71,7 +71,13 @@ def plan_tags(
 
 
 def _change(movie: Movie, collection: Collection, operation: Literal["add", "remove"]) -> Change:
-    return Change(movie=movie, slug=collection.slug, label=collection.label, operation=operation)
+    return Change(
+        movie=movie,
+        slug=collection.slug,
+        collection_name=collection.name,
+        label=collection.label,
+        operation=operation,
+    )
 
 
 class Edit(NamedTuple):
