@@ -22,7 +22,9 @@ def beat(folder: Path, details: Mapping[str, object]) -> None:
     """Say that the loop is alive and the folder can be written. Raise OSError where it cannot."""
     scratch = folder / f".{NAME}.new"
     # Written anew each time, not touched: a full disk has to show.
-    scratch.write_text(json.dumps({**details, "pid": os.getpid()}), encoding="utf-8")
+    handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with open(handle, "w", encoding="utf-8") as file:
+        json.dump({**details, "pid": os.getpid()}, file)
     scratch.replace(folder / NAME)
 
 

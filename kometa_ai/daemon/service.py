@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import structlog
@@ -13,7 +13,7 @@ import structlog
 from kometa_ai.__version__ import __version__
 from kometa_ai.app import now
 from kometa_ai.daemon import heartbeat
-from kometa_ai.daemon.after_changes import Teller
+from kometa_ai.daemon.after_changes import APART, Teller
 from kometa_ai.daemon.hints import LONGEST, QUIET, Hints
 from kometa_ai.daemon.memory import Memory
 from kometa_ai.daemon.metrics import Metrics
@@ -33,10 +33,16 @@ if TYPE_CHECKING:
 
     from kometa_ai.settings.schema import Settings
 
-RETRY = 60.0
-"""Seconds until a run that was hinted at is tried again, where another process holds the state."""
-
 _log = structlog.get_logger()
+
+
+class Paces(NamedTuple):
+    """Seconds: how long hints wait for others, how far tellings are apart, when a held state is tried again."""
+
+    hints_quiet: float = QUIET
+    hints_longest: float = LONGEST
+    changes_apart: float = APART
+    retry: float = 60.0
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,14 +91,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 class Daemon:
     """Everything that lives as long as the program. `live` returns the exit code after `stop`."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        environ: Mapping[str, str],
-        *,
-        hints_quiet: float = QUIET,
-        hints_longest: float = LONGEST,
-    ) -> None:
+    def __init__(self, settings: Settings, environ: Mapping[str, str], paces: Paces | None = None) -> None:
+        self._paces = paces = paces or Paces()
         self.settings = settings
         self._environ = environ
         schedule = Schedule(
@@ -107,8 +107,8 @@ class Daemon:
         self.memory = Memory(settings.state_dir)
         self.watch = Watch(settings)
         self.metrics = Metrics()
-        self.hints = Hints(self._run_for_hints, quiet=hints_quiet, longest=hints_longest)
-        self.teller = Teller(settings)
+        self.hints = Hints(self._run_for_hints, quiet=paces.hints_quiet, longest=paces.hints_longest)
+        self.teller = Teller(settings, apart=paces.changes_apart)
 
     @property
     def is_stopping(self) -> bool:
@@ -192,7 +192,7 @@ class Daemon:
         folder = self.settings.state_dir
         age = await asyncio.to_thread(heartbeat.age, folder)
         is_writable = self._beaten and await asyncio.to_thread(os.access, folder, os.W_OK)
-        is_alive = age is not None and age < heartbeat.LONGEST
+        is_alive = age is None or age < heartbeat.LONGEST  # none yet: it has just started
         last = self.runs.last
         return Health(
             status="OK" if is_writable and is_alive else "Error",
@@ -286,7 +286,7 @@ class Daemon:
             is_allowed = not any(window.covers(clock) for window in self.settings.schedule_blackout)
             if is_allowed and await self._start("webhook"):
                 return
-            await asyncio.sleep(RETRY)
+            await asyncio.sleep(self._paces.retry)
 
     async def _beat_for_ever(self) -> None:
         while True:

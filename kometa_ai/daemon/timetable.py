@@ -39,10 +39,18 @@ class Anchor(msgspec.Struct, frozen=True, kw_only=True):
 class Timetable:
     """Says when a run is due. `next_run` is the next time, as far as it is known."""
 
-    def __init__(self, schedule: Schedule, state_dir: Path, *, clock: Callable[[], datetime] = now) -> None:
+    def __init__(
+        self,
+        schedule: Schedule,
+        state_dir: Path,
+        *,
+        clock: Callable[[], datetime] = now,
+        longest_sleep: float = LONGEST_SLEEP,
+    ) -> None:
         self._schedule = schedule
         self._path = state_dir / NAME
         self._clock = clock
+        self._longest_sleep = longest_sleep
         self._anchor: date | None = None
         self._since = clock()
         self.next_run: datetime | None = None
@@ -60,7 +68,7 @@ class Timetable:
             due = self.next_run = self._schedule.next_after(self._since, self._anchor)
             left = due - self._clock()
             _log.debug("schedule.waiting", next_run=due.isoformat(), left=str(max(left, timedelta())))
-            await asyncio.sleep(min(max(left.total_seconds(), 0.0), LONGEST_SLEEP))
+            await asyncio.sleep(min(max(left.total_seconds(), 0.0), self._longest_sleep))
             clock = self._clock()
             if due <= clock <= due + LATE:
                 self._since = due

@@ -1,0 +1,139 @@
+"""The program's daemon in a world: as a process of its own, and beside the test."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import ChainMap
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import pytest
+
+from kometa_ai.daemon.service import Daemon, Paces
+from kometa_ai.settings.schema import Settings
+from kometa_ai.web.app import make_app
+from kometa_ai.web.serving import serving
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from pathlib import Path
+
+    from tests.run.world import World
+
+KEY = "the-key-of-the-tests"
+PATIENCE = 20.0
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for something to be true, and fail when it takes too long."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():  # noqa: ASYNC110 - whatever it is, it has no event
+            await asyncio.sleep(0.02)
+
+
+class Living:
+    """A daemon that lives in a process of its own."""
+
+    def __init__(self, process: subprocess.Popen[str], url: str, log: Path) -> None:
+        self.process = process
+        self.url = url
+        self._log = log
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """What it has logged."""
+        return [json.loads(line) for line in self._log.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+
+    def wait_for(self, event: str, count: int = 1) -> dict[str, Any]:
+        """Wait until it has logged an event so often, and return the line."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            found = [line for line in self.lines if line["event"] == event]
+            if len(found) >= count:
+                return found[-1]
+            assert self.process.poll() is None, self._log.read_text(encoding="utf-8")
+            time.sleep(0.02)
+        pytest.fail(f"{event} did not come: {self._log.read_text(encoding='utf-8')}")
+
+    def call(self, method: str, path: str, **more: Any) -> httpx2.Response:
+        """A request with the key."""
+        with httpx2.Client(headers={"X-Api-Key": KEY}) as client:
+            return client.request(method, self.url + path, **more)
+
+    def end(self, number: int) -> tuple[int, float]:
+        """Send a signal, and return the exit code and how many seconds it took."""
+        started = time.monotonic()
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE), time.monotonic() - started
+
+
+@contextmanager
+def daemon_process(world: World, **changed: str) -> Iterator[Living]:
+    """The daemon, as `kometa-ai` without options starts it, once it answers."""
+    port = free_port()
+    environ = {**os.environ, **world.environ, "HTTP_PORT": str(port), "HTTP_API_KEY": KEY, **changed}
+    log = world.folder / "daemon.log"
+    with (
+        log.open("w", encoding="utf-8") as stderr,
+        subprocess.Popen([sys.executable, "-m", "kometa_ai"], env=environ, stderr=stderr, text=True) as process,
+    ):
+        try:
+            living = Living(process, f"http://127.0.0.1:{port}", log)
+            living.wait_for("http.listening")
+            yield living
+        finally:
+            process.kill()
+
+
+class Beside:
+    """A daemon in the test's own loop, a client with its key, and one without."""
+
+    def __init__(self, daemon: Daemon, client: httpx2.AsyncClient, bare: httpx2.AsyncClient) -> None:
+        self.daemon = daemon
+        self.client = client
+        self.bare = bare
+
+    async def run(self, **wanted: object) -> str:
+        """Do a run, and return its id when it has ended."""
+        answer = await self.client.post("/api/v1/runs", json=wanted)
+        assert answer.status_code == 202, answer.text
+        await self.daemon.runs.ended()
+        run_id: str = answer.json()["run_id"]
+        return run_id
+
+
+@asynccontextmanager
+async def daemon_beside(
+    world: World, paces: Paces | None = None, environ: dict[str, str] | None = None
+) -> AsyncIterator[Beside]:
+    """A daemon and its API, really served; `environ` is added to the world's, and read again when it looks again."""
+    environ = {} if environ is None else environ
+    settings = Settings.model_validate({**world.environ, **environ})
+    daemon = Daemon(settings, ChainMap(environ, world.environ), paces)
+    life = asyncio.create_task(daemon.live())
+    async with (
+        serving(make_app(daemon, api_key=KEY, url_base=settings.http_url_base), "127.0.0.1", 0) as url,
+        httpx2.AsyncClient(base_url=url, headers={"X-Api-Key": KEY}, timeout=PATIENCE) as client,
+        httpx2.AsyncClient(base_url=url, timeout=PATIENCE) as bare,
+    ):
+        try:
+            yield Beside(daemon, client, bare)
+        finally:
+            daemon.stop(signal.SIGTERM)
+            await life

@@ -1,0 +1,154 @@
+"""The daemon as a process: how it starts, lives and ends, seen from outside."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from kometa_ai.standins.faults import answer
+from tests.daemon.living import KEY, PATIENCE, daemon_process
+
+if TYPE_CHECKING:
+    from tests.daemon.living import Living
+    from tests.run.world import World
+
+
+def _wait_for_run(living: Living, count: int = 1) -> None:
+    living.wait_for("run.ended", count)
+    end = time.monotonic() + PATIENCE
+    while living.call("GET", "/api/v1/status").json()["status"] == "running" and time.monotonic() < end:
+        time.sleep(0.02)
+
+
+def test_it_starts_runs_when_asked_and_ends_within_a_second(world: World) -> None:
+    """The daemon answers, does the run it is asked for, and is gone within a second of SIGTERM, with exit code 0."""
+    with daemon_process(world) as living:
+        assert living.call("GET", "/ping").json() == {"status": "OK"}
+        assert living.call("POST", "/api/v1/runs").status_code == 202
+        _wait_for_run(living)
+        code, seconds = living.end(signal.SIGTERM)
+
+    assert world.numbers("kai-noir") == {0, 1, 2}
+    assert code == 0
+    assert seconds < 1
+    assert not (world.state_dir / "heartbeat").exists()
+
+
+def test_a_signal_during_a_run_keeps_what_was_paid_for(world: World) -> None:
+    """SIGTERM in a run: the answer on its way is taken, the exit code is 143, and the next run does not ask again."""
+    world.claude.latency = 1.0
+    with daemon_process(world, BATCH_SIZE="4", MAX_CONCURRENT_REQUESTS="1") as living:
+        living.call("POST", "/api/v1/runs")
+        living.wait_for("questions.planned")
+        time.sleep(0.5)
+        code, seconds = living.end(signal.SIGTERM)
+    world.claude.latency = 0.0
+    asked = len(world.asked())
+
+    report = world.run()
+
+    assert code == 143
+    assert seconds < 8
+    assert 0 < asked < 12
+    assert asked + report.asked == 12
+    assert world.numbers("kai-noir") == {0, 1, 2}
+
+
+def test_a_second_signal_ends_at_once(world: World) -> None:
+    """Who cannot wait for the answers on their way sends a second signal."""
+    world.claude.latency = 5.0
+    with daemon_process(world) as living:
+        living.call("POST", "/api/v1/runs")
+        living.wait_for("questions.planned")
+        time.sleep(0.3)
+        living.process.send_signal(signal.SIGINT)
+        living.wait_for("run.interrupted")
+        code, seconds = living.end(signal.SIGINT)
+
+    assert code == 130
+    assert seconds < 1
+
+
+def test_services_that_are_down_are_a_warning(world: World) -> None:
+    """Radarr and Claude refuse the keys: the daemon starts all the same, says so, and is healthy."""
+    world.radarr.faults.inject(answer(401), path="*", times=None)
+    with daemon_process(world, CLAUDE_API_KEY="wrong") as living:
+        living.wait_for("daemon.ready")
+        down = {line["service"] for line in living.lines if line["event"] == "service.down"}
+        health = living.call("GET", "/health")
+        check = _health_check(world)
+
+    assert down == {"Radarr", "Claude"}
+    assert health.status_code == 200
+    assert (health.json()["radarr"], health.json()["claude"]) == ("down", "down")
+    assert check.returncode == 0
+
+
+def _health_check(world: World) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "kometa_ai", "--health-check", "--output", "json"],
+        env=world.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_stopped_loop_is_unhealthy(world: World) -> None:
+    """A daemon that gives no sign of life any more is unhealthy, and the check loads no SDK and no web framework."""
+    (world.state_dir / "heartbeat").write_text("{}")
+    fresh = _health_check(world)
+    os.utime(world.state_dir / "heartbeat", (time.time() - 100, time.time() - 100))
+    stale = _health_check(world)
+    code = (
+        "import os, sys\nfrom kometa_ai.cli.main import run\nrun(['--health-check'], os.environ)\n"
+        "print(sorted({'anthropic', 'fastapi', 'httpx2', 'asyncio', 'structlog'} & set(sys.modules)))"
+    )
+    loaded = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-c", code], env=world.environ, capture_output=True, text=True, check=True
+    ).stdout.splitlines()[-1]
+
+    assert (fresh.returncode, stale.returncode) == (0, 1)
+    assert json.loads(stale.stdout)["status"] == "Error"
+    assert loaded == "[]"
+
+
+def test_the_key_is_made_once_and_told_nobody(world: World) -> None:
+    """Without HTTP_API_KEY the daemon makes a key that only its user can read, keeps it, and never logs it."""
+    key_file = world.state_dir / "api_key"
+    with daemon_process(world, HTTP_API_KEY="", DEBUG_LOGGING="true") as living:
+        key = key_file.read_text().strip()
+        refused = living.call("GET", "/api/v1/status")
+        allowed = living.call("GET", f"/api/v1/status?apikey={key}", headers={"X-Api-Key": key})
+    with daemon_process(world, HTTP_API_KEY=""):
+        kept = key_file.read_text().strip()
+    logged = (world.folder / "logs" / "kometa-ai.log").read_text() + (world.folder / "daemon.log").read_text()
+
+    assert key_file.stat().st_mode & 0o777 == 0o600
+    assert len(key) == 32
+    assert (refused.status_code, allowed.status_code) == (401, 200)
+    assert kept == key
+    assert key not in logged
+    assert KEY not in logged
+
+
+def test_a_taken_port_is_a_wrong_setting(world: World) -> None:
+    """A second daemon on the same port ends with exit code 2, and the message names the setting."""
+    with daemon_process(world) as living:
+        port = living.url.rpartition(":")[2]
+        second = subprocess.run(
+            [sys.executable, "-m", "kometa_ai"],
+            env={**world.environ, "HTTP_PORT": port},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE,
+        )
+
+    assert second.returncode == 2
+    assert "HTTP_PORT" in second.stderr

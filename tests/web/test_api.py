@@ -1,0 +1,333 @@
+"""The API over real HTTP: keys, errors, runs, figures, Radarr's webhook, and how it bears many clients."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import socket
+import time
+from base64 import b64encode
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kometa_ai.daemon.service import Paces
+from tests.daemon.living import KEY, daemon_beside, until
+from tests.run.world import World, block, movies
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from tests.daemon.living import Beside
+
+WEBHOOK = "/api/v1/webhooks/radarr"
+
+
+@pytest.fixture
+async def here(world: World) -> AsyncIterator[Beside]:
+    """A daemon beside the test."""
+    async with daemon_beside(world, Paces(hints_quiet=0.2)) as made:
+        yield made
+
+
+def basic(password: str) -> dict[str, str]:
+    """The header that Radarr sends for a user and a password."""
+    return {"Authorization": "Basic " + b64encode(f"radarr:{password}".encode()).decode()}
+
+
+async def test_only_ping_and_health_need_no_key(here: Beside) -> None:
+    """Every documented path, and any other, is shut without the key or with a wrong one; no path is told apart."""
+    document = (await here.client.get("/api/v1/openapi.json")).json()
+    paths = [
+        *document["paths"],
+        "/api/v1/openapi.json",
+        "/",
+        "/docs",
+        "/redoc",
+        "/nothing",
+        "//ping",
+        "/ping/",
+        "/PING",
+    ]
+    wrong = [
+        {},
+        {"X-Api-Key": KEY[:-1]},
+        {"X-Api-Key": ""},
+        {"Authorization": "Bearer"},
+        basic(KEY),
+        {"X-Api-Key": "é"},
+    ]
+
+    for path in paths:
+        for headers in wrong:
+            encoded = {name.encode(): value.encode() for name, value in headers.items()}
+            if path == WEBHOOK and "Authorization" in headers and headers["Authorization"].startswith("Basic"):
+                continue
+            for method in ("GET", "POST"):
+                answer = await here.bare.request(method, path, headers=encoded)
+                if path in {"/ping", "/health"}:
+                    assert answer.status_code == (200 if method == "GET" else 405)
+                else:
+                    assert answer.status_code == 401, (method, path, headers)
+                    assert answer.json()["error"]
+
+
+async def test_each_way_to_send_the_key(here: Beside) -> None:
+    """X-Api-Key and a bearer token open everything, a Basic password Radarr's webhook only."""
+    ways = [{"X-Api-Key": KEY}, {"Authorization": f"Bearer {KEY}"}, {"Authorization": f"bearer {KEY}"}]
+
+    opened = [
+        (await here.bare.request("GET", "/api/v1/status", headers=way)).status_code for way in [*ways, basic(KEY)]
+    ]
+    webhook = [
+        (await here.bare.request("POST", WEBHOOK, headers=way, json={"eventType": "Test"})).status_code
+        for way in [*ways, basic(KEY), basic("wrong"), {"Authorization": "Basic nonsense!"}]
+    ]
+
+    assert opened == [200, 200, 200, 401]
+    assert webhook == [200, 200, 200, 200, 401, 401]
+
+
+async def test_every_answer_is_safe_to_show(here: Beside) -> None:
+    """Answers, refusals and errors alike tell browsers to guess, frame, load and keep nothing."""
+    answers = [
+        await here.client.get(path) for path in ("/ping", "/api/v1/status", "/nothing", "/metrics", "/api/v1/runs/x")
+    ]
+    answers.append(await here.bare.request("GET", "/api/v1/status"))
+
+    for answer in answers:
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["cache-control"] == "no-store"
+        assert "server" not in answer.headers
+
+
+async def test_a_run_from_start_to_end(here: Beside, world: World) -> None:
+    """POST gives an id at once; the run can be read and watched while it is on, and its report when it has ended."""
+    world.claude.latency = 0.5
+    started = await here.client.post("/api/v1/runs", json={})
+    run_id = started.json()["run_id"]
+    during = (await here.client.get(f"/api/v1/runs/{run_id}")).json()
+    listed = (await here.client.get("/api/v1/runs")).json()
+    second = await here.client.post("/api/v1/runs")
+    events = [line async for line in _lines(here, run_id)]
+    await here.daemon.runs.ended()
+    report = (await here.client.get(f"/api/v1/runs/{run_id}")).json()
+    afterwards = [line async for line in _lines(here, run_id)]
+
+    assert started.status_code == 202
+    assert (during["run_id"], during["status"], during["trigger"]) == (run_id, "running", "api")
+    assert [run["run_id"] for run in listed] == [run_id]
+    assert second.status_code == 409
+    assert run_id in second.json()["error"]
+    assert [data["step"] for name, data in events if name == "step"][:2] == [
+        "Fetching the library",
+        "Loading the collections",
+    ]
+    assert events[-1] == afterwards[0] == ("ended", events[-1][1])
+    assert events[-1][1]["added"] == report["added"] == 3 or len(report["collections"][0]["added"]) == 3
+    assert report["status"] == "finished"
+    assert world.numbers("kai-noir") == {0, 1, 2}
+
+
+async def _lines(here: Beside, run_id: str) -> AsyncIterator[tuple[str, Any]]:
+    """The events of a run."""
+    name = ""
+    async with here.client.stream("GET", f"/api/v1/runs/{run_id}/events") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        async for line in stream.aiter_lines():
+            kind, _, rest = line.partition(": ")
+            if kind == "event":
+                name = rest
+            elif kind == "data":
+                yield name, json.loads(rest)
+
+
+async def test_options_of_a_run(here: Beside, world: World) -> None:
+    """A dry run writes nothing; a named collection is the only one asked about; force_refresh asks again."""
+    world.collections(block("Noir"), block("Heist"))
+    await here.run(dry_run=True)
+    assert world.numbers("kai-noir") == set()
+    world.asked()
+    await here.run(collections=["heist"], force_refresh=True)
+
+    assert {name for name, _ in world.asked()} == {"Heist"}
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ({"collections": ["No such thing"]}, "There are: Noir"),
+        ({"collections": "Noir"}, "collections"),
+        ({"collections": [1]}, "collections.0"),
+        ({"collections": [""]}, "collections.0"),
+        ({"dry_run": "yes"}, "dry_run"),
+        ({"dry_run": 1}, "dry_run"),
+        ({"dryrun": True}, "dryrun"),
+        ([], "body"),
+        ("text", "body"),
+    ],
+)
+async def test_bad_input_is_refused_with_its_reason(here: Beside, body: object, reason: str) -> None:
+    """What cannot be meant is 422, names the field or the collection, and starts nothing."""
+    refused = await here.client.post("/api/v1/runs", json=body)
+    found = refused.json()
+
+    assert refused.status_code == 422
+    assert reason in found["error"] + found["remedy"]
+    assert here.daemon.runs.current is None
+
+
+async def test_errors_are_json(here: Beside) -> None:
+    """Unknown runs and paths, wrong methods, broken JSON and too much of it: each is a JSON object with `error`."""
+
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(40):
+            yield b"x" * 65536
+
+    many = {"Content-Type": "application/json"}
+    answers = [
+        (404, await here.client.get("/api/v1/runs/20260101-000000-abcd")),
+        (404, await here.client.get("/api/v1/runs/..%2f..%2fapi_key")),
+        (404, await here.client.get("/api/v1/runs/none/events")),
+        (404, await here.client.get("/nothing")),
+        (405, await here.client.delete("/api/v1/runs")),
+        (422, await here.client.post("/api/v1/runs", content=b"{", headers=many)),
+        (422, await here.client.get("/api/v1/runs?limit=0")),
+        (422, await here.client.post(WEBHOOK, content=b"[" * 100_000)),
+        (413, await here.client.post(WEBHOOK, content=b"x" * 2_000_000)),
+        (413, await here.client.post(WEBHOOK, content=endless())),
+        (413, await here.client.post("/api/v1/runs", content=endless(), headers=many)),
+        (431, await here.client.get("/ping", headers={"X-Long": "x" * 20_000})),
+    ]
+
+    for status, answer in answers:
+        assert answer.status_code == status, answer.text
+        assert answer.json()["error"]
+
+
+async def test_radarrs_webhook(here: Beside) -> None:
+    """Test and unknown events are answered and forgotten; added movies make one run, a moment after the last."""
+
+    async def send(kind: str) -> dict[str, str]:
+        movie = {"id": 1, "title": "Test Title", "tmdbId": 1}
+        answer = await here.client.post(WEBHOOK, json={"eventType": kind, "movie": movie})
+        assert answer.status_code == 200
+        found: dict[str, str] = answer.json()
+        return found
+
+    ignored = [(await send(kind))["status"] for kind in ("Test", "Grab", "Health", "MovieDelete", "Invented")]
+    assert ignored == ["OK", "ignored", "ignored", "ignored", "ignored"]
+    await asyncio.sleep(0.4)
+    assert here.daemon.runs.last is None
+    assert [(await send(kind))["status"] for kind in ("MovieAdded", "Download", "MovieAdded")] == ["queued"] * 3
+    assert here.daemon.runs.current is None
+    await until(lambda: here.daemon.runs.last)
+    await asyncio.sleep(0.4)
+
+    assert [run["outcome"] for run in (await here.client.get("/api/v1/runs")).json()] == ["ok"]
+
+
+async def test_figures(here: Beside) -> None:
+    """The metrics tell what a run did, all under one prefix; the status is flat."""
+    await here.run()
+    figures = (await here.client.get("/metrics")).text
+    status = (await here.client.get("/api/v1/status")).json()
+    series = [line for line in figures.splitlines() if not line.startswith("#")]
+
+    assert all(line.startswith("kometa_ai_") for line in series)
+    assert 'kometa_ai_runs_total{dry_run="false",outcome="ok"} 1.0' in series
+    assert 'kometa_ai_tag_changes_total{collection="noir",operation="added"} 3.0' in series
+    assert 'kometa_ai_collection_members{collection="noir"} 3.0' in series
+    assert 'kometa_ai_claude_calls_total{outcome="complete"} 1.0' in series
+    assert 'kometa_ai_radarr_calls_total{kind="edit",outcome="202"} 1.0' in series
+    assert any(line.startswith('kometa_ai_claude_tokens_total{kind="output"}') for line in series)
+    assert any(line.startswith("kometa_ai_next_run_timestamp_seconds 1") for line in series)
+    assert any(line.startswith("kometa_ai_process_resident_memory_bytes") for line in series)
+    assert status["members"] == 3
+    assert not any(isinstance(value, dict | list) for value in status.values())
+
+
+@pytest.mark.parametrize("prefix", ["/kometa-ai", ""])
+async def test_behind_a_proxy(world: World, prefix: str) -> None:
+    """With a URL base every path is there below it and without it, since some proxies take it away."""
+    async with daemon_beside(world, environ={"HTTP_URL_BASE": "/kometa-ai"}) as here:
+        ping = await here.bare.request("GET", f"{prefix}/ping")
+        shut = await here.bare.request("GET", f"{prefix}/api/v1/status")
+        opened = await here.client.get(f"{prefix}/api/v1/status")
+        other = await here.bare.request("GET", "/kometa-ai2/ping")
+
+    assert [answer.status_code for answer in (ping, shut, opened, other)] == [200, 401, 200, 401]
+
+
+async def test_many_clients_while_a_run_is_on(tmp_path: Path) -> None:
+    """50 clients ask while a run of 1,000 movies is on: none gets an error, and nothing blocks the loop."""
+    with World(tmp_path, movies(1000), radarr_credits="false") as world:
+        world.collections(*(block(f"Collection {number}") for number in range(4)))
+        async with daemon_beside(world) as here:
+            assert (await here.client.post("/api/v1/runs")).status_code == 202
+            asked, longest = 0, 0.0
+
+            async def client(number: int) -> None:
+                nonlocal asked
+                path = ("/ping", "/health", "/api/v1/status", "/api/v1/runs", "/metrics")[number % 5]
+                while here.daemon.runs.current is not None:
+                    assert (await here.client.get(path)).status_code == 200
+                    asked += 1
+                    await asyncio.sleep(0.1)
+
+            async def guard() -> None:
+                nonlocal longest
+                while here.daemon.runs.current is not None:
+                    started = time.monotonic()
+                    await asyncio.sleep(0.01)
+                    longest = max(longest, time.monotonic() - started)
+
+            await asyncio.gather(guard(), *(client(number) for number in range(50)))
+            await here.daemon.runs.ended()
+            report = here.daemon.runs.last
+
+    assert report is not None
+    assert report.asked == 4000
+    assert asked >= 50
+    assert longest < 1.0
+
+
+async def test_the_end_waits_for_nobody(world: World) -> None:
+    """Neither a client that keeps its connection nor one that never ends its request delays the end."""
+    world.claude.latency = 0.3
+    request = f"POST /api/v1/runs HTTP/1.1\r\nHost: x\r\nX-Api-Key: {KEY}\r\nContent-Length: 9\r\n\r\n{{"
+    async with daemon_beside(world) as here:
+        with socket.create_connection((here.client.base_url.host, here.client.base_url.port or 0)) as slow:
+            slow.sendall(request.encode())
+            run_id = (await here.client.post("/api/v1/runs")).json()["run_id"]
+            watched = [event async for event in _lines(here, run_id)]
+            started = time.monotonic()
+            here.daemon.stop(signal.SIGTERM)
+            ended = await here.client.get("/ping")
+
+    assert ended.status_code == 200
+    assert watched[-1][0] == "ended"
+    assert time.monotonic() - started < 1.5
+
+
+async def test_the_document_describes_the_api(here: Beside) -> None:
+    """The OpenAPI document names every path with its key, and nothing in it is loaded from elsewhere."""
+    document = (await here.client.get("/api/v1/openapi.json")).json()
+
+    assert set(document["paths"]) == {
+        "/ping",
+        "/health",
+        "/metrics",
+        "/api/v1/status",
+        "/api/v1/runs",
+        "/api/v1/runs/{run_id}",
+        "/api/v1/runs/{run_id}/events",
+        WEBHOOK,
+    }
+    assert "security" not in document["paths"]["/ping"]["get"]
+    assert document["paths"]["/api/v1/runs"]["post"]["security"]
+    assert (await here.client.get("/docs")).status_code == 404
