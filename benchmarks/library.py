@@ -1,0 +1,242 @@
+"""A library, its collections and the truth about them: made up, realistic in length, the same every time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+from zlib import crc32
+
+from kometa_ai.core.movie import Credits, Movie, RadarrId, TmdbId
+from kometa_ai.standins.radarr_seed import MovieSeed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+FIRST_TMDB_ID: Final = 100_000
+BORDERLINE: Final = 0.2
+"""Pairs near the threshold, which get a second look, as a share of the members; half of them turn out to be members."""
+RESEMBLING: Final = 0.2
+"""Pairs that an answer explains although they clearly do not belong, as a share of the members."""
+
+
+def _cut(text: str) -> tuple[str, ...]:
+    return tuple(text.split("|"))
+
+
+_REASONS: Final = (
+    "The record names a heist crew, a vault and a betrayal.",
+    "Its detective story turns on the double life of the widow.",
+    "Set in the years asked for, and told with a dry wit.",
+    "The plot follows two strangers who fall out and make up.",
+)
+_SHORTEST_PLOT, _LONGEST_PLOT = 300, 600
+_ACTORS = 5
+
+_ADJECTIVES = _cut(
+    "Silent|Crimson|Hollow|Broken|Golden|Distant|Last|Hidden|Burning|Frozen|Restless|Gentle|Savage|Pale|Electric|"
+    "Bitter|Velvet|Stolen|Perfect|Lonely|Midnight|Reckless|Sacred|Empty|Wild|Tender|Invisible|Second|Iron|Quiet"
+)
+_NOUNS = _cut(
+    "Harbor|Witness|Garden|Road|Promise|Stranger|Letter|River|Kingdom|Mirror|Summer|Detective|Train|Island|Daughter|"
+    "Fortune|Signal|Orchard|Verdict|Shadow|Empire|Circus|Widow|Bridge|Season|Frontier|Lantern|Covenant|Tide|Prophet"
+)
+_PLACES = _cut(
+    "Vienna|the North|Santa Rosa|Marrakesh|the Valley|Black Creek|Osaka|Paradise|Dry Lake|the Moon|Lisbon|Elm Street|"
+    "the Border|Kowloon|Saint Agnes|Winter|the Old Quarter|Montevideo|the Prairie|Havana|Glass Hill|the Deep|"
+    "Copenhagen|Nowhere|Sunday"
+)
+_GENRES = _cut(
+    "Action|Adventure|Animation|Comedy|Crime|Documentary|Drama|Family|Fantasy|History|Horror|Music|Mystery|Romance|"
+    "Thriller|War|Western"
+)
+_KEYWORDS = _cut(
+    "heist|revenge|small town|time travel|based on novel or book|dysfunctional family|undercover agent|road trip|"
+    "courtroom|haunted house|coming of age|amnesia|train|artificial intelligence|serial killer|first love|survival|"
+    "corruption|wedding|space station|prison escape|jazz musician|widow|treasure hunt|journalist|espionage"
+)
+_FIRST_NAMES = _cut(
+    "Elena|Marcus|Ingrid|Tomas|Aiko|Samuel|Nadia|Victor|Priya|Hugo|Rosalind|Kenji|Amara|Felix|Beatrice|Omar|Lucia|"
+    "Desmond|Yara|Conrad|Mireille|Stefan|Noor|Walter"
+)
+_LAST_NAMES = _cut(
+    "Hartmann|Okafor|Lindqvist|Moreau|Castellano|Whitfield|Tanaka|Bergstrom|Delacroix|Novak|Ferreira|Abernathy|Kowalski|"
+    "Rahman|Sinclair|Vasquez|Thornbury|Petrov|Nakamura|Oyelaran"
+)
+_WHO = _cut(
+    "a retired detective|a young violinist|a disgraced surgeon|an ambitious reporter|an estranged brother|"
+    "a lonely lighthouse keeper|a small-time forger|a widowed farmer|a gifted codebreaker|an exiled diplomat|"
+    "a stubborn schoolteacher|a washed-up boxer"
+)
+_DOES = _cut(
+    "uncovers a secret that someone will kill to keep|returns to the town that once drove the family out|"
+    "agrees to one last job against all better judgement|falls for the one person who must never know the truth|"
+    "is drawn into a feud between two powerful houses|has a single night to set right an old betrayal|"
+    "finds a letter that was never meant to be read|takes in a runaway who is not what she seems|"
+    "races a rival across a country on the brink of war|must decide whom to trust when the lights go out"
+)
+_AND_THEN = _cut(
+    "Nothing is as it seems, and every ally has a price.|Meanwhile the police close in from an unexpected side.|"
+    "What begins as a game soon turns deadly serious.|Years later, the past comes knocking.|"
+    "Only an old photograph holds the answer.|As the storm nears, loyalties begin to shift.|"
+    "A chance meeting on a night train changes everything.|With time running out, the unlikely pair form a plan."
+)
+
+_THEMES = _cut(
+    "Heist Films|Film Noir|Feel-Good Movies|Mind-Bending Movies|Courtroom Dramas|Road Movies|Whodunits|Slow Horror|"
+    "Found Family|Cold War Thrillers|Coming of Age|Underdog Sports|Satires of Power|Lonely Cities|Revenge Westerns|"
+    "Doomed Romances|Space Survival|Con Artists|Train Movies|One Night Only"
+)
+_CRITERIA = (
+    "Identify {theme} based on these criteria:",
+    "- What makes them {theme} is at the heart of the plot, not a single scene or a subplot",
+    "- The mood and the visual style are what people who love {theme} look for",
+    "- Made for adults; family versions only where they are known beyond their audience",
+    "- Parodies count when they know and respect what they make fun of",
+    "Leave out documentaries, and films that only borrow a title or a character.",
+)
+
+
+class Verdict(NamedTuple):
+    """What the judge thinks of a movie and a collection, at first and when looking again."""
+
+    confidence: float
+    at_second_look: float
+
+    @property
+    def is_member(self) -> bool:
+        """Whether the movie ends up in the collection, at the usual threshold."""
+        return self.at_second_look >= _THRESHOLD
+
+    @property
+    def is_borderline(self) -> bool:
+        """Whether there is a second look."""
+        return self.confidence != self.at_second_look
+
+
+_THRESHOLD = 0.7
+_PLAIN = Verdict(0.95, 0.95)
+_ARGUABLE = Verdict(0.75, 0.85)
+_NEARLY = Verdict(0.65, 0.45)
+_RESEMBLES = Verdict(0.4, 0.4)
+_NOT = Verdict(0.0, 0.0)
+
+
+class Truth:
+    """Which movie belongs where. `members` is the share of a collection's members in the library."""
+
+    def __init__(self, members: float) -> None:
+        half = members * BORDERLINE / 2
+        self._steps = (
+            (members - half, _PLAIN),
+            (members, _ARGUABLE),
+            (members + half, _NEARLY),
+            (members + half + members * RESEMBLING, _RESEMBLES),
+        )
+
+    def about(self, collection: str, title: str) -> Verdict:
+        """The verdict on a pair, by the names of both."""
+        place = crc32(f"{collection}\n{title}".encode()) / 2**32
+        for step, verdict in self._steps:
+            if place < step:
+                return verdict
+        return _NOT
+
+
+def reason(title: str) -> str:
+    """A short reason, as a model gives one."""
+    return _one(_REASONS, title, "reason")
+
+
+def names(count: int) -> list[str]:
+    """The names of that many collections."""
+    return [
+        _THEMES[n % len(_THEMES)] + (f" {n // len(_THEMES) + 1}" if n >= len(_THEMES) else "") for n in range(count)
+    ]
+
+
+def kometa_file(collections: Sequence[str]) -> str:
+    """A file of Kometa's with a block for each collection."""
+    lines = ["collections:"]
+    for name in collections:
+        lines += ["  # === KOMETA-AI ===", "  # enabled: true", "  # prompt: |"]
+        lines += [f"  #   {line}" for line in criteria(name).splitlines()]
+        lines += ["  # === END KOMETA-AI ===", f'  "{name}":', "    sync_mode: sync"]
+    return "\n".join(lines) + "\n"
+
+
+def criteria(name: str) -> str:
+    """What the owner wrote about a collection."""
+    return "\n".join(_CRITERIA).format(theme=name.lower())
+
+
+def seeds(count: int, start: int = 0) -> Iterator[MovieSeed]:
+    """Movies for a stand-in Radarr, numbered from `start`."""
+    for number in range(start, start + count):
+        movie = _movie(number)
+        yield MovieSeed(
+            title=movie.title,
+            year=movie.year,
+            tmdb_id=movie.tmdb_id,
+            imdb_id=movie.imdb_id,
+            overview=movie.plot,
+            genres=movie.genres,
+            keywords=movie.keywords,
+            directors=movie.credits.directors,
+            cast=movie.credits.actors,
+        )
+
+
+def movies(count: int) -> Iterator[Movie]:
+    """The same movies as the program knows them."""
+    return map(_movie, range(count))
+
+
+def _movie(number: int) -> Movie:
+    return Movie(
+        radarr_id=RadarrId(number + 1),
+        tmdb_id=TmdbId(FIRST_TMDB_ID + number),
+        imdb_id=f"tt{FIRST_TMDB_ID + number:07}",
+        title=_title(number),
+        year=1930 + _dice(number, "year") % 95,
+        plot=_plot(number),
+        genres=_some(_GENRES, number, "genre", 1 + _dice(number, "genres") % 3),
+        keywords=_some(_KEYWORDS, number, "keyword", 4 + _dice(number, "keywords") % 8),
+        credits=Credits((_person(number, "director"),), tuple(_person(number, f"actor {n}") for n in range(_ACTORS))),
+    )
+
+
+def _title(number: int) -> str:
+    """A title that no other number has."""
+    rest, adjective = divmod(number * 7, len(_ADJECTIVES))
+    title = f"The {_ADJECTIVES[(adjective + rest) % len(_ADJECTIVES)]} {_NOUNS[rest % len(_NOUNS)]}"
+    round_, place = divmod(number // 30, len(_PLACES) + 1)
+    if place:
+        title += f" of {_PLACES[place - 1]}"
+    return f"{title} {round_ + 1}" if round_ else title
+
+
+def _plot(number: int) -> str:
+    length = _SHORTEST_PLOT + _dice(number, "length") % (_LONGEST_PLOT - _SHORTEST_PLOT - 80)
+    plot = ""
+    turn = 0
+    while len(plot) < length:
+        who = _one(_WHO, number, f"who {turn}")
+        plot += f"{who[0].upper()}{who[1:]} {_one(_DOES, number, f'does {turn}')}. {_one(_AND_THEN, number, turn)} "
+        turn += 1
+    return plot[:_LONGEST_PLOT].strip()
+
+
+def _person(number: int, role: str) -> str:
+    return f"{_one(_FIRST_NAMES, number, role)} {_one(_LAST_NAMES, number, role, 'family')}"
+
+
+def _some(words: Sequence[str], number: int, what: str, count: int) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_one(words, number, what, n) for n in range(count)))
+
+
+def _one(words: Sequence[str], *seed: object) -> str:
+    return words[_dice(*seed) % len(words)]
+
+
+def _dice(*seed: object) -> int:
+    """A number that depends on nothing but the seed."""
+    return crc32("/".join(map(str, seed)).encode())

@@ -1,0 +1,179 @@
+"""The other side, in a process of its own: a Radarr and a Claude that answer at once and keep count.
+
+It is told what to do a line at a time on stdin (`look`: count what came since the last look; `add 10`: ten more
+movies), and answers each with a line of JSON on stdout. It ends when stdin does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import re
+import subprocess
+import sys
+from collections import Counter
+from typing import IO, TYPE_CHECKING, Any, Self
+
+import msgspec
+from genai_prices import Usage, calc_price
+
+from benchmarks import library
+from benchmarks.figures import Seen
+from kometa_ai.core.naming import slug_of
+from kometa_ai.standins.claude import ClaudeStandIn, Judgement, RequestRecord, count_tokens
+from kometa_ai.standins.radarr import RadarrStandIn
+from kometa_ai.standins.serving import serve
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+CLAUDE_KEY = "benchmark"
+_OK = 200
+_SECOND_LOOK = "second look"
+_NAME = re.compile(r"<name>(.*?)</name>")
+_NUMBER = re.compile(r"/\d+(?=/|$)")
+
+
+class OtherSide:
+    """The stand-ins of one measurement."""
+
+    def __init__(self, *, movies: int, collections: int, members: float) -> None:
+        self._truth = library.Truth(members)
+        self._collections = library.names(collections)
+        self._titles = {seed.tmdb_id: seed.title for seed in library.seeds(movies)}
+        self.radarr = RadarrStandIn(library.seeds(movies))
+        self.claude = ClaudeStandIn(judge=self._judge, api_key=CLAUDE_KEY)
+
+    def add(self, count: int) -> None:
+        """Movies that turn up between two runs."""
+        for seed in library.seeds(count, start=len(self._titles)):
+            self.radarr.add_movie(seed)
+            self._titles[seed.tmdb_id] = seed.title
+
+    def look(self) -> Seen:
+        """Count what has come since the last look."""
+        seen = Seen(radarr=dict(Counter(f"{r.method} {_plain(r.path)}" for r in self.radarr.requests)))
+        for record in self.claude.requests:
+            _count(record, seen)
+        for name in self._collections:
+            tagged = self.radarr.members(f"kai-{slug_of(name)}")
+            belong = {id_ for id_, title in self._titles.items() if self._truth.about(name, title).is_member}
+            seen.tags += len(tagged)
+            seen.unlike_truth += len(tagged ^ belong)
+        self.radarr.requests.clear()
+        self.claude.forget()
+        return seen
+
+    def _judge(self, collection: str, movie: dict[str, Any]) -> Judgement:
+        found = _NAME.search(collection)
+        if found is None:
+            raise ValueError("the collection has no name")
+        verdict = self._truth.about(found[1], movie["title"])
+        confidence = verdict.at_second_look if _SECOND_LOOK in collection else verdict.confidence
+        # Every movie that is written out gets a reason, though plain cases may do without: a cautious assumption.
+        return Judgement(verdict.is_member, confidence, library.reason(movie["title"]))
+
+
+def usd(usage: Mapping[str, int], model: str) -> float:
+    """What one request costs, by its usage as Anthropic's API states it."""
+    written, read = usage["cache_creation_input_tokens"], usage["cache_read_input_tokens"]
+    priced = Usage(
+        input_tokens=usage["input_tokens"] + written + read,
+        cache_write_tokens=written,
+        cache_read_tokens=read,
+        output_tokens=usage["output_tokens"],
+    )
+    return float(calc_price(priced, model_ref=model, provider_id="anthropic").total_price)
+
+
+def _plain(path: str) -> str:
+    return _NUMBER.sub("/{id}", path.removeprefix("/api/v3"))
+
+
+def _count(record: RequestRecord, seen: Seen) -> None:
+    seen.claude += 1
+    if record.status != _OK:
+        seen.refused += 1
+        return
+    cost = usd(record.usage, record.model)
+    seen.input_tokens += record.usage["input_tokens"]
+    seen.cache_write_tokens += record.usage["cache_creation_input_tokens"]
+    seen.cache_read_tokens += record.usage["cache_read_input_tokens"]
+    seen.output_tokens += record.usage["output_tokens"]
+    seen.usd += cost
+    if _SECOND_LOOK in record.collection_text:
+        seen.second_looks += 1
+        seen.second_looks_usd += cost
+    else:
+        excluded = msgspec.json.decode(record.answer)["excluded"]
+        seen.excluded += len(excluded)
+        seen.excluded_tokens += count_tokens(msgspec.json.encode(excluded).decode())
+
+
+class Started:
+    """The other side as its process looks from here. `radarr` and `claude` are where it can be reached."""
+
+    def __init__(self, *, movies: int, collections: int, members: float, root: Path) -> None:
+        given = ["--movies", str(movies), "--collections", str(collections), "--members", str(members)]
+        self._process = subprocess.Popen(  # noqa: S603 - our own module
+            [sys.executable, "-m", "benchmarks.other_side", *given],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=root,
+        )
+        if self._process.stdin is None or self._process.stdout is None:
+            raise TypeError("a pipe was asked for")
+        self._commands: IO[bytes] = self._process.stdin
+        self._answers: IO[bytes] = self._process.stdout
+        self.radarr, self.claude = msgspec.json.decode(self._answers.readline(), type=tuple[str, str])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            self._commands.close()
+        self._process.wait()
+        self._answers.close()
+
+    def look(self) -> Seen:
+        """Count what has come since the last look."""
+        return msgspec.json.decode(self._ask(b"look"), type=Seen)
+
+    def add(self, count: int) -> None:
+        """Movies that turn up between two runs."""
+        self._ask(b"add %d" % count)
+
+    def _ask(self, command: bytes) -> bytes:
+        self._commands.write(command + b"\n")
+        self._commands.flush()
+        return self._answers.readline()
+
+
+def _answer(value: object) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def main() -> None:
+    """Serve until stdin ends."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--movies", type=int, required=True)
+    parser.add_argument("--collections", type=int, required=True)
+    parser.add_argument("--members", type=float, required=True)
+    given = parser.parse_args()
+    side = OtherSide(movies=given.movies, collections=given.collections, members=given.members)
+    with serve(side.radarr.app) as radarr, serve(side.claude.app) as claude:
+        _answer((radarr, claude))
+        for line in sys.stdin:
+            command, _, count = line.strip().partition(" ")
+            if command == "add":
+                side.add(int(count))
+                _answer(None)
+            else:
+                _answer(side.look())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""Lay results out as tables: for a terminal, or in Markdown for docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import os
+import platform
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from benchmarks.targets import list_reads, targets, tokens_an_excluded_pair, writes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from benchmarks.figures import Result
+
+_BEGIN = "<!-- figures: written by `python -m benchmarks --write` -->\n"
+_END = "<!-- end of figures -->\n"
+
+_Row = dict[str, str]
+
+
+def environment(load: float) -> str:
+    """When and on what: the class of the machine, not its name. `load` is how busy it was before."""
+    return (
+        f"Measured {datetime.now(UTC):%Y-%m-%d} with Python {platform.python_version()} on {platform.system()}, "
+        f"{os.cpu_count()} cores; load average {load:.1f} before the first run. Where that is well above 0, "
+        "other work ran beside it: wall times are then too long, CPU seconds are the program's own."
+    )
+
+
+def text(results: Sequence[Result], heading: str) -> str:
+    """For a terminal."""
+    return "\n\n".join([heading, *(f"{title}\n{_columns(rows)}" for title, rows in _tables(results))]) + "\n"
+
+
+def markdown(results: Sequence[Result], heading: str) -> str:
+    """For a page."""
+    return "\n".join([heading, *(f"\n### {title}\n\n{_pipes(rows)}" for title, rows in _tables(results))])
+
+
+def write(page: Path, content: str) -> None:
+    """Put the figures into a page, between the two comments that mark their place."""
+    before, found, rest = page.read_text(encoding="utf-8").partition(_BEGIN)
+    _, found_end, after = rest.partition(_END)
+    if not (found and found_end):
+        raise ValueError(f"{page.name} has no place for the figures")
+    page.write_text(f"{before}{_BEGIN}\n{content}\n{_END}{after}", encoding="utf-8")
+
+
+def _tables(results: Sequence[Result]) -> list[tuple[str, list[_Row]]]:
+    tables = [
+        ("Runs", [_run(result) for result in results]),
+        ("What a first run costs, in USD, beside other layouts", [row for r in results for row in _cost(r)]),
+        ("How a first run grows", _growth([result for result in results if result.scenario == "first"])),
+        ("Targets", [row for result in results for row in _promises(result)]),
+    ]
+    return [(title, rows) for title, rows in tables if rows]
+
+
+def _run(result: Result) -> _Row:
+    seen, used = result.seen, result.used
+    return {
+        **_size(result),
+        "run": result.scenario,
+        "Radarr: lists": f"{list_reads(result)}",
+        "credits": f"{seen.radarr.get('GET /credit', 0):,}",
+        "writes": f"{writes(result):,}",
+        "Claude: first looks": f"{seen.claude - seen.second_looks:,}",
+        "second looks": f"{seen.second_looks:,}",
+        "input tokens": f"{seen.input_tokens:,}",
+        "cache write": f"{seen.cache_write_tokens:,}",
+        "cache read": f"{seen.cache_read_tokens:,}",
+        "output": f"{seen.output_tokens:,}",
+        "USD": f"{seen.usd:.2f}",
+        "tags changed": f"{result.tags_changed:,}",
+        "CPU s": f"{used.cpu_seconds:.1f}",
+        "wall s": f"{used.wall_seconds:.0f}",
+        "peak MB": f"{used.peak_mb:.0f}",
+        "state MB": f"{result.state_mb:.1f}",
+        "checkpoint ms": f"{result.checkpoint.full_ms:.1f}" if result.checkpoint else "",
+    }
+
+
+def _cost(result: Result) -> Iterable[_Row]:
+    if result.layouts is None:
+        return
+    usd, others = result.seen.usd, result.layouts
+    yield {
+        **_size(result),
+        "cost": f"{usd:.2f}",
+        "of it second looks": f"{result.seen.second_looks_usd:.2f}",
+        "specification's layout": f"{others.baseline:.2f}",
+        "cost / layout": f"1/{others.baseline / usd:.1f}",
+        "layout, compact": f"{others.baseline_compact:.2f}",
+        "cost / compact": f"1/{others.baseline_compact / usd:.1f}",
+        "bound": f"{others.bound:.2f}",
+        "cost / bound": f"{usd / others.bound:.2f}",
+        "bound of bare ids": f"{others.bound_ids:.2f}",
+        "cost / bare ids": f"{usd / others.bound_ids:.2f}",
+        "tokens an excluded pair": f"{tokens_an_excluded_pair(result):.2f}",
+    }
+
+
+def _growth(results: Sequence[Result]) -> list[_Row]:
+    """What each further movie costs, from one size to the next: level where nothing is quadratic."""
+    rows = []
+    for collections in sorted({result.collections for result in results}):
+        sizes = sorted((r for r in results if r.collections == collections), key=lambda result: result.movies)
+        for small, large in pairwise(sizes):
+            more = large.movies - small.movies
+            rows.append(
+                {
+                    "collections": f"{collections}",
+                    "from movies": f"{small.movies:,}",
+                    "to": f"{large.movies:,}",
+                    "CPU ms a movie": f"{(large.used.cpu_seconds - small.used.cpu_seconds) / more * 1e3:.2f}",
+                    "peak KB a movie": f"{(large.used.peak_mb - small.used.peak_mb) / more * 1e3:.1f}",
+                    "state KB a movie": f"{(large.state_mb - small.state_mb) / more * 1e3:.2f}",
+                }
+            )
+    return rows
+
+
+def _promises(result: Result) -> Iterable[_Row]:
+    for target in targets(result):
+        yield {
+            **_size(result),
+            "run": result.scenario,
+            "figure": target.what,
+            "measured": f"{target.measured:,.4g}" if target.measured % 1 else f"{target.measured:,.0f}",
+            "at most": f"{target.limit:,}",
+            "target": "met" if target.is_met else "**missed**",
+        }
+
+
+def _size(result: Result) -> _Row:
+    return {"movies": f"{result.movies:,}", "collections": f"{result.collections}"}
+
+
+def _columns(rows: Sequence[_Row]) -> str:
+    lines = [list(rows[0]), *(list(row.values()) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join("  ".join(f"{cell:>{w}}" for cell, w in zip(line, widths, strict=True)) for line in lines)
+
+
+def _pipes(rows: Sequence[_Row]) -> str:
+    lines = [list(rows[0]), ["---:"] * len(rows[0]), *(list(row.values()) for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -1,0 +1,106 @@
+"""The figures that were promised, and whether a run holds them."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from benchmarks.figures import NEW_MOVIES, Result
+
+MOVIES: Final = 10_000
+COLLECTIONS: Final = 20
+"""The size that the promises on cost, processor and memory are made for."""
+
+FIRST_CPU_SECONDS: Final = 60
+FIRST_PEAK_MB: Final = 400
+SETTLED_CPU_SECONDS: Final = 2
+TOKENS_AN_EXCLUDED_PAIR: Final = 4
+OF_THE_BASELINE: Final = 1 / 8
+OF_THE_BOUND: Final = 3
+LIST_READS: Final = 4
+MOVIES_AN_EDIT: Final = 100
+CHECKPOINT_GROWTH: Final = 2
+"""A checkpoint in a full state may cost this many times one in an empty state: flat, but for a disk's moods."""
+
+_READS = ("GET /movie", "GET /tag")
+_READING = ("GET ", "HEAD ")
+
+
+class Target(NamedTuple):
+    """One promise: what was measured may be `limit` at most."""
+
+    what: str
+    measured: float
+    limit: float
+
+    @property
+    def is_met(self) -> bool:
+        """Whether it holds."""
+        return self.measured <= self.limit
+
+
+def targets(result: Result) -> list[Target]:
+    """The promises that apply to a run."""
+    of_the_scenario = {"first": _first, "settled": _settled, "ten-new": _ten_new}
+    return [*_always(result), *of_the_scenario[result.scenario](result)]
+
+
+def writes(result: Result) -> int:
+    """Requests to Radarr that are meant to change something."""
+    return sum(count for kind, count in result.seen.radarr.items() if not kind.startswith(_READING))
+
+
+def list_reads(result: Result) -> int:
+    """Requests for all movies or all tags."""
+    return sum(result.seen.radarr.get(kind, 0) for kind in _READS)
+
+
+def tokens_an_excluded_pair(result: Result) -> float:
+    """Output tokens for each pair that an answer names as excluded."""
+    return result.seen.excluded_tokens / result.seen.excluded if result.seen.excluded else 0.0
+
+
+def _always(result: Result) -> list[Target]:
+    edits = result.seen.radarr.get("PUT /movie/editor", 0)
+    return [
+        Target("pairs whose tag is not as decided", result.seen.unlike_truth, 0),
+        Target("reads of all movies or tags", list_reads(result), LIST_READS),
+        Target("bulk edits", edits, -(-result.tags_changed // MOVIES_AN_EDIT) + result.collections),
+    ]
+
+
+def _first(result: Result) -> list[Target]:
+    found = [
+        Target("reads of credits", result.seen.radarr.get("GET /credit", 0), result.movies),
+        Target("output tokens an excluded pair", tokens_an_excluded_pair(result), TOKENS_AN_EXCLUDED_PAIR),
+    ]
+    if result.checkpoint is not None:
+        grown = result.checkpoint.full_ms / result.checkpoint.empty_ms
+        found.append(Target("checkpoint, full state / empty state", grown, CHECKPOINT_GROWTH))
+    if _is_within_the_promised_size(result):
+        found += [
+            Target("own CPU, s", result.used.cpu_seconds, FIRST_CPU_SECONDS),
+            Target("peak memory, MB", result.used.peak_mb, FIRST_PEAK_MB),
+        ]
+    if result.layouts is not None and (result.movies, result.collections) == (MOVIES, COLLECTIONS):
+        usd, others = result.seen.usd, result.layouts
+        found += [
+            Target("cost / specification's layout", usd / others.baseline, OF_THE_BASELINE),
+            Target("cost / the same in compact JSON", usd / others.baseline_compact, OF_THE_BASELINE),
+            Target("cost / bound", usd / others.bound, OF_THE_BOUND),
+        ]
+    return found
+
+
+def _settled(result: Result) -> list[Target]:
+    found = [Target("requests to Claude", result.seen.claude, 0), Target("writes to Radarr", writes(result), 0)]
+    if _is_within_the_promised_size(result):
+        found.append(Target("own CPU, s", result.used.cpu_seconds, SETTLED_CPU_SECONDS))
+    return found
+
+
+def _ten_new(result: Result) -> list[Target]:
+    return [Target("reads of credits", result.seen.radarr.get("GET /credit", 0), NEW_MOVIES)]
+
+
+def _is_within_the_promised_size(result: Result) -> bool:
+    return result.movies <= MOVIES and result.collections <= COLLECTIONS

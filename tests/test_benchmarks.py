@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from benchmarks import library
+from benchmarks.__main__ import PAGE, main
+from benchmarks.figures import SCENARIOS, Result
+from benchmarks.report import markdown, text, write
+from benchmarks.runs import measure
+from benchmarks.targets import list_reads, targets, writes
+
+MOVIES, COLLECTIONS, MEMBERS = 60, 3, 0.2
+
+
+@pytest.fixture(scope="module")
+def results() -> dict[str, Result]:
+    """A small measurement: a first run, one with nothing changed, one with ten new movies."""
+    found = measure(movies=MOVIES, collections=COLLECTIONS, members=MEMBERS, scenarios=SCENARIOS)
+    return {result.scenario: result for result in found}
+
+
+def test_a_first_run_asks_about_every_pair_once_and_tags_what_belongs(results: dict[str, Result]) -> None:
+    """Credits are read once a movie, two blocks of movies are asked about for each collection, and every tag is set."""
+    first = results["first"]
+    truth = library.Truth(MEMBERS)
+    pairs = [(name, movie.title) for name in library.names(COLLECTIONS) for movie in library.movies(MOVIES)]
+    verdicts = [truth.about(*pair) for pair in pairs]
+
+    assert first.seen.radarr["GET /credit"] == MOVIES
+    assert first.seen.claude - first.seen.second_looks == 2 * COLLECTIONS
+    assert first.seen.second_looks > 0
+    assert first.seen.excluded == sum(verdict.confidence == 0 for verdict in verdicts)
+    assert first.tags_changed == first.seen.tags == sum(verdict.is_member for verdict in verdicts) > 0
+    assert first.seen.unlike_truth == 0
+
+
+def test_a_first_run_is_priced_as_the_program_prices_it(results: dict[str, Result]) -> None:
+    """The cost reckoned from the stand-in's usage is the one in the program's report, and all kinds of tokens occur."""
+    first = results["first"]
+
+    assert first.seen.usd == pytest.approx(first.reported_usd, abs=1e-5)
+    assert 0 < first.seen.second_looks_usd < first.seen.usd
+    assert min(first.seen.input_tokens, first.seen.output_tokens) > 0
+    assert first.seen.cache_read_tokens == (COLLECTIONS - 1) * first.seen.cache_write_tokens
+
+
+def test_other_layouts_are_in_order_of_their_cost(results: dict[str, Result]) -> None:
+    """No run is cheaper than the bound, and the specification's layout is dearer than ours."""
+    first = results["first"]
+    assert first.layouts is not None
+    layouts = first.layouts
+
+    assert layouts.bound_ids < layouts.bound < first.seen.usd < layouts.baseline_compact < layouts.baseline
+
+
+def test_a_settled_run_asks_and_writes_nothing(results: dict[str, Result]) -> None:
+    """Where nothing has changed there is no request to Claude, no credit read, no write, and no cost."""
+    settled = results["settled"]
+
+    assert (settled.seen.claude, writes(settled), settled.tags_changed, settled.seen.usd) == (0, 0, 0, 0.0)
+    assert "GET /credit" not in settled.seen.radarr
+    assert list_reads(settled) > 0
+    assert settled.seen.tags == results["first"].seen.tags
+
+
+def test_ten_new_movies_are_all_that_is_asked_about(results: dict[str, Result]) -> None:
+    """Credits of ten movies, one small block for each collection, and a cost below that of the first run."""
+    new = results["ten-new"]
+
+    assert new.seen.radarr["GET /credit"] == 10
+    assert new.seen.claude - new.seen.second_looks == COLLECTIONS
+    assert 0 < new.seen.usd < results["first"].seen.usd / 2
+    assert new.seen.unlike_truth == 0
+
+
+def test_what_the_program_used_is_plausible(results: dict[str, Result]) -> None:
+    """Each run took time and memory; a first run more than a settled one, which imports no SDK."""
+    first, settled = results["first"].used, results["settled"].used
+
+    for used in (first, settled):
+        assert used.exit_code == 0
+        assert 0.1 < used.cpu_seconds < 60
+        assert 20 < used.peak_mb < 400
+        assert used.wall_seconds > 0
+    assert settled.cpu_seconds < first.cpu_seconds
+    assert settled.peak_mb < first.peak_mb
+
+
+def test_a_checkpoint_is_measured_in_an_empty_and_in_a_full_state(results: dict[str, Result]) -> None:
+    """The figures are there, and the journal was really full."""
+    checkpoint = results["first"].checkpoint
+
+    assert checkpoint is not None
+    assert min(checkpoint.empty_ms, checkpoint.full_ms) > checkpoint.full_cpu_ms > 0
+    assert checkpoint.journal_mb > 0.01
+    assert results["first"].state_mb > 0.01
+
+
+def test_promises_are_judged_for_the_size_they_were_made_for(results: dict[str, Result]) -> None:
+    """Promises on requests and memory apply to a small library too; those on cost ratios only to the large one."""
+    first = results["first"]
+    large = msgspec.structs.replace(first, movies=10_000, collections=20)
+    hungry = msgspec.structs.replace(large, used=msgspec.structs.replace(first.used, peak_mb=401.0))
+
+    judged = {target.what: target for target in targets(first)}
+
+    assert all(judged[what].is_met for what in judged if not what.startswith("checkpoint"))
+    assert "peak memory, MB" in judged
+    assert "cost / bound" not in judged
+    assert "cost / bound" in {target.what for target in targets(large)}
+    assert not {target.what: target for target in targets(hungry)}["peak memory, MB"].is_met
+    assert {target.what for target in targets(results["settled"])} > {"requests to Claude", "writes to Radarr"}
+
+
+def test_the_report_is_the_same_in_every_form(results: dict[str, Result], tmp_path: Path) -> None:
+    """Text and Markdown have a row for each run, and Markdown goes between the two comments of the page."""
+    rows = list(results.values())
+    page = tmp_path / "page.md"
+    page.write_text(PAGE.read_text(encoding="utf-8"), encoding="utf-8")
+
+    write(page, markdown(rows, "Measured here."))
+    written = page.read_text(encoding="utf-8")
+
+    assert written.count("Measured here.") == 1
+    for scenario in SCENARIOS:
+        assert f"| {scenario} |" in written
+        assert scenario in text(rows, "")
+    write(page, markdown(rows, "Measured here."))
+    assert page.read_text(encoding="utf-8") == written
+
+
+def test_a_page_without_a_place_for_the_figures_is_refused(tmp_path: Path) -> None:
+    """Nothing is overwritten where the comments are missing."""
+    page = tmp_path / "page.md"
+    page.write_text("Nothing here.\n", encoding="utf-8")
+
+    with pytest.raises(ValueError, match="no place"):
+        write(page, "figures")
+
+    assert page.read_text(encoding="utf-8") == "Nothing here.\n"
+
+
+def test_the_command_measures_and_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    """One command, one size, one scenario: the result as JSON, and 1 exactly where a target was missed."""
+    sizes = ["--movies", "20", "--collections", "1", "--members", str(MEMBERS)]
+    code = main([*sizes, "--scenario", "settled", "--output", "json"])
+
+    (found,) = msgspec.json.decode(capsys.readouterr().out, type=list[Result])
+    assert (found.scenario, found.movies, found.collections) == ("settled", 20, 1)
+    assert found.layouts is None
+    assert code == (0 if all(target.is_met for target in targets(found)) else 1)
+
+
+def test_the_library_is_realistic_and_always_the_same() -> None:
+    """Titles are unique, plots have 300 to 600 characters, five actors each, and a second look gives the same."""
+    movies = list(library.movies(3000))
+
+    assert len({movie.title for movie in movies}) == 3000
+    assert all(300 <= len(movie.plot) <= 600 and len(movie.credits.actors) == 5 for movie in movies)
+    assert all(movie.genres and movie.keywords and movie.year >= 1930 for movie in movies)
+    assert list(library.movies(3000)) == movies
+
+
+def test_the_truth_has_the_share_of_members_that_was_asked_for() -> None:
+    """Five percent of the pairs belong, one percent is near the threshold."""
+    truth = library.Truth(0.05)
+    verdicts = [truth.about(name, movie.title) for name in library.names(20) for movie in library.movies(1000)]
+
+    assert sum(verdict.is_member for verdict in verdicts) / len(verdicts) == pytest.approx(0.05, rel=0.1)
+    assert sum(verdict.is_borderline for verdict in verdicts) / len(verdicts) == pytest.approx(0.01, rel=0.2)
