@@ -23,7 +23,7 @@ def beat(folder: Path, details: Mapping[str, object]) -> None:
     scratch = folder / f".{NAME}.new"
     # Written anew each time, not touched: a full disk has to show.
     handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with open(handle, "w", encoding="utf-8") as file:
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
         json.dump({**details, "pid": os.getpid()}, file)
     scratch.replace(folder / NAME)
 

@@ -233,19 +233,19 @@ class Daemon:
             ]
             if changed:
                 _log.warning("settings.changed", settings=changed, remedy="Restart to use them.")
-            folder = await asyncio.to_thread(read_folder, self.settings.config_dir)
+            await self._look_at_folder()
         except KometaAIError as error:
             problems = [str(problem) for problem in getattr(error, "problems", ())]
             _log.warning("recheck.failed", why=error.message, problems=problems, remedy=error.remedy)
-            return
+
+    async def _look_at_folder(self) -> str:
+        """Read Kometa's folder, log what is wrong with it, and say in words what is there."""
+        folder = await asyncio.to_thread(read_folder, self.settings.config_dir)
         for problem in (*folder.problems, *folder.warnings):
-            _log.warning("recheck.problem", where=problem.where, what=problem.what, remedy=problem.remedy)
-        _log.info(
-            "recheck.done",
-            collections=[collection.name for collection in folder.collections],
-            problems=len(folder.problems),
-            warnings=len(folder.warnings),
-        )
+            _log.warning("collections.problem", where=problem.where, what=problem.what, remedy=problem.remedy)
+        names = [collection.name for collection in folder.collections]
+        _log.info("collections.found", names=names, problems=len(folder.problems), warnings=len(folder.warnings))
+        return f"{len(names)} collections" + (f", {len(folder.problems)} problems" if folder.problems else "")
 
     # Parts of its life
 
@@ -257,12 +257,18 @@ class Daemon:
     async def _start_up(self) -> None:
         """Look at Radarr and Claude, find the next time, and say all that in one line."""
         await self.watch.look()
+        try:
+            found = await self._look_at_folder()
+        except KometaAIError as error:
+            # Each run looks again, and reports it.
+            _log.warning("collections.not_read", why=error.message, remedy=error.remedy)
+            found = "cannot be read"
         next_run = await self.timetable.prepare()
         radarr, claude = self.watch.seen["Radarr"], self.watch.seen["Claude"]
         left = timedelta(seconds=round((next_run - now()).total_seconds()))
         summary = (
             f"Kometa-AI {__version__} is ready. Radarr: {radarr.detail or radarr.status}. "
-            f"Claude: {claude.detail or claude.status}. Runs {self._schedule.describe()}; "
+            f"Claude: {claude.detail or claude.status}. Kometa's folder: {found}. Runs {self._schedule.describe()}; "
             f"next {next_run.astimezone(self.settings.tz):%Y-%m-%d %H:%M} (in {left})."
         )
         _log.info("daemon.ready", summary=summary, next_run=next_run.isoformat())

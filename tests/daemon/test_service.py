@@ -84,8 +84,8 @@ async def test_looking_at_the_configuration_again(world: World, log: list[struct
         environ["RADARR_URL"] = ""
         await here.daemon.recheck()
 
-    assert [line["collections"] for line in _events(log, "recheck.done")] == [["Noir"]]
-    assert any(line["where"].startswith("movies.yml:") for line in _events(log, "recheck.problem"))
+    assert _events(log, "collections.found")[-1]["names"] == ["Noir"]
+    assert any(line["where"].startswith("movies.yml:") for line in _events(log, "collections.problem"))
     assert [line["settings"] for line in _events(log, "settings.changed")] == [["BATCH_SIZE"]]
     assert any("RADARR_URL" in problem for problem in _events(log, "recheck.failed")[0]["problems"])
 
