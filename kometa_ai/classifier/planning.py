@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from kometa_ai.core.decision import Decision, Memory, Reason, Remembered, is_near
+from kometa_ai.core.decision import TRIES, Decision, Memory, Reason, Remembered, is_near
 from kometa_ai.core.movie import NO_CREDITS, Fingerprint, Movie, TmdbId, fingerprint, metadata_hash
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.naming import Label, Slug
     from kometa_ai.decisions.policy import Gates
+
+_NOT_ASKED_FIRST = frozenset({Reason.SECOND_LOOK, Reason.GIVEN_UP})
 
 Questions = dict["Slug", dict[TmdbId, Reason]]
 """For each collection the movies to ask about, each with the reason."""
@@ -70,8 +72,13 @@ def plan_questions(
                 continue
             decision = decisions.get(collection.slug)
             reason = _reason(decision, prints, prompts[collection.slug], collection, force=force)
-            if reason is not None:
-                wanted[tmdb_id] = reason
+            if reason is None:
+                continue
+            if not force and known is not None and known.unjudged and _is_given_up(known, collection, prints):
+                if reason is Reason.SECOND_LOOK:
+                    continue  # the first verdict stands
+                reason = Reason.GIVEN_UP
+            wanted[tmdb_id] = reason
     return questions
 
 
@@ -91,10 +98,21 @@ def _reason(
     return None
 
 
+def _is_given_up(known: Remembered, collection: Collection, prints: Fingerprint) -> bool:
+    """Whether this very question has been asked in vain often enough."""
+    tried = known.unjudged.get(collection.slug)
+    return (
+        tried is not None
+        and tried.runs >= TRIES
+        and tried.prompt_hash == collection.prompt_hash
+        and prints.covers(tried.metadata_hash)
+    )
+
+
 def needing_credits(questions: Questions, library: Mapping[TmdbId, Described], memory: Memory) -> tuple[TmdbId, ...]:
     """The movies to fetch credits for: those to be asked about whose credits are unknown, or older than a change."""
     asked = {
-        tmdb_id for pairs in questions.values() for tmdb_id, reason in pairs.items() if reason is not Reason.SECOND_LOOK
+        tmdb_id for pairs in questions.values() for tmdb_id, reason in pairs.items() if reason not in _NOT_ASKED_FIRST
     }
     return tuple(
         tmdb_id
@@ -123,24 +141,36 @@ class Block(NamedTuple):
 def pack(
     questions: Questions, library: Mapping[TmdbId, Described], collections: Sequence[Collection], size: int
 ) -> list[Block]:
-    """Pack questions into blocks of at most `size` movies, each pair exactly once. Second looks are left out.
+    """Pack questions into blocks of at most `size` movies, each pair exactly once, the urgent first.
+
+    Second looks are left out, and what is given up.
 
     Movies that have the same collections to be asked about share blocks, so that every request over a block is
-    exactly about what is to be asked. `collections` is in order of priority; blocks are too.
+    exactly about what is to be asked. `collections` is in order of priority; blocks of one urgency are too.
     """
     wanted: dict[TmdbId, list[int]] = {}
+    urgency: dict[TmdbId, int] = {}
     for rank, collection in enumerate(collections):
         for tmdb_id, reason in questions.get(collection.slug, {}).items():
-            if reason is not Reason.SECOND_LOOK:
+            if reason not in _NOT_ASKED_FIRST:
                 wanted.setdefault(tmdb_id, []).append(rank)
-    groups: dict[tuple[int, ...], list[TmdbId]] = {}
+                this = _urgency(reason, collection, library[tmdb_id].movie)
+                urgency[tmdb_id] = min(this, urgency.get(tmdb_id, this))
+    groups: dict[tuple[int, tuple[int, ...]], list[TmdbId]] = {}
     for tmdb_id in sorted(wanted):
-        groups.setdefault(tuple(wanted[tmdb_id]), []).append(tmdb_id)
+        groups.setdefault((urgency[tmdb_id], tuple(wanted[tmdb_id])), []).append(tmdb_id)
     return [
         Block(tuple(library[tmdb_id].movie for tmdb_id in chunk), tuple(collections[rank] for rank in ranks))
-        for ranks, members in sorted(groups.items(), key=lambda group: group[0])
+        for (_, ranks), members in sorted(groups.items(), key=lambda group: group[0])
         for chunk in _even(members, size)
     ]
+
+
+def _urgency(reason: Reason, collection: Collection, movie: Movie) -> int:
+    """What a run that is cut short should have done first: members of edited collections, new movies, the rest."""
+    if reason is Reason.PROMPT_CHANGED and collection.label in movie.labels:
+        return 0
+    return 1 if reason is Reason.NEW else 2
 
 
 def _even(items: list[TmdbId], size: int) -> Iterable[list[TmdbId]]:

@@ -388,17 +388,21 @@ async def test_five_single_movies_that_fail_stop_the_run_too(claude: ClaudeStand
     assert len(claude.requests) == SAME_FAILURES
 
 
-async def test_failures_of_other_kinds_do_not_add_up(claude: ClaudeStandIn) -> None:
-    """And neither do those that an answer lies between."""
-    names = [f"C{number}" for number in range(20)]
+@pytest.mark.parametrize(("every", "styles"), [(5, [REFUSED]), (99, [REFUSED, GARBAGE])], ids=["answers", "kinds"])
+async def test_failures_that_something_lies_between_do_not_add_up(
+    claude: ClaudeStandIn, every: int, styles: list[Style]
+) -> None:
+    """Neither with an answer nor with a failure of another kind between them."""
+    names = [f"C{number}" for number in range(12)]
     for number, name in enumerate(names):
-        if number % 5:
-            claude.queue_style(REFUSED if number % 2 else GARBAGE, times=None, when=about(name))
+        if number % every:
+            claude.queue_style(styles[number % len(styles)], times=None, when=about(name))
     async with asking(claude, concurrency=1) as session:
         await session.ask(block(4, *names))
 
     assert not session.asker.is_over
-    assert all(session.judged(name) == {1, 2, 3, 4} for name in names[::5])
+    assert all(session.judged(name) == {1, 2, 3, 4} for name in names[::every])
+    assert session.sizes().count(4) == len(names)
 
 
 @pytest.mark.parametrize(
