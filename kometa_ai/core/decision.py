@@ -58,14 +58,27 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     standing: bool | None = None
 
 
+TRIES = 3
+"""A question that in so many runs has brought no verdict is not asked again until something changes."""
+
+
+class Unjudged(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """In how many runs in a row a question made from these inputs has brought no verdict."""
+
+    runs: int
+    metadata_hash: str
+    prompt_hash: str
+
+
 class Reason(StrEnum):
-    """Why a question is asked."""
+    """Why there is a question. One that is given up has no verdict, but is not asked either."""
 
     NEW = "new"
     MOVIE_CHANGED = "movie changed"
     PROMPT_CHANGED = "prompt changed"
     FORCED = "forced"
     SECOND_LOOK = "second look"
+    GIVEN_UP = "given up"
 
 
 class Cause(StrEnum):
@@ -112,7 +125,7 @@ class Remembered(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     `facts_hash` is the metadata hash without credits: while it stays, known credits stay. `metadata_hash` is the hash
     with them, as last seen. `credits` is None until Radarr was asked; an empty one is an answer too. `gone_since` is
-    the day of the first library read without the movie.
+    the day of the first library read without the movie. `unjudged` counts questions that bring no verdict.
     """
 
     title: str = ""
@@ -122,6 +135,7 @@ class Remembered(msgspec.Struct, kw_only=True, omit_defaults=True):
     credits: Credits | None = None
     last_seen: date | None = None
     gone_since: date | None = None
+    unjudged: dict[Slug, Unjudged] = {}
     collections: dict[Slug, Decision] = msgspec.field(default_factory=lambda: {})  # noqa: PIE807 - dict is omitted
 
 

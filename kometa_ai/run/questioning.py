@@ -9,14 +9,15 @@ import msgspec
 import structlog
 
 from kometa_ai.classifier.planning import Described, Questions, needing_credits, pack, plan_questions
-from kometa_ai.core.decision import Reason, Remembered
+from kometa_ai.classifier.provider import RETRIED
+from kometa_ai.core.decision import Reason, Remembered, Unjudged
 from kometa_ai.core.movie import Credits, Movie, fingerprint
 from kometa_ai.core.problem import Problem
 from kometa_ai.decisions.policy import settle
 from kometa_ai.radarr.failures import CreditsUnavailable
 from kometa_ai.run.session import Findings, Parts, keep
 from kometa_ai.state import schema
-from kometa_ai.state.schema import Judged
+from kometa_ai.state.schema import Judged, LeftUnjudged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -44,7 +45,7 @@ class Questioning:
         questions = plan_questions(found.judged, stage, memory, found.gates, force=force)
         for slug, pairs in questions.items():
             found.reasons[slug] = count(pairs.values())
-        total = sum(map(len, questions.values()))
+        total = sum(reason is not Reason.GIVEN_UP for pairs in questions.values() for reason in pairs.values())
         _log.info(
             "questions.planned", questions=total, reasons=count(r for p in questions.values() for r in p.values())
         )
@@ -122,6 +123,7 @@ class Questioning:
         self._parts.observer.step("Asking Claude")
         self._parts.observer.total("questions", sum(len(block.movies) * len(block.collections) for block in blocks))
         await asker.ask(blocks)
+        self._count_failures(stage, asker)
         left_over = plan_questions(self._found.judged, stage, self._parts.store.memory, self._found.gates)
         due = [
             (collection, [self._found.judged[tmdb_id].movie for tmdb_id in sorted(pairs)])
@@ -132,6 +134,25 @@ class Questioning:
             self._parts.observer.step("Looking again at the borderline")
             self._parts.observer.total("questions", sum(len(movies) for _, movies in due))
             await asker.look_again(due)
+
+    def _count_failures(self, stage: Sequence[Collection], asker: Asker) -> None:
+        """Count movies that could not be judged for a reason of their own: they are not asked about for ever."""
+        collections = {collection.slug: collection for collection in stage}
+        entries = []
+        for gap in asker.gaps:
+            if gap.failure in RETRIED or gap.collection not in collections:
+                continue
+            prompt_hash = collections[gap.collection].prompt_hash
+            for movie in gap.movies:
+                inputs = (self._found.judged[movie.tmdb_id].fingerprint.full, prompt_hash)
+                known = self._parts.store.memory.get(movie.tmdb_id)
+                before = known.unjudged.get(gap.collection) if known else None
+                is_same = before is not None and (before.metadata_hash, before.prompt_hash) == inputs
+                unjudged = Unjudged(
+                    runs=before.runs + 1 if before and is_same else 1, metadata_hash=inputs[0], prompt_hash=inputs[1]
+                )
+                entries.append(LeftUnjudged(tmdb_id=movie.tmdb_id, slug=gap.collection, unjudged=unjudged))
+        keep(self._parts, self._found, *entries)
 
     def record(self, answered: Answered) -> None:
         """Turn verdicts into decisions and remember them."""

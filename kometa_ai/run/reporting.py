@@ -9,7 +9,7 @@ import msgspec
 
 from kometa_ai.__version__ import __version__
 from kometa_ai.classifier.asking import Spent
-from kometa_ai.core.decision import Cause
+from kometa_ai.core.decision import TRIES, Cause, Reason
 from kometa_ai.core.naming import label_of
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import CollectionReport, MovieLine, Orphan, Outcome, RunReport, Tokens
@@ -141,7 +141,7 @@ def _collections(found: Findings, store: Store, *, dry_run: bool) -> tuple[Colle
                 held_back=_lines(found, store, found.plan.held_back, slug, "remove"),
                 failed=_lines(found, store, failed, slug, None),
                 asked=spent.answers,
-                pending=len(found.open_questions.get(slug, ())),
+                pending=sum(reason is not Reason.GIVEN_UP for reason in found.open_questions.get(slug, {}).values()),
                 reasons=found.reasons.get(slug, {}),
                 tokens=_tokens([spent.usage]),
                 cost_usd=round(spent.cost, 6),
@@ -236,8 +236,8 @@ def _claude_problems(found: Findings) -> list[Problem]:
     asker = found.asker
     if asker is None:
         return []
-    pending = sum(map(len, found.open_questions.values()))
-    problems = _gaps(asker)
+    pending = sum(reason is not Reason.GIVEN_UP for pairs in found.open_questions.values() for reason in pairs.values())
+    problems = [*_gaps(asker), *_given_up(found)]
     if isinstance(asker.stopped, CheckClaude):
         problems.append(Problem(source="Claude", what=asker.stopped.message, remedy=asker.stopped.remedy))
     elif asker.stopped is not None:
@@ -274,6 +274,23 @@ def _gaps(asker: Asker) -> list[Problem]:
         )
         for (collection, message), gaps in grouped.items()
     ]
+
+
+def _given_up(found: Findings) -> list[Problem]:
+    problems = []
+    for slug, pairs in found.open_questions.items():
+        movies = [found.judged[tmdb_id].movie for tmdb_id, reason in pairs.items() if reason is Reason.GIVEN_UP]
+        if movies:
+            problems.append(
+                Problem(
+                    source="Claude",
+                    what=f"{len(movies)} movies could not be judged in {TRIES} runs and are not asked about any more.",
+                    remedy="Pin them in the block, or ask once more with --force-refresh. They stay as they are.",
+                    collection=slug,
+                    movies=tuple(str(movie) for movie in movies[:20]),
+                )
+            )
+    return problems
 
 
 def _held_back(found: Findings) -> list[Problem]:

@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 from kometa_ai.core.changes import TagChange
-from kometa_ai.core.decision import Decision, Pin, Remembered
+from kometa_ai.core.decision import Decision, Pin, Remembered, Unjudged
 from kometa_ai.core.movie import TmdbId
 from kometa_ai.core.naming import Slug
 
@@ -112,6 +112,14 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="
     decision: Decision
 
 
+class LeftUnjudged(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="unjudged"):
+    """A question that has brought no verdict, and in how many runs by now."""
+
+    tmdb_id: TmdbId
+    slug: Slug
+    unjudged: Unjudged
+
+
 class Described(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="described"):
     """What a movie is made of now; its decisions are not touched. Fields are those of Remembered."""
 
@@ -171,6 +179,7 @@ class Released(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag
 
 Entry = (
     Judged
+    | LeftUnjudged
     | Described
     | StatusChanged
     | CollectionForgotten

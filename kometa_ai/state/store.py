@@ -30,6 +30,7 @@ from kometa_ai.state.schema import (
     Entry,
     ErrorMet,
     Judged,
+    LeftUnjudged,
     LibraryRead,
     Line,
     Pinned,
@@ -261,11 +262,12 @@ class Store:
     def _apply(self, entry: Entry) -> None:
         state = self._state
         match entry:
-            case Judged():
-                self._movie(entry.tmdb_id).collections[entry.slug] = entry.decision
+            case Judged() | LeftUnjudged():
+                self._apply_answer(entry)
             case Described():
                 known = self._movies.get(entry.tmdb_id)
-                entry.movie.collections = known.collections if known else {}
+                if known is not None:
+                    entry.movie.collections, entry.movie.unjudged = known.collections, known.unjudged
                 self._movies[entry.tmdb_id] = entry.movie
             case StatusChanged():
                 state.collections[entry.slug] = entry.status
@@ -282,6 +284,14 @@ class Store:
                 self._release(entry.tmdb_id, entry.slug)
             case _:
                 assert_never(entry)
+
+    def _apply_answer(self, entry: Judged | LeftUnjudged) -> None:
+        movie = self._movie(entry.tmdb_id)
+        if isinstance(entry, Judged):
+            movie.collections[entry.slug] = entry.decision
+            movie.unjudged.pop(entry.slug, None)
+        else:
+            movie.unjudged[entry.slug] = entry.unjudged
 
     def _apply_event(self, entry: Tagged | ErrorMet | RunEnded) -> None:
         """Add to what is counted and listed, unless it is there: a line may be read twice."""

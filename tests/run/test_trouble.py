@@ -208,3 +208,22 @@ def test_a_journal_that_cannot_be_written_ends_the_asking(world: World) -> None:
     assert len(world.claude.requests) <= 2
     assert world.numbers("kai-heist") == {1}
     assert any(p.source == "state" for p in report.problems)
+
+
+def test_what_cannot_be_judged_is_not_billed_for_ever(world: World) -> None:
+    """A movie that brings no verdict in three runs is reported and not asked about, until something changes."""
+    world.collections(block("Heist"))
+    world.believe("Heist", [1])
+    world.claude.queue_style(REFUSED, times=None, when=lambda r: "Movie 13" in r.titles)
+    for left in (1, 1, 0):
+        assert world.run().pending == left
+    world.claude.forget()
+
+    report = world.run()
+
+    assert world.claude.requests == []
+    assert (report.pending, report.exit_code) == (0, 1)
+    assert [p.movies for p in report.problems if "not asked about any more" in p.what] == [("Movie 13 (1963)",)]
+    world.radarr.update_movie(1013, overview="changed")
+    world.run()
+    assert {title for r in world.claude.requests for title in r.titles} == {"Movie 13"}
