@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from kometa_ai.cli.calls import prepared
 from kometa_ai.daemon.ending import ending_in_order
 from kometa_ai.daemon.service import Daemon
-from kometa_ai.errors import RepairState
+from kometa_ai.errors import FixUsage, RepairState
 from kometa_ai.observe import logs
 from kometa_ai.observe.redact import Redactor
 from kometa_ai.settings.describe import secrets_of
@@ -32,9 +32,14 @@ _log = structlog.get_logger()
 
 
 def live(call: Call) -> int:
-    """Be the daemon until a signal ends it."""
+    """Be the daemon until a signal ends it. Raise FixUsage for options that only one run can have."""
+    for name in ("force_refresh", "allow_removals"):
+        if call.given[name]:
+            raise FixUsage(f"--{name.replace('_', '-')} is for one run, not for every night.", "Add --run-now.")
     with prepared(call, *REQUIRED) as loaded:
         settings = _with_key(loaded.settings)
+        if call.given["batch_size"]:
+            settings = settings.model_copy(update={"batch_size": call.given["batch_size"]})
         # Again, now that the key is known: it is hidden like any other. And nobody watches a daemon's progress.
         logs.configure(
             settings.log_dir,

@@ -103,6 +103,7 @@ async def _post(url: str, names: Sequence[str]) -> None:
 
 async def _run(command: str, names: str, seconds: float) -> None:
     started = time.monotonic()
+    program = command.split(maxsplit=1)[0]  # alone in the log: the arguments may hold a secret
     try:
         process = await asyncio.create_subprocess_exec(
             *shlex.split(command),
@@ -114,20 +115,20 @@ async def _run(command: str, names: str, seconds: float) -> None:
             start_new_session=True,
         )
     except (OSError, ValueError) as error:
-        _log.warning("after_changes.not_run", command=command, why=str(error))
+        _log.warning("after_changes.not_run", program=program, why=str(error))
         return
     try:
         async with asyncio.timeout(seconds):
             output = await _tail(process)
             code = await process.wait()
     except TimeoutError:
-        _log.warning("after_changes.too_long", command=command, seconds=seconds)
+        _log.warning("after_changes.too_long", program=program, seconds=seconds)
         return
     finally:
         await _end(process)
     level = _log.warning if code else _log.info
     took = round(time.monotonic() - started, 1)
-    level("after_changes.run", command=command, exit_code=code, seconds=took, output=output)
+    level("after_changes.run", program=program, exit_code=code, seconds=took, output=output)
 
 
 async def _tail(process: asyncio.subprocess.Process) -> str:

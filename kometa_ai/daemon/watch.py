@@ -71,7 +71,9 @@ class Watch:
             seen = await aside(f"check {service}", check)
         except KometaAIError as error:
             seen = Seen(status="down", detail=error.message)
-            _log.warning("service.down", service=service, why=error.message, remedy=error.remedy)
+            # Once is enough: it is looked at again and again.
+            tell = _log.debug if self.seen[service].status == "down" else _log.warning
+            tell("service.down", service=service, why=error.message, remedy=error.remedy)
         except Exception as error:  # noqa: BLE001 - see below
             # Whatever it is, a daemon that ends would not mend it.
             seen = Seen(status="down", detail=f"{type(error).__name__}: {error}")

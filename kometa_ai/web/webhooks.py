@@ -31,7 +31,7 @@ async def from_radarr(daemon: TheDaemon, request: Request) -> dict[str, str]:
     kind = event.get("eventType")
     if kind == "Test":
         return {"status": "OK"}
-    if kind not in _HINTS:
+    if not isinstance(kind, str) or kind not in _HINTS:
         return {"status": "ignored"}
     movie = event.get("movie")
     title = str(movie.get("title", ""))[:200] if isinstance(movie, dict) else ""

@@ -10,6 +10,9 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
+from kometa_ai.cli.main import run
 from kometa_ai.standins.faults import answer
 from tests.daemon.living import KEY, PATIENCE, daemon_process
 
@@ -152,3 +155,10 @@ def test_a_taken_port_is_a_wrong_setting(world: World) -> None:
 
     assert second.returncode == 2
     assert "HTTP_PORT" in second.stderr
+
+
+@pytest.mark.parametrize("option", ["--force-refresh", "--allow-removals"])
+def test_options_for_one_run_are_refused(world: World, option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever forgets --run-now gets no daemon that does something else than was asked for."""
+    assert run([option], world.environ) == 2
+    assert "--run-now" in capsys.readouterr().err

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import re
 import signal
 import socket
 import time
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 
@@ -344,3 +346,38 @@ async def test_dashboard_and_alerts_ask_for_what_there_is(here: Beside) -> None:
 
     assert len(named) > 10
     assert [name for name in sorted(named) if f"\n{name}" not in figures] == []
+
+
+async def test_a_body_of_another_type_starts_nothing(here: Beside) -> None:
+    """Who forgets to say that it is JSON gets no real run in the place of the dry one they asked for."""
+    body = b'{"dry_run": true}'
+    types: list[dict[str, str]] = [
+        {},
+        {"Content-Type": "application/x-www-form-urlencoded"},
+        {"Content-Type": "text/x"},
+    ]
+
+    for headers in types:
+        refused = await here.client.post("/api/v1/runs", content=body, headers=headers)
+        assert refused.status_code == 422, headers
+    assert here.daemon.runs.current is None
+    assert here.daemon.runs.last is None
+
+
+async def test_nothing_that_is_sent_breaks_it(here: Beside) -> None:
+    """Random requests to every path, with the key: many are refused, none ends in an error of ours."""
+    dice = random.Random(5)
+    document = (await here.client.get("/api/v1/openapi.json")).json()
+    pieces = ["", "a", "é", "\x00", "../", "%", "NaN", "x" * 5000, "20260101-000000-abcd", "[", "🎬", " "]
+    values: list[object] = [None, True, 0, -1, 1e308, "x", "", [], {}, ["x"], [None], {"a": {}}, [[]], "\ud7ff"]
+    fields = ["dry_run", "collections", "force_refresh", "eventType", "movie", "x", ""]
+
+    for _ in range(200):
+        path = dice.choice(list(document["paths"])).replace("{run_id}", quote(dice.choice(pieces), safe=""))
+        body: object = {dice.choice(fields): dice.choice(values) for _ in range(dice.randrange(4))}
+        body = dice.choice([body, dice.choice(values)])
+        method = dice.choice(["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"])
+        query = {dice.choice(["limit", "x"]): dice.choice(pieces)}
+        answer = await here.client.request(method, path, json=body, params=query)
+        assert answer.status_code < 500, (method, path, body, answer.text)
+        await here.daemon.runs.ended()
