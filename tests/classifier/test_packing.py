@@ -11,7 +11,7 @@ from kometa_ai.classifier.planning import Questions, describe, pack
 from kometa_ai.core.decision import Reason
 from kometa_ai.core.movie import TmdbId
 from kometa_ai.core.naming import Slug
-from tests.classifier.support import collection, movies, numbers
+from tests.classifier.support import collection, labels, movie, movies, numbers
 
 COUNT = 30
 NAMES = ("A", "B", "C", "D")
@@ -64,6 +64,22 @@ def test_higher_priorities_come_first() -> None:
         ([5], ["B"]),
         ([3, 4], ["D"]),
     ]
+
+
+def test_what_is_urgent_comes_first() -> None:
+    """Members of an edited collection, then new movies, then what has a verdict that is out of date."""
+    library = describe([*movies(2), movie(3, labels=labels("a")), movie(4, labels=labels("b"))], {})
+    asked = {(name, number): Reason.PROMPT_CHANGED for name in ("A", "B") for number in (1, 3, 4)}
+    asked |= {(name, 2): Reason.NEW for name in ("A", "B")}
+
+    assert [numbers(block.movies) for block in pack(questions(asked), library, COLLECTIONS, 50)] == [[3, 4], [2], [1]]
+
+
+def test_what_is_given_up_is_in_no_block() -> None:
+    """It has no verdict, and is not asked about either."""
+    asked = {("A", 1): Reason.GIVEN_UP, ("A", 2): Reason.NEW}
+
+    assert [numbers(block.movies) for block in pack(questions(asked), LIBRARY, COLLECTIONS, 50)] == [[2]]
 
 
 def test_pieces_are_nearly_equal() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kometa_ai.classifier.planning import Questions, describe, needing_credits, plan_questions, stages, unanswered
 from kometa_ai.core.collection import Collection
-from kometa_ai.core.decision import Cause, Decision, Reason, Remembered
+from kometa_ai.core.decision import TRIES, Cause, Decision, Reason, Remembered, Unjudged
 from kometa_ai.core.movie import Credits, Movie, TmdbId, fingerprint
 from kometa_ai.core.naming import Slug
 from kometa_ai.decisions.policy import Gates
@@ -154,6 +154,28 @@ def test_only_questions_without_a_verdict_leave_a_movie_unanswered() -> None:
     questions: Questions = {HEISTS.slug: {KEY: Reason.SECOND_LOOK, TmdbId(2): Reason.NEW}}
 
     assert unanswered(questions) == {"heists": {2}}
+
+
+@pytest.mark.parametrize(("runs", "reason"), [(TRIES - 1, Reason.NEW), (TRIES, Reason.GIVEN_UP)])
+def test_what_brings_no_verdict_run_after_run_is_given_up(runs: int, reason: Reason) -> None:
+    """For these very inputs and this collection only, and not where everything is asked again."""
+    in_vain = Unjudged(runs=runs, metadata_hash=fingerprint(HEAT).full, prompt_hash=HEISTS.prompt_hash)
+    memory = {KEY: remembered(HEAT, unjudged={HEISTS.slug: in_vain})}
+
+    assert plan([HEAT], [HEISTS, NOIR], memory) == {"heists": {KEY: reason}, "noir": {KEY: Reason.NEW}}
+    assert plan([HEAT], [msgspec.structs.replace(HEISTS, prompt="Other.")], memory)[HEISTS.slug] == {KEY: Reason.NEW}
+    assert plan([movie(1, title="Heat", plot="New.")], [HEISTS], memory)[HEISTS.slug] == {KEY: Reason.NEW}
+    assert plan([HEAT], [HEISTS], memory, force=True)[HEISTS.slug] == {KEY: Reason.NEW}
+    assert unanswered({HEISTS.slug: {KEY: reason}}) == {"heists": {KEY}}
+
+
+def test_a_second_look_in_vain_leaves_the_first_verdict() -> None:
+    """There is no question then."""
+    in_vain = Unjudged(runs=TRIES, metadata_hash=fingerprint(HEAT).full, prompt_hash=HEISTS.prompt_hash)
+    due = decision(HEAT, HEISTS, confidence=0.7, second_look="due")
+    memory = {KEY: remembered(HEAT, collections={HEISTS.slug: due}, unjudged={HEISTS.slug: in_vain})}
+
+    assert plan([HEAT], [HEISTS], memory) == {"heists": {}}
 
 
 def test_known_credits_are_kept_without_asking_again() -> None:
