@@ -190,6 +190,8 @@ class Daemon:
     async def health(self) -> Health:
         """Whether the state can be written and the loop lives; that this answers at all says the latter."""
         folder = self.settings.state_dir
+        if not self._beaten:
+            await self._beat()  # it may be well again
         age = await asyncio.to_thread(heartbeat.age, folder)
         is_writable = self._beaten and await asyncio.to_thread(os.access, folder, os.W_OK)
         is_alive = age is None or age < heartbeat.LONGEST  # none yet: it has just started

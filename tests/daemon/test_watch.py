@@ -1,0 +1,74 @@
+"""Whether Radarr and Claude can be used, asked in ways that cost nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from starlette.applications import Starlette
+
+from kometa_ai.daemon.watch import Watch
+from kometa_ai.settings.schema import Settings
+from kometa_ai.standins.faults import answer
+from kometa_ai.standins.serving import serve
+from tests.daemon.living import daemon_beside, free_port
+
+if TYPE_CHECKING:
+    from tests.run.world import World
+
+
+async def test_both_are_there(world: World) -> None:
+    """Both are looked at, and Claude is asked nothing that it charges for."""
+    watch = Watch(world.settings)
+    await watch.look()
+
+    assert {service: seen.status for service, seen in watch.seen.items()} == {"Radarr": "ok", "Claude": "ok"}
+    assert world.asked() == []
+
+
+async def test_a_proxy_without_a_list_of_models_proves_nothing(world: World) -> None:
+    """What answers 404 to the free call may answer questions all the same: it is not called down."""
+    with serve(Starlette()) as url:
+        watch = Watch(Settings.model_validate({**world.environ, "CLAUDE_BASE_URL": url}))
+        await watch.look()
+
+    assert watch.seen["Claude"].status == "ok"
+
+
+@pytest.mark.parametrize("changed", [{"CLAUDE_API_KEY": "wrong"}, {"CLAUDE_BASE_URL": "http://127.0.0.1:{port}"}])
+async def test_a_claude_that_cannot_be_used(world: World, changed: dict[str, str]) -> None:
+    """A wrong key and nobody there are told, in words."""
+    changed = {name: value.format(port=free_port()) for name, value in changed.items()}
+    watch = Watch(Settings.model_validate({**world.environ, **changed}))
+    await watch.look()
+
+    assert watch.seen["Claude"].status == "down"
+    assert watch.seen["Claude"].detail
+
+
+async def test_a_run_tells_what_became_of_them(world: World) -> None:
+    """A run that Radarr refuses shows in the health at once, and so does the next one that goes well."""
+    async with daemon_beside(world) as here:
+        await here.run()
+        world.radarr.faults.inject(answer(401), path="*", times=None)
+        await here.run()
+        down = (await here.client.get("/health")).json()
+        world.radarr.faults.clear()
+        await here.run()
+        up = (await here.client.get("/health")).json()
+
+    assert (down["status"], down["radarr"], down["last_outcome"]) == ("OK", "down", "radarr unusable")
+    assert (up["status"], up["radarr"], up["last_outcome"]) == ("OK", "ok", "ok")
+
+
+async def test_a_state_that_cannot_be_written_is_unhealthy(world: World) -> None:
+    """Without its state folder the daemon is ill, and well again with it."""
+    away = world.state_dir.with_name("away")
+    async with daemon_beside(world) as here:
+        world.state_dir.rename(away)
+        ill = await here.client.get("/health")
+        away.rename(world.state_dir)
+        well = await here.client.get("/health")
+
+    assert (ill.status_code, ill.json()["state"]) == (503, "cannot be written")
+    assert well.status_code == 200
