@@ -14,6 +14,7 @@ import structlog
 
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import FixUsage, KometaAIError, RepairState
+from kometa_ai.observe import memory
 from kometa_ai.run import history
 from kometa_ai.run.pipeline import Run
 from kometa_ai.run.reporting import Frame, make_report, statuses
@@ -82,6 +83,8 @@ async def run_and_report(
             pending=report.pending,
             problems=len(report.problems),
             cost_usd=report.cost_usd,
+            memory_mb=memory.used() >> 20,
+            peak_memory_mb=memory.peak() >> 20,
             seconds=round((report.finished - report.started).total_seconds(), 1),
         )
     return report
