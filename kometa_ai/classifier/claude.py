@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from time import perf_counter
@@ -21,7 +22,7 @@ from kometa_ai.classifier.provider import Ending, Failure, Reply, Request, Reque
 from kometa_ai.errors import CheckClaude
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import anthropic
     from anthropic.types import Message
@@ -63,7 +64,8 @@ class Claude:
             await self._opened.close()
 
     @property
-    def _client(self) -> anthropic.AsyncAnthropic:
+    def client(self) -> anthropic.AsyncAnthropic:
+        """The SDK's client, which is imported and opened by its first use."""
         if self._opened is None:
             if not (self._api_key.isascii() and self._api_key.isprintable()):
                 raise CheckClaude("The key for Claude holds characters that no key has.", "Check CLAUDE_API_KEY.")
@@ -87,7 +89,7 @@ class Claude:
 
         Raise CheckClaude where it does not. A proxy that does not have this call proves nothing and is no error.
         """
-        client = self._client
+        client = self.client
         from anthropic import AnthropicError, NotFoundError  # noqa: PLC0415 - loaded with the client
 
         try:
@@ -103,12 +105,12 @@ class Claude:
 
     async def ask(self, request: Request) -> Reply:
         """Send one request; see Provider."""
-        client = self._client
+        client = self.client
         from anthropic import AnthropicError  # noqa: PLC0415 - loaded with the client
 
         started = perf_counter()
         try:
-            message = await client.messages.create(**_arguments(request))
+            message = await client.messages.create(**arguments(request))
         except AnthropicError as error:
             failure = _translate(error, request.model)
             self.calls[failure.failure if isinstance(failure, RequestFailed) else "stopped"] += 1
@@ -119,7 +121,7 @@ class Claude:
             # The SDK lets an answer through that says it is JSON and is none, or only half of it.
             raise _not_claude() from error
         try:
-            reply = _reply(message)
+            reply = reply_of(message)
         except (AttributeError, TypeError) as error:
             self.calls[Failure.UNREADABLE] += 1
             # The SDK checks nothing: a proxy's page arrives as a string where a message should be.
@@ -138,7 +140,8 @@ class Claude:
         return reply
 
 
-def _arguments(request: Request) -> dict[str, Any]:
+def arguments(request: Request) -> dict[str, Any]:
+    """A request as the Messages API takes it."""
     movies: dict[str, Any] = {"type": "text", "text": request.movies}
     if request.cache:
         movies["cache_control"] = {"type": "ephemeral"}
@@ -161,7 +164,8 @@ def _arguments(request: Request) -> dict[str, Any]:
     return arguments
 
 
-def _reply(message: Message) -> Reply:
+def reply_of(message: Message) -> Reply:
+    """What a message says. Raise AttributeError or TypeError for what is no message."""
     # A response may begin with thinking blocks, and a refusal may have no text at all.
     text = "".join(block.text for block in message.content or () if block.type == "text")
     ending = {
@@ -196,6 +200,17 @@ def _not_claude() -> RequestFailed:
         "What answered at Claude's address is not Claude: check CLAUDE_BASE_URL.",
         may_be_billed=True,
     )
+
+
+@contextmanager
+def translated(model: str) -> Iterator[None]:
+    """What the SDK raises, as RequestFailed or CheckClaude."""
+    from anthropic import AnthropicError  # noqa: PLC0415 - loaded with the client
+
+    try:
+        yield
+    except AnthropicError as error:
+        raise _translate(error, model) from error
 
 
 def _translate(error: anthropic.AnthropicError, model: str) -> RequestFailed | CheckClaude:
