@@ -6,6 +6,7 @@ from datetime import datetime
 
 import msgspec
 
+from kometa_ai.core.batches import OpenBatch
 from kometa_ai.core.changes import TagChange
 from kometa_ai.core.decision import Decision, Pin, Remembered, Unjudged
 from kometa_ai.core.movie import TmdbId
@@ -98,6 +99,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     pins: list[Pin] = []
     runs: list[RunSummary] = []
     tag_changes: list[TagChange] = []
+    batches: list[OpenBatch] = []
     decisions: dict[str, Remembered] = {}
 
 
@@ -177,6 +179,35 @@ class Released(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag
     slug: Slug
 
 
+class BatchPlanned(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="batch planned"):
+    """A batch that is about to be handed over. From here on it may exist, whatever becomes of us."""
+
+    batch: OpenBatch
+
+
+class BatchNamed(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="batch named"):
+    """The id of a planned batch; or none again, and which id was somebody else's."""
+
+    key: str
+    id: str
+    foreign: tuple[str, ...] = ()
+
+
+class BatchTaken(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="batch taken"):
+    """Collections whose answers from a batch have been recorded."""
+
+    key: str
+    slugs: tuple[Slug, ...]
+
+
+class BatchDropped(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="batch dropped"):
+    """A batch that was never taken, or whose answers are no longer to be had."""
+
+    key: str
+
+
+BatchEntry = BatchPlanned | BatchNamed | BatchTaken | BatchDropped
+
 Entry = (
     Judged
     | LeftUnjudged
@@ -189,6 +220,10 @@ Entry = (
     | RunEnded
     | Pinned
     | Released
+    | BatchPlanned
+    | BatchNamed
+    | BatchTaken
+    | BatchDropped
 )
 
 

@@ -25,6 +25,11 @@ from kometa_ai.state.schema import (
     ERRORS_KEPT,
     FORMAT_VERSION,
     RUNS_KEPT,
+    BatchDropped,
+    BatchEntry,
+    BatchNamed,
+    BatchPlanned,
+    BatchTaken,
     CollectionForgotten,
     Described,
     Entry,
@@ -277,11 +282,10 @@ class Store:
                 state.library = entry.library
             case Tagged() | ErrorMet() | RunEnded():
                 self._apply_event(entry)
-            case Pinned():
-                self._release(entry.pin.tmdb_id, entry.pin.slug)
-                state.pins.append(entry.pin)
-            case Released():
-                self._release(entry.tmdb_id, entry.slug)
+            case Pinned() | Released():
+                self._apply_pin(entry)
+            case BatchPlanned() | BatchNamed() | BatchTaken() | BatchDropped():
+                self._apply_batch(entry)
             case _:
                 assert_never(entry)
 
@@ -311,10 +315,33 @@ class Store:
                 if entry.run.exit_code == 0 and not entry.run.dry_run:
                     state.last_successful_run = entry.run.finished
 
+    def _apply_batch(self, entry: BatchEntry) -> None:
+        batches = {batch.key: batch for batch in self._state.batches}
+        if isinstance(entry, BatchPlanned):
+            batches[entry.batch.key] = entry.batch
+        elif isinstance(entry, BatchDropped):
+            batches.pop(entry.key, None)
+        elif (known := batches.get(entry.key)) is not None:
+            if isinstance(entry, BatchNamed):
+                known = msgspec.structs.replace(known, id=entry.id, foreign=entry.foreign)
+            else:
+                known = msgspec.structs.replace(known, taken=known.taken.union(entry.slugs))
+            batches[entry.key] = known
+            if not known.open_questions:
+                del batches[entry.key]
+        self._state.batches = list(batches.values())
+
     def _movie(self, tmdb_id: TmdbId) -> Remembered:
         if tmdb_id not in self._movies:
             self._movies[tmdb_id] = Remembered()
         return self._movies[tmdb_id]
+
+    def _apply_pin(self, entry: Pinned | Released) -> None:
+        if isinstance(entry, Released):
+            self._release(entry.tmdb_id, entry.slug)
+            return
+        self._release(entry.pin.tmdb_id, entry.pin.slug)
+        self._state.pins.append(entry.pin)
 
     def _release(self, tmdb_id: int, slug: str) -> None:
         self._state.pins = [pin for pin in self._state.pins if (pin.tmdb_id, pin.slug) != (tmdb_id, slug)]

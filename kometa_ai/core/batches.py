@@ -1,0 +1,42 @@
+"""Questions that were handed to Anthropic in a batch, written down so that any later run can use the answers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from kometa_ai.core.movie import TmdbId
+from kometa_ai.core.naming import Slug
+
+
+class BatchedQuestion(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One request of a batch: the page of movies and the collection that it asks about."""
+
+    id: str
+    page: int
+    slug: Slug
+    prompt_hash: str
+
+
+class OpenBatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A batch whose answers are not all taken yet.
+
+    `key` is our name for it, `id` Anthropic's: empty while it is not known whether the batch was ever taken. `pages`
+    are movies in the order sent, each with the metadata hash of what was sent. `taken` are the collections whose
+    answers are in the state. `foreign` are ids that turned out to be somebody else's batch.
+    """
+
+    key: str
+    model: str
+    planned: datetime
+    pages: tuple[tuple[tuple[TmdbId, str], ...], ...]
+    questions: tuple[BatchedQuestion, ...]
+    id: str = ""
+    taken: frozenset[Slug] = frozenset()
+    foreign: tuple[str, ...] = ()
+
+    @property
+    def open_questions(self) -> tuple[BatchedQuestion, ...]:
+        """The questions whose answers are not taken yet."""
+        return tuple(question for question in self.questions if question.slug not in self.taken)
