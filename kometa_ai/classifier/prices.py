@@ -25,7 +25,11 @@ def is_priced(model: str) -> bool:
     return True
 
 
-def cost(usage: Usage, model: str) -> float | None:
+BATCH_SHARE = 0.5
+"""What a request in a batch costs, as a share of the usual price."""
+
+
+def cost(usage: Usage, model: str, *, batched: bool = False) -> float | None:
     """The price of one request in USD, or None for a model without a known price.
 
     Ask for one request at a time: some models cost more above a prompt size.
@@ -39,10 +43,12 @@ def cost(usage: Usage, model: str) -> float | None:
         # This library's input includes the cached part, Anthropic's usage does not.
         input_tokens=usage.input_tokens + usage.cache_write_tokens + usage.cache_read_tokens,
         cache_write_tokens=usage.cache_write_tokens,
+        cache_write_1h_tokens=usage.cache_write_1h_tokens,
         cache_read_tokens=usage.cache_read_tokens,
         output_tokens=usage.output_tokens,
     )
-    return float(calc_price(priced, model_ref=model, provider_id="anthropic").total_price)
+    price = float(calc_price(priced, model_ref=model, provider_id="anthropic").total_price)
+    return price * BATCH_SHARE if batched else price
 
 
 def tokens_in(text: str) -> int:

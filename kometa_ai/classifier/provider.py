@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -23,11 +25,15 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """Tokens of one or more requests. `input_tokens` are those neither read from nor written to the cache."""
+    """Tokens of one or more requests. `input_tokens` are those neither read from nor written to the cache.
+
+    `cache_write_1h_tokens` are those of `cache_write_tokens` that were written to last for an hour.
+    """
 
     requests: int = 0
     input_tokens: int = 0
     cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
     cache_read_tokens: int = 0
     output_tokens: int = 0
 
@@ -36,6 +42,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
             requests=self.requests + other.requests,
             input_tokens=self.input_tokens + other.input_tokens,
             cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
+            cache_write_1h_tokens=self.cache_write_1h_tokens + other.cache_write_1h_tokens,
             cache_read_tokens=self.cache_read_tokens + other.cache_read_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
         )
@@ -50,11 +57,15 @@ class Ending(StrEnum):
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer's text as it came, how it ended, and what it used."""
+    """An answer's text as it came, how it ended, and what it used.
+
+    `pause` is for how many seconds nothing more should be sent, because a rate limit is nearly used up.
+    """
 
     text: str
     ending: Ending
     usage: Usage
+    pause: float = 0.0
 
 
 class Failure(StrEnum):
@@ -102,4 +113,56 @@ class Provider(Protocol):
 
     def caches(self, tokens: int, model: str) -> bool:
         """Whether a prefix of about that many tokens is long enough for the model's prompt cache."""
+        ...
+
+
+class BatchSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch as the service knows it. Its answers can be read once it `has_ended`."""
+
+    id: str
+    created: datetime
+    requests: int
+    has_ended: bool
+
+
+class BatchAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one request of a batch; `reply` is None where it brought no answer, which costs nothing."""
+
+    id: str
+    outcome: Literal["succeeded", "errored", "canceled", "expired"]
+    reply: Reply | None = None
+    at_batch_price: bool = True
+
+
+class BatchedRequest(NamedTuple):
+    """A request and the name under which its answer comes back."""
+
+    id: str
+    request: Request
+
+
+class BatchProvider(Protocol):
+    """A model that can be asked many things at once, and answers within a day.
+
+    Everything raises RequestFailed and CheckClaude as a Provider does.
+    """
+
+    async def create(self, requests: Sequence[BatchedRequest]) -> BatchSeen:
+        """Hand over a batch, once. `may_be_billed` of a failure says that it may have been taken all the same."""
+        ...
+
+    async def find(self, batch_id: str) -> BatchSeen | None:
+        """Look up a batch; None where the service does not know it, which may pass by itself."""
+        ...
+
+    def since(self, when: datetime) -> AsyncIterator[BatchSeen]:
+        """The batches created at that time or later."""
+        ...
+
+    def answers(self, batch_id: str) -> AsyncIterator[BatchAnswer]:
+        """The answers of a batch that has ended, in any order."""
+        ...
+
+    async def cancel(self, batch_id: str) -> None:
+        """Ask for the end of a batch; what it has answered by then can be read as ever."""
         ...
