@@ -11,7 +11,7 @@ import structlog
 
 from kometa_ai.classifier import prices
 from kometa_ai.classifier.answers import read_answer
-from kometa_ai.classifier.pacing import Budget, Pauses, Sleep, is_worth_another_try
+from kometa_ai.classifier.pacing import Budget, Pauses, Places, Sleep, is_worth_another_try
 from kometa_ai.classifier.prompts import SECOND_LOOK_SIZE, SYSTEM, clean, collection_text, movies_text
 from kometa_ai.classifier.provider import (
     RETRIED,
@@ -126,10 +126,10 @@ class Asker:
         self._model = model
         self._review_model = review_model
         self._record = record
-        self._budget = Budget(limits.max_cost)
+        self.budget = Budget(limits.max_cost)
         self._pauses = Pauses(sleep)
         self._concurrency = limits.concurrency
-        self._slots = asyncio.Semaphore(limits.concurrency)
+        self._places = Places(limits.concurrency)
         self._skipped: set[Slug] = set()
         self._culprits: set[TmdbId] = set()
         self._failing_with: Failure | None = None
@@ -137,9 +137,15 @@ class Asker:
         self.spent: dict[Slug, Spent] = {}
         self.gaps: list[Gap] = []
         self.unknown_ids: Counter[Slug] = Counter()
+        self.reads_expected = 0
         self.stopped: Exception | None = None
         self.out_of_budget = False
         self.ended: str = ""
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that are asked."""
+        return tuple(dict.fromkeys((self._model, self._review_model)))
 
     @property
     def is_over(self) -> bool:
@@ -151,7 +157,8 @@ class Asker:
         self.ended = self.ended or why
         self._pauses.end()
 
-    def _stop(self, error: Exception) -> None:
+    def stop(self, error: Exception) -> None:
+        """Ask nothing more, because every question would fail like this."""
         self.stopped = self.stopped or error
         self._pauses.end()
 
@@ -204,6 +211,7 @@ class Asker:
                 if movies:
                     await self._ask_block(block._replace(movies=movies, collections=tuple(others)))
             return
+        self.reads_expected += len(others) if cache else 0
         await self._together(self._ask_page(page, collection, cache=cache) for collection in others)
 
     async def _ask_page(self, page: Page, collection: Collection, *, cache: bool, second_look: bool = False) -> None:
@@ -213,7 +221,7 @@ class Asker:
         """
         # A page keeps its place until it is done with: while Claude does not answer, the others would only run into the
         # same wall, each from its first try, and what is missing would wait behind lower priorities.
-        async with self._slots:
+        async with self._places:
             try:
                 await self._ask_and_halve(page, collection, cache=cache, second_look=second_look)
             except _Over:
@@ -315,13 +323,14 @@ class Asker:
             except RequestFailed as failure:
                 if not is_worth_another_try(failure, tries):
                     raise
+                self._places.shrink()
                 wait = self._pauses.begin(failure, tries)
                 _log.info("claude.waiting", seconds=round(wait, 1), failure=failure.failure)
 
     async def _send_once(self, request: Request, collection: Collection) -> Reply:
         self._check_open(collection)
-        estimate = prices.cost(_forecast(request), request.model) if self._budget.is_limited else None
-        if not await self._budget.reserve(estimate):
+        estimate = prices.cost(_forecast(request), request.model) if self.budget.is_limited else None
+        if not await self.budget.reserve(estimate):
             self.out_of_budget = True
             self._pauses.end()
             raise _Over
@@ -341,11 +350,13 @@ class Asker:
             raise
         except CheckClaude as error:
             actual = 0.0
-            self._stop(error)
+            self.stop(error)
             raise _Over from error
         finally:
-            self._budget.settle(estimate, actual)
+            self.budget.settle(estimate, actual)
         self._spent(collection).add(reply.usage, actual)
+        self._places.grow()
+        self._pauses.hold(reply.pause)
         return reply
 
     def _check_open(self, collection: Collection) -> None:
@@ -370,7 +381,7 @@ class Asker:
         self._in_a_row[suspect] = min(self._in_a_row[suspect] + 1, most)
         count = self._in_a_row.total()
         if count >= SAME_FAILURES and not self.is_over:
-            self._stop(
+            self.stop(
                 RequestFailed(failure.failure, f"{count} requests in a row failed alike ({failure.failure}): {failure}")
             )
 
