@@ -14,6 +14,7 @@ from email.utils import parsedate_to_datetime
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Self
 
+import msgspec
 import structlog
 
 from kometa_ai.classifier.prices import tokens_in
@@ -31,6 +32,8 @@ TIMEOUT = 300.0
 """Seconds. The first request with a schema waits for its grammar to be compiled, up to three minutes."""
 CHECK_TIMEOUT = 20.0
 
+_NEARLY_USED_UP = 0.1
+_LONGEST_PAUSE = 60.0
 _log = structlog.get_logger()
 
 _MANUALLY_CACHED_FROM = {"claude-haiku-4-5": 4096, "claude-opus-4-5": 4096, "claude-opus-4-6": 4096}
@@ -43,6 +46,10 @@ _CREDIT = re.compile(r"credit balance|usage limits|organization.{0,20}(on hold|d
 _SPENT = re.compile(r"enforced_spend_limit|contract_spend_limit|organization_on_hold")
 _FORM_REFUSED = re.compile(r"schema|grammar|output_config|output format|\beffort\b|\bthinking\b", re.IGNORECASE)
 _DATE = re.compile(r"-\d{8}$")
+
+
+class ClaudeSilent(CheckClaude):
+    """Claude does not answer just now; it may later."""
 
 
 class Claude:
@@ -84,24 +91,39 @@ class Claude:
         default = _CACHED_FROM_CURRENT if _CURRENT.fullmatch(model) else _CACHED_FROM
         return tokens + tokens_in(SYSTEM) >= _MANUALLY_CACHED_FROM.get(_DATE.sub("", model), default)
 
-    async def check(self, model: str) -> None:
-        """Make sure that Claude answers and accepts the key, by a call that costs nothing.
+    async def check(self, model: str) -> str:
+        """Make sure that Claude answers, accepts the key and knows the model, by calls that cost nothing.
 
-        Raise CheckClaude where it does not. A proxy that does not have this call proves nothing and is no error.
+        Return a warning where the model will not be there for long, else nothing. Raise CheckClaude where questions
+        will be refused, ClaudeSilent where there is no answer. A proxy without these calls proves nothing.
         """
         client = self.client
         from anthropic import AnthropicError, NotFoundError  # noqa: PLC0415 - loaded with the client
 
         try:
-            await client.models.list(limit=1, timeout=CHECK_TIMEOUT)
-        except (NotFoundError, ValueError, AttributeError):
+            try:
+                found = await client.models.retrieve(model, timeout=CHECK_TIMEOUT)
+            except NotFoundError:
+                names = [info.id for info in (await client.models.list(limit=100, timeout=CHECK_TIMEOUT)).data]
+                if names and model not in names:
+                    raise CheckClaude(
+                        f"Claude knows no model {model!r}.", f"Set CLAUDE_MODEL to one of: {', '.join(names)}."
+                    ) from None
+                return ""
+            lifecycle, retires = getattr(found, "lifecycle", None), getattr(found, "retires_at", None)
+        except (NotFoundError, ValueError, AttributeError, TypeError):
             # No such call, or a page of a proxy, which the SDK trips over.
-            return
+            return ""
         except AnthropicError as error:
-            found = _translate(error, model)
-            if isinstance(found, CheckClaude):
-                raise found from error
-            raise CheckClaude(str(found), "Check the network, CLAUDE_BASE_URL and Anthropic's status page.") from error
+            failure = _translate(error, model)
+            if isinstance(failure, CheckClaude):
+                raise failure from error
+            remedy = "Check the network, CLAUDE_BASE_URL and Anthropic's status page."
+            raise ClaudeSilent(str(failure), remedy) from error
+        if lifecycle in ("deprecated", "retired"):
+            when = f" and ends on {retires:%Y-%m-%d}" if isinstance(retires, datetime) else ""
+            return f"The model {model!r} is {lifecycle}{when}."
+        return ""
 
     async def ask(self, request: Request) -> Reply:
         """Send one request; see Provider."""
@@ -110,7 +132,8 @@ class Claude:
 
         started = perf_counter()
         try:
-            message = await client.messages.create(**arguments(request))
+            raw = await client.messages.with_raw_response.create(**arguments(request))
+            message = await raw.parse()
         except AnthropicError as error:
             failure = _translate(error, request.model)
             self.calls[failure.failure if isinstance(failure, RequestFailed) else "stopped"] += 1
@@ -121,7 +144,7 @@ class Claude:
             # The SDK lets an answer through that says it is JSON and is none, or only half of it.
             raise _not_claude() from error
         try:
-            reply = reply_of(message)
+            reply = msgspec.structs.replace(reply_of(message), pause=pause_of(raw.headers, datetime.now(UTC)))
         except (AttributeError, TypeError) as error:
             self.calls[Failure.UNREADABLE] += 1
             # The SDK checks nothing: a proxy's page arrives as a string where a message should be.
@@ -131,13 +154,28 @@ class Claude:
             "claude.call",
             outcome=reply.ending,
             seconds=round(perf_counter() - started, 3),
-            request_id=message._request_id,  # noqa: SLF001 - public by the SDK's documentation
+            request_id=raw.headers.get("request-id"),
             input_tokens=reply.usage.input_tokens,
             cache_read_tokens=reply.usage.cache_read_tokens,
             cache_write_tokens=reply.usage.cache_write_tokens,
             output_tokens=reply.usage.output_tokens,
         )
         return reply
+
+
+def pause_of(headers: Mapping[str, str], now: datetime) -> float:
+    """For how many seconds to send nothing: until a limit of which less than a tenth is left is full again."""
+    pause = 0.0
+    for kind in ("requests", "tokens", "input-tokens", "output-tokens"):
+        prefix = f"anthropic-ratelimit-{kind}"
+        try:
+            limit, remaining = float(headers[f"{prefix}-limit"]), float(headers[f"{prefix}-remaining"])
+            seconds = (datetime.fromisoformat(headers[f"{prefix}-reset"]) - now).total_seconds()
+        except (KeyError, ValueError, TypeError):
+            continue
+        if remaining < limit * _NEARLY_USED_UP:
+            pause = max(pause, seconds)
+    return min(pause, _LONGEST_PAUSE)
 
 
 def arguments(request: Request) -> dict[str, Any]:

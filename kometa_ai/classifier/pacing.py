@@ -8,13 +8,17 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from kometa_ai.classifier.provider import RETRIED, Failure, RequestFailed
+from kometa_ai.observe import memory
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
 FIRST_WAIT, LONGEST_WAIT, LONGEST_RETRY_AFTER = 1.5, 30.0, 300.0
 SHORTEST_SHARE = 2 / 3
 """Of a wait; the rest is left to chance, so that many programs do not come back at the same moment."""
+
+TIGHT = 0.85
+"""The part of the container's memory above which requests go one by one."""
 
 TRIES = {Failure.RATE_LIMITED: 10, Failure.OVERLOADED: 10, Failure.SERVER_ERROR: 6, Failure.NO_CONNECTION: 6}
 
@@ -30,6 +34,44 @@ class Sleep(Protocol):
 def is_worth_another_try(failure: RequestFailed, tries: int) -> bool:
     """Whether to send a request again that has failed so many times, the last time like this."""
     return failure.failure in RETRIED and tries < TRIES[failure.failure]
+
+
+class Places:
+    """How many requests may be on their way: fewer while Claude is busy or memory is short, else up to `most`.
+
+    Halved by every failure that others would meet too, and one more for each round of answers.
+    """
+
+    def __init__(self, most: int, pressure: Callable[[], float] = memory.pressure) -> None:
+        self._most = most
+        self._allowed = float(most)
+        self._taken = 0
+        self._pressure = pressure
+        self._freed = asyncio.Event()
+
+    async def __aenter__(self) -> None:
+        while self._taken >= self._open():
+            self._freed.clear()
+            await self._freed.wait()
+        self._taken += 1
+
+    async def __aexit__(self, *_: object) -> None:
+        self._taken -= 1
+        self._freed.set()
+
+    def _open(self) -> int:
+        if self._taken and self._pressure() > TIGHT:
+            return 1  # rather slowly than ended by the kernel
+        return int(self._allowed)
+
+    def shrink(self) -> None:
+        """Claude is busy."""
+        self._allowed = max(1.0, self._allowed / 2)
+
+    def grow(self) -> None:
+        """Claude has answered."""
+        self._allowed = min(float(self._most), self._allowed + 1 / self._allowed)
+        self._freed.set()
 
 
 class Pauses:
@@ -48,6 +90,10 @@ class Pauses:
             wait = max(wait, min(failure.retry_after, LONGEST_RETRY_AFTER))
         self._resume_at = max(self._resume_at, time.monotonic() + wait)
         return wait
+
+    def hold(self, seconds: float) -> None:
+        """Let everybody wait that long."""
+        self._resume_at = max(self._resume_at, time.monotonic() + seconds)
 
     async def pass_by(self) -> None:
         """Wait until no pause is left, or nothing more is asked."""

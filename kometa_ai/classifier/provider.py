@@ -111,6 +111,10 @@ class Provider(Protocol):
         """
         ...
 
+    async def check(self, model: str) -> str:
+        """By free calls: a warning about the model, or nothing. Raise CheckClaude where it cannot be asked."""
+        ...
+
     def caches(self, tokens: int, model: str) -> bool:
         """Whether a prefix of about that many tokens is long enough for the model's prompt cache."""
         ...

@@ -83,7 +83,7 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @property
     def prompt_hash(self) -> str:
         """What a verdict depends on of this block: the prompt, and nothing a changed threshold or pin touches."""
-        return hashlib.sha256(self.prompt.strip().encode()).hexdigest()[:16]
+        return hashlib.sha256(self.prompt.strip().encode(errors="surrogatepass")).hexdigest()[:16]
 
     @property
     def block_hash(self) -> str:

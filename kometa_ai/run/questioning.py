@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
+from kometa_ai.classifier.claude import ClaudeSilent
 from kometa_ai.classifier.planning import Described, Questions, needing_credits, pack, plan_questions
 from kometa_ai.classifier.provider import RETRIED
 from kometa_ai.core.decision import Reason, Remembered, Unjudged
 from kometa_ai.core.movie import Credits, Movie, fingerprint
 from kometa_ai.core.problem import Problem
 from kometa_ai.decisions.policy import settle
+from kometa_ai.errors import CheckClaude
 from kometa_ai.radarr.failures import CreditsUnavailable
 from kometa_ai.run.session import Findings, Parts, keep
 from kometa_ai.state import schema
@@ -37,6 +39,7 @@ class Questioning:
         self._found = found
         self._batch_size = batch_size
         self._radarr_credits = radarr_credits
+        self._is_checked = False
 
     async def ask(self, stage: Sequence[Collection], asker: Asker, *, force: bool) -> None:
         """Ask all questions of a stage; those that stay open are left in the findings."""
@@ -52,10 +55,33 @@ class Questioning:
         if found.is_forgetful:
             asker.end("the state cannot be written")
         if total and not asker.is_over:
+            await self._check_model(asker)
+        if total and not asker.is_over:
             await self._learn_credits(questions)
             await self._send(stage, asker, questions)
             questions = plan_questions(found.judged, stage, memory, found.gates)
         found.open_questions |= questions
+
+    async def _check_model(self, asker: Asker) -> None:
+        """Find out by free calls, once a run, whether there is any use in asking."""
+        if self._is_checked:
+            return
+        self._is_checked = True
+        for model in asker.models:
+            try:
+                warning = await self._parts.provider.check(model)
+            except ClaudeSilent as error:
+                # The questions themselves are sent with more patience than this.
+                _log.info("claude.silent", why=error.message)
+                return
+            except CheckClaude as error:
+                asker.stop(error)
+                return
+            if warning:
+                remedy = "Choose another CLAUDE_MODEL in time; it asks nothing again."
+                self._found.warnings.append(
+                    Problem(source="CLAUDE_MODEL", what=warning, remedy=remedy, severity="warning")
+                )
 
     async def _learn_credits(self, questions: Questions) -> None:
         """Fetch the credits of movies that are asked about for the first time, and remember what each is made of."""
@@ -139,6 +165,8 @@ class Questioning:
         """Count movies that could not be judged for a reason of their own: they are not asked about for ever."""
         collections = {collection.slug: collection for collection in stage}
         entries = []
+        if asker.stopped is not None or not any(spent.usage.requests for spent in asker.spent.values()):
+            return  # it was not for the movies
         for gap in asker.gaps:
             if gap.failure in RETRIED or gap.collection not in collections:
                 continue

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from kometa_ai.state.store import Store
 
 
+_ENOUGH_READS = 10
+
+
 class Frame(msgspec.Struct, frozen=True, kw_only=True):
     """What a report is about: which run, when, and how it ended (`error`, `interrupted`)."""
 
@@ -66,7 +69,7 @@ def make_report(found: Findings, store: Store, frame: Frame) -> RunReport:
         collections=collections,
         orphans=orphans(found, store),
         problems=dated,
-        warnings=(*found.warnings, *_unknown_ids(found)),
+        warnings=(*found.warnings, *_claude_warnings(found)),
         tokens=_tokens(item.usage for item in spent),
         cost_usd=round(sum(item.cost for item in spent), 6),
         unpriced_requests=sum(item.unpriced for item in spent),
@@ -307,10 +310,23 @@ def _held_back(found: Findings) -> list[Problem]:
     ]
 
 
-def _unknown_ids(found: Findings) -> list[Problem]:
+def _claude_warnings(found: Findings) -> list[Problem]:
     if found.asker is None:
         return []
-    return [
+    asker = found.asker
+    unread = []
+    if asker.reads_expected >= _ENOUGH_READS and not any(
+        spent.usage.cache_read_tokens for spent in asker.spent.values()
+    ):
+        unread.append(
+            Problem(
+                source="Claude",
+                what=f"None of {asker.reads_expected} requests could use the prompt cache: they are dear.",
+                remedy="Look whether CLAUDE_BASE_URL leads to something that does not cache.",
+                severity="warning",
+            )
+        )
+    return unread + [
         Problem(
             source="Claude",
             what=f"Claude named {count} movies that it was not asked about; they were ignored.",
