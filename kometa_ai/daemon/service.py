@@ -28,7 +28,7 @@ from kometa_ai.schedule import Schedule
 from kometa_ai.settings.environment import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from signal import Signals
 
     from kometa_ai.settings.schema import Settings
@@ -91,7 +91,14 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 class Daemon:
     """Everything that lives as long as the program. `live` returns the exit code after `stop`."""
 
-    def __init__(self, settings: Settings, environ: Mapping[str, str], paces: Paces | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        environ: Mapping[str, str],
+        paces: Paces | None = None,
+        *,
+        clock: Callable[[], datetime] = now,
+    ) -> None:
         self._paces = paces = paces or Paces()
         self.settings = settings
         self._environ = environ
@@ -102,7 +109,7 @@ class Daemon:
         self._started = now()
         self._stopping = asyncio.Event()
         self._beaten = True
-        self.timetable = Timetable(schedule, settings.state_dir)
+        self.timetable = Timetable(schedule, settings.state_dir, clock=clock)
         self.runs = Runs(settings, tell=self._learn, next_run=lambda: self.timetable.next_run)
         self.memory = Memory(settings.state_dir)
         self.watch = Watch(settings)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 
+from kometa_ai.app import now
 from kometa_ai.daemon.service import Daemon, Paces
 from kometa_ai.settings.schema import Settings
 from kometa_ai.web.app import make_app
@@ -24,6 +25,7 @@ from kometa_ai.web.serving import serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
+    from datetime import datetime
     from pathlib import Path
 
     from tests.run.world import World
@@ -102,12 +104,13 @@ def daemon_process(world: World, **changed: str) -> Iterator[Living]:
 
 
 class Beside:
-    """A daemon in the test's own loop, a client with its key, and one without."""
+    """A daemon in the test's own loop, a client with its key, and one without. `code` is how it ended."""
 
     def __init__(self, daemon: Daemon, client: httpx2.AsyncClient, bare: httpx2.AsyncClient) -> None:
         self.daemon = daemon
         self.client = client
         self.bare = bare
+        self.code: int | None = None
 
     async def run(self, **wanted: object) -> str:
         """Do a run, and return its id when it has ended."""
@@ -120,20 +123,24 @@ class Beside:
 
 @asynccontextmanager
 async def daemon_beside(
-    world: World, paces: Paces | None = None, environ: dict[str, str] | None = None
+    world: World,
+    paces: Paces | None = None,
+    environ: dict[str, str] | None = None,
+    clock: Callable[[], datetime] = now,
 ) -> AsyncIterator[Beside]:
     """A daemon and its API, really served; `environ` is added to the world's, and read again when it looks again."""
     environ = {} if environ is None else environ
     settings = Settings.model_validate({**world.environ, **environ})
-    daemon = Daemon(settings, ChainMap(environ, world.environ), paces)
+    daemon = Daemon(settings, ChainMap(environ, world.environ), paces, clock=clock)
     life = asyncio.create_task(daemon.live())
     async with (
         serving(make_app(daemon, api_key=KEY, url_base=settings.http_url_base), "127.0.0.1", 0) as url,
         httpx2.AsyncClient(base_url=url, headers={"X-Api-Key": KEY}, timeout=PATIENCE) as client,
         httpx2.AsyncClient(base_url=url, timeout=PATIENCE) as bare,
     ):
+        here = Beside(daemon, client, bare)
         try:
-            yield Beside(daemon, client, bare)
+            yield here
         finally:
             daemon.stop(signal.SIGTERM)
-            await life
+            here.code = await life

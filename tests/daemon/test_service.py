@@ -6,6 +6,8 @@ import asyncio
 import os
 import sys
 import threading
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -188,3 +190,66 @@ async def test_starting_and_ending_leaves_nothing_behind(world: World) -> None:
 
 def _open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def test_the_schedule_starts_runs(world: World) -> None:
+    """When the time has come a run starts by itself, and its report tells the time after that."""
+    started = time.monotonic()
+
+    def clock() -> datetime:
+        return datetime(2026, 3, 1, 2, 59, 59, tzinfo=UTC) + timedelta(seconds=time.monotonic() - started)
+
+    async with daemon_beside(world, clock=clock) as here:
+        await until(lambda: here.daemon.runs.last)
+        report = here.daemon.runs.last
+
+    assert report is not None
+    assert report.next_run == datetime(2026, 3, 2, 3, tzinfo=UTC)
+    assert world.numbers("kai-noir") == {0, 1, 2}
+
+
+async def test_the_end_of_a_run_that_is_on(world: World) -> None:
+    """Ended in a run, the daemon takes the answers on their way, keeps them, and ends with the run's exit code."""
+    world.claude.latency = 0.7
+    async with daemon_beside(world, environ={"BATCH_SIZE": "3", "MAX_CONCURRENT_REQUESTS": "1"}) as here:
+        await here.client.post("/api/v1/runs")
+        await until(lambda: world.claude.in_flight)
+    world.claude.latency = 0.0
+    first = len(world.asked())
+
+    assert here.code == 143
+    assert first == 3
+    assert (await asyncio.to_thread(world.run)).asked == 9
+
+
+async def test_a_run_that_takes_too_long(world: World) -> None:
+    """RUN_TIMEOUT ends the run and not the daemon; the next run goes on from there."""
+    world.claude.latency = 0.7
+    environ = {"BATCH_SIZE": "3", "MAX_CONCURRENT_REQUESTS": "1", "RUN_TIMEOUT": "1s"}
+    async with daemon_beside(world, environ=environ) as here:
+        await here.run()
+        cut = here.daemon.runs.last
+        world.claude.latency = 0.0
+        await here.run()
+        whole = here.daemon.runs.last
+
+    assert here.code == 0
+    assert cut is not None
+    assert whole is not None
+    assert (cut.outcome, whole.outcome) == ("interrupted", "ok")
+    assert cut.asked + whole.asked == 12
+
+
+async def test_hints_wait_for_the_end_of_a_blackout(world: World) -> None:
+    """No run that nobody asked for starts inside of SCHEDULE_BLACKOUT."""
+    hour = datetime.now(UTC).hour
+    window = f"{(hour - 1) % 24:02}:00-{(hour + 2) % 24:02}:00"
+    paces = Paces(hints_quiet=0.1, retry=0.1)
+    async with daemon_beside(world, paces, {"SCHEDULE_BLACKOUT": window}) as here:
+        here.daemon.hints.add("Movie 1")
+        await asyncio.sleep(0.6)
+        waited = here.daemon.runs.last is None and here.daemon.runs.current is None
+        await here.run()
+
+    assert waited
+    assert world.numbers("kai-noir") == {0, 1, 2}
