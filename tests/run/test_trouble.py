@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from kometa_ai.standins import claude_faults
 from kometa_ai.standins.claude_answers import REFUSED
 from kometa_ai.standins.faults import answer, html_page
@@ -227,3 +229,46 @@ def test_what_cannot_be_judged_is_not_billed_for_ever(world: World) -> None:
     world.radarr.update_movie(1013, overview="changed")
     world.run()
     assert {title for r in world.claude.requests for title in r.titles} == {"Movie 13"}
+
+
+def test_an_unknown_model_is_found_out_for_nothing(world: World) -> None:
+    """Exit 4 before anything is asked, with the models there are."""
+    world._settings["claude_model"] = "claude-sonet-5-5"
+    world.collections(block("Heist"))
+
+    report = world.run()
+
+    assert report.exit_code == 4
+    assert world.claude.requests == []
+    assert any("claude-sonnet-5-5" in p.remedy for p in report.problems)
+
+
+def test_a_model_that_ends_is_a_warning(world: World) -> None:
+    """A deprecated model is asked, and the report says when it ends."""
+    world.claude.models = {
+        **world.claude.models,
+        "claude-sonnet-5-5": msgspec.structs.replace(
+            world.claude.models["claude-sonnet-5-5"], lifecycle="deprecated", retires_at="2027-01-31T00:00:00Z"
+        ),
+    }
+    world.collections(block("Heist"))
+
+    report = world.run()
+
+    assert report.exit_code == 0
+    assert any("ends on 2027-01-31" in w.what for w in report.warnings)
+
+
+def test_a_cache_that_is_never_read_is_said_once(world: World) -> None:
+    """Requests that should have read the cache and did not are a warning."""
+    world.collections(*(block(f"Collection {n}") for n in range(7)))
+    world.claude.models = {
+        **world.claude.models,
+        "claude-sonnet-5-5": msgspec.structs.replace(world.claude.models["claude-sonnet-5-5"], min_cache_tokens=10**6),
+    }
+
+    report = world.run()
+
+    assert [w.what for w in report.warnings if "prompt cache" in w.what] == [
+        "None of 12 requests could use the prompt cache: they are dear."
+    ]

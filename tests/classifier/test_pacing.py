@@ -1,0 +1,83 @@
+"""Places, pauses and rate limits."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from kometa_ai.classifier.claude import pause_of
+from kometa_ai.classifier.pacing import Places
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+async def most_at_once(places: Places, work: int = 20) -> int:
+    """How many of so many workers were in at the same time."""
+    inside, most = 0, 0
+
+    async def one() -> None:
+        nonlocal inside, most
+        async with places:
+            inside += 1
+            most = max(most, inside)
+            await asyncio.sleep(0)
+            inside -= 1
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(work):
+            group.create_task(one())
+    return most
+
+
+async def test_never_more_than_the_limit() -> None:
+    """MAX_CONCURRENT_REQUESTS is kept, and reached."""
+    assert await most_at_once(Places(4, pressure=lambda: 0.0)) == 4
+
+
+async def test_a_busy_claude_halves_and_answers_add_up() -> None:
+    """Each failure halves the places, down to one; answers bring them back one by one, up to the limit."""
+    places = Places(8, pressure=lambda: 0.0)
+    for expected in (4, 2, 1, 1):
+        places.shrink()
+        assert await most_at_once(places) == expected
+    rounds = []
+    for _ in range(60):
+        places.grow()
+        rounds.append(await most_at_once(places))
+
+    assert rounds == sorted(rounds)
+    assert rounds[-1] == 8
+    assert len(set(rounds)) == 8
+
+
+async def test_short_memory_sends_one_by_one() -> None:
+    """Near the container's limit there is one request at a time, and it goes on."""
+    assert await most_at_once(Places(8, pressure=lambda: 0.9)) == 1
+
+
+def headers(kind: str, remaining: int, seconds: float) -> dict[str, str]:
+    """Rate-limit headers as the API sends them."""
+    return {
+        f"anthropic-ratelimit-{kind}-limit": "1000",
+        f"anthropic-ratelimit-{kind}-remaining": str(remaining),
+        f"anthropic-ratelimit-{kind}-reset": (NOW + timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, 0.0),
+        (headers("requests", 500, 30), 0.0),
+        (headers("requests", 99, 30), 30.0),
+        (headers("output-tokens", 0, 12) | headers("tokens", 0, 4), 12.0),
+        (headers("tokens", 0, 86400), 60.0),
+        (headers("tokens", 0, -5), 0.0),
+        ({**headers("tokens", 0, 5), "anthropic-ratelimit-tokens-reset": "soon"}, 0.0),
+    ],
+)
+def test_a_limit_nearly_used_up_is_waited_for(given: dict[str, str], expected: float) -> None:
+    """Below a tenth of a limit nothing is sent until it is full again, for a minute at most."""
+    assert pause_of(given, NOW) == expected
