@@ -28,6 +28,12 @@ def _wait_for_run(living: Living, count: int = 1) -> None:
         time.sleep(0.02)
 
 
+def _wait_for_question(world: World) -> None:
+    end = time.monotonic() + PATIENCE
+    while not world.claude.in_flight and time.monotonic() < end:
+        time.sleep(0.02)
+
+
 def test_it_starts_runs_when_asked_and_ends_within_a_second(world: World) -> None:
     """The daemon answers, does the run it is asked for, and is gone within a second of SIGTERM, with exit code 0."""
     with daemon_process(world) as living:
@@ -47,8 +53,7 @@ def test_a_signal_during_a_run_keeps_what_was_paid_for(world: World) -> None:
     world.claude.latency = 1.0
     with daemon_process(world, BATCH_SIZE="4", MAX_CONCURRENT_REQUESTS="1") as living:
         living.call("POST", "/api/v1/runs")
-        living.wait_for("questions.planned")
-        time.sleep(0.5)
+        _wait_for_question(world)
         code, seconds = living.end(signal.SIGTERM)
     world.claude.latency = 0.0
     asked = len(world.asked())
@@ -67,8 +72,7 @@ def test_a_second_signal_ends_at_once(world: World) -> None:
     world.claude.latency = 5.0
     with daemon_process(world) as living:
         living.call("POST", "/api/v1/runs")
-        living.wait_for("questions.planned")
-        time.sleep(0.3)
+        _wait_for_question(world)
         living.process.send_signal(signal.SIGINT)
         living.wait_for("run.interrupted")
         code, seconds = living.end(signal.SIGINT)
