@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kometa_ai.classifier import prices
+from kometa_ai.classifier import forecast, prices
 from kometa_ai.classifier.planning import describe, pack, plan_questions, stages, unanswered
-from kometa_ai.classifier.prompts import SYSTEM, collection_text, movies_text
 from kometa_ai.classifier.provider import Usage
 from kometa_ai.core.problem import Problem
 from kometa_ai.decisions.policy import decide, gates, members_as_seen
@@ -17,17 +16,10 @@ from kometa_ai.run.questioning import count
 
 if TYPE_CHECKING:
     from kometa_ai.classifier.planning import Block
-    from kometa_ai.classifier.provider import Provider
     from kometa_ai.core.movie import TmdbId
     from kometa_ai.core.naming import Label
     from kometa_ai.run.options import Options
     from kometa_ai.run.session import Parts, Rules
-
-# An answer names most movies as excluded (a number and a comma) and writes a few out.
-_SHARE_LISTED = 0.07
-_TOKENS_EXCLUDED, _TOKENS_LISTED, _TOKENS_ANSWER = 2, 45, 40
-# Structured outputs add a description of the schema to the prompt.
-_TOKENS_FORMAT = 350
 
 
 class PendingCollection(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +69,7 @@ async def estimate(parts: Parts, rules: Rules, options: Options) -> Estimate:
                 collection, movies, memory, gated[collection.slug], unanswered(questions)[collection.slug]
             )
             decided[collection.label] = members_as_seen(collection, membership, by_id)
-    usages = [usage for block in blocks for usage in _requests(block, parts.provider, rules.model)]
+    usages = [usage for block in blocks for usage in forecast.usages(block, parts.provider, rules.model)]
     total = sum(usages, Usage())
     costs = [prices.cost(usage, rules.model) for usage in usages]
     return Estimate(
@@ -95,29 +87,7 @@ async def estimate(parts: Parts, rules: Rules, options: Options) -> Estimate:
         model=rules.model,
         basis=(
             f"estimated from the length of the texts ({prices.CHARS_PER_TOKEN} characters a token), "
-            f"{_SHARE_LISTED:.0%} of the movies written out in answers, second looks not included"
+            f"{forecast.SHARE_LISTED:.0%} of the movies written out in answers, second looks not included"
         ),
         problems=tuple(run.found.problems),
     )
-
-
-def _requests(block: Block, provider: Provider, model: str) -> list[Usage]:
-    """What each request about a block would use: the first writes the movies to the cache, the others read them."""
-    movies = prices.tokens_in(movies_text(block.movies))
-    prefix = movies + prices.tokens_in(SYSTEM) + _TOKENS_FORMAT
-    is_cached = len(block.collections) > 1 and provider.caches(movies, model)
-    listed = len(block.movies) * _SHARE_LISTED
-    output = round(_TOKENS_ANSWER + listed * _TOKENS_LISTED + (len(block.movies) - listed) * _TOKENS_EXCLUDED)
-    usages = []
-    for number, collection in enumerate(block.collections):
-        question = prices.tokens_in(collection_text(collection))
-        usages.append(
-            Usage(
-                requests=1,
-                input_tokens=question if is_cached else prefix + question,
-                cache_write_tokens=prefix if is_cached and number == 0 else 0,
-                cache_read_tokens=prefix if is_cached and number > 0 else 0,
-                output_tokens=output,
-            )
-        )
-    return usages
