@@ -2,7 +2,8 @@
 
 The folder is copied first. The journal is made as long as it is at the end of a first run, by writing down every
 decision once more; then answers of fifty verdicts are recorded one by one, each flushed to the disk as in a run. The
-same answers are recorded in an empty state, for comparison.
+same answers are recorded in an empty state, for comparison. The snapshots that the store takes when the journal has
+grown long enough are kept out of this, and one is measured by itself.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from itertools import islice
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
@@ -24,6 +25,7 @@ from kometa_ai.state.store import Store
 
 _VERDICTS = 50
 _CHECKPOINTS = 60
+_NO_LIMIT = 1 << 50
 
 
 def measured(state_dir: Path, root: Path) -> Checkpoint:
@@ -33,15 +35,27 @@ def measured(state_dir: Path, root: Path) -> Checkpoint:
     return msgspec.json.decode(done.stdout, type=Checkpoint)
 
 
-def _time(store: Store, answers: list[list[Judged]]) -> tuple[float, float]:
-    """Milliseconds of a usual checkpoint: on the clock and of the processor."""
-    wall, cpu = [], []
-    for entries in answers:
-        started = time.perf_counter(), time.process_time()
-        store.record(*entries)
-        wall.append(time.perf_counter() - started[0])
-        cpu.append(time.process_time() - started[1])
-    return median(wall) * 1000, median(cpu) * 1000
+class _Clock:
+    """The time of checkpoints in one store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._wall: list[float] = []
+        self._cpu: list[float] = []
+
+    def record(self, answer: list[Judged]) -> None:
+        wall, cpu = time.perf_counter(), time.process_time()
+        self._store.record(*answer)
+        self._wall.append(time.perf_counter() - wall)
+        self._cpu.append(time.process_time() - cpu)
+
+    @property
+    def ms(self) -> float:
+        return median(self._wall) * 1000
+
+    @property
+    def cpu_ms(self) -> float:
+        return median(self._cpu) * 1000
 
 
 def main() -> None:
@@ -49,24 +63,31 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "full"
         shutil.copytree(sys.argv[1], folder)
-        full = Store.load(folder)
+        full = Store.load(folder, journal_limit=_NO_LIMIT)
         decided = [
             Judged(tmdb_id=tmdb_id, slug=slug, decision=decision)
             for tmdb_id, movie in full.memory.items()
             for slug, decision in movie.collections.items()
         ]
         full.record(*decided)
-        verdicts = islice(iter(decided), _VERDICTS * _CHECKPOINTS)
-        answers = [list(islice(verdicts, _VERDICTS)) for _ in range(-(-len(decided) // _VERDICTS))][:_CHECKPOINTS]
-        answers = [answer for answer in answers if answer]
-        full_ms, full_cpu_ms = _time(full, answers)
+        most = min(len(decided), _VERDICTS * _CHECKPOINTS)
+        answers = [decided[start : start + _VERDICTS] for start in range(0, most, _VERDICTS)]
         (Path(scratch) / "empty").mkdir()
-        empty_ms, _ = _time(Store.load(Path(scratch) / "empty"), answers)
+        in_full, in_empty = _Clock(full), _Clock(Store.load(Path(scratch) / "empty", journal_limit=_NO_LIMIT))
+        # In turns, so that a disk that is busy for a while delays both.
+        for answer in answers:
+            in_full.record(answer)
+            in_empty.record(answer)
+        journal = full.journal_path.stat().st_size
+        started = time.perf_counter()
+        full.save(datetime.now(UTC))
+        snapshot = time.perf_counter() - started
         found = Checkpoint(
-            empty_ms=empty_ms,
-            full_ms=full_ms,
-            full_cpu_ms=full_cpu_ms,
-            journal_mb=full.journal_path.stat().st_size / 1e6,
+            empty_ms=in_empty.ms,
+            full_ms=in_full.ms,
+            full_cpu_ms=in_full.cpu_ms,
+            snapshot_ms=snapshot * 1000,
+            journal_mb=journal / 1e6,
         )
     sys.stdout.buffer.write(msgspec.json.encode(found))
 

@@ -51,11 +51,15 @@ class Used(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """What it takes to put a usual answer into the state, in milliseconds: with nothing in it, and with all."""
+    """What it takes to put a usual answer into the state, in milliseconds: with nothing in it, and with all.
+
+    `snapshot_ms` is what writing the whole state takes, as at the end of a run.
+    """
 
     empty_ms: float
     full_ms: float
     full_cpu_ms: float
+    snapshot_ms: float
     journal_mb: float
 
 

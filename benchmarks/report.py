@@ -27,7 +27,8 @@ def environment(load: float) -> str:
     return (
         f"Measured {datetime.now(UTC):%Y-%m-%d} with Python {platform.python_version()} on {platform.system()}, "
         f"{os.cpu_count()} cores; load average {load:.1f} before the first run. Where that is well above 0, "
-        "other work ran beside it: wall times are then too long, CPU seconds are the program's own."
+        "other work ran beside it: wall times are then much too long, and CPU seconds, which are the program's own, "
+        "up to a third too many, because cores and their caches were shared."
     )
 
 
@@ -81,6 +82,8 @@ def _run(result: Result) -> _Row:
         "peak MB": f"{used.peak_mb:.0f}",
         "state MB": f"{result.state_mb:.1f}",
         "checkpoint ms": f"{result.checkpoint.full_ms:.1f}" if result.checkpoint else "",
+        "its CPU": f"{result.checkpoint.full_cpu_ms:.1f}" if result.checkpoint else "",
+        "snapshot ms": f"{result.checkpoint.snapshot_ms:.0f}" if result.checkpoint else "",
     }
 
 
