@@ -254,9 +254,11 @@ class BatchAnswers:
 
     async def rest(self, seconds: float) -> None:
         """Wait, unless the end comes first."""
-        waits = (asyncio.ensure_future(self._sleep(seconds)), asyncio.ensure_future(self._over.wait()))
+        sleeping, over = asyncio.ensure_future(self._sleep(seconds)), asyncio.ensure_future(self._over.wait())
         try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((sleeping, over), return_when=asyncio.FIRST_COMPLETED)
+            if sleeping.done():
+                await sleeping
         finally:
-            for wait in waits:
-                wait.cancel()
+            sleeping.cancel()
+            over.cancel()

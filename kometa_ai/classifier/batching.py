@@ -47,6 +47,8 @@ MOST_BYTES = 24 << 20
 # Beside its texts a request repeats the schema.
 _BYTES_OF_FORM = 3000 + len(SYSTEM)
 _MARGIN = 1.5
+_CACHED_FROM = 3
+"""Questions about a block. To write for an hour costs twice the usual price: two questions would save nothing."""
 
 _log = structlog.get_logger()
 
@@ -127,7 +129,9 @@ class Batcher:
         for block in blocks:
             work = _Work(block.movies, block.collections[:1], cache=True)
             page = work.page()
-            if len(block.collections) > 1 and self._caching.caches(prices.tokens_in(page.text), self._model):
+            if len(block.collections) >= _CACHED_FROM and self._caching.caches(
+                prices.tokens_in(page.text), self._model
+            ):
                 primed.append((block, _question_id(self._model, page, block.collections[0])))
                 yield work
             else:
