@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kometa_ai.classifier.asking import Limits
 from kometa_ai.classifier.claude import Claude
+from kometa_ai.classifier.claude_batches import ClaudeBatches
 from kometa_ai.kometa.folder import read_folder
 from kometa_ai.radarr.client import Radarr
 from kometa_ai.run.options import Nobody, Observer
@@ -34,6 +35,7 @@ def rules_of(settings: Settings) -> Rules:
         limits=Limits(concurrency=settings.max_concurrent_requests, max_cost=float(settings.max_cost_per_run)),
         radarr_credits=settings.radarr_credits,
         removal_limit=settings.removal_limit,
+        batches=settings.claude_batches,
     )
 
 
@@ -51,4 +53,5 @@ async def open_parts(settings: Settings, store: Store, observer: Observer | None
             read_folder=read_folder,
             now=now,
             observer=observer or Nobody(),
+            batches=ClaudeBatches(claude),
         )

@@ -8,13 +8,17 @@ import msgspec
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """One run's options; `collections` are names or slugs, empty for all of them."""
+    """One run's options; `collections` are names or slugs, empty for all of them.
+
+    Nobody waits for a run that is `unattended`.
+    """
 
     dry_run: bool = False
     collections: tuple[str, ...] = ()
     force_refresh: bool = False
     allow_removals: bool = False
     batch_size: int = 50
+    unattended: bool = False
 
 
 class Observer(Protocol):

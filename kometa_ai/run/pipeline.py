@@ -21,6 +21,7 @@ from kometa_ai.core.problem import Problem
 from kometa_ai.decisions.policy import Membership, decide, gates, members_as_seen
 from kometa_ai.errors import CheckRadarr, FixUsage
 from kometa_ai.radarr.diagnosis import diagnose
+from kometa_ai.run.batches import Choice
 from kometa_ai.run.questioning import Questioning
 from kometa_ai.run.session import Findings, Parts, Rules, keep
 from kometa_ai.state.schema import LibraryRead, LibrarySeen, Tagged
@@ -112,7 +113,11 @@ class Run:
         parts, found = self._parts, self.found
         found.judged = describe(library.movies, parts.store.memory)
         questioning = Questioning(
-            parts, found, batch_size=self._options.batch_size, radarr_credits=self._rules.radarr_credits
+            parts,
+            found,
+            batch_size=self._options.batch_size,
+            radarr_credits=self._rules.radarr_credits,
+            batches=Choice(self._rules.batches, self._options.unattended),
         )
         found.asker = parts.interruption.asker = Asker(
             parts.provider,

@@ -17,6 +17,7 @@ from kometa_ai.core.problem import Problem
 from kometa_ai.decisions.policy import settle
 from kometa_ai.errors import CheckClaude
 from kometa_ai.radarr.failures import CreditsUnavailable
+from kometa_ai.run.batches import Batches, Choice
 from kometa_ai.run.session import Findings, Parts, keep
 from kometa_ai.state import schema
 from kometa_ai.state.schema import Judged, LeftUnjudged
@@ -34,11 +35,22 @@ _log = structlog.get_logger()
 class Questioning:
     """Asks for one run. Every verdict becomes a decision, and is remembered, the moment it arrives."""
 
-    def __init__(self, parts: Parts, found: Findings, *, batch_size: int, radarr_credits: bool) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        found: Findings,
+        *,
+        batch_size: int,
+        radarr_credits: bool,
+        batches: Choice = Choice(),  # noqa: B008 - nothing of it changes
+    ) -> None:
         self._parts = parts
         self._found = found
         self._batch_size = batch_size
         self._radarr_credits = radarr_credits
+        self._choice = batches
+        self._batches: Batches | None = None
+        self._open: Questions = {}
         self._is_checked = False
 
     async def ask(self, stage: Sequence[Collection], asker: Asker, *, force: bool) -> None:
@@ -56,9 +68,12 @@ class Questioning:
             asker.end("the state cannot be written")
         if total and not asker.is_over:
             await self._check_model(asker)
-        if total and not asker.is_over:
-            await self._learn_credits(questions)
-            await self._send(stage, asker, questions)
+        batches = self._batches = self._batches or Batches(self._parts, found, asker, self._choice, self.record)
+        if (total or batches.are_open(stage)) and not asker.is_over:
+            self._open = questions
+            await batches.collect(stage, questions)
+            await self._learn_credits(batches.left(stage, questions))
+            await self._send(stage, asker, batches)
             questions = plan_questions(found.judged, stage, memory, found.gates)
         found.open_questions |= questions
 
@@ -143,11 +158,14 @@ class Questioning:
         )
         return Described(movie, prints), schema.Described(tmdb_id=movie.tmdb_id, movie=remembered)
 
-    async def _send(self, stage: Sequence[Collection], asker: Asker, questions: Questions) -> None:
+    async def _send(self, stage: Sequence[Collection], asker: Asker, batches: Batches) -> None:
         """Ask, and give what is near the threshold its second look."""
+        questions = batches.left(stage, self._open)
         blocks = pack(questions, self._found.judged, stage, self._batch_size)
         self._parts.observer.step("Asking Claude")
         self._parts.observer.total("questions", sum(len(block.movies) * len(block.collections) for block in blocks))
+        if await batches.ask(stage, self._open, self._batch_size):
+            blocks = pack(batches.left(stage, self._open), self._found.judged, stage, self._batch_size)
         await asker.ask(blocks)
         self._count_failures(stage, asker)
         left_over = plan_questions(self._found.judged, stage, self._parts.store.memory, self._found.gates)
@@ -197,6 +215,7 @@ class Questioning:
                 model=answered.model,
                 now=self._parts.now(),
             )
+            self._open.get(collection.slug, {}).pop(tmdb_id, None)
             entries.append(Judged(tmdb_id=tmdb_id, slug=collection.slug, decision=decision))
             found.last_asked[collection.slug] = tmdb_id
         keep(self._parts, found, *entries)

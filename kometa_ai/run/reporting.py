@@ -14,6 +14,7 @@ from kometa_ai.core.naming import label_of
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import CollectionReport, MovieLine, Orphan, Outcome, RunReport, Tokens
 from kometa_ai.errors import CheckClaude, CheckRadarr, FixConfiguration, KometaAIError, RepairState
+from kometa_ai.run.batches import with_anthropic
 from kometa_ai.state.schema import CollectionStatus
 
 if TYPE_CHECKING:
@@ -47,7 +48,13 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
 
 def make_report(found: Findings, store: Store, frame: Frame) -> RunReport:
     """Say what a run did, or would have done, and what needs somebody."""
-    problems = [*found.problems, *_claude_problems(found), *_held_back(found), *_error_problems(frame)]
+    problems = [
+        *found.problems,
+        *_claude_problems(found),
+        *with_anthropic(found, store),
+        *_held_back(found),
+        *_error_problems(frame),
+    ]
     names = {collection.slug: collection.name for collection in found.collections}
     at = frame.finished
     dated = tuple(

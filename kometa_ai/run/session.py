@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 from kometa_ai.classifier.asking import Asker, Limits
+from kometa_ai.classifier.batching import Batcher
+from kometa_ai.classifier.pacing import Sleep
 from kometa_ai.classifier.planning import Described, Questions
-from kometa_ai.classifier.provider import Provider
+from kometa_ai.classifier.provider import BatchProvider, Provider
 from kometa_ai.core.changes import TagChange, TagPlan
 from kometa_ai.core.collection import Collection, Folder
 from kometa_ai.core.movie import Movie, TmdbId
@@ -34,6 +38,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits
     radarr_credits: bool = True
     removal_limit: int = 25
+    batches: Literal["off", "auto", "on"] = "off"
 
 
 class Interruption:
@@ -42,12 +47,15 @@ class Interruption:
     def __init__(self) -> None:
         self.why = ""
         self.asker: Asker | None = None
+        self.batcher: Batcher | None = None
 
     def request(self, why: str) -> None:
         """Ask for the run to end."""
         self.why = self.why or why
         if self.asker is not None:
             self.asker.end(why)
+        if self.batcher is not None:
+            self.batcher.end(why)
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +68,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     now: Callable[[], datetime]
     observer: Observer = Nobody()
     interruption: Interruption = msgspec.field(default_factory=Interruption)
+    batches: BatchProvider | None = None
+    sleep: Sleep = asyncio.sleep
 
 
 class Findings(msgspec.Struct, kw_only=True):

@@ -1,0 +1,191 @@
+"""The batches of one run: whether to use them, where they are written down, which questions are with Anthropic."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import structlog
+
+from kometa_ai.classifier import forecast
+from kometa_ai.classifier.batching import Batcher, Scope
+from kometa_ai.classifier.planning import pack
+from kometa_ai.core.decision import Reason
+from kometa_ai.core.problem import Problem
+from kometa_ai.run.session import keep
+from kometa_ai.state.schema import BatchDropped, BatchNamed, BatchPlanned, BatchTaken
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from kometa_ai.classifier.asking import Answered, Asker
+    from kometa_ai.classifier.planning import Block, Questions
+    from kometa_ai.core.batches import OpenBatch
+    from kometa_ai.core.collection import Collection
+    from kometa_ai.core.movie import TmdbId
+    from kometa_ai.core.naming import Slug
+    from kometa_ai.run.session import Findings, Parts
+    from kometa_ai.state.store import Store
+
+WORTH = 1.0
+"""USD that questions must be expected to cost for `auto` to wait for a batch."""
+ROUNDS = 3
+"""So often what batches left unanswered is put into batches again, while it is worth it."""
+
+_log = structlog.get_logger()
+
+
+class Choice(NamedTuple):
+    """What the settings say of batches, and whether somebody waits for the run."""
+
+    mode: Literal["off", "auto", "on"] = "off"
+    is_unattended: bool = False
+
+
+class Batches:
+    """Asks through batches where that is wanted, and takes the answers of earlier ones in any case."""
+
+    def __init__(
+        self, parts: Parts, found: Findings, asker: Asker, choice: Choice, record: Callable[[Answered], None]
+    ) -> None:
+        self._parts = parts
+        self._found = found
+        self._asker = asker
+        self._choice = choice
+        self._batcher: Batcher | None = None
+        if parts.batches is not None:
+            self._batcher = parts.interruption.batcher = Batcher(
+                parts.batches,
+                asker=asker,
+                model=asker.models[0],
+                caching=parts.provider,
+                ledger=_Ledger(parts, found),
+                record=record,
+                now=parts.now,
+                sleep=parts.sleep,
+            )
+
+    @property
+    def _may_wait(self) -> bool:
+        return self._choice.mode == "on" or (self._choice.mode == "auto" and self._choice.is_unattended)
+
+    def are_open(self, stage: Sequence[Collection]) -> bool:
+        """Whether answers about one of these collections are still to be taken."""
+        slugs = {collection.slug for collection in stage}
+        return any(
+            question.slug in slugs for batch in self._parts.store.state.batches for question in batch.open_questions
+        )
+
+    async def collect(self, stage: Sequence[Collection], questions: Questions) -> None:
+        """Take the answers of earlier batches; `questions` are those still open, from which `record` takes away."""
+        if self._batcher is None or not self.are_open(stage):
+            return
+        self._parts.observer.step("Asking Claude")
+        await self._batcher.collect(self._scope(stage, questions), wait=self._may_wait)
+
+    async def ask(self, stage: Sequence[Collection], questions: Questions, size: int) -> bool:
+        """Ask through batches what is worth it, and say whether anything was asked so.
+
+        Answered questions are taken out of `questions` by `record`.
+        """
+        if self._batcher is None or not self._may_wait:
+            return False
+        asked = False
+        for number in range(ROUNDS):
+            blocks = pack(self.left(stage, questions), self._found.judged, stage, size)
+            if not blocks or self._asker.is_over or not self._are_worth_it(blocks, is_first=number == 0):
+                break
+            before, asked = _open(questions), True
+            await self._batcher.ask(blocks, self._scope(stage, questions))
+            if self._batcher.unavailable or _open(questions) == before:
+                break
+        if self._batcher.unavailable:
+            self._found.warnings.append(
+                Problem(
+                    source="CLAUDE_BATCHES",
+                    what=f"Claude took no batch, so the questions cost twice as much: {self._batcher.unavailable}",
+                    remedy="Look at the key's rights; or set CLAUDE_BATCHES=off.",
+                    severity="warning",
+                )
+            )
+            self._batcher.unavailable = ""
+        return asked
+
+    def left(self, stage: Sequence[Collection], questions: Questions) -> Questions:
+        """The questions without those that are with Anthropic: nobody shall pay for them twice."""
+        pending = self._pending(stage)
+        if not pending:
+            return questions
+        return {
+            slug: {tmdb_id: reason for tmdb_id, reason in pairs.items() if (slug, tmdb_id) not in pending}
+            for slug, pairs in questions.items()
+        }
+
+    def _pending(self, stage: Sequence[Collection]) -> set[tuple[Slug, TmdbId]]:
+        """The pairs whose answers will hold when they come."""
+        prompts = {collection.slug: collection.prompt_hash for collection in stage}
+        judged = self._found.judged
+        return {
+            (question.slug, tmdb_id)
+            for batch in self._parts.store.state.batches
+            for question in batch.open_questions
+            if prompts.get(question.slug) == question.prompt_hash
+            for tmdb_id, asked_from in batch.pages[question.page]
+            if tmdb_id in judged and judged[tmdb_id].fingerprint.covers(asked_from)
+        }
+
+    def _are_worth_it(self, blocks: Sequence[Block], *, is_first: bool) -> bool:
+        if self._choice.mode == "on" and is_first:
+            return True
+        cost = forecast.cost(blocks, self._parts.provider, self._asker.models[0])
+        return cost is not None and cost > WORTH
+
+    def _scope(self, stage: Sequence[Collection], questions: Questions) -> Scope:
+        def is_open(slug: Slug, tmdb_id: TmdbId) -> bool:
+            return questions.get(slug, {}).get(tmdb_id, Reason.SECOND_LOOK) is not Reason.SECOND_LOOK
+
+        return Scope({collection.slug: collection for collection in stage}, self._found.judged, is_open)
+
+
+def with_anthropic(found: Findings, store: Store) -> list[Problem]:
+    """What was asked through batches that have not been answered."""
+    slugs = {collection.slug for collection in found.collections}
+    problems = []
+    for batch in store.state.batches:
+        count = sum(len(batch.pages[question.page]) for question in batch.open_questions if question.slug in slugs)
+        if count:
+            problems.append(
+                Problem(
+                    source="Claude",
+                    what=f"{count} questions are with Anthropic as {f'batch {batch.id}' if batch.id else 'a batch'}.",
+                    remedy="Nothing to do: the next run collects the answers.",
+                )
+            )
+    return problems
+
+
+def _open(questions: Questions) -> int:
+    return sum(map(len, questions.values()))
+
+
+class _Ledger:
+    """Open batches, as they are in the state; see batch_answers.Ledger."""
+
+    def __init__(self, parts: Parts, found: Findings) -> None:
+        self._parts = parts
+        self._found = found
+
+    def open(self) -> Sequence[OpenBatch]:
+        return tuple(self._parts.store.state.batches)
+
+    def plan(self, batch: OpenBatch) -> bool:
+        keep(self._parts, self._found, BatchPlanned(batch=batch))
+        return not self._found.is_forgetful
+
+    def name(self, key: str, batch_id: str, foreign: tuple[str, ...] = ()) -> None:
+        keep(self._parts, self._found, BatchNamed(key=key, id=batch_id, foreign=foreign))
+
+    def take(self, key: str, slugs: Iterable[Slug]) -> None:
+        keep(self._parts, self._found, BatchTaken(key=key, slugs=tuple(sorted(slugs))))
+
+    def drop(self, key: str) -> None:
+        keep(self._parts, self._found, BatchDropped(key=key))

@@ -1,0 +1,440 @@
+"""Whole runs that ask through batches, with every kind of end in the middle."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from kometa_ai.app import open_parts, rules_of
+from kometa_ai.run.options import Options
+from kometa_ai.run.service import run_and_report
+from kometa_ai.standins.claude_answers import REFUSED, Style
+from kometa_ai.standins.claude_batches import BATCHES
+from kometa_ai.standins.claude_faults import DROPPED, GATEWAY_TIMEOUT, NOT_PERMITTED, Fault
+from kometa_ai.standins.radarr_seed import MovieSeed
+from kometa_ai.state.store import Store
+from tests.run.world import World, block, movies
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from kometa_ai.classifier.provider import BatchAnswer, BatchedRequest, BatchProvider, BatchSeen
+    from kometa_ai.core.report import RunReport
+    from kometa_ai.run.options import Observer
+
+NAMES = ("Film Noir", "Heist", "Space", "War")
+MEMBERS = {"Film Noir": range(0, 40, 7), "Heist": range(0, 40, 3), "Space": (5, 6), "War": (39,)}
+
+
+class Killed(BaseException):
+    """The process ends here; nothing more of it happens."""
+
+
+class Mortal:
+    """Anthropic's batches, reached by a process that dies `before create`, or `after` it, or never."""
+
+    def __init__(self, real: BatchProvider, death: str) -> None:
+        self._real = real
+        self._death = death
+
+    async def create(self, requests: Sequence[BatchedRequest]) -> BatchSeen:
+        """Die, or not."""
+        if self._death == "before create":
+            raise Killed
+        seen = await self._real.create(requests)
+        if self._death == "after create":
+            raise Killed
+        return seen
+
+    async def find(self, batch_id: str) -> BatchSeen | None:
+        """As it is."""
+        return await self._real.find(batch_id)
+
+    def since(self, when: datetime) -> AsyncIterator[BatchSeen]:
+        """As it is."""
+        return self._real.since(when)
+
+    def answers(self, batch_id: str) -> AsyncIterator[BatchAnswer]:
+        """As it is."""
+        return self._real.answers(batch_id)
+
+    async def cancel(self, batch_id: str) -> None:
+        """As it is."""
+        await self._real.cancel(batch_id)
+
+
+class BatchWorld(World):
+    """A world in which time passes by sleeping, and runs follow each other after ten minutes."""
+
+    def __init__(self, folder: Path, seeds: list[MovieSeed], **settings: Any) -> None:
+        super().__init__(folder, seeds, **settings)
+        self.claude.clock = lambda: self.now.timestamp()  # noqa: PLW0108 - the time will be another one
+        self.sleeps = 0
+        self.on_sleep: Callable[[], None] = lambda: None
+        self.death = "never"
+
+    def run(
+        self,
+        during: Callable[[World], None] | None = None,  # noqa: ARG002 - the signature of World
+        at: str = "",  # noqa: ARG002
+        observer: Observer | None = None,  # noqa: ARG002
+        **options: Any,
+    ) -> RunReport:
+        """One run, ten minutes after the last one."""
+        self.now += timedelta(minutes=10)
+        return asyncio.run(self._go(Options(**{"batch_size": self.settings.batch_size, **options})))
+
+    async def _go(self, options: Options) -> RunReport:
+        store = Store.load(self.state_dir)
+        async with open_parts(self.settings, store) as real:
+            assert real.batches is not None
+            parts = msgspec.structs.replace(
+                real, now=lambda: self.now, sleep=self._sleep, batches=Mortal(real.batches, self.death)
+            )
+            self.interrupt = parts.interruption.request
+            return await run_and_report(parts, rules_of(self.settings), options)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.sleeps += 1
+        self.now += timedelta(seconds=seconds)
+        self.on_sleep()
+
+    def die_while_polling(self) -> None:
+        """Let the process die in its first sleep."""
+
+        def die() -> None:
+            raise Killed
+
+        self.on_sleep = die
+
+    def revive(self) -> None:
+        """Nothing dies or interrupts any more."""
+        self.death = "never"
+        self.on_sleep = lambda: None
+
+    @property
+    def created(self) -> int:
+        """How many batches were sent, whatever became of them."""
+        return sum(call.method == "POST" and call.path == BATCHES for call in self.claude.calls)
+
+    @property
+    def tags(self) -> dict[str, set[int]]:
+        """The members of each collection in Radarr."""
+        return {name: self.numbers(f"kai-{name.lower().replace(' ', '-')}") for name in NAMES}
+
+    def judged_pairs(self) -> list[tuple[str, str]]:
+        """What was paid for, leaving out second looks."""
+        return sorted(self.claude.asked_pairs())
+
+    def open_batches(self) -> int:
+        """How many batches the state on the disk holds."""
+        return len(Store.load(self.state_dir, read_only=True).state.batches)
+
+
+def everything() -> list[tuple[str, str]]:
+    """Each pair once."""
+    return sorted((name, f"Movie {number}") for name in NAMES for number in range(40))
+
+
+def fill(world: World) -> None:
+    """Four collections and what is true of them."""
+    world.collections(*(block(name) for name in NAMES))
+    for name, numbers in MEMBERS.items():
+        world.believe(name, numbers)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[BatchWorld]:
+    """Forty movies in four collections, batches switched on."""
+    with BatchWorld(tmp_path, movies(40), batch_size=20, claude_batches="on") as made:
+        fill(made)
+        yield made
+
+
+def truth() -> dict[str, set[int]]:
+    """The tags there should be."""
+    return {name: set(numbers) for name, numbers in MEMBERS.items()}
+
+
+def test_a_whole_build_by_batches_is_the_same_at_half_the_price(world: BatchWorld, tmp_path: Path) -> None:
+    """Same tags as without, at between 45 and 65 percent of the cost, and no question is asked twice."""
+    other = tmp_path / "without"
+    other.mkdir()
+    with BatchWorld(other, movies(40), batch_size=20, claude_batches="off") as without:
+        fill(without)
+        usual = without.run()
+        assert without.created == 0
+
+    report = world.run()
+
+    assert (report.outcome, report.exit_code, report.pending) == ("ok", 0, 0)
+    assert world.tags == truth()
+    assert world.judged_pairs() == everything()
+    assert world.created == 2
+    assert 0.45 < report.cost_usd / usual.cost_usd < 0.65
+    assert (report.asked, report.tokens.requests) == (usual.asked, usual.tokens.requests)
+    assert world.open_batches() == 0
+    assert all(request.batch_id for request in world.claude.requests)
+
+
+def test_the_second_phase_reads_what_the_first_has_written(world: BatchWorld) -> None:
+    """Eight requests over two blocks: two write for an hour, six read, none of them writes."""
+    world.run()
+
+    first, second = world.claude.requests[:2], world.claude.requests[2:]
+    assert [request.usage["cache_creation"]["ephemeral_1h_input_tokens"] > 512 for request in first] == [True, True]
+    assert len(second) == 6
+    assert all(request.usage["cache_read_input_tokens"] > 512 for request in second)
+    assert all(request.usage["cache_creation_input_tokens"] == 0 for request in second)
+    assert len({request.batch_id for request in first}) == len({request.batch_id for request in second}) == 1
+
+
+def test_a_process_killed_before_its_batch_was_sent_has_lost_nothing(world: BatchWorld) -> None:
+    """The plan is in the journal, the batch was never created: the next run finds that out and sends it."""
+    world.death = "before create"
+    with pytest.raises(Killed):
+        world.run()
+    assert (world.created, world.open_batches()) == (0, 1)
+    world.revive()
+
+    report = world.run()
+
+    assert report.exit_code == 0
+    assert world.tags == truth()
+    assert (world.created, world.judged_pairs()) == (2, everything())
+
+
+def test_a_process_killed_before_it_heard_the_id_finds_its_batch(world: BatchWorld) -> None:
+    """The batch was created and nobody knows its id: it is found in the list, and not sent again."""
+    world.death = "after create"
+    with pytest.raises(Killed):
+        world.run()
+    assert (world.created, world.open_batches()) == (1, 1)
+    world.revive()
+
+    report = world.run()
+
+    assert report.exit_code == 0
+    assert world.tags == truth()
+    assert world.judged_pairs() == everything()
+
+
+def test_a_process_killed_while_it_waited_takes_the_answers_later(world: BatchWorld) -> None:
+    """The id is in the journal: the next run takes the answers, whichever phase it was."""
+    world.die_while_polling()
+    world.claude.batches.polls = 3
+    with pytest.raises(Killed):
+        world.run()
+    world.revive()
+    world.on_sleep = lambda: world.die_while_polling() if world.created == 2 else None
+    with pytest.raises(Killed):
+        world.run()
+    world.revive()
+
+    report = world.run()
+
+    assert report.exit_code == 0
+    assert world.tags == truth()
+    assert world.judged_pairs() == everything()
+
+
+@pytest.mark.parametrize("loss", [msgspec.structs.replace(DROPPED, afterwards=True), GATEWAY_TIMEOUT])
+def test_an_unclear_failure_is_never_answered_by_sending_again(world: BatchWorld, loss: Fault) -> None:
+    """A batch whose answer was lost is found in the list; one that was never taken is asked anew, after looking."""
+    is_taken = loss.afterwards
+    world.claude.faults.add(loss, path=BATCHES, when=lambda call: call.method == "POST")
+
+    report = world.run()
+
+    lists = [call for call in world.claude.calls if (call.method, call.path) == ("GET", BATCHES)]
+    assert len(lists) == (1 if is_taken else 5)
+    assert report.exit_code == 0
+    assert world.tags == truth()
+    assert world.judged_pairs() == everything()
+    assert len({tuple(sorted(ids)) for ids in _batches(world)}) == len(_batches(world))
+
+
+def _batches(world: BatchWorld) -> list[list[str]]:
+    found: dict[str, list[str]] = {}
+    for request in world.claude.requests:
+        if request.batch_id:
+            found.setdefault(request.batch_id, []).append(request.custom_id)
+    return list(found.values())
+
+
+@pytest.mark.parametrize("outcome", ["errored", "expired", "canceled"])
+def test_what_a_batch_leaves_open_is_asked_in_the_same_run(world: BatchWorld, outcome: Any) -> None:
+    """Requests of either phase end without an answer: the others count, these are asked the ordinary way."""
+    world.claude.batches.queue_outcome(outcome, when=lambda request: request.collection_name == "Film Noir")
+    world.claude.batches.queue_outcome(outcome, when=lambda request: request.collection_name == "War")
+
+    report = world.run()
+
+    assert (report.exit_code, report.pending) == (0, 0)
+    assert world.tags == truth()
+    assert world.judged_pairs() == everything()
+    assert [request.collection_name for request in world.claude.requests if not request.batch_id].count("War") >= 1
+
+
+@pytest.mark.parametrize("style", [REFUSED, Style(missing=5), Style(truncated_at=60), Style(text="Good morning.")])
+def test_answers_that_cannot_be_used_are_left_to_the_ordinary_way(world: BatchWorld, style: Style) -> None:
+    """Refused, incomplete, cut off, unreadable: what was said counts, the rest is asked again, and paid for once."""
+    world.claude.queue_style(style, when=lambda request: request.collection_name == "Heist")
+
+    report = world.run()
+
+    assert (report.exit_code, report.pending) == (0, 0)
+    assert world.tags == truth()
+
+
+def test_an_interrupted_run_leaves_its_batch_to_the_next(world: BatchWorld) -> None:
+    """Its report names the batch and how many questions are with it; the next run pays for none of them again."""
+    world.claude.batches.polls = 4
+    world.on_sleep = lambda: world.interrupt("RUN_TIMEOUT")
+
+    cut = world.run()
+    world.revive()
+    pending = cut.pending
+    report = world.run()
+
+    told = [problem.what for problem in cut.problems if "are with Anthropic" in problem.what]
+    assert told == [f"40 questions are with Anthropic as batch {next(iter(world.claude.batches.known))}."]
+    assert (cut.outcome, pending) == ("interrupted", 160)
+    assert report.exit_code == 0
+    assert world.tags == truth()
+    assert world.judged_pairs() == everything()
+
+
+def test_answers_made_from_other_inputs_are_dropped(world: BatchWorld) -> None:
+    """A plot and a prompt change while the batch is under way: those questions are asked anew, no others."""
+    world.claude.batches.polls = 4
+    world.on_sleep = lambda: world.interrupt("SIGTERM")
+    world.run()
+    world.revive()
+    world.radarr.update_movie(1003, overview="Something else happens.")
+    world.collections(block("Film Noir"), block("Heist"), block("Space"), block("War", "Only battles."))
+
+    report = world.run()
+
+    assert report.exit_code == 0
+    asked = world.judged_pairs()
+    assert asked.count(("Film Noir", "Movie 3")) == 2
+    assert asked.count(("Film Noir", "Movie 4")) == 1
+
+
+def test_a_run_of_one_collection_leaves_the_others_answers(world: BatchWorld) -> None:
+    """Answers about collections outside of a run's scope wait for the run that has them in scope."""
+    world.on_sleep = lambda: world.interrupt("SIGTERM") if world.created == 2 else None
+    world.claude.batches.polls = 2
+    world.run()
+    world.revive()
+
+    one = world.run(collections=("Heist",))
+    assert (one.pending, world.tags["Heist"]) == (0, truth()["Heist"])
+    assert world.open_batches() == 1
+    report = world.run()
+
+    assert (report.exit_code, world.open_batches()) == (0, 0)
+    assert world.tags == truth()
+    assert world.judged_pairs() == everything()
+
+
+def test_somebody_who_waits_is_not_kept_by_an_open_batch(tmp_path: Path) -> None:
+    """An attended run with `auto` looks once; what is with Anthropic stays pending and is not paid for again."""
+    with BatchWorld(tmp_path, movies(40), batch_size=20, claude_batches="on") as world:
+        fill(world)
+        world.claude.batches.polls = 9
+        world.on_sleep = lambda: world.interrupt("SIGTERM")
+        world.run()
+        world.revive()
+        world._settings["claude_batches"] = "auto"
+        world.sleeps = 0
+
+        attended = world.run()
+        assert (world.sleeps, attended.pending) == (0, 40)
+        unattended = world.run(unattended=True)
+
+        assert unattended.exit_code == 0
+        assert world.tags == truth()
+        assert world.judged_pairs() == everything()
+
+
+@pytest.mark.parametrize(
+    ("mode", "unattended", "is_dear", "batches"),
+    [
+        ("auto", True, True, True),
+        ("auto", True, False, False),
+        ("auto", False, True, False),
+        ("off", True, True, False),
+        ("on", False, False, True),
+    ],
+)
+def test_batches_are_chosen_by_the_forecast_and_by_who_waits(
+    tmp_path: Path, *, mode: str, unattended: bool, is_dear: bool, batches: bool
+) -> None:
+    """`auto` takes batches for unattended runs above one dollar, `off` never, `on` always."""
+    seeds = [replace(seed, overview=f"{seed.title} " * 160) for seed in movies(600 if is_dear else 20)]
+    settings = {"claude_model": "claude-opus-5-5", "claude_review_model": "claude-opus-5-5"}
+    with BatchWorld(tmp_path, seeds, batch_size=20, claude_batches=mode, **settings) as world:
+        world.collections(*(block(name) for name in NAMES))
+
+        report = world.run(unattended=unattended)
+
+        assert report.exit_code == 0
+        assert (world.created > 0) is batches
+        assert (report.cost_usd > 0.5) is is_dear
+
+
+def test_where_batches_are_refused_the_run_goes_on_without(world: BatchWorld) -> None:
+    """No right to batches, or a proxy without them: everything is asked the ordinary way, with a warning."""
+    world.claude.faults.add(NOT_PERMITTED, path=BATCHES, times=None)
+
+    report = world.run()
+
+    assert report.exit_code == 0
+    assert [warning.source for warning in report.warnings if "batch" in warning.what] == ["CLAUDE_BATCHES"]
+    assert world.tags == truth()
+    assert (world.created, world.open_batches()) == (1, 0)
+
+
+@pytest.mark.parametrize("limit", [0.005, 0.02, 0.04, 1.0])
+def test_the_limit_on_costs_is_kept(world: BatchWorld, limit: float) -> None:
+    """No run costs more than its limit, though it fills batches as far as there is room; more runs bring the rest."""
+    world._settings["max_cost_per_run"] = limit
+    reports = [world.run() for _ in range(1 if limit == 1.0 else 12)]
+
+    assert max(report.cost_usd for report in reports) <= limit
+    if limit > 0.005:
+        assert world.created > 0
+        assert world.tags == truth()
+        assert world.judged_pairs() == everything()
+
+
+def test_a_forced_refresh_by_batches_asks_each_question_once(world: BatchWorld) -> None:
+    """Everything is asked again, and nothing twice."""
+    world.run()
+    world.claude.forget()
+
+    report = world.run(force_refresh=True)
+
+    assert report.exit_code == 0
+    assert world.judged_pairs() == everything()
+
+
+def test_close_calls_get_their_second_look_at_once(world: BatchWorld) -> None:
+    """Second looks follow the batches in the same run, and are not batched."""
+    world.believe("War", [39], confidence=0.7)
+
+    report = world.run()
+
+    assert report.exit_code == 0
+    looks = [request for request in world.claude.requests if "second look" in request.collection_text]
+    assert [(look.titles, look.batch_id) for look in looks] == [(("Movie 39",), "")]
+    assert world.tags == truth()
