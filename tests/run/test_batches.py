@@ -106,6 +106,10 @@ class BatchWorld(World):
         self.now += timedelta(seconds=seconds)
         self.on_sleep()
 
+    def change(self, **settings: Any) -> None:
+        """Change settings for the runs to come."""
+        self._settings.update(settings)
+
     def die_while_polling(self) -> None:
         """Let the process die in its first sleep."""
 
@@ -354,7 +358,7 @@ def test_somebody_who_waits_is_not_kept_by_an_open_batch(tmp_path: Path) -> None
         world.on_sleep = lambda: world.interrupt("SIGTERM")
         world.run()
         world.revive()
-        world._settings["claude_batches"] = "auto"
+        world.change(claude_batches="auto")
         world.sleeps = 0
 
         attended = world.run()
@@ -407,7 +411,7 @@ def test_where_batches_are_refused_the_run_goes_on_without(world: BatchWorld) ->
 @pytest.mark.parametrize("limit", [0.005, 0.02, 0.04, 1.0])
 def test_the_limit_on_costs_is_kept(world: BatchWorld, limit: float) -> None:
     """No run costs more than its limit, though it fills batches as far as there is room; more runs bring the rest."""
-    world._settings["max_cost_per_run"] = limit
+    world.change(max_cost_per_run=limit)
     reports = [world.run() for _ in range(1 if limit == 1.0 else 12)]
 
     assert max(report.cost_usd for report in reports) <= limit
