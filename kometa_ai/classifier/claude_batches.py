@@ -80,7 +80,9 @@ class ClaudeBatches:
         try:
             with translated(_MODEL_OF_NO_REQUEST):
                 async for line in await self._claude.client.messages.batches.results(batch_id):
-                    yield _answer(line)
+                    answer = _answer(line)
+                    self._claude.calls[answer.reply.ending if answer.reply else answer.outcome] += 1
+                    yield answer
         except (RequestFailed, CheckClaude):
             raise
         except Exception as error:
