@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from kometa_ai.classifier.asking import Limits
 from kometa_ai.classifier.claude import Claude
 from kometa_ai.classifier.claude_batches import ClaudeBatches
+from kometa_ai.classifier.outcomes import Limits
 from kometa_ai.kometa.folder import read_folder
 from kometa_ai.radarr.client import Radarr
 from kometa_ai.run.options import Nobody, Observer

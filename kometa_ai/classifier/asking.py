@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-import msgspec
 import structlog
 
 from kometa_ai.classifier import prices
 from kometa_ai.classifier.answers import read_answer
+from kometa_ai.classifier.outcomes import Answered, Gap, Limits, Page, Spent
 from kometa_ai.classifier.pacing import Budget, Pauses, Places, Sleep, is_worth_another_try
-from kometa_ai.classifier.prompts import SECOND_LOOK_SIZE, SYSTEM, clean, collection_text, movies_text
+from kometa_ai.classifier.prompts import SECOND_LOOK_SIZE, SYSTEM, clean, collection_text
 from kometa_ai.classifier.provider import (
     RETRIED,
     Ending,
@@ -26,11 +26,10 @@ from kometa_ai.classifier.provider import (
 from kometa_ai.errors import CheckClaude
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 
     from kometa_ai.classifier.planning import Block
     from kometa_ai.core.collection import Collection
-    from kometa_ai.core.decision import Verdict
     from kometa_ai.core.movie import Movie, TmdbId
     from kometa_ai.core.naming import Slug
 
@@ -39,66 +38,6 @@ SAME_FAILURES = 5
 _MOST_OF_ONE = 3
 
 _log = structlog.get_logger()
-
-
-class Answered(NamedTuple):
-    """Verdicts that have just arrived, of one collection."""
-
-    collection: Collection
-    verdicts: Mapping[TmdbId, Verdict]
-    second_look: bool
-    model: str
-
-
-class Gap(msgspec.Struct, frozen=True, kw_only=True):
-    """Movies that could not be judged for a collection, and why."""
-
-    collection: Slug
-    movies: tuple[Movie, ...]
-    failure: Failure
-    message: str
-
-
-class Spent(msgspec.Struct, kw_only=True):
-    """What was used. `cost` is in USD and leaves out requests to models without a known price (`unpriced`)."""
-
-    usage: Usage = Usage()
-    cost: float = 0.0
-    unpriced: int = 0
-    answers: int = 0
-
-    def add(self, usage: Usage, cost: float | None) -> None:
-        """Count one request."""
-        self.usage += usage
-        if cost is None:
-            self.unpriced += 1
-        else:
-            self.cost += cost
-
-
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """How much may be asked: requests side by side, USD in this run (0 = no limit)."""
-
-    concurrency: int = 4
-    max_cost: float = 0.0
-
-
-class Page(NamedTuple):
-    """Movies as they are sent together: numbered from 1 in this order."""
-
-    movies: tuple[Movie, ...]
-    text: str
-
-    @classmethod
-    def of(cls, movies: Iterable[Movie]) -> Page:
-        """Write the movies down."""
-        movies = tuple(movies)
-        return cls(movies, movies_text(movies))
-
-    def halves(self) -> tuple[Page, Page]:
-        """The same movies on two pages."""
-        middle = (len(self.movies) + 1) // 2
-        return Page.of(self.movies[:middle]), Page.of(self.movies[middle:])
 
 
 class _Over(Exception):

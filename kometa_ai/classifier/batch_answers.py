@@ -16,7 +16,7 @@ import structlog
 
 from kometa_ai.classifier import prices
 from kometa_ai.classifier.answers import read_answer
-from kometa_ai.classifier.asking import Answered, Spent
+from kometa_ai.classifier.outcomes import Answered, Spent
 from kometa_ai.classifier.provider import Ending, RequestFailed
 from kometa_ai.errors import CheckClaude
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 
 from kometa_ai.classifier import forecast, prices
-from kometa_ai.classifier.asking import Page
 from kometa_ai.classifier.batch_answers import POLL_SECONDS, BatchAnswers, Ledger, Scope
+from kometa_ai.classifier.outcomes import Page
 from kometa_ai.classifier.pacing import LONGEST_RETRY_AFTER, is_worth_another_try
 from kometa_ai.classifier.prompts import SYSTEM, collection_text
 from kometa_ai.classifier.provider import BatchedRequest, Request, RequestFailed
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from kometa_ai.classifier.asking import Answered, Asker
+    from kometa_ai.classifier.asking import Asker
     from kometa_ai.classifier.forecast import Caching
+    from kometa_ai.classifier.outcomes import Answered
     from kometa_ai.classifier.pacing import Sleep
     from kometa_ai.classifier.planning import Block
     from kometa_ai.classifier.provider import BatchProvider

@@ -17,7 +17,8 @@ from kometa_ai.state.schema import BatchDropped, BatchNamed, BatchPlanned, Batch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from kometa_ai.classifier.asking import Answered, Asker
+    from kometa_ai.classifier.asking import Asker
+    from kometa_ai.classifier.outcomes import Answered
     from kometa_ai.classifier.planning import Block, Questions
     from kometa_ai.core.batches import OpenBatch
     from kometa_ai.core.collection import Collection

@@ -25,7 +25,8 @@ from kometa_ai.state.schema import Judged, LeftUnjudged
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from kometa_ai.classifier.asking import Answered, Asker
+    from kometa_ai.classifier.asking import Asker
+    from kometa_ai.classifier.outcomes import Answered
     from kometa_ai.core.collection import Collection
 
 _CREDITS_A_CHECKPOINT = 100

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kometa_ai.__version__ import __version__
-from kometa_ai.classifier.asking import Spent
+from kometa_ai.classifier.outcomes import Spent
 from kometa_ai.core.decision import TRIES, Cause, Reason
 from kometa_ai.core.naming import label_of
 from kometa_ai.core.problem import Problem
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-    from kometa_ai.classifier.asking import Asker, Gap
+    from kometa_ai.classifier.asking import Asker
+    from kometa_ai.classifier.outcomes import Gap
     from kometa_ai.classifier.provider import Usage
     from kometa_ai.core.changes import Change
     from kometa_ai.core.collection import Collection

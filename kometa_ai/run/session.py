@@ -10,8 +10,9 @@ from typing import Literal
 
 import msgspec
 
-from kometa_ai.classifier.asking import Asker, Limits
+from kometa_ai.classifier.asking import Asker
 from kometa_ai.classifier.batching import Batcher
+from kometa_ai.classifier.outcomes import Limits
 from kometa_ai.classifier.pacing import Sleep
 from kometa_ai.classifier.planning import Described, Questions
 from kometa_ai.classifier.provider import BatchProvider, Provider

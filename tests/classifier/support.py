@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from kometa_ai.classifier.asking import Answered, Asker, Limits
+from kometa_ai.classifier.asking import Asker
 from kometa_ai.classifier.claude import Claude
+from kometa_ai.classifier.outcomes import Answered, Limits
 from kometa_ai.classifier.planning import Block
 from kometa_ai.core.collection import Collection
 from kometa_ai.core.movie import Movie, RadarrId, TmdbId

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kometa_ai.classifier import prices
-from kometa_ai.classifier.asking import SAME_FAILURES, Answered, Spent
+from kometa_ai.classifier.asking import SAME_FAILURES
+from kometa_ai.classifier.outcomes import Answered, Spent
 from kometa_ai.classifier.pacing import LONGEST_RETRY_AFTER, LONGEST_WAIT
 from kometa_ai.classifier.prompts import SECOND_LOOK_SIZE
 from kometa_ai.classifier.provider import Failure, RequestFailed, Usage

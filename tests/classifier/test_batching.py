@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from kometa_ai.classifier.asking import Answered, Asker, Limits
+from kometa_ai.classifier.asking import Asker
 from kometa_ai.classifier.batch_answers import FAILED_POLLS, KEPT, LOOKS, POLL_SECONDS, UNKNOWN_POLLS
 from kometa_ai.classifier.batching import Batcher, Scope
 from kometa_ai.classifier.claude import Claude
 from kometa_ai.classifier.claude_batches import ClaudeBatches
+from kometa_ai.classifier.outcomes import Answered, Limits
 from kometa_ai.classifier.planning import Block, Described
 from kometa_ai.classifier.provider import BatchedRequest, Request, RequestFailed
 from kometa_ai.core.movie import fingerprint

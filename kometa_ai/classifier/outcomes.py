@@ -1,0 +1,75 @@
+"""What asking is limited by, and what it brings: pages of movies, verdicts, gaps, and what was spent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from kometa_ai.classifier.prompts import movies_text
+from kometa_ai.classifier.provider import Failure, Usage
+from kometa_ai.core.collection import Collection
+from kometa_ai.core.decision import Verdict
+from kometa_ai.core.movie import Movie, TmdbId
+from kometa_ai.core.naming import Slug
+
+
+class Answered(NamedTuple):
+    """Verdicts that have just arrived, of one collection."""
+
+    collection: Collection
+    verdicts: Mapping[TmdbId, Verdict]
+    second_look: bool
+    model: str
+
+
+class Gap(msgspec.Struct, frozen=True, kw_only=True):
+    """Movies that could not be judged for a collection, and why."""
+
+    collection: Slug
+    movies: tuple[Movie, ...]
+    failure: Failure
+    message: str
+
+
+class Spent(msgspec.Struct, kw_only=True):
+    """What was used. `cost` is in USD and leaves out requests to models without a known price (`unpriced`)."""
+
+    usage: Usage = Usage()
+    cost: float = 0.0
+    unpriced: int = 0
+    answers: int = 0
+
+    def add(self, usage: Usage, cost: float | None) -> None:
+        """Count one request."""
+        self.usage += usage
+        if cost is None:
+            self.unpriced += 1
+        else:
+            self.cost += cost
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much may be asked: requests side by side, USD in this run (0 = no limit)."""
+
+    concurrency: int = 4
+    max_cost: float = 0.0
+
+
+class Page(NamedTuple):
+    """Movies as they are sent together: numbered from 1 in this order."""
+
+    movies: tuple[Movie, ...]
+    text: str
+
+    @classmethod
+    def of(cls, movies: Iterable[Movie]) -> Page:
+        """Write the movies down."""
+        movies = tuple(movies)
+        return cls(movies, movies_text(movies))
+
+    def halves(self) -> tuple[Page, Page]:
+        """The same movies on two pages."""
+        middle = (len(self.movies) + 1) // 2
+        return Page.of(self.movies[:middle]), Page.of(self.movies[middle:])
