@@ -285,7 +285,8 @@ class Daemon:
     async def _start(self, trigger: str, **details: str) -> bool:
         """Start a run of everything. One that cannot start is skipped, and says so."""
         try:
-            await self.runs.start(Options(batch_size=self.settings.batch_size), trigger)
+            options = Options(batch_size=self.settings.batch_size, unattended=trigger == "schedule")
+            await self.runs.start(options, trigger)
         except WaitForOtherRun as error:
             _log.warning("run.skipped", trigger=trigger, why=error.message, **details)
             return False
