@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 __all__ = ["Batcher", "Ledger", "Scope"]
 
 MOST_REQUESTS = 100_000
-MOST_BYTES = 24 << 20
-"""Of a batch. Anthropic takes ten times as much, but a batch is in memory as a whole, and more than once."""
+MOST_BYTES = 12 << 20
+"""Of a batch. Anthropic takes twenty times as much, but a batch is in memory as a whole, and more than once."""
 
 # Beside its texts a request repeats the schema.
 _BYTES_OF_FORM = 3000 + len(SYSTEM)

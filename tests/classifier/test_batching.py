@@ -231,12 +231,12 @@ async def test_names_of_questions_follow_from_what_is_asked() -> None:
 async def test_a_large_batch_is_sent_in_parts() -> None:
     """So that neither memory nor Anthropic's limits are exceeded; every part reads the cache."""
     many = tuple(movie(number, plot=f"{number} and so on, " * 120) for number in range(1, 301))
-    names = tuple(f"Collection {number}" for number in range(70))
+    names = tuple(f"Collection {number}" for number in range(35))
     async with batching() as session:
         await session.ask(Block(many, tuple(map(collection, names))))
 
     assert len(session.sizes) == 3
-    assert sum(session.sizes) == 70
+    assert sum(session.sizes) == 35
     assert session.judged == pairs(300, *names)
     assert all(request.usage["cache_read_input_tokens"] > 512 for request in session.claude.requests[1:])
 
