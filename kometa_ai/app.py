@@ -10,9 +10,11 @@ from kometa_ai.classifier.claude import Claude
 from kometa_ai.classifier.claude_batches import ClaudeBatches
 from kometa_ai.classifier.outcomes import Limits
 from kometa_ai.kometa.folder import read_folder
+from kometa_ai.observe.redact import Redactor
 from kometa_ai.radarr.client import Radarr
 from kometa_ai.run.options import Nobody, Observer
 from kometa_ai.run.session import Parts, Rules
+from kometa_ai.settings.describe import secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -53,5 +55,6 @@ async def open_parts(settings: Settings, store: Store, observer: Observer | None
             read_folder=read_folder,
             now=now,
             observer=observer or Nobody(),
+            redact=Redactor(secrets_of(settings)).text,
             batches=ClaudeBatches(claude),
         )

@@ -132,6 +132,18 @@ def test_the_report_is_the_same_in_every_form(results: dict[str, Result], tmp_pa
     assert page.read_text(encoding="utf-8") == written
 
 
+def test_a_missed_target_is_never_left_out_of_the_report(results: dict[str, Result]) -> None:
+    """Each target has one row, but what was missed has a row for each size at which it was."""
+    first = results["first"]
+    hungry = msgspec.structs.replace(first.used, peak_mb=500.0)
+    sizes = [msgspec.structs.replace(first, movies=movies, used=hungry) for movies in (2000, 3000)]
+
+    page = markdown([first, *sizes], "")
+
+    assert page.count("| peak memory, MB |") == page.count("| **missed** |") == 2
+    assert page.count("| reads of credits |") == 1
+
+
 def test_a_page_without_a_place_for_the_figures_is_refused(tmp_path: Path) -> None:
     """Nothing is overwritten where the comments are missing."""
     page = tmp_path / "page.md"

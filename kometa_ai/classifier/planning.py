@@ -156,13 +156,14 @@ def pack(
                 wanted.setdefault(tmdb_id, []).append(rank)
                 this = _urgency(reason, collection, library[tmdb_id].movie)
                 urgency[tmdb_id] = min(this, urgency.get(tmdb_id, this))
-    groups: dict[tuple[int, tuple[int, ...]], list[TmdbId]] = {}
-    for tmdb_id in sorted(wanted):
-        groups.setdefault((urgency[tmdb_id], tuple(wanted[tmdb_id])), []).append(tmdb_id)
+    groups: dict[tuple[int, ...], list[TmdbId]] = {}
+    for tmdb_id in sorted(wanted, key=lambda tmdb_id: (urgency[tmdb_id], tmdb_id)):
+        groups.setdefault(tuple(wanted[tmdb_id]), []).append(tmdb_id)
+    chunks = [(ranks, chunk) for ranks, members in groups.items() for chunk in _even(members, size)]
+    chunks.sort(key=lambda piece: (min(urgency[tmdb_id] for tmdb_id in piece[1]), piece[0]))
     return [
         Block(tuple(library[tmdb_id].movie for tmdb_id in chunk), tuple(collections[rank] for rank in ranks))
-        for (_, ranks), members in sorted(groups.items(), key=lambda group: group[0])
-        for chunk in _even(members, size)
+        for ranks, chunk in chunks
     ]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from kometa_ai.cli import output
+from kometa_ai.errors import KometaAIError
 from kometa_ai.observe import logs
 from kometa_ai.observe.redact import Redactor
 from kometa_ai.settings.describe import secrets_of
@@ -24,20 +25,25 @@ _log = structlog.get_logger()
 
 @contextmanager
 def prepared(call: Call, *required: str) -> Iterator[Loaded]:
-    """The settings, with logging set up by them."""
+    """The settings, with logging set up by them; errors that leave this hold no secret."""
     loaded = load_settings(call.environ, required=required)
     settings = loaded.settings
+    redactor = Redactor(secrets_of(settings))
     logs.configure(
         settings.log_dir,
         debug=settings.debug_logging,
         form=settings.log_format,
-        redactor=Redactor(secrets_of(settings)),
+        redactor=redactor,
         screen_level=logging.WARNING if call.is_watched and not settings.debug_logging else logging.NOTSET,
     )
     try:
         for warning in loaded.warnings:
             _log.warning("settings.warning", setting=warning.source, what=warning.what, remedy=warning.remedy)
         yield loaded
+    except KometaAIError as error:
+        # Services are known to repeat the key they refuse.
+        error.message, error.remedy = redactor.text(error.message), redactor.text(error.remedy)
+        raise
     finally:
         logs.shutdown()
 

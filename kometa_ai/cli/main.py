@@ -121,6 +121,8 @@ def cli(caller: Caller, /, **options: Any) -> int:  # noqa: ANN401 - click's par
         raise FixUsage(f"{names} cannot be combined.", "Give one of them.")
     if chosen and chosen[0] not in {"run_now", "release_pin", "estimate", "explain", "undo", "demo"}:
         _refuse_run_options(chosen[0], options)
+    if options["demo"] and options["output"] == "json":
+        raise FixUsage("--demo tells a story; it has no JSON form.", "Leave --output out.")
     command = chosen[0] if chosen else "run_now" if options["dry_run"] or options["collections"] else ""
     module, _, name = _COMMANDS[command].partition(":")
     function: Callable[[Call], int] = getattr(import_module(f"kometa_ai.cli.{module}"), name)

@@ -65,7 +65,7 @@ async def _run(settings: Settings, options: Options, store: Store, watcher: outp
         with ending_in_order(lambda number: end_run(parts.interruption, run, number.name)):
             if settings.run_timeout is not None:
                 seconds = settings.run_timeout.total_seconds()
-                asyncio.get_running_loop().call_later(seconds, parts.interruption.request, "RUN_TIMEOUT")
+                asyncio.get_running_loop().call_later(seconds, parts.interruption.time_out)
             return await run
 
 

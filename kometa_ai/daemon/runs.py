@@ -153,7 +153,7 @@ class Runs:
         )
         if self._settings.run_timeout is not None:
             seconds = self._settings.run_timeout.total_seconds()
-            asyncio.get_running_loop().call_later(seconds, parts.interruption.request, "RUN_TIMEOUT")
+            asyncio.get_running_loop().call_later(seconds, parts.interruption.time_out)
         loop = asyncio.get_running_loop()
         job.attach(lambda why: loop.call_soon_threadsafe(end_run, parts.interruption, run, why))
         return await run

@@ -264,6 +264,8 @@ def _items(node: Node, *, split: Callable[[str], Iterable[str]]) -> Iterator[tup
     if isinstance(node, SequenceNode):
         for item in node.value:
             yield _text(item), item.start_mark.line
+    elif isinstance(node, MappingNode):
+        yield "", node.start_mark.line
     else:
         for text in split(_text(node)):
             yield text, node.start_mark.line

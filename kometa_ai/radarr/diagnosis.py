@@ -1,16 +1,10 @@
-"""Why a Radarr cannot be reached: name, connection, answer, each in plain words."""
+"""Why a Radarr cannot be used: name, connection, answer, each in plain words."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-import httpx2
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
 
 PATIENCE = 1.0
 """Seconds for each step: whoever waits for this has waited nearly a minute already."""
@@ -18,22 +12,15 @@ PATIENCE = 1.0
 _PORTS = {"http": 80, "https": 443}
 
 
-async def diagnose(url: str) -> str:
-    """Look the host up, connect, and ask Radarr's ping, which needs no key; say what each step found."""
+async def diagnose(url: str, answer: str) -> str:
+    """Look the host up and connect to it; say what that found, and what HTTP had to say (`answer`)."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 80)
-    findings = []
-    steps: list[Callable[[], Awaitable[tuple[str, bool]]]] = [
-        lambda: _name(host),
-        lambda: _connection(host, port),
-        lambda: _answer(url),
-    ]
-    for step in steps:
-        finding, is_fine = await step()
-        findings.append(finding)
-        if not is_fine:
-            break  # the next step could only say the same again
-    return " ".join(findings)
+    name, is_known = await _name(host)
+    if not is_known:
+        return f"{name} TCP: not tried. HTTP: not tried."
+    connection, is_open = await _connection(host, port)
+    return f"{name} {connection} HTTP: {answer if is_open else 'not tried.'}"
 
 
 async def _name(host: str) -> tuple[str, bool]:
@@ -58,21 +45,3 @@ async def _connection(host: str, port: int) -> tuple[str, bool]:
         return f"TCP: port {port} cannot be reached ({error.strerror or error}); Radarr is not running there.", False
     writer.close()
     return f"TCP: port {port} is open.", True
-
-
-async def _answer(url: str) -> tuple[str, bool]:
-    parts = urlsplit(url)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    ping = parts._replace(
-        netloc=f"{host}:{parts.port}" if parts.port else str(host),
-        path=parts.path.rstrip("/") + "/ping",
-        query="",
-        fragment="",
-    ).geturl()
-    try:
-        async with httpx2.AsyncClient(timeout=PATIENCE) as client:
-            response = await client.get(ping)
-    except httpx2.HTTPError as error:
-        return f"HTTP: no answer to GET /ping ({type(error).__name__}).", False
-    kind = response.headers.get("content-type", "no content type")
-    return f"HTTP: GET /ping answered {response.status_code} ({kind}).", True

@@ -91,8 +91,8 @@ class Run:
     async def _reach_radarr(self) -> Status:
         try:
             return await self._parts.radarr.check()
-        except CheckRadarr:
-            what = await diagnose(self._parts.radarr.address)
+        except CheckRadarr as error:
+            what = await diagnose(self._parts.radarr.address, error.message)
             remedy = "Begin with the first of these that is not as it should be."
             self.found.warnings.append(Problem(source="Radarr", what=what, remedy=remedy, severity="warning"))
             raise
@@ -126,6 +126,8 @@ class Run:
             limits=self._rules.limits,
             record=questioning.record,
         )
+        if parts.interruption.why or parts.interruption.has_timed_out:
+            found.asker.end(parts.interruption.why or "RUN_TIMEOUT")
         # The labels of collections that are decided in this run; one that is not decided yet counts as empty.
         decided: dict[Label, frozenset[TmdbId]] = {collection.label: frozenset() for collection in collections}
         by_id = {movie.tmdb_id: movie for movie in library.movies}

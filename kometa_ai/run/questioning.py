@@ -106,6 +106,8 @@ class Questioning:
         judged = dict(self._found.judged)
         failed: list[str] = []
         for start in range(0, len(wanted), _CREDITS_A_CHECKPOINT):
+            if self._found.asker is not None and self._found.asker.is_over:
+                break
             chunk = wanted[start : start + _CREDITS_A_CHECKPOINT]
             movies = [judged[tmdb_id].movie for tmdb_id in chunk]
             async with asyncio.TaskGroup() as group:

@@ -18,7 +18,7 @@ from kometa_ai.run.batches import with_anthropic
 from kometa_ai.state.schema import CollectionStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from kometa_ai.classifier.asking import Asker
@@ -45,6 +45,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     error: KometaAIError | None = None
     interrupted: str = ""
     next_run: datetime | None = None
+    redact: Callable[[str], str] = str
 
 
 def make_report(found: Findings, store: Store, frame: Frame) -> RunReport:
@@ -56,11 +57,15 @@ def make_report(found: Findings, store: Store, frame: Frame) -> RunReport:
         *_held_back(found),
         *_error_problems(frame),
     ]
-    names = {collection.slug: collection.name for collection in found.collections}
+    names = {str(collection.slug): collection.name for collection in found.collections}
     at = frame.finished
     dated = tuple(
-        msgspec.structs.replace(p, at=p.at or at, collection=names.get(p.collection, p.collection))  # type: ignore[call-overload]  # slugs are strings
-        for p in problems
+        msgspec.structs.replace(
+            _clean(problem, frame.redact),
+            at=problem.at or at,
+            collection=names.get(problem.collection, problem.collection),
+        )
+        for problem in problems
     )
     collections = _collections(found, store, dry_run=frame.dry_run)
     spent = list(found.asker.spent.values()) if found.asker else []
@@ -77,7 +82,7 @@ def make_report(found: Findings, store: Store, frame: Frame) -> RunReport:
         collections=collections,
         orphans=orphans(found, store),
         problems=dated,
-        warnings=(*found.warnings, *_claude_warnings(found)),
+        warnings=tuple(_clean(warning, frame.redact) for warning in (*found.warnings, *_claude_warnings(found))),
         tokens=_tokens(item.usage for item in spent),
         cost_usd=round(sum(item.cost for item in spent), 6),
         unpriced_requests=sum(item.unpriced for item in spent),
@@ -85,6 +90,11 @@ def make_report(found: Findings, store: Store, frame: Frame) -> RunReport:
         changes=tuple(found.tag_changes),
         next_run=frame.next_run,
     )
+
+
+def _clean(problem: Problem, redact: Callable[[str], str]) -> Problem:
+    """Without any secret: services are known to repeat the key they refuse."""
+    return msgspec.structs.replace(problem, what=redact(problem.what), remedy=redact(problem.remedy))
 
 
 def _ending(found: Findings, frame: Frame, problems: tuple[Problem, ...], *, pending: int) -> tuple[Outcome, int]:
@@ -257,6 +267,14 @@ def _claude_problems(found: Findings) -> list[Problem]:
                 source="Claude",
                 what=f"The asking was stopped: {asker.stopped}",
                 remedy=f"{pending} questions wait for the next run.",
+            )
+        )
+    if asker.ended == "RUN_TIMEOUT":
+        problems.append(
+            Problem(
+                source="RUN_TIMEOUT",
+                what=f"The time for this run is over; {pending} questions are left for the next one.",
+                remedy="Wait for it, or give runs more time.",
             )
         )
     if asker.out_of_budget:

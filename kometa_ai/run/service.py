@@ -67,6 +67,7 @@ async def run_and_report(
             error=error,
             interrupted=parts.interruption.why,
             next_run=next_run,
+            redact=parts.redact,
         )
         report = make_report(run.found, parts.store, frame)
         report = _remember(report, run.found, parts, complete=error is None and not frame.interrupted)

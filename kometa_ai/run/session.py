@@ -47,8 +47,15 @@ class Interruption:
 
     def __init__(self) -> None:
         self.why = ""
+        self.has_timed_out = False
         self.asker: Asker | None = None
         self.batcher: Batcher | None = None
+
+    def time_out(self) -> None:
+        """The time for asking is over: what is decided is carried out, the rest is left for the next run."""
+        self.has_timed_out = True
+        if self.asker is not None:
+            self.asker.end("RUN_TIMEOUT")
 
     def request(self, why: str) -> None:
         """Ask for the run to end."""
@@ -68,6 +75,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     read_folder: Callable[[Path], Folder]
     now: Callable[[], datetime]
     observer: Observer = Nobody()
+    redact: Callable[[str], str] = str
     interruption: Interruption = msgspec.field(default_factory=Interruption)
     batches: BatchProvider | None = None
     sleep: Sleep = asyncio.sleep

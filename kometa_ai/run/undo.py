@@ -70,7 +70,10 @@ async def undo(parts: Parts, run_id: str, *, dry_run: bool) -> Undone:
 
     applied = await apply_changes(parts.radarr, wanted, library.tags, remember)
     _keep(problems, lambda: parts.store.save(parts.now()))
-    return _undone(run_id, applied.done, left, dry_run=False, problems=(*applied.problems, *problems))
+    told = tuple(
+        msgspec.structs.replace(problem, what=parts.redact(problem.what)) for problem in (*applied.problems, *problems)
+    )
+    return _undone(run_id, applied.done, left, dry_run=False, problems=told)
 
 
 def _keep(problems: list[Problem], write: Callable[[], None]) -> None:

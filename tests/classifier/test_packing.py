@@ -67,12 +67,13 @@ def test_higher_priorities_come_first() -> None:
 
 
 def test_what_is_urgent_comes_first() -> None:
-    """Members of an edited collection, then new movies, then what has a verdict that is out of date."""
+    """Members of an edited collection, then new movies, then what has an old verdict; a block is not split for it."""
     library = describe([*movies(2), movie(3, labels=labels("a")), movie(4, labels=labels("b"))], {})
     asked = {(name, number): Reason.PROMPT_CHANGED for name in ("A", "B") for number in (1, 3, 4)}
     asked |= {(name, 2): Reason.NEW for name in ("A", "B")}
 
-    assert [numbers(block.movies) for block in pack(questions(asked), library, COLLECTIONS, 50)] == [[3, 4], [2], [1]]
+    assert [numbers(block.movies) for block in pack(questions(asked), library, COLLECTIONS, 50)] == [[3, 4, 2, 1]]
+    assert [numbers(block.movies) for block in pack(questions(asked), library, COLLECTIONS, 2)] == [[3, 4], [2, 1]]
 
 
 def test_what_is_given_up_is_in_no_block() -> None:

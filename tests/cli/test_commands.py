@@ -339,3 +339,42 @@ def test_a_reader_that_goes_away(world: World, call: Call) -> None:
     lines = [json.loads(line) for line in text.splitlines()]
     assert {"radarr.call", "claude.call"} <= {line["event"] for line in lines}
     assert world.environ["RADARR_API_KEY"] not in text
+
+
+def test_a_key_that_a_service_repeats_is_hidden(world: World, call: Call) -> None:
+    """Claude and Radarr may quote the key they refuse: it is neither shown nor kept."""
+    world.collections(block("Heist"))
+    world.claude.faults.add(
+        claude_faults.Fault(status=401, error_type="authentication_error", message="invalid x-api-key sk-geheim-1234"),
+        times=FOREVER,
+        path="*",
+    )
+
+    ended = call("--run-now", CLAUDE_API_KEY="sk-geheim-1234")
+
+    assert ended.code == 4
+    assert "geheim" not in ended.out + ended.err
+    kept = b"".join(path.read_bytes() for path in world.state_dir.rglob("*") if path.is_file())
+    assert b"geheim" not in kept
+    assert b"invalid x-api-key" in kept
+
+
+def test_the_time_of_a_run_is_limited(world: World, call: Call) -> None:
+    """RUN_TIMEOUT ends the asking: what is decided is carried out, the rest is left, and the report says so."""
+    world.collections(block("Heist"))
+    world.believe("Heist", [1])
+    world.claude.latency = 0.7
+
+    ended = call("--run-now", "--output", "json", RUN_TIMEOUT="1s", BATCH_SIZE="1", MAX_CONCURRENT_REQUESTS="1")
+
+    assert ended.code == 1
+    assert [problem["source"] for problem in ended.data["problems"]] == ["RUN_TIMEOUT"]
+    assert 0 < ended.data["collections"][0]["pending"] < 12
+    world.claude.latency = 0
+    assert call("--run-now").code == 0
+    assert world.numbers("kai-heist") == {1}
+
+
+def test_the_demo_has_no_json(call: Call) -> None:
+    """A story is no result."""
+    assert call("--demo", "--output", "json").code == 2
