@@ -7,7 +7,7 @@ journal and the present one are together everything that was ever known, should 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -15,6 +15,7 @@ from kometa_ai.__version__ import __version__
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import RepairState
 from kometa_ai.state import files
+from kometa_ai.state.migrations import NoWay, migrate
 from kometa_ai.state.schema import FORMAT_VERSION, Line, Snapshot
 
 if TYPE_CHECKING:
@@ -148,7 +149,14 @@ def _decode(place: Path) -> Snapshot:
             f"The state {str(place)!r} has format {version}, this program knows {FORMAT_VERSION}.",
             "Start the newer version of Kometa-AI again, or keep the file elsewhere and start fresh.",
         )
-    snapshot = _SNAPSHOT.decode(content)
+    if version < FORMAT_VERSION:
+        try:
+            older = migrate(msgspec.json.decode(content, type=dict[str, Any]), wanted=FORMAT_VERSION)
+        except NoWay as error:
+            raise msgspec.ValidationError(str(error)) from error
+        snapshot = msgspec.convert(older, Snapshot, str_keys=True)
+    else:
+        snapshot = _SNAPSHOT.decode(content)
     if not all(map(_KEY.fullmatch, snapshot.decisions)):
         raise msgspec.ValidationError("decisions must be keyed movie:<TMDb id>")
     return snapshot

@@ -1,0 +1,42 @@
+"""Older states are brought to the present format in order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kometa_ai.state.migrations import MIGRATIONS, Migration, NoWay, migrate
+from kometa_ai.state.schema import FORMAT_VERSION
+
+
+def noting(version: int) -> Migration:
+    """A step that notes that it was taken."""
+
+    def step(state: dict[str, Any]) -> dict[str, Any]:
+        return {**state, "taken": [*state.get("taken", []), version]}
+
+    return Migration(version, f"note {version}", step)
+
+
+@pytest.mark.parametrize(("start", "taken"), [(1, [2, 3, 4]), (3, [4]), (4, [])])
+def test_steps_are_taken_in_order(start: int, taken: list[int]) -> None:
+    """From any older format every step after it, once, whatever the order of the table."""
+    steps = [noting(4), noting(2), noting(3)]
+
+    state = migrate({"state_format_version": start}, wanted=4, migrations=steps)
+
+    assert state["state_format_version"] == 4
+    assert state.get("taken", []) == taken
+
+
+def test_a_missing_step_is_no_guess() -> None:
+    """Where no way leads on, nothing is invented."""
+    with pytest.raises(NoWay, match="from format 1 to format 3"):
+        migrate({"state_format_version": 1}, wanted=3, migrations=[noting(3)])
+
+
+def test_every_format_has_its_step() -> None:
+    """The table leads from the first format to the present one."""
+    assert [migration.to for migration in MIGRATIONS] == list(range(2, FORMAT_VERSION + 1))
+    assert all(migration.description for migration in MIGRATIONS)
