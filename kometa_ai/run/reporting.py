@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from kometa_ai.__version__ import __version__
 from kometa_ai.classifier.outcomes import Spent
-from kometa_ai.core.decision import TRIES, Cause, Reason
+from kometa_ai.core.decision import Cause, Reason
 from kometa_ai.core.naming import label_of
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import CollectionReport, MovieLine, Orphan, Outcome, RunReport, Tokens
 from kometa_ai.errors import CheckClaude, CheckRadarr, FixConfiguration, KometaAIError, RepairState
 from kometa_ai.run.batches import with_anthropic
+from kometa_ai.run.troubles import warnings_of
 from kometa_ai.state.schema import CollectionStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
-    from kometa_ai.classifier.asking import Asker
-    from kometa_ai.classifier.outcomes import Gap
     from kometa_ai.classifier.provider import Usage
     from kometa_ai.core.changes import Change
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.naming import Label, Slug
     from kometa_ai.run.session import Findings
     from kometa_ai.state.store import Store
-
-
-_ENOUGH_READS = 10
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,10 +47,8 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
 def make_report(found: Findings, store: Store, frame: Frame) -> RunReport:
     """Say what a run did, or would have done, and what needs somebody."""
     problems = [
-        *found.problems,
-        *_claude_problems(found),
+        *problems_of(found),
         *with_anthropic(found, store),
-        *_held_back(found),
         *_error_problems(frame),
     ]
     names = {str(collection.slug): collection.name for collection in found.collections}
@@ -82,7 +76,7 @@ def make_report(found: Findings, store: Store, frame: Frame) -> RunReport:
         collections=collections,
         orphans=orphans(found, store),
         problems=dated,
-        warnings=tuple(_clean(warning, frame.redact) for warning in (*found.warnings, *_claude_warnings(found))),
+        warnings=tuple(_clean(warning, frame.redact) for warning in warnings_of(found)),
         tokens=_tokens(item.usage for item in spent),
         cost_usd=round(sum(item.cost for item in spent), 6),
         unpriced_requests=sum(item.unpriced for item in spent),
@@ -248,121 +242,6 @@ def _by_other_models(found: Findings, store: Store, models: frozenset[str]) -> i
             decided = known.collections
             count += sum(1 for slug in slugs if slug in decided and decided[slug].model not in models)
     return count
-
-
-# Problems
-
-
-def _claude_problems(found: Findings) -> list[Problem]:
-    asker = found.asker
-    if asker is None:
-        return []
-    pending = sum(reason is not Reason.GIVEN_UP for pairs in found.open_questions.values() for reason in pairs.values())
-    problems = [*_gaps(asker), *_given_up(found)]
-    if isinstance(asker.stopped, CheckClaude):
-        problems.append(Problem(source="Claude", what=asker.stopped.message, remedy=asker.stopped.remedy))
-    elif asker.stopped is not None:
-        problems.append(
-            Problem(
-                source="Claude",
-                what=f"The asking was stopped: {asker.stopped}",
-                remedy=f"{pending} questions wait for the next run.",
-            )
-        )
-    if asker.ended == "RUN_TIMEOUT":
-        problems.append(
-            Problem(
-                source="RUN_TIMEOUT",
-                what=f"The time for this run is over; {pending} questions are left for the next one.",
-                remedy="Wait for it, or give runs more time.",
-            )
-        )
-    if asker.out_of_budget:
-        problems.append(
-            Problem(
-                source="MAX_COST_PER_RUN",
-                what=f"The run has come to its limit; {pending} questions are left for the next one.",
-                remedy="Wait for it, or raise the limit. (A model without a known price cannot be asked under one.)",
-            )
-        )
-    return problems
-
-
-def _gaps(asker: Asker) -> list[Problem]:
-    """One problem for each collection and cause, however many requests met it."""
-    grouped: dict[tuple[str, str], list[Gap]] = defaultdict(list)
-    for gap in asker.gaps:
-        grouped[gap.collection, gap.message].append(gap)
-    return [
-        Problem(
-            source="Claude",
-            what=f"{sum(len(gap.movies) for gap in gaps)} movies could not be judged: {message}",
-            remedy="Nothing changes for them; the next run asks again.",
-            collection=collection,
-            movies=tuple(str(movie) for gap in gaps for movie in gap.movies)[:20],
-        )
-        for (collection, message), gaps in grouped.items()
-    ]
-
-
-def _given_up(found: Findings) -> list[Problem]:
-    problems = []
-    for slug, pairs in found.open_questions.items():
-        movies = [found.judged[tmdb_id].movie for tmdb_id, reason in pairs.items() if reason is Reason.GIVEN_UP]
-        if movies:
-            problems.append(
-                Problem(
-                    source="Claude",
-                    what=f"{len(movies)} movies could not be judged in {TRIES} runs and are not asked about any more.",
-                    remedy="Pin them in the block, or ask once more with --force-refresh. They stay as they are.",
-                    collection=slug,
-                    movies=tuple(str(movie) for movie in movies[:20]),
-                )
-            )
-    return problems
-
-
-def _held_back(found: Findings) -> list[Problem]:
-    counted = Counter(change.slug for change in found.plan.held_back)
-    return [
-        Problem(
-            source="REMOVAL_LIMIT",
-            what=f"{count} removals are held back: too large a part of the collection for one run.",
-            remedy="Look at them; to let them through, run once with --run-now --allow-removals.",
-            collection=slug,
-            movies=tuple(str(change.movie) for change in found.plan.held_back if change.slug == slug)[:20],
-        )
-        for slug, count in counted.items()
-    ]
-
-
-def _claude_warnings(found: Findings) -> list[Problem]:
-    if found.asker is None:
-        return []
-    asker = found.asker
-    unread = []
-    if asker.reads_expected >= _ENOUGH_READS and not any(
-        spent.usage.cache_read_tokens for spent in asker.spent.values()
-    ):
-        unread.append(
-            Problem(
-                source="Claude",
-                what=f"None of {asker.reads_expected} requests could use the prompt cache: they are dear.",
-                remedy="Look whether CLAUDE_BASE_URL leads to something that does not cache.",
-                severity="warning",
-            )
-        )
-    return unread + [
-        Problem(
-            source="Claude",
-            what=f"Claude named {count} movies that it was not asked about; they were ignored.",
-            remedy="Nothing to do; if it happens often, lower BATCH_SIZE.",
-            collection=slug,
-            severity="warning",
-        )
-        for slug, count in found.asker.unknown_ids.items()
-        if count
-    ]
 
 
 # State

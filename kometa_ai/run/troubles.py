@@ -1,0 +1,139 @@
+"""What needs somebody: the problems and warnings that follow from what a run has found. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
+
+from kometa_ai.core.decision import TRIES, Reason
+from kometa_ai.core.problem import Problem
+from kometa_ai.errors import CheckClaude
+
+if TYPE_CHECKING:
+    from kometa_ai.classifier.asking import Asker
+    from kometa_ai.classifier.outcomes import Gap
+    from kometa_ai.run.session import Findings
+
+_ENOUGH_READS = 10
+
+
+def problems_of(found: Findings) -> list[Problem]:
+    """Everything that was skipped or failed."""
+    return [*found.problems, *_claude_problems(found), *_held_back(found)]
+
+
+def _claude_problems(found: Findings) -> list[Problem]:
+    asker = found.asker
+    if asker is None:
+        return []
+    pending = sum(reason is not Reason.GIVEN_UP for pairs in found.open_questions.values() for reason in pairs.values())
+    problems = [*_gaps(asker), *_given_up(found)]
+    if isinstance(asker.stopped, CheckClaude):
+        problems.append(Problem(source="Claude", what=asker.stopped.message, remedy=asker.stopped.remedy))
+    elif asker.stopped is not None:
+        problems.append(
+            Problem(
+                source="Claude",
+                what=f"The asking was stopped: {asker.stopped}",
+                remedy=f"{pending} questions wait for the next run.",
+            )
+        )
+    if asker.ended == "RUN_TIMEOUT":
+        problems.append(
+            Problem(
+                source="RUN_TIMEOUT",
+                what=f"The time for this run is over; {pending} questions are left for the next one.",
+                remedy="Wait for it, or give runs more time.",
+            )
+        )
+    if asker.out_of_budget:
+        problems.append(
+            Problem(
+                source="MAX_COST_PER_RUN",
+                what=f"The run has come to its limit; {pending} questions are left for the next one.",
+                remedy="Wait for it, or raise the limit. (A model without a known price cannot be asked under one.)",
+            )
+        )
+    return problems
+
+
+def _gaps(asker: Asker) -> list[Problem]:
+    """One problem for each collection and cause, however many requests met it."""
+    grouped: dict[tuple[str, str], list[Gap]] = defaultdict(list)
+    for gap in asker.gaps:
+        grouped[gap.collection, gap.message].append(gap)
+    return [
+        Problem(
+            source="Claude",
+            what=f"{sum(len(gap.movies) for gap in gaps)} movies could not be judged: {message}",
+            remedy="Nothing changes for them; the next run asks again.",
+            collection=collection,
+            movies=tuple(str(movie) for gap in gaps for movie in gap.movies)[:20],
+        )
+        for (collection, message), gaps in grouped.items()
+    ]
+
+
+def _given_up(found: Findings) -> list[Problem]:
+    problems = []
+    for slug, pairs in found.open_questions.items():
+        movies = [found.judged[tmdb_id].movie for tmdb_id, reason in pairs.items() if reason is Reason.GIVEN_UP]
+        if movies:
+            problems.append(
+                Problem(
+                    source="Claude",
+                    what=f"{len(movies)} movies could not be judged in {TRIES} runs and are not asked about any more.",
+                    remedy="Pin them in the block, or ask once more with --force-refresh. They stay as they are.",
+                    collection=slug,
+                    movies=tuple(str(movie) for movie in movies[:20]),
+                )
+            )
+    return problems
+
+
+def _held_back(found: Findings) -> list[Problem]:
+    counted = Counter(change.slug for change in found.plan.held_back)
+    return [
+        Problem(
+            source="REMOVAL_LIMIT",
+            what=f"{count} removals are held back: too large a part of the collection for one run.",
+            remedy="Look at them; to let them through, run once with --run-now --allow-removals.",
+            collection=slug,
+            movies=tuple(str(change.movie) for change in found.plan.held_back if change.slug == slug)[:20],
+        )
+        for slug, count in counted.items()
+    ]
+
+
+def warnings_of(found: Findings) -> list[Problem]:
+    """Everything else that somebody should know."""
+    return [*found.warnings, *_claude_warnings(found)]
+
+
+def _claude_warnings(found: Findings) -> list[Problem]:
+    if found.asker is None:
+        return []
+    asker = found.asker
+    unread = []
+    if asker.reads_expected >= _ENOUGH_READS and not any(
+        spent.usage.cache_read_tokens for spent in asker.spent.values()
+    ):
+        unread.append(
+            Problem(
+                source="Claude",
+                what=f"None of {asker.reads_expected} requests could use the prompt cache: they are dear.",
+                remedy="Look whether CLAUDE_BASE_URL leads to something that does not cache.",
+                severity="warning",
+            )
+        )
+    return unread + [
+        Problem(
+            source="Claude",
+            what=f"Claude named {count} movies that it was not asked about; they were ignored.",
+            remedy="Nothing to do; if it happens often, lower BATCH_SIZE.",
+            collection=slug,
+            severity="warning",
+        )
+        for slug, count in found.asker.unknown_ids.items()
+        if count
+    ]
