@@ -37,6 +37,11 @@ class Target(NamedTuple):
         """Whether it holds."""
         return self.measured <= self.limit
 
+    @property
+    def closeness(self) -> float:
+        """How much of the limit is used up."""
+        return self.measured / self.limit if self.limit else self.measured
+
 
 def targets(result: Result) -> list[Target]:
     """The promises that apply to a run."""

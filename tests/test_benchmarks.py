@@ -140,7 +140,8 @@ def test_a_missed_target_is_never_left_out_of_the_report(results: dict[str, Resu
 
     page = markdown([first, *sizes], "")
 
-    assert page.count("| peak memory, MB |") == page.count("| **missed** |") == 2
+    assert page.count("| peak memory, MB | 500 | 400 | **missed** |") == 2
+    assert page.count("| peak memory, MB |") == 2
     assert page.count("| reads of credits |") == 1
 
 
