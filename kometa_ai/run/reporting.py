@@ -15,7 +15,7 @@ from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import CollectionReport, MovieLine, Orphan, Outcome, RunReport, Tokens
 from kometa_ai.errors import CheckClaude, CheckRadarr, FixConfiguration, KometaAIError, RepairState
 from kometa_ai.run.batches import with_anthropic
-from kometa_ai.run.troubles import warnings_of
+from kometa_ai.run.troubles import problems_of, warnings_of
 from kometa_ai.state.schema import CollectionStatus
 
 if TYPE_CHECKING:
