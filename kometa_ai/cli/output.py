@@ -315,5 +315,5 @@ class Watcher:
     def advance(self, what: str, count: int) -> None:
         """So many of them are done."""
         del what
-        if self._step is not None:
+        if self._is_shown and self._step is not None:
             self._progress.advance(self._step, count)

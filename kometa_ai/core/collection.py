@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -80,12 +81,12 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """The managed tag as Radarr stores it."""
         return Label(self.tag.lower())
 
-    @property
+    @cached_property
     def prompt_hash(self) -> str:
         """What a verdict depends on of this block: the prompt, and nothing a changed threshold or pin touches."""
         return hashlib.sha256(self.prompt.strip().encode(errors="surrogatepass")).hexdigest()[:16]
 
-    @property
+    @cached_property
     def block_hash(self) -> str:
         """What membership depends on of this block: everything that its owner can change."""
         rules = (

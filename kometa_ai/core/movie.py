@@ -14,6 +14,7 @@ TmdbId = NewType("TmdbId", int)
 RadarrId = NewType("RadarrId", int)
 
 ACTORS_HASHED = 5
+_JSON = json.JSONEncoder(sort_keys=True)
 
 
 class Credits(msgspec.Struct, frozen=True):
@@ -80,4 +81,4 @@ def metadata_hash(movie: Movie, people: Credits) -> str:
         "directors": sorted(people.directors),
         "actors": sorted(people.actors[:ACTORS_HASHED]),
     }
-    return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(_JSON.encode(seen).encode()).hexdigest()
