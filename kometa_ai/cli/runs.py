@@ -11,6 +11,7 @@ from kometa_ai.cli import output
 from kometa_ai.cli.calls import prepared, show
 from kometa_ai.core.collection import MovieRef
 from kometa_ai.core.movie import TmdbId
+from kometa_ai.core.naming import slug_of
 from kometa_ai.daemon.after_changes import after_changes, changed_collections
 from kometa_ai.daemon.ending import end_run, ending_in_order
 from kometa_ai.errors import FixUsage
@@ -123,7 +124,7 @@ def show_pins(call: Call) -> int:
 def release_pin(call: Call) -> int:
     """Drop the pins of a movie."""
     wanted = call.given["release_pin"].strip()
-    slugs = {name.casefold() for name in call.given["collections"]}
+    slugs = {slug_of(name) for name in call.given["collections"]}
     with prepared(call) as loaded, StateLock(loaded.settings.state_dir):
         store = Store.load(loaded.settings.state_dir)
         found = [

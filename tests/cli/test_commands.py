@@ -304,7 +304,7 @@ def test_undo_takes_a_run_back_for_good(world: World, call: Call) -> None:
     call("--run-now")
     assert world.numbers("kai-heist") == {2}
     assert "Movie 1 (1951)" in call("--pins").out
-    assert call("--release-pin", "tmdb:1001", "--collection", "heist").code == 0
+    assert call("--release-pin", "tmdb:1001", "--collection", "HEIST").code == 0
     assert call("--release-pin", "tmdb:1001").code == 2
     call("--run-now")
     assert world.numbers("kai-heist") == {1, 2}
