@@ -48,9 +48,14 @@ def prepared(call: Call, *required: str) -> Iterator[Loaded]:
         logs.shutdown()
 
 
-def show(call: Call, result: Any, in_words: Callable[[Any], None]) -> None:  # noqa: ANN401 - any result
+def show(
+    call: Call,
+    result: Any,  # noqa: ANN401 - any result
+    in_words: Callable[[Any], None],
+    as_data: Callable[[Any], Any] = lambda result: result,
+) -> None:
     """Write a result to stdout: as JSON where that is asked for, else in words."""
     if call.given["output"] == "json":
-        output.print_json(result)
+        output.print_json(as_data(result))
     else:
         in_words(result)

@@ -12,6 +12,7 @@ from kometa_ai.cli.calls import prepared, show
 from kometa_ai.core.collection import MovieRef
 from kometa_ai.core.movie import TmdbId
 from kometa_ai.core.naming import slug_of
+from kometa_ai.core.summary import as_data
 from kometa_ai.daemon.after_changes import after_changes, changed_collections
 from kometa_ai.daemon.ending import end_run, ending_in_order
 from kometa_ai.errors import FixUsage
@@ -54,7 +55,7 @@ def run_now(call: Call) -> int:
             # What is remembered is no garbage: to look through it again and again is a tenth of a settled run.
             gc.freeze()
             report = asyncio.run(_run(settings, _options(call, settings), store, watcher))
-        show(call, report, output.print_report)
+        show(call, report, output.print_report, as_data)
         # The lock is free again: what is called may take as long as a run of Kometa.
         asyncio.run(after_changes(changed_collections(report), settings))
         return report.exit_code

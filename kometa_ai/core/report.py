@@ -102,6 +102,11 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
         return sum(len(collection.held_back) for collection in self.collections)
 
     @property
+    def failed(self) -> int:
+        """Changes that Radarr did not take."""
+        return sum(len(collection.failed) for collection in self.collections)
+
+    @property
     def asked(self) -> int:
         """Verdicts received."""
         return sum(collection.asked for collection in self.collections)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from kometa_ai.core.problem import Problem
+from kometa_ai.core.summary import needs_somebody
 from kometa_ai.notification import email
 from kometa_ai.notification.message import Message
-from kometa_ai.notification.render import needs_somebody, render
+from kometa_ai.notification.render import render
 from kometa_ai.observe.redact import Redactor
 from kometa_ai.settings.describe import secrets_of
 

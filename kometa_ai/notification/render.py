@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from kometa_ai.core.summary import changes_of, counted, mood_of, title_of, trouble, unfinished
 from kometa_ai.notification.clean import clean
 from kometa_ai.notification.message import Message
 
@@ -24,13 +25,12 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.problem import Problem
     from kometa_ai.core.report import CollectionReport, MovieLine, RunReport
+    from kometa_ai.core.summary import Mood
 
 MAX_BYTES = 66_000
 """Text and HTML together. On its way a message grows by 40 % at most, and stays below the 100 kB some servers allow."""
 
 _SUBJECT = 200
-
-Mood = Literal["well", "unfinished", "needs you"]
 
 
 class Limits(NamedTuple):
@@ -126,18 +126,6 @@ def render(report: RunReport, zone: tzinfo) -> Message:
     return Message(subject=subject, text=text, html=html)
 
 
-def needs_somebody(report: RunReport) -> bool:
-    """Whether something will stay wrong until somebody acts; an interrupted run just goes on next time."""
-    return bool(report.problems) or report.outcome.endswith("unusable") or report.outcome == "wrong configuration"
-
-
-def changes_of(report: RunReport) -> str:
-    """`12 added, 3 removed in 4 collections`, or `no changes`."""
-    counted = [f"{count:,} {word}" for count, word in ((report.added, "added"), (report.removed, "removed")) if count]
-    touched = sum(1 for collection in report.collections if collection.added or collection.removed)
-    return f"{', '.join(counted)} in {_count(touched, 'collection')}" if counted else "no changes"
-
-
 # What is said
 
 
@@ -146,37 +134,10 @@ def _prefix(report: RunReport) -> str:
     dry_run = "dry run: " if report.dry_run else ""
     match mood_of(report):
         case "needs you":
-            return f"{dry_run}needs you ({_trouble(report)}): "
+            return f"{dry_run}needs you ({trouble(report)}): "
         case "unfinished":
-            return f"{dry_run}{_unfinished(report)}: "
+            return f"{dry_run}{unfinished(report)}: "
     return dry_run
-
-
-def mood_of(report: RunReport) -> Mood:
-    """The run in a word."""
-    if needs_somebody(report):
-        return "needs you"
-    return "well" if report.outcome == "ok" else "unfinished"
-
-
-def _trouble(report: RunReport) -> str:
-    if report.outcome in ("ok", "problems", "interrupted"):
-        return _count(len(report.problems), "problem")
-    return report.outcome.replace("radarr", "Radarr").replace("claude", "Claude")
-
-
-def _unfinished(report: RunReport) -> str:
-    return "interrupted" if report.outcome == "interrupted" else "not finished"
-
-
-def _title(report: RunReport) -> str:
-    match mood_of(report):
-        case "well":
-            return "All is well"
-        case "unfinished":
-            return _unfinished(report).capitalize()
-        case "needs you":
-            return f"Needs you: {_trouble(report)}"
 
 
 def _note(report: RunReport) -> str:
@@ -186,9 +147,9 @@ def _note(report: RunReport) -> str:
     if report.outcome == "interrupted":
         notes.append("The run was interrupted; what it had done is saved, and the next one goes on from there.")
     if report.pending:
-        notes.append(f"{_count(report.pending, 'question')} {_verb(report.pending)} for the next run.")
+        notes.append(f"{counted(report.pending, 'question')} {_verb(report.pending)} for the next run.")
     if report.held_back:
-        notes.append(f"{_count(report.held_back, 'removal')} held back.")
+        notes.append(f"{counted(report.held_back, 'removal')} held back.")
     return " ".join(notes)
 
 
@@ -208,7 +169,7 @@ def _view(report: RunReport, zone: tzinfo, limits: Limits) -> View:
     more = (len(eventful) - len(collections), len(problems) - limits.problems, len(warnings) - limits.problems)
     return View(
         mood=mood_of(report),
-        title=_title(report),
+        title=title_of(report),
         changes=changes_of(report),
         note=_note(report),
         collections=collections,
@@ -245,7 +206,7 @@ def _collection(collection: CollectionReport, limits: Limits) -> CollectionView:
         (len(collection.failed), "failed"),
         (collection.pending, "to be asked"),
     )
-    facts = [_count(collection.members, "movie"), *(f"{count:,} {word}" for count, word in counts if count)]
+    facts = [counted(collection.members, "movie"), *(f"{count:,} {word}" for count, word in counts if count)]
     return CollectionView(
         name=clean(collection.name, limits.name),
         tag=clean(collection.tag, limits.name),
@@ -268,7 +229,7 @@ def _movie(movie: MovieLine, limits: Limits) -> str:
 def _orphans(report: RunReport, limits: Limits) -> list[str]:
     return [
         f"{clean(orphan.name, limits.name)}: {clean(orphan.tag, limits.name)} stays on "
-        f"{_count(orphan.members, 'movie')}; {clean(orphan.why, limits.sentence)}"
+        f"{counted(orphan.members, 'movie')}; {clean(orphan.why, limits.sentence)}"
         for orphan in report.orphans
     ]
 
@@ -302,17 +263,17 @@ def _cut(items: Sequence[str], limit: int, *, total: int | None = None) -> Cut:
 
 
 def _figures(report: RunReport, zone: tzinfo) -> Iterator[tuple[str, str]]:
-    yield "Library", _count(report.library, "movie")
+    yield "Library", counted(report.library, "movie")
     yield "Collections", f"{len(report.collections):,}"
-    yield "Asked", _count(report.asked, "question") + (f", {report.pending:,} left" if report.pending else "")
+    yield "Asked", counted(report.asked, "question") + (f", {report.pending:,} left" if report.pending else "")
     yield "Cost", _cost(report)
     tokens = report.tokens
     if tokens.requests:
         read = tokens.input + tokens.cache_write + tokens.cache_read
         cached = f" ({tokens.cache_read:,} from the cache)" if tokens.cache_read else ""
-        yield "Tokens", f"{read:,} in{cached}, {tokens.output:,} out, {_count(tokens.requests, 'request')}"
+        yield "Tokens", f"{read:,} in{cached}, {tokens.output:,} out, {counted(tokens.requests, 'request')}"
     if report.decisions_by_other_models:
-        yield "Other models", f"{_count(report.decisions_by_other_models, 'decision')} made by another model"
+        yield "Other models", f"{counted(report.decisions_by_other_models, 'decision')} made by another model"
     yield "Started", _moment(report.started, zone)
     yield "Duration", _duration(report.finished - report.started)
     if report.next_run:
@@ -322,12 +283,8 @@ def _figures(report: RunReport, zone: tzinfo) -> Iterator[tuple[str, str]]:
 def _cost(report: RunReport) -> str:
     cost = "less than 0.01 USD" if 0 < report.cost_usd < 0.01 else f"{report.cost_usd:,.2f} USD"  # noqa: PLR2004 - a cent
     if report.unpriced_requests:
-        cost += f", and {_count(report.unpriced_requests, 'request')} at a price that is not known"
+        cost += f", and {counted(report.unpriced_requests, 'request')} at a price that is not known"
     return cost
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _moment(at: datetime, zone: tzinfo) -> str:

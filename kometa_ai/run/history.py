@@ -8,6 +8,7 @@ import msgspec
 
 from kometa_ai.core.naming import label_of
 from kometa_ai.core.report import RunReport
+from kometa_ai.core.summary import as_data
 from kometa_ai.errors import FixUsage, RepairState
 from kometa_ai.state import files
 
@@ -27,7 +28,7 @@ def keep(folder: Path, report: RunReport) -> None:
     runs = folder / RUNS
     try:
         runs.mkdir(mode=0o700, exist_ok=True)
-        files.replace(runs / f"{report.run_id}.json", msgspec.json.encode(report))
+        files.replace(runs / f"{report.run_id}.json", msgspec.json.encode(as_data(report)))
         for old in sorted(runs.glob("*.json"))[:-KEPT]:
             old.unlink(missing_ok=True)
     except OSError as error:

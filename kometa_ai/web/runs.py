@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
 
+from kometa_ai.core.summary import as_data, totals
 from kometa_ai.daemon.service import Daemon
 from kometa_ai.run.options import Options
 from kometa_ai.web.answers import DOCUMENTED_KEY, KEY_NEEDED, FailedModel, json_answer
@@ -96,7 +97,7 @@ async def read_run(daemon: TheDaemon, run_id: str) -> Response:
     if current is not None and current.run_id == run_id:
         return json_answer(current.going)
     report = await _report(daemon, run_id)
-    return json_answer({**_as_dict(report), **_totals(report), "status": "finished"})
+    return json_answer({**as_data(report), "status": "finished"})
 
 
 @router.get("/{run_id}/events", responses=_UNKNOWN)
@@ -131,7 +132,7 @@ async def _events(daemon: Daemon, run_id: str, progress: Progress | None) -> Asy
         silent += LOOK_EVERY
         await asyncio.sleep(LOOK_EVERY)
     report = await _report(daemon, run_id)
-    ended = {"run_id": run_id, "outcome": report.outcome, "exit_code": report.exit_code, **_totals(report)}
+    ended = {"run_id": run_id, "outcome": report.outcome, "exit_code": report.exit_code, **totals(report)}
     yield _event("ended", ended)
 
 
@@ -146,16 +147,6 @@ async def _report(daemon: Daemon, run_id: str) -> RunReport:
     if report is None:
         raise HTTPException(HTTPStatus.NOT_FOUND, f"There is no run {run_id[:100]!r}.")
     return report
-
-
-def _totals(report: RunReport) -> dict[str, int]:
-    return {
-        "added": report.added,
-        "removed": report.removed,
-        "held_back": report.held_back,
-        "asked": report.asked,
-        "pending": report.pending,
-    }
 
 
 def _as_dict(value: msgspec.Struct) -> dict[str, Any]:

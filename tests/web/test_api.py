@@ -132,7 +132,8 @@ async def test_a_run_from_start_to_end(here: Beside, world: World) -> None:
         "Loading the collections",
     ]
     assert events[-1] == afterwards[0] == ("ended", events[-1][1])
-    assert events[-1][1]["added"] == report["added"] == 3 or len(report["collections"][0]["added"]) == 3
+    assert events[-1][1]["added"] == report["totals"]["added"] == len(report["collections"][0]["added"]) == 3
+    assert report["headline"] == "All is well. 3 added in 1 collection."
     assert report["status"] == "finished"
     assert world.numbers("kai-noir") == {0, 1, 2}
 

@@ -1,0 +1,81 @@
+"""A report in brief: its mood, its headline, its totals, and the JSON that holds them all. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+if TYPE_CHECKING:
+    from kometa_ai.core.report import RunReport
+
+Mood = Literal["well", "unfinished", "needs you"]
+
+
+def needs_somebody(report: RunReport) -> bool:
+    """Whether something will stay wrong until somebody acts; an interrupted run just goes on next time."""
+    return bool(report.problems) or report.outcome.endswith("unusable") or report.outcome == "wrong configuration"
+
+
+def mood_of(report: RunReport) -> Mood:
+    """The run in a word."""
+    if needs_somebody(report):
+        return "needs you"
+    return "well" if report.outcome == "ok" else "unfinished"
+
+
+def title_of(report: RunReport) -> str:
+    """`All is well`, or what is not."""
+    match mood_of(report):
+        case "well":
+            return "All is well"
+        case "unfinished":
+            return unfinished(report).capitalize()
+        case "needs you":
+            return f"Needs you: {trouble(report)}"
+
+
+def trouble(report: RunReport) -> str:
+    """What needs somebody: a service, or so many problems."""
+    if report.outcome in ("ok", "problems", "interrupted"):
+        return counted(len(report.problems), "problem")
+    return report.outcome.replace("radarr", "Radarr").replace("claude", "Claude")
+
+
+def unfinished(report: RunReport) -> str:
+    """Why a run that needs nobody is not complete."""
+    return "interrupted" if report.outcome == "interrupted" else "not finished"
+
+
+def changes_of(report: RunReport) -> str:
+    """`12 added, 3 removed in 4 collections`, or `no changes`."""
+    done = [f"{count:,} {word}" for count, word in ((report.added, "added"), (report.removed, "removed")) if count]
+    touched = sum(1 for collection in report.collections if collection.added or collection.removed)
+    return f"{', '.join(done)} in {counted(touched, 'collection')}" if done else "no changes"
+
+
+def headline(report: RunReport) -> str:
+    """The report in one sentence."""
+    dry_run = "Dry run, nothing was written. " if report.dry_run else ""
+    changes = changes_of(report)
+    return f"{dry_run}{title_of(report)}. {changes[0].upper()}{changes[1:]}."
+
+
+def totals(report: RunReport) -> dict[str, int]:
+    """How much of everything."""
+    return {name: getattr(report, name) for name in ("added", "removed", "held_back", "failed", "asked", "pending")}
+
+
+def as_data(report: RunReport) -> dict[str, Any]:
+    """The report as scripts get it: all of it, and what follows from it. A RunReport can be read from its JSON."""
+    return {
+        "headline": headline(report),
+        **msgspec.structs.asdict(report),
+        "totals": totals(report),
+        "duration_seconds": max(round((report.finished - report.started).total_seconds(), 3), 0),
+    }
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 movie`, `1,200 movies`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,57 @@
+"""What follows from a report, and the JSON that holds it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from kometa_ai.core.report import RunReport
+from kometa_ai.core.summary import as_data, headline
+from tests.notification.support import STARTED, TROUBLE, collection, movies, report
+
+CHANGED = collection(added=movies("Heat", "Ronin"), removed=movies("Cars"), held_back=movies("Up"), asked=9, pending=2)
+
+
+@pytest.mark.parametrize(
+    ("run", "sentence"),
+    [
+        (report(), "All is well. No changes."),
+        (report(collections=(CHANGED,)), "All is well. 2 added, 1 removed in 1 collection."),
+        (report(outcome="problems", problems=(TROUBLE,)), "Needs you: 1 problem. No changes."),
+        (report(outcome="radarr unusable"), "Needs you: Radarr unusable. No changes."),
+        (report(outcome="interrupted", collections=(CHANGED,)), "Interrupted. 2 added, 1 removed in 1 collection."),
+        (report(dry_run=True), "Dry run, nothing was written. All is well. No changes."),
+    ],
+)
+def test_the_headline_says_it(run: RunReport, sentence: str) -> None:
+    """All well or not, and what changed, before anything else is read."""
+    assert headline(run) == sentence
+
+
+def test_the_json_has_what_follows() -> None:
+    """A script need not count lists or subtract times."""
+    data = as_data(report(collections=(CHANGED, collection("Noir", failed=movies("M"))), finished=STARTED))
+    assert data["totals"] == {"added": 2, "removed": 1, "held_back": 1, "failed": 1, "asked": 9, "pending": 2}
+    assert data["duration_seconds"] == 0
+    assert as_data(report(finished=STARTED + timedelta(seconds=90)))["duration_seconds"] == 90
+    assert as_data(report(finished=STARTED - timedelta(seconds=90)))["duration_seconds"] == 0
+
+
+def test_a_report_survives_its_json() -> None:
+    """What is kept is read back as it was."""
+    kept = report(collections=(CHANGED,), problems=(TROUBLE,))
+    assert msgspec.json.decode(msgspec.json.encode(as_data(kept)), type=RunReport) == kept
+
+
+def test_reads_reports_of_earlier_versions() -> None:
+    """A report that was kept before there were totals is still readable."""
+    old = (
+        '{"run_id":"20260301-030000-1f3a","version":"0.1.0","started":"2026-03-01T03:00:00Z",'
+        '"finished":"2026-03-01T03:01:00Z","dry_run":false,"outcome":"ok","exit_code":0,"library":12,'
+        '"collections":[{"name":"Noir","slug":"noir","tag":"kai-noir","members":3,'
+        '"added":[{"title":"Laura","year":1944,"tmdb_id":1939,"reason":"0.95 so it is"}]}],"changes":[]}'
+    )
+    read = msgspec.json.decode(old, type=RunReport)
+    assert as_data(read)["headline"] == "All is well. 1 added in 1 collection."
