@@ -123,12 +123,11 @@ def collection_text(collection: Collection, *, second_look: bool = False) -> str
         f"<name>{clean(collection.name)}</name>",
         f"<criteria>\n{_lines(collection.prompt)}\n</criteria>",
     ]
-    if collection.include_movies or collection.exclude_movies:
+    if examples := _examples(collection):
         parts += [
             "<examples>",
             "The owner has decided these; take them as examples of what is meant.",
-            *_examples("Belongs", collection.include_movies),
-            *_examples("Does not belong", collection.exclude_movies),
+            *examples,
             "</examples>",
         ]
     parts += ["</collection>", "", _SECOND_LOOK if second_look else _FIRST_LOOK]
@@ -139,5 +138,13 @@ def _lines(text: str) -> str:
     return "\n".join("\t".join(map(_replace_controls, line.split("\t"))) for line in text.strip().splitlines())
 
 
-def _examples(heading: str, refs: Sequence[MovieRef]) -> list[str]:
-    return [f"{heading}: {', '.join(clean(ref.text) for ref in refs)}"] if refs else []
+def _examples(collection: Collection) -> list[str]:
+    """The pins by name, each once; one on both sides is out, as it is for membership."""
+    excluded = _shown(collection.exclude_movies)
+    included = [name for name in _shown(collection.include_movies) if name not in excluded]
+    lists = (("Belongs", included), ("Does not belong", excluded))
+    return [f"{heading}: {', '.join(names)}" for heading, names in lists if names]
+
+
+def _shown(refs: Sequence[MovieRef]) -> list[str]:
+    return list(dict.fromkeys(name for ref in refs if (name := clean(ref.shown))))

@@ -15,6 +15,8 @@ from kometa_ai.core.naming import Label, Slug
 from kometa_ai.core.problem import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from kometa_ai.core.movie import Movie
 
 _TMDB = re.compile(r"tmdb:([1-9][0-9]{0,9})", re.IGNORECASE)
@@ -28,13 +30,17 @@ def fold_title(title: str) -> str:
 
 
 class MovieRef(msgspec.Struct, frozen=True):
-    """A movie as a person names it: `tmdb:603`, `tt0133093` or `The Matrix (1999)`."""
+    """A movie as a person names it: `tmdb:603`, `tt0133093` or `The Matrix (1999)`.
+
+    `known_as` is its title and year in the library, where it was recognised there.
+    """
 
     text: str
     tmdb_id: TmdbId | None = None
     imdb_id: str = ""
     title: str = ""
     year: int = 0
+    known_as: str = ""
 
     @classmethod
     def parse(cls, text: str) -> MovieRef:
@@ -48,13 +54,24 @@ class MovieRef(msgspec.Struct, frozen=True):
             return cls(text, title=fold_title(found["title"]), year=int(found["year"]))
         raise ValueError(f"{text!r} is none of tmdb:603, tt0133093 and The Matrix (1999)")
 
+    @property
+    def key(self) -> object:
+        """What it names a movie by; equal for all references that do so in the same way."""
+        return self.tmdb_id or self.imdb_id or (self.title, self.year)
+
+    @property
+    def shown(self) -> str:
+        """What says to somebody who knows films, but no ids, which one is meant; empty where nothing does."""
+        return self.known_as or (self.text if self.title else "")
+
     def names(self, movie: Movie) -> bool:
         """Whether this is that movie."""
-        if self.tmdb_id is not None:
-            return movie.tmdb_id == self.tmdb_id
-        if self.imdb_id:
-            return movie.imdb_id.lower() == self.imdb_id
-        return movie.year == self.year and fold_title(movie.title) == self.title
+        return self.key in keys_of(movie)
+
+
+def keys_of(movie: Movie) -> tuple[object, ...]:
+    """Every key by which a reference can name this movie."""
+    return (movie.tmdb_id, movie.imdb_id.lower(), (fold_title(movie.title), movie.year))
 
 
 class Collection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -99,6 +116,27 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             self.label,
         )
         return hashlib.sha256(msgspec.json.encode(rules)).hexdigest()[:16]
+
+
+def recognise(collections: Sequence[Collection], movies: Iterable[Movie]) -> tuple[Collection, ...]:
+    """The collections with their pins recognised among the movies of the library; see `MovieRef.known_as`."""
+    wanted = {ref.key for each in collections for ref in (*each.include_movies, *each.exclude_movies)}
+    found: dict[object, str] = {}
+    for movie in movies if wanted else ():
+        for key in wanted.intersection(keys_of(movie)):
+            found.setdefault(key, str(movie))
+
+    def known(refs: tuple[MovieRef, ...]) -> tuple[MovieRef, ...]:
+        return tuple(msgspec.structs.replace(ref, known_as=found.get(ref.key, "")) for ref in refs)
+
+    return tuple(
+        msgspec.structs.replace(
+            each, include_movies=known(each.include_movies), exclude_movies=known(each.exclude_movies)
+        )
+        if each.include_movies or each.exclude_movies
+        else each
+        for each in collections
+    )
 
 
 class OtherCollection(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kometa_ai.core.collection import fold_title
+from kometa_ai.core.collection import keys_of
 from kometa_ai.core.decision import Cause, Decision, Verdict, is_beyond, is_near, reaches
 from kometa_ai.core.movie import Movie, TmdbId
 from kometa_ai.core.naming import Label
@@ -99,22 +99,18 @@ class _RefIndex:
 
     def __init__(self, refs: tuple[MovieRef, ...]) -> None:
         self._refs = refs
-        self._keys = {self._key(ref) for ref in refs}
+        self._keys = {ref.key for ref in refs}
         self._seen: set[object] = set()
-
-    @staticmethod
-    def _key(ref: MovieRef) -> object:
-        return ref.tmdb_id or ref.imdb_id or (ref.title, ref.year)
 
     def names(self, movie: Movie) -> bool:
         if not self._keys:
             return False
-        found = self._keys.intersection((movie.tmdb_id, movie.imdb_id.lower(), (fold_title(movie.title), movie.year)))
+        found = self._keys.intersection(keys_of(movie))
         self._seen |= found
         return bool(found)
 
     def unused(self) -> tuple[MovieRef, ...]:
-        return tuple(ref for ref in self._refs if self._key(ref) not in self._seen)
+        return tuple(ref for ref in self._refs if ref.key not in self._seen)
 
 
 def settle(

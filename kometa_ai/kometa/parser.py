@@ -209,9 +209,9 @@ class _BlockReader:
             if own in getattr(model, key):
                 remedy = "Remove it; use `include_movies` or `exclude_movies` to pin single movies."
                 yield self._problem(f"`{key}` names the collection's own tag {own}.", remedy, at(key))
-        included = {_identity(ref) for ref in model.include_movies}
+        included = {ref.key for ref in model.include_movies}
         for ref in model.exclude_movies:
-            if _identity(ref) in included:
+            if ref.key in included:
                 what = f"{ref.text} stands in both `include_movies` and `exclude_movies`."
                 yield self._problem(what, "Remove it from one of them.", at("exclude_movies"))
 
@@ -293,7 +293,3 @@ def _is_movie(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _identity(ref: MovieRef) -> tuple[object, ...]:
-    return (ref.tmdb_id, ref.imdb_id, ref.title, ref.year)

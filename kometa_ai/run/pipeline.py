@@ -17,6 +17,7 @@ import structlog
 from kometa_ai.classifier.asking import Asker
 from kometa_ai.classifier.planning import describe, stages, unanswered
 from kometa_ai.core.changes import Change, TagChange, TagPlan
+from kometa_ai.core.collection import recognise
 from kometa_ai.core.problem import Problem
 from kometa_ai.decisions.policy import Membership, decide, gates, members_as_seen
 from kometa_ai.errors import CheckRadarr, FixUsage
@@ -98,13 +99,16 @@ class Run:
             raise
 
     def load_collections(self) -> tuple[Collection, ...]:
-        """Read Kometa's folder and choose the collections that take part. Raise FixUsage for a name there is not."""
+        """Read Kometa's folder and choose the collections that take part. Raise FixUsage for a name there is not.
+
+        The library is to be there already: pins are recognised in it.
+        """
         self._parts.observer.step("Loading the collections")
         folder = self._parts.read_folder(self._rules.config_dir)
         self.found.problems += folder.problems
         self.found.warnings += folder.warnings
         self.found.folder = folder
-        self.found.collections = choose(folder, self._options.collections)
+        self.found.collections = recognise(choose(folder, self._options.collections), self.found.movies)
         _log.info("collections.read", enabled=len(folder.collections), problems=len(folder.problems))
         return self.found.collections
 

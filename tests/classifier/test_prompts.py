@@ -16,7 +16,7 @@ from kometa_ai.classifier.prompts import (
     collection_text,
     movies_text,
 )
-from kometa_ai.core.collection import MovieRef
+from kometa_ai.core.collection import MovieRef, recognise
 from kometa_ai.core.movie import Credits
 from kometa_ai.standins.claude_schema import schema_problem
 from tests.classifier.support import collection, movie, movies
@@ -81,7 +81,7 @@ def test_any_text_of_a_movie_stays_on_its_line_and_can_be_sent(text: str) -> Non
 @given(ANY_TEXT)
 def test_any_text_of_a_collection_can_be_sent(text: str) -> None:
     """A prompt keeps its lines, and loses what no API takes."""
-    ref = MovieRef(text)
+    ref = MovieRef(text, title="as written")
 
     sent = collection_text(collection(f"{text}!", slug="a", tag="KAI-a", prompt=text, include_movies=(ref,)))
 
@@ -101,18 +101,59 @@ def test_equal_movies_make_equal_bytes() -> None:
     assert movies_text(movies(50)) == movies_text(movies(50))
 
 
+MATRIX = movie(603 - 1000, title="The Matrix", year=1999, imdb_id="tt0133093")
+
+
 def test_pins_are_shown_as_examples() -> None:
-    """On both sides, as their owner wrote them."""
-    text = collection_text(
-        collection(
-            include_movies=(MovieRef.parse("Heat (1995)"), MovieRef.parse("tmdb:603")),
-            exclude_movies=(MovieRef.parse("tt0133093"),),
-        )
+    """On both sides, under the names that the library's movies have, however their owner wrote them."""
+    (heists,) = recognise(
+        [
+            collection(
+                include_movies=(MovieRef.parse("HEAT (1995)"), MovieRef.parse("tmdb:603")),
+                exclude_movies=(MovieRef.parse("tt0078748"),),
+            )
+        ],
+        [MATRIX, movie(1, title="Heat", year=1995), movie(2, title="Alien", year=1979, imdb_id="tt0078748")],
     )
 
-    assert "Belongs: Heat (1995), tmdb:603\n" in text
-    assert "Does not belong: tt0133093\n" in text
+    assert "Belongs: Heat (1995), The Matrix (1999)\nDoes not belong: Alien (1979)\n" in collection_text(heists)
     assert "example" not in collection_text(collection())
+
+
+def test_a_pin_of_a_movie_that_is_not_there_is_shown_where_it_says_something() -> None:
+    """A title as it is written; an id says nothing to a model, and where nothing else is left there are no examples."""
+    unknown = {"exclude_movies": (MovieRef.parse("tt0000001"), MovieRef.parse("tmdb:1"))}
+    titled, bare = recognise(
+        [collection(include_movies=(MovieRef.parse("Heat (1995)"),), **unknown), collection("Noir", **unknown)],
+        [MATRIX],
+    )
+
+    assert "Belongs: Heat (1995)\n</examples>" in collection_text(titled)
+    assert "example" not in collection_text(bare)
+
+
+def test_each_example_is_shown_once_and_on_the_side_that_counts() -> None:
+    """A movie pinned by its id and by its title is one; pinned on both sides it is out."""
+    (heists,) = recognise(
+        [
+            collection(
+                include_movies=tuple(map(MovieRef.parse, ("tmdb:603", "The Matrix (1999)", "Heat (1995)"))),
+                exclude_movies=(MovieRef.parse("heat (1995)"),),
+            )
+        ],
+        [MATRIX, movie(1, title="Heat", year=1995)],
+    )
+
+    assert "Belongs: The Matrix (1999)\nDoes not belong: Heat (1995)\n" in collection_text(heists)
+
+
+def test_a_pin_asks_nothing_again() -> None:
+    """Neither a new one nor one whose movie has come: what a verdict depends on is the prompt."""
+    pinned = collection(include_movies=(MovieRef.parse("tmdb:603"),))
+    (known,) = recognise([pinned], [MATRIX])
+
+    assert collection().prompt_hash == pinned.prompt_hash == known.prompt_hash
+    assert pinned.block_hash == known.block_hash
 
 
 def test_a_collection_says_its_name_and_criteria() -> None:

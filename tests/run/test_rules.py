@@ -110,6 +110,24 @@ def test_pins_win_over_everything_and_cost_nothing(world: World) -> None:
     }
 
 
+def test_pins_are_shown_to_claude_under_their_titles(world: World) -> None:
+    """An id says nothing to a model: each request has the library's title and year, the same for every page."""
+    world.collections(
+        block(
+            "Heist",
+            include_movies='["tmdb:1004", "MOVIE 5 (1955)", "tmdb:7", "Not Here (1999)"]',
+            exclude_movies="[tt0001006]",
+        )
+    )
+
+    world.run(batch_size=10)
+
+    texts = {request.collection_text for request in world.claude.requests}
+    assert len(world.claude.requests) > 1
+    assert len(texts) == 1
+    assert "Belongs: Movie 4 (1954), Movie 5 (1955), Not Here (1999)\nDoes not belong: Movie 6 (1956)\n" in texts.pop()
+
+
 def test_a_new_pin_asks_nothing(world: World) -> None:
     """A pin changes the membership, and asks about nobody else."""
     world.collections(block("Heist"))
