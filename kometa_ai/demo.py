@@ -19,13 +19,10 @@ from kometa_ai.standins.keyword_judge import judge
 from kometa_ai.standins.library import KOMETA_FOLDER, films
 from kometa_ai.standins.mailbox import Mailbox
 from kometa_ai.standins.radarr import RadarrStandIn
-from kometa_ai.standins.radarr_seed import MovieSeed
 from kometa_ai.standins.serving import serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    from kometa_ai.standins.library import Film
 
 _RADARR_KEY = "0123456789abcdef0123456789abcdef"
 _NEWCOMERS = 3
@@ -39,7 +36,7 @@ class Stage:
         library = films()
         self.newcomers = library[-_NEWCOMERS:]
         self.films = len(library) - _NEWCOMERS
-        self.radarr = RadarrStandIn(movies=[_seed(film) for film in library[:-_NEWCOMERS]], api_key=_RADARR_KEY)
+        self.radarr = RadarrStandIn(movies=[film.as_seed() for film in library[:-_NEWCOMERS]], api_key=_RADARR_KEY)
         self.claude = ClaudeStandIn(judge=judge, api_key="demo")
         self.kometa = folder / "kometa"
         shutil.copytree(KOMETA_FOLDER, self.kometa)
@@ -111,7 +108,7 @@ def _act(stage: Stage, environ: dict[str, str]) -> int:
     act("The first run", "--run-now")
     act("The second run: nothing has changed, so nothing is asked and nothing is written", "--run-now")
     for film in stage.newcomers:
-        stage.radarr.add_movie(_seed(film))
+        stage.radarr.add_movie(film.as_seed())
     titles = ", ".join(f"{film.title} ({film.year})" for film in stage.newcomers)
     act(f"New in the library: {titles}. Only these are asked about", "--run-now")
     out.rule("[bold]And the mail that came[/]", align="left")
@@ -130,19 +127,3 @@ def _telling(stage: Stage) -> int:
     """A film that is in some collection, and as old as can be."""
     tagged = [film.tmdb_id for film in films() if stage.radarr.labels_of(film.tmdb_id)]
     return tagged[0] if tagged else films()[0].tmdb_id
-
-
-def _seed(film: Film) -> MovieSeed:
-    return MovieSeed(
-        title=film.title,
-        year=film.year,
-        tmdb_id=film.tmdb_id,
-        imdb_id=film.imdb_id,
-        overview=film.plot,
-        genres=film.genres,
-        keywords=film.keywords,
-        directors=film.directors,
-        cast=film.cast,
-        runtime=film.runtime,
-        tags=film.tags,
-    )

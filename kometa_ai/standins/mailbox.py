@@ -31,9 +31,10 @@ class Mail:
 
 
 class Mailbox:
-    """A mail server on 127.0.0.1 while its context is open: `received` is what it accepted, `port` where it listens.
+    """A mail server while its context is open: `received` is what it accepted, `host` and `port` where it listens.
 
-    Every knob but the security ones may be turned while it runs.
+    In a container another host is needed than the default, which only this machine reaches. Every other knob but the
+    security ones may be turned while it runs.
 
     refuse        recipients it does not know (550)
     greylist      every sender and recipient is put off once (451)
@@ -47,6 +48,7 @@ class Mailbox:
     def __init__(
         self,
         *,
+        host: str = HOST,
         port: int = 0,
         refuse: Collection[str] = (),
         greylist: bool = False,
@@ -58,6 +60,7 @@ class Mailbox:
         drop: bool = False,
     ) -> None:
         self.received: list[Mail] = []
+        self.host = host
         self.port = port
         self.refuse = set(refuse)
         self.greylist = greylist
@@ -71,14 +74,9 @@ class Mailbox:
         self._connections: set[_Connection] = set()
         self._open = contextlib.ExitStack()
 
-    @property
-    def host(self) -> str:
-        """Where it listens."""
-        return HOST
-
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as opening:
-            listener = opening.enter_context(listener_on(self.port))
+            listener = opening.enter_context(listener_on(self.port, self.host))
             self.port = listener.getsockname()[1]
             portal = opening.enter_context(start_blocking_portal(name="mailbox"))
             opening.enter_context(portal.wrap_async_context_manager(self._serving(listener)))

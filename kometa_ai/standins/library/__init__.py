@@ -7,6 +7,8 @@ from pathlib import Path
 
 import msgspec
 
+from kometa_ai.standins.radarr_seed import MovieSeed
+
 KOMETA_FOLDER = Path(__file__).with_name("kometa")
 """An example Kometa folder: eight collections with a block and one without. Only ever read it."""
 
@@ -28,6 +30,22 @@ class Film(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     runtime: int
     plot: str
     tags: tuple[str, ...] = ()
+
+    def as_seed(self) -> MovieSeed:
+        """The film as a stand-in Radarr takes it."""
+        return MovieSeed(
+            title=self.title,
+            year=self.year,
+            tmdb_id=self.tmdb_id,
+            imdb_id=self.imdb_id,
+            overview=self.plot,
+            genres=self.genres,
+            keywords=self.keywords,
+            directors=self.directors,
+            cast=self.cast,
+            runtime=self.runtime,
+            tags=self.tags,
+        )
 
 
 @cache
