@@ -54,6 +54,7 @@ async def open_parts(settings: Settings, store: Store, observer: Observer | None
             store=store,
             read_folder=read_folder,
             now=now,
+            zone=settings.tz,
             observer=observer or Nobody(),
             redact=Redactor(secrets_of(settings)).text,
             batches=ClaudeBatches(claude),

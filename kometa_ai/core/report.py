@@ -37,6 +37,35 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
     output: int = 0
 
 
+class Spending(msgspec.Struct, frozen=True, kw_only=True):
+    """What was used and what it cost, in a calendar month (`2026-03`) where one is named.
+
+    `cost_usd` leaves out requests to models without a known price.
+    """
+
+    month: str = ""
+    tokens: Tokens = Tokens()
+    cost_usd: float = 0.0
+    unpriced_requests: int = 0
+
+    def __add__(self, other: Spending) -> Spending:
+        return self._with(other, 1)
+
+    def __sub__(self, other: Spending) -> Spending:
+        return self._with(other, -1)
+
+    def _with(self, other: Spending, sign: Literal[1, -1]) -> Spending:
+        tokens = {
+            name: getattr(self.tokens, name) + sign * getattr(other.tokens, name) for name in Tokens.__struct_fields__
+        }
+        return Spending(
+            month=self.month,
+            tokens=Tokens(**tokens),
+            cost_usd=round(self.cost_usd + sign * other.cost_usd, 9),
+            unpriced_requests=self.unpriced_requests + sign * other.unpriced_requests,
+        )
+
+
 class CollectionReport(msgspec.Struct, frozen=True, kw_only=True):
     """One collection. `members` counts after the changes; `pending` questions wait for the next run."""
 
@@ -65,7 +94,7 @@ class Orphan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One run. In a dry run `added` and `removed` say what would have changed."""
+    """One run. In a dry run `added` and `removed` say what would have changed. `month`: the month's spending so far."""
 
     run_id: str
     version: str
@@ -82,6 +111,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     tokens: Tokens = Tokens()
     cost_usd: float = 0.0
     unpriced_requests: int = 0
+    month: Spending | None = None
     decisions_by_other_models: int = 0
     changes: tuple[TagChange, ...] = ()
     next_run: datetime | None = None

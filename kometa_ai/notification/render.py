@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta, tzinfo
 
     from kometa_ai.core.problem import Problem
-    from kometa_ai.core.report import CollectionReport, MovieLine, RunReport
+    from kometa_ai.core.report import CollectionReport, MovieLine, RunReport, Tokens
     from kometa_ai.core.summary import Mood
 
 MAX_BYTES = 66_000
@@ -266,12 +266,12 @@ def _figures(report: RunReport, zone: tzinfo) -> Iterator[tuple[str, str]]:
     yield "Library", counted(report.library, "movie")
     yield "Collections", f"{len(report.collections):,}"
     yield "Asked", counted(report.asked, "question") + (f", {report.pending:,} left" if report.pending else "")
-    yield "Cost", _cost(report)
-    tokens = report.tokens
-    if tokens.requests:
-        read = tokens.input + tokens.cache_write + tokens.cache_read
-        cached = f" ({tokens.cache_read:,} from the cache)" if tokens.cache_read else ""
-        yield "Tokens", f"{read:,} in{cached}, {tokens.output:,} out, {counted(tokens.requests, 'request')}"
+    yield "Cost", _cost(report.cost_usd, report.unpriced_requests)
+    if report.tokens.requests:
+        yield "Tokens", _tokens(report.tokens)
+    if report.month:
+        tokens = f"; {_tokens(report.month.tokens)}" if report.month.tokens.requests else ""
+        yield "This month", _cost(report.month.cost_usd, report.month.unpriced_requests) + tokens
     if report.decisions_by_other_models:
         yield "Other models", f"{counted(report.decisions_by_other_models, 'decision')} made by another model"
     yield "Started", _moment(report.started, zone)
@@ -280,11 +280,15 @@ def _figures(report: RunReport, zone: tzinfo) -> Iterator[tuple[str, str]]:
         yield "Next run", _moment(report.next_run, zone)
 
 
-def _cost(report: RunReport) -> str:
-    cost = "less than 0.01 USD" if 0 < report.cost_usd < 0.01 else f"{report.cost_usd:,.2f} USD"  # noqa: PLR2004 - a cent
-    if report.unpriced_requests:
-        cost += f", and {counted(report.unpriced_requests, 'request')} at a price that is not known"
-    return cost
+def _cost(usd: float, unpriced: int) -> str:
+    cost = "less than 0.01 USD" if 0 < usd < 0.01 else f"{usd:,.2f} USD"  # noqa: PLR2004 - a cent
+    return cost + (f", and {counted(unpriced, 'request')} at a price that is not known" if unpriced else "")
+
+
+def _tokens(tokens: Tokens) -> str:
+    read = tokens.input + tokens.cache_write + tokens.cache_read
+    cached = f" ({tokens.cache_read:,} from the cache)" if tokens.cache_read else ""
+    return f"{read:,} in{cached}, {tokens.output:,} out, {counted(tokens.requests, 'request')}"
 
 
 def _moment(at: datetime, zone: tzinfo) -> str:

@@ -19,6 +19,7 @@ from kometa_ai.errors import CheckClaude
 from kometa_ai.radarr.failures import CreditsUnavailable
 from kometa_ai.run.batches import Batches, Choice
 from kometa_ai.run.session import Findings, Parts, keep
+from kometa_ai.run.spending import unbooked
 from kometa_ai.state import schema
 from kometa_ai.state.schema import Judged, LeftUnjudged
 
@@ -221,7 +222,7 @@ class Questioning:
             self._open.get(collection.slug, {}).pop(tmdb_id, None)
             entries.append(Judged(tmdb_id=tmdb_id, slug=collection.slug, decision=decision))
             found.last_asked[collection.slug] = tmdb_id
-        keep(self._parts, found, *entries)
+        keep(self._parts, found, *entries, *unbooked(self._parts, found))
         self._parts.observer.advance("questions", len(entries))
 
 

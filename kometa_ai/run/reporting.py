@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,17 +13,17 @@ from kometa_ai.classifier.outcomes import Spent
 from kometa_ai.core.decision import Cause, Reason
 from kometa_ai.core.naming import label_of
 from kometa_ai.core.problem import Problem
-from kometa_ai.core.report import CollectionReport, MovieLine, Orphan, Outcome, RunReport, Tokens
+from kometa_ai.core.report import CollectionReport, MovieLine, Orphan, Outcome, RunReport
 from kometa_ai.errors import CheckClaude, CheckRadarr, FixConfiguration, KometaAIError, RepairState
 from kometa_ai.run.batches import with_anthropic
+from kometa_ai.run.spending import of_month, total
 from kometa_ai.run.troubles import problems_of, warnings_of
 from kometa_ai.state.schema import CollectionStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from datetime import datetime
+    from datetime import datetime, tzinfo
 
-    from kometa_ai.classifier.provider import Usage
     from kometa_ai.core.changes import Change
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.naming import Label, Slug
@@ -41,6 +42,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     error: KometaAIError | None = None
     interrupted: str = ""
     next_run: datetime | None = None
+    zone: tzinfo = UTC
     redact: Callable[[str], str] = str
 
 
@@ -62,7 +64,7 @@ def make_report(found: Findings, store: Store, frame: Frame) -> RunReport:
         for problem in problems
     )
     collections = _collections(found, store, dry_run=frame.dry_run)
-    spent = list(found.asker.spent.values()) if found.asker else []
+    spent = total(found.asker.spent.values() if found.asker else ())
     outcome, exit_code = _ending(found, frame, dated, pending=sum(c.pending for c in collections))
     return RunReport(
         run_id=frame.run_id,
@@ -77,9 +79,10 @@ def make_report(found: Findings, store: Store, frame: Frame) -> RunReport:
         orphans=orphans(found, store),
         problems=dated,
         warnings=tuple(_clean(warning, frame.redact) for warning in warnings_of(found)),
-        tokens=_tokens(item.usage for item in spent),
-        cost_usd=round(sum(item.cost for item in spent), 6),
-        unpriced_requests=sum(item.unpriced for item in spent),
+        tokens=spent.tokens,
+        cost_usd=round(spent.cost_usd, 6),
+        unpriced_requests=spent.unpriced_requests,
+        month=of_month(store, frame.finished, frame.zone),
         decisions_by_other_models=_by_other_models(found, store, frame.models),
         changes=tuple(found.tag_changes),
         next_run=frame.next_run,
@@ -144,7 +147,8 @@ def _collections(found: Findings, store: Store, *, dry_run: bool) -> tuple[Colle
         slug = collection.slug
         added = _lines(found, store, changed, slug, "add")
         removed = _lines(found, store, changed, slug, "remove")
-        spent = (found.asker.spent.get(slug) if found.asker else None) or Spent()
+        asked = (found.asker.spent.get(slug) if found.asker else None) or Spent()
+        spent = total([asked])
         reports.append(
             CollectionReport(
                 name=collection.name,
@@ -155,11 +159,11 @@ def _collections(found: Findings, store: Store, *, dry_run: bool) -> tuple[Colle
                 removed=removed,
                 held_back=_lines(found, store, found.plan.held_back, slug, "remove"),
                 failed=_lines(found, store, failed, slug, None),
-                asked=spent.answers,
+                asked=asked.answers,
                 pending=sum(reason is not Reason.GIVEN_UP for reason in found.open_questions.get(slug, {}).values()),
                 reasons=found.reasons.get(slug, {}),
-                tokens=_tokens([spent.usage]),
-                cost_usd=round(spent.cost, 6),
+                tokens=spent.tokens,
+                cost_usd=round(spent.cost_usd, 6),
             )
         )
     return tuple(reports)
@@ -190,19 +194,6 @@ def _why(found: Findings, store: Store, change: Change) -> str:
     if decision is None:
         return Cause.UNDECIDED
     return f"{decision.confidence:.2f}" + (f" {decision.reasoning}" if decision.reasoning else "")
-
-
-def _tokens(usages: Iterable[Usage]) -> Tokens:
-    total = Tokens()
-    for usage in usages:
-        total = Tokens(
-            requests=total.requests + usage.requests,
-            input=total.input + usage.input_tokens,
-            cache_write=total.cache_write + usage.cache_write_tokens,
-            cache_read=total.cache_read + usage.cache_read_tokens,
-            output=total.output + usage.output_tokens,
-        )
-    return total
 
 
 def orphans(found: Findings, store: Store) -> tuple[Orphan, ...]:

@@ -18,6 +18,7 @@ from kometa_ai.observe import memory
 from kometa_ai.run import history
 from kometa_ai.run.pipeline import Run
 from kometa_ai.run.reporting import Frame, make_report, statuses
+from kometa_ai.run.spending import book
 from kometa_ai.state.schema import CollectionForgotten, ErrorMet, ErrorSeen, RunEnded, RunSummary, StatusChanged
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ async def run_and_report(
         error = await _go(run, parts)
         parts.observer.step("Reporting")
         run.found.problems += parts.store.alerts
+        book(parts, run.found)
         frame = Frame(
             run_id=run_id,
             started=started,
@@ -67,6 +69,7 @@ async def run_and_report(
             error=error,
             interrupted=parts.interruption.why,
             next_run=next_run,
+            zone=parts.zone,
             redact=parts.redact,
         )
         report = make_report(run.found, parts.store, frame)

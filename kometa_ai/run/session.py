@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +21,7 @@ from kometa_ai.core.collection import Collection, Folder
 from kometa_ai.core.movie import Movie, TmdbId
 from kometa_ai.core.naming import Slug
 from kometa_ai.core.problem import Problem
+from kometa_ai.core.report import Spending
 from kometa_ai.decisions.policy import Gates, Membership
 from kometa_ai.errors import RepairState
 from kometa_ai.radarr.client import Radarr
@@ -67,13 +68,14 @@ class Interruption:
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run works with: its clients, its memory, the time."""
+    """What a run works with: its clients, its memory, the time and the zone of its calendar."""
 
     radarr: Radarr
     provider: Provider
     store: Store
     read_folder: Callable[[Path], Folder]
     now: Callable[[], datetime]
+    zone: tzinfo = UTC
     observer: Observer = Nobody()
     redact: Callable[[str], str] = str
     interruption: Interruption = msgspec.field(default_factory=Interruption)
@@ -82,7 +84,10 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Findings(msgspec.Struct, kw_only=True):
-    """What a run has found out so far; the report is made from it, however far the run came."""
+    """What a run has found out so far; the report is made from it, however far the run came.
+
+    `booked` is what of its spending the state holds already.
+    """
 
     library: int = 0
     folder: Folder = Folder()
@@ -100,6 +105,7 @@ class Findings(msgspec.Struct, kw_only=True):
     tag_changes: list[TagChange] = []
     problems: list[Problem] = []
     warnings: list[Problem] = []
+    booked: Spending = Spending()
     is_forgetful: bool = False
 
 

@@ -11,6 +11,7 @@ from kometa_ai.core.changes import TagChange
 from kometa_ai.core.decision import Decision, Pin, Remembered, Unjudged
 from kometa_ai.core.movie import TmdbId
 from kometa_ai.core.naming import Slug
+from kometa_ai.core.report import Spending
 
 FORMAT_VERSION = 1
 CHANGES_KEPT = 100
@@ -98,6 +99,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     errors: Errors = msgspec.field(default_factory=Errors)
     pins: list[Pin] = []
     runs: list[RunSummary] = []
+    spending: dict[str, Spending] = {}
     tag_changes: list[TagChange] = []
     batches: list[OpenBatch] = []
     decisions: dict[str, Remembered] = {}
@@ -166,6 +168,12 @@ class RunEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag
     run: RunSummary
 
 
+class MoneySpent(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="spent"):
+    """What a month has cost by now: the whole of it, so that a line that is read twice counts once."""
+
+    spending: Spending
+
+
 class Pinned(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="pinned"):
     """A pin set by an undo."""
 
@@ -218,6 +226,7 @@ Entry = (
     | LibraryRead
     | ErrorMet
     | RunEnded
+    | MoneySpent
     | Pinned
     | Released
     | BatchPlanned

@@ -38,6 +38,7 @@ from kometa_ai.state.schema import (
     LeftUnjudged,
     LibraryRead,
     Line,
+    MoneySpent,
     Pinned,
     Released,
     RunEnded,
@@ -280,7 +281,7 @@ class Store:
                 state.collections.pop(entry.slug, None)
             case LibraryRead():
                 state.library = entry.library
-            case Tagged() | ErrorMet() | RunEnded():
+            case Tagged() | ErrorMet() | RunEnded() | MoneySpent():
                 self._apply_event(entry)
             case Pinned() | Released():
                 self._apply_pin(entry)
@@ -297,7 +298,7 @@ class Store:
         else:
             movie.unjudged[entry.slug] = entry.unjudged
 
-    def _apply_event(self, entry: Tagged | ErrorMet | RunEnded) -> None:
+    def _apply_event(self, entry: Tagged | ErrorMet | RunEnded | MoneySpent) -> None:
         """Add to what is counted and listed, unless it is there: a line may be read twice."""
         state = self._state
         match entry:
@@ -314,6 +315,8 @@ class Store:
                 state.runs = [*others, entry.run][-RUNS_KEPT:]
                 if entry.run.exit_code == 0 and not entry.run.dry_run:
                     state.last_successful_run = entry.run.finished
+            case MoneySpent():
+                state.spending[entry.spending.month] = entry.spending
 
     def _apply_batch(self, entry: BatchEntry) -> None:
         batches = {batch.key: batch for batch in self._state.batches}

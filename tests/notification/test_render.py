@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kometa_ai.core.problem import Problem
-from kometa_ai.core.report import MovieLine, Orphan, Tokens
+from kometa_ai.core.report import MovieLine, Orphan, Spending, Tokens
 from kometa_ai.notification.email import compose
 from kometa_ai.notification.render import MAX_BYTES, render
 from kometa_ai.settings.schema import Settings
@@ -151,6 +151,7 @@ def test_says_what_it_cost_and_when_the_next_run_is() -> None:
             tokens=Tokens(requests=2, input=1000, cache_write=500, cache_read=8000, output=300),
             cost_usd=0.8312,
             unpriced_requests=1,
+            month=Spending(month="2026-03", tokens=Tokens(requests=1200, input=5_000_000, output=70_000), cost_usd=12.4),
             decisions_by_other_models=1200,
             next_run=STARTED + timedelta(days=120),
         )
@@ -159,6 +160,7 @@ def test_says_what_it_cost_and_when_the_next_run_is() -> None:
         "Library:      4,213 movies",
         "Cost:         0.83 USD, and 1 request at a price that is not known",
         "Tokens:       9,500 in (8,000 from the cache), 300 out, 2 requests",
+        "This month:   12.40 USD; 5,000,000 in, 70,000 out, 1,200 requests",
         "Other models: 1,200 decisions made by another model",
         "Duration:     2 min 23 s",
         "Next run:     Tue 2026-06-30 04:00 CEST",

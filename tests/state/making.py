@@ -9,6 +9,7 @@ from kometa_ai.core.changes import TagChange
 from kometa_ai.core.decision import Decision, Remembered
 from kometa_ai.core.movie import Credits, TmdbId
 from kometa_ai.core.naming import Label, Slug
+from kometa_ai.core.report import Spending, Tokens
 from kometa_ai.state import schema
 
 NOW = datetime(2026, 3, 1, 3, tzinfo=UTC)
@@ -74,3 +75,8 @@ def ended(run_id: str, exit_code: int = 0, *, dry_run: bool = False, at: datetim
             run_id=run_id, started=NOW, finished=at, outcome="ok", exit_code=exit_code, dry_run=dry_run
         )
     )
+
+
+def spent(month: str, requests: int) -> schema.MoneySpent:
+    """What a month has cost by now."""
+    return schema.MoneySpent(spending=Spending(month=month, tokens=Tokens(requests=requests), cost_usd=requests / 10))

@@ -17,7 +17,7 @@ from kometa_ai.errors import RepairState
 from kometa_ai.state import files, schema
 from kometa_ai.state.loading import JOURNAL, SNAPSHOT
 from kometa_ai.state.store import WAITS, Store, reset
-from tests.state.making import NOIR, NOW, decision, described, ended, failed, judged, tagged
+from tests.state.making import NOIR, NOW, decision, described, ended, failed, judged, spent, tagged
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +56,7 @@ _entries = st.lists(
             schema.Pinned, pin=st.builds(Pin, tmdb_id=_few, slug=_slugs, include=st.booleans(), since=st.just(NOW))
         ),
         st.builds(schema.Released, tmdb_id=_few, slug=_slugs),
+        st.builds(spent, st.sampled_from(["2026-02", "2026-03"]), _few),
     ),
     max_size=20,
 )
