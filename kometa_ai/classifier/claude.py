@@ -74,6 +74,8 @@ class Claude:
     def client(self) -> anthropic.AsyncAnthropic:
         """The SDK's client, which is imported and opened by its first use."""
         if self._opened is None:
+            if not self._api_key:
+                raise CheckClaude("There is no key for Claude.", "Set CLAUDE_API_KEY.")
             if not (self._api_key.isascii() and self._api_key.isprintable()):
                 raise CheckClaude("The key for Claude holds characters that no key has.", "Check CLAUDE_API_KEY.")
             from anthropic import AsyncAnthropic  # noqa: PLC0415 - takes seconds, and settled runs ask nothing
@@ -85,6 +87,17 @@ class Claude:
                 timeout=self._timeout,
             )
         return self._opened
+
+    async def count(self, request: Request) -> int:
+        """See Provider."""
+        asked = arguments(request)
+        del asked["max_tokens"]
+        client = self.client
+        try:
+            with translated(request.model):
+                return int((await client.messages.count_tokens(**asked, timeout=CHECK_TIMEOUT)).input_tokens)
+        except (ValueError, AttributeError, TypeError) as error:
+            raise _not_claude() from error
 
     def caches(self, tokens: int, model: str) -> bool:
         """Whether a prefix of that many tokens reaches the model's minimum; a shorter one is silently not cached."""

@@ -1,25 +1,37 @@
-"""What questions will use and cost, before any of them is sent: from the length of their texts alone."""
+"""What questions will use and cost, before any of them is sent: from the length of their texts alone.
+
+How many characters make a token is assumed, or measured: Claude counts tokens for nothing.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from kometa_ai.classifier import prices
 from kometa_ai.classifier.prompts import SYSTEM, collection_text, movies_text
-from kometa_ai.classifier.provider import Usage
+from kometa_ai.classifier.provider import Failure, Request, RequestFailed, Usage
+from kometa_ai.core.movie import Credits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from kometa_ai.classifier.planning import Block
-    from kometa_ai.classifier.provider import Request
 
 SHARE_LISTED = 0.07
 """Of the movies: an answer names most as excluded (a number and a comma) and writes these out."""
+USUAL_CREDITS = Credits(
+    ("A. Usual Director",), ("First Usual Actor", "Second Usual Actor", "Third Actor", "Fourth Actor", "Fifth Actor")
+)
+"""Stands for people who are not known yet: they are read from Radarr when a movie is asked about."""
+SAMPLES = 3
+"""Blocks of movies that are counted."""
 
 _TOKENS_EXCLUDED, _TOKENS_LISTED, _TOKENS_ANSWER = 2, 45, 40
+_MOVIES_ANSWERED = 100
 # Structured outputs add a description of the schema to the prompt.
 _TOKENS_FORMAT = 350
+_PLAUSIBLE = (1.0, 10.0)
+_NOTHING = "."  # a text may not be empty
 
 
 class Caching(Protocol):
@@ -30,16 +42,73 @@ class Caching(Protocol):
         ...
 
 
-def usages(block: Block, caching: Caching, model: str) -> list[Usage]:
+class Counting(Protocol):
+    """Counts tokens for nothing; a part of Provider."""
+
+    async def count(self, request: Request) -> int:
+        """See Provider."""
+        ...
+
+
+class Ruler(NamedTuple):
+    """How many characters of the movies and of the collections make a token, and how many tokens there are else.
+
+    `form` is what is around both texts, `answered` what an answer has for each movie.
+    """
+
+    movies: float = prices.CHARS_PER_TOKEN
+    collections: float = prices.CHARS_PER_TOKEN
+    form: int = prices.tokens_in(SYSTEM) + _TOKENS_FORMAT
+    answered: float = SHARE_LISTED * _TOKENS_LISTED + (1 - SHARE_LISTED) * _TOKENS_EXCLUDED
+
+
+ASSUMED = Ruler()
+
+
+async def measured(blocks: Sequence[Block], counting: Counting, model: str) -> Ruler:
+    """Let a few texts be counted: some blocks, all collections, a usual answer. Raise RequestFailed or CheckClaude."""
+    form = await counting.count(_sample(model))
+
+    async def tokens(characters: int, **texts: str) -> int:
+        found = max(1, await counting.count(_sample(model, **texts)) - form)
+        if not _PLAUSIBLE[0] <= characters / found <= _PLAUSIBLE[1]:
+            raise RequestFailed(Failure.UNREADABLE, f"{found} tokens for {characters} characters cannot be true")
+        return found
+
+    step = max(1, len(blocks) // SAMPLES)
+    movies = [movies_text(block.movies) for block in blocks[::step][:SAMPLES]]
+    collections = {collection.slug: collection for block in blocks for collection in block.collections}
+    questions, answer = "\n".join(map(collection_text, collections.values())), _usual_answer()
+    return Ruler(
+        movies=sum(map(len, movies)) / sum([await tokens(len(text), movies=text) for text in movies]),
+        collections=len(questions) / await tokens(len(questions), collection=questions),
+        form=form,
+        answered=await tokens(len(answer), collection=answer) / _MOVIES_ANSWERED,
+    )
+
+
+def _sample(model: str, movies: str = _NOTHING, collection: str = _NOTHING) -> Request:
+    return Request(movies=movies, collection=collection, model=model, cache=False, expected_tokens=1)
+
+
+def _usual_answer() -> str:
+    """The lists of an answer about so many movies."""
+    listed = round(_MOVIES_ANSWERED * SHARE_LISTED)
+    decision = (
+        '{"movie_id":%d,"reason":"A short fact from the record, in some ten words.","include":true,"confidence":0.9}'
+    )
+    return ",".join(decision % number if number <= listed else str(number) for number in range(1, _MOVIES_ANSWERED + 1))
+
+
+def usages(block: Block, caching: Caching, model: str, ruler: Ruler = ASSUMED) -> list[Usage]:
     """What each request about a block would use: the first writes the movies to the cache, the others read them."""
-    movies = prices.tokens_in(movies_text(block.movies))
-    prefix = movies + prices.tokens_in(SYSTEM) + _TOKENS_FORMAT
+    movies = round(len(movies_text(block.movies)) / ruler.movies) + 1
+    prefix = movies + ruler.form
     is_cached = len(block.collections) > 1 and caching.caches(movies, model)
-    listed = len(block.movies) * SHARE_LISTED
-    output = round(_TOKENS_ANSWER + listed * _TOKENS_LISTED + (len(block.movies) - listed) * _TOKENS_EXCLUDED)
+    output = round(_TOKENS_ANSWER + len(block.movies) * ruler.answered)
     found = []
     for number, collection in enumerate(block.collections):
-        question = prices.tokens_in(collection_text(collection))
+        question = round(len(collection_text(collection)) / ruler.collections) + 1
         found.append(
             Usage(
                 requests=1,
@@ -66,7 +135,7 @@ def cost(blocks: Iterable[Block], caching: Caching, model: str) -> float | None:
 
 def most(request: Request) -> float | None:
     """What a request in a batch costs at most: none of it is read from the cache. None without a known price."""
-    prefix = prices.tokens_in(SYSTEM) + _TOKENS_FORMAT + prices.tokens_in(request.movies)
+    prefix = ASSUMED.form + prices.tokens_in(request.movies)
     question = prices.tokens_in(request.collection)
     written = prefix if request.cache else 0
     usage = Usage(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal, NamedTuple, Protocol
@@ -104,8 +104,11 @@ class RequestFailed(Exception):
 class Provider(Protocol):
     """A model that can be asked."""
 
-    async def ask(self, request: Request) -> Reply:
+    async def ask(self, request: Request, begun: Callable[[], None] | None = None) -> Reply:
         """Send one request, once.
+
+        `begun` is called as soon as there is something of the answer: from then on other requests can read what this
+        one has written to the cache. Where it cannot be known earlier that is when the answer is complete.
 
         Raise RequestFailed where this request failed, and CheckClaude where every further one would fail too.
         """
@@ -113,6 +116,10 @@ class Provider(Protocol):
 
     async def check(self, model: str) -> str:
         """By free calls: a warning about the model, or nothing. Raise CheckClaude where it cannot be asked."""
+        ...
+
+    async def count(self, request: Request) -> int:
+        """By a free call: how many tokens the request's prompt has. Raise RequestFailed or CheckClaude."""
         ...
 
     def caches(self, tokens: int, model: str) -> bool:

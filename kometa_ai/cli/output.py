@@ -162,6 +162,9 @@ def _footer(report: RunReport) -> str:
         parts.append(_dollars(report.cost_usd) + (" and unpriced requests" if report.unpriced_requests else ""))
     else:
         parts.append("nothing was asked")
+    if report.month:
+        unpriced = " and unpriced requests" if report.month.unpriced_requests else ""
+        parts.append(f"{_dollars(report.month.cost_usd)}{unpriced} this month")
     if report.decisions_by_other_models:
         parts.append(f"{report.decisions_by_other_models} decisions are another model's")
     return " · ".join(parts)
@@ -178,8 +181,10 @@ def print_estimate(estimate: Estimate) -> None:
     table.add_column("Pending", justify="right")
     table.add_column("Why")
     for collection in estimate.collections:
-        why = ", ".join(f"{count} {reason}" for reason, count in collection.reasons.items())
-        table.add_row(clean(collection.name), _number(collection.pending), why)
+        why = [f"{count} {reason}" for reason, count in collection.reasons.items()]
+        if collection.in_batches:
+            why.append(f"[dim]{collection.in_batches} already in a batch[/]")
+        table.add_row(clean(collection.name), _number(collection.pending), ", ".join(why))
     out.print(table)
     tokens = estimate.input_tokens + estimate.cache_write_tokens + estimate.cache_read_tokens
     price = "unpriced (no known price)" if estimate.cost_usd is None else f"about {_dollars(estimate.cost_usd)}"
@@ -187,6 +192,10 @@ def print_estimate(estimate: Estimate) -> None:
         f"[bold]{estimate.pending} decisions pending[/]: {estimate.requests} requests to {clean(estimate.model)}, "
         f"{tokens} tokens in ({estimate.cache_read_tokens} from the cache), {estimate.output_tokens} out: {price}"
     )
+    if estimate.in_batches:
+        out.print(
+            f"{estimate.in_batches} more are in open batches: they are not asked again, only their answers taken."
+        )
     out.print(f"Forecast {clean(estimate.basis)}.", style="dim")
     print_problems(out, estimate.problems)
 

@@ -15,11 +15,11 @@ from kometa_ai.run.session import keep
 from kometa_ai.state.schema import BatchDropped, BatchNamed, BatchPlanned, BatchTaken
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from kometa_ai.classifier.asking import Asker
     from kometa_ai.classifier.outcomes import Answered
-    from kometa_ai.classifier.planning import Block, Questions
+    from kometa_ai.classifier.planning import Block, Described, Questions
     from kometa_ai.core.batches import OpenBatch
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.movie import TmdbId
@@ -113,26 +113,7 @@ class Batches:
 
     def left(self, stage: Sequence[Collection], questions: Questions) -> Questions:
         """The questions without those that are with Anthropic: nobody shall pay for them twice."""
-        pending = self._pending(stage)
-        if not pending:
-            return questions
-        return {
-            slug: {tmdb_id: reason for tmdb_id, reason in pairs.items() if (slug, tmdb_id) not in pending}
-            for slug, pairs in questions.items()
-        }
-
-    def _pending(self, stage: Sequence[Collection]) -> set[tuple[Slug, TmdbId]]:
-        """The pairs whose answers will hold when they come."""
-        prompts = {collection.slug: collection.prompt_hash for collection in stage}
-        judged = self._found.judged
-        return {
-            (question.slug, tmdb_id)
-            for batch in self._parts.store.state.batches
-            for question in batch.open_questions
-            if prompts.get(question.slug) == question.prompt_hash
-            for tmdb_id, asked_from in batch.pages[question.page]
-            if tmdb_id in judged and judged[tmdb_id].fingerprint.covers(asked_from)
-        }
+        return not_in_batches(self._parts.store.state.batches, stage, self._found.judged, questions)
 
     def _are_worth_it(self, blocks: Sequence[Block], *, is_first: bool) -> bool:
         if self._choice.mode == "on" and is_first:
@@ -145,6 +126,30 @@ class Batches:
             return questions.get(slug, {}).get(tmdb_id, Reason.SECOND_LOOK) is not Reason.SECOND_LOOK
 
         return Scope({collection.slug: collection for collection in stage}, self._found.judged, is_open)
+
+
+def not_in_batches(
+    batches: Iterable[OpenBatch],
+    stage: Sequence[Collection],
+    judged: Mapping[TmdbId, Described],
+    questions: Questions,
+) -> Questions:
+    """The questions without those of batches whose answers will hold when they come."""
+    prompts = {collection.slug: collection.prompt_hash for collection in stage}
+    awaited = {
+        (question.slug, tmdb_id)
+        for batch in batches
+        for question in batch.open_questions
+        if prompts.get(question.slug) == question.prompt_hash
+        for tmdb_id, asked_from in batch.pages[question.page]
+        if tmdb_id in judged and judged[tmdb_id].fingerprint.covers(asked_from)
+    }
+    if not awaited:
+        return questions
+    return {
+        slug: {tmdb_id: reason for tmdb_id, reason in pairs.items() if (slug, tmdb_id) not in awaited}
+        for slug, pairs in questions.items()
+    }
 
 
 def with_anthropic(found: Findings, store: Store) -> list[Problem]:

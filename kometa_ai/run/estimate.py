@@ -7,35 +7,54 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kometa_ai.classifier import forecast, prices
-from kometa_ai.classifier.planning import describe, pack, plan_questions, stages, unanswered
-from kometa_ai.classifier.provider import Usage
+from kometa_ai.classifier.planning import (
+    Described,
+    describe,
+    needing_credits,
+    pack,
+    plan_questions,
+    stages,
+    unanswered,
+)
+from kometa_ai.classifier.provider import RequestFailed, Usage
 from kometa_ai.core.problem import Problem
 from kometa_ai.decisions.policy import decide, gates, members_as_seen
+from kometa_ai.errors import CheckClaude
+from kometa_ai.run.batches import not_in_batches
 from kometa_ai.run.pipeline import Run
 from kometa_ai.run.questioning import count
 
 if TYPE_CHECKING:
-    from kometa_ai.classifier.planning import Block
+    from collections.abc import Sequence
+
+    from kometa_ai.classifier.planning import Block, Questions
+    from kometa_ai.core.collection import Collection
     from kometa_ai.core.movie import TmdbId
-    from kometa_ai.core.naming import Label
+    from kometa_ai.core.naming import Label, Slug
+    from kometa_ai.radarr.wire import Library
     from kometa_ai.run.options import Options
     from kometa_ai.run.session import Parts, Rules
 
 
 class PendingCollection(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be asked about one collection, by reason."""
+    """What is to be asked about one collection, by reason; `in_batches` is asked already and only to be answered."""
 
     name: str
     slug: str
     pending: int
     reasons: dict[str, int]
+    in_batches: int = 0
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
-    """A forecast. `cost_usd` is None for a model without a known price. `basis` says how it was made."""
+    """A forecast. `cost_usd` is None for a model without a known price. `basis` says how it was made.
+
+    What is in open batches is neither pending nor in the cost.
+    """
 
     collections: tuple[PendingCollection, ...]
     pending: int
+    in_batches: int
     requests: int
     input_tokens: int
     cache_write_tokens: int
@@ -52,32 +71,16 @@ async def estimate(parts: Parts, rules: Rules, options: Options) -> Estimate:
     run = Run(parts, rules, options, "estimate")
     library = await run.fetch_library()
     collections = run.load_collections()
-    memory = parts.store.memory
-    known = describe(library.movies, memory)
-    movies = library.movies
-    by_id = {movie.tmdb_id: movie for movie in movies}
-    decided: dict[Label, frozenset[TmdbId]] = {collection.label: frozenset() for collection in collections}
-    pending: dict[str, dict[str, int]] = {}
-    blocks: list[Block] = []
-    for stage in stages(collections):
-        gated = {c.slug: gates(c, movies, decided, parts.store.state.pins) for c in stage}
-        questions = plan_questions(known, stage, memory, gated, force=options.force_refresh)
-        pending |= {slug: count(pairs.values()) for slug, pairs in questions.items()}
-        blocks += pack(questions, known, stage, options.batch_size)
-        for collection in stage:
-            membership = decide(
-                collection, movies, memory, gated[collection.slug], unanswered(questions)[collection.slug]
-            )
-            decided[collection.label] = members_as_seen(collection, membership, by_id)
-    usages = [usage for block in blocks for usage in forecast.usages(block, parts.provider, rules.model)]
+    planned = _Planned(parts, rules, options)
+    planned.plan(library, collections)
+    ruler, basis = await _ruler(parts, rules, planned.blocks)
+    usages = [usage for block in planned.blocks for usage in forecast.usages(block, parts.provider, rules.model, ruler)]
     total = sum(usages, Usage())
     costs = [prices.cost(usage, rules.model) for usage in usages]
     return Estimate(
-        collections=tuple(
-            PendingCollection(name=c.name, slug=c.slug, pending=sum(pending[c.slug].values()), reasons=pending[c.slug])
-            for c in collections
-        ),
-        pending=sum(sum(reasons.values()) for reasons in pending.values()),
+        collections=tuple(map(planned.pending, collections)),
+        pending=sum(map(len, planned.questions.values())),
+        in_batches=sum(planned.in_batches.values()),
         requests=total.requests,
         input_tokens=total.input_tokens,
         cache_write_tokens=total.cache_write_tokens,
@@ -85,9 +88,79 @@ async def estimate(parts: Parts, rules: Rules, options: Options) -> Estimate:
         output_tokens=total.output_tokens,
         cost_usd=None if None in costs else round(sum(cost or 0.0 for cost in costs), 4),
         model=rules.model,
-        basis=(
-            f"estimated from the length of the texts ({prices.CHARS_PER_TOKEN} characters a token), "
-            f"{forecast.SHARE_LISTED:.0%} of the movies written out in answers, second looks not included"
-        ),
+        basis=basis,
         problems=tuple(run.found.problems),
     )
+
+
+class _Planned:
+    """The questions of a run that is not going to be."""
+
+    def __init__(self, parts: Parts, rules: Rules, options: Options) -> None:
+        self._parts = parts
+        self._rules = rules
+        self._options = options
+        self.questions: Questions = {}
+        self.in_batches: dict[Slug, int] = {}
+        self.blocks: list[Block] = []
+
+    def plan(self, library: Library, collections: Sequence[Collection]) -> None:
+        """Go through the stages as a run does, with what is known now for decisions."""
+        state, memory = self._parts.store.state, self._parts.store.memory
+        known = describe(library.movies, memory)
+        by_id = {movie.tmdb_id: movie for movie in library.movies}
+        decided: dict[Label, frozenset[TmdbId]] = {collection.label: frozenset() for collection in collections}
+        for stage in stages(collections):
+            gated = {c.slug: gates(c, library.movies, decided, state.pins) for c in stage}
+            every = plan_questions(known, stage, memory, gated, force=self._options.force_refresh)
+            asked = not_in_batches(state.batches, stage, known, every)
+            self.in_batches |= {slug: len(every[slug]) - len(pairs) for slug, pairs in asked.items()}
+            self.questions |= asked
+            self.blocks += pack(asked, self._with_credits(known, asked), stage, self._options.batch_size)
+            for collection in stage:
+                left = unanswered(every)[collection.slug]
+                membership = decide(collection, library.movies, memory, gated[collection.slug], left)
+                decided[collection.label] = members_as_seen(collection, membership, by_id)
+
+    def _with_credits(self, known: dict[TmdbId, Described], asked: Questions) -> dict[TmdbId, Described]:
+        """The movies as they will be sent, with somebody in place of people that are not known yet."""
+        if not self._rules.radarr_credits:
+            return known
+        unknown = needing_credits(asked, known, self._parts.store.memory)
+        return known | {
+            tmdb_id: Described(msgspec.structs.replace(movie, credits=forecast.USUAL_CREDITS), prints)
+            for tmdb_id in unknown
+            for movie, prints in (known[tmdb_id],)
+        }
+
+    def pending(self, collection: Collection) -> PendingCollection:
+        """What is to be asked about one collection."""
+        pairs = self.questions[collection.slug]
+        return PendingCollection(
+            name=collection.name,
+            slug=collection.slug,
+            pending=len(pairs),
+            reasons=count(pairs.values()),
+            in_batches=self.in_batches[collection.slug],
+        )
+
+
+async def _ruler(parts: Parts, rules: Rules, blocks: Sequence[Block]) -> tuple[forecast.Ruler, str]:
+    """How to measure texts in tokens: by a few free counts, or as is assumed where there are none; and which it is."""
+    answers = (
+        f"{forecast.SHARE_LISTED:.0%} of the movies written out in answers, usual people where Radarr has not been "
+        "asked for them yet, second looks not included"
+    )
+    assumed = f"from the length of the texts, assuming {prices.CHARS_PER_TOKEN} characters a token"
+    if not blocks:
+        return forecast.ASSUMED, f"{assumed}; {answers}"
+    try:
+        ruler = await forecast.measured(blocks, parts.provider, rules.model)
+    except (CheckClaude, RequestFailed) as error:
+        why = error.message if isinstance(error, CheckClaude) else str(error)
+        return (
+            forecast.ASSUMED,
+            f"{assumed}, since Claude did not count them ({parts.redact(why).rstrip('.')}); {answers}",
+        )
+    counted = f"from tokens that Claude counted in a sample ({ruler.movies:.1f} characters a token)"
+    return ruler, f"{counted}; {answers}"

@@ -115,6 +115,25 @@ async def test_without_others_that_share_them_movies_are_not_cached(claude: Clau
     assert "cache_control" not in json.dumps(claude.requests[0].body)
 
 
+@pytest.mark.parametrize("model", ["claude-sonnet-5-5", "claude-haiku-5-5", "claude-opus-5-5", "claude-haiku-4-5"])
+async def test_a_count_is_of_what_is_sent(claude: ClaudeStandIn, model: str) -> None:
+    """The free count of a request is the size of the very prompt that asking then sends."""
+    request = msgspec.structs.replace(REQUEST, model=model, cache=False)
+    async with provider_for(claude) as provider:
+        counted = await provider.count(request)
+        reply = await provider.ask(request)
+
+    assert counted == reply.usage.input_tokens
+
+
+async def test_what_counts_nothing_is_no_claude(claude: ClaudeStandIn) -> None:
+    """A page in place of a count is a failure like any other, not a number."""
+    claude.faults.add(Fault(status=200, raw="<html>", headers={"content-type": "text/html"}), path="*")
+    with pytest.raises(RequestFailed):
+        async with provider_for(claude) as provider:
+            await provider.count(REQUEST)
+
+
 @pytest.mark.parametrize(
     "model",
     ["claude-sonnet-5-5", "claude-haiku-5-5", "claude-opus-5-5", "claude-haiku-4-5", "claude-haiku-4-5-20251001"],

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     Call = Callable[..., Ended]
 
 
+NONSENSE = claude_faults.Fault(status=200, raw='{"input_tokens": 0}', headers={"content-type": "application/json"})
+
+
 def test_a_run_shows_its_result(world: World, call: Call) -> None:
     """The result is on stdout, plain and without colours when piped; the log is on stderr, one JSON object a line."""
     world.collections(block("Heist"))
@@ -203,20 +206,51 @@ def test_estimate_costs_nothing(world: World, call: Call) -> None:
     assert ended.data["pending"] == 24
     assert [c["reasons"] for c in ended.data["collections"]] == [{"new": 12}, {"new": 12}]
     assert 0 < ended.data["cost_usd"] < 1
+    assert "no key for Claude" in ended.data["basis"]
     assert world.claude.calls == []
     assert world.radarr.writes == []
     assert list(world.state_dir.iterdir()) == []
     assert "24 decisions pending" in call("--estimate").out
 
 
-def test_the_estimate_is_close(world: World, call: Call) -> None:
-    """What the run then costs is within a factor of two of the forecast."""
+def test_the_estimate_lets_claude_count(world: World, call: Call) -> None:
+    """A handful of free counts, which the forecast says it is made from, and nothing that is billed."""
     world.collections(*(block(f"Collection {n}") for n in range(5)))
-    forecast = call("--estimate", "--output", "json").data["cost_usd"]
+
+    basis = call("--estimate", "--output", "json", BATCH_SIZE="2").data["basis"]
+
+    assert "Claude counted in a sample (3.5 characters a token)" in basis
+    assert {call.path for call in world.claude.calls} == {"/v1/messages/count_tokens"}
+    assert len(world.claude.calls) == 6
+    assert world.claude.usage_totals() == {}
+
+
+@pytest.mark.parametrize("fault", [claude_faults.BAD_KEY, claude_faults.OVERLOADED, NONSENSE])
+def test_the_estimate_says_why_nothing_was_counted(world: World, call: Call, fault: claude_faults.Fault) -> None:
+    """Whatever is in the way of counting, there is a forecast, and it says that it assumes."""
+    world.collections(block("Heist"))
+    world.claude.faults.add(fault, times=FOREVER, path="*")
+
+    ended = call("--estimate", "--output", "json")
+
+    assert ended.code == 0
+    assert "assuming 3.3 characters a token, since Claude did not count them (" in ended.data["basis"]
+    assert ended.data["cost_usd"] > 0
+    assert len(world.claude.calls) <= 2
+
+
+@pytest.mark.parametrize("key", ["key", ""])
+def test_the_estimate_is_close(world: World, call: Call, key: str) -> None:
+    """What the run then costs is near the forecast, and nearer where Claude has counted."""
+    for number in range(5):
+        world.believe(f"Collection {number}", [number])
+    world.collections(*(block(f"Collection {n}") for n in range(5)))
+    forecast = call("--estimate", "--output", "json", CLAUDE_API_KEY=key).data["cost_usd"]
 
     cost = call("--run-now", "--output", "json").data["cost_usd"]
 
-    assert forecast / 2 < cost < forecast * 2
+    factor = 1.5 if key else 2
+    assert forecast / factor < cost < forecast * factor
 
 
 def test_check_config(world: World, call: Call) -> None:

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from kometa_ai.app import open_parts, rules_of
+from kometa_ai.run.estimate import Estimate, estimate
 from kometa_ai.run.options import Options
 from kometa_ai.run.service import run_and_report
 from kometa_ai.standins.claude_answers import REFUSED, Style
@@ -100,6 +101,15 @@ class BatchWorld(World):
             )
             self.interrupt = parts.interruption.request
             return await run_and_report(parts, rules_of(self.settings), options)
+
+    def estimate(self) -> Estimate:
+        """A forecast of the next run."""
+
+        async def forecast() -> Estimate:
+            async with open_parts(self.settings, Store.load(self.state_dir, read_only=True)) as parts:
+                return await estimate(parts, rules_of(self.settings), Options(batch_size=self.settings.batch_size))
+
+        return asyncio.run(forecast())
 
     async def _sleep(self, seconds: float) -> None:
         self.sleeps += 1
@@ -419,6 +429,26 @@ def test_the_limit_on_costs_is_kept(world: BatchWorld, limit: float) -> None:
         assert world.created > 0
         assert world.tags == truth()
         assert world.judged_pairs() == everything()
+
+
+def test_an_estimate_leaves_out_what_is_in_a_batch(world: BatchWorld) -> None:
+    """Questions that Anthropic has already are shown as such: not pending, and no part of the cost."""
+    whole = world.estimate()
+    world.die_while_polling()
+    with pytest.raises(Killed):
+        world.run()
+    world.revive()
+
+    found = world.estimate()
+
+    assert (whole.pending, whole.in_batches) == (160, 0)
+    assert (found.pending, found.in_batches) == (120, 40)
+    assert {c.slug: c.in_batches for c in found.collections if c.in_batches} == {"film-noir": 40}
+    assert sum(found.collections[0].reasons.values()) == 0
+    assert found.cost_usd is not None
+    assert whole.cost_usd is not None
+    assert 0 < found.cost_usd < whole.cost_usd
+    assert world.created == 1
 
 
 def test_a_forced_refresh_by_batches_asks_each_question_once(world: BatchWorld) -> None:
