@@ -16,10 +16,12 @@ from kometa_ai.core.summary import as_data
 from kometa_ai.daemon.after_changes import after_changes, changed_collections
 from kometa_ai.daemon.ending import end_run, ending_in_order
 from kometa_ai.errors import FixUsage
+from kometa_ai.kometa.folder import read_folder
 from kometa_ai.notification import dispatch as notification
 from kometa_ai.run.estimate import estimate
 from kometa_ai.run.explain import explain
 from kometa_ai.run.options import Options
+from kometa_ai.run.scope import choose
 from kometa_ai.run.service import run_and_report
 from kometa_ai.run.undo import undo
 from kometa_ai.settings.environment import REQUIRED
@@ -46,10 +48,17 @@ def _options(call: Call, settings: Settings) -> Options:
     )
 
 
+def _check_names(call: Call, settings: Settings) -> None:
+    """Raise FixUsage for a --collection that there is not, before anything is begun or anybody called."""
+    if names := call.given["collections"]:
+        choose(read_folder(settings.config_dir), names)
+
+
 def run_now(call: Call) -> int:
     """One run in this process."""
     with prepared(call, *REQUIRED) as loaded:
         settings = loaded.settings
+        _check_names(call, settings)
         with StateLock(settings.state_dir), output.Watcher() as watcher:
             store = Store.load(settings.state_dir)
             # What is remembered is no garbage: to look through it again and again is a tenth of a settled run.
@@ -83,6 +92,7 @@ def show_estimate(call: Call) -> int:
             return await estimate(parts, rules_of(settings), _options(call, settings))
 
     with prepared(call, *_RADARR) as loaded:
+        _check_names(call, loaded.settings)
         found = asyncio.run(forecast(loaded.settings))
         show(call, found, output.print_estimate)
         return 1 if found.problems else 0
@@ -97,6 +107,7 @@ def show_explanation(call: Call) -> int:
             return await explain(parts, rules_of(settings), _options(call, settings), call.given["explain"])
 
     with prepared(call, *_RADARR) as loaded:
+        _check_names(call, loaded.settings)
         show(call, asyncio.run(explained(loaded.settings)), output.print_explained)
         return 0
 

@@ -140,11 +140,21 @@ def recognise(collections: Sequence[Collection], movies: Iterable[Movie]) -> tup
 
 
 class OtherCollection(msgspec.Struct, frozen=True, kw_only=True):
-    """A collection that has a block but takes no part: switched off, or skipped because of a problem."""
+    """A collection that has a block but takes no part: switched off, or skipped because of a problem.
+
+    `source` and `line` say where its block begins.
+    """
 
     name: str
     slug: Slug
     label: Label
+    source: str = ""
+    line: int = 0
+
+    @property
+    def where(self) -> str:
+        """`file:line` of its block."""
+        return f"{self.source}:{self.line}"
 
 
 class Folder(msgspec.Struct, frozen=True, kw_only=True):

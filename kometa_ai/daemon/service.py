@@ -23,7 +23,7 @@ from kometa_ai.daemon.watch import Watch
 from kometa_ai.errors import KometaAIError, RepairState, WaitForOtherRun
 from kometa_ai.kometa.folder import read_folder
 from kometa_ai.run.options import Options
-from kometa_ai.run.pipeline import choose
+from kometa_ai.run.scope import choose
 from kometa_ai.schedule import Schedule
 from kometa_ai.settings.environment import load_settings
 

@@ -58,7 +58,7 @@ class _Findings:
 
     def __init__(self) -> None:
         self.claims: list[_Claim] = []
-        self.misplaced: set[str] = set()
+        self.misplaced: dict[str, OtherCollection] = {}
         self.readings: list[Reading] = []
         self.unreadable: list[str] = []
         self.problems: list[Problem] = []
@@ -102,7 +102,7 @@ def _read_file(file: TextFile, findings: _Findings) -> None:
         return
     blocks = find_blocks(document, file.source)
     findings.problems += blocks.problems
-    findings.misplaced |= {key.name for key in blocks.misplaced}
+    findings.misplaced |= {key.name: _without_block(key, file.source) for key in blocks.misplaced}
     findings.claims += [_spoiled(key, file.source) for key in blocks.spoiled]
     places = []
     for key, block in blocks.bound:
@@ -131,12 +131,13 @@ def _check_syntax(files: Iterable[TextFile], findings: _Findings) -> None:
 
 
 def _spoiled(key: Key, source: str) -> _Claim:
-    return _Claim(key.name, source, key.line, _nameless(key.name), usable=False)
+    return _Claim(key.name, source, key.line, _without_block(key, source), usable=False)
 
 
-def _nameless(name: str) -> OtherCollection:
-    slug = slug_of(name)
-    return OtherCollection(name=name, slug=slug, label=label_of(tag_of(slug)))
+def _without_block(key: Key, source: str) -> OtherCollection:
+    """A collection whose block cannot be used: nothing is known of it but its name."""
+    slug = slug_of(key.name)
+    return OtherCollection(name=key.name, slug=slug, label=label_of(tag_of(slug)), source=source, line=key.line)
 
 
 def _put_together(findings: _Findings) -> Folder:
@@ -154,7 +155,7 @@ def _put_together(findings: _Findings) -> Folder:
             collections.append(first.says)
         else:
             disabled.append(first.says)
-    skipped += [_nameless(name) for name in findings.misplaced - by_name.keys()]
+    skipped += [other for name, other in findings.misplaced.items() if name not in by_name]
     collections.sort(key=lambda collection: (-collection.priority, collection.name))
     problems.sort(key=lambda problem: (problem.source, problem.line or 0))
     return Folder(
@@ -170,7 +171,7 @@ def _put_together(findings: _Findings) -> Folder:
 def _other(says: Collection | OtherCollection) -> OtherCollection:
     if isinstance(says, OtherCollection):
         return says
-    return OtherCollection(name=says.name, slug=says.slug, label=says.label)
+    return OtherCollection(name=says.name, slug=says.slug, label=says.label, source=says.source, line=says.line)
 
 
 def _different_blocks(by_name: dict[str, list[_Claim]]) -> Iterator[Problem]:

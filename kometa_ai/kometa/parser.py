@@ -124,7 +124,9 @@ class _BlockReader:
         slug = slug_of(self._name)
         tag = model.tag or tag_of(slug)
         if not usable:
-            return OtherCollection(name=self._name, slug=slug, label=label_of(tag))
+            return OtherCollection(
+                name=self._name, slug=slug, label=label_of(tag), source=self._source, line=self._block.line
+            )
         return Collection(
             name=self._name,
             slug=slug,

@@ -20,10 +20,11 @@ from kometa_ai.core.changes import Change, TagChange, TagPlan
 from kometa_ai.core.collection import recognise
 from kometa_ai.core.problem import Problem
 from kometa_ai.decisions.policy import Membership, decide, gates, members_as_seen
-from kometa_ai.errors import CheckRadarr, FixUsage
+from kometa_ai.errors import CheckRadarr
 from kometa_ai.radarr.diagnosis import diagnose
 from kometa_ai.run.batches import Choice
 from kometa_ai.run.questioning import Questioning
+from kometa_ai.run.scope import choose
 from kometa_ai.run.session import Findings, Parts, Rules, keep
 from kometa_ai.state.schema import LibraryRead, LibrarySeen, Tagged
 from kometa_ai.tags.apply import apply_changes
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from kometa_ai.core.collection import Collection, Folder
+    from kometa_ai.core.collection import Collection
     from kometa_ai.core.movie import TmdbId
     from kometa_ai.core.naming import Label
     from kometa_ai.radarr.client import Status
@@ -228,17 +229,3 @@ def believe(library: Library, last: LibrarySeen | None, *, allow_smaller: bool) 
 def _seen(library: Library, now: datetime) -> LibrarySeen:
     ids = ",".join(str(movie.tmdb_id) for movie in library.movies)
     return LibrarySeen(count=len(library.movies), hash=hashlib.sha256(ids.encode()).hexdigest()[:16], at=now)
-
-
-def choose(folder: Folder, names: Sequence[str]) -> tuple[Collection, ...]:
-    """The collections with one of those names or slugs, all without any. Raise FixUsage for an unknown one."""
-    if not names:
-        return folder.collections
-    wanted = {name.strip().casefold() for name in names}
-    known = {spelling for c in folder.collections for spelling in (c.name.casefold(), c.slug)}
-    if unknown := sorted(wanted - known):
-        there_are = ", ".join(sorted(c.name for c in folder.collections)) or "none"
-        raise FixUsage(
-            f"There is no enabled collection named {', '.join(map(repr, unknown))}.", f"There are: {there_are}."
-        )
-    return tuple(c for c in folder.collections if {c.name.casefold(), c.slug} & wanted)

@@ -134,7 +134,7 @@ def test_what_counts_as_false(lines: list[str]) -> None:
     parsed = parse(*lines)
     assert parsed.problems == ()
     assert parsed.collection == OtherCollection(
-        name="Film Noir", slug=parsed.collection.slug, label=label_of("kai-film-noir")
+        name="Film Noir", slug=parsed.collection.slug, label=label_of("kai-film-noir"), source="movies.yml", line=10
     )
 
 

@@ -1,0 +1,57 @@
+"""Which collections a run is about: all that take part, or those that somebody named. Pure."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from kometa_ai.errors import FixUsage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from kometa_ai.core.collection import Collection, Folder, OtherCollection
+
+
+def choose(folder: Folder, names: Sequence[str]) -> tuple[Collection, ...]:
+    """The collections with one of those names or slugs, all without any.
+
+    Raise FixUsage for a name that no collection has, or only one that is switched off or skipped: it says where.
+    """
+    if not names:
+        return folder.collections
+    wanted = {name.strip().casefold(): name.strip() for name in names}
+    known = {spelling for collection in folder.collections for spelling in _spellings(collection)}
+    if missing := [name for spelling, name in sorted(wanted.items()) if spelling not in known]:
+        there_are = ", ".join(sorted(collection.name for collection in folder.collections)) or "none"
+        reasons = " ".join(reason for name in missing for reason in _why_missing(name, folder))
+        raise FixUsage(reasons, f"There are: {there_are}.")
+    return tuple(collection for collection in folder.collections if wanted.keys() & _spellings(collection))
+
+
+def _spellings(collection: Collection | OtherCollection) -> set[str]:
+    return {collection.name.casefold(), collection.slug}
+
+
+def _why_missing(name: str, folder: Folder) -> Iterator[str]:
+    spelling = name.casefold()
+    for other in folder.disabled:
+        if spelling in _spellings(other):
+            yield f"The collection {other.name!r} is switched off: its block at {other.where} lacks `enabled: true`."
+            return
+    for other in folder.skipped:
+        if spelling in _spellings(other):
+            yield f"The collection {other.name!r} is skipped because of a problem. {_its_problems(other, folder)}"
+            return
+    everything = (*folder.collections, *folder.disabled, *folder.skipped)
+    names = {collection.name.casefold(): collection.name for collection in everything}
+    near = get_close_matches(spelling, names, n=1)
+    yield f"There is no collection named {name!r}." + (f" Did you mean {names[near[0]]!r}?" if near else "")
+    if folder.unreadable_files:
+        files = ", ".join(folder.unreadable_files)
+        yield f"It may stand in a file that cannot be read: {files}; --check-config says why."
+
+
+def _its_problems(other: OtherCollection, folder: Folder) -> str:
+    found = [problem for problem in folder.problems if problem.collection == other.name]
+    return " ".join(f"{problem.where}: {problem.what} {problem.remedy}" for problem in found)
