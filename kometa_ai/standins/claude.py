@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
 from kometa_ai.standins.claude_answers import Judge, Judgement, Style, judge_by_genre
@@ -28,6 +28,7 @@ from kometa_ai.standins.claude_message import events
 from kometa_ai.standins.claude_models import MODELS, Model
 from kometa_ai.standins.claude_wire import (
     ApiError,
+    EventStream,
     RateLimits,
     decode_object,
     json_response,
@@ -44,14 +45,14 @@ _ORGANIZATION = "00000000-0000-4000-8000-000000000000"
 
 
 class Call:
-    """One HTTP call on its way: what came, what is remembered of it, and an error that waits in its stream."""
+    """One HTTP call on its way: what came, what is remembered of it, and a fault that waits in its stream."""
 
     def __init__(self, request: Request, raw: bytes, record: RequestRecord, request_id: str) -> None:
         self.request = request
         self.raw = raw
         self.record = record
         self.request_id = request_id
-        self.error_in_stream: ApiError | None = None
+        self.fault_in_stream: Fault | None = None
 
     @property
     def base_url(self) -> str:
@@ -76,7 +77,9 @@ class ClaudeStandIn(ClaudeEngine):
     """The API as an ASGI application, `app`.
 
     - `api_key`: the one key that is accepted; None accepts any.
-    - `latency`: seconds until a response begins, and with that until its cache entries can be read.
+    - `latency`: seconds until an answer begins, and with that until its cache entries can be read.
+    - `writing`: seconds from there to its end, which one that is not streamed arrives with.
+    - `streams`: whether `stream` is obeyed; there are gateways that answer plainly.
     - the rest is described at `ClaudeEngine`.
 
     `batches` says how batches go. `faults` wait for their calls. `calls` is every HTTP call, also those that failed.
@@ -90,12 +93,16 @@ class ClaudeStandIn(ClaudeEngine):
         api_key: str | None = None,
         models: Mapping[str, Model] = MODELS,
         latency: float = 0.0,
+        writing: float = 0.0,
+        streams: bool = True,
         clock: Callable[[], float] = time.time,
         seed: int = 0,
     ) -> None:
         super().__init__(judge=judge, models=models, clock=clock, seed=seed)
         self.api_key = api_key
         self.latency = latency
+        self.writing = writing
+        self.streams = streams
         self.batches = Batches(self)
         self.faults = Faults()
         self.rate_limits = RateLimits()
@@ -134,12 +141,12 @@ class ClaudeStandIn(ClaudeEngine):
             call = await self._begin(request)
             fault = self.faults.take(call.record)
             try:
-                response = await _suffer(call, fault) if fault and not fault.afterwards else None
+                response = await self._suffer(call, fault) if fault and not fault.afterwards else None
                 if response is None:
                     check_headers(call.record.headers, self.api_key)
                     response = await handler(call)
                 if fault and fault.afterwards:
-                    response = await _suffer(call, fault) or response
+                    response = await self._suffer(call, fault) or response
             except ApiError as error:
                 call.record.error_type = error.error_type
                 response = json_response(error.body(call.request_id), error.status)
@@ -168,6 +175,21 @@ class ClaudeStandIn(ClaudeEngine):
                 return call
         return call
 
+    async def _suffer(self, call: Call, fault: Fault) -> Response | None:
+        """Let `fault` happen to a call. Return what it answers, or None when the proper answer is still to be sent.
+
+        Raises ApiError for an error, unless that has to wait for the middle of a stream.
+        """
+        if fault.delay:
+            await asyncio.sleep(fault.delay)
+        if fault.mid_stream and self.streams and call.record.body.get("stream"):
+            call.fault_in_stream = fault
+            return None
+        error = fault.error()
+        if error is not None:
+            raise error
+        return fault.response()
+
     def _add_headers(self, response: Response, request_id: str) -> None:
         headers = {"request-id": request_id, "anthropic-organization-id": _ORGANIZATION}
         headers |= self.rate_limits.headers(self.clock())
@@ -179,19 +201,33 @@ class ClaudeStandIn(ClaudeEngine):
         model = check_request(body, self.models)
         self.in_flight += 1
         self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
+        is_streamed = False
         try:
             charge = self.charge(body, model, self.cache)
-            if self.latency:
-                await asyncio.sleep(self.latency)
+            await asyncio.sleep(self.latency)
             self.cache.begin(charge)
             whole = self.complete(call.record, model, charge, service_tier="standard")
+            self.rate_limits.spend(self.clock(), whole["usage"])
+            is_streamed = bool(body.get("stream")) and self.streams
+            if is_streamed:
+                return self._stream(whole, call)
+            await asyncio.sleep(self.writing)
         finally:
-            self.in_flight -= 1
-        self.rate_limits.spend(self.clock(), whole["usage"])
-        if body.get("stream"):
-            stream = events(whole, call.error_in_stream, call.request_id)
-            return StreamingResponse(_one_by_one(stream), media_type="text/event-stream")
+            self.in_flight -= not is_streamed
         return json_response(whole)
+
+    def _stream(self, whole: dict[str, Any], call: Call) -> Response:
+        fault = call.fault_in_stream
+
+        def done() -> None:
+            self.in_flight -= 1
+
+        return EventStream(
+            events(whole, None if fault is None else fault.breaks_off(call.request_id)),
+            seconds=self.writing,
+            drop=fault is not None and fault.drop,
+            done=done,
+        )
 
     async def _count_tokens(self, call: Call) -> Response:
         body = call.body()
@@ -238,24 +274,3 @@ class ClaudeStandIn(ClaudeEngine):
     async def _clear_faults(self, request: Request) -> Response:  # noqa: ARG002 - Starlette's signature
         self.faults.clear()
         return json_response({"waiting": 0})
-
-
-async def _suffer(call: Call, fault: Fault) -> Response | None:
-    """Let `fault` happen to a call. Return what it answers, or None when the proper answer is still to be sent.
-
-    Raises ApiError for an error, unless that has to wait for the middle of a stream.
-    """
-    if fault.delay:
-        await asyncio.sleep(fault.delay)
-    error = fault.error()
-    if error is None:
-        return fault.response()
-    if not (fault.mid_stream and call.record.body.get("stream")):
-        raise error
-    call.error_in_stream = error
-    return None
-
-
-async def _one_by_one(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
-    for chunk in chunks:
-        yield chunk

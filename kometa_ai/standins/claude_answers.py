@@ -54,7 +54,7 @@ class Style(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     - `reordered`: the entries are shuffled.
     - `confidence`: put in place of every confidence, whatever the schema says of it.
     - `truncated_at`: the output ends after so many tokens, as if `max_tokens` had said so.
-    - `refused`: no content and `stop_reason: refusal`, with `refusal_category`.
+    - `refused`: `stop_reason: refusal`, with `refusal_category`; without content, or after `text`.
     - `text`: the answer, word for word, whatever was asked.
     """
 

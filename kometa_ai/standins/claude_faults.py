@@ -9,7 +9,7 @@ import msgspec
 from starlette.responses import Response
 
 from kometa_ai.standins.claude_log import Predicate, RequestRecord, Rules
-from kometa_ai.standins.claude_wire import ApiError, DroppedConnection
+from kometa_ai.standins.claude_wire import ApiError, DroppedConnection, event
 
 MESSAGES = "/v1/messages"
 
@@ -18,9 +18,10 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """What happens to a call instead of (or, with `status` None, before) its proper answer.
 
     `delay` is in seconds. `drop` closes the connection within the answer. `raw` is sent as the body as it is, for
-    answers that are not JSON. `mid_stream` begins a streamed answer properly and then sends the error as an event;
-    on a call that is not streamed it is an ordinary error. `afterwards` lets it happen once the call was carried out,
-    so that only its answer is lost.
+    answers that are not JSON. `afterwards` lets it happen once the call was carried out, so that only its answer is
+    lost. `mid_stream` begins a streamed answer properly and breaks it off: with the error as an event, with the end of
+    the connection, with `raw`, or (`status` None) with nothing at all; on a call that is not streamed it is an
+    ordinary fault.
     """
 
     status: int | None = 500
@@ -50,6 +51,13 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             return None
         headers = {"content-type": "text/html; charset=UTF-8", **self.headers}
         return Response(self.raw, self.status or 200, headers)
+
+    def breaks_off(self, request_id: str) -> bytes:
+        """The last bytes of a stream that this happens to."""
+        error = self.error()
+        if error is not None:
+            return event(error.body(request_id))
+        return (self.raw or "").encode()
 
 
 CREDIT_BALANCE = Fault(
@@ -128,7 +136,7 @@ def slow(seconds: float) -> Fault:
 
 
 def mid_stream(fault: Fault) -> Fault:
-    """`fault` as an event in the middle of a streamed answer that began with 200."""
+    """`fault` in the middle of a streamed answer that began with 200."""
     return msgspec.structs.replace(fault, mid_stream=True)
 
 

@@ -11,7 +11,7 @@ from kometa_ai.standins.claude_answers import Style
 from kometa_ai.standins.claude_cache import Charge, count_tokens, cut_to_tokens
 from kometa_ai.standins.claude_checks import is_forced
 from kometa_ai.standins.claude_models import THINKING_OFF, Model
-from kometa_ai.standins.claude_wire import ApiError, event
+from kometa_ai.standins.claude_wire import event
 
 # Invented, as a real model thinks as long as it likes: what a request's thinking costs at each effort.
 THINKING_TOKENS = {"low": 40, "medium": 120, "high": 400, "xhigh": 1_200, "max": 3_000}
@@ -48,7 +48,13 @@ def write_output(text: str, body: dict[str, Any], model: Model, style: Style) ->
     """
     if style.refused:
         details = {"type": "refusal", "category": style.refusal_category, "explanation": None}
-        return Output(text=None, thinking=None, stop_reason="refusal", stop_details=details)
+        return Output(
+            text=style.text,
+            thinking=None,
+            stop_reason="refusal",
+            stop_details=details,
+            tokens=count_tokens(style.text or ""),
+        )
     if body["max_tokens"] == 0:  # only fills the cache
         return Output(text=None, thinking=None, stop_reason="max_tokens")
     limit = body["max_tokens"] if style.truncated_at is None else min(style.truncated_at, body["max_tokens"])
@@ -95,8 +101,8 @@ def message(message_id: str, model: Model, output: Output, charge: Charge, *, se
     }
 
 
-def events(whole: dict[str, Any], fault: ApiError | None, request_id: str) -> Iterator[bytes]:
-    """`whole` as server-sent events; with a fault the stream breaks off with an error after half of its text."""
+def events(whole: dict[str, Any], breaks_off: bytes | None = None) -> Iterator[bytes]:
+    """`whole` as server-sent events; one that breaks off ends with those bytes in the middle of its text."""
     usage = whole["usage"]
     begun = {**whole, "content": [], "stop_reason": None, "stop_details": None, "usage": {**usage, "output_tokens": 1}}
     yield event({"type": "message_start", "message": begun})
@@ -104,14 +110,13 @@ def events(whole: dict[str, Any], fault: ApiError | None, request_id: str) -> It
     for index, block in enumerate(whole["content"]):
         deltas = list(_deltas(block))
         yield event({"type": "content_block_start", "index": index, "content_block": _empty(block)})
-        if fault is not None and block["type"] == "text":
-            deltas = deltas[: len(deltas) // 2]
-        for delta in deltas:
+        is_broken = breaks_off is not None and block["type"] == "text"
+        for delta in deltas[: len(deltas) // 2] if is_broken else deltas:
             yield event({"type": "content_block_delta", "index": index, "delta": delta})
-        if fault is None or block["type"] != "text":
+        if not is_broken:
             yield event({"type": "content_block_stop", "index": index})
-    if fault is not None:
-        yield event({**fault.body(request_id), "type": "error"})
+    if breaks_off is not None:
+        yield breaks_off
         return
     ending = {name: whole[name] for name in ("stop_reason", "stop_sequence", "stop_details", "container")}
     totals = {name: value for name, value in usage.items() if name.endswith("_tokens") or name.startswith("output")}

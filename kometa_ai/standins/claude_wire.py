@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from kometa_ai.standins.serving import hang_up
 
 if TYPE_CHECKING:
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import Message, Receive, Scope, Send
 
 # Anthropic's API documentation, "Errors".
 ERROR_TYPES = {
@@ -123,6 +124,36 @@ class DroppedConnection(Response):
         headers = [(b"content-type", b"application/json"), (b"content-length", b"1000")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b"{", "more_body": True})
+
+
+class EventStream(StreamingResponse):
+    """Server-sent events, spread over `seconds`. With `drop` the connection ends behind the last of them."""
+
+    def __init__(self, events: Iterable[bytes], *, seconds: float, drop: bool, done: Callable[[], None]) -> None:
+        super().__init__(self._one_by_one(list(events)), media_type="text/event-stream; charset=utf-8")
+        self._seconds = seconds
+        self._drop = drop
+        self._done = done
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send them."""
+
+        async def sent(message: Message) -> None:
+            if self._drop and message["type"] == "http.response.body" and not message.get("more_body"):
+                await hang_up(scope, flush=True)
+                return
+            await send(message)
+
+        try:
+            await super().__call__(scope, receive, sent)
+        finally:
+            self._done()
+
+    async def _one_by_one(self, events: Sequence[bytes]) -> AsyncIterator[bytes]:
+        for each in events:
+            yield each
+            if self._seconds:
+                await asyncio.sleep(self._seconds / len(events))
 
 
 class RateLimits(msgspec.Struct, kw_only=True):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from contextlib import nullcontext
+from typing import Any, cast
 
 import anthropic
 import httpx2
@@ -784,6 +785,66 @@ async def test_streams_break_off(sdk: AsyncAnthropic, claude: ClaudeStandIn) -> 
             await stream.until_done()
 
     assert (caught.value.status_code, caught.value.type) == (200, "overloaded_error")
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (Fault(mid_stream=True, drop=True), httpx2.RemoteProtocolError),
+        (Fault(mid_stream=True, raw="event: content_block_delta\ndata: {\n\n"), ValueError),
+        (Fault(mid_stream=True, status=None), None),
+    ],
+    ids=["dropped", "garbage", "nothing"],
+)
+async def test_streams_break_off_in_other_ways(
+    sdk: AsyncAnthropic, claude: ClaudeStandIn, fault: Fault, error: type[Exception] | None
+) -> None:
+    """With the connection, with what is no event, or as if all were well."""
+    claude.faults.add(fault)
+
+    async with sdk.messages.stream(**request(movies=LONG)) as stream:
+        with pytest.raises(error) if error else nullcontext():
+            await stream.until_done()
+
+    assert stream.current_message_snapshot.stop_reason is None
+    assert 0 < len(text_of(stream.current_message_snapshot)) < len(claude.requests[0].answer)
+
+
+async def test_what_a_stream_writes_can_be_read_before_its_end(sdk: AsyncAnthropic, claude: ClaudeStandIn) -> None:
+    """As soon as it has begun; a request is being answered until then."""
+    claude.writing = 0.5
+    async with sdk.messages.stream(**request(movies=LONG)) as stream:
+        await anext(stream)
+        claude.writing = 0.0
+        other = await sdk.messages.create(**request(movies=LONG, collection="Noir"))
+        assert claude.in_flight == 1
+        written = (await stream.get_final_message()).usage.cache_creation_input_tokens
+
+    assert written
+    assert other.usage.cache_read_input_tokens == written
+    assert (claude.in_flight, claude.peak_in_flight) == (0, 2)
+
+
+async def test_a_gateway_may_ignore_the_wish_for_a_stream(sdk: AsyncAnthropic, claude: ClaudeStandIn) -> None:
+    """The answer is a plain message then, and so are its errors."""
+    claude.streams = False
+    claude.faults.add(mid_stream(OVERLOADED))
+
+    with pytest.raises(anthropic.OverloadedError):
+        await sdk.messages.with_raw_response.create(**request(stream=True))
+    raw = await sdk.messages.with_raw_response.create(**request(stream=True))
+
+    assert raw.headers["content-type"] == "application/json"
+    assert cast("dict[str, Any]", await raw.json())["stop_reason"] == "end_turn"
+
+
+async def test_a_refusal_may_come_after_some_text(sdk: AsyncAnthropic, claude: ClaudeStandIn) -> None:
+    """Its tokens count."""
+    claude.style = Style(refused=True, text="I would")
+
+    refused = await sdk.messages.create(**request())
+
+    assert (refused.stop_reason, text_of(refused), refused.usage.output_tokens) == ("refusal", "I would", 2)
 
 
 async def test_reports_rate_limits(sdk: AsyncAnthropic, claude: ClaudeStandIn, clock: Clock) -> None:
