@@ -59,3 +59,10 @@ async def open_parts(settings: Settings, store: Store, observer: Observer | None
             redact=Redactor(secrets_of(settings)).text,
             batches=ClaudeBatches(claude),
         )
+
+
+@asynccontextmanager
+async def open_batches(settings: Settings) -> AsyncIterator[ClaudeBatches]:
+    """Anthropic's batches alone, for what needs no Radarr."""
+    async with Claude(settings.claude_api_key.get_secret_value(), settings.claude_base_url) as claude:
+        yield ClaudeBatches(claude)

@@ -189,19 +189,11 @@ class BatchAnswers:
         return False
 
     async def _search(self, batch: OpenBatch) -> str:
-        """The id of a batch that may have been taken without our having heard so; empty where there is none."""
-        known = {other.id for other in self._ledger.open()}.union(batch.foreign)
-        fitting = [
-            seen.id
-            async for seen in self._provider.since(batch.planned - _CLOCKS_DIFFER)
-            if seen.requests == len(batch.questions) and seen.id not in known
-        ]
-        if not fitting:
-            return ""
-        # The newest come first, and ours was the first to be created after its plan.
-        self._ledger.name(batch.key, fitting[-1], batch.foreign)
-        _log.info("batch.found", batch_id=fitting[-1], requests=len(batch.questions))
-        return fitting[-1]
+        found = await search(self._provider, batch, self._ledger.open())
+        if found:
+            self._ledger.name(batch.key, found, batch.foreign)
+            _log.info("batch.found", batch_id=found, requests=len(batch.questions))
+        return found
 
     async def _take(self, batch: OpenBatch, batch_id: str, watch: _Watch, scope: Scope) -> bool:
         """Record what a batch that has ended says about the collections in scope; False where it is not ours."""
@@ -262,3 +254,15 @@ class BatchAnswers:
         finally:
             sleeping.cancel()
             over.cancel()
+
+
+async def search(provider: BatchProvider, batch: OpenBatch, opened: Iterable[OpenBatch]) -> str:
+    """The id of a batch that may have been taken without our having heard so; empty where there is none."""
+    known = {other.id for other in opened}.union(batch.foreign)
+    fitting = [
+        seen.id
+        async for seen in provider.since(batch.planned - _CLOCKS_DIFFER)
+        if seen.requests == len(batch.questions) and seen.id not in known
+    ]
+    # The newest come first, and ours was the first to be created after its plan.
+    return fitting[-1] if fitting else ""

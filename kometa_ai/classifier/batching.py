@@ -87,13 +87,6 @@ class Batcher:
             _log.info("batch.left", why=why, batches=left)
         self._answers.end()
 
-    async def cancel_all(self) -> None:
-        """Ask Anthropic to stop all open batches; what they have answered by then is taken by the next run."""
-        for batch in self._ledger.open():
-            if batch.id:
-                await self._provider.cancel(batch.id)
-                _log.info("batch.canceled", batch_id=batch.id)
-
     async def collect(self, scope: Scope, *, wait: bool) -> None:
         """Take the answers of earlier batches about the collections in scope; `wait` for those that have not ended."""
         await self._answers.collect(scope, wait=wait)

@@ -47,6 +47,7 @@ _COMMANDS = {
     "explain": "runs:show_explanation",
     "undo": "runs:undo_run",
     "pins": "runs:show_pins",
+    "cancel_batches": "runs:cancel_open_batches",
     "release_pin": "runs:release_pin",
     "run_now": "runs:run_now",
     "": "runs:daemon",
@@ -105,6 +106,7 @@ def _flag(*names: str, text: str) -> Callable[[_Function], _Function]:
 @_flag("--pins", text="List the pins that --undo has set.")
 @click.option("--release-pin", metavar="TEXT", help="Drop a movie's pins (in one --collection, or in all of them).")
 @_flag("--test-notification", text="Send a test to every configured channel and say what happened.")
+@_flag("--cancel-batches", text="Stop every batch that is with Anthropic; what is answered by then is kept.")
 @click.option(
     "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Form of the result."
 )

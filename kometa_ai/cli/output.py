@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.problem import Problem
     from kometa_ai.core.report import CollectionReport, MovieLine, RunReport
     from kometa_ai.notification.dispatch import Tested
+    from kometa_ai.run.canceling import Cancellation
     from kometa_ai.run.estimate import Estimate
     from kometa_ai.run.explain import Explained, Explanation
     from kometa_ai.run.undo import Undone
@@ -251,6 +252,20 @@ def print_undone(undone: Undone) -> None:
     count = len(undone.added) + len(undone.removed)
     out.print(f"[bold]{count} changes {would}undone[/] of run {clean(undone.run_id)}.")
     print_problems(out, undone.problems)
+
+
+def print_cancellation(cancellation: Cancellation) -> None:
+    """What became of each batch."""
+    out = console()
+    if not cancellation.batches:
+        out.print("There are no open batches.")
+    for batch in cancellation.batches:
+        style = {"canceling": "green", "failed": "red"}.get(batch.outcome, "yellow")
+        name = clean(batch.id) or "A batch without an id"
+        out.print(
+            f"{name}, {batch.questions} questions, handed over {batch.planned:%Y-%m-%d %H:%M} UTC: "
+            f"[{style}]{batch.outcome}[/]. {clean(batch.what)}"
+        )
 
 
 def print_pins(pins: Sequence[Pin]) -> None:

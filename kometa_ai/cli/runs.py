@@ -6,7 +6,7 @@ import asyncio
 import gc
 from typing import TYPE_CHECKING, Any
 
-from kometa_ai.app import now, open_parts, rules_of
+from kometa_ai.app import now, open_batches, open_parts, rules_of
 from kometa_ai.cli import output
 from kometa_ai.cli.calls import prepared, show
 from kometa_ai.core.collection import MovieRef
@@ -18,12 +18,15 @@ from kometa_ai.daemon.ending import end_run, ending_in_order
 from kometa_ai.errors import FixUsage
 from kometa_ai.kometa.folder import read_folder
 from kometa_ai.notification import dispatch as notification
+from kometa_ai.observe.redact import Redactor
+from kometa_ai.run.canceling import cancel_batches
 from kometa_ai.run.estimate import estimate
 from kometa_ai.run.explain import explain
 from kometa_ai.run.options import Options
 from kometa_ai.run.scope import choose
 from kometa_ai.run.service import run_and_report
 from kometa_ai.run.undo import undo
+from kometa_ai.settings.describe import secrets_of
 from kometa_ai.settings.environment import REQUIRED
 from kometa_ai.state.lock import StateLock
 from kometa_ai.state.schema import Released
@@ -123,6 +126,19 @@ def undo_run(call: Call) -> int:
         found = asyncio.run(undone(loaded.settings, Store.load(loaded.settings.state_dir)))
         show(call, found, output.print_undone)
         return 1 if found.problems else 0
+
+
+def cancel_open_batches(call: Call) -> int:
+    """Stop what is with Anthropic."""
+
+    async def canceled(settings: Settings, store: Store) -> Any:  # noqa: ANN401 - only passed on
+        async with open_batches(settings) as batches:
+            return await cancel_batches(batches, store, Redactor(secrets_of(settings)).text)
+
+    with prepared(call, "CLAUDE_API_KEY") as loaded, StateLock(loaded.settings.state_dir):
+        found = asyncio.run(canceled(loaded.settings, Store.load(loaded.settings.state_dir)))
+        show(call, found, output.print_cancellation)
+        return int(found.exit_code)
 
 
 def show_pins(call: Call) -> int:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
+from kometa_ai.core.batches import BatchedQuestion, OpenBatch
+from kometa_ai.core.movie import TmdbId
+from kometa_ai.core.naming import Slug
 from kometa_ai.standins import claude_faults
 from kometa_ai.standins.faults import html_page
 from kometa_ai.standins.mailbox import Mailbox
 from kometa_ai.state.lock import StateLock
+from kometa_ai.state.schema import BatchPlanned
+from kometa_ai.state.store import Store
 from tests.run.world import FOREVER, World, block
 
 if TYPE_CHECKING:
@@ -251,6 +257,32 @@ def test_the_estimate_is_close(world: World, call: Call, key: str) -> None:
 
     factor = 1.5 if key else 2
     assert forecast / factor < cost < forecast * factor
+
+
+def test_cancel_batches(world: World, call: Call) -> None:
+    """Says of each open batch what became of it, in words and as JSON; needs no Radarr, but the lock and a key."""
+    world.collections(block("Heist"))
+    assert call("--cancel-batches").out == "There are no open batches.\n"
+    open_batch = OpenBatch(
+        key="k",
+        id="msgbatch_gone",
+        model="m",
+        planned=datetime(2026, 3, 1, tzinfo=UTC),
+        pages=(((TmdbId(1000), "hash"),),),
+        questions=(BatchedQuestion(id="q", page=0, slug=Slug("heist"), prompt_hash="p"),),
+    )
+    Store.load(world.state_dir).record(BatchPlanned(batch=open_batch))
+
+    ended = call("--cancel-batches", RADARR_URL="", RADARR_API_KEY="")
+    as_json = call("--cancel-batches", "--output", "json")
+
+    assert ended.code == as_json.code == 0
+    assert "msgbatch_gone, 1 questions, handed over 2026-03-01 00:00 UTC: unknown." in ended.out
+    assert [(b["id"], b["outcome"]) for b in as_json.data["batches"]] == [("msgbatch_gone", "unknown")]
+    assert call("--cancel-batches", CLAUDE_API_KEY="").code == 2
+    assert call("--cancel-batches", "--force-refresh").code == 2
+    with StateLock(world.state_dir):
+        assert call("--cancel-batches").code == 6
 
 
 def test_check_config(world: World, call: Call) -> None:

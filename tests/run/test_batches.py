@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from kometa_ai.app import open_parts, rules_of
+from kometa_ai.app import open_batches, open_parts, rules_of
+from kometa_ai.core.movie import TmdbId
+from kometa_ai.run.canceling import Cancellation, cancel_batches
 from kometa_ai.run.estimate import Estimate, estimate
 from kometa_ai.run.options import Options
 from kometa_ai.run.service import run_and_report
@@ -110,6 +112,15 @@ class BatchWorld(World):
                 return await estimate(parts, rules_of(self.settings), Options(batch_size=self.settings.batch_size))
 
         return asyncio.run(forecast())
+
+    def cancel(self) -> Cancellation:
+        """Cancel what is with Anthropic."""
+
+        async def canceled() -> Cancellation:
+            async with open_batches(self.settings) as batches:
+                return await cancel_batches(batches, Store.load(self.state_dir))
+
+        return asyncio.run(canceled())
 
     async def _sleep(self, seconds: float) -> None:
         self.sleeps += 1
@@ -451,6 +462,70 @@ def test_an_estimate_leaves_out_what_is_in_a_batch(world: BatchWorld) -> None:
     assert world.created == 1
 
 
+def test_canceled_batches_are_stopped_and_asked_again(world: BatchWorld) -> None:
+    """Nothing of them is answered or paid for; the next run finds that out and asks the same questions anew."""
+    world.claude.batches.polls = 3
+    world.die_while_polling()
+    with pytest.raises(Killed):
+        world.run()
+    world.revive()
+
+    found = world.cancel()
+
+    assert [(batch.outcome, batch.questions) for batch in found.batches] == [("canceling", 40)]
+    assert found.exit_code == 0
+    assert world.open_batches() == 1
+    report = world.run()
+    assert (report.exit_code, world.open_batches(), world.tags) == (0, 0, truth())
+    assert world.judged_pairs() == everything()
+
+
+def test_a_batch_that_has_ended_keeps_its_answers(world: BatchWorld) -> None:
+    """Too late to cancel: it says so, and the next run takes the answers instead of asking again."""
+    world.die_while_polling()
+    world.claude.batches.polls = 0
+    world.claude.batches.seconds = 30
+    with pytest.raises(Killed):
+        world.run()
+    world.revive()
+    world.now += timedelta(minutes=5)
+
+    assert [batch.outcome for batch in world.cancel().batches] == ["ended"]
+    world.run()
+    assert world.judged_pairs() == everything()
+
+
+def test_a_batch_without_an_id_is_looked_for_and_canceled(world: BatchWorld) -> None:
+    """One whose id was never heard is found in the list; one that is not there is left to the next run."""
+    world.claude.batches.polls = 3
+    world.death = "after create"
+    with pytest.raises(Killed):
+        world.run()
+    assert [batch.outcome for batch in world.cancel().batches] == ["canceling"]
+    assert [batch.cancel_initiated_at is not None for batch in world.claude.batches.known.values()] == [True]
+    world.claude.batches.known.clear()
+
+    assert [batch.outcome for batch in world.cancel().batches] == ["unknown"]
+    assert world.open_batches() == 1
+
+
+@pytest.mark.parametrize(("fault", "exit_code"), [(GATEWAY_TIMEOUT, 1), (NOT_PERMITTED, 4)])
+def test_a_batch_that_cannot_be_canceled_stays(world: BatchWorld, fault: Fault, exit_code: int) -> None:
+    """It says why, and that the batch may go on."""
+    world.claude.batches.polls = 3
+    world.die_while_polling()
+    with pytest.raises(Killed):
+        world.run()
+    world.revive()
+    world.claude.faults.add(fault, path="*/cancel")
+
+    found = world.cancel()
+
+    assert ([batch.outcome for batch in found.batches], found.exit_code) == (["failed"], exit_code)
+    assert "may go on: " in found.batches[0].what
+    assert world.open_batches() == 1
+
+
 def test_a_forced_refresh_by_batches_asks_each_question_once(world: BatchWorld) -> None:
     """Everything is asked again, and nothing twice."""
     world.run()
@@ -472,3 +547,21 @@ def test_close_calls_get_their_second_look_at_once(world: BatchWorld) -> None:
     looks = [request for request in world.claude.requests if "second look" in request.collection_text]
     assert [(look.titles, look.batch_id) for look in looks] == [(("Movie 39",), "")]
     assert world.tags == truth()
+
+
+def test_a_run_about_some_movies_leaves_batches_alone(world: BatchWorld) -> None:
+    """It neither takes answers, which would be lost for all other movies, nor asks twice, nor waits for a batch."""
+    world.die_while_polling()
+    world.claude.batches.polls = 1
+    with pytest.raises(Killed):
+        world.run()
+    world.revive()
+    world.radarr.add_movie(MovieSeed(title="Movie 99", year=2026, tmdb_id=1099))
+
+    some = world.run(movies=frozenset({TmdbId(1099), TmdbId(1000)}))
+    created = world.created
+    world.run()
+
+    assert (some.asked, created) == (4 + 3, 1)
+    assert world.tags == truth()
+    assert world.judged_pairs() == sorted([*everything(), *((name, "Movie 99") for name in NAMES)])
