@@ -94,7 +94,11 @@ class Orphan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One run. In a dry run `added` and `removed` say what would have changed. `month`: the month's spending so far."""
+    """One run. In a dry run `added` and `removed` say what would have changed. `month`: the month's spending so far.
+
+    `only_movies` is how many movies a run was about that was not about the whole library, `only_collections` which
+    collections where it was not about all of them.
+    """
 
     run_id: str
     version: str
@@ -103,6 +107,8 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     dry_run: bool
     outcome: Outcome
     exit_code: int
+    only_movies: int | None = None
+    only_collections: tuple[str, ...] = ()
     library: int = 0
     collections: tuple[CollectionReport, ...] = ()
     orphans: tuple[Orphan, ...] = ()

@@ -17,6 +17,11 @@ def needs_somebody(report: RunReport) -> bool:
     return bool(report.problems) or report.outcome.endswith("unusable") or report.outcome == "wrong configuration"
 
 
+def is_whole(report: RunReport) -> bool:
+    """Whether the run has looked at everything, so that what it does not name is not there."""
+    return report.outcome in ("ok", "problems") and report.only_movies is None and not report.only_collections
+
+
 def mood_of(report: RunReport) -> Mood:
     """The run in a word."""
     if needs_somebody(report):
@@ -54,11 +59,19 @@ def changes_of(report: RunReport) -> str:
     return f"{', '.join(done)} in {counted(touched, 'collection')}" if done else "no changes"
 
 
+def extent_of(report: RunReport) -> str:
+    """What a run was about, in a sentence, where that was not the whole library."""
+    if report.only_movies is None:
+        return ""
+    return f"A run for {counted(report.only_movies, 'movie')} only."
+
+
 def headline(report: RunReport) -> str:
-    """The report in one sentence."""
+    """The report in one sentence, or a few."""
     dry_run = "Dry run, nothing was written. " if report.dry_run else ""
+    extent = f"{extent_of(report)} " if report.only_movies is not None else ""
     changes = changes_of(report)
-    return f"{dry_run}{title_of(report)}. {changes[0].upper()}{changes[1:]}."
+    return f"{dry_run}{extent}{title_of(report)}. {changes[0].upper()}{changes[1:]}."
 
 
 def totals(report: RunReport) -> dict[str, int]:

@@ -31,6 +31,7 @@ class Going(msgspec.Struct, frozen=True, kw_only=True):
     started: datetime
     dry_run: bool
     collections: tuple[str, ...]
+    only_movies: int | None = None
     step: str = ""
     counted: str = ""
     done: int = 0
@@ -59,6 +60,7 @@ class Progress:
             started=self.started,
             dry_run=self._options.dry_run,
             collections=self._options.collections,
+            only_movies=len(self._options.movies) or None,
             step=step.name,
             counted=step.counted,
             done=step.done,

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from signal import Signals
 
+    from kometa_ai.core.movie import TmdbId
     from kometa_ai.settings.schema import Settings
 
 _log = structlog.get_logger()
@@ -282,10 +283,10 @@ class Daemon:
         )
         _log.info("daemon.ready", summary=summary, next_run=next_run.isoformat())
 
-    async def _start(self, trigger: str, **details: str) -> bool:
-        """Start a run of everything. One that cannot start is skipped, and says so."""
+    async def _start(self, trigger: str, movies: frozenset[TmdbId] = frozenset(), **details: str) -> bool:
+        """Start a run of everything, or for these movies. One that cannot start is skipped, and says so."""
         try:
-            options = Options(batch_size=self.settings.batch_size, unattended=trigger == "schedule")
+            options = Options(movies=movies, batch_size=self.settings.batch_size, unattended=trigger == "schedule")
             await self.runs.start(options, trigger)
         except WaitForOtherRun as error:
             _log.warning("run.skipped", trigger=trigger, why=error.message, **details)
@@ -296,12 +297,16 @@ class Daemon:
         return True
 
     async def _run_for_hints(self) -> None:
+        """Start a run for the movies hinted at as soon as one may start."""
         while True:
             await self.runs.ended()
             clock = now().astimezone(self.settings.tz).time()
-            is_allowed = not any(window.covers(clock) for window in self.settings.schedule_blackout)
-            if is_allowed and await self._start("webhook"):
-                return
+            if not any(window.covers(clock) for window in self.settings.schedule_blackout):
+                # Only now: what was hinted at while this waited is taken along.
+                movies = self.hints.take()
+                if await self._start("webhook", movies):
+                    return
+                self.hints.give_back(movies)
             await asyncio.sleep(self._paces.retry)
 
     async def _beat_for_ever(self) -> None:

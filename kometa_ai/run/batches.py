@@ -36,10 +36,14 @@ _log = structlog.get_logger()
 
 
 class Choice(NamedTuple):
-    """What the settings say of batches, and whether somebody waits for the run."""
+    """What the settings say of batches, whether somebody waits for the run, and whether it is about some movies only.
+
+    Such a run is short. It leaves batches alone: answers it took about other movies would be lost.
+    """
 
     mode: Literal["off", "auto", "on"] = "off"
     is_unattended: bool = False
+    is_partial: bool = False
 
 
 class Batches:
@@ -67,10 +71,13 @@ class Batches:
 
     @property
     def _may_wait(self) -> bool:
-        return self._choice.mode == "on" or (self._choice.mode == "auto" and self._choice.is_unattended)
+        choice = self._choice
+        return not choice.is_partial and (choice.mode == "on" or (choice.mode == "auto" and choice.is_unattended))
 
     def are_open(self, stage: Sequence[Collection]) -> bool:
-        """Whether answers about one of these collections are still to be taken."""
+        """Whether answers about one of these collections are still to be taken by this run."""
+        if self._choice.is_partial:
+            return False
         slugs = {collection.slug for collection in stage}
         return any(
             question.slug in slugs for batch in self._parts.store.state.batches for question in batch.open_questions
@@ -157,7 +164,12 @@ def with_anthropic(found: Findings, store: Store) -> list[Problem]:
     slugs = {collection.slug for collection in found.collections}
     problems = []
     for batch in store.state.batches:
-        count = sum(len(batch.pages[question.page]) for question in batch.open_questions if question.slug in slugs)
+        count = sum(
+            tmdb_id in found.judged
+            for question in batch.open_questions
+            if question.slug in slugs
+            for tmdb_id, _ in batch.pages[question.page]
+        )
         if count:
             problems.append(
                 Problem(

@@ -6,15 +6,19 @@ from typing import Protocol
 
 import msgspec
 
+from kometa_ai.core.movie import TmdbId
+
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """One run's options; `collections` are names or slugs, empty for all of them.
 
-    Nobody waits for a run that is `unattended`.
+    With `movies` a run is about these only: no other movie is asked about or touched, and nothing is remembered that
+    only a run of the whole library can know. Nobody waits for a run that is `unattended`.
     """
 
     dry_run: bool = False
     collections: tuple[str, ...] = ()
+    movies: frozenset[TmdbId] = frozenset()
     force_refresh: bool = False
     allow_removals: bool = False
     batch_size: int = 50

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from kometa_ai.core.collection import Collection
-    from kometa_ai.core.movie import TmdbId
+    from kometa_ai.core.movie import Movie, TmdbId
     from kometa_ai.core.naming import Label
     from kometa_ai.radarr.client import Status
     from kometa_ai.radarr.wire import Library
@@ -116,13 +116,13 @@ class Run:
     async def ask_and_decide(self, library: Library, collections: Sequence[Collection]) -> None:
         """Plan the questions, ask them and decide, for one stage of collections after the other."""
         parts, found = self._parts, self.found
-        found.judged = describe(library.movies, parts.store.memory)
+        found.judged = describe(self._in_scope(library), parts.store.memory)
         questioning = Questioning(
             parts,
             found,
             batch_size=self._options.batch_size,
             radarr_credits=self._rules.radarr_credits,
-            batches=Choice(self._rules.batches, self._options.unattended),
+            batches=Choice(self._rules.batches, self._options.unattended, is_partial=bool(self._options.movies)),
         )
         found.asker = parts.interruption.asker = Asker(
             parts.provider,
@@ -145,6 +145,24 @@ class Run:
                 membership = self._decide(collection)
                 found.memberships[collection.slug] = membership
                 decided[collection.label] = members_as_seen(collection, membership, by_id)
+
+    def _in_scope(self, library: Library) -> Sequence[Movie]:
+        """The movies to be judged: no other is asked about or changed, while all count for pins, orphans and the brake."""
+        wanted = self._options.movies
+        if not wanted:
+            return library.movies
+        movies = [movie for movie in library.movies if movie.tmdb_id in wanted]
+        if missing := sorted(wanted - {movie.tmdb_id for movie in movies}):
+            self.found.warnings.append(
+                Problem(
+                    source="Radarr",
+                    what=f"{len(missing)} of the {len(wanted)} movies of this run are not in Radarr's list.",
+                    remedy="Nothing to do: once Radarr lists them, the next scheduled run judges them.",
+                    movies=tuple(f"tmdb:{tmdb_id}" for tmdb_id in missing[:20]),
+                    severity="warning",
+                )
+            )
+        return movies
 
     def _decide(self, collection: Collection) -> Membership:
         found = self.found

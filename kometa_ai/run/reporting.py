@@ -38,6 +38,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     started: datetime
     finished: datetime
     dry_run: bool
+    only_movies: int | None = None
     models: frozenset[str]
     error: KometaAIError | None = None
     interrupted: str = ""
@@ -74,6 +75,8 @@ def make_report(found: Findings, store: Store, frame: Frame) -> RunReport:
         dry_run=frame.dry_run,
         outcome=outcome,
         exit_code=exit_code,
+        only_movies=frame.only_movies,
+        only_collections=_only(found),
         library=found.library,
         collections=collections,
         orphans=orphans(found, store),
@@ -87,6 +90,12 @@ def make_report(found: Findings, store: Store, frame: Frame) -> RunReport:
         changes=tuple(found.tag_changes),
         next_run=frame.next_run,
     )
+
+
+def _only(found: Findings) -> tuple[str, ...]:
+    """The collections that were chosen, where that is not all of them."""
+    chosen = tuple(collection.name for collection in found.collections)
+    return chosen if len(chosen) < len(found.folder.collections) else ()
 
 
 def _clean(problem: Problem, redact: Callable[[str], str]) -> Problem:
@@ -241,13 +250,32 @@ def _by_other_models(found: Findings, store: Store, models: frozenset[str]) -> i
 def statuses(report: RunReport, found: Findings, store: Store, *, complete: bool) -> dict[Slug, CollectionStatus]:
     """How far each collection has come. A run that did not get as far as its changes has carried out no block."""
     by_slug = {collection.slug: collection for collection in report.collections}
+    here = [(collection, by_slug[collection.slug]) for collection in found.collections if collection.slug in by_slug]
+    if report.only_movies is not None:
+        return {
+            collection.slug: _status_after_some(collection, line, store.state.collections.get(collection.slug))
+            for collection, line in here
+        }
     return {
-        collection.slug: _status(
-            collection, by_slug[collection.slug], found, store, complete=complete, now=report.finished
-        )
-        for collection in found.collections
-        if collection.slug in by_slug
+        collection.slug: _status(collection, line, found, store, complete=complete, now=report.finished)
+        for collection, line in here
     }
+
+
+def _status_after_some(
+    collection: Collection, report: CollectionReport, before: CollectionStatus | None
+) -> CollectionStatus:
+    """The status after a run that was about some movies: it knows nothing of the others, and carried out no block."""
+    if before is None:
+        # Known from now on, since it has tags: they are orphans when it goes.
+        before = CollectionStatus(name=collection.name, tag=collection.tag, source=collection.source, status="pending")
+    pending = max(before.pending, report.pending)
+    return msgspec.structs.replace(
+        before,
+        status="pending" if report.pending and before.status == "complete" else before.status,
+        members=report.members,
+        pending=pending,
+    )
 
 
 def _status(

@@ -54,7 +54,12 @@ async def run_and_report(
     started = parts.now()
     run_id = run_id or new_run_id(started)
     with structlog.contextvars.bound_contextvars(run_id=run_id):
-        _log.info("run.started", dry_run=options.dry_run, collections=list(options.collections))
+        _log.info(
+            "run.started",
+            dry_run=options.dry_run,
+            collections=list(options.collections),
+            only_movies=len(options.movies) or None,
+        )
         run = Run(parts, rules, options, run_id)
         error = await _go(run, parts)
         parts.observer.step("Reporting")
@@ -65,6 +70,7 @@ async def run_and_report(
             started=started,
             finished=parts.now(),
             dry_run=options.dry_run,
+            only_movies=len(options.movies) or None,
             models=frozenset({rules.model, rules.review_model}),
             error=error,
             interrupted=parts.interruption.why,
@@ -144,7 +150,7 @@ def _remember(report: RunReport, found: Findings, parts: Parts, *, complete: boo
     entries.append(RunEnded(run=_summary(report)))
     try:
         store.record(*entries)
-        store.seen(found.judged, report.finished)
+        store.seen((movie.tmdb_id for movie in found.movies), report.finished)
         store.save(report.finished)
         history.keep(store.folder, report)
     except RepairState as error:
@@ -161,6 +167,7 @@ def _summary(report: RunReport) -> RunSummary:
         outcome=report.outcome,
         exit_code=report.exit_code,
         dry_run=report.dry_run,
+        only_movies=report.only_movies,
         added=report.added,
         removed=report.removed,
         held_back=report.held_back,

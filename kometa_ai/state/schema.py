@@ -51,7 +51,7 @@ class LibrarySeen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """One finished run."""
+    """One finished run; `only_movies` where it was about so many and not about the whole library."""
 
     run_id: str
     started: datetime
@@ -59,6 +59,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     outcome: str
     exit_code: int
     dry_run: bool = False
+    only_movies: int | None = None
     added: int = 0
     removed: int = 0
     held_back: int = 0

@@ -313,7 +313,7 @@ class Store:
             case RunEnded():
                 others = [run for run in state.runs if run.run_id != entry.run.run_id]
                 state.runs = [*others, entry.run][-RUNS_KEPT:]
-                if entry.run.exit_code == 0 and not entry.run.dry_run:
+                if entry.run.exit_code == 0 and not entry.run.dry_run and entry.run.only_movies is None:
                     state.last_successful_run = entry.run.finished
             case MoneySpent():
                 state.spending[entry.spending.month] = entry.spending

@@ -1,4 +1,4 @@
-"""Radarr's webhook (Settings, Connect): a hint that a run is worth while, never more than that."""
+"""Radarr's webhook (Settings, Connect): a hint that a movie is worth a run, never more than that."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import Any
 from fastapi import APIRouter, HTTPException, Request, Security
 from fastapi.security import HTTPBasic
 
+from kometa_ai.core.movie import TmdbId
 from kometa_ai.web.answers import DOCUMENTED_KEY, KEY_NEEDED, FailedModel
 from kometa_ai.web.runs import TheDaemon
 
 _HINTS = frozenset({"MovieAdded", "Download"})
+_LARGEST_ID = 2**31 - 1
 
 router = APIRouter(
     prefix="/api/v1/webhooks",
@@ -34,8 +36,11 @@ async def from_radarr(daemon: TheDaemon, request: Request) -> dict[str, str]:
     if not isinstance(kind, str) or kind not in _HINTS:
         return {"status": "ignored"}
     movie = event.get("movie")
-    title = str(movie.get("title", ""))[:200] if isinstance(movie, dict) else ""
-    daemon.hints.add(f"{kind}: {title}")
+    tmdb_id = movie.get("tmdbId") if isinstance(movie, dict) else None
+    if not isinstance(tmdb_id, int) or isinstance(tmdb_id, bool) or not 0 < tmdb_id <= _LARGEST_ID:
+        # Radarr keeps movies that TMDb does not know; they take no part.
+        return {"status": "ignored"}
+    daemon.hints.add(TmdbId(tmdb_id), f"{kind}: {str(movie.get('title', ''))[:200]}")
     return {"status": "queued"}
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 
+from kometa_ai.core.movie import TmdbId
 from kometa_ai.daemon.service import Paces
 from kometa_ai.state import store
 from kometa_ai.state.lock import StateLock
@@ -107,26 +108,26 @@ async def test_hints_come_together_and_make_one_run(world: World) -> None:
     """Hints that follow each other make one run, after the last; one that comes during a run makes another."""
     async with daemon_beside(world, Paces(hints_quiet=0.3)) as here:
         for number in range(5):
-            here.daemon.hints.add(f"Movie {number}")
+            here.daemon.hints.add(TmdbId(1000 + number), f"Movie {number}")
             await asyncio.sleep(0.05)
         assert here.daemon.runs.current is None
         world.claude.latency = 0.5
         await until(lambda: here.daemon.runs.current is not None)
-        here.daemon.hints.add("Movie 6")
+        here.daemon.hints.add(TmdbId(1006), "Movie 6")
         await until(lambda: here.daemon.runs.last is not None)
         first = here.daemon.runs.last
         await until(lambda: here.daemon.runs.last is not first)
         await asyncio.sleep(0.5)
         runs = (await here.client.get("/api/v1/runs")).json()
 
-    assert [run["outcome"] for run in runs] == ["ok", "ok"]
+    assert [(run["outcome"], run["only_movies"], run["asked"]) for run in runs] == [("ok", 1, 1), ("ok", 5, 5)]
 
 
 async def test_hints_that_never_stop_are_acted_on_all_the_same(world: World) -> None:
     """However often movies are added, the run is not put off for ever."""
     async with daemon_beside(world, Paces(hints_quiet=0.3, hints_longest=1.0)) as here:
         for _ in range(100):
-            here.daemon.hints.add("another one")
+            here.daemon.hints.add(TmdbId(1000), "another one")
             await asyncio.sleep(0.02)
             if here.daemon.runs.last or here.daemon.runs.current:
                 break
@@ -246,10 +247,26 @@ async def test_hints_wait_for_the_end_of_a_blackout(world: World) -> None:
     window = f"{(hour - 1) % 24:02}:00-{(hour + 2) % 24:02}:00"
     paces = Paces(hints_quiet=0.1, retry=0.1)
     async with daemon_beside(world, paces, {"SCHEDULE_BLACKOUT": window}) as here:
-        here.daemon.hints.add("Movie 1")
+        here.daemon.hints.add(TmdbId(1001), "Movie 1")
         await asyncio.sleep(0.6)
         waited = here.daemon.runs.last is None and here.daemon.runs.current is None
         await here.run()
 
     assert waited
     assert world.numbers("kai-noir") == {0, 1, 2}
+
+
+async def test_hints_that_cannot_be_followed_are_kept(world: World) -> None:
+    """While another process holds the state they wait, and those that come meanwhile are taken along."""
+    paces = Paces(hints_quiet=0.1, retry=0.2)
+    async with daemon_beside(world, paces) as here:
+        with StateLock(world.state_dir):
+            here.daemon.hints.add(TmdbId(1001), "Movie 1")
+            await asyncio.sleep(0.3)
+            here.daemon.hints.add(TmdbId(1002), "Movie 2")
+        await until(lambda: here.daemon.runs.last)
+        report = here.daemon.runs.last
+
+    assert report is not None
+    assert (report.only_movies, report.outcome) == (2, "ok")
+    assert world.numbers("kai-noir") == {1, 2}

@@ -214,11 +214,14 @@ async def test_errors_are_json(here: Beside) -> None:
         assert answer.json()["error"]
 
 
-async def test_radarrs_webhook(here: Beside) -> None:
-    """Test and unknown events are answered and forgotten; added movies make one run, a moment after the last."""
+async def test_radarrs_webhook(here: Beside, world: World) -> None:
+    """Test and unknown events are answered and forgotten; added movies make one run for them, a moment after the last.
 
-    async def send(kind: str) -> dict[str, str]:
-        movie = {"id": 1, "title": "Test Title", "tmdbId": 1}
+    So is a movie that TMDb does not know: it cannot take part.
+    """
+
+    async def send(kind: str, tmdb_id: object = 1001) -> dict[str, str]:
+        movie = {"id": 1, "title": "Test Title", "tmdbId": tmdb_id}
         answer = await here.client.post(WEBHOOK, json={"eventType": kind, "movie": movie})
         assert answer.status_code == 200
         found: dict[str, str] = answer.json()
@@ -228,12 +231,18 @@ async def test_radarrs_webhook(here: Beside) -> None:
     assert ignored == ["OK", "ignored", "ignored", "ignored", "ignored"]
     await asyncio.sleep(0.4)
     assert here.daemon.runs.last is None
-    assert [(await send(kind))["status"] for kind in ("MovieAdded", "Download", "MovieAdded")] == ["queued"] * 3
+    strange = [(await send("MovieAdded", tmdb_id))["status"] for tmdb_id in (0, None, "1001", True, -1, 2**40, [1])]
+    assert strange == ["ignored"] * 7
+    answers = [await send("MovieAdded"), await send("Download"), await send("MovieAdded", 1002)]
+    assert [answer["status"] for answer in answers] == ["queued"] * 3
     assert here.daemon.runs.current is None
     await until(lambda: here.daemon.runs.last)
     await asyncio.sleep(0.4)
 
-    assert [run["outcome"] for run in (await here.client.get("/api/v1/runs")).json()] == ["ok"]
+    (run,) = (await here.client.get("/api/v1/runs")).json()
+    assert (run["outcome"], run["only_movies"]) == ("ok", 2)
+    assert world.asked() == [("Noir", "Movie 1"), ("Noir", "Movie 2")]
+    assert world.numbers("kai-noir") == {1, 2}
 
 
 async def test_figures(here: Beside) -> None:
