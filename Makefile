@@ -4,13 +4,16 @@
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
     $(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)) python3)
 
+# What builds the image: docker, podman or buildah (the latter two leave the health check out of their own format).
+BUILDER ?= docker
+
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check format docs lock clean
+.PHONY: help demo test check format docs lock image dist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,10 +41,21 @@ docs: $(VENV)/.installed-dev ## write the parts of the documentation that are ma
 lock: $(VENV)/.installed-dev ## pin the dependencies of pyproject.toml anew (UPGRADE=1: to their newest versions)
 	$(COMPILE) --output-file=requirements.txt pyproject.toml
 	$(COMPILE) --extra=dev --constraint=requirements.txt --output-file=requirements-dev.txt pyproject.toml
+	$(COMPILE) --build-deps-for=wheel --only-build-deps --constraint=requirements-dev.txt \
+	    --output-file=requirements-build.txt pyproject.toml
 
 COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/python -m piptools compile --quiet --generate-hashes --allow-unsafe \
     --strip-extras --annotation-style=line --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
     $(if $(UPGRADE),--upgrade)
+
+image: ## build the container image (BUILDER=docker, podman or buildah)
+	$(BUILDER) build $(if $(filter-out docker,$(BUILDER)),--format docker) \
+	    --build-arg GIT_COMMIT="$$(git rev-parse HEAD)" --tag kometa-ai .
+
+dist: $(VENV)/.installed-dev ## build the wheel and the source archive into dist/
+	rm -rf dist
+	git rev-parse HEAD > kometa_ai/COMMIT
+	$(BIN)/python -m build --no-isolation; status=$$?; rm kometa_ai/COMMIT; exit $$status
 
 clean: ## remove what all this has made
 	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .ruff_cache

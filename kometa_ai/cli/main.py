@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
-from kometa_ai.__version__ import __version__
+from kometa_ai.__version__ import version_and_commit
+from kometa_ai.cli.container import become_user
 from kometa_ai.errors import FixConfiguration, FixUsage, KometaAIError
 
 if TYPE_CHECKING:
@@ -46,8 +47,8 @@ _COMMANDS = {
     "estimate": "runs:show_estimate",
     "explain": "runs:show_explanation",
     "undo": "runs:undo_run",
-    "pins": "runs:show_pins",
     "cancel_batches": "runs:cancel_open_batches",
+    "pins": "runs:show_pins",
     "release_pin": "runs:release_pin",
     "run_now": "runs:run_now",
     "": "runs:daemon",
@@ -105,12 +106,12 @@ def _flag(*names: str, text: str) -> Callable[[_Function], _Function]:
 @click.option("--undo", metavar="RUN_ID", help="Take one run's tag changes back (with --dry-run: only show).")
 @_flag("--pins", text="List the pins that --undo has set.")
 @click.option("--release-pin", metavar="TEXT", help="Drop a movie's pins (in one --collection, or in all of them).")
-@_flag("--test-notification", text="Send a test to every configured channel and say what happened.")
 @_flag("--cancel-batches", text="Stop every batch that is with Anthropic; what is answered by then is kept.")
+@_flag("--test-notification", text="Send a test to every configured channel and say what happened.")
 @click.option(
     "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Form of the result."
 )
-@click.version_option(__version__, prog_name="kometa-ai")
+@click.version_option(version_and_commit(), prog_name="kometa-ai")
 @click.pass_obj
 def cli(caller: Caller, /, **options: Any) -> int:  # noqa: ANN401 - click's parameters
     """Kometa-AI keeps Radarr's tags in line with collections described in plain words.
@@ -193,4 +194,9 @@ def _show(error: KometaAIError, *, as_json: bool) -> None:
 
 def main() -> None:
     """The console script."""
+    try:
+        become_user(os.environ)
+    except KometaAIError as error:
+        _show(error, as_json=_wants_json(sys.argv))
+        sys.exit(error.exit_code)
     sys.exit(run(sys.argv[1:], os.environ))

@@ -1,0 +1,1 @@
+"""What is shipped: the image, the compose files, the package and the workflows that make them."""

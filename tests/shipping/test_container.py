@@ -1,0 +1,150 @@
+"""How the program becomes the user that a container's PUID and PGID name."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kometa_ai.cli.container import User, become_user, hand_over, user_in
+from kometa_ai.errors import FixUsage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_AS_ROOT = pytest.mark.skipif(
+    os.geteuid() != 0, reason="only root can become another user; tests/shipping/smoke.py tries it in a container"
+)
+_STATUS = ("cat", "/proc/self/status")
+"""What the kernel says of a process; a user who cannot reach our Python can start this."""
+
+
+def _started(*command: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """The container's command, started as the image starts it."""
+    return subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-m", "kometa_ai.cli.container", *command],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": ":".join(sys.path), **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("environ", "user"),
+    [
+        ({}, None),
+        ({"PUID": ""}, None),
+        ({"PGID": "100"}, None),
+        ({"PUID": "1000"}, User(1000, 1000)),
+        ({"PUID": " 99 ", "PGID": "100"}, User(99, 100)),
+        ({"PUID": "0"}, User(0, 0)),
+    ],
+)
+def test_the_user_is_read(environ: dict[str, str], user: User | None) -> None:
+    """PUID names the user, PGID the group; without PGID the group has the user's number."""
+    assert user_in(environ) == user
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"PUID": "me"},
+        {"PUID": "-1"},
+        {"PUID": "4294967295"},
+        {"PUID": "\N{SUPERSCRIPT TWO}"},
+        {"PUID": "1", "PGID": "users"},
+        {"UMASK": "22"},
+        {"UMASK": "0o22"},
+        {"UMASK": "899"},
+    ],
+)
+def test_what_is_no_number_is_refused(environ: dict[str, str]) -> None:
+    """The message names the variable and what was found in it."""
+    (name, value), *_ = reversed(environ.items())
+
+    with pytest.raises(FixUsage, match=name) as refused:
+        become_user(environ)
+
+    assert repr(value) in refused.value.message
+
+
+@_AS_ROOT
+def test_root_becomes_the_user_for_good() -> None:
+    """User, group and umask are as wanted, with no way back, no capability, and without root's groups."""
+    seen = _started(*_STATUS, PUID="1234", PGID="4321", UMASK="027")
+
+    fields = {line.partition(":")[0]: line.partition(":")[2].split() for line in seen.stdout.splitlines()}
+    assert (fields["Uid"], fields["Gid"], fields["Groups"]) == (["1234"] * 4, ["4321"] * 4, []), seen.stderr
+    assert (int(fields["CapPrm"][0], 16), fields["Umask"]) == (0, ["0027"])
+
+
+def test_the_program_looks_at_it_first() -> None:
+    """`docker exec` starts the program as root, past the image's entry: it becomes the user by itself, or says why."""
+    done = subprocess.run(
+        [sys.executable, "-m", "kometa_ai", "--version"],
+        env={**os.environ, "PUID": "me"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "PUID is 'me'" in done.stderr
+
+
+@_AS_ROOT
+def test_folders_of_ours_are_handed_over(tmp_path: Path) -> None:
+    """State and logs belong to the user then, with all that is in them; Kometa's folder and links' targets do not."""
+    kometa, state, logs, target = (tmp_path / name for name in ("kometa", "state", "logs", "target"))
+    for folder in (kometa, state / "runs", target):
+        folder.mkdir(parents=True)
+        (folder / "file").touch()
+    (state / "link").symlink_to(target / "file")
+
+    seen = _started("true", PUID="1234", CONFIG_DIR=str(kometa), STATE_DIR=str(state), LOG_DIR=str(logs))
+
+    ours = {path.lstat().st_uid for path in (state, logs, *state.rglob("*"))}
+    others = {path.lstat().st_uid for path in (kometa, kometa / "file", target, target / "file", tmp_path)}
+    assert (seen.returncode, ours, others) == (0, {1234}, {0})
+
+
+@_AS_ROOT
+@pytest.mark.parametrize(
+    ("folder", "kometa"),
+    [("all", "all"), ("all", "all/kometa"), ("all/state", "all")],
+    ids=["same", "around", "inside"],
+)
+def test_nothing_near_kometas_folder_is_touched(tmp_path: Path, folder: str, kometa: str) -> None:
+    """A state folder that is, holds or lies in Kometa's folder keeps its owner."""
+    for path in (folder, kometa):
+        (tmp_path / path).mkdir(parents=True, exist_ok=True)
+
+    hand_over(tmp_path / folder, User(1234, 1234), beside=tmp_path / kometa)
+
+    assert {path.lstat().st_uid for path in tmp_path.rglob("*")} == {0}
+
+
+def test_a_wrong_value_ends_with_what_to_do() -> None:
+    """The container says it in one sentence, and ends with the code for wrong usage."""
+    seen = _started("true", PUID="me")
+
+    assert (seen.returncode, seen.stdout) == (2, "")
+    assert seen.stderr == "Error: PUID is 'me', which is no id of a user or group. Give a number such as 1000.\n"
+
+
+def test_another_user_stays_who_they_are() -> None:
+    """Started with `user:`, the program runs as that user, whatever PUID says."""
+    code = (
+        "import os\nfrom kometa_ai.cli.container import become_user\nos.geteuid() or os.setuid(2345)\n"
+        "before = os.getresuid()\nbecome_user(os.environ)\nprint(before == os.getresuid() and 0 not in before)"
+    )
+
+    seen = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-c", code], env={**os.environ, "PUID": "1234"}, capture_output=True, text=True, check=False
+    )
+
+    assert seen.stdout == "True\n", seen.stderr
