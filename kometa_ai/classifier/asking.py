@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from kometa_ai.classifier import prices
 from kometa_ai.classifier.answers import read_answer
 from kometa_ai.classifier.outcomes import Answered, Gap, Limits, Page, Spent
 from kometa_ai.classifier.pacing import Budget, Pauses, Places, Sleep, is_worth_another_try
+from kometa_ai.classifier.planning import Block
 from kometa_ai.classifier.prompts import SECOND_LOOK_SIZE, SYSTEM, clean, collection_text
 from kometa_ai.classifier.provider import (
     RETRIED,
@@ -23,13 +26,12 @@ from kometa_ai.classifier.provider import (
     RequestFailed,
     Usage,
 )
+from kometa_ai.core.collection import Collection
 from kometa_ai.errors import CheckClaude
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 
-    from kometa_ai.classifier.planning import Block
-    from kometa_ai.core.collection import Collection
     from kometa_ai.core.movie import Movie, TmdbId
     from kometa_ai.core.naming import Slug
 
@@ -37,11 +39,26 @@ SAME_FAILURES = 5
 """This many failures of one kind in a row end the asking."""
 _MOST_OF_ONE = 3
 
+T = TypeVar("T")
+
 _log = structlog.get_logger()
 
 
 class _Over(Exception):
     """Nothing more may be asked."""
+
+
+class _Question(NamedTuple):
+    """What is asked about a page, and how; `begun` is called when its answer has begun."""
+
+    collection: Collection
+    cache: bool = False
+    second_look: bool = False
+    begun: Callable[[], None] | None = None
+
+    def of_a_part(self) -> _Question:
+        """The same about some movies of the page, which nobody else asks about like this."""
+        return self._replace(cache=False, begun=None)
 
 
 class Asker:
@@ -109,21 +126,22 @@ class Asker:
     async def look_again(self, due: Sequence[tuple[Collection, Sequence[Movie]]]) -> None:
         """Give movies near the threshold their second look: small requests about one collection."""
         await self._together(
-            self._ask_page(Page.of(movies[start : start + SECOND_LOOK_SIZE]), collection, cache=False, second_look=True)
+            self._ask_block(Block(tuple(movies[start : start + SECOND_LOOK_SIZE]), (collection,)), second_look=True)
             for collection, movies in due
             for start in range(0, len(movies), SECOND_LOOK_SIZE)
         )
 
-    async def _together(self, work: Iterable[Coroutine[None, None, None]]) -> None:
+    async def _together(self, work: Iterable[Coroutine[None, None, T]]) -> list[T]:
         """Work side by side. Errors end the asking, and are raised when what is on its way has been recorded."""
         # A task group would cancel the others, whose answers are paid for.
         outcomes = await asyncio.gather(*map(self._guarded, work), return_exceptions=True)
         if errors := [outcome for outcome in outcomes if isinstance(outcome, BaseException)]:
             raise BaseExceptionGroup("asking", errors)
+        return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
 
-    async def _guarded(self, work: Coroutine[None, None, None]) -> None:
+    async def _guarded(self, work: Coroutine[None, None, T]) -> T:
         try:
-            await work
+            return await work
         except BaseException as error:
             self.end(f"{type(error).__name__}: {error}")
             raise
@@ -134,46 +152,83 @@ class Asker:
                 return
             await self._ask_block(block)
 
-    async def _ask_block(self, block: Block) -> None:
+    async def _ask_block(self, block: Block, *, second_look: bool = False) -> None:
+        """Ask about a block for all its collections, and about movies known to spoil an answer one by one."""
+        spoiling = [movie for movie in block.movies if movie.tmdb_id in self._culprits]
+        rest = tuple(movie for movie in block.movies if movie.tmdb_id not in self._culprits)
+        for movies in (rest, *((movie,) for movie in spoiling)):
+            if movies and not self.is_over:
+                left = await self._ask_shared(block._replace(movies=movies), second_look=second_look)
+                if left:
+                    await self._ask_block(Block(movies, left), second_look=second_look)
+
+    async def _ask_shared(self, block: Block, *, second_look: bool) -> tuple[Collection, ...]:
+        """Ask about the movies of a block together; return the collections for which that is still to be done.
+
+        The first request goes alone: the others read from the cache what it has written, which they can as soon as
+        its answer has begun. A refusal has no beginning, as a rule, and the others wait until it is known which movie
+        it is for. Where no answer begins there is nothing to read: the next collection is the first then.
+        """
         page = Page.of(block.movies)
         first, *others = block.collections
         cache = bool(others) and self._provider.caches(prices.tokens_in(page.text), self._model)
-        # The others read from the cache what the first has written, which they can only once its answer has begun.
-        await self._ask_page(page, first, cache=cache)
-        if not others:
-            return
-        alone = [movie for movie in page.movies if movie.tmdb_id in self._culprits]
-        if alone and len(page.movies) > 1:
-            # Each other collection would have to find them again, in a dozen requests.
-            rest = (movie for movie in page.movies if movie.tmdb_id not in self._culprits)
-            for movies in (tuple(rest), *((movie,) for movie in alone)):
-                if movies:
-                    await self._ask_block(block._replace(movies=movies, collections=tuple(others)))
-            return
-        self.reads_expected += len(others) if cache else 0
-        await self._together(self._ask_page(page, collection, cache=cache) for collection in others)
+        search = asyncio.Lock()
+        go_on = asyncio.Event()
+        has_begun = False
 
-    async def _ask_page(self, page: Page, collection: Collection, *, cache: bool, second_look: bool = False) -> None:
-        """Ask about a page; where no answer comes, halve it, and skip the collection when neither half is answered.
+        def begin() -> None:
+            nonlocal has_begun
+            has_begun = True
+            go_on.set()
 
-        When only one half fails, something in it is the cause: it is halved on, until the movie stands alone.
+        async def lead() -> bool:
+            try:
+                return await self._ask_page(
+                    page, _Question(first, cache, second_look, begin if others else None), search
+                )
+            finally:
+                go_on.set()
+
+        async def follow(collection: Collection) -> bool:
+            await go_on.wait()
+            if not has_begun:
+                return False
+            self.reads_expected += cache
+            return await self._ask_page(page, _Question(collection, cache, second_look), search)
+
+        settled = await self._together((lead(), *map(follow, others)))
+        return tuple(
+            collection for collection, is_settled in zip(block.collections, settled, strict=True) if not is_settled
+        )
+
+    async def _ask_page(self, page: Page, question: _Question, search: asyncio.Lock) -> bool:
+        """Ask about a page; return False where it is known by now that it must be asked about in parts.
+
+        Where no answer comes it is halved. When neither half is answered, the collection is skipped; when only one
+        is, something in the other is the cause, and it is halved on until the movie stands alone. Of the questions
+        about one block only one searches at a time: what it finds spares the others a dozen requests each.
         """
         # A page keeps its place until it is done with: while Claude does not answer, the others would only run into the
         # same wall, each from its first try, and what is missing would wait behind lower priorities.
         async with self._places:
-            try:
-                await self._ask_and_halve(page, collection, cache=cache, second_look=second_look)
-            except _Over:
-                return
+            with bound_contextvars(collection_name=question.collection.name), suppress(_Over):
+                if self._is_spoiled(page):
+                    return False
+                failed = await self._attempt(page, question)
+                if failed is not None:
+                    async with search:
+                        if self._is_spoiled(page):
+                            return False
+                        await self._halve(page, question, failed)
+        return True
 
-    async def _ask_and_halve(self, page: Page, collection: Collection, *, cache: bool, second_look: bool) -> None:
-        failed = await self._attempt(page, collection, cache=cache, second_look=second_look)
+    def _is_spoiled(self, page: Page) -> bool:
+        return len(page.movies) > 1 and any(movie.tmdb_id in self._culprits for movie in page.movies)
+
+    async def _halve(self, page: Page, question: _Question, failed: RequestFailed) -> None:
         is_partly_answered = False
-        while failed is not None and len(page.movies) > 1:
-            outcomes = [
-                (half, await self._attempt(half, collection, cache=False, second_look=second_look))
-                for half in page.halves()
-            ]
+        while len(page.movies) > 1:
+            outcomes = [(half, await self._attempt(half, question.of_a_part())) for half in page.halves()]
             failures = [(half, failure) for half, failure in outcomes if failure is not None]
             if not failures:
                 return
@@ -181,8 +236,7 @@ class Asker:
                 break
             is_partly_answered = True
             page, failed = failures[0]
-        if failed is not None:
-            self._give_up(page, collection, failed, is_partly_answered=is_partly_answered)
+        self._give_up(page, question.collection, failed, is_partly_answered=is_partly_answered)
 
     def _give_up(self, page: Page, collection: Collection, failed: RequestFailed, *, is_partly_answered: bool) -> None:
         """Leave a page for the next run, and draw the conclusions."""
@@ -194,48 +248,45 @@ class Asker:
         if failed.failure not in RETRIED and not is_partly_answered:
             self._count_failure(failed, page, collection)
 
-    async def _attempt(
-        self, page: Page, collection: Collection, *, cache: bool, second_look: bool
-    ) -> RequestFailed | None:
+    async def _attempt(self, page: Page, question: _Question) -> RequestFailed | None:
         """Ask about a page once, and once more about movies the answer leaves out; return why no answer came."""
         try:
-            missing = await self._question(page, collection, cache=cache, second_look=second_look)
+            missing = await self._ask_once(page, question)
         except RequestFailed as failure:
-            self._note(failure, page, collection)
+            self._note(failure, page, question.collection)
             return failure
         if not missing:
             return None
         smaller = Page.of(missing)
         why = RequestFailed(Failure.UNREADABLE, "Claude's answers left them out twice.")
         try:
-            missing = await self._question(smaller, collection, cache=False, second_look=second_look)
+            missing = await self._ask_once(smaller, question.of_a_part())
         except RequestFailed as failure:
-            self._note(failure, smaller, collection)
+            self._note(failure, smaller, question.collection)
             why = failure
         if len(missing) == len(page.movies):
             return why
         if missing:
-            self._leave(missing, collection, why)
+            self._leave(missing, question.collection, why)
         return None
 
     def _note(self, failure: RequestFailed, page: Page, collection: Collection) -> None:
-        _log.info("claude.failed", collection_name=collection.name, failure=failure.failure, message=str(failure))
+        _log.info("claude.failed", failure=failure.failure, message=str(failure))
         if failure.failure in RETRIED:
             self._count_failure(failure, page, collection)
 
-    async def _question(
-        self, page: Page, collection: Collection, *, cache: bool, second_look: bool
-    ) -> tuple[Movie, ...]:
+    async def _ask_once(self, page: Page, question: _Question) -> tuple[Movie, ...]:
         """Ask, record the verdicts, and return the movies without one. Raise RequestFailed where there is none."""
+        collection, second_look = question.collection, question.second_look
         model = self._review_model if second_look else self._model
         request = Request(
             movies=page.text,
             collection=collection_text(collection, second_look=second_look),
             model=model,
-            cache=cache,
+            cache=question.cache,
             expected_tokens=4000 + 80 * len(page.movies),
         )
-        reply = await self._send(request, collection)
+        reply = await self._send(request, question)
         if reply.ending is Ending.REFUSED:
             raise RequestFailed(Failure.REFUSED, "Claude declined to answer.")
         by_number = dict(enumerate(page.movies, start=1))
@@ -248,17 +299,17 @@ class Asker:
             verdicts = {by_number[number].tmdb_id: verdict for number, verdict in reading.verdicts.items()}
             self._record(Answered(collection, verdicts, second_look, model))
         elif len(page.movies) > 1:
-            _log.warning("claude.unreadable", collection_name=collection.name, answer=clean(reply.text[:2000]))
+            _log.warning("claude.unreadable", answer=clean(reply.text[:2000]))
             raise RequestFailed(Failure.UNREADABLE, "Claude's answer holds no verdict that could be read.")
         return tuple(by_number[number] for number in sorted(reading.missing))
 
-    async def _send(self, request: Request, collection: Collection) -> Reply:
+    async def _send(self, request: Request, question: _Question) -> Reply:
         """Send a request until it is answered, waiting together with all others where Claude does not answer."""
         tries = 0
         while True:
             tries += 1
             try:
-                return await self._send_once(request, collection)
+                return await self._send_once(request, question)
             except RequestFailed as failure:
                 if not is_worth_another_try(failure, tries):
                     raise
@@ -266,7 +317,8 @@ class Asker:
                 wait = self._pauses.begin(failure, tries)
                 _log.info("claude.waiting", seconds=round(wait, 1), failure=failure.failure)
 
-    async def _send_once(self, request: Request, collection: Collection) -> Reply:
+    async def _send_once(self, request: Request, question: _Question) -> Reply:
+        collection = question.collection
         self._check_open(collection)
         estimate = prices.cost(_forecast(request), request.model) if self.budget.is_limited else None
         if not await self.budget.reserve(estimate):
@@ -278,7 +330,7 @@ class Asker:
         try:
             await self._pauses.pass_by()
             self._check_open(collection)
-            reply = await self._provider.ask(request)
+            reply = await self._provider.ask(request, question.begun)
             actual = prices.cost(reply.usage, request.model)
         except RequestFailed as failure:
             if not failure.may_be_billed:

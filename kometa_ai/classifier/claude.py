@@ -5,35 +5,36 @@ Retries are ours (`asking`), not the SDK's: it obeys a `retry-after` of a day, a
 
 from __future__ import annotations
 
-import math
+import asyncio
 import re
 from collections import Counter
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import msgspec
 import structlog
 
+from kometa_ai.classifier.claude_failures import failure_of, lost, not_claude
+from kometa_ai.classifier.claude_messages import Streamed, arguments, pause_of, reply_of
 from kometa_ai.classifier.prices import tokens_in
-from kometa_ai.classifier.prompts import SCHEMA, SYSTEM
-from kometa_ai.classifier.provider import Ending, Failure, Reply, Request, RequestFailed, Usage
+from kometa_ai.classifier.prompts import SYSTEM
+from kometa_ai.classifier.provider import Failure, Reply, Request, RequestFailed, Usage
 from kometa_ai.errors import CheckClaude
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     import anthropic
-    from anthropic.types import Message
+    import httpx2
+    from anthropic import APIRequest, AsyncAPIResponse, AsyncCallNext
 
 TIMEOUT = 300.0
 """Seconds. The first request with a schema waits for its grammar to be compiled, up to three minutes."""
-CHECK_TIMEOUT = 20.0
+CHECK_TIMEOUT = CONNECT_TIMEOUT = 20.0
 
-_NEARLY_USED_UP = 0.1
-_LONGEST_PAUSE = 60.0
+_QUESTIONS = "/v1/messages"
 _log = structlog.get_logger()
 
 _MANUALLY_CACHED_FROM = {"claude-haiku-4-5": 4096, "claude-opus-4-5": 4096, "claude-opus-4-6": 4096}
@@ -41,10 +42,6 @@ _CACHED_FROM = 1024
 _CACHED_FROM_CURRENT = 512
 _CURRENT = re.compile(r"claude-(haiku|sonnet|opus)-5-5|claude-(opus|fable)-5.*")
 
-# Messages are all that tells a spent credit and a reached spend limit from an ordinary bad request: both are 400.
-_CREDIT = re.compile(r"credit balance|usage limits|organization.{0,20}(on hold|disabled)|billing", re.IGNORECASE)
-_SPENT = re.compile(r"enforced_spend_limit|contract_spend_limit|organization_on_hold")
-_FORM_REFUSED = re.compile(r"schema|grammar|output_config|output format|\beffort\b|\bthinking\b", re.IGNORECASE)
 _DATE = re.compile(r"-\d{8}$")
 
 
@@ -78,13 +75,14 @@ class Claude:
                 raise CheckClaude("There is no key for Claude.", "Set CLAUDE_API_KEY.")
             if not (self._api_key.isascii() and self._api_key.isprintable()):
                 raise CheckClaude("The key for Claude holds characters that no key has.", "Check CLAUDE_API_KEY.")
-            from anthropic import AsyncAnthropic  # noqa: PLC0415 - takes seconds, and settled runs ask nothing
+            from anthropic import AsyncAnthropic, Timeout  # noqa: PLC0415 - takes seconds; settled runs ask nothing
 
             self._opened = AsyncAnthropic(
                 api_key=self._api_key,
                 base_url=self._base_url,
                 max_retries=0,
-                timeout=self._timeout,
+                timeout=Timeout(self._timeout, connect=min(CONNECT_TIMEOUT, self._timeout)),
+                middleware=[_log_the_rest],
             )
         return self._opened
 
@@ -97,7 +95,7 @@ class Claude:
             with translated(request.model):
                 return int((await client.messages.count_tokens(**asked, timeout=CHECK_TIMEOUT)).input_tokens)
         except (ValueError, AttributeError, TypeError) as error:
-            raise _not_claude() from error
+            raise not_claude() from error
 
     def caches(self, tokens: int, model: str) -> bool:
         """Whether a prefix of that many tokens reaches the model's minimum; a shorter one is silently not cached."""
@@ -138,119 +136,127 @@ class Claude:
             return f"The model {model!r} is {lifecycle}{when}."
         return ""
 
-    async def ask(self, request: Request) -> Reply:
-        """Send one request; see Provider."""
+    async def ask(self, request: Request, begun: Callable[[], None] | None = None) -> Reply:
+        """Send one request; see Provider. It is streamed where somebody waits for the beginning of its answer."""
         client = self.client
         from anthropic import AnthropicError  # noqa: PLC0415 - loaded with the client
+        from httpx2 import HTTPError  # noqa: PLC0415
 
-        started = perf_counter()
+        call = _Call(model=request.model)
         try:
-            raw = await client.messages.with_raw_response.create(**arguments(request))
-            message = await raw.parse()
+            # The SDK limits single reads only: a server that sends a byte now and then would hold us for ever.
+            async with asyncio.timeout(self._timeout):
+                if begun is None:
+                    reply = await _fetch(client, request, call)
+                else:
+                    reply = await _listen(client, request, call, begun)
+        except RequestFailed as failure:
+            raise call.failed(failure) from None
         except AnthropicError as error:
-            failure = _translate(error, request.model)
-            self.calls[failure.failure if isinstance(failure, RequestFailed) else "stopped"] += 1
-            _log.debug("claude.call", outcome=str(failure), seconds=round(perf_counter() - started, 3))
-            raise failure from error
-        except ValueError as error:
-            self.calls[Failure.UNREADABLE] += 1
-            # The SDK lets an answer through that says it is JSON and is none, or only half of it.
-            raise _not_claude() from error
-        try:
-            reply = msgspec.structs.replace(reply_of(message), pause=pause_of(raw.headers, datetime.now(UTC)))
-        except (AttributeError, TypeError) as error:
-            self.calls[Failure.UNREADABLE] += 1
-            # The SDK checks nothing: a proxy's page arrives as a string where a message should be.
-            raise _not_claude() from error
-        self.calls[reply.ending] += 1
-        _log.debug(
-            "claude.call",
-            outcome=reply.ending,
-            seconds=round(perf_counter() - started, 3),
-            request_id=raw.headers.get("request-id"),
-            input_tokens=reply.usage.input_tokens,
-            cache_read_tokens=reply.usage.cache_read_tokens,
-            cache_write_tokens=reply.usage.cache_write_tokens,
-            output_tokens=reply.usage.output_tokens,
-        )
-        return reply
+            call.response = getattr(error, "response", call.response)
+            raise call.failed(_translate(error, request.model)) from error
+        except (HTTPError, TimeoutError) as error:
+            # The SDK translates nothing of what happens once an answer has begun.
+            why = f"timed out after {self._timeout:g} s" if isinstance(error, TimeoutError) else str(error)
+            raise call.failed(lost(why or type(error).__name__, may_be_billed=True)) from error
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            # Nor does it check anything: a proxy's page, or half an answer, arrives where a message should be.
+            raise call.failed(not_claude()) from error
+        else:
+            call.outcome, call.usage = reply.ending, reply.usage
+            return reply
+        finally:
+            self.calls[call.outcome] += 1
+            call.log()
 
 
-def pause_of(headers: Mapping[str, str], now: datetime) -> float:
-    """For how many seconds to send nothing: until a limit of which less than a tenth is left is full again."""
-    pause = 0.0
-    for kind in ("requests", "tokens", "input-tokens", "output-tokens"):
-        prefix = f"anthropic-ratelimit-{kind}"
-        try:
-            limit, remaining = float(headers[f"{prefix}-limit"]), float(headers[f"{prefix}-remaining"])
-            seconds = (datetime.fromisoformat(headers[f"{prefix}-reset"]) - now).total_seconds()
-        except (KeyError, ValueError, TypeError):
-            continue
-        if remaining < limit * _NEARLY_USED_UP:
-            pause = max(pause, seconds)
-    return min(pause, _LONGEST_PAUSE)
+class _Call:
+    """What the log says of a call when it has ended."""
+
+    def __init__(self, **about: str) -> None:
+        self.outcome = "cancelled"
+        self.usage = Usage()
+        self.response: httpx2.Response | None = None
+        self._about = about
+        self._why: str | None = None
+        self._started = perf_counter()
+
+    def failed(self, failure: RequestFailed | CheckClaude) -> RequestFailed | CheckClaude:
+        """Note why there is no answer."""
+        self.outcome = failure.failure if isinstance(failure, RequestFailed) else "stopped"
+        self._why = str(failure)
+        return failure
+
+    def log(self) -> None:
+        """Write the line."""
+        details: dict[str, object] = {"why": self._why} if self._why else {}
+        if self.response is not None:
+            details |= {
+                "status": self.response.status_code,
+                "request_id": self.response.headers.get("request-id"),
+                "request_bytes": int(self.response.request.headers.get("content-length", 0)),
+                # The results of a batch are read later.
+                "response_bytes": self.response.num_bytes_downloaded if self.response.is_closed else None,
+            }
+        if self.usage.requests:
+            details |= {
+                "input_tokens": self.usage.input_tokens,
+                "cache_read_tokens": self.usage.cache_read_tokens,
+                "cache_write_tokens": self.usage.cache_write_tokens,
+                "output_tokens": self.usage.output_tokens,
+            }
+        milliseconds = round((perf_counter() - self._started) * 1000)
+        _log.debug("claude.call", **self._about, outcome=self.outcome, milliseconds=milliseconds, **details)
 
 
-def arguments(request: Request) -> dict[str, Any]:
-    """A request as the Messages API takes it."""
-    movies: dict[str, Any] = {"type": "text", "text": request.movies}
-    if request.cache:
-        movies["cache_control"] = {"type": "ephemeral"}
-    output_config: dict[str, Any] = {"format": {"type": "json_schema", "schema": SCHEMA}}
-    arguments: dict[str, Any] = {
-        "model": request.model,
-        "max_tokens": request.expected_tokens,
-        "system": SYSTEM,
-        "messages": [{"role": "user", "content": [movies, {"type": "text", "text": request.collection}]}],
-        "output_config": output_config,
-    }
-    # Thinking is billed as output and a verdict needs little of it. What can be turned off differs by model.
-    if request.model.startswith("claude-haiku-5"):
-        arguments["thinking"] = {"type": "disabled"}
-    elif request.model.startswith("claude-sonnet-5-5"):
-        arguments["thinking"] = {"type": "between_tools"}
-        output_config["effort"] = "low"
-    elif request.model.startswith(("claude-sonnet-5", "claude-opus-5", "claude-fable-5")):
-        output_config["effort"] = "low"
-    return arguments
+async def _log_the_rest(request: APIRequest, call_next: AsyncCallNext) -> AsyncAPIResponse[Any]:
+    """The SDK's middleware: log what is no question, as checks and batches. Of questions `ask` knows more."""
+    if request.url == _QUESTIONS:
+        return await call_next(request)
+    from anthropic import APIConnectionError  # noqa: PLC0415 - loaded with the client
+
+    call = _Call(method=request.method.upper(), path=request.url)
+    try:
+        response = await call_next(request)
+    except APIConnectionError as error:
+        call.failed(_unconnected(error))
+        raise
+    else:
+        call.response = response.http_response
+        call.outcome = "answered"
+        return response
+    finally:
+        call.log()
 
 
-def reply_of(message: Message) -> Reply:
-    """What a message says. Raise AttributeError or TypeError for what is no message."""
-    # A response may begin with thinking blocks, and a refusal may have no text at all.
-    text = "".join(block.text for block in message.content or () if block.type == "text")
-    ending = {
-        "refusal": Ending.REFUSED,
-        "max_tokens": Ending.TRUNCATED,
-        "model_context_window_exceeded": Ending.TRUNCATED,
-    }
-    usage = getattr(message, "usage", None)
-    if getattr(message, "content", None) is None and usage is None:
-        raise TypeError("an object without anything of a message")
-
-    def used(name: str) -> int:
-        # Other endpoints leave out what they do not count.
-        return getattr(usage, name, None) or 0
-
-    return Reply(
-        text=text,
-        ending=ending.get(getattr(message, "stop_reason", None) or "", Ending.COMPLETE),
-        usage=Usage(
-            requests=1,
-            input_tokens=used("input_tokens"),
-            cache_write_tokens=used("cache_creation_input_tokens"),
-            cache_read_tokens=used("cache_read_input_tokens"),
-            output_tokens=used("output_tokens"),
-        ),
-    )
+async def _fetch(client: anthropic.AsyncAnthropic, request: Request, call: _Call) -> Reply:
+    """Ask, and take the answer when it is complete."""
+    raw = await client.messages.with_raw_response.create(**arguments(request))
+    call.response = raw.http_response
+    return _paced(reply_of(await raw.parse()), raw.headers)
 
 
-def _not_claude() -> RequestFailed:
-    return RequestFailed(
-        Failure.UNREADABLE,
-        "What answered at Claude's address is not Claude: check CLAUDE_BASE_URL.",
-        may_be_billed=True,
-    )
+async def _listen(client: anthropic.AsyncAnthropic, request: Request, call: _Call, begun: Callable[[], None]) -> Reply:
+    """Ask for a stream, and say when it brings the first of the text."""
+    from anthropic.types import Message  # noqa: PLC0415 - loaded with the client
+
+    async with client.messages.with_streaming_response.create(**arguments(request), stream=True) as raw:
+        call.response = raw.http_response
+        if "event-stream" in raw.headers.get("content-type", ""):
+            answer = Streamed()
+            async for event in await raw.parse():
+                if answer.add(event):
+                    begun()
+            return _paced(answer.reply(), raw.headers)
+        # Some gateways do not stream, whatever is asked for.
+        reply = reply_of(Message.construct(**cast("dict[str, Any]", await raw.json())))
+        if reply.text:
+            begun()
+        return _paced(reply, raw.headers)
+
+
+def _paced(reply: Reply, headers: Mapping[str, str]) -> Reply:
+    return msgspec.structs.replace(reply, pause=pause_of(headers, datetime.now(UTC)))
 
 
 @contextmanager
@@ -265,22 +271,13 @@ def translated(model: str) -> Iterator[None]:
 
 
 def _translate(error: anthropic.AnthropicError, model: str) -> RequestFailed | CheckClaude:
-    from anthropic import APIConnectionError, APIStatusError  # noqa: PLC0415
+    from anthropic import APIConnectionError, APIStatusError  # noqa: PLC0415 - loaded with the client
 
+    if isinstance(error, APIStatusError):
+        return failure_of(error.status_code, error.body, error.response.headers, model)
     if isinstance(error, APIConnectionError):
         return _unconnected(error)
-    if not isinstance(error, APIStatusError):
-        return RequestFailed(Failure.UNREADABLE, f"Claude's answer could not be read: {error}")
-    message = _message(error)
-    stop = _stopping(error.status_code, message, _codes(error), model)
-    if stop is not None:
-        return stop
-    failure = _FAILURES.get(error.status_code)
-    if failure is None:
-        failure = Failure.SERVER_ERROR if error.status_code >= 500 else Failure.REJECTED  # noqa: PLR2004
-    return RequestFailed(
-        failure, f"Claude answered {error.status_code}: {message}", _retry_after(error.response.headers)
-    )
+    return RequestFailed(Failure.UNREADABLE, f"Claude's answer could not be read: {error}")
 
 
 def _unconnected(error: anthropic.APIConnectionError) -> RequestFailed:
@@ -288,67 +285,5 @@ def _unconnected(error: anthropic.APIConnectionError) -> RequestFailed:
 
     cause = error.__cause__
     # Where the connection ended while an answer was awaited, Claude may have written it all the same.
-    sent = isinstance(cause, ReadError | ReadTimeout | RemoteProtocolError)
-    why = str(cause or "").strip() or str(error)
-    return RequestFailed(Failure.NO_CONNECTION, f"Claude could not be reached: {why}", may_be_billed=sent)
-
-
-_FAILURES = {
-    408: Failure.NO_CONNECTION,
-    409: Failure.SERVER_ERROR,
-    413: Failure.TOO_LARGE,
-    429: Failure.RATE_LIMITED,
-    529: Failure.OVERLOADED,
-}
-
-
-def _stopping(status: int, message: str, codes: str, model: str) -> CheckClaude | None:
-    """The error that ends the run, where every further request would meet it too."""
-    if _SPENT.search(f"{codes} {message}") or (status in (400, 403) and _CREDIT.search(message)):
-        return CheckClaude(
-            f"Claude refuses further requests: {message}",
-            "Add credit or raise the spend limit in Anthropic's console; the next run goes on where this one stopped.",
-        )
-    if status == 400 and not _FORM_REFUSED.search(message):  # noqa: PLR2004
-        return None
-    known = _STOPPING.get(status)
-    return CheckClaude(f"{known[0].format(model=model)}: {message}", known[1]) if known else None
-
-
-_STOPPING = {
-    400: ("Claude refuses the form of our requests", "Check that CLAUDE_MODEL supports structured outputs."),
-    401: ("Claude does not accept the key", "Check CLAUDE_API_KEY."),
-    402: ("Claude asks for payment", "Check the billing in Anthropic's console."),
-    403: ("The key may not use the model {model!r}", "Check CLAUDE_MODEL and the key's workspace."),
-    404: ("Claude knows no model {model!r}", "Check CLAUDE_MODEL and CLAUDE_BASE_URL."),
-}
-
-
-def _message(error: anthropic.APIStatusError) -> str:
-    return str(_inner(error).get("message") or "no explanation").strip()[:300]
-
-
-def _codes(error: anthropic.APIStatusError) -> str:
-    """Every name that the error gives itself; gateways put the code elsewhere than Anthropic does."""
-    inner = _inner(error)
-    details = inner.get("details")
-    code = details.get("error_code") if isinstance(details, dict) else None
-    return f"{code} {inner.get('type')} {inner.get('code')}"
-
-
-def _inner(error: anthropic.APIStatusError) -> dict[str, Any]:
-    inner = error.body.get("error") if isinstance(error.body, dict) else None
-    return inner if isinstance(inner, dict) else {}
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds that Claude asks us to wait; HTTP lets it name a date instead."""
-    text = headers.get("retry-after", "")
-    try:
-        seconds = float(text)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
-        except (ValueError, TypeError):
-            return None
-    return None if math.isnan(seconds) else max(0.0, seconds)
+    is_sent = isinstance(cause, ReadError | ReadTimeout | RemoteProtocolError)
+    return lost(str(cause or "").strip() or error, may_be_billed=is_sent)

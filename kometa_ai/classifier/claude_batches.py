@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from kometa_ai.classifier.claude import arguments, reply_of, translated
+from kometa_ai.classifier.claude import translated
+from kometa_ai.classifier.claude_messages import arguments, reply_of
 from kometa_ai.classifier.provider import BatchAnswer, BatchSeen, Failure, RequestFailed
 from kometa_ai.errors import CheckClaude
 

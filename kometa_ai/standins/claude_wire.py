@@ -118,7 +118,7 @@ class DroppedConnection(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
         """Hang up."""
-        if "transport" in scope.get("state", {}):
+        if "connection" in scope.get("state", {}):
             await hang_up(scope)
             return
         headers = [(b"content-type", b"application/json"), (b"content-length", b"1000")]

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 
 from kometa_ai.classifier import prices
 from kometa_ai.classifier.asking import SAME_FAILURES
@@ -76,6 +77,61 @@ async def test_the_movies_are_cached_by_the_first_and_read_by_the_others(claude:
     assert first.usage["cache_creation_input_tokens"] > 512
     assert [request.usage["cache_creation_input_tokens"] for request in others] == [0, 0, 0]
     assert all(request.usage["cache_read_input_tokens"] > 512 for request in others)
+
+
+def writes(claude: ClaudeStandIn) -> int:
+    """How many answers wrote to the cache."""
+    return sum(request.usage.get("cache_creation_input_tokens", 0) > 0 for request in claude.requests)
+
+
+async def test_the_others_follow_when_the_first_answer_has_begun(claude: ClaudeStandIn) -> None:
+    """They read its movies from the cache while it is still being written; nobody else is streamed to."""
+    claude.writing = 0.3
+    async with asking(claude, concurrency=4) as session:
+        await session.ask(block(40, "Heists", "Noir", "War", "Space"))
+
+    assert claude.peak_in_flight == 4
+    assert writes(claude) == 1
+    assert [request.body.get("stream") for request in claude.requests] == [True, None, None, None]
+    assert len(session.verdicts) == 160
+
+
+async def test_where_nothing_is_streamed_they_follow_when_it_is_complete(claude: ClaudeStandIn) -> None:
+    """Some gateways do not stream."""
+    claude.writing = 0.1
+    claude.streams = False
+    async with asking(claude, concurrency=4) as session:
+        await session.ask(block(40, "Heists", "Noir", "War", "Space"))
+
+    assert claude.peak_in_flight == 3
+    assert writes(claude) == 1
+    assert len(session.verdicts) == 160
+
+
+async def test_where_the_first_is_not_answered_the_next_is_the_first(claude: ClaudeStandIn) -> None:
+    """Nothing was written for the others to read."""
+    claude.faults.add(Fault(status=400, message="No."), times=None, when=about("Heists"))
+    async with asking(claude, concurrency=4) as session:
+        await session.ask(block(40, "Heists", "Noir", "War", "Space"))
+
+    assert session.sizes("Heists") == [40, 20, 20]
+    assert writes(claude) == 1
+    assert [request.body.get("stream") for request in claude.requests if len(request.movies) == 40] == [
+        *(True, True),
+        *(None, None),
+    ]
+    assert len(session.verdicts) == 120
+
+
+async def test_a_first_answer_that_breaks_off_is_asked_for_again(claude: ClaudeStandIn) -> None:
+    """The others are on their way by then."""
+    claude.faults.add(faults.mid_stream(faults.OVERLOADED))
+    async with asking(claude, concurrency=4) as session:
+        await session.ask(block(40, "Heists", "Noir", "War", "Space"))
+
+    assert session.sizes("Heists") == [40, 40]
+    assert writes(claude) == 1
+    assert len(session.verdicts) == 160
 
 
 async def test_blocks_run_side_by_side_within_the_limit(claude: ClaudeStandIn) -> None:
@@ -206,6 +262,24 @@ async def test_a_standing_membership_wins_a_tie(claude: ClaudeStandIn) -> None:
         assert not session.verdicts["Heists", 1].include
 
 
+# The log
+
+
+async def test_every_line_names_its_collection(claude: ClaudeStandIn) -> None:
+    """Of calls, and of what went wrong with them, whoever runs beside."""
+    claude.faults.add(faults.OVERLOADED, when=about("Noir"))
+    claude.queue_style(GARBAGE, when=about("War"))
+    names = ["Heists", "Noir", "War"]
+    with structlog.testing.capture_logs([structlog.contextvars.merge_contextvars]) as lines:
+        async with asking(claude, concurrency=3) as session:
+            await session.ask(block(10, *names))
+
+    calls = Counter(line["collection_name"] for line in lines if line["event"] == "claude.call")
+    others = Counter((line["event"], line["collection_name"]) for line in lines if line["event"] != "claude.call")
+    assert calls == Counter({name: len(session.sizes(name)) for name in names})
+    assert others == {("claude.waiting", "Noir"): 1, ("claude.unreadable", "War"): 1, ("claude.failed", "War"): 1}
+
+
 # Failures of one request
 
 
@@ -318,6 +392,19 @@ async def test_a_movie_that_is_always_refused_costs_the_others_little(claude: Cl
     assert all(session.judged(name) == set(range(1, 33)) - {11} for name in names)
     assert all(session.left(name) == {11} for name in names)
     assert all(session.sizes(name) in ([31, 1, 8], [31, 8, 1], [8, 31, 1]) for name in names[1:])
+
+
+async def test_a_movie_that_is_refused_late_costs_the_others_little_too(claude: ClaudeStandIn) -> None:
+    """Where a refusal comes after some text, those on their way are refused as well; only one of them searches."""
+    claude.writing = 0.02
+    claude.queue_style(Style(refused=True, text='{"decisions": ['), times=None, when=holds("Movie 11"))
+    names = [f"C{number}" for number in range(12)]
+    async with asking(claude, concurrency=4) as session:
+        await session.ask(block(32, *names))
+
+    assert not session.asker.is_over
+    assert all(session.judged(name) == set(range(1, 33)) - {11} for name in names)
+    assert sorted(map(len, map(session.sizes, names))) == [2] * 8 + [3] * 3 + [11]
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+import structlog
 
 from kometa_ai.classifier.claude import Claude
 from kometa_ai.classifier.prompts import SCHEMA, SYSTEM, collection_text, movies_text
@@ -49,10 +50,10 @@ async def provider_for(claude: ClaudeStandIn, key: str = KEY, **options: Any) ->
             yield provider
 
 
-async def ask(claude: ClaudeStandIn, request: Request = REQUEST, **options: Any) -> Reply:
+async def ask(claude: ClaudeStandIn, request: Request = REQUEST, begun: Begun | None = None, **options: Any) -> Reply:
     """Ask once."""
     async with provider_for(claude, **options) as provider:
-        return await provider.ask(request)
+        return await provider.ask(request, begun)
 
 
 async def failure_of(claude: ClaudeStandIn, fault: Fault | None = None, **options: Any) -> RequestFailed:
@@ -62,6 +63,24 @@ async def failure_of(claude: ClaudeStandIn, fault: Fault | None = None, **option
     with pytest.raises(RequestFailed) as caught:
         await ask(claude, **options)
     return caught.value
+
+
+class Begun(list[int]):
+    """What is told when an answer has begun: the requests that are being answered at that moment."""
+
+    def __init__(self, claude: ClaudeStandIn) -> None:
+        super().__init__()
+        self._claude = claude
+
+    def __call__(self) -> None:
+        """It has begun."""
+        self.append(self._claude.in_flight)
+
+
+def streamed(*events: dict[str, Any]) -> Fault:
+    """These events, as any endpoint might send them."""
+    lines = [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events]
+    return Fault(status=200, raw="".join(lines), headers={"content-type": "text/event-stream; charset=utf-8"})
 
 
 def message(*texts: str, **fields: Any) -> Fault:
@@ -414,6 +433,252 @@ async def test_a_cut_answer_is_truncated(claude: ClaudeStandIn) -> None:
 
     assert reply.ending is Ending.TRUNCATED
     assert 0 < len(reply.text) < len(claude.requests[0].answer) + 1
+
+
+# Answers in a stream
+
+
+async def test_a_streamed_answer_is_the_one_that_comes_whole(claude: ClaudeStandIn) -> None:
+    """The same text and usage, the request's own cache included; only that it has begun is known before its end."""
+    claude.writing = 0.2
+    begun = Begun(claude)
+    async with provider_for(claude) as provider:
+        first = await provider.ask(REQUEST, begun)
+        claude.cache.clear()
+        whole = await provider.ask(REQUEST)
+
+    assert begun == [1]
+    assert first == whole
+    assert first.usage.cache_write_tokens > 512
+    assert [request.body.get("stream") for request in claude.requests] == [True, None]
+
+
+async def test_a_gateway_that_does_not_stream_is_understood(claude: ClaudeStandIn) -> None:
+    """It has begun when it is complete then."""
+    claude.streams = False
+    begun = Begun(claude)
+    async with provider_for(claude) as provider:
+        first = await provider.ask(REQUEST, begun)
+        claude.cache.clear()
+        whole = await provider.ask(REQUEST)
+
+    assert (begun, first) == ([0], whole)
+
+
+@pytest.mark.parametrize("streams", [True, False])
+@pytest.mark.parametrize(
+    ("style", "ending", "times"),
+    [
+        (REFUSED, Ending.REFUSED, 0),
+        (Style(refused=True, text='{"dec'), Ending.REFUSED, 1),
+        (Style(truncated_at=60), Ending.TRUNCATED, 1),
+    ],
+    ids=["refused", "refused later", "cut"],
+)
+async def test_a_streamed_answer_has_an_ending(
+    claude: ClaudeStandIn, style: Style, ending: Ending, times: int, *, streams: bool
+) -> None:
+    """And a refusal without a text has no beginning."""
+    claude.streams = streams
+    claude.queue_style(style)
+    begun = Begun(claude)
+
+    reply = await ask(claude, begun=begun)
+
+    assert (reply.ending, len(begun)) == (ending, times)
+    assert reply.text == claude.requests[0].answer
+    assert reply.usage.output_tokens == claude.usage_totals()["output_tokens"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "failure"),
+    [
+        (faults.rate_limited(), Failure.RATE_LIMITED),
+        (faults.OVERLOADED, Failure.OVERLOADED),
+        (faults.SERVER_ERROR, Failure.SERVER_ERROR),
+        (faults.GATEWAY_TIMEOUT, Failure.SERVER_ERROR),
+        (Fault(status=500, error_type="something_new"), Failure.SERVER_ERROR),
+        (faults.TOO_LARGE, Failure.TOO_LARGE),
+        (Fault(status=400, message="Invalid request data"), Failure.REJECTED),
+        (Fault(raw="event: error\ndata: upstream is gone\n\n"), Failure.SERVER_ERROR),
+        (faults.DROPPED, Failure.NO_CONNECTION),
+        (Fault(status=None), Failure.NO_CONNECTION),
+        (Fault(raw="event: message_delta\ndata: {\n\n"), Failure.UNREADABLE),
+        (Fault(raw='event: message_delta\ndata: {"type": "message_delta"}\n\n'), Failure.UNREADABLE),
+    ],
+    ids=lambda value: f"{value.status} {value.error_type} {value.raw}"[:40] if isinstance(value, Fault) else "",
+)
+async def test_an_answer_that_breaks_off_is_a_failure(claude: ClaudeStandIn, fault: Fault, failure: Failure) -> None:
+    """By the type of its error, whatever the status was; what was answered until then may be billed."""
+    begun = Begun(claude)
+
+    failed = await failure_of(claude, faults.mid_stream(fault), begun=begun)
+
+    assert failed.failure is failure
+    assert failed.may_be_billed
+    assert len(begun) == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [faults.BAD_KEY, faults.CREDIT_BALANCE, faults.ENFORCED_SPEND_LIMIT, faults.NOT_PERMITTED, faults.UNKNOWN_MODEL],
+    ids=lambda fault: str(fault.status),
+)
+async def test_what_stops_the_run_does_so_within_a_stream_too(claude: ClaudeStandIn, fault: Fault) -> None:
+    """With what Claude said."""
+    claude.faults.add(faults.mid_stream(fault))
+
+    with pytest.raises(CheckClaude) as caught:
+        await ask(claude, begun=Begun(claude))
+
+    assert fault.message[:30] in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        streamed(),
+        streamed({"type": "ping"}),
+        streamed({"type": "message_stop"}),
+        Fault(status=200, raw="<html>Please log in</html>"),
+        Fault(status=200, raw="[]", headers=JSON),
+        Fault(status=200, raw='{"error": "no such route"}', headers=JSON),
+    ],
+    ids=["empty", "ping", "stop", "page", "list", "object"],
+)
+async def test_a_stream_that_is_no_answer_is_unreadable(claude: ClaudeStandIn, answer: Fault) -> None:
+    """As a plain one is."""
+    begun = Begun(claude)
+
+    failed = await failure_of(claude, answer, begun=begun)
+
+    assert (failed.failure, begun) == (Failure.UNREADABLE, [])
+    assert "CLAUDE_BASE_URL" in str(failed)
+
+
+START = {"type": "message_start", "message": {"usage": {"input_tokens": 7, "cache_read_input_tokens": 5}}}
+TEXT = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": "{}"}}
+END = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 3}}
+STOP = {"type": "message_stop"}
+
+
+@pytest.mark.parametrize(
+    ("events", "used"),
+    [
+        ((START, TEXT, END, STOP), Usage(requests=1, input_tokens=7, cache_read_tokens=5, output_tokens=3)),
+        (
+            (START, TEXT, {**END, "usage": {"output_tokens": 3, "input_tokens": 9}}),
+            Usage(requests=1, input_tokens=9, cache_read_tokens=5, output_tokens=3),
+        ),
+        (
+            ({"type": "message_start", "message": {}}, TEXT, {"type": "message_delta", "delta": {}}, STOP),
+            Usage(requests=1),
+        ),
+        (
+            (START, {"type": "news"}, TEXT, {**END, "usage": {"input_tokens": None}}, STOP),
+            Usage(requests=1, input_tokens=7, cache_read_tokens=5),
+        ),
+    ],
+    ids=["as Claude does", "no last event", "nothing counted", "nothing new"],
+)
+async def test_other_endpoints_stream_in_their_own_way(
+    claude: ClaudeStandIn, events: tuple[dict[str, Any], ...], used: Usage
+) -> None:
+    """What was counted last holds; an answer that was paid for is not thrown away for what is missing."""
+    claude.faults.add(streamed(*events))
+
+    reply = await ask(claude, begun=Begun(claude))
+
+    assert (reply.text, reply.ending, reply.usage) == ("{}", Ending.COMPLETE, used)
+
+
+async def test_an_answer_that_never_ends_is_given_up(claude: ClaudeStandIn) -> None:
+    """However regularly something arrives."""
+    claude.writing = 30
+
+    failed = await failure_of(claude, timeout=0.5, begun=Begun(claude))
+
+    assert (failed.failure, failed.may_be_billed) == (Failure.NO_CONNECTION, True)
+    assert "timed out" in str(failed)
+
+
+@pytest.mark.parametrize("streams", [True, False])
+async def test_limits_nearly_used_up_are_seen_in_a_stream_too(claude: ClaudeStandIn, *, streams: bool) -> None:
+    """They are in the headers."""
+    claude.streams = streams
+    claude.rate_limits.requests = 1
+
+    assert (await ask(claude, begun=Begun(claude))).pause > 0
+
+
+# The log
+
+
+@pytest.mark.parametrize("is_streamed", [True, False], ids=["streamed", "plain"])
+@pytest.mark.parametrize(
+    ("fault", "outcome", "status"),
+    [
+        (None, "complete", 200),
+        (faults.OVERLOADED, "overloaded", 529),
+        (faults.BAD_KEY, "stopped", 401),
+        (faults.DROPPED, "no connection", None),
+        (Fault(status=200, raw="<html>"), "unreadable answer", 200),
+    ],
+    ids=["complete", "busy", "key", "lost", "page"],
+)
+async def test_every_call_is_logged(
+    claude: ClaudeStandIn, fault: Fault | None, outcome: str, status: int | None, *, is_streamed: bool
+) -> None:
+    """With what it was for, how it ended, how long it took, and what went over the line."""
+    if fault is not None:
+        claude.faults.add(fault)
+    with structlog.testing.capture_logs() as lines, suppress(RequestFailed, CheckClaude):
+        await ask(claude, begun=Begun(claude) if is_streamed else None)
+
+    (line,) = [line for line in lines if line["event"] == "claude.call"]
+    assert (line["log_level"], line["model"], line["outcome"]) == ("debug", MODEL, outcome)
+    assert line["milliseconds"] >= 0
+    assert line.get("status") == status
+    if status is not None:
+        assert line["request_id"].startswith("req_")
+        assert line["request_bytes"] > len(REQUEST.movies)
+        assert line["response_bytes"] > 0
+    assert (line.get("output_tokens", 0) > 0) == (outcome == "complete")
+    assert ("why" in line) == (outcome != "complete")
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome", "status"),
+    [(None, "answered", 200), (faults.BAD_KEY, "answered", 401), (faults.DROPPED, "no connection", None)],
+    ids=["answered", "refused", "lost"],
+)
+async def test_calls_that_ask_nothing_are_logged_too(
+    claude: ClaudeStandIn, fault: Fault | None, outcome: str, status: int | None
+) -> None:
+    """By their paths."""
+    if fault is not None:
+        claude.faults.add(fault, path="*")
+    with structlog.testing.capture_logs() as lines, suppress(CheckClaude):
+        async with provider_for(claude) as provider:
+            await provider.check(MODEL)
+
+    (line,) = [line for line in lines if line["event"] == "claude.call"]
+    assert (line["method"], line["path"]) == ("GET", f"/v1/models/{MODEL}")
+    assert (line["outcome"], line.get("status")) == (outcome, status)
+    assert line["milliseconds"] >= 0
+    assert status is None or line["response_bytes"] > 0
+
+
+async def test_a_call_that_broke_off_is_logged_with_what_came(claude: ClaudeStandIn) -> None:
+    """Its status was good."""
+    claude.faults.add(faults.mid_stream(faults.OVERLOADED))
+    with structlog.testing.capture_logs() as lines, suppress(RequestFailed):
+        await ask(claude, begun=Begun(claude))
+
+    (line,) = [line for line in lines if line["event"] == "claude.call"]
+    assert (line["status"], line["outcome"]) == (200, "overloaded")
+    assert line["response_bytes"] > 500
+    assert "Overloaded" in line["why"]
 
 
 # The check before anything is asked

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kometa_ai.classifier.claude import pause_of
+from kometa_ai.classifier.claude_messages import pause_of
 from kometa_ai.classifier.pacing import Places
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

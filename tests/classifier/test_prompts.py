@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -122,7 +123,7 @@ def test_pins_are_shown_as_examples() -> None:
 
 def test_a_pin_of_a_movie_that_is_not_there_is_shown_where_it_says_something() -> None:
     """A title as it is written; an id says nothing to a model, and where nothing else is left there are no examples."""
-    unknown = {"exclude_movies": (MovieRef.parse("tt0000001"), MovieRef.parse("tmdb:1"))}
+    unknown: dict[str, Any] = {"exclude_movies": (MovieRef.parse("tt0000001"), MovieRef.parse("tmdb:1"))}
     titled, bare = recognise(
         [collection(include_movies=(MovieRef.parse("Heat (1995)"),), **unknown), collection("Noir", **unknown)],
         [MATRIX],
