@@ -7,23 +7,27 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 BACKUPS = 5
 PRIVATE = 0o600
 
+_BUFFER = 1 << 20
 
-def replace(path: Path, content: bytes, *, keep: bool = False) -> None:
+
+def replace(path: Path, content: bytes | Iterable[bytes], *, keep: bool = False) -> None:
     """Put content in the place of a file so that a reader finds the old or the new one, whole, whatever happens.
 
-    With `keep` the old one becomes the newest backup. Where this fails with an OSError the old one is as it was, and
-    where the new one could not be written (a full disk) its backups are too.
+    Content in pieces is written as the pieces come, so that it need not be in memory as a whole. With `keep` the old
+    one becomes the newest backup. Where this fails with an OSError the old one is as it was, and where the new one
+    could not be written (a full disk) its backups are too.
     """
     scratch = path.with_name(f".{path.name}.new")
     try:
         scratch.unlink(missing_ok=True)
-        with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE), "wb") as file:
-            file.write(content)
+        with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE), "wb", _BUFFER) as file:
+            file.writelines((content,) if isinstance(content, bytes) else content)
             file.flush()
             os.fsync(file.fileno())
         if keep:

@@ -6,6 +6,7 @@ journal and the present one are together everything that was ever known, should 
 
 from __future__ import annotations
 
+import codecs
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ SNAPSHOT = "kometa_state.json"
 JOURNAL = "kometa_state.journal"
 
 _READINGS = 3
+_PIECE = 1 << 20
 # Text that is no UTF-8 comes as Python's own error.
 _DAMAGE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _KEY = re.compile(r"movie:[0-9]{1,10}")
@@ -136,14 +138,24 @@ def _newest_good(path: Path) -> tuple[Snapshot, Path | None, str]:
                 raise
             continue
         return snapshot, place, "" if place == path else why or f"{path.name} is missing"
-    return Snapshot(version=__version__), None, why
+    return fresh(), None, why
+
+
+def fresh() -> Snapshot:
+    """The state of somebody who has none."""
+    return Snapshot(version=__version__, state_format_version=FORMAT_VERSION)
 
 
 def _decode(place: Path) -> Snapshot:
     content = place.read_bytes()
-    # msgspec does not look into what it skips: a flipped bit in a field's name would only lose the field.
-    content.decode()
-    version = msgspec.json.decode(content, type=_Version).state_format_version
+    _check_text(content)
+    try:
+        snapshot = _SNAPSHOT.decode(content)
+        version = snapshot.state_format_version
+    except msgspec.ValidationError:
+        version = msgspec.json.decode(content, type=_Version).state_format_version
+        if version == FORMAT_VERSION:
+            raise
     if version > FORMAT_VERSION:
         raise RepairState(
             f"The state {str(place)!r} has format {version}, this program knows {FORMAT_VERSION}.",
@@ -155,11 +167,20 @@ def _decode(place: Path) -> Snapshot:
         except NoWay as error:
             raise msgspec.ValidationError(str(error)) from error
         snapshot = msgspec.convert(older, Snapshot, str_keys=True)
-    else:
-        snapshot = _SNAPSHOT.decode(content)
     if not all(map(_KEY.fullmatch, snapshot.decisions)):
         raise msgspec.ValidationError("decisions must be keyed movie:<TMDb id>")
     return snapshot
+
+
+def _check_text(content: bytes) -> None:
+    """Raise UnicodeDecodeError for what is no UTF-8, in pieces, since the whole may be large.
+
+    msgspec does not look into what it skips: a flipped bit in a field's name would only lose the field.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for start in range(0, len(content), _PIECE):
+        decoder.decode(content[start : start + _PIECE])
+    decoder.decode(b"", final=True)
 
 
 class _Version(msgspec.Struct):

@@ -88,10 +88,13 @@ class Errors(msgspec.Struct, kw_only=True):
 
 
 class Snapshot(msgspec.Struct, kw_only=True):
-    """The whole state, in the order in which a person wants to read it."""
+    """The whole state, in the order in which a person wants to read it.
+
+    A file that does not say its `state_format_version` has none of ours.
+    """
 
     version: str
-    state_format_version: int = FORMAT_VERSION
+    state_format_version: int
     last_update: datetime | None = None
     last_successful_run: datetime | None = None
     journal_entry: int = 0

@@ -19,7 +19,7 @@ from kometa_ai.core.decision import Memory, Remembered
 from kometa_ai.core.movie import TmdbId
 from kometa_ai.errors import RepairState
 from kometa_ai.state import files
-from kometa_ai.state.loading import JOURNAL, SNAPSHOT, Found, journals, read
+from kometa_ai.state.loading import JOURNAL, SNAPSHOT, Found, fresh, journals, read
 from kometa_ai.state.schema import (
     CHANGES_KEPT,
     ERRORS_KEPT,
@@ -48,7 +48,7 @@ from kometa_ai.state.schema import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from kometa_ai.core.problem import Problem
@@ -68,6 +68,8 @@ _log = structlog.get_logger()
 T = TypeVar("T")
 _ENCODER = msgspec.json.Encoder()
 _LINE = msgspec.json.Decoder(Line)
+_DECISIONS = b'"decisions":{'
+"""The last field of a snapshot, and empty in the one that is kept apart from the movies."""
 
 
 class Store:
@@ -91,7 +93,7 @@ class Store:
         # After a failure each write gets one try until one succeeds, so that a full disk does not cost a second a line.
         self._doubtful = False
         self._unwritten: list[bytes] = []
-        self._state = Snapshot(version=__version__)
+        self._state = fresh()
         self._movies: dict[TmdbId, Remembered] = {}
 
     @classmethod
@@ -137,7 +139,7 @@ class Store:
 
     def dump(self) -> bytes:
         """The state as JSON, journal included."""
-        return msgspec.json.format(_ENCODER.encode(self._snapshot()), indent=2)
+        return msgspec.json.format(b"".join(self._pieces()), indent=2)
 
     # Recording
 
@@ -195,8 +197,7 @@ class Store:
         if self._read_only:
             return
         try:
-            content = _ENCODER.encode(self._snapshot())
-            self._patiently(lambda: files.replace(self.path, content, keep=True))
+            self._patiently(lambda: files.replace(self.path, self._pieces(), keep=True))
             # Lines that the snapshot holds are skipped by their number, should this be cut short here.
             self._patiently(self._begin_journal)
         except OSError as error:
@@ -208,9 +209,16 @@ class Store:
 
     # Inside
 
-    def _snapshot(self) -> Snapshot:
-        decisions = {f"movie:{tmdb_id}": movie for tmdb_id, movie in self._movies.items()}
-        return msgspec.structs.replace(self._state, decisions=decisions)
+    def _pieces(self) -> Iterator[bytes]:
+        """The snapshot as JSON, a movie a line: as a whole it would take the memory of everything once more."""
+        before, decisions, after = _ENCODER.encode(self._state).rpartition(_DECISIONS)
+        yield before + decisions
+        comma = b""
+        for tmdb_id, movie in self._movies.items():
+            yield b'%s\n"movie:%d":' % (comma, tmdb_id)
+            yield _ENCODER.encode(movie)
+            comma = b","
+        yield after
 
     def _begin_journal(self) -> None:
         present, before = journals(self.folder)
@@ -363,7 +371,7 @@ def reset(folder: Path, now: datetime) -> Path | None:
             for place in (*files.backups(path), *journals(folder), path)
             if place.exists()
         ]
-        files.replace(path, _ENCODER.encode(Snapshot(version=__version__, last_update=now.astimezone(UTC))))
+        files.replace(path, _ENCODER.encode(msgspec.structs.replace(fresh(), last_update=now.astimezone(UTC))))
     except OSError as error:
         raise RepairState(
             f"The state in {str(folder)!r} cannot be written: {error.strerror}.", "Check STATE_DIR and its rights."

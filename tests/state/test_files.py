@@ -11,7 +11,7 @@ from kometa_ai.state import files
 from tests.state.processes import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _FULL = """
@@ -44,6 +44,21 @@ def test_replace_over_what_a_kill_has_left(tmp_path: Path) -> None:
     (tmp_path / ".state.new").chmod(0o666)
     files.replace(tmp_path / "state", b"new")
     assert (tmp_path / "state").stat().st_mode & 0o777 == 0o600
+    assert _names(tmp_path) == ["state"]
+
+
+def test_replace_in_pieces(tmp_path: Path) -> None:
+    """What comes in pieces is one file; where the pieces end in an error, the old file is untouched and alone."""
+
+    def torn() -> Iterator[bytes]:
+        yield b"ha"
+        raise OSError("no more")
+
+    path = tmp_path / "state"
+    files.replace(path, iter([b"o", b"", b"ld"]))
+    with pytest.raises(OSError, match="no more"):
+        files.replace(path, torn())
+    assert path.read_bytes() == b"old"
     assert _names(tmp_path) == ["state"]
 
 
