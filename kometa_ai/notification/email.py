@@ -33,7 +33,7 @@ from kometa_ai.notification.clean import clean
 from kometa_ai.notification.message import Delivery
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from kometa_ai.notification.message import Message
     from kometa_ai.settings.schema import Settings
@@ -59,12 +59,13 @@ class _Unfit(Exception):
         self.remedy = remedy
 
 
-async def send(settings: Settings, message: Message, *, patience: float = PATIENCE) -> list[Delivery]:
-    """Hand a message to the mail server and say for each recipient what became of it.
+async def send(
+    settings: Settings, message: Message, recipients: Sequence[str], *, patience: float = PATIENCE
+) -> list[Delivery]:
+    """Hand a message to the mail server and say for each recipient what became of it, in their order.
 
     Nothing that goes wrong on the way is raised. A refused recipient does not stop the others. Nothing is tried twice.
     """
-    recipients = tuple(dict.fromkeys(settings.notification_recipients))
     client = aiosmtplib.SMTP(
         hostname=settings.smtp_server,
         port=settings.smtp_port,
@@ -168,7 +169,7 @@ def is_far(peer: str) -> bool:
 
 
 async def _hand_over(
-    client: aiosmtplib.SMTP, settings: Settings, message: Message, recipients: Iterable[str]
+    client: aiosmtplib.SMTP, settings: Settings, message: Message, recipients: Sequence[str]
 ) -> list[Delivery]:
     by_address = {_bare(recipient): recipient for recipient in recipients}
     # The library gives up on all of them where the server cannot take one.
@@ -185,8 +186,8 @@ async def _hand_over(
         except aiosmtplib.SMTPRecipientsRefused as error:
             refused = {one.recipient: aiosmtplib.SMTPResponse(one.code, one.message) for one in error.recipients}
     deliveries = []
-    for address, recipient in by_address.items():
-        problem = None
+    for recipient in recipients:
+        address, problem = _bare(recipient), None
         if address not in possible:
             problem = _not_ascii(settings, address)
         elif address in refused:
@@ -271,7 +272,7 @@ def _refused_recipient(settings: Settings, address: str, response: aiosmtplib.SM
         f"{response.code} {_quoted(response.message)}",
         "Check the address, and whether the server may send there."
         if is_final
-        else "Nothing to do if it happens once: it asked to try later, and the next report does.",
+        else "Nothing to do if it happens once: it asked to try later.",
     )
 
 

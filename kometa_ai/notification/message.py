@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 if TYPE_CHECKING:
     from kometa_ai.core.problem import Problem
+
+
+Form = Literal["text", "markdown", "html"]
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,322 +1,112 @@
-"""A run's report as a message: subject, text and HTML. Pure.
+"""Reports as messages: subject, text and HTML for e-mail, and a short form for push services. Pure.
 
-    report -> View (everything cleaned, counted and cut) -> templates
+    report -> News (what is told before) -> View (everything cleaned, counted and cut) -> templates
 
-The templates only lay out; what is said, and how much of it, is decided here. A message that would become too large is
-made again with shorter lists, so that no mail program hides half of it.
+The templates only lay out; what is said, and how much of it, is decided in `view`. A message that would become too
+large is made again with shorter lists, so that no mail program hides half of it and no service cuts it anywhere.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass
+import re
 from functools import cache
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from kometa_ai.core.summary import changes_of, counted, mood_of, title_of, trouble, unfinished
-from kometa_ai.notification.clean import clean
-from kometa_ai.notification.message import Message
+from kometa_ai.core.summary import headline
+from kometa_ai.notification.message import Form, Message
+from kometa_ai.notification.view import Limits, earlier_of, subject_of, view_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from datetime import datetime, timedelta, tzinfo
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import tzinfo
 
-    from kometa_ai.core.problem import Problem
-    from kometa_ai.core.report import CollectionReport, MovieLine, RunReport, Tokens
-    from kometa_ai.core.summary import Mood
+    from kometa_ai.notification.news import News
+    from kometa_ai.notification.view import Earlier, View
 
 MAX_BYTES = 66_000
 """Text and HTML together. On its way a message grows by 40 % at most, and stays below the 100 kB some servers allow."""
 
-_SUBJECT = 200
-
-
-class Limits(NamedTuple):
-    """How many of each list are shown, and how many characters of a name and of a sentence."""
-
-    collections: int
-    movies: int
-    problems: int
-    name: int
-    sentence: int
-
-
 LIMITS = (
-    Limits(collections=100, movies=50, problems=30, name=120, sentence=600),
-    Limits(collections=100, movies=20, problems=30, name=120, sentence=600),
-    Limits(collections=50, movies=15, problems=20, name=120, sentence=400),
-    Limits(collections=40, movies=10, problems=10, name=100, sentence=300),
-    Limits(collections=20, movies=5, problems=5, name=80, sentence=200),
-    Limits(collections=8, movies=1, problems=3, name=30, sentence=100),
+    Limits(earlier=10, collections=100, movies=50, problems=30, name=120, sentence=600),
+    Limits(earlier=10, collections=100, movies=20, problems=30, name=120, sentence=600),
+    Limits(earlier=5, collections=50, movies=15, problems=20, name=120, sentence=400),
+    Limits(earlier=3, collections=40, movies=10, problems=10, name=100, sentence=300),
+    Limits(earlier=1, collections=20, movies=5, problems=5, name=80, sentence=200),
+    Limits(earlier=0, collections=8, movies=1, problems=3, name=30, sentence=100),
 )
-"""From the most to the least; the last one fits whatever the report holds."""
+"""From the most to the least; the last one fits whatever the reports hold."""
+
+BRIEF = (
+    Limits(earlier=3, collections=12, movies=10, problems=5, name=80, sentence=300),
+    Limits(earlier=1, collections=12, movies=5, problems=4, name=60, sentence=200),
+    Limits(earlier=0, collections=8, movies=3, problems=3, name=60, sentence=150),
+    Limits(earlier=0, collections=4, movies=1, problems=2, name=40, sentence=100),
+    Limits(earlier=0, collections=0, movies=0, problems=1, name=40, sentence=100),
+)
+"""The same for push messages: what fits on a phone, and less where a service takes less."""
+
+_FORMS: Mapping[Form, tuple[str, Sequence[Limits]]] = {
+    "html": ("report.html.jinja", LIMITS),
+    "markdown": ("brief.md.jinja", BRIEF),
+    "text": ("brief.txt.jinja", BRIEF),
+}
+_MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+.!|~=&-])")
+# What services make calls of: `@everyone`, `<!channel>`, `<@U12345>`. A blank without width keeps them words.
+_CALLS = re.compile(r"(?<=[@<])(?=\S)")
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """The beginning of a list, and how many more there are."""
+def render(news: Sequence[News], zone: tzinfo, *, lost: int = 0) -> Message:
+    """Reports as one e-mail, with times in `zone`: the last one, and before it those that did not arrive.
 
-    shown: tuple[str, ...]
-    more: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class MovieList:
-    """Movies to which one thing happened. `mark` stands before each."""
-
-    label: str
-    mark: str
-    movies: Cut
-    kind: Literal["added", "removed", "trouble"]
-
-
-@dataclass(frozen=True, slots=True)
-class CollectionView:
-    """A collection to which something happened; `facts` is one line."""
-
-    name: str
-    tag: str
-    facts: str
-    lists: tuple[MovieList, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ProblemView:
-    """Problems with the same cause, as one."""
-
-    where: str
-    what: str
-    remedy: str
-    at: str
-    collections: Cut
-    movies: Cut
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """All that a template shows."""
-
-    mood: Mood
-    title: str
-    changes: str
-    note: str
-    collections: tuple[CollectionView, ...]
-    more_collections: int
-    unchanged: Cut
-    problems: tuple[ProblemView, ...]
-    more_problems: int
-    warnings: tuple[ProblemView, ...]
-    more_warnings: int
-    orphans: Cut
-    figures: tuple[tuple[str, str], ...]
-    run: str
-    is_cut: bool
-
-
-def render(report: RunReport, zone: tzinfo) -> Message:
-    """The report as subject, text and HTML, with times in `zone`."""
-    subject = clean(f"Kometa-AI: {_prefix(report)}{changes_of(report)}", _SUBJECT)
-    for limits in LIMITS:
-        view = _view(report, zone, limits)
-        text, html = _template("report.txt.jinja", view), _template("report.html.jinja", view)
+    `lost` is how many more there were.
+    """
+    for view, earlier in _views(news, lost, zone, LIMITS):
+        text = _laid_out("report.txt.jinja", view, earlier)
+        html = _laid_out("report.html.jinja", view, earlier)
         if len(text.encode()) + len(html.encode()) <= MAX_BYTES:
             break
-    return Message(subject=subject, text=text, html=html)
+    return Message(subject=subject_of(news[-1], len(news) - 1 + lost), text=text, html=html)
 
 
-# What is said
+def written(news: Sequence[News], zone: tzinfo, form: Form, room: int, *, lost: int = 0) -> str:
+    """The same in one form and at most `room` characters: whole as HTML, in short as text and Markdown."""
+    name, steps = _FORMS[form]
+    for view, earlier in _views(news, lost, zone, steps):
+        text = _laid_out(name, view, earlier)
+        if form != "html":
+            text = _CALLS.sub("\u200b", text)
+        if len(text) <= room:
+            return text
+    # Not even a line of each fits: a text message, or a pager.
+    return headline(news[-1].report)[:room]
 
 
-def _prefix(report: RunReport) -> str:
-    """What stands before the changes in the subject, where not all is well."""
-    dry_run = "dry run: " if report.dry_run else ""
-    match mood_of(report):
-        case "needs you":
-            return f"{dry_run}needs you ({trouble(report)}): "
-        case "unfinished":
-            return f"{dry_run}{unfinished(report)}: "
-    return dry_run
+def _views(news: Sequence[News], lost: int, zone: tzinfo, steps: Sequence[Limits]) -> Iterator[tuple[View, Earlier]]:
+    *before, last = news
+    for limits in steps:
+        yield view_of(last, zone, limits), earlier_of(before[::-1], lost, zone, limits)
 
 
-def _note(report: RunReport) -> str:
-    notes = []
-    if report.dry_run:
-        notes.append("A dry run: nothing was written, this is what would change.")
-    if report.outcome == "interrupted":
-        notes.append("The run was interrupted; what it had done is saved, and the next one goes on from there.")
-    if report.pending:
-        notes.append(f"{counted(report.pending, 'question')} {_verb(report.pending)} for the next run.")
-    if report.held_back:
-        notes.append(f"{counted(report.held_back, 'removal')} held back.")
-    return " ".join(notes)
+def _laid_out(name: str, view: View, earlier: Earlier) -> str:
+    return _environment().get_template(name).render(view=view, earlier=earlier)
 
 
-def _verb(count: int) -> str:
-    return "waits" if count == 1 else "wait"
-
-
-def _view(report: RunReport, zone: tzinfo, limits: Limits) -> View:
-    eventful = [collection for collection in report.collections if _is_eventful(collection)]
-    quiet = [f"{clean(c.name, limits.name)} ({c.members:,})" for c in report.collections if not _is_eventful(c)]
-    collections = tuple(_collection(collection, limits) for collection in eventful[: limits.collections])
-    problems = _grouped(report.problems, zone, limits)
-    warnings = _grouped(report.warnings, zone, limits)
-    unchanged = _cut(quiet, limits.collections)
-    orphans = _cut(_orphans(report, limits), limits.collections)
-    lists = [movies.movies for collection in collections for movies in collection.lists]
-    more = (len(eventful) - len(collections), len(problems) - limits.problems, len(warnings) - limits.problems)
-    return View(
-        mood=mood_of(report),
-        title=title_of(report),
-        changes=changes_of(report),
-        note=_note(report),
-        collections=collections,
-        more_collections=max(more[0], 0),
-        unchanged=unchanged,
-        problems=tuple(problems[: limits.problems]),
-        more_problems=max(more[1], 0),
-        warnings=tuple(warnings[: limits.problems]),
-        more_warnings=max(more[2], 0),
-        orphans=orphans,
-        figures=tuple(_figures(report, zone)),
-        run=clean(f"Kometa-AI {report.version}, run {report.run_id}", limits.name),
-        is_cut=any(count > 0 for count in more) or any(found.more for found in (*lists, unchanged, orphans)),
-    )
-
-
-def _is_eventful(collection: CollectionReport) -> bool:
-    return bool(
-        collection.added or collection.removed or collection.held_back or collection.failed or collection.pending
-    )
-
-
-def _collection(collection: CollectionReport, limits: Limits) -> CollectionView:
-    lists = (
-        MovieList("Added", "+", _movies(collection.added, limits), "added"),
-        MovieList("Removed", "-", _movies(collection.removed, limits), "removed"),
-        MovieList("Held back, still in", "!", _movies(collection.held_back, limits), "trouble"),
-        MovieList("Radarr did not take these changes", "!", _movies(collection.failed, limits), "trouble"),
-    )
-    counts = (
-        (len(collection.added), "added"),
-        (len(collection.removed), "removed"),
-        (len(collection.held_back), "held back"),
-        (len(collection.failed), "failed"),
-        (collection.pending, "to be asked"),
-    )
-    facts = [counted(collection.members, "movie"), *(f"{count:,} {word}" for count, word in counts if count)]
-    return CollectionView(
-        name=clean(collection.name, limits.name),
-        tag=clean(collection.tag, limits.name),
-        facts=" · ".join(facts),
-        lists=tuple(movies for movies in lists if movies.movies.shown),
-    )
-
-
-def _movies(movies: Sequence[MovieLine], limits: Limits) -> Cut:
-    shown = tuple(_movie(movie, limits) for movie in movies[: limits.movies])
-    return Cut(shown, len(movies) - len(shown))
-
-
-def _movie(movie: MovieLine, limits: Limits) -> str:
-    # The title is cut, not the year: that is what tells two movies of one name apart.
-    year = f" ({movie.year})" if movie.year else ""
-    return f"{clean(movie.title, limits.name) or f'tmdb:{movie.tmdb_id}'}{year}"
-
-
-def _orphans(report: RunReport, limits: Limits) -> list[str]:
-    return [
-        f"{clean(orphan.name, limits.name)}: {clean(orphan.tag, limits.name)} stays on "
-        f"{counted(orphan.members, 'movie')}; {clean(orphan.why, limits.sentence)}"
-        for orphan in report.orphans
-    ]
-
-
-def _grouped(problems: Iterable[Problem], zone: tzinfo, limits: Limits) -> list[ProblemView]:
-    """The same thing said of several collections is said once."""
-    groups: dict[tuple[str, str, str], list[Problem]] = defaultdict(list)
-    for problem in problems:
-        groups[problem.where, problem.what, problem.remedy].append(problem)
-    return [_group(same, zone, limits) for same in groups.values()]
-
-
-def _group(same: Sequence[Problem], zone: tzinfo, limits: Limits) -> ProblemView:
-    first = same[0]
-    movies = [movie for problem in same for movie in problem.movies]
-    names = dict.fromkeys(clean(problem.collection, limits.name) for problem in same if problem.collection)
-    times = sorted(problem.at for problem in same if problem.at)
-    return ProblemView(
-        where=clean(first.where, limits.name),
-        what=clean(first.what, limits.sentence),
-        remedy=clean(first.remedy, limits.sentence),
-        at=_moment(times[0], zone) if times else "",
-        collections=_cut(list(names), limits.problems),
-        movies=_cut([clean(movie, limits.name) for movie in movies[: limits.movies]], limits.movies, total=len(movies)),
-    )
-
-
-def _cut(items: Sequence[str], limit: int, *, total: int | None = None) -> Cut:
-    shown = tuple(items[:limit])
-    return Cut(shown, (len(items) if total is None else total) - len(shown))
-
-
-def _figures(report: RunReport, zone: tzinfo) -> Iterator[tuple[str, str]]:
-    yield "Library", counted(report.library, "movie")
-    yield "Collections", f"{len(report.collections):,}"
-    yield "Asked", counted(report.asked, "question") + (f", {report.pending:,} left" if report.pending else "")
-    yield "Cost", _cost(report.cost_usd, report.unpriced_requests)
-    if report.tokens.requests:
-        yield "Tokens", _tokens(report.tokens)
-    if report.month:
-        tokens = f"; {_tokens(report.month.tokens)}" if report.month.tokens.requests else ""
-        yield "This month", _cost(report.month.cost_usd, report.month.unpriced_requests) + tokens
-    if report.decisions_by_other_models:
-        yield "Other models", f"{counted(report.decisions_by_other_models, 'decision')} made by another model"
-    yield "Started", _moment(report.started, zone)
-    yield "Duration", _duration(report.finished - report.started)
-    if report.next_run:
-        yield "Next run", _moment(report.next_run, zone)
-
-
-def _cost(usd: float, unpriced: int) -> str:
-    cost = "less than 0.01 USD" if 0 < usd < 0.01 else f"{usd:,.2f} USD"  # noqa: PLR2004 - a cent
-    return cost + (f", and {counted(unpriced, 'request')} at a price that is not known" if unpriced else "")
-
-
-def _tokens(tokens: Tokens) -> str:
-    read = tokens.input + tokens.cache_write + tokens.cache_read
-    cached = f" ({tokens.cache_read:,} from the cache)" if tokens.cache_read else ""
-    return f"{read:,} in{cached}, {tokens.output:,} out, {counted(tokens.requests, 'request')}"
-
-
-def _moment(at: datetime, zone: tzinfo) -> str:
-    return f"{at.astimezone(zone):%a %Y-%m-%d %H:%M %Z}"
-
-
-def _duration(length: timedelta) -> str:
-    seconds = max(round(length.total_seconds()), 0)
-    hours, minutes = seconds // 3600, seconds // 60 % 60
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {seconds % 60} s" if minutes else f"{seconds} s"
-
-
-# How it is laid out
-
-
-def _template(name: str, view: View) -> str:
-    return _environment().get_template(name).render(view=view)
+def _escaped(text: str) -> str:
+    """The text as CommonMark that shows it as it is."""
+    return _MARKUP.sub(r"\\\1", text)
 
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("kometa_ai.notification"),
-        autoescape=select_autoescape(enabled_extensions=("html.jinja",), disabled_extensions=("txt.jinja",)),
+        autoescape=select_autoescape(enabled_extensions=("html.jinja",), disabled_extensions=("txt.jinja", "md.jinja")),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["md"] = _escaped
+    return environment

@@ -7,7 +7,8 @@ logging, whose two handlers render. Each redacts after everything else has becom
     with structlog.contextvars.bound_contextvars(run_id=run_id): ...
     shutdown()
 
-A stack trace goes to the file only, unless there is none: what a person sees on stderr names the error.
+A stack trace goes to the file only, unless there is none: what a person sees on stderr names the error. That holds for
+what Python itself would print, too: warnings, and errors of threads and destructors that nobody catches.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import logging
 import os
 import re
 import sys
+import threading
+from collections.abc import Callable
 from contextlib import suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -32,12 +35,13 @@ if TYPE_CHECKING:
 
     from structlog.typing import EventDict, Processor, WrappedLogger
 
+    from kometa_ai.core.problem import Problem
     from kometa_ai.observe.redact import Redactor
 
 FILE_NAME = "kometa-ai.log"
 _LARGEST_FILE = 10_000_000
 _KEPT_FILES = 5
-_QUIET = ("anthropic", "asyncio", "httpcore2", "httpx2", "uvicorn.access")
+_QUIET = ("anthropic", "apprise", "asyncio", "httpcore2", "httpx2", "urllib3", "uvicorn.access")
 """Libraries whose details are no one's business here: they would log every request, headers included."""
 
 _FIRST = ("timestamp", "level", "event", "run_id", "collection_name")
@@ -48,6 +52,8 @@ _HARMFUL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 
 _installed: list[logging.Handler] = []
 _levels_before: dict[str, int] = {}
+_hooks_before: list[tuple[Callable[..., object], Callable[..., object]]] = []
+_log = structlog.get_logger()
 
 
 def configure(
@@ -69,22 +75,29 @@ def configure(
     stream = stream or sys.stderr
     file, trouble = _open_file(log_dir)
     on_console = form == "console" or (form == "auto" and stream.isatty())
+    is_the_log = file is None and screen_level == logging.NOTSET
     screen = _Screen(stream)
     screen.setLevel(screen_level)
-    screen.setFormatter(_formatter(redactor, traceback=file is None, colors=stream.isatty() if on_console else None))
+    screen.setFormatter(_formatter(redactor, traceback=is_the_log, colors=stream.isatty() if on_console else None))
     handlers: list[logging.Handler] = [screen]
     if file:
         file.setFormatter(_formatter(redactor, traceback=True))
         handlers.append(file)
     _install(handlers, debug=debug)
     _configure_structlog(logging.DEBUG if debug else logging.INFO)
+    logging.captureWarnings(capture=True)
+    _hooks_before.append((threading.excepthook, sys.unraisablehook))
+    threading.excepthook, sys.unraisablehook = _on_thread_failed, _on_unraisable
     if trouble:
         reason = trouble.strerror or type(trouble).__name__
-        structlog.get_logger(__name__).warning("The log file cannot be written", path=str(log_dir), reason=reason)
+        _log.warning("The log file cannot be written", path=str(log_dir), reason=reason)
 
 
 def shutdown() -> None:
     """Stop logging and close the file; logging is then as it was before `configure`."""
+    logging.captureWarnings(capture=False)
+    if _hooks_before:
+        threading.excepthook, sys.unraisablehook = _hooks_before.pop()
     root = logging.getLogger()
     for handler in _installed:
         root.removeHandler(handler)
@@ -94,6 +107,34 @@ def shutdown() -> None:
         logging.getLogger(name or None).setLevel(level)
     _levels_before.clear()
     structlog.reset_defaults()
+
+
+def log_unexpected(event: str, error: BaseException) -> str:
+    """Log an error that nobody foresaw, and say in a sentence where its stack trace is, for whoever waits for us."""
+    _log.error(event, exc_info=error)
+    lines = described(error).splitlines()
+    what = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    places = [handler.baseFilename for handler in _installed if isinstance(handler, _LogFile)]
+    if places:
+        where = f"the details are in {places[0]}"
+    elif any(handler.level == logging.NOTSET for handler in _installed):
+        where = "the details are in the log on stderr"
+    else:
+        where = "set LOG_DIR to a folder that can be written, and the log there will hold the details"
+    return f"Something unexpected happened ({what}); {where}."
+
+
+def log_problem(event: str, problem: Problem) -> None:
+    """One line for a problem, at the level of its severity."""
+    details = {
+        "collection_name": problem.collection,
+        "source": problem.where,
+        "what": problem.what,
+        "remedy": problem.remedy,
+        "movies": list(problem.movies),
+    }
+    tell = {"error": _log.error, "warning": _log.warning}.get(problem.severity, _log.info)
+    tell(event, **{name: value for name, value in details.items() if value})
 
 
 def _install(handlers: list[logging.Handler], *, debug: bool) -> None:
@@ -221,6 +262,7 @@ def _drop_traceback(_logger: WrappedLogger, _method: str, event: EventDict) -> E
 
 
 def _as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    event.setdefault("run_id", "")  # whoever reads the lines finds the same keys in each
     ordered = {name: event[name] for name in (*_FIRST, *event) if name in event}
     # What could do harm can only stand inside a string, where its escape is valid JSON.
     return _HARMFUL.sub(_escaped, json.dumps(ordered, ensure_ascii=False))
@@ -236,6 +278,16 @@ def _harmless(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDi
             text = "\n".join(_HARMFUL.sub(_escaped, line) for line in lines)
         calm[_HARMFUL.sub(_escaped, name)] = text
     return calm
+
+
+def _on_thread_failed(args: threading.ExceptHookArgs) -> None:
+    if args.exc_type is not SystemExit:
+        name = args.thread.name if args.thread else ""
+        _log.error("thread.failed", thread=name, exc_info=args.exc_value)
+
+
+def _on_unraisable(args: sys.UnraisableHookArgs) -> None:
+    _log.error("error.ignored", where=described(args.object), what=args.err_msg, exc_info=args.exc_value)
 
 
 def _escaped(found: re.Match[str]) -> str:

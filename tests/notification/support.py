@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import CollectionReport, MovieLine, RunReport
 from kometa_ai.notification.message import Message
 from kometa_ai.settings.schema import Settings
+from kometa_ai.standins.serving import serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,3 +62,38 @@ def settings_for(box: Mailbox, recipients: Iterable[str] = ("ann@example.org",),
         "notification_recipients": tuple(recipients),
     }
     return Settings(**usual | fields)
+
+
+class Hooks:
+    """An HTTP server that takes whatever is posted to it, as push services and webhooks do, while its context is open.
+
+    A path with `slow` in it answers late; those in `refusing` are refused.
+    """
+
+    def __init__(self) -> None:
+        self.received: list[tuple[str, dict[str, Any]]] = []
+        self.refusing: set[str] = set()
+        self._stack = ExitStack()
+        self.port = 0
+
+    def __enter__(self) -> Self:
+        app = Starlette(routes=[Route("/{path:path}", self._take, methods=["POST", "PUT"])])
+        url = self._stack.enter_context(serve(app))
+        self.port = int(url.rpartition(":")[2])
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def url(self, schema: str, path: str = "", query: str = "") -> str:
+        """An address of a service that lives here."""
+        return f"{schema}://127.0.0.1:{self.port}/{path}" + (f"?{query}" if query else "")
+
+    async def _take(self, request: Request) -> Response:
+        path = request.url.path.strip("/")
+        if "slow" in path:
+            await asyncio.sleep(1)
+        if path in self.refusing:
+            return JSONResponse({"error": "no"}, status_code=500)
+        self.received.append((path, await request.json()))
+        return JSONResponse({"id": "1"})

@@ -16,7 +16,8 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Sink
 
-from kometa_ai.notification.email import is_far, send
+from kometa_ai.notification import email
+from kometa_ai.notification.email import PATIENCE, is_far
 from kometa_ai.settings.schema import Settings
 from kometa_ai.standins.mailbox import Mailbox
 from tests.notification.support import HELLO, settings_for
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from kometa_ai.core.problem import Problem
-    from kometa_ai.notification.message import Delivery
+    from kometa_ai.notification.message import Delivery, Message
 
 PEM = Path(__file__).parents[1] / "standins" / "localhost.pem"
 ANN, BOB = "ann@example.org", "bob@example.org"
@@ -53,6 +54,11 @@ async def the_problem(settings: Settings, patience: float = 5) -> Problem:
     assert delivery.problem.severity == "warning"
     assert delivery.problem.remedy
     return delivery.problem
+
+
+async def send(settings: Settings, message: Message, patience: float = PATIENCE) -> list[Delivery]:
+    """Send to everybody in the settings."""
+    return await email.send(settings, message, settings.notification_recipients, patience=patience)
 
 
 def by_recipient(deliveries: list[Delivery]) -> dict[str, str]:
@@ -104,10 +110,11 @@ async def test_names_and_foreign_domains() -> None:
 
 
 async def test_each_address_gets_it_once() -> None:
-    """A recipient that is listed twice is one recipient."""
+    """An address that is listed twice, once with a name, is one recipient; it is said of both what became of it."""
     with Mailbox() as box:
-        assert len(await send(settings_for(box, [ANN, ANN]), HELLO)) == 1
+        deliveries = await send(settings_for(box, [ANN, f"Ann <{ANN}>"]), HELLO)
         assert [mail.recipients for mail in box.received] == [(ANN,)]
+    assert [delivery.problem for delivery in deliveries] == [None, None]
 
 
 # Recipients

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import MovieLine, Orphan, Spending, Tokens
 from kometa_ai.notification.email import compose
+from kometa_ai.notification.news import News
 from kometa_ai.notification.render import MAX_BYTES, render
 from kometa_ai.settings.schema import Settings
 from tests.notification.support import STARTED, TROUBLE, collection, movies, report
@@ -30,7 +31,7 @@ ANYTHING = st.text(st.characters(), max_size=400)
 
 def rendered(given: RunReport) -> Message:
     """A report as somebody in Berlin gets it."""
-    return render(given, BERLIN)
+    return render([News(report=given)], BERLIN)
 
 
 class _Tags(HTMLParser):
@@ -151,7 +152,9 @@ def test_says_what_it_cost_and_when_the_next_run_is() -> None:
             tokens=Tokens(requests=2, input=1000, cache_write=500, cache_read=8000, output=300),
             cost_usd=0.8312,
             unpriced_requests=1,
-            month=Spending(month="2026-03", tokens=Tokens(requests=1200, input=5_000_000, output=70_000), cost_usd=12.4),
+            month=Spending(
+                month="2026-03", tokens=Tokens(requests=1200, input=5_000_000, output=70_000), cost_usd=12.4
+            ),
             decisions_by_other_models=1200,
             next_run=STARTED + timedelta(days=120),
         )

@@ -1,0 +1,113 @@
+"""Push messages, chats and webhooks, through Apprise. The one module that imports it, and only where it is needed.
+
+Each address gets the report in the form its service takes, within what it takes. What Apprise says is only shown
+without the address: nearly all of it may be a token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING, NamedTuple
+
+from kometa_ai.core.problem import Problem
+from kometa_ai.notification.clean import clean
+from kometa_ai.notification.message import Delivery
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from apprise import NotifyBase
+
+    from kometa_ai.notification.message import Form
+    from kometa_ai.settings.schema import Settings
+
+PATIENCE = 60.0
+"""Seconds for one address, whatever its service does."""
+
+_LONGEST_ANSWER = 300
+_SPARE = 0.9
+"""Of what a service takes: escaping may add some."""
+_WHOLE_REPORT = 10_000
+"""Characters of HTML that a service must take to get the report as by e-mail; chats that take some tags take fewer."""
+
+
+class Target(NamedTuple):
+    """One address of APPRISE_URLS. `key` tells it from others and holds nothing of it; `name` is what people see."""
+
+    key: str
+    name: str
+    url: str
+
+
+def targets(settings: Settings) -> list[Target]:
+    """Every address, named by its service and its position."""
+    found = []
+    for number, secret in enumerate(settings.apprise_urls, start=1):
+        url = secret.get_secret_value()
+        schema = clean(url.partition("://")[0].lower())
+        key = f"{schema}:{sha256(url.encode()).hexdigest()[:16]}"
+        found.append(Target(key, f"{schema} (APPRISE_URLS, address {number})", url))
+    return found
+
+
+async def send(
+    target: Target, title: str, write: Callable[[Form, int], str], *, patience: float = PATIENCE
+) -> Delivery:
+    """Send to one address and say what became of it. Nothing that goes wrong on the way is raised.
+
+    `write` is asked for the text in a form and within so many characters.
+    """
+    try:
+        return await _send(target, title, write, patience)
+    except Exception as error:  # noqa: BLE001 - one of a hundred and fifty services
+        return _lost(target, f"{type(error).__name__}: {error}", "The log may say more.")
+
+
+async def _send(target: Target, title: str, write: Callable[[Form, int], str], patience: float) -> Delivery:
+    # Half a second and some megabytes, which a run without such addresses can do without.
+    from apprise import Apprise, AppriseResultStatus, NotifyFormat, OverflowMode  # noqa: PLC0415
+
+    service = await asyncio.to_thread(Apprise.instantiate, target.url)
+    if service is None:
+        return _lost(target, "Apprise cannot read this address.", "Compare it with Apprise's page on that service.")
+    if service.overflow_mode is OverflowMode.UPSTREAM:
+        # Only where escaping adds more than is spared: better cut than refused, or split into twenty.
+        service.overflow_mode = OverflowMode.TRUNCATE
+    form, room = _form_and_room(service, title)
+    sender = Apprise()
+    sender.add(service)
+    result = await sender.async_notify(
+        body=write(form, room), title=title, body_format=NotifyFormat(form), timeout=patience
+    )
+    if result:
+        return Delivery(to=target.name, answer=f"{service.service_name} took it.")
+    if any(one.status is AppriseResultStatus.TIMEOUT for one in result):
+        return _lost(
+            target,
+            f"{service.service_name} did not answer within {patience:g} s; the message may arrive or not.",
+            "See whether the service can be reached from here.",
+        )
+    said = " ".join(dict.fromkeys(entry.message for entry in result.logs()))
+    return _lost(target, said or "It was not sent.", "Check the address, and whether the service can be reached.")
+
+
+def _form_and_room(service: NotifyBase, title: str) -> tuple[Form, int]:
+    """What a service takes: its own form, Markdown where it knows it, and what is left beside a title in the body."""
+    from apprise import NotifyFormat  # noqa: PLC0415
+
+    room = int(service.body_maxlen * _SPARE) - (0 if service.title_maxlen > 0 else len(title) + 10)
+    usual = service.resolve_format(None)
+    if usual is NotifyFormat.HTML:
+        return ("html" if room >= _WHOLE_REPORT else "text"), room
+    return ("markdown" if service.resolve_format(NotifyFormat.MARKDOWN) is NotifyFormat.MARKDOWN else "text"), room
+
+
+def _lost(target: Target, what: str, remedy: str) -> Delivery:
+    # Some repeat the address.
+    said = clean(what.replace(target.url, "the address"), _LONGEST_ANSWER)
+    problem = Problem(
+        source="APPRISE_URLS", what=f"{target.name}: {said}", remedy=remedy, severity="warning", at=datetime.now(UTC)
+    )
+    return Delivery(to=target.name, problem=problem)

@@ -1,0 +1,328 @@
+"""What a message says of a report: everything cleaned, counted and cut. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from kometa_ai.core.summary import changes_of, counted, extent_of, headline, mood_of, title_of, trouble, unfinished
+from kometa_ai.notification.clean import clean
+from kometa_ai.notification.news import key_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime, timedelta, tzinfo
+
+    from kometa_ai.core.problem import Problem
+    from kometa_ai.core.report import CollectionReport, MovieLine, RunReport, Tokens
+    from kometa_ai.core.summary import Mood
+    from kometa_ai.notification.news import News
+
+
+_SUBJECT = 200
+_BRIEF_FIGURES = ("Cost", "This month", "Duration", "Next run")
+
+
+class Limits(NamedTuple):
+    """How many of each list are shown, of earlier reports too, and how many characters of a name and of a sentence."""
+
+    earlier: int
+
+    collections: int
+    movies: int
+    problems: int
+    name: int
+    sentence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The beginning of a list, and how many more there are."""
+
+    shown: tuple[str, ...]
+    more: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MovieList:
+    """Movies to which one thing happened. `mark` stands before each."""
+
+    label: str
+    mark: str
+    movies: Cut
+    kind: Literal["added", "removed", "trouble"]
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionView:
+    """A collection to which something happened; `facts` is one line."""
+
+    name: str
+    tag: str
+    facts: str
+    lists: tuple[MovieList, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemView:
+    """Problems with the same cause, as one."""
+
+    where: str
+    what: str
+    remedy: str
+    at: str
+    collections: Cut
+    movies: Cut
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All that a template shows of one report.
+
+    `known` are problems that were told before, `known_warnings` how many warnings were; `over` is what has ended.
+    """
+
+    mood: Mood
+    title: str
+    changes: str
+    note: str
+    when: str
+    known: Cut
+    known_warnings: int
+    over: Cut
+    collections: tuple[CollectionView, ...]
+    more_collections: int
+    unchanged: Cut
+    problems: tuple[ProblemView, ...]
+    more_problems: int
+    warnings: tuple[ProblemView, ...]
+    more_warnings: int
+    orphans: Cut
+    figures: tuple[tuple[str, str], ...]
+    brief_figures: tuple[tuple[str, str], ...]
+    run_id: str
+    version: str
+    is_cut: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """Reports that did not arrive before: some in full, then each in a line, then how many are too old to be kept."""
+
+    views: tuple[View, ...] = ()
+    lines: Cut = Cut(())
+    lost: int = 0
+
+
+def subject_of(news: News, earlier: int = 0) -> str:
+    """What is read first, and often alone."""
+    joined = f" (and {counted(earlier, 'earlier report')})" if earlier else ""
+    return clean(f"Kometa-AI: {_prefix(news.report)}{changes_of(news.report)}", _SUBJECT - len(joined)) + joined
+
+
+def earlier_of(news: Sequence[News], lost: int, zone: tzinfo, limits: Limits) -> Earlier:
+    """Reports that did not arrive, the newest first."""
+    lines = [f"{_moment(one.report.started, zone)}: {headline(one.report)}" for one in news[limits.earlier :]]
+    return Earlier(
+        tuple(view_of(one, zone, limits) for one in news[: limits.earlier]), _cut(lines, limits.problems), lost
+    )
+
+
+def view_of(news: News, zone: tzinfo, limits: Limits) -> View:
+    """What is shown of a report within these limits, with times in `zone`."""
+    report, before = news.report, news.told_before
+    eventful = [collection for collection in report.collections if _is_eventful(collection)]
+    quiet = [f"{clean(c.name, limits.name)} ({c.members:,})" for c in report.collections if not _is_eventful(c)]
+    collections = tuple(_collection(collection, limits) for collection in eventful[: limits.collections])
+    problems = _grouped((problem for problem in report.problems if key_of(problem) not in before), zone, limits)
+    known = [_in_a_line(problem, limits) for problem in report.problems if key_of(problem) in before]
+    warnings = _grouped((warning for warning in report.warnings if key_of(warning) not in before), zone, limits)
+    over = [f"{clean(ended.what, limits.sentence)} (since {_moment(ended.since, zone)})" for ended in news.over]
+    lists = (
+        _cut(quiet, limits.collections),
+        _cut(_orphans(report, limits), limits.collections),
+        _cut(list(dict.fromkeys(known)), limits.problems),
+        _cut(over, limits.problems),
+    )
+    figures = tuple(_figures(report, zone))
+    movies = [movies.movies for collection in collections for movies in collection.lists]
+    more = (len(eventful) - len(collections), len(problems) - limits.problems, len(warnings) - limits.problems)
+    return View(
+        mood=mood_of(report),
+        title=title_of(report),
+        changes=changes_of(report),
+        note=_note(report),
+        when=_moment(report.started, zone),
+        known=lists[2],
+        known_warnings=sum(key_of(warning) in before for warning in report.warnings),
+        over=lists[3],
+        collections=collections,
+        more_collections=max(more[0], 0),
+        unchanged=lists[0],
+        problems=tuple(problems[: limits.problems]),
+        more_problems=max(more[1], 0),
+        warnings=tuple(warnings[: limits.problems]),
+        more_warnings=max(more[2], 0),
+        orphans=lists[1],
+        figures=figures,
+        brief_figures=tuple(figure for figure in figures if figure[0] in _BRIEF_FIGURES),
+        run_id=clean(report.run_id, limits.name),
+        version=clean(report.version, limits.name),
+        is_cut=any(count > 0 for count in more) or any(found.more for found in (*movies, *lists)),
+    )
+
+
+# What is said
+
+
+def _prefix(report: RunReport) -> str:
+    """What stands before the changes in the subject, where not all is well."""
+    dry_run = "dry run: " if report.dry_run else ""
+    match mood_of(report):
+        case "needs you":
+            return f"{dry_run}needs you ({trouble(report)}): "
+        case "unfinished":
+            return f"{dry_run}{unfinished(report)}: "
+    return dry_run
+
+
+def _note(report: RunReport) -> str:
+    notes = []
+    if report.dry_run:
+        notes.append("A dry run: nothing was written, this is what would change.")
+    if report.only_movies is not None:
+        notes.append(extent_of(report))
+    if report.outcome == "interrupted":
+        notes.append("The run was interrupted; what it had done is saved, and the next one goes on from there.")
+    if report.pending:
+        notes.append(f"{counted(report.pending, 'question')} {_verb(report.pending)} for the next run.")
+    if report.held_back:
+        notes.append(f"{counted(report.held_back, 'removal')} held back.")
+    return " ".join(notes)
+
+
+def _verb(count: int) -> str:
+    return "waits" if count == 1 else "wait"
+
+
+def _in_a_line(problem: Problem, limits: Limits) -> str:
+    name = f"{clean(problem.collection, limits.name)}: " if problem.collection else ""
+    return f"{name}{clean(problem.what, limits.sentence)}"
+
+
+def _is_eventful(collection: CollectionReport) -> bool:
+    return bool(
+        collection.added or collection.removed or collection.held_back or collection.failed or collection.pending
+    )
+
+
+def _collection(collection: CollectionReport, limits: Limits) -> CollectionView:
+    lists = (
+        MovieList("Added", "+", _movies(collection.added, limits), "added"),
+        MovieList("Removed", "-", _movies(collection.removed, limits), "removed"),
+        MovieList("Held back, still in", "!", _movies(collection.held_back, limits), "trouble"),
+        MovieList("Radarr did not take these changes", "!", _movies(collection.failed, limits), "trouble"),
+    )
+    counts = (
+        (len(collection.added), "added"),
+        (len(collection.removed), "removed"),
+        (len(collection.held_back), "held back"),
+        (len(collection.failed), "failed"),
+        (collection.pending, "to be asked"),
+    )
+    facts = [counted(collection.members, "movie"), *(f"{count:,} {word}" for count, word in counts if count)]
+    return CollectionView(
+        name=clean(collection.name, limits.name),
+        tag=clean(collection.tag, limits.name),
+        facts=" · ".join(facts),
+        lists=tuple(movies for movies in lists if movies.movies.shown),
+    )
+
+
+def _movies(movies: Sequence[MovieLine], limits: Limits) -> Cut:
+    shown = tuple(_movie(movie, limits) for movie in movies[: limits.movies])
+    return Cut(shown, len(movies) - len(shown))
+
+
+def _movie(movie: MovieLine, limits: Limits) -> str:
+    # The title is cut, not the year: that is what tells two movies of one name apart.
+    year = f" ({movie.year})" if movie.year else ""
+    return f"{clean(movie.title, limits.name) or f'tmdb:{movie.tmdb_id}'}{year}"
+
+
+def _orphans(report: RunReport, limits: Limits) -> list[str]:
+    return [
+        f"{clean(orphan.name, limits.name)}: {clean(orphan.tag, limits.name)} stays on "
+        f"{counted(orphan.members, 'movie')}; {clean(orphan.why, limits.sentence)}"
+        for orphan in report.orphans
+    ]
+
+
+def _grouped(problems: Iterable[Problem], zone: tzinfo, limits: Limits) -> list[ProblemView]:
+    """The same thing said of several collections is said once."""
+    groups: dict[tuple[str, str, str], list[Problem]] = defaultdict(list)
+    for problem in problems:
+        groups[problem.where, problem.what, problem.remedy].append(problem)
+    return [_group(same, zone, limits) for same in groups.values()]
+
+
+def _group(same: Sequence[Problem], zone: tzinfo, limits: Limits) -> ProblemView:
+    first = same[0]
+    movies = [movie for problem in same for movie in problem.movies]
+    names = dict.fromkeys(clean(problem.collection, limits.name) for problem in same if problem.collection)
+    times = sorted(problem.at for problem in same if problem.at)
+    return ProblemView(
+        where=clean(first.where, limits.name),
+        what=clean(first.what, limits.sentence),
+        remedy=clean(first.remedy, limits.sentence),
+        at=_moment(times[0], zone) if times else "",
+        collections=_cut(list(names), limits.problems),
+        movies=_cut([clean(movie, limits.name) for movie in movies[: limits.movies]], limits.movies, total=len(movies)),
+    )
+
+
+def _cut(items: Sequence[str], limit: int, *, total: int | None = None) -> Cut:
+    shown = tuple(items[:limit])
+    return Cut(shown, (len(items) if total is None else total) - len(shown))
+
+
+def _figures(report: RunReport, zone: tzinfo) -> Iterator[tuple[str, str]]:
+    yield "Library", counted(report.library, "movie")
+    yield "Collections", f"{len(report.collections):,}"
+    yield "Asked", counted(report.asked, "question") + (f", {report.pending:,} left" if report.pending else "")
+    yield "Cost", _cost(report.cost_usd, report.unpriced_requests)
+    if report.tokens.requests:
+        yield "Tokens", _tokens(report.tokens)
+    if report.month:
+        tokens = f"; {_tokens(report.month.tokens)}" if report.month.tokens.requests else ""
+        yield "This month", _cost(report.month.cost_usd, report.month.unpriced_requests) + tokens
+    if report.decisions_by_other_models:
+        yield "Other models", f"{counted(report.decisions_by_other_models, 'decision')} made by another model"
+    yield "Started", _moment(report.started, zone)
+    yield "Duration", _duration(report.finished - report.started)
+    if report.next_run:
+        yield "Next run", _moment(report.next_run, zone)
+
+
+def _cost(usd: float, unpriced: int) -> str:
+    cost = "less than 0.01 USD" if 0 < usd < 0.01 else f"{usd:,.2f} USD"  # noqa: PLR2004 - a cent
+    return cost + (f", and {counted(unpriced, 'request')} at a price that is not known" if unpriced else "")
+
+
+def _tokens(tokens: Tokens) -> str:
+    read = tokens.input + tokens.cache_write + tokens.cache_read
+    cached = f" ({tokens.cache_read:,} from the cache)" if tokens.cache_read else ""
+    return f"{read:,} in{cached}, {tokens.output:,} out, {counted(tokens.requests, 'request')}"
+
+
+def _moment(at: datetime, zone: tzinfo) -> str:
+    return f"{at.astimezone(zone):%a %Y-%m-%d %H:%M %Z}"
+
+
+def _duration(length: timedelta) -> str:
+    seconds = max(round(length.total_seconds()), 0)
+    hours, minutes = seconds // 3600, seconds // 60 % 60
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds % 60} s" if minutes else f"{seconds} s"
