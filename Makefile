@@ -38,6 +38,12 @@ format: $(VENV)/.installed-dev ## bring the code into form, and correct what can
 docs: $(VENV)/.installed-dev ## write the parts of the documentation that are made from the code
 	@$(BIN)/python -m tests.written_docs
 
+site: docs ## build the documentation site into site/
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+live: docs ## show the site at http://localhost:8000 while you write
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve
+
 lock: $(VENV)/.installed-dev ## pin the dependencies of pyproject.toml anew (UPGRADE=1: to their newest versions)
 	$(COMPILE) --output-file=requirements.txt pyproject.toml
 	$(COMPILE) --extra=dev --constraint=requirements.txt --output-file=requirements-dev.txt pyproject.toml
@@ -58,7 +64,7 @@ dist: $(VENV)/.installed-dev ## build the wheel and the source archive into dist
 	$(BIN)/python -m build --no-isolation; status=$$?; rm kometa_ai/COMMIT; exit $$status
 
 clean: ## remove what all this has made
-	rm -rf $(VENV) build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .ruff_cache
+	rm -rf $(VENV) build dist site *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .ruff_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \

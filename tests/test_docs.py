@@ -1,5 +1,7 @@
+import ast
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -7,56 +9,72 @@ from ruamel.yaml import YAML
 
 from kometa_ai import errors
 from kometa_ai.__version__ import __version__
-from kometa_ai.cli.main import cli
+from kometa_ai.cli.main import cli, run
+from kometa_ai.demo import Stage
 from kometa_ai.errors import KometaAIError
 from kometa_ai.kometa.folder import read_folder
 from kometa_ai.kometa.parser import BlockModel
+from kometa_ai.settings.environment import load_settings
 from kometa_ai.settings.schema import variables
-from tests.written_docs import PACKAGE, ROOT, Part, parts
+from tests.written_docs import DOCS, PACKAGE, ROOT, Part, parts, rows
+from tests.written_samples import PAGES, Sample, all_samples, command_lines, our_commands, quoted, samples
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+LANGUAGES = {"sh", "yaml", "ini", "text"}
+OPTIONS = {name for parameter in cli.params for name in parameter.opts if name.startswith("--")} | {"--help"}
+SETTINGS = variables().keys() | {variable.alias for variable in variables().values() if variable.alias}
+CONTAINER = {"PUID", "PGID", "UMASK"}
 
-_FENCE = re.compile(r"^```(?P<language>[a-z]+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+FOREIGN_OPTIONS = {"--run-collections"}
+FOREIGN_VARIABLES = {"KAI_CHANGED_COLLECTIONS", "NAME_FILE", "SSL_CERT_FILE", "X_FILE"}
+# What is not run here, since it needs the tool itself, a Docker or a person's own files. The shell checks the form of
+# such lines, and the calls of the program in them are run.
+FOREIGN_PROGRAMS = {"docker", "curl", "git", "pip", "python3", "tar", "cp", "chmod", ".", "export", "make"}
+# These do not end by themselves, or talk to the services of whoever has a key; other tests run them.
+NOT_RUN = {(), ("--demo",)}
+
 _LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
-_OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
-
-
-def fences(language: str) -> list[str]:
-    """The samples of one language in the README."""
-    return [found["text"] for found in _FENCE.finditer(README) if found["language"] == language]
-
-
-def section(heading: str) -> str:
-    """The README from one heading of the second level to the next."""
-    return README.split(f"\n## {heading}\n")[1].split("\n## ")[0]
 
 
 @pytest.mark.parametrize("part", parts(), ids=lambda part: part.name)
 def test_what_is_made_from_the_code_is_up_to_date(part: Part) -> None:
-    """The README's table of settings and the map of the modules say what the code says."""
+    """The tables of settings, options, costs and figures and the map of the modules say what the code says."""
     is_current = part.page.read_text(encoding="utf-8") == part.filled_in()
 
     assert is_current, "run: make docs"
 
 
-def test_every_option_is_in_the_readme() -> None:
-    """No option is missing from the README, and it names none that there is not."""
-    known = {name for parameter in cli.params for name in parameter.opts if name.startswith("--")} | {"--help"}
+def test_every_option_and_setting_that_is_named_is_one() -> None:
+    """No page names an option or a variable that there is not."""
+    ours = [(page, text) for page, text in quoted() if text.startswith(("--", "kometa-ai"))]
+    options = [(page, name) for page, text in ours for name in re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)]
+    names = [(page, found[1]) for page, text in quoted() if (found := re.match(r"([A-Z]+(?:_[A-Z]+)+)\b(?!…)", text))]
+    known = SETTINGS | {f"{name}_FILE" for name in SETTINGS} | CONTAINER | FOREIGN_VARIABLES
 
-    assert set(_OPTION.findall(section("Options"))) == known
+    assert len(options) > 20
+    assert len(names) > 50
+    assert [pair for pair in options if pair[1] not in OPTIONS | FOREIGN_OPTIONS] == []
+    assert [pair for pair in names if pair[1] not in known] == []
 
 
-def test_every_exit_code_is_in_the_readme() -> None:
+def test_every_exit_code_is_on_the_page_of_commands() -> None:
     """The table of exit codes has each that an error can lead to, and those that need no error."""
     raised = {
         found.exit_code
         for found in vars(errors).values()
         if isinstance(found, type) and issubclass(found, KometaAIError)
     }
-    rows = re.findall(r"^\| ([\d, ]+) \| \S", section("Options"), re.MULTILINE)
+    codes = [row["code"] for row in rows(DOCS / "commands.md", "## Exit codes")]
 
-    assert {int(code) for row in rows for code in row.split(",")} == raised | {0, 1, 130, 143}
+    assert {int(code) for row in codes for code in row.split(",")} == raised | {0, 1, 130, 143}
+
+
+def test_every_key_of_a_block_is_on_its_page() -> None:
+    """The table of keys is complete and has no other; the keys that matter have a section."""
+    page = (DOCS / "block.md").read_text(encoding="utf-8")
+    keys = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
+
+    assert keys == list(BlockModel.model_fields)
+    assert all(f"`{key}`" in page.partition("\n## `enabled`\n")[2] for key in keys[1:])
 
 
 def test_the_newest_entry_of_the_changelog_is_this_version() -> None:
@@ -67,54 +85,109 @@ def test_the_newest_entry_of_the_changelog_is_this_version() -> None:
     assert [heading for heading in headings if heading != "Unreleased"][:1] in ([], [__version__])
 
 
-@pytest.mark.parametrize("sample", fences("yaml"))
-def test_every_yaml_sample_can_be_loaded(sample: str) -> None:
-    """A sample of YAML is YAML, with something in it."""
-    assert YAML(typ="safe").load(sample)
+def test_every_sample_is_in_a_language_that_is_tested() -> None:
+    """A sample says what it is; output and drawings are `text`."""
+    others = [sample.where for sample in all_samples() if sample.language not in LANGUAGES]
+
+    assert others == []
+    assert {sample.language for sample in all_samples()} == LANGUAGES
 
 
-@pytest.mark.parametrize("sample", [sample for sample in fences("yaml") if "KOMETA-AI" in sample])
-def test_every_sample_block_is_read_without_a_word(sample: str, tmp_path: Path) -> None:
-    """Whoever copies a block from the README gets one enabled collection, no problem and no warning."""
-    (tmp_path / "collections.yml").write_text(sample, encoding="utf-8")
+def _is_block(sample: Sample) -> bool:
+    return all(line.startswith("#") for line in sample.text.splitlines() if line)
+
+
+@pytest.mark.parametrize("sample", samples("yaml"), ids=lambda sample: sample.where)
+def test_every_sample_of_yaml_can_be_used(sample: Sample, tmp_path: Path) -> None:
+    """YAML is YAML; whoever copies a block gets enabled collections, no problem and no warning.
+
+    A part of a block is put into one; it may name collections that are somewhere else.
+    """
+    text = sample.text
+    if _is_block(sample):
+        prompt = "" if "# prompt:" in text else "# prompt: any\n"
+        text = f"# === KOMETA-AI ===\n# enabled: true\n{prompt}{text}# === END KOMETA-AI ===\n"
+        text = f"collections:\n{text}  Any:\n    radarr_taglist: kai-any\n    sync_mode: sync\n"
+    assert YAML(typ="safe").load(text)
+    if "KOMETA-AI" not in text:
+        return
+    (tmp_path / "collections.yml").write_text(text, encoding="utf-8")
 
     folder = read_folder(tmp_path)
 
-    assert len(folder.collections) == 1
-    assert folder.problems + folder.warnings == ()
+    assert folder.collections
+    assert folder.problems == ()
+    assert _is_block(sample) or folder.warnings == ()
 
 
-def test_there_are_sample_blocks_and_a_compose_file() -> None:
-    """The tests above had something to test, and the compose file sets what the program knows."""
-    (compose,) = [YAML(typ="safe").load(sample) for sample in fences("yaml") if "services:" in sample]
-    environment = compose["services"]["kometa-ai"]["environment"]
+@pytest.mark.parametrize("sample", samples("yaml"), ids=lambda sample: sample.where)
+def test_every_compose_file_sets_what_there_is(sample: Sample) -> None:
+    """A variable in a sample of Compose is a setting."""
+    services = YAML(typ="safe").load(sample.text) or {}
+    environment = services.get("services", {}).get("kometa-ai", {}).get("environment", {})
 
-    assert len([sample for sample in fences("yaml") if "KOMETA-AI" in sample]) > 1
-    assert environment.keys() <= variables().keys()
-    assert [name for name, known in variables().items() if known.default == "required"] <= list(environment)
-
-
-def test_every_key_of_a_block_is_in_the_readme() -> None:
-    """The table of keys is complete, and has no other."""
-    rows = re.findall(r"^\| `(\w+)` \|", section("The block"), re.MULTILINE)
-
-    assert rows == list(BlockModel.model_fields)
+    assert environment.keys() <= SETTINGS | {f"{name}_FILE" for name in SETTINGS}
 
 
-def test_every_command_in_the_readme_is_one() -> None:
-    """Each command line of ours is understood by the program, and each target of make is in the Makefile."""
-    lines = [line for sample in fences("sh") for line in sample.splitlines()]
-    ours = [
-        line.split("kometa-ai ", 1)[1] for line in lines if re.match(r"(docker compose run --rm )?kometa-ai ", line)
-    ]
+@pytest.mark.parametrize("sample", samples("ini"), ids=lambda sample: sample.where)
+def test_every_env_file_can_be_read(sample: Sample) -> None:
+    """Whoever copies lines of an env file gets settings that are right together."""
+    environ = dict(line.split("=", 1) for line in sample.text.splitlines() if line)
+
+    loaded = load_settings(environ, required=())
+
+    assert environ.keys() <= SETTINGS
+    assert loaded.warnings == ()
+
+
+def test_every_shell_sample_is_one() -> None:
+    """The shell can read each, and each line calls the program, a target of make, or a tool that everybody knows."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for sample in samples("sh"):
+        subprocess.run(["bash", "-n"], input=sample.text, text=True, check=True, timeout=10)  # noqa: S607
+    for sample, line in command_lines():
+        words = shlex.split(line, comments=True)
+        known = words[0] in FOREIGN_PROGRAMS | {"kometa-ai", "python"} or re.match(r"[A-Z_]+=|\.venv/bin/", words[0])
+        assert known, f"{sample.where}: {line}"
+        if words[0] == "make" and words[1:]:
+            assert f"\n{words[1]}:" in makefile, sample.where
+        if words[0] == "export":
+            assert words[1].partition("=")[0] in SETTINGS, sample.where
 
-    parsed = [cli.make_context("kometa-ai", shlex.split(line, comments=True)).params for line in ours]
 
-    assert len(parsed) > 5
-    assert all(any(parameters.values()) for parameters in parsed)
-    for target in re.findall(r"`?make ([a-z]+)", README):
-        assert f"\n{target}:" in makefile
+def test_every_command_works(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each call of the program on any page is run against the stand-ins, in order of appearance, and succeeds."""
+    stage = Stage(tmp_path, {})
+    commands = [command for command in our_commands() if command not in NOT_RUN]
+    failed = {}
+
+    with stage.open() as environ:
+        assert run(["--run-now"], environ, is_watched=False) == 0
+        (first,) = (tmp_path / "state" / "runs").iterdir()
+        for command in commands:
+            arguments = [first.name.partition(".")[0] if word == "RUN_ID" else word for word in command]
+            code = run(arguments, environ, is_watched=False)
+            if code:
+                failed[command] = (code, capsys.readouterr().err[-500:])
+
+    assert len(commands) > 15
+    assert failed == {}
+
+
+def test_every_message_that_is_explained_is_one_of_ours() -> None:
+    """Each heading and table that names a message of the program quotes what the code says."""
+    said = " ".join(
+        node.value
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+    troubles = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^##+ `(.+)`$", troubles, re.MULTILINE)
+    explained = [row["what it says"].strip("`") for row in rows(DOCS / "block.md", "## What the check says")]
+
+    assert len(headings) > 15
+    assert [text for text in headings + explained if text not in said] == []
 
 
 def test_every_module_that_the_architecture_page_names_is_there() -> None:
@@ -123,7 +196,7 @@ def test_every_module_that_the_architecture_page_names_is_there() -> None:
     paths = re.findall(r"`([a-z_]+/(?:[a-z_]+\.py)?)`", page.partition("<!-- map")[0])
 
     assert len(paths) > 20
-    assert [path for path in paths if not (PACKAGE / path).exists()] == []
+    assert [path for path in paths if not (PACKAGE / path).exists() and not (ROOT / path).exists()] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

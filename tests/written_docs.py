@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import ast
+import re
+from itertools import dropwhile, takewhile
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from kometa_ai.cli.main import cli
+from kometa_ai.daemon.metrics import Metrics
 from kometa_ai.settings.describe import as_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "kometa_ai"
+DOCS = ROOT / "docs"
 
 
 class Part(NamedTuple):
@@ -33,9 +41,73 @@ class Part(NamedTuple):
 def parts() -> list[Part]:
     """Every such part."""
     return [
-        Part(ROOT / "README.md", "settings", as_table()),
-        Part(ROOT / "docs" / "architecture.md", "map", module_map()),
+        Part(DOCS / "settings.md", "settings", as_table()),
+        Part(DOCS / "commands.md", "options", options()),
+        Part(DOCS / "cost.md", "costs", costs()),
+        Part(DOCS / "monitoring.md", "metrics", metrics()),
+        Part(DOCS / "architecture.md", "map", module_map()),
     ]
+
+
+def options() -> str:
+    """Every option with what `--help` says of it."""
+    context = cli.make_context("kometa-ai", [], resilient_parsing=True)
+    records = [record for each in cli.get_params(context) if (record := each.get_help_record(context))]
+    # Not what click adds for the reader of --help: bounds and defaults, which the texts say where it matters.
+    found = [(names.replace(" RANGE", ""), text.partition("  [")[0]) for names, text in records]
+    return _table(("option", ""), [(f"`{names}`", text) for names, text in found])
+
+
+def costs() -> str:
+    """What runs cost, from the table of the benchmarks."""
+    figures: dict[tuple[str, str], dict[str, str]] = {}
+    for row in rows(DOCS / "benchmarks.md", "### Runs"):
+        figures.setdefault((row["movies"], row["collections"]), {})[row["run"]] = row["USD"]
+    columns = ("movies", "collections", "first run", "unchanged night", "night with ten new movies")
+    return _table(columns, [(*size, *(of[run] for run in _RUNS)) for size, of in figures.items()], right=True)
+
+
+_RUNS = ("first", "settled", "ten-new")
+
+
+def metrics() -> str:
+    """Every figure of our own for Prometheus, with its labels."""
+    registry = Metrics()._registry
+    found = []
+    for collector in dict.fromkeys(registry._collector_to_names):
+        names = getattr(collector, "_labelnames", ())
+        for family in collector.collect():
+            if family.name.startswith("kometa_ai_process"):
+                continue
+            suffix = {"counter": "_total", "info": "_info"}.get(family.type, "")
+            labels = ", ".join(f"`{name}`" for name in names)
+            found.append((f"`{family.name}{suffix}`", family.type, labels, family.documentation))
+    return _table(("name", "kind", "labels", ""), found)
+
+
+def rows(page: Path, heading: str) -> list[dict[str, str]]:
+    """The first table below a heading of a page, row by row."""
+    below = page.read_text(encoding="utf-8").partition(f"\n{heading}\n")[2].partition("\n#")[0].splitlines()
+    lines = takewhile(_is_row, dropwhile(lambda line: not _is_row(line), below))
+    table = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("| "))] for line in lines]
+    if not table:
+        raise ValueError(f"{page.name} has no table below {heading!r}")
+    header, _, *body = table
+    return [dict(zip(header, row, strict=False)) for row in body]
+
+
+def _is_row(line: str) -> bool:
+    return line.startswith("|")
+
+
+def _table(header: tuple[str, ...], body: Sequence[tuple[str, ...]], *, right: bool = False) -> str:
+    lines = [header, tuple("---:" if right else "---" for _ in header), *body]
+    return "".join("|" + "|".join(map(_cell, line)) + "|\n" for line in lines)
+
+
+def _cell(text: str) -> str:
+    escaped = text.replace("|", r"\|")
+    return f" {escaped} " if text else " "
 
 
 def module_map() -> str:
