@@ -63,9 +63,13 @@ def run_now(call: Call) -> int:
         settings = loaded.settings
         _check_names(call, settings)
         with StateLock(settings.state_dir), output.Watcher() as watcher:
-            store = Store.load(settings.state_dir)
             # What is remembered is no garbage: to look through it again and again is a tenth of a settled run.
-            gc.freeze()
+            gc.disable()
+            try:
+                store = Store.load(settings.state_dir)
+                gc.freeze()
+            finally:
+                gc.enable()
             report = asyncio.run(_run(settings, _options(call, settings), store, watcher))
         show(call, report, output.print_report, as_data)
         # The lock is free again: what is called may take as long as a run of Kometa.

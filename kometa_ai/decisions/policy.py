@@ -183,14 +183,13 @@ def members_as_seen(
     collection: Collection, membership: Membership, movies: Mapping[TmdbId, Movie]
 ) -> frozenset[TmdbId]:
     """A collection's members as other collections see them: undecided movies count as what their tag says."""
-    return membership.members | {
-        tmdb_id for tmdb_id in membership.undecided if collection.label in movies[tmdb_id].labels
-    }
+    label = collection.label
+    return membership.members | {tmdb_id for tmdb_id in membership.undecided if label in movies[tmdb_id].labels}
 
 
 def decide(
     collection: Collection,
-    movies: Iterable[Movie],
+    movies: Iterable[TmdbId],
     memory: Memory,
     gated: Gates,
     unanswered: AbstractSet[TmdbId],
@@ -200,10 +199,9 @@ def decide(
     No verdict means no change: movies with an `unanswered` question stay as they are, whatever older verdict there is.
     """
     members, undecided = set(gated.members), set()
-    slug = collection.slug
-    for movie in movies:
-        tmdb_id = movie.tmdb_id
-        if tmdb_id in gated.causes:
+    slug, causes = collection.slug, gated.causes
+    for tmdb_id in movies:
+        if tmdb_id in causes:
             continue
         known = memory.get(tmdb_id)
         decision = known.collections.get(slug) if known else None

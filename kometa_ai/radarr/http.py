@@ -106,6 +106,8 @@ class Line:
                 "User-Agent": f"Kometa-AI/{__version__}",
             },
             transport=transport,
+            # To read the authorities of the system takes time and memory, and without TLS there is nobody to trust.
+            verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if url.scheme == "http" else True,
             # A redirected PUT would arrive as a GET, and the key would go wherever the redirect points.
             follow_redirects=False,
         )

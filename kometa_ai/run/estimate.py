@@ -119,7 +119,7 @@ class _Planned:
             self.blocks += pack(asked, self._with_credits(known, asked), stage, self._options.batch_size)
             for collection in stage:
                 left = unanswered(every)[collection.slug]
-                membership = decide(collection, library.movies, memory, gated[collection.slug], left)
+                membership = decide(collection, known, memory, gated[collection.slug], left)
                 decided[collection.label] = members_as_seen(collection, membership, by_id)
 
     def _with_credits(self, known: dict[TmdbId, Described], asked: Questions) -> dict[TmdbId, Described]:

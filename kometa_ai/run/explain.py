@@ -70,7 +70,7 @@ async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Ex
         for collection in stage:
             open_questions = questions[collection.slug]
             open_pairs = unanswered(questions)[collection.slug]
-            membership = decide(collection, movies, parts.store.memory, gated[collection.slug], open_pairs)
+            membership = decide(collection, known, parts.store.memory, gated[collection.slug], open_pairs)
             decided[collection.label] = members_as_seen(collection, membership, by_id)
             remembered = parts.store.memory.get(movie.tmdb_id)
             found[collection.slug] = _explanation(

@@ -179,8 +179,7 @@ class Run:
             )
             for ref in gated.unknown_pins
         ]
-        movies = [described.movie for described in found.judged.values()]
-        return decide(collection, movies, self._parts.store.memory, gated, left)
+        return decide(collection, found.judged, self._parts.store.memory, gated, left)
 
     def plan_tags(self, library: Library, collections: Sequence[Collection]) -> TagPlan:
         """Compare the decisions with a library's tags."""

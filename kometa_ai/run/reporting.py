@@ -234,14 +234,13 @@ def orphans(found: Findings, store: Store) -> tuple[Orphan, ...]:
 
 
 def _by_other_models(found: Findings, store: Store, models: frozenset[str]) -> int:
-    slugs = [collection.slug for collection in found.collections]
-    count = 0
-    for tmdb_id in found.judged:
-        known = store.memory.get(tmdb_id)
-        if known is not None:
-            decided = known.collections
-            count += sum(1 for slug in slugs if slug in decided and decided[slug].model not in models)
-    return count
+    slugs = {collection.slug for collection in found.collections}
+    remembered = (store.memory[tmdb_id] for tmdb_id in found.judged if tmdb_id in store.memory)
+    return sum(
+        decision.model not in models and slug in slugs
+        for known in remembered
+        for slug, decision in known.collections.items()
+    )
 
 
 # State

@@ -131,14 +131,15 @@ def _without(edit: Edit, unavailable: Mapping[Label, str], applied: Applied) -> 
 def _account(applied: Applied, edit: Edit, result: EditResult, on_done: Callable[[Sequence[Change]], None]) -> None:
     done = _of(edit, result.done)
     applied.done += done
-    for change in done:
-        _log.info(
-            "tag.added" if change.operation == "add" else "tag.removed",
-            collection_name=change.collection_name or change.slug,
-            movie=str(change.movie),
-            tmdb_id=change.movie.tmdb_id,
-            tag=change.label,
-        )
+    for label in edit.labels:
+        # A line for each call and tag: one for each of ten thousand changes would cost more than making them.
+        if changed := [change for change in done if change.label == label]:
+            _log.info(
+                "tags.added" if edit.operation == "add" else "tags.removed",
+                collection_name=changed[0].collection_name or changed[0].slug,
+                tag=label,
+                movies=[f"{change.movie} tmdb:{change.movie.tmdb_id}" for change in changed],
+            )
     on_done(done)
     applied.fail(
         _of(edit, result.contested),

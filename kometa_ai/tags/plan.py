@@ -51,12 +51,12 @@ def plan_tags(
     changes: list[Change] = []
     held_back: list[Change] = []
     for collection in collections:
-        membership = memberships[collection.slug]
+        label, membership = collection.label, memberships[collection.slug]
         added: list[Change] = []
         removed: list[Change] = []
         members = 0
         for movie in movies:
-            is_tagged = collection.label in movie.labels
+            is_tagged = label in movie.labels
             members += is_tagged
             tmdb_id = movie.tmdb_id
             if is_tagged is (tmdb_id in membership.members) or tmdb_id in membership.undecided or tmdb_id not in judged:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from structlog.testing import capture_logs
+
 from kometa_ai.core.changes import Change
 from kometa_ai.core.naming import Label, Slug
 from kometa_ai.standins.faults import answer
@@ -42,6 +44,30 @@ async def _apply(server: RadarrStandIn, make: Make, before: Callable[[], object]
 
 def _numbers(server: RadarrStandIn, label: str) -> set[int]:
     return {tmdb_id - 1000 for tmdb_id in server.members(label)}
+
+
+async def test_the_log_names_every_change_in_a_line_for_each_call() -> None:
+    """Which tag, which collection, which movies: all of it, but not a line for each of ten thousand."""
+    server = library_of(3)
+    server.tag_by_hand(1002, "kai-noir")
+    with capture_logs() as logged:
+        await _apply(
+            server,
+            lambda library: [
+                *_changes(library, range(2), "kai-noir", "add"),
+                *_changes(library, (2,), "kai-noir", "remove"),
+            ],
+        )
+
+    events = [event for event in logged if event["event"].startswith("tags.")]
+    assert [(event["event"], event["collection_name"], event["tag"]) for event in events] == [
+        ("tags.added", "noir", "kai-noir"),
+        ("tags.removed", "noir", "kai-noir"),
+    ]
+    assert [[name.rsplit(" ", 1)[1] for name in event["movies"]] for event in events] == [
+        ["tmdb:1000", "tmdb:1001"],
+        ["tmdb:1002"],
+    ]
 
 
 async def test_additions_and_removals_are_made() -> None:
