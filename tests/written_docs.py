@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kometa_ai.cli.main import cli
 from kometa_ai.daemon.metrics import Metrics
-from kometa_ai.settings.describe import as_table
+from kometa_ai.settings.schema import variables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,12 +41,18 @@ class Part(NamedTuple):
 def parts() -> list[Part]:
     """Every such part."""
     return [
-        Part(DOCS / "settings.md", "settings", as_table()),
+        Part(DOCS / "settings.md", "settings", settings()),
         Part(DOCS / "commands.md", "options", options()),
         Part(DOCS / "cost.md", "costs", costs()),
         Part(DOCS / "monitoring.md", "metrics", metrics()),
         Part(DOCS / "architecture.md", "map", module_map()),
     ]
+
+
+def settings() -> str:
+    """Every setting with its default and what it is for."""
+    rows = [(f"`{variable.name}`", variable.default, variable.help) for variable in variables().values()]
+    return _table(("variable", "default", ""), rows)
 
 
 def options() -> str:
@@ -106,8 +112,9 @@ def _table(header: tuple[str, ...], body: Sequence[tuple[str, ...]], *, right: b
 
 
 def _cell(text: str) -> str:
-    escaped = text.replace("|", r"\|")
-    return f" {escaped} " if text else " "
+    # Neither GitHub nor MkDocs understands how the other wants a `|` in code to be escaped.
+    pipes = re.sub(r"`([^`]*\|[^`]*)`", lambda found: f"<code>{found[1]}</code>", text).replace("|", "&#124;")
+    return f" {pipes} " if text else " "
 
 
 def module_map() -> str:

@@ -1,4 +1,4 @@
-"""The settings as people see them: for --dump-config and the README, secrets never in clear."""
+"""The settings as people see them: for --dump-config, secrets never in clear."""
 
 from __future__ import annotations
 
@@ -91,12 +91,3 @@ def _secrets_in_apprise(url: str) -> Iterator[str]:
     parts = [*re.split(r"[/?#&=:@,]", rest), *(value for _, value in parse_qsl(rest.partition("?")[2]))]
     # A part with a dot is a host or an address far more often than a token; those would be hidden everywhere.
     yield from (part for part in parts if len(part) >= _SHORTEST_TOKEN and "." not in part)
-
-
-def as_table() -> str:
-    """The table of every setting, in Markdown; the README holds it word for word."""
-    lines = ["| variable | default | |", "| --- | --- | --- |"]
-    for variable in variables().values():
-        about = variable.help.replace("|", r"\|")
-        lines.append(f"| `{variable.name}` | {variable.default} | {about} |")
-    return "\n".join(lines) + "\n"

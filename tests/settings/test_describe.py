@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kometa_ai.settings.describe import as_dump, as_table, secrets_of
+from kometa_ai.settings.describe import as_dump, secrets_of
 from kometa_ai.settings.environment import load_settings
 from kometa_ai.settings.schema import variables
 
@@ -105,11 +105,3 @@ def test_an_apprise_address_that_is_no_address() -> None:
     """What cannot be taken apart is secret as a whole."""
     settings = load_settings(ENOUGH | {"APPRISE_URLS": "json://[hunter2"}).settings
     assert {"json://[hunter2", "[hunter2"} <= secrets_of(settings)
-
-
-def test_the_table_has_every_setting_once() -> None:
-    """The README's table has one row for each variable, with default and purpose, and three columns in each."""
-    rows = [line.replace(r"\|", "") for line in as_table().splitlines()]
-    assert [row.split("`")[1] for row in rows[2:]] == list(variables())
-    assert {row.count("|") for row in rows} == {4}
-    assert "| `BATCH_SIZE` | `50` | Movies per request" in as_table()
