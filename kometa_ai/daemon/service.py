@@ -17,6 +17,7 @@ from kometa_ai.daemon.after_changes import APART, Teller
 from kometa_ai.daemon.hints import LONGEST, QUIET, Hints
 from kometa_ai.daemon.memory import Memory
 from kometa_ai.daemon.metrics import Metrics
+from kometa_ai.daemon.redelivery import WAITS, Redelivery
 from kometa_ai.daemon.runs import Ended, Runs
 from kometa_ai.daemon.timetable import Timetable
 from kometa_ai.daemon.watch import Watch
@@ -38,12 +39,16 @@ _log = structlog.get_logger()
 
 
 class Paces(NamedTuple):
-    """Seconds: how long hints wait for others, how far tellings are apart, when a held state is tried again."""
+    """Seconds: how long hints wait for others, how far tellings are apart, when a held state is tried again.
+
+    `redelivery` are the waits before reports that did not arrive are sent again.
+    """
 
     hints_quiet: float = QUIET
     hints_longest: float = LONGEST
     changes_apart: float = APART
     retry: float = 60.0
+    redelivery: Sequence[float] = WAITS
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,6 +122,7 @@ class Daemon:
         self.metrics = Metrics()
         self.hints = Hints(self._run_for_hints, quiet=paces.hints_quiet, longest=paces.hints_longest)
         self.teller = Teller(settings, apart=paces.changes_apart)
+        self.redelivery = Redelivery(settings, waits=paces.redelivery)
 
     @property
     def is_stopping(self) -> bool:
@@ -139,6 +145,7 @@ class Daemon:
                 self._follow_schedule(),
                 self.hints.live(),
                 self.teller.live(),
+                self.redelivery.live(),
                 self.watch.live(),
             )
         ]
@@ -332,3 +339,4 @@ class Daemon:
         self.watch.learn(ended.report)
         self.metrics.count(ended)
         self.teller.add(ended.report)
+        self.redelivery.wake()

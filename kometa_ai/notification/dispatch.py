@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 import structlog
 
-from kometa_ai.notification import email, outbox, push
+from kometa_ai.notification import email, push
 from kometa_ai.notification.message import Message
 from kometa_ai.notification.news import is_wanted, ledger_after, news_of
+from kometa_ai.notification.outbox import Keeper
 from kometa_ai.notification.render import render, written
 from kometa_ai.notification.view import subject_of
 from kometa_ai.observe.redact import Redactor
@@ -46,28 +47,33 @@ class Tested(NamedTuple):
 async def notify(report: RunReport, settings: Settings) -> list[Problem]:
     """Tell everybody who wants it of a run, and return what could not be delivered, as warnings.
 
-    What is sent depends on what was told before: see `news`. The caller holds the lock of the state folder.
+    What is sent depends on what was told before: see `news`.
     """
     receivers = _receivers(settings)
     if not receivers:
         return []
-    box = outbox.load(settings.state_dir)
-    box.keep_only(receivers)
-    # Whoever is reached hears of those who are not.
-    report = msgspec.structs.replace(report, warnings=(*report.warnings, *dict.fromkeys(box.failing.values())))
-    news = news_of(_redacted(report, Redactor(secrets_of(settings))), box.told, settings.tz)
-    is_sent = is_wanted(news, settings.notify_on)
-    box.told = ledger_after(news, box.told, settings.tz, is_sent=is_sent)
-    if is_sent:
-        box.put(news, receivers)
-    return await _empty(box, settings)
+    keeper = Keeper(settings.state_dir)
+    # Kept before anything is sent: sending may be the end of us.
+    with keeper.changing() as box:
+        box.keep_only(receivers)
+        # Whoever is reached hears of those who are not.
+        report = msgspec.structs.replace(report, warnings=(*report.warnings, *dict.fromkeys(box.failing.values())))
+        news = news_of(_redacted(report, Redactor(secrets_of(settings))), box.told, settings.tz)
+        is_sent = is_wanted(news, settings.notify_on)
+        box.told = ledger_after(news, box.told, settings.tz, is_sent=is_sent)
+        if is_sent:
+            box.put(news, receivers)
+        parcels = _parcels(box, settings)
+    return await _deliver(parcels, keeper, settings)
 
 
 async def deliver_again(settings: Settings) -> list[Problem]:
-    """Try once more to deliver what waits; return what still cannot be. The caller holds the state folder's lock."""
-    box = outbox.load(settings.state_dir)
-    box.keep_only(_receivers(settings))
-    return await _empty(box, settings) if box.waiting else []
+    """Try once more to deliver what waits, and return what still cannot be."""
+    keeper = Keeper(settings.state_dir)
+    with keeper.changing() as box:
+        box.keep_only(_receivers(settings))
+        parcels = _parcels(box, settings)
+    return await _deliver(parcels, keeper, settings)
 
 
 async def send_test(settings: Settings) -> list[Tested]:
@@ -131,54 +137,73 @@ def _missing(settings: Settings) -> list[str]:
 # Delivering
 
 
-async def _empty(box: Outbox, settings: Settings) -> list[Problem]:
-    """Deliver all that waits; what cannot be delivered goes on waiting. It is kept first: sending may be the end."""
-    problems = [outbox.save(settings.state_dir, box)]
-    deliveries = await _deliver(box, settings)
+class Parcel(NamedTuple):
+    """What waits for one receiver, the oldest first, and how many more were given up."""
+
+    news: Sequence[News]
+    lost: int
+
+    @property
+    def run_ids(self) -> tuple[str, ...]:
+        """The runs it tells of."""
+        return tuple(one.report.run_id for one in self.news)
+
+
+def _parcels(box: Outbox, settings: Settings) -> dict[str, Parcel]:
+    parcels = {receiver: Parcel(*box.of(receiver)) for receiver in _receivers(settings)}
+    return {receiver: parcel for receiver, parcel in parcels.items() if parcel.news}
+
+
+async def _deliver(parcels: dict[str, Parcel], keeper: Keeper, settings: Settings) -> list[Problem]:
+    """Send everybody their parcel; what cannot be delivered goes on waiting."""
+    if not parcels:
+        return [keeper.trouble] if keeper.trouble else []
     redactor = Redactor(secrets_of(settings))
-    for receiver, delivery in deliveries.items():
-        if delivery.problem is None:
-            box.delivered(receiver)
-            continue
-        problem = _without_secrets(delivery.problem, redactor)
-        _log.warning("notification.not_delivered", to=delivery.to, what=problem.what, remedy=problem.remedy)
-        box.failing[receiver] = problem
-        remedy = f"{problem.remedy} The report is kept, and joined to the next one."
-        problems.append(msgspec.structs.replace(problem, remedy=remedy))
-    if deliveries:
-        problems.append(outbox.save(settings.state_dir, box))
+    problems = []
+    deliveries = await _send(parcels, settings)
+    with keeper.changing() as box:
+        for receiver, delivery in deliveries.items():
+            if delivery.problem is None:
+                box.delivered(receiver, parcels[receiver].run_ids)
+                continue
+            problem = _without_secrets(delivery.problem, redactor)
+            _log.warning("notification.not_delivered", to=delivery.to, what=problem.what, remedy=problem.remedy)
+            box.failing[receiver] = problem
+            remedy = f"{problem.remedy} The report is kept, and joined to the next one."
+            problems.append(msgspec.structs.replace(problem, remedy=remedy))
+    if keeper.trouble:
+        problems.append(keeper.trouble)
     # One dead server is one problem, however many recipients it has.
-    return list(dict.fromkeys(problem for problem in problems if problem))
+    return list(dict.fromkeys(problems))
 
 
-async def _deliver(box: Outbox, settings: Settings) -> dict[str, Delivery]:
-    """Send everybody what waits for them: by receiver, what became of it."""
-    pushed = [target for target in push.targets(settings) if box.of(target.key)[0]]
+async def _send(parcels: dict[str, Parcel], settings: Settings) -> dict[str, Delivery]:
+    """All channels side by side: by receiver, what became of it."""
+    targets = [target for target in push.targets(settings) if target.key in parcels]
     async with asyncio.TaskGroup() as group:
-        mailed = group.create_task(_mail(box, settings))
-        sent = [group.create_task(_push(target, *box.of(target.key), settings)) for target in pushed]
-    return mailed.result() | {target.key: task.result() for target, task in zip(pushed, sent, strict=True)}
+        mailed = group.create_task(_mail(parcels, settings))
+        pushed = [group.create_task(_push(target, parcels[target.key], settings)) for target in targets]
+    return mailed.result() | {target.key: task.result() for target, task in zip(targets, pushed, strict=True)}
 
 
-async def _mail(box: Outbox, settings: Settings) -> dict[str, Delivery]:
+async def _mail(parcels: dict[str, Parcel], settings: Settings) -> dict[str, Delivery]:
     """One message for all who wait for the same."""
     groups: dict[tuple[tuple[str, ...], int], list[str]] = {}
     for address, key in _addresses(settings).items():
-        news, lost = box.of(key)
-        if news:
-            groups.setdefault((tuple(one.report.run_id for one in news), lost), []).append(address)
+        if key in parcels:
+            groups.setdefault((parcels[key].run_ids, parcels[key].lost), []).append(address)
     found: dict[str, Delivery] = {}
-    for (_, lost), addresses in groups.items():
-        keys = [_key_of(address) for address in addresses]
-        news, _ = box.of(keys[0])
-        message = await asyncio.to_thread(render, news, settings.tz, lost=lost)
-        found |= dict(zip(keys, await email.send(settings, message, addresses), strict=True))
+    for addresses in groups.values():
+        parcel = parcels[_key_of(addresses[0])]
+        message = await asyncio.to_thread(render, parcel.news, settings.tz, lost=parcel.lost)
+        deliveries = await email.send(settings, message, addresses)
+        found |= zip(map(_key_of, addresses), deliveries, strict=True)
     return found
 
 
-async def _push(target: Target, news: Sequence[News], lost: int, settings: Settings) -> Delivery:
-    title = subject_of(news[-1], len(news) - 1 + lost)
-    return await push.send(target, title, partial(written, news, settings.tz, lost=lost))
+async def _push(target: Target, parcel: Parcel, settings: Settings) -> Delivery:
+    title = subject_of(parcel.news[-1], len(parcel.news) - 1 + parcel.lost)
+    return await push.send(target, title, partial(written, parcel.news, settings.tz, lost=parcel.lost))
 
 
 # Secrets

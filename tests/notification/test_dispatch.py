@@ -103,14 +103,9 @@ async def test_no_secret_is_kept(tmp_path: Path) -> None:
         report(problems=(problem,)),
         Settings(apprise_urls=url, radarr_api_key="hunter22hunter22", state_dir=tmp_path),  # type: ignore[arg-type]
     )
-    assert kept(tmp_path).stat().st_mode & 0o777 == 0o600
-    assert not re.search("hunter22|sesame", kept(tmp_path).read_text())
-
-
-def kept(folder: Path) -> Path:
-    """The one file of a state folder."""
-    (file,) = folder.iterdir()
-    return file
+    kept = tmp_path / "notifications.json"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert not re.search("hunter22|sesame", kept.read_text())
 
 
 async def test_the_test_says_what_happened_to_each() -> None:
@@ -261,6 +256,20 @@ async def test_a_state_folder_that_cannot_be_written(tmp_path: Path) -> None:
         (problem,) = await notify(night(1), settings_for(box, [ANN], state_dir=tmp_path / "absent"))
         assert len(box.received) == 1
     assert "cannot be written" in problem.what
+
+
+async def test_a_full_disk_makes_no_storm(tmp_path: Path) -> None:
+    """What cannot be written is remembered as long as the program lives; when it can be written, it is."""
+    folder = tmp_path / "absent"
+    with Mailbox() as box:
+        settings = settings_for(box, [ANN], state_dir=folder, notify_on="problems")
+        for minutes in (0, 30, 60):
+            await notify(night(0, started=STARTED + timedelta(minutes=minutes), problems=(TROUBLE,)), settings)
+        assert len(box.received) == 1
+        folder.mkdir()
+        assert await notify(night(0, started=STARTED + timedelta(minutes=90), problems=(TROUBLE,)), settings) == []
+        assert len(box.received) == 1
+    assert "The answer was torn" in (folder / "notifications.json").read_text()
 
 
 async def test_a_damaged_outbox_is_set_aside(tmp_path: Path) -> None:

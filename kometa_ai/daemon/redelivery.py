@@ -1,0 +1,59 @@
+"""Deliver reports that did not arrive, some time after a run: who puts off strangers wants to be asked again."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+
+from kometa_ai.daemon.aside import aside
+from kometa_ai.notification.dispatch import deliver_again
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kometa_ai.settings.schema import Settings
+
+WAITS = (300.0, 900.0, 3600.0)
+"""Seconds before each try; after the last one a report waits for the next run."""
+
+_log = structlog.get_logger()
+
+
+class Redelivery:
+    """Tries again after each run, as long as anything waits."""
+
+    def __init__(self, settings: Settings, *, waits: Sequence[float] = WAITS) -> None:
+        self._settings = settings
+        self._waits = waits
+        self._ended = asyncio.Event()
+
+    def wake(self) -> None:
+        """A run has ended, and has tried to deliver everything."""
+        self._ended.set()
+
+    async def live(self) -> None:
+        """Deliver for ever."""
+        while True:
+            await self._ended.wait()
+            await self._try_again()
+
+    async def _try_again(self) -> None:
+        self._ended.clear()
+        for wait in self._waits:
+            try:
+                await asyncio.wait_for(self._ended.wait(), wait)
+            except TimeoutError:
+                if not await self._deliver():
+                    return
+            else:
+                return  # the next run has just tried by itself
+
+    async def _deliver(self) -> bool:
+        """Whether something is still waiting."""
+        try:
+            return bool(await aside("redelivery", lambda: deliver_again(self._settings)))
+        except Exception:  # noqa: BLE001 - the daemon outlives whatever this meets
+            _log.exception("redelivery.failed")
+            return False

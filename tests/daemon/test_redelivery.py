@@ -1,0 +1,40 @@
+"""What becomes of a report that did not arrive, while the daemon lives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from kometa_ai.daemon.service import Paces
+from kometa_ai.standins.mailbox import Mailbox
+from tests.daemon.living import daemon_beside, until
+
+if TYPE_CHECKING:
+    from tests.run.world import World
+
+
+def _mail(box: Mailbox) -> dict[str, str]:
+    return {"SMTP_SERVER": box.host, "SMTP_PORT": str(box.port), "NOTIFICATION_RECIPIENTS": "ann@example.org"}
+
+
+async def test_a_greylisted_report_arrives_a_little_later(world: World) -> None:
+    """A server that puts off strangers gets the report again without another run, once."""
+    with Mailbox(greylist=True) as box:
+        async with daemon_beside(world, Paces(redelivery=(0.05, 0.05, 0.05)), _mail(box)) as here:
+            await here.run()
+            await until(lambda: '"waiting":[]' in (world.state_dir / "notifications.json").read_text())
+        (mail,) = box.received
+    assert mail.message["Subject"] == "Kometa-AI: 3 added in 1 collection"
+
+
+async def test_it_gives_up_until_the_next_run(world: World) -> None:
+    """A server that stays down is tried some times; the next run's report brings what was missed."""
+    with Mailbox(refuse={"ann@example.org"}) as box, structlog.testing.capture_logs() as log:
+        async with daemon_beside(world, Paces(redelivery=(0.02, 0.02)), _mail(box)) as here:
+            await here.run()
+            await until(lambda: [line["event"] for line in log].count("notification.not_delivered") == 3)
+            box.refuse.clear()
+            await here.run()
+        (mail,) = box.received
+    assert mail.message["Subject"] == "Kometa-AI: no changes (and 1 earlier report)"
