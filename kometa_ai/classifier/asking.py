@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from kometa_ai.classifier import prices
+from kometa_ai.classifier import forecast, prices
 from kometa_ai.classifier.answers import read_answer
 from kometa_ai.classifier.outcomes import Answered, Gap, Limits, Page, Spent
 from kometa_ai.classifier.pacing import Budget, Pauses, Places, Sleep, is_worth_another_try
 from kometa_ai.classifier.planning import Block
-from kometa_ai.classifier.prompts import SECOND_LOOK_SIZE, SYSTEM, clean, collection_text
+from kometa_ai.classifier.prompts import SECOND_LOOK_SIZE, clean, collection_text
 from kometa_ai.classifier.provider import (
     RETRIED,
     Ending,
@@ -24,7 +24,6 @@ from kometa_ai.classifier.provider import (
     Reply,
     Request,
     RequestFailed,
-    Usage,
 )
 from kometa_ai.core.collection import Collection
 from kometa_ai.errors import CheckClaude
@@ -64,8 +63,9 @@ class _Question(NamedTuple):
 class Asker:
     """Asks questions of one run. `record` is called with verdicts the moment they arrive.
 
-    After `ask` and `look_again`: `spent` by collection, `gaps`, `unknown_ids` (ids that were never sent), and why the
-    asking ended early, if it did (`stopped`).
+    After `ask` and `look_again`: `spent` by collection, `gaps`, `unknown_ids` (ids that were never sent), why the
+    asking ended early, if it did (`stopped`), and models that were not asked because their price is not known while
+    the costs are limited (`unpriced`).
     """
 
     def __init__(
@@ -88,6 +88,7 @@ class Asker:
         self._places = Places(limits.concurrency)
         self._skipped: set[Slug] = set()
         self._culprits: set[TmdbId] = set()
+        self._with_cached_system: set[str] = set()
         self._failing_with: Failure | None = None
         self._in_a_row: Counter[Slug | TmdbId] = Counter()
         self.spent: dict[Slug, Spent] = {}
@@ -96,6 +97,7 @@ class Asker:
         self.reads_expected = 0
         self.stopped: Exception | None = None
         self.out_of_budget = False
+        self.unpriced: set[str] = set()
         self.ended: str = ""
 
     @property
@@ -120,16 +122,30 @@ class Asker:
 
     async def ask(self, blocks: Sequence[Block]) -> None:
         """Ask about each block for each of its collections; blocks run side by side, in their order."""
+        if not self._can_ask(self._model, sum(len(block.collections) for block in blocks)):
+            return
         waiting = iter(blocks)
         await self._together(self._work(waiting) for _ in range(min(self._concurrency, len(blocks))))
 
     async def look_again(self, due: Sequence[tuple[Collection, Sequence[Movie]]]) -> None:
         """Give movies near the threshold their second look: small requests about one collection."""
-        await self._together(
-            self._ask_block(Block(tuple(movies[start : start + SECOND_LOOK_SIZE]), (collection,)), second_look=True)
+        blocks = [
+            Block(tuple(movies[start : start + SECOND_LOOK_SIZE]), (collection,))
             for collection, movies in due
             for start in range(0, len(movies), SECOND_LOOK_SIZE)
-        )
+        ]
+        if self._can_ask(self._review_model, len(blocks)):
+            await self._together(self._ask_block(block, second_look=True) for block in blocks)
+
+    def _can_ask(self, model: str, requests: int) -> bool:
+        """Whether so many requests to a model can be sent at all; nobody knows what one without a price would cost."""
+        if requests and self.budget.is_limited and not prices.is_priced(model):
+            self.unpriced.add(model)
+            return False
+        if requests > self._concurrency:
+            # Fewer could all go at once, and each would write the system prompt to the cache for nobody.
+            self._with_cached_system.add(model)
+        return True
 
     async def _together(self, work: Iterable[Coroutine[None, None, T]]) -> list[T]:
         """Work side by side. Errors end the asking, and are raised when what is on its way has been recorded."""
@@ -284,6 +300,7 @@ class Asker:
             collection=collection_text(collection, second_look=second_look),
             model=model,
             cache=question.cache,
+            cache_system=model in self._with_cached_system,
             expected_tokens=4000 + 80 * len(page.movies),
         )
         reply = await self._send(request, question)
@@ -320,13 +337,13 @@ class Asker:
     async def _send_once(self, request: Request, question: _Question) -> Reply:
         collection = question.collection
         self._check_open(collection)
-        estimate = prices.cost(_forecast(request), request.model) if self.budget.is_limited else None
+        estimate = (forecast.most(request) if self.budget.is_limited else None) or 0.0
         if not await self.budget.reserve(estimate):
             self.out_of_budget = True
             self._pauses.end()
             raise _Over
         # Where nothing is heard of a request again, it may have been paid for.
-        actual = estimate
+        actual: float | None = estimate
         try:
             await self._pauses.pass_by()
             self._check_open(collection)
@@ -378,15 +395,3 @@ class Asker:
 
     def _leave(self, movies: tuple[Movie, ...], collection: Collection, failed: RequestFailed) -> None:
         self.gaps.append(Gap(collection=collection.slug, movies=movies, failure=failed.failure, message=str(failed)))
-
-
-def _forecast(request: Request) -> Usage:
-    """What a request may use: all input written to the cache if it is cached, and a usual answer."""
-    tokens = prices.tokens_in(SYSTEM) + prices.tokens_in(request.movies) + prices.tokens_in(request.collection)
-    movies = request.movies.count("\n") + 1
-    return Usage(
-        requests=1,
-        input_tokens=0 if request.cache else tokens,
-        cache_write_tokens=tokens if request.cache else 0,
-        output_tokens=150 + 12 * movies,
-    )

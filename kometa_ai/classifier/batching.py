@@ -163,7 +163,7 @@ class Batcher:
         if not self._budget.is_limited:
             return 0.0
         costs = [
-            forecast.most(_request(self._model, page, collection, cache=work.cache))
+            forecast.most(_request(self._model, page, collection, cache=work.cache), batched=True)
             for work in works
             for page in (work.page(),)
             for collection in work.collections

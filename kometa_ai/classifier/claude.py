@@ -6,7 +6,6 @@ Retries are ours (`asking`), not the SDK's: it obeys a `retry-after` of a day, a
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import Counter
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,9 +16,7 @@ import msgspec
 import structlog
 
 from kometa_ai.classifier.claude_failures import failure_of, lost, not_claude
-from kometa_ai.classifier.claude_messages import Streamed, arguments, pause_of, reply_of
-from kometa_ai.classifier.prices import tokens_in
-from kometa_ai.classifier.prompts import SYSTEM
+from kometa_ai.classifier.claude_messages import Streamed, arguments, is_cached, pause_of, reply_of
 from kometa_ai.classifier.provider import Failure, Reply, Request, RequestFailed, Usage
 from kometa_ai.errors import CheckClaude
 
@@ -36,13 +33,6 @@ CHECK_TIMEOUT = CONNECT_TIMEOUT = 20.0
 
 _QUESTIONS = "/v1/messages"
 _log = structlog.get_logger()
-
-_MANUALLY_CACHED_FROM = {"claude-haiku-4-5": 4096, "claude-opus-4-5": 4096, "claude-opus-4-6": 4096}
-_CACHED_FROM = 1024
-_CACHED_FROM_CURRENT = 512
-_CURRENT = re.compile(r"claude-(haiku|sonnet|opus)-5-5|claude-(opus|fable)-5.*")
-
-_DATE = re.compile(r"-\d{8}$")
 
 
 class ClaudeSilent(CheckClaude):
@@ -98,9 +88,8 @@ class Claude:
             raise not_claude() from error
 
     def caches(self, tokens: int, model: str) -> bool:
-        """Whether a prefix of that many tokens reaches the model's minimum; a shorter one is silently not cached."""
-        default = _CACHED_FROM_CURRENT if _CURRENT.fullmatch(model) else _CACHED_FROM
-        return tokens + tokens_in(SYSTEM) >= _MANUALLY_CACHED_FROM.get(_DATE.sub("", model), default)
+        """See Provider."""
+        return is_cached(tokens, model)
 
     async def check(self, model: str) -> str:
         """Make sure that Claude answers, accepts the key and knows the model, by calls that cost nothing.

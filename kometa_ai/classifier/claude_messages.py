@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from kometa_ai.classifier.prices import tokens_in
 from kometa_ai.classifier.prompts import SCHEMA, SYSTEM
 from kometa_ai.classifier.provider import Ending, Failure, Reply, Request, RequestFailed, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_MANUALLY_CACHED_FROM = {"claude-haiku-4-5": 4096, "claude-opus-4-5": 4096, "claude-opus-4-6": 4096}
+_CACHED_FROM = 1024
+_CACHED_FROM_CURRENT = 512
+_CURRENT = re.compile(r"claude-(haiku|sonnet|opus)-5-5|claude-(opus|fable)-5.*")
+_DATE = re.compile(r"-\d{8}$")
+# The API puts the schema into the prompt, ahead of everything.
+_BEFORE_THE_MOVIES = tokens_in(SYSTEM) + tokens_in(json.dumps(SCHEMA, separators=(",", ":")))
 _NEARLY_USED_UP = 0.1
 _LONGEST_PAUSE = 60.0
 _ENDINGS = {
@@ -29,15 +39,13 @@ _COUNTS = {
 
 def arguments(request: Request) -> dict[str, Any]:
     """A request as the Messages API takes it."""
-    movies: dict[str, Any] = {"type": "text", "text": request.movies}
-    if request.cache:
-        movies["cache_control"] = {"type": "ephemeral"}
+    movies = _text(request.movies, cache=request.cache)
     output_config: dict[str, Any] = {"format": {"type": "json_schema", "schema": SCHEMA}}
     arguments: dict[str, Any] = {
         "model": request.model,
         "max_tokens": request.expected_tokens,
-        "system": SYSTEM,
-        "messages": [{"role": "user", "content": [movies, {"type": "text", "text": request.collection}]}],
+        "system": [_text(SYSTEM, cache=True)] if request.cache_system and is_cached(0, request.model) else SYSTEM,
+        "messages": [{"role": "user", "content": [movies, _text(request.collection)]}],
         "output_config": output_config,
     }
     # Thinking is billed as output and a verdict needs little of it. What can be turned off differs by model.
@@ -49,6 +57,20 @@ def arguments(request: Request) -> dict[str, Any]:
     elif request.model.startswith(("claude-sonnet-5", "claude-opus-5", "claude-fable-5")):
         output_config["effort"] = "low"
     return arguments
+
+
+def _text(text: str, *, cache: bool = False) -> dict[str, Any]:
+    block: dict[str, Any] = {"type": "text", "text": text}
+    return block | {"cache_control": {"type": "ephemeral"}} if cache else block
+
+
+def is_cached(tokens: int, model: str) -> bool:
+    """Whether so many tokens of movies, and what is before them, reach the model's minimum.
+
+    What is shorter is silently not cached.
+    """
+    default = _CACHED_FROM_CURRENT if _CURRENT.fullmatch(model) else _CACHED_FROM
+    return tokens + _BEFORE_THE_MOVIES >= _MANUALLY_CACHED_FROM.get(_DATE.sub("", model), default)
 
 
 def reply_of(message: Any) -> Reply:  # noqa: ANN401 - the SDK's type, which it does not check

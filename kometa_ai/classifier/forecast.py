@@ -133,15 +133,17 @@ def cost(blocks: Iterable[Block], caching: Caching, model: str) -> float | None:
     return total
 
 
-def most(request: Request) -> float | None:
-    """What a request in a batch costs at most: none of it is read from the cache. None without a known price."""
-    prefix = ASSUMED.form + prices.tokens_in(request.movies)
-    question = prices.tokens_in(request.collection)
-    written = prefix if request.cache else 0
+def most(request: Request, *, batched: bool = False) -> float | None:
+    """What a request costs unless its answer is very long: none of it is read from the cache.
+
+    None without a known price.
+    """
+    movies, question = prices.tokens_in(request.movies), prices.tokens_in(request.collection)
+    written = (ASSUMED.form if request.cache or request.cache_system else 0) + (movies if request.cache else 0)
     usage = Usage(
-        input_tokens=question + prefix - written,
+        input_tokens=ASSUMED.form + movies + question - written,
         cache_write_tokens=written,
-        cache_write_1h_tokens=written,
+        cache_write_1h_tokens=written if batched else 0,
         output_tokens=150 + 12 * (request.movies.count("\n") + 1),
     )
-    return prices.cost(usage, request.model, batched=True)
+    return prices.cost(usage, request.model, batched=batched)

@@ -129,27 +129,25 @@ class Budget:
         """Whether there is a limit at all; without one nothing is counted."""
         return bool(self._limit)
 
-    async def reserve(self, estimate: float | None) -> bool:
-        """Take room for the estimate and say whether there was any. A model without a price has room for nothing.
+    async def reserve(self, estimate: float) -> bool:
+        """Take room for the estimate and say whether there was any.
 
         Estimates are high: where the room is not enough, wait for requests on their way to settle for less.
         """
         if not self._limit:
             return True
-        while estimate is not None:
-            if self._committed + estimate <= self._limit:
-                self._committed += estimate
-                self._open += 1
-                return True
+        while self._committed + estimate > self._limit:
             if not self._open:
                 return False
             await self._settled.wait()
-        return False
+        self._committed += estimate
+        self._open += 1
+        return True
 
-    def settle(self, estimate: float | None, actual: float | None) -> None:
+    def settle(self, estimate: float, actual: float | None) -> None:
         """Put what a request really cost in the place of its reservation."""
         if self._limit:
-            self._committed += (actual or 0.0) - (estimate or 0.0)
+            self._committed += (actual or 0.0) - estimate
             self._open -= 1
             self._settled.set()
             self._settled = asyncio.Event()

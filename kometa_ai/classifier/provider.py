@@ -13,8 +13,9 @@ import msgspec
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One question about a block of movies and one collection.
 
-    `cache` asks for the movies to be kept in the model's prompt cache, because other requests begin with the same.
-    `expected_tokens` is how long a full answer may become.
+    `cache` asks for the movies to be kept in the model's prompt cache, because other requests begin with the same;
+    `cache_system` for the system prompt alone, because many more begin with that. `expected_tokens` is how long a
+    full answer may become.
     """
 
     movies: str
@@ -22,6 +23,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     cache: bool
     expected_tokens: int
+    cache_system: bool = False
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,7 +125,7 @@ class Provider(Protocol):
         ...
 
     def caches(self, tokens: int, model: str) -> bool:
-        """Whether a prefix of about that many tokens is long enough for the model's prompt cache."""
+        """Whether about that many tokens of movies are long enough for the model's prompt cache."""
         ...
 
 

@@ -51,9 +51,17 @@ def _claude_problems(found: Findings) -> list[Problem]:
             Problem(
                 source="MAX_COST_PER_RUN",
                 what=f"The run has come to its limit; {pending} questions are left for the next one.",
-                remedy="Wait for it, or raise the limit. (A model without a known price cannot be asked under one.)",
+                remedy="Wait for it, or raise the limit.",
             )
         )
+    problems += [
+        Problem(
+            source="MAX_COST_PER_RUN",
+            what=f"The price of the model {model!r} is not known, so the limit could not be kept: it was not asked.",
+            remedy="Choose a model whose price is known, or set MAX_COST_PER_RUN=0 to ask without a limit.",
+        )
+        for model in sorted(asker.unpriced)
+    ]
     return problems
 
 

@@ -14,7 +14,7 @@ from kometa_ai.classifier import prices
 from kometa_ai.classifier.asking import SAME_FAILURES
 from kometa_ai.classifier.outcomes import Answered, Spent
 from kometa_ai.classifier.pacing import LONGEST_RETRY_AFTER, LONGEST_WAIT
-from kometa_ai.classifier.prompts import SECOND_LOOK_SIZE
+from kometa_ai.classifier.prompts import SECOND_LOOK_SIZE, SYSTEM
 from kometa_ai.classifier.provider import Failure, RequestFailed, Usage
 from kometa_ai.errors import CheckClaude, RepairState
 from kometa_ai.standins import claude_faults as faults
@@ -82,6 +82,31 @@ async def test_the_movies_are_cached_by_the_first_and_read_by_the_others(claude:
 def writes(claude: ClaudeStandIn) -> int:
     """How many answers wrote to the cache."""
     return sum(request.usage.get("cache_creation_input_tokens", 0) > 0 for request in claude.requests)
+
+
+async def test_the_system_prompt_is_cached_for_all_blocks(claude: ClaudeStandIn) -> None:
+    """It is written once, and every further block writes only its movies; second looks read it too."""
+    async with asking(claude, concurrency=1) as session:
+        await session.ask(*(block(count, "Heists", "Noir") for count in (40, 41, 42)))
+        await session.asker.look_again([(collection("Heists"), movies(15))])
+
+    first, second, third = (request.usage for request in claude.requests if request.body.get("stream"))
+    system = second["cache_read_input_tokens"]
+    assert system == third["cache_read_input_tokens"] > 512
+    assert first["cache_creation_input_tokens"] > second["cache_creation_input_tokens"] > system
+    assert claude.requests[-1].usage["cache_read_input_tokens"] == system
+    assert claude.requests[-1].usage["cache_creation_input_tokens"] == 0
+
+
+@pytest.mark.parametrize("names", [["Heists"], ["Heists", "Noir", "War", "Space"]])
+async def test_a_system_prompt_that_hardly_anybody_reads_is_not_cached_by_itself(
+    claude: ClaudeStandIn, names: list[str]
+) -> None:
+    """As few requests as can go at once would each write it."""
+    async with asking(claude, concurrency=4) as session:
+        await session.ask(block(40, *names))
+
+    assert {request.body["system"] for request in claude.requests} == {SYSTEM}
 
 
 async def test_the_others_follow_when_the_first_answer_has_begun(claude: ClaudeStandIn) -> None:
@@ -681,9 +706,20 @@ async def test_skipped_questions_need_no_budget(claude: ClaudeStandIn) -> None:
 
 
 async def test_a_model_without_a_price_cannot_be_asked_under_a_budget(claude: ClaudeStandIn) -> None:
-    """Nobody knows what it would cost."""
+    """Nobody knows what it would cost; that is said, and is not a limit that was reached."""
     async with asking(claude, max_cost=5, model="llama-of-the-house") as session:
         await session.ask(block(10, "Heists"))
+        await session.asker.look_again([(collection("Heists"), movies(3))])
 
-    assert claude.calls == []
-    assert session.asker.out_of_budget
+    assert session.asker.unpriced == {"llama-of-the-house"}
+    assert not session.asker.out_of_budget
+    assert [request.model for request in claude.requests] == [MODEL]
+
+
+async def test_a_model_without_a_price_can_be_asked_without_a_budget(claude: ClaudeStandIn) -> None:
+    """It is counted apart."""
+    claude.models["llama-of-the-house"] = claude.models[MODEL]
+    async with asking(claude, model="llama-of-the-house") as session:
+        await session.ask(block(10, "Heists"))
+
+    assert (session.asker.unpriced, session.asker.spent[collection("Heists").slug].unpriced) == (set(), 1)

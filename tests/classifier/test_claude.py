@@ -153,6 +153,20 @@ async def test_what_counts_nothing_is_no_claude(claude: ClaudeStandIn) -> None:
             await provider.count(REQUEST)
 
 
+@pytest.mark.parametrize(("model", "is_cached"), [("claude-haiku-5-5", True), ("claude-haiku-4-5", False)])
+async def test_the_system_prompt_can_be_cached_by_itself(claude: ClaudeStandIn, model: str, *, is_cached: bool) -> None:
+    """For requests about other movies, where the model caches what is so short."""
+    request = msgspec.structs.replace(REQUEST, model=model, cache=False, cache_system=True)
+    async with provider_for(claude) as provider:
+        first = await provider.ask(request)
+        other = await provider.ask(msgspec.structs.replace(request, movies=movies_text(movies(20))))
+
+    assert ("cache_control" in json.dumps(claude.requests[0].body)) == is_cached
+    assert (first.usage.cache_write_tokens >= 512) == is_cached
+    assert other.usage.cache_read_tokens == first.usage.cache_write_tokens
+    assert other.usage.cache_write_tokens == 0
+
+
 @pytest.mark.parametrize(
     "model",
     ["claude-sonnet-5-5", "claude-haiku-5-5", "claude-opus-5-5", "claude-haiku-4-5", "claude-haiku-4-5-20251001"],

@@ -194,6 +194,25 @@ def test_the_budget_is_kept_and_the_rest_is_done_later(world: World) -> None:
     assert world.numbers("kai-space") == {39}
 
 
+def test_a_limit_that_cannot_be_kept_is_said_plainly(world: World) -> None:
+    """A model whose price nobody knows is not asked under a limit; the report names it and says what to do."""
+    world._settings |= {"max_cost_per_run": "5", "claude_model": "llama-of-the-house"}
+    world.claude.models["llama-of-the-house"] = world.claude.models["claude-sonnet-5-5"]
+    world.collections(block("Heist"))
+
+    report = world.run()
+
+    (problem,) = report.problems
+    assert (problem.source, report.exit_code) == ("MAX_COST_PER_RUN", 1)
+    assert "price of the model 'llama-of-the-house' is not known" in problem.what
+    assert "MAX_COST_PER_RUN=0" in problem.remedy
+    assert world.asked() == []
+
+    world._settings["max_cost_per_run"] = "0"
+    assert world.run().exit_code == 0
+    assert len(world.asked()) == 40
+
+
 def test_a_journal_that_cannot_be_written_ends_the_asking(world: World) -> None:
     """No more money is spent on answers that cannot be kept; what was answered is applied, and the report says why."""
     world.collections(block("Heist"), block("Space"), block("Noir"))
