@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -12,13 +13,17 @@ from kometa_ai.classifier.outcomes import Limits
 from kometa_ai.kometa.folder import read_folder
 from kometa_ai.observe.redact import Redactor
 from kometa_ai.radarr.client import Radarr
+from kometa_ai.radarr.http import Timeouts
+from kometa_ai.run.checkup import PATIENCE, look_at_claude, look_at_radarr
 from kometa_ai.run.options import Nobody, Observer
 from kometa_ai.run.session import Parts, Rules
 from kometa_ai.settings.describe import secrets_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
+    from kometa_ai.core.naming import Label
+    from kometa_ai.run.checkup import Looked
     from kometa_ai.settings.schema import Settings
     from kometa_ai.state.store import Store
 
@@ -66,3 +71,15 @@ async def open_batches(settings: Settings) -> AsyncIterator[ClaudeBatches]:
     """Anthropic's batches alone, for what needs no Radarr."""
     async with Claude(settings.claude_api_key.get_secret_value(), settings.claude_base_url) as claude:
         yield ClaudeBatches(claude)
+
+
+async def look_around(settings: Settings, labels: Mapping[Label, str]) -> tuple[Looked, ...]:
+    """Look at Radarr and Claude side by side; `labels` are the managed tags, with their collections' names."""
+    quickly = Timeouts(connect=PATIENCE - 1, check=PATIENCE - 1, tags=PATIENCE - 1)
+    models = tuple(dict.fromkeys((settings.claude_model, settings.claude_review_model or settings.claude_model)))
+    key = settings.radarr_api_key.get_secret_value()
+    async with (
+        Radarr(settings.radarr_url, key, timeouts=quickly) as radarr,
+        Claude(settings.claude_api_key.get_secret_value(), settings.claude_base_url) as claude,
+    ):
+        return tuple(await asyncio.gather(look_at_radarr(radarr, labels), look_at_claude(claude, models)))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kometa_ai.app import now
 from kometa_ai.cli import output
@@ -21,55 +20,6 @@ from kometa_ai.state.store import Store
 if TYPE_CHECKING:
     from kometa_ai.cli.main import Call
     from kometa_ai.core.problem import Problem
-
-
-def check_config(call: Call) -> int:
-    """Check settings and files: 2 with problems, 1 with warnings only."""
-    problems: list[Problem] = []
-    warnings: list[Problem] = []
-    try:
-        loaded = load_settings(call.environ)
-        config_dir = loaded.settings.config_dir
-        warnings += loaded.warnings
-    except FixConfiguration as error:
-        problems += error.problems
-        config_dir = _config_dir(call)
-    folder = Folder()
-    if config_dir is not None:
-        try:
-            folder = read_folder(config_dir)
-        except FixConfiguration as error:
-            problems += error.problems
-    problems += folder.problems
-    warnings += folder.warnings
-    code = 2 if problems else 1 if warnings else 0
-    result = {
-        "exit_code": code,
-        "collections": [collection.name for collection in folder.collections],
-        "disabled": [collection.name for collection in folder.disabled],
-        "problems": problems,
-        "warnings": warnings,
-    }
-    show(call, result, _print_check)
-    return code
-
-
-def _config_dir(call: Call) -> Any:  # noqa: ANN401 - a path, or None where that very setting is wrong
-    """Kometa's folder even where other settings are wrong."""
-    wanted = {name: value for name, value in call.environ.items() if name.startswith("CONFIG_DIR")}
-    try:
-        return load_settings(wanted, required=()).settings.config_dir
-    except FixConfiguration:
-        return None
-
-
-def _print_check(result: Mapping[str, Any]) -> None:
-    out = output.console()
-    output.print_problems(out, result["problems"])
-    output.print_problems(out, result["warnings"])
-    names = ", ".join(result["collections"]) or "none"
-    verdict = {0: "[green]All in order.[/]", 1: "[yellow]It works, with warnings.[/]", 2: "[red]Something is wrong.[/]"}
-    out.print(f"{verdict[result['exit_code']]} {len(result['collections'])} collections enabled: {output.clean(names)}")
 
 
 def dump_config(call: Call) -> int:

@@ -41,7 +41,7 @@ _COMMANDS = {
     "dump_config": "inspection:dump_config",
     "dump_state": "inspection:dump_state",
     "reset_state": "inspection:reset_state",
-    "check_config": "inspection:check_config",
+    "check_config": "doctor:check_config",
     "test_notification": "inspection:test_notification",
     "demo": "runs:demo",
     "estimate": "runs:show_estimate",
@@ -94,7 +94,7 @@ def _flag(*names: str, text: str) -> Callable[[_Function], _Function]:
 @_flag("--force-refresh", text="Ask again about every movie of the collections in scope.")
 @_flag("--allow-removals", text="Lift the safety brake (REMOVAL_LIMIT) for this run.")
 @_flag("--estimate", text="Show what would be asked, why, and about what it would cost. Costs nothing.")
-@_flag("--check-config", text="Check the settings and Kometa's files; print every problem with its remedy.")
+@_flag("--check-config", text="Check settings, Kometa's files, Radarr and Claude: every problem, and how to mend it.")
 @_flag("--health-check", text="For Docker: is the program in order?")
 @_flag("--dump-config", text="Print the settings in force (secrets masked) and every collection found, as JSON.")
 @_flag("--dump-state", text="Print the state as JSON.")

@@ -170,3 +170,4 @@ class Folder(msgspec.Struct, frozen=True, kw_only=True):
     unreadable_files: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    hints: tuple[Problem, ...] = ()

@@ -6,46 +6,45 @@ case. What a template brings in is looked up where the template stands in the sa
 
 from __future__ import annotations
 
+import json
 import re
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from kometa_ai.core.collection import Collection, OtherCollection
-from kometa_ai.core.naming import PREFIX, Label, label_of
-from kometa_ai.core.problem import Problem
-from kometa_ai.kometa.blocks import Block
-from kometa_ai.kometa.document import INVISIBLE_BREAK, Document, Key, line_of
+from kometa_ai.core.collection import Collection
+from kometa_ai.core.naming import PREFIX
+from kometa_ai.core.problem import Correction, Problem
+from kometa_ai.kometa import corrections
+from kometa_ai.kometa.document import place_of
+from kometa_ai.kometa.interference import about_tag_writers
+from kometa_ai.kometa.libraries import about_libraries, config_of
+from kometa_ai.kometa.lines import INVISIBLE_BREAK
+from kometa_ai.kometa.reading import find, labels_in
+from kometa_ai.kometa.refusals import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from kometa_ai.core.collection import OtherCollection
+    from kometa_ai.core.naming import Label
+    from kometa_ai.kometa.reading import Place, Reading
 
 _TAGLIST = "radarr_taglist"
 _SYNC = "sync_mode"
+_WANTED_SYNC = "sync_mode: sync"
+_LONGEST = 80
+_NAME = re.compile(r"\s*(?:[&!]\S+\s+)*([^\s:][^:]*?)\s*:")
 _VARIABLE = re.compile(r"<<\s*([^<>]+?)\s*>>")
 
 
-class Place(msgspec.Struct, frozen=True):
-    """A block, the key that it stands above, and what it says."""
-
-    key: Key
-    block: Block
-    collection: Collection | OtherCollection
-
-
-class Reading(msgspec.Struct, frozen=True):
-    """One file as it was read, with its blocks."""
-
-    source: str
-    document: Document
-    places: tuple[Place, ...] = ()
-
-
 class _Attribute(msgspec.Struct, frozen=True):
-    """An attribute of a collection: its value and the line where it stands (None: in a template)."""
+    """An attribute of a collection: its value, and the line and column where it stands (None: in a template)."""
 
     value: Any
-    line: int | None
+    place: tuple[int, int] | None
 
 
 def advise(
@@ -54,13 +53,14 @@ def advise(
     """Every warning about these files, in order of file and line. `others` keep their tags, so theirs count, too."""
     names = {collection.name for collection in collections}
     labels = {collection.label for collection in collections} | {other.label for other in others}
-    synced = any(_syncs_everything(reading.document.data) for reading in readings)
-    warnings = list(_about_references(collections, others))
+    synced = _syncs_everything(config_of(readings))
+    warnings = list(about_libraries(readings, names))
     for reading in readings:
-        warnings += _about_tag_writers(reading, labels)
+        warnings += about_tag_writers(reading, labels)
         for place in reading.places:
             if isinstance(place.collection, Collection) and place.collection.name in names:
                 warnings += _Advisor(reading, place, place.collection, synced=synced).warnings()
+                warnings += _about_references(place, place.collection, labels)
     return tuple(sorted(warnings, key=lambda warning: (warning.source, warning.line or 0)))
 
 
@@ -70,6 +70,8 @@ class _Advisor:
     def __init__(self, reading: Reading, place: Place, collection: Collection, *, synced: bool) -> None:
         self._source = reading.source
         self._document = reading.document
+        self._lines = reading.document.lines
+        self._tags = f"{_TAGLIST}: {collection.label}"
         self._place = place
         self._collection = collection
         self._synced = synced
@@ -81,71 +83,100 @@ class _Advisor:
         yield from self._about_name()
         yield from self._about_comments()
         if not isinstance(self._body, dict):
-            yield self._warn("Kometa skips it: there is nothing below its name.", f"Write {self._paste()} below it.")
+            what = "Kometa skips it: there is nothing below its name."
+            correction = None
+            if self._body is None:
+                correction = corrections.first_entries(self._lines, self._place.key.line, self._tags, _WANTED_SYNC)
+            yield self._warn(what, f"Write {self._paste()} below it.", correction=correction)
             return
         taglist, sync = self._attribute(_TAGLIST), self._attribute(_SYNC)
         unseen = ", ".join(self._unseen_templates())
         wants_sync = not self._synced and sync is None
         if unseen and (taglist is None or wants_sync):
+            missing = [
+                text for text, is_there in ((self._tags, taglist), (_WANTED_SYNC, not wants_sync)) if not is_there
+            ]
             what = f"its template {unseen} stands in another file, so it cannot be seen what Kometa will do."
-            yield self._warn(what, f"Make sure that the template sets {self._paste()}.")
+            remedy = f"Make sure that the template sets {self._paste()}."
+            yield self._warn(what, remedy, correction=self._with_more(*missing))
             return
         yield from self._about_taglist(taglist)
         if wants_sync:
             what = "Kometa never removes a movie from the collection: `sync_mode: sync` is missing."
-            yield self._warn(what, "Write `sync_mode: sync` below its name.")
+            correction = self._with_more(_WANTED_SYNC)
+            yield self._warn(what, "Write `sync_mode: sync` below its name.", correction=correction)
         elif sync is not None:
             yield from self._about_sync(sync)
 
     def _about_taglist(self, taglist: _Attribute | None) -> Iterator[Problem]:
-        tag = self._collection.tag
-        remedy = f"Write `{_TAGLIST}: {tag}` below its name."
         if taglist is None:
-            yield self._warn(f"Kometa does not look for its tag: `{_TAGLIST}` is missing.", remedy)
-        elif _VARIABLE.search(str(taglist.value)):
+            what = f"Kometa does not look for its tag: `{_TAGLIST}` is missing."
+            yield self._warn(what, f"Write `{self._tags}` below its name.", correction=self._with_more(self._tags))
+        elif isinstance(taglist.value, str) and _VARIABLE.search(taglist.value):
             return
-        elif not (found := _labels(taglist.value)):
+        elif not (found := labels_in(taglist.value)):
             what = f"`{_TAGLIST}` is empty: Kometa takes every movie that has no tag at all."
-            yield self._warn(what, f"Write `{_TAGLIST}: {tag}`.", taglist.line)
+            yield self._warn(what, f"Write `{self._tags}`.", taglist, self._rewritten(taglist, _TAGLIST, self._tags))
         elif self._collection.label not in found:
-            what = f"`{_TAGLIST}` is {', '.join(found) or 'empty'}, but its tag is {tag}."
-            yield self._warn(what, f"Write `{_TAGLIST}: {tag}`.", taglist.line)
+            # People's own tags stay; what looks like one of ours and is not is a slip of the pen.
+            others = [label for label in found if label and not label.startswith(PREFIX.lower())]
+            text = f"{_TAGLIST}: {corrections.tags_as_yaml([self._collection.label, *others])}"
+            shown = ", ".join(found)[:_LONGEST] or "empty"
+            what = f"`{_TAGLIST}` is {shown}, but its tag is {self._collection.label}."
+            yield self._warn(what, f"Write `{text}`.", taglist, self._rewritten(taglist, _TAGLIST, text))
 
     def _about_sync(self, sync: _Attribute) -> Iterator[Problem]:
-        mode = str(sync.value or "").strip().lower()
+        mode = str(sync.value or "").strip().lower() if not isinstance(sync.value, (dict, list)) else "something else"
         if mode != "sync" and not _VARIABLE.search(mode):
-            what = f"Kometa never removes a movie from the collection: `sync_mode` is {mode or 'empty'}."
-            yield self._warn(what, "Write `sync_mode: sync`.", sync.line)
+            what = f"Kometa never removes a movie from the collection: `sync_mode` is {mode[:_LONGEST] or 'empty'}."
+            yield self._warn(what, "Write `sync_mode: sync`.", sync, self._rewritten(sync, _SYNC, _WANTED_SYNC))
+
+    def _rewritten(self, attribute: _Attribute, name: str, text: str) -> Correction | None:
+        """The attribute with another value: where it stands, or in the collection itself if a template brings it."""
+        if attribute.place is None:
+            return self._with_more(text)
+        return corrections.with_entry(self._lines, self._body, find(self._body, name), text)
+
+    def _with_more(self, *texts: str) -> Correction | None:
+        return corrections.with_more(self._lines, self._body, self._place.key.line, *texts)
 
     def _about_name(self) -> Iterator[Problem]:
         if not self._place.key.is_text:
-            what = f"its name is no text for YAML; Kometa calls the collection {self._collection.name!r}."
-            yield self._warn(what, 'Put the name in quotes, e.g. `"1917":`.')
+            line, name = self._place.key.line, self._collection.name
+            what = f"its name is no text for YAML; Kometa calls the collection {name!r}."
+            written = _NAME.match(self._lines[line - 1])
+            correction = (
+                corrections.swapped(line, self._lines[line - 1], written[1], json.dumps(name)) if written else None
+            )
+            yield self._warn(what, f"Put the name in quotes: `{json.dumps(name)}:`.", correction=correction)
 
     def _about_comments(self) -> Iterator[Problem]:
         block, key = self._place.block, self._place.key
         for line, text in enumerate(block.body, start=block.line + 1):
             if found := INVISIBLE_BREAK.search(text):
                 what = f"the line holds the invisible character U+{ord(found[0]):04X}, which ends a comment for YAML."
-                yield self._warn(what, "Type the line anew: a further change may make Kometa refuse the file.", line)
+                remedy = "Type the line anew: a further change may make Kometa refuse the file."
+                at = _Attribute(None, (line, found.start() + 1))
+                yield self._warn(what, remedy, at, Correction(line, line, (visible(text),)))
         between = range(block.end + 1, key.line)
         commented_out = [line for line in between if self._document.lines[line - 1].rstrip().endswith(":")]
         if commented_out:
             what = "between its block and its name stands what looks like another collection, commented out."
-            yield self._warn(what, "If the block belongs to that one, comment it out, too.", commented_out[0])
+            at = _Attribute(None, (commented_out[0], 1))
+            yield self._warn(what, "If the block belongs to that one, comment it out, too.", at)
 
     def _attribute(self, name: str) -> _Attribute | None:
         """The value in the collection itself, else in its templates of this file."""
-        if (own := _find(self._body, name)) is not None:
-            return _Attribute(self._body[own], line_of(self._body, own) or self._place.key.line)
+        if (own := find(self._body, name)) is not None:
+            return _Attribute(self._body[own], place_of(self._body, own) or (self._place.key.line, 0))
         for call, template in self._template_calls():
-            if isinstance(template, dict) and (key := _find(template, name)) is not None:
+            if isinstance(template, dict) and (key := find(template, name)) is not None:
                 return _Attribute(self._substitute(template[key], call, template.get("default")), None)
         return None
 
     def _template_calls(self) -> Iterator[tuple[Mapping[Any, Any], object]]:
         """Each use of a template with the template: None if it is not in this file."""
-        key = _find(self._body, "template")
+        key = find(self._body, "template")
         used = self._body[key] if key is not None else []
         named = {str(name): body for name, body in self._templates.items()} if isinstance(self._templates, dict) else {}
         for call in used if isinstance(used, list) else [used]:
@@ -167,79 +198,55 @@ class _Advisor:
         return _VARIABLE.sub(text, value)
 
     def _paste(self) -> str:
-        return f"`{_TAGLIST}: {self._collection.tag}` and `sync_mode: sync`"
+        return f"`{self._tags}` and `{_WANTED_SYNC}`"
 
-    def _warn(self, what: str, remedy: str, line: int | None = None) -> Problem:
-        return _warning(what, remedy, self._source, line or self._place.key.line, self._collection.name)
-
-
-def _warning(what: str, remedy: str, source: str, line: int | None, collection: str = "") -> Problem:
-    return Problem(what=what, remedy=remedy, source=source, line=line, collection=collection, severity="warning")
-
-
-def _find(mapping: Mapping[Any, Any], name: str) -> object:
-    """The key that spells this attribute, in whatever case."""
-    return next((key for key in mapping if str(key).lower() == name), None)
-
-
-def _labels(value: object) -> list[Label]:
-    """Tags as Kometa reads them: a list as it is, anything else as text cut at commas."""
-    if value is None:
-        return []
-    parts = value if isinstance(value, list) else str(value).split(",")
-    return [label_of(str(part)) for part in parts]
+    def _warn(
+        self, what: str, remedy: str, at: _Attribute | None = None, correction: Correction | None = None
+    ) -> Problem:
+        """A warning at an attribute, or at the collection's name."""
+        place = at.place if at else None
+        line, column = place or (self._place.key.line, 0)
+        text = self._lines[line - 1]
+        return Problem(
+            what=what,
+            remedy=remedy,
+            source=self._source,
+            line=line,
+            column=column or len(text) - len(text.lstrip(" ")) + 1,
+            collection=self._collection.name,
+            severity="warning",
+            correction=correction,
+        )
 
 
-def _syncs_everything(data: object) -> bool:
-    """Whether this is Kometa's config.yml, and makes `sync` the default of every collection."""
+def _about_references(place: Place, collection: Collection, labels: AbstractSet[Label]) -> Iterator[Problem]:
+    """`KAI-` labels in a block that name no collection."""
+    for label in sorted((collection.include_tags | collection.exclude_tags) - labels):
+        if not label.startswith(PREFIX.lower()):
+            continue
+        # A list may run over several lines, so it is the label that is looked for.
+        block = enumerate(place.block.body, start=place.block.line + 1)
+        line, text = next(((line, text) for line, text in block if label in text.lower()), (collection.line, ""))
+        at = text.lower().find(label)
+        near = get_close_matches(label, labels, n=1)
+        yield Problem(
+            what=f"the tag {label} is that of no collection with a block.",
+            remedy=f"Did you mean {near[0]}?"
+            if near
+            else "Check its spelling; a collection's tag is kai- and its name.",
+            source=collection.source,
+            line=line,
+            column=at + 1 if at >= 0 else None,
+            collection=collection.name,
+            severity="warning",
+            correction=corrections.swapped(line, text, text[at : at + len(label)], near[0])
+            if near and at >= 0
+            else None,
+        )
+
+
+def _syncs_everything(config: Reading | None) -> bool:
+    """Whether Kometa's config.yml makes `sync` the default of every collection."""
+    data = config.document.data if config else None
     settings = data.get("settings") if isinstance(data, dict) else None
     return isinstance(settings, dict) and str(settings.get(_SYNC)).lower() == "sync"
-
-
-def _about_tag_writers(reading: Reading, labels: set[Label]) -> Iterator[Problem]:
-    """Attributes and operations that take our tags away, or movies because of them, anywhere in a file."""
-    for mapping in _mappings(reading.document.data):
-        for key, value in mapping.items():
-            attribute = str(key).lower()
-            touched = ", ".join(label for label in _labels(value) if label in labels)
-            if attribute == "item_radarr_tag.sync":
-                what = f"`{key}` takes every other tag off the collection's movies, the managed ones included."
-                remedy = "Write `item_radarr_tag` instead: it only adds."
-            elif attribute == "radarr_remove_by_tag" and touched:
-                what = f"`{key}` deletes from Radarr the movies with the managed tag {touched}."
-                remedy = f"Take {touched} out of it."
-            elif attribute in {"item_radarr_tag", "item_radarr_tag.remove"} and touched:
-                what = f"`{key}` writes the managed tag {touched}; it will be undone in the next run."
-                remedy = f"Take {touched} out of it."
-            else:
-                continue
-            yield _warning(what, remedy, reading.source, line_of(mapping, key))
-
-
-def _mappings(data: object) -> Iterator[Mapping[Any, Any]]:
-    """Every mapping in loaded data, once: aliases share them, and may even make them hold themselves."""
-    seen: set[int] = set()
-    left = [data]
-    while left:
-        value = left.pop()
-        if not isinstance(value, (dict, list)) or id(value) in seen:
-            continue
-        seen.add(id(value))
-        if isinstance(value, dict):
-            yield value
-        left.extend(value.values() if isinstance(value, dict) else value)
-
-
-def _about_references(collections: Sequence[Collection], others: Sequence[OtherCollection]) -> Iterator[Problem]:
-    """`KAI-` labels in a block that name no collection."""
-    known = {collection.label for collection in collections} | {other.label for other in others}
-    for collection in collections:
-        for label in sorted((collection.include_tags | collection.exclude_tags) - known):
-            if label.startswith(PREFIX.lower()):
-                yield _warning(
-                    f"the tag {label} is that of no collection with a block.",
-                    "Check its spelling; a collection's tag is KAI- and its name.",
-                    collection.source,
-                    collection.line,
-                    collection.name,
-                )

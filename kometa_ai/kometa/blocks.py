@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from kometa_ai.core.problem import Problem
+from kometa_ai.core.problem import Correction, Problem
+from kometa_ai.kometa import corrections
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,6 +26,11 @@ MARKER_TEXT = re.compile(r"kometa[-_ ]?ai", re.IGNORECASE)
 """A file in which this is not found holds no block."""
 
 _MARKER = re.compile(r"\s*#\s*=+\s*(?P<end>end[\s_-]+)?kometa[-_ ]?ai\s*=+\s*", re.IGNORECASE)
+
+
+# A line of a block that sets something, as far as a line alone can tell.
+_SETTING = re.compile(r"\s*#\s*[a-z_]+\s*:")
+_LONGEST_MOVE = 60
 
 
 class Block(msgspec.Struct, frozen=True):
@@ -67,10 +73,12 @@ def find_blocks(document: Document, source: str) -> FileBlocks:
         if not found:
             continue
         key = keys.get(offset)
-        complaints = _complaints(found, key, source)
+        hosts = _hosts(document, run[0], offset) if key is None else []
+        mender = _Mender(document, run, offset, key, hosts[-1] if hosts else None)
+        complaints = _complaints(found, key, source, mender)
         problems += complaints
         if key is None:
-            misplaced += _hosts(document, run[0], offset)
+            misplaced += hosts
         elif complaints:
             spoiled.append(key)
         else:
@@ -120,25 +128,105 @@ def _hosts(document: Document, first: int, offset: int) -> list[Key]:
     return [key for key in document.keys if key.start < start and key.start < offset < key.end]
 
 
-def _complaints(found: Sequence[Block | _Flaw], key: Key | None, source: str) -> list[Problem]:
+def _complaints(found: Sequence[Block | _Flaw], key: Key | None, source: str, mender: _Mender) -> list[Problem]:
     """What is wrong with the blocks of one run, which stands above this key or (None) above nothing."""
     name = key.name if key else ""
     first: Block | None = None
     problems = []
     for item in found:
+        correction = None
         if isinstance(item, _Flaw):
             what, remedy = _ABOUT_HALVES[item.missing]
+            correction = mender.completed(item)
         elif key is None:
             what = "the block belongs to no collection."
             remedy = "Move it right above the name of its collection, below `collections:`; nothing may stand between."
+            correction = mender.moved(item) if len(found) == 1 else None
         elif first is None:
             first = item
             continue
         else:
             what = f"a second block above one collection; the first begins in line {first.line}."
             remedy = "Keep one of them, or move the other right above its own collection."
-        problems.append(Problem(what=what, remedy=remedy, source=source, line=item.line, collection=name))
+        problems.append(
+            Problem(
+                what=what,
+                remedy=remedy,
+                source=source,
+                line=item.line,
+                column=mender.column(item.line),
+                collection=name,
+                correction=correction,
+            )
+        )
     return problems
+
+
+class _Mender:
+    """Puts markers where they lack, and blocks where they belong, in one run of comments."""
+
+    def __init__(self, document: Document, run: Sequence[int], offset: int, key: Key | None, host: Key | None) -> None:
+        self._document = document
+        self._run = run
+        self._offset = offset
+        self._key = key
+        self._host = host
+
+    def column(self, line: int) -> int:
+        """Where the text of a line begins."""
+        text = self._document.lines[line - 1]
+        return len(text) - len(text.lstrip(" \t")) + 1
+
+    def completed(self, flaw: _Flaw) -> Correction | None:
+        """The missing marker, right after or right before the comments that seem to be the block."""
+        if self._key is None:
+            return None
+        lines = self._document.lines
+        indent = " " * (self.column(flaw.line) - 1)
+        if flaw.missing == "end":
+            end = flaw.line
+            for number in range(flaw.line, self._run[-1] + 1):
+                if _MARKER.fullmatch(lines[number]):
+                    break
+                end = number + 1 if lines[number].strip() else end
+            return corrections.above(end + 1, indent + END)
+        body = []
+        for number in range(flaw.line - 2, self._run[0] - 1, -1):
+            if _MARKER.fullmatch(lines[number]) or not lines[number].strip():
+                break
+            body.append(number + 1)
+        begin = min((line for line in body if _SETTING.match(lines[line - 1])), default=None)
+        return corrections.above(begin, indent + BEGIN) if begin else corrections.removed(flaw.line)
+
+    def moved(self, block: Block) -> Correction | None:
+        """The block above the name it stands below, or above the first name of the `collections:` it stands above."""
+        lines = self._document.lines
+        if self._host is not None:
+            if any(_MARKER.fullmatch(line) for line in self._above(self._host)):
+                return None
+            before = lines[self._host.line - 1 : block.line - 1]
+            text = (*self._indented(block, self._host), *before)
+            return Correction(self._host.line, block.end, text) if len(text) <= _LONGEST_MOVE else None
+        after = [key for key in self._document.keys if key.start > self._offset >= 0]
+        if not after or not lines[self._run[-1] + 1].startswith("collections:"):
+            return None
+        first = after[0]
+        between = lines[block.end : first.line - 1]
+        if any(_MARKER.fullmatch(line) for line in between):
+            return None
+        return Correction(block.line, first.line - 1, (*between, *self._indented(block, first)))
+
+    def _above(self, key: Key) -> Iterator[str]:
+        """The comments and blank lines right above a key."""
+        for number in range(key.line - 2, -1, -1):
+            if self._document.lines[number].strip() and number not in self._document.comments:
+                return
+            yield self._document.lines[number]
+
+    def _indented(self, block: Block, key: Key) -> Iterator[str]:
+        indent = " " * (self.column(key.line) - 1)
+        for line in self._document.lines[block.line - 1 : block.end]:
+            yield indent + line.strip()
 
 
 _ABOUT_HALVES = {

@@ -7,7 +7,6 @@ scalars are located by the scanner's tokens instead.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -31,6 +30,9 @@ from ruamel.yaml.tokens import (
     TagToken,
 )
 
+from kometa_ai.kometa.lines import line_starts, split_lines
+from kometa_ai.kometa.refusals import BrokenYaml, in_plain_words
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -41,37 +43,8 @@ _OPENING = (BlockMappingStartToken, BlockSequenceStartToken, FlowMappingStartTok
 _CLOSING = (BlockEndToken, FlowMappingEndToken, FlowSequenceEndToken)
 _DEPTH_OF_COLLECTIONS = 2  # in the mapping under a key of the file's own mapping
 
-# Never str.splitlines(): it also cuts at form feeds and U+2028, and every later line number is wrong.
-_LINE_END = re.compile(r"\r\n|\n|\r")
-INVISIBLE_BREAK = re.compile("[\x85\u2028\u2029]")
-"""Characters that end a line, and with it a comment, for YAML but for no editor."""
-
 # ruamel's loader lets Python's own errors out for some input: an impossible date, a key that cannot be hashed.
 _REFUSALS = (YAMLError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError)
-
-_IN_PLAIN_WORDS = (
-    ("mapping values are not allowed", 'there is a ": " too many on this line', "Put the text in quotes."),
-    ("found duplicate key", "the same key stands twice", "Kometa refuses the whole file, too: remove one of them."),
-    ("but found another document", "a second document begins here", "Kometa reads one per file: remove the `---`."),
-    ("character '\\t'", "a tab stands where YAML wants spaces", "Replace the tab with spaces."),
-    ("that cannot start any token", "the text begins with a character that has a meaning in YAML", "Put it in quotes."),
-    ("found undefined alias", "an alias (`*name`) has no anchor (`&name`) above it", "Define it above, or quote it."),
-    ("while scanning a quoted scalar", "a quote is never closed", "Close it."),
-    ("did not find expected <block end>", "the indentation is not consistent", "Indent it like its neighbours."),
-    ("expected <block end>", "the indentation is not consistent", "Indent it like its neighbours."),
-    ("could not find expected ':'", "a colon is missing after the key", "Write it as `key: value`."),
-    ("special characters are not allowed", "it holds an invisible control character", "Remove it, or type it anew."),
-)
-
-
-class BrokenYaml(Exception):
-    """YAML refuses the text: why, in plain words, what to do, and the line (from 1; 0 where it cannot be known)."""
-
-    def __init__(self, reason: str, remedy: str, line: int) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.remedy = remedy
-        self.line = line
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -103,19 +76,14 @@ class Document(msgspec.Struct, frozen=True):
     data: object
 
 
-def split_lines(text: str) -> tuple[str, ...]:
-    r"""The lines without their ends, cut at `\r\n`, `\n` and `\r` only."""
-    return tuple(_LINE_END.split(text))
-
-
 @contextmanager
 def _explained(text: str) -> Iterator[None]:
     try:
         yield
     except RecursionError as error:
-        raise BrokenYaml("it is nested too deeply", "Flatten it.", 0) from error
+        raise BrokenYaml("it is nested too deeply", "Flatten it.") from error
     except _REFUSALS as error:
-        raise _in_plain_words(error, text) from error
+        raise in_plain_words(error, text) from error
 
 
 def load(text: str) -> object:
@@ -139,24 +107,21 @@ def compose(text: str) -> Node | None:
 def read_document(text: str) -> Document:
     """Load a file's text (without a byte order mark) and locate what is in it; raise BrokenYaml if it is refused."""
     data = load(text)
-    tokens = tuple(YAML().scan(text))
-    starts = _line_starts(text)
+    starts = line_starts(text)
     lines = split_lines(text)
-    return Document(
-        lines=lines,
-        starts=starts,
-        comments=_comment_lines(lines, starts, _long_scalars(tokens)),
-        keys=tuple(_keys(tokens, starts)) if _has_collections(data) else (),
-        data=data,
-    )
+    with _explained(text):
+        tokens = tuple(YAML().scan(text))
+        return Document(
+            lines=lines,
+            starts=starts,
+            comments=_comment_lines(lines, starts, _long_scalars(tokens)),
+            keys=tuple(_keys(tokens, starts)) if _has_collections(data) else (),
+            data=data,
+        )
 
 
 def _has_collections(data: object) -> bool:
     return isinstance(data, dict) and isinstance(data.get("collections"), dict)
-
-
-def _line_starts(text: str) -> tuple[int, ...]:
-    return (0, *(found.end() for found in _LINE_END.finditer(text)))
 
 
 def _long_scalars(tokens: Sequence[Token]) -> tuple[tuple[int, int], ...]:
@@ -246,35 +211,8 @@ class _Names:
         return Key(name=str(value), value=value, start=start, end=end, line=line)
 
 
-def line_of(mapping: Mapping[Any, Any], key: object) -> int | None:
-    """The line (from 1) of a key in loaded data; None for one that a merge brought in."""
+def place_of(mapping: Mapping[Any, Any], key: object) -> tuple[int, int] | None:
+    """The line and the column (from 1) of a key in loaded data; None for one that a merge brought in."""
     places = getattr(getattr(mapping, "lc", None), "data", None) or {}
     place = places.get(key)
-    return place[0] + 1 if place else None
-
-
-def _in_plain_words(error: Exception, text: str) -> BrokenYaml:
-    starts = _line_starts(text)
-    told = " ".join(str(part) for part in (getattr(error, "context", None), getattr(error, "problem", None)) if part)
-    mark = getattr(error, "context_mark" if "quoted scalar" in told else "problem_mark", None)
-    position = getattr(mark, "index", getattr(error, "position", None))
-    line = bisect_right(starts, position) if isinstance(position, int) else 0
-    if broken := _broken_comment(text, line):
-        return broken
-    told = told or str(error)
-    for words, reason, remedy in _IN_PLAIN_WORDS:
-        if words in told:
-            return BrokenYaml(reason, remedy, line)
-    first = _LINE_END.split(told)[0]
-    return BrokenYaml(first or type(error).__name__, "Correct the file; Kometa cannot load it, either.", line)
-
-
-def _broken_comment(text: str, line: int) -> BrokenYaml | None:
-    """The comment before or on the line where YAML gave up that an invisible character ends half-way."""
-    for number, content in enumerate(split_lines(text)[:line], start=1):
-        found = INVISIBLE_BREAK.search(content) if content.lstrip().startswith("#") else None
-        rest = content[found.end() :].lstrip() if found else ""
-        if found and rest and not rest.startswith("#"):
-            reason = f"the invisible character U+{ord(found[0]):04X} ends the comment in the middle of the line"
-            return BrokenYaml(reason, "Type the line anew: Kometa cannot load the file, either.", number)
-    return None
+    return (place[0] + 1, place[1] + 1) if place else None

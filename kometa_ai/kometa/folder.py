@@ -9,13 +9,17 @@ import msgspec
 
 from kometa_ai.core.collection import Collection, Folder, OtherCollection
 from kometa_ai.core.naming import label_of, slug_of, tag_of
-from kometa_ai.core.problem import Problem
+from kometa_ai.core.problem import Correction, Problem
 from kometa_ai.errors import FixConfiguration
-from kometa_ai.kometa.advice import Place, Reading, advise
+from kometa_ai.kometa.advice import advise
 from kometa_ai.kometa.blocks import BEGIN, MARKER_TEXT, find_blocks
-from kometa_ai.kometa.document import BrokenYaml, load, read_document
+from kometa_ai.kometa.document import load, read_document
 from kometa_ai.kometa.files import TextFile, read_files
+from kometa_ai.kometa.libraries import hints
+from kometa_ai.kometa.lines import split_lines
 from kometa_ai.kometa.parser import parse_block
+from kometa_ai.kometa.reading import Place, Reading
+from kometa_ai.kometa.refusals import BrokenYaml
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Sequence
@@ -64,10 +68,11 @@ class _Findings:
         self.problems: list[Problem] = []
 
 
-def read_folder(path: Path) -> Folder:
+def read_folder(path: Path, *, radarr_url: str = "") -> Folder:
     """Read every `.yml` and `.yaml` below this folder, whose names do not begin with `_` or `.`.
 
-    Problems skip what they touch and nothing else. Raise FixConfiguration if there is no such folder.
+    Problems skip what they touch and nothing else. A Radarr of Kometa's at another address than ours is worth a hint.
+    Raise FixConfiguration if there is no such folder.
     """
     if not path.is_dir():
         raise _no_folder(path)
@@ -78,7 +83,7 @@ def read_folder(path: Path) -> Folder:
     for file in found.files:
         _read_file(file, findings)
     _check_syntax(found.others, findings)
-    return _put_together(findings)
+    return _put_together(findings, radarr_url)
 
 
 def _no_folder(path: Path) -> FixConfiguration:
@@ -88,8 +93,15 @@ def _no_folder(path: Path) -> FixConfiguration:
 
 
 def _broken_file(file: TextFile, error: BrokenYaml) -> Problem:
-    what = f"the file cannot be read: {error.reason}."
-    return Problem(what=what, remedy=error.remedy, source=file.source, line=error.line or None)
+    mended = error.mend(split_lines(file.text), error.line) if error.line else None
+    return Problem(
+        what=f"the file cannot be read: {error.reason}.",
+        remedy=error.remedy,
+        source=file.source,
+        line=error.line or None,
+        column=error.column or None,
+        correction=Correction(error.line, error.line, (mended,) if mended else ()) if mended is not None else None,
+    )
 
 
 def _read_file(file: TextFile, findings: _Findings) -> None:
@@ -140,7 +152,7 @@ def _without_block(key: Key, source: str) -> OtherCollection:
     return OtherCollection(name=key.name, slug=slug, label=label_of(tag_of(slug)), source=source, line=key.line)
 
 
-def _put_together(findings: _Findings) -> Folder:
+def _put_together(findings: _Findings, radarr_url: str) -> Folder:
     by_name: dict[str, list[_Claim]] = defaultdict(list)
     for claim in findings.claims:
         by_name[claim.name].append(claim)
@@ -165,6 +177,7 @@ def _put_together(findings: _Findings) -> Folder:
         unreadable_files=tuple(sorted(findings.unreadable)),
         problems=tuple(problems),
         warnings=(*_no_block(findings), *advise(findings.readings, collections, [*disabled, *skipped])),
+        hints=hints(findings.readings, radarr_url),
     )
 
 

@@ -16,8 +16,10 @@ from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from kometa_ai.core.collection import Collection, MovieRef, OtherCollection
 from kometa_ai.core.naming import PREFIX, Label, label_of, slug_of, tag_of
-from kometa_ai.core.problem import Problem
-from kometa_ai.kometa.document import INVISIBLE_BREAK, BrokenYaml, compose
+from kometa_ai.core.problem import Correction, Problem
+from kometa_ai.kometa import corrections
+from kometa_ai.kometa.document import compose
+from kometa_ai.kometa.refusals import BrokenYaml, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 _TAG = re.compile(re.escape(PREFIX) + "[a-z0-9-]+", re.IGNORECASE | re.ASCII)
 _PRIORITY_LIMIT = 2**31 - 1
+_LONGEST = 80
 
 
 def _label(text: str) -> Label:
@@ -76,7 +79,7 @@ _WANTED = {
     "exclude_tags": ("not the label of a tag", _TAG_REMEDY),
     "include_movies": ("not a movie", _MOVIE_REMEDY),
     "exclude_movies": ("not a movie", _MOVIE_REMEDY),
-    "tag": ("not a tag that can be managed", "Write `KAI-` and then letters a to z, digits and hyphens only."),
+    "tag": ("not a tag that can be managed", "Write `kai-` and then letters a to z, digits and hyphens only."),
 }
 
 
@@ -106,6 +109,7 @@ class _BlockReader:
         self._block = block
         self._source = source
         self._structure: list[Problem] = []
+        self._empty: dict[str, int] = {}
 
     def read(self) -> Parsed:
         entries = self._entries()
@@ -114,6 +118,8 @@ class _BlockReader:
         wrong = [error for error in errors if error["type"] != "extra_forbidden"]
         refused = {str(error["loc"][0]) for error in wrong}
         problems = self._structure + [self._unknown(str(error["loc"][0]), entries) for error in unknown]
+        # A prompt whose name is misspelt is there.
+        refused |= {"prompt"} & {_near(str(error["loc"][0])) for error in unknown}
         if model.enabled or "enabled" in refused:
             problems += [self._refused(error, entries) for error in wrong]
             problems += self._contradictions(model, entries, refused)
@@ -147,7 +153,8 @@ class _BlockReader:
             node = compose("\n".join(uncomment(self._block.body)))
         except BrokenYaml as error:
             line = self._line(error.line - 1) if error.line else self._block.line
-            self._complain(f"the block cannot be read: {error.reason}.", error.remedy, line)
+            what = f"the block cannot be read: {error.reason}."
+            self._complain(what, error.remedy, line, correction=self._mended(error, line))
             return {}
         if node is None or _is_null(node):
             return {}
@@ -163,10 +170,12 @@ class _BlockReader:
             key = _text(key_node)
             line = self._line(key_node.start_mark.line)
             if key in entries:
-                what = f"`{key}` stands twice; the first is in line {entries[key].line}."
-                self._complain(what, "Keep one of them.", line)
+                what = f"`{_shown(key)}` stands twice; the first is in line {entries[key].line}."
+                self._complain(what, "Keep one of them.", line, at=key)
             elif key not in BlockModel.model_fields or not _is_null(value_node):
                 entries[key] = self._entry(key, line, value_node)
+            else:
+                self._empty[key] = line
         return entries
 
     def _entry(self, key: str, line: int, node: Node) -> _Entry:
@@ -179,43 +188,117 @@ class _BlockReader:
         """The line in the file of a line (from 0) of the block's YAML."""
         return self._block.line + 1 + min(number, max(len(self._block.body) - 1, 0))
 
-    def _complain(self, what: str, remedy: str, line: int) -> None:
-        self._structure.append(self._problem(what, remedy, line))
+    def _text(self, line: int) -> str:
+        """A line of the block as it stands in the file; empty for the line of its marker."""
+        number = line - self._block.line - 1
+        return self._block.body[number] if 0 <= number < len(self._block.body) else ""
 
-    def _problem(self, what: str, remedy: str, line: int) -> Problem:
-        return Problem(what=what, remedy=remedy, source=self._source, line=line, collection=self._name)
+    def _complain(
+        self, what: str, remedy: str, line: int, *, at: str = "", correction: Correction | None = None
+    ) -> None:
+        self._structure.append(self._problem(what, remedy, line, at=at, correction=correction))
+
+    def _problem(
+        self, what: str, remedy: str, line: int, *, at: str = "", correction: Correction | None = None
+    ) -> Problem:
+        """A problem at a piece of text in a line, or at the line's first word."""
+        text = self._text(line)
+        column = corrections.position(text, at) if at else len(text) - len(text.lstrip(" \t#"))
+        return Problem(
+            what=what,
+            remedy=remedy,
+            source=self._source,
+            line=line,
+            column=column + 1 if text and column >= 0 else None,
+            collection=self._name,
+            correction=correction,
+        )
+
+    def _mended(self, error: BrokenYaml, line: int) -> Correction | None:
+        text, contents = self._text(line), uncomment(self._block.body)
+        content = contents[error.line - 1] if error.line else ""
+        mended = error.mend(contents, error.line) if error.line else None
+        if not content or not mended or content not in text:
+            return None
+        start = text[: text.index(content)].rstrip("\t")
+        start += "" if start.endswith(" ") else " "
+        if content.startswith("prompt:") and '"' in mended:
+            return Correction(line, line, (start + "prompt: |", f"{start}  {content.partition(':')[2].strip()}"))
+        return Correction(line, line, (start + mended,))
 
     def _unknown(self, key: str, entries: dict[str, _Entry]) -> Problem:
-        known = tuple(BlockModel.model_fields)
-        near = get_close_matches(re.sub(r"[\s-]+", "_", key.lower()), known, n=1, cutoff=0.55)
-        remedy = f"Did you mean `{near[0]}`?" if near else f"The keys there are: {', '.join(known)}."
-        return self._problem(f"`{key}` is not a key of a block.", remedy, entries[key].line)
+        near = _near(key)
+        remedy = f"Did you mean `{near}`?" if near else f"The keys there are: {', '.join(BlockModel.model_fields)}."
+        line = entries[key].line
+        better = near if near and near not in entries else None
+        correction = corrections.swapped(line, self._text(line), key, better)
+        return self._problem(f"`{_shown(key)}` is not a key of a block.", remedy, line, at=key, correction=correction)
 
     def _refused(self, error: ErrorDetails, entries: dict[str, _Entry]) -> Problem:
         key, *item = error["loc"]
         entry = entries[str(key)]
         line = entry.item_lines[item[0]] if item and isinstance(item[0], int) else entry.line
         what, remedy = _WANTED[str(key)]
-        value = error["input"] or "something empty or nested"
-        return self._problem(f"`{key}` holds {value!r}, which is {what}.", remedy.format(key=key), line)
+        value = str(error["input"])
+        text = self._text(line)
+        if value:
+            better = corrections.meant(str(key), value)
+            correction = corrections.swapped(line, text, value, better, after="" if item else str(key))
+        else:
+            correction = corrections.removed(line) if text.strip(" \t#") == "-" else None
+        what = f"`{key}` holds {_shown(value) or 'something empty or nested'!r}, which is {what}."
+        return self._problem(what, remedy.format(key=key), line, at=value, correction=correction)
 
     def _contradictions(self, model: BlockModel, entries: dict[str, _Entry], refused: set[str]) -> Iterator[Problem]:
-        def at(key: str) -> int:
-            return entries[key].line if key in entries else self._block.line
-
         if not model.prompt and "prompt" not in refused:
-            remedy = "Write `prompt: |` and below it, two blanks further in, which movies belong; or switch it off."
-            yield self._problem("`enabled` is true, but there is no `prompt`.", remedy, at("prompt"))
+            yield self._no_prompt(entries)
         own = label_of(model.tag or tag_of(slug_of(self._name)))
         for key in _TAG_LISTS:
             if own in getattr(model, key):
-                remedy = "Remove it; use `include_movies` or `exclude_movies` to pin single movies."
-                yield self._problem(f"`{key}` names the collection's own tag {own}.", remedy, at(key))
+                yield self._own_tag(key, entries[key], own)
         included = {ref.key for ref in model.include_movies}
         for ref in model.exclude_movies:
             if ref.key in included:
-                what = f"{ref.text} stands in both `include_movies` and `exclude_movies`."
-                yield self._problem(what, "Remove it from one of them.", at("exclude_movies"))
+                what = f"{_shown(ref.text)} stands in both `include_movies` and `exclude_movies`."
+                yield self._problem(
+                    what, "Remove it from one of them.", entries["exclude_movies"].line, at="exclude_movies"
+                )
+
+    def _no_prompt(self, entries: dict[str, _Entry]) -> Problem:
+        enabled = entries["enabled"].line
+        lines = corrections.commented(
+            self._text(enabled), "prompt: |", f"  Movies that belong under the name \u201c{self._name}\u201d."
+        )
+        there = entries["prompt"].line if "prompt" in entries else self._empty.get("prompt")
+        correction = Correction(there, there, lines) if there else corrections.above(enabled + 1, *lines)
+        what = "`enabled` is true, but there is no `prompt`."
+        remedy = "Write `prompt: |` and below it, two blanks further in, which movies belong; or switch it off."
+        return self._problem(what, remedy, there or self._block.line, correction=correction)
+
+    def _own_tag(self, key: str, entry: _Entry, own: Label) -> Problem:
+        where = [line for item, line in zip(entry.value, entry.item_lines, strict=True) if label_of(item) == own]
+        others = [item for item in entry.value if label_of(item) != own]
+        correction = None
+        if set(entry.item_lines) == {entry.line}:
+            text = [f"{key}: {corrections.tags_as_yaml(others)}"] if others else []
+            correction = Correction(entry.line, entry.line, corrections.commented(self._text(entry.line), *text))
+        elif entry.item_lines.count(where[0]) == 1:
+            correction = corrections.removed(where[0]) if others else corrections.removed(entry.line, where[0])
+        what = f"`{key}` names the collection's own tag {own}."
+        remedy = "Remove it; use `include_movies` or `exclude_movies` to pin single movies."
+        return self._problem(what, remedy, where[0], correction=correction)
+
+
+def _near(key: str) -> str:
+    """The key that somebody may have meant, else nothing."""
+    known = tuple(BlockModel.model_fields)
+    near = get_close_matches(re.sub(r"[\s-]+", "_", key.lower()), known, n=1, cutoff=0.55)
+    return near[0] if near else ""
+
+
+def _shown(text: str) -> str:
+    """Text from a file, cut to what fits into a message."""
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "\u2026"
 
 
 def uncomment(body: Sequence[str]) -> list[str]:
@@ -224,7 +307,7 @@ def uncomment(body: Sequence[str]) -> list[str]:
     for line in body:
         text = line.strip(" \t").removeprefix("#").removeprefix(" ")
         # YAML would end the line here, and every later line number would be off.
-        lines.append(INVISIBLE_BREAK.sub(" ", text).rstrip())
+        lines.append(visible(text).rstrip())
     indent = min((len(line) - len(line.lstrip(" \t")) for line in lines if line), default=0)
     return [line[indent:] for line in lines]
 

@@ -16,19 +16,23 @@ from kometa_ai.radarr.failures import (
     CreditsUnavailable,
     Failed,
     NotJSON,
+    RadarrSilent,
     Refused,
+    ShutOut,
     TagUnavailable,
+    TimedOut,
     Transient,
     Unusable,
 )
 from kometa_ai.radarr.http import Line, Timeouts
-from kometa_ai.radarr.patience import patiently
+from kometa_ai.radarr.patience import TRIES, patiently
 from kometa_ai.radarr.wire import (
     Library,
     TagId,
     Tags,
     WireCredit,
     WireMovie,
+    WireRule,
     WireStatus,
     WireTag,
     clean,
@@ -105,10 +109,13 @@ class Radarr:
         """How often each kind of call had each outcome: an HTTP status, `timeout` or `lost`."""
         return self._line.calls
 
-    async def check(self) -> Status:
-        """Make sure that this is a Radarr which accepts the key; six tries, and never more than a minute."""
+    async def check(self, *, tries: int = TRIES) -> Status:
+        """Make sure that this is a Radarr which accepts the key; six tries, and never more than a minute.
+
+        Raise `CheckRadarr`, which is a `RadarrSilent` where Radarr itself has not answered.
+        """
         with _for_the_operator():
-            found = await patiently(self._status, sleep=self._sleep)
+            found = await patiently(self._status, sleep=self._sleep, tries=tries)
         base = (found.url_base or "").rstrip("/")
         warning = ""
         if base.lower() != self._line.prefix.lower():
@@ -181,6 +188,17 @@ class Radarr:
         reply = await self._line.call("credits", "GET", "/credit", params=params, seconds=self._timeouts.credits)
         return credits_of(reply.decode(list[WireCredit]))
 
+    async def auto_tagging(self) -> dict[Label, tuple[str, ...]]:
+        """The labels that Radarr's own rules put on and take off, with the names of these rules. One try."""
+        with _for_the_operator():
+            reply = await self._line.call("rules", "GET", "/autotagging", seconds=self._timeouts.check)
+            rules, tags = reply.decode(list[WireRule]), await self._tags()
+        return {
+            label: names
+            for label, numbers in tags.items()
+            if (names := tuple(clean(rule.name) for rule in rules if set(rule.tags or ()) & set(numbers)))
+        }
+
     async def create_tag(self, label: str) -> TagId:
         """The id of a tag that was not there a moment ago. To be called right before its first use.
 
@@ -232,4 +250,5 @@ def _for_the_operator() -> Iterator[None]:
     try:
         yield
     except Failed as error:
-        raise CheckRadarr(error.what, error.remedy) from error
+        is_silent = isinstance(error, (Transient, TimedOut, ShutOut)) and not isinstance(error, NotJSON)
+        raise (RadarrSilent if is_silent else CheckRadarr)(error.what, error.remedy) from error

@@ -1,4 +1,4 @@
-"""What can go wrong with one call. Except for the last three, nothing here leaves the package."""
+"""What can go wrong with one call. Except for the last four, nothing here leaves the package."""
 
 from __future__ import annotations
 
@@ -44,12 +44,20 @@ class Unusable(Failed):
     """No request will be granted: the key, the URL, the certificate, or it is not Radarr at all."""
 
 
+class ShutOut(Unusable):
+    """Something that is not Radarr stands in front of it and lets nothing pass."""
+
+
 class RowsMissing(Failed):
     """The editor knows only `found` of the movies it was given, and has saved nothing."""
 
     def __init__(self, failure: Failed, found: int) -> None:
         super().__init__(failure.what, failure.remedy, status=failure.status, complaint=failure.complaint)
         self.found = found
+
+
+class RadarrSilent(CheckRadarr):
+    """Radarr itself has not answered: it is down, or cannot be reached from here, or just now."""
 
 
 class CreditsUnavailable(Exception):

@@ -17,7 +17,7 @@ import structlog
 from kometa_ai.__version__ import __version__
 from kometa_ai.errors import CheckRadarr
 from kometa_ai.radarr import wire
-from kometa_ai.radarr.failures import Failed, NotJSON, Refused, TimedOut, Transient, Unusable
+from kometa_ai.radarr.failures import Failed, NotJSON, Refused, ShutOut, TimedOut, Transient, Unusable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -207,7 +207,7 @@ class Line:
                 status=status,
             )
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            return Unusable(
+            return ShutOut(
                 f"Something in front of Radarr at {where} refuses us ({_named(status)}).",
                 "Let the proxy pass requests below /api, or use Radarr's own address in RADARR_URL.",
                 status=status,

@@ -75,6 +75,13 @@ class WireStatus(msgspec.Struct, rename="camel"):
     database_type: str | None = None
 
 
+class WireRule(msgspec.Struct, gc=False):
+    """A row of `GET /autotagging`: a rule, and the tags that it puts on and takes off."""
+
+    name: str | None = None
+    tags: list[int] | None = None
+
+
 class EditedMovie(msgspec.Struct, gc=False):
     """A movie in the editor's answer, its auto-tagging rules already applied."""
 

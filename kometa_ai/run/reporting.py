@@ -107,7 +107,8 @@ def _ending(found: Findings, frame: Frame, problems: tuple[Problem, ...], *, pen
     if frame.interrupted:
         return "interrupted", 143 if frame.interrupted == "SIGTERM" else 130
     if frame.error is not None:
-        return _OUTCOMES.get(type(frame.error), "problems"), frame.error.exit_code
+        outcomes = (outcome for kind, outcome in _OUTCOMES.items() if isinstance(frame.error, kind))
+        return next(outcomes, "problems"), frame.error.exit_code
     if found.asker is not None and isinstance(found.asker.stopped, CheckClaude):
         return "claude unusable", CheckClaude.exit_code
     if found.applied is not None and found.applied.stopped is not None and not found.applied.done:

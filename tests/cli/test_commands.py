@@ -299,7 +299,7 @@ def test_check_config(world: World, call: Call) -> None:
     assert ended.code == 2
     assert {p["source"] for p in ended.data["problems"]} == {"BATCH_SIZE", "movies.yml"}
     assert {p["line"] for p in ended.data["problems"] if "line" in p} == {6, 7}
-    assert world.radarr.requests == []
+    assert world.radarr.list_reads == []
 
 
 def test_dump_config_hides_secrets(world: World, call: Call) -> None:

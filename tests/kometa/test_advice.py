@@ -5,6 +5,12 @@ import pytest
 from tests.kometa.support import block, read, read_one
 
 FINE = "radarr_taglist: kai-heist, sync_mode: sync"
+CONFIG = """radarr: {url: http://radarr:7878, token: abc}
+libraries:
+  Movies:
+    collection_files:
+      - file: config/movies.yml
+"""
 
 
 def told(text: str, **others: str) -> list[str]:
@@ -43,7 +49,7 @@ def test_a_missing_taglist() -> None:
     """The warning stands at the name and says what to write."""
     (warning,) = told(heist("sync_mode: sync", "plex_all: true"))
     assert warning.startswith("movies.yml:6: Kometa does not look for its tag: `radarr_taglist` is missing.")
-    assert warning.endswith("Write `radarr_taglist: KAI-heist` below its name.")
+    assert warning.endswith("Write `radarr_taglist: kai-heist` below its name.")
 
 
 @pytest.mark.parametrize("value", ["", "~", "[]"])
@@ -58,7 +64,7 @@ def test_another_taglist(value: str) -> None:
     """A tag that is not the managed one collects nothing, or something else."""
     (warning,) = told(heist("sync_mode: sync", f"radarr_taglist: {value}"))
     assert warning.startswith("movies.yml:8: `radarr_taglist` is ")
-    assert warning.endswith("but its tag is KAI-heist. Write `radarr_taglist: KAI-heist`.")
+    assert "but its tag is kai-heist. Write `radarr_taglist: " in warning
 
 
 def test_the_taglist_follows_the_override() -> None:
@@ -112,7 +118,7 @@ def test_templates_of_other_files() -> None:
     """What cannot be seen is said, once."""
     (warning,) = told(heist("template: {name: Elsewhere}"))
     assert "its template Elsewhere stands in another file" in warning
-    assert "`radarr_taglist: KAI-heist` and `sync_mode: sync`" in warning
+    assert "`radarr_taglist: kai-heist` and `sync_mode: sync`" in warning
     assert told(heist("template: {name: Elsewhere}", "radarr_taglist: kai-heist", "sync_mode: sync")) == []
 
 
@@ -120,6 +126,102 @@ def test_nothing_below_the_name() -> None:
     """Kometa skips such a collection without a word."""
     (warning,) = told(heist())
     assert "Kometa skips it" in warning
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ("favourites", "[kai-heist, favourites]"),
+        ("[a, KAI-heists]", "[kai-heist, a]"),
+        ("['a, b']", '[kai-heist, "a, b"]'),
+        ("''", "kai-heist"),
+        ("{x: 1}", "kai-heist"),
+    ],
+)
+def test_peoples_own_tags_stay(value: str, written: str) -> None:
+    """The correction puts the managed tag in front of theirs; what looks like a managed tag and is none goes."""
+    (warning,) = read_one(heist("sync_mode: sync", f"radarr_taglist: {value}")).warnings
+    assert warning.correction is not None
+    assert warning.correction.lines == (f"    radarr_taglist: {written}",)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "file: config/movies.yml",
+        "file: /config/movies",
+        "file: /config/movies.yaml",
+        "file: movies.yml",
+        "file: /srv/kometa/config/movies.yml",
+        "folder: config/",
+        "folder: config",
+        "folder: /srv/kometa",
+        "folder: /config/",
+        "config/movies.yml",
+        "{git: x, schedule: daily, file: config/movies.yml}",
+    ],
+)
+def test_files_that_kometa_loads(entry: str) -> None:
+    """However the file is written in config.yml, it is recognised; endings may be missing or differ."""
+    config = f"{CONFIG.partition('- ')[0]}- {entry}\n"
+    assert told(heist(*FINE.split(", ")), config=config) == []
+
+
+@pytest.mark.parametrize(
+    "entry", ["file: config/other.yml", "folder: config/sub", "git: movies", "url: http://x/movies.yml"]
+)
+def test_files_that_kometa_does_not_load(entry: str) -> None:
+    """The warning stands at the list in config.yml and names the collections that will never be built."""
+    config = f"{CONFIG.partition('- ')[0]}- {entry}\n"
+    (warning,) = told(heist(*FINE.split(", ")), config=config)
+    assert warning.startswith("config.yml:4: no library loads movies.yml, so Kometa never builds Heist.")
+    assert warning.endswith("`- file: config/movies.yml`.")
+
+
+def test_files_in_folders_below() -> None:
+    """A folder entry takes the files right in it, and none from deeper."""
+    files = {
+        "config.yml": CONFIG.replace("file: config/movies.yml", "folder: config/a"),
+        "a/b/x.yml": heist(*FINE.split(", ")),
+    }
+    assert [warning.what for warning in read(files).warnings] == [
+        "no library loads a/b/x.yml, so Kometa never builds Heist."
+    ]
+    assert (
+        read({**files, "config.yml": CONFIG.replace("file: config/movies.yml", "folder: config/a/b/")}).warnings == ()
+    )
+
+
+def test_files_in_a_list_that_is_not_for_collections() -> None:
+    """Kometa ignores collections in a metadata file without a word."""
+    config = CONFIG.replace("collection_files", "metadata_files")
+    (warning,) = told(heist(*FINE.split(", ")), config=config)
+    assert warning.startswith("config.yml:4: Kometa reads no collections from movies.yml")
+
+
+@pytest.mark.parametrize("config", ["settings: {cache: true}\n", "libraries:\n", "libraries: []\n", "- a\n", "x\n"])
+def test_a_config_without_libraries_says_nothing(config: str) -> None:
+    """Kometa itself is loud about that."""
+    assert told(heist(*FINE.split(", ")), config=config) == []
+
+
+@pytest.mark.parametrize(
+    ("radarr", "library", "gap"),
+    [
+        ("", "", "no `url` and no `token`"),
+        ("radarr:\n", "", "no `url` and no `token`"),
+        ("radarr: {url: http://x}\n", "", "no `token`"),
+        ("radarr: {token: x}\n", "    radarr: {token: y}\n", "no `url`"),
+        ("", "    radarr: {url: http://x, token: y}\n", ""),
+        ("radarr: {url: http://x}\n", "    radarr: {token: y}\n", ""),
+    ],
+)
+def test_a_radarr_that_is_missing(radarr: str, library: str, gap: str) -> None:
+    """Global and the library's own settings count together, and what is missing is named."""
+    config = radarr + CONFIG.partition("\n")[2] + library
+    found = told(heist(*FINE.split(", ")), config=config)
+    assert len(found) == bool(gap)
+    assert all(gap in warning and "Kometa cannot read Radarr's tags in Movies" in warning for warning in found)
 
 
 def test_collections_that_take_no_part_are_left_alone() -> None:
@@ -138,9 +240,9 @@ def test_what_takes_all_tags_away() -> None:
 def test_what_deletes_our_movies() -> None:
     """`radarr_remove_by_tag` is dangerous with a managed tag only, and those of collections that are off count, too."""
     off = f"{block('enabled: false')}\n  Off: {{a: 1}}\n"
-    config = "libraries:\n  Movies:\n    operations:\n      radarr_remove_by_tag: [KAI-Heist, x, kai-off]\n"
+    config = f"{CONFIG}    operations:\n      radarr_remove_by_tag: [KAI-Heist, x, kai-off]\n"
     (warning,) = told(heist(*FINE.split(", ")) + off, config=config)
-    assert warning.startswith("config.yml:4: `radarr_remove_by_tag` deletes")
+    assert warning.startswith("config.yml:7: `radarr_remove_by_tag` deletes")
     assert "kai-heist, kai-off" in warning
     assert told(heist(*FINE.split(", ")), config=config.replace("KAI-", "").replace("kai-", "")) == []
 

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kometa_ai.kometa.blocks import FileBlocks, find_blocks
-from kometa_ai.kometa.document import BrokenYaml, read_document, split_lines
+from kometa_ai.kometa.document import read_document
+from kometa_ai.kometa.lines import split_lines
+from kometa_ai.kometa.refusals import BrokenYaml
 from tests.kometa.support import block, lines_of
 
 BODIES = [

@@ -1,0 +1,200 @@
+"""Corrections of Kometa's files, line by line and ready to be pasted; none where only the writer knows what was meant.
+
+Nothing here writes a file. A correction touches the lines it is about and keeps everything else as it stands.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from kometa_ai.core.naming import PREFIX, label_of, slug_of, tag_of
+from kometa_ai.core.problem import Correction
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_PLAIN = re.compile(r"[A-Za-z0-9][\w.-]*")
+_COMMENT_START = re.compile(r"\s*# *")
+_TRAILING_COMMENT = re.compile(r"\s+#[^'\"]*$")
+_YES = ("true", "yes", "on", "enabled", "active")
+_NO = ("false", "no", "off", "disabled")
+_LEAST_PERCENT = 10
+_LARGEST_PRIORITY = 1000
+
+
+def swapped(line: int, text: str, old: str, new: str | None, *, after: str = "") -> Correction | None:
+    """The line with one piece of its text exchanged, the first after another piece; None where it is not there."""
+    at = position(text, old, text.find(after) + len(after)) if after in text else -1
+    return Correction(line, line, (text[:at] + new + text[at + len(old) :],)) if at >= 0 and new is not None else None
+
+
+def position(text: str, piece: str, start: int = 0) -> int:
+    """Where a piece of text stands: as a word of its own if it does so, else anywhere; -1 if nowhere."""
+    if not piece:
+        return -1
+    found = re.compile(rf"(?<!\w){re.escape(piece)}(?!\w)").search(text, start)
+    return found.start() if found else text.find(piece, start)
+
+
+def removed(first: int, last: int | None = None) -> Correction:
+    """Those lines taken away."""
+    return Correction(first, last or first, ())
+
+
+def above(line: int, *lines: str) -> Correction:
+    """New lines above a line."""
+    return Correction(line, line - 1, lines)
+
+
+def commented(like: str, *texts: str) -> tuple[str, ...]:
+    """Lines of a block, indented like another line of it."""
+    found = _COMMENT_START.match(like)
+    start = found[0] if found else "  # "
+    return tuple(start + text for text in texts)
+
+
+# Attributes in a mapping as ruamel has loaded it. Each returns None where lines are not enough to change it.
+
+
+def end_of_entry(lines: Sequence[str], first: int, column: int) -> int:
+    """The last line (from 1) of the entry whose key stands in line `first` at `column` (from 0)."""
+    last = first
+    for number in range(first + 1, len(lines) + 1):
+        text = lines[number - 1]
+        content = text.lstrip(" ")
+        if not content or content.startswith("#"):
+            continue
+        indent = len(text) - len(content)
+        if indent < column or (indent == column and not content.startswith("- ") and content != "-"):
+            break
+        last = number
+    return last
+
+
+def with_entry(lines: Sequence[str], mapping: Mapping[Any, Any], key: object, text: str | None) -> Correction | None:
+    """A mapping with this entry written as `text`, or without it."""
+    place = _places(mapping).get(key)
+    if place is None or _is_flow(mapping):
+        return None
+    line, column = place[0] + 1, place[1]
+    last = end_of_entry(lines, line, column)
+    start = lines[line - 1][:column]
+    if text is None:
+        return removed(line, last) if not start.strip() else None
+    trailing = _TRAILING_COMMENT.search(lines[line - 1][column:]) if last == line else None
+    return Correction(line, last, (start + text + (trailing[0] if trailing else ""),))
+
+
+def with_more(lines: Sequence[str], mapping: Mapping[Any, Any], below: int, *texts: str) -> Correction | None:
+    """A mapping, whose name stands in line `below`, with new entries before all others."""
+    if _is_flow(mapping):
+        line, column = mapping.lc.line + 1, mapping.lc.col  # type: ignore[attr-defined]
+        if line < below or lines[line - 1][column : column + 1] != "{":
+            return None
+        rest = lines[line - 1][column + 1 :]
+        joint = "" if rest.lstrip().startswith("}") else ", "
+        return Correction(line, line, (lines[line - 1][: column + 1] + ", ".join(texts) + joint + rest.lstrip(),))
+    places = sorted((place[0] + 1, place[1]) for place in _places(mapping).values())
+    # What an alias or a merge brings in stands elsewhere, and belongs to others, too.
+    if not places or places[0][0] <= below:
+        return None
+    line, column = places[0]
+    start = lines[line - 1][:column]
+    return above(line, *(start + text for text in texts)) if not start.strip() else None
+
+
+def first_entries(lines: Sequence[str], below: int, *texts: str) -> Correction | None:
+    """New entries below a name in line `below` that has nothing below it yet."""
+    name = lines[below - 1]
+    if not _TRAILING_COMMENT.sub("", name).rstrip().endswith(":"):
+        return None
+    indent = " " * (len(name) - len(name.lstrip(" ")) + 2)
+    return above(below + 1, *(indent + text for text in texts))
+
+
+def with_item(lines: Sequence[str], items: object, below: int, text: str) -> Correction | None:
+    """A list, whose name stands in line `below`, with another item before all others."""
+    places = getattr(getattr(items, "lc", None), "data", None)
+    if not isinstance(items, list) or not places or _is_flow(items):
+        return None
+    line = places[0][0] + 1
+    start = lines[line - 1].partition("-")[0]
+    return above(line, start + text) if line > below and not start.strip() else None
+
+
+def at_end(lines: Sequence[str], *texts: str) -> Correction:
+    """New lines at the end of a file."""
+    return above(len(lines) + (1 if lines[-1].strip() else 0), *texts)
+
+
+def _places(mapping: Mapping[Any, Any]) -> dict[Any, list[int]]:
+    return getattr(getattr(mapping, "lc", None), "data", None) or {}
+
+
+def _is_flow(collection: object) -> bool:
+    style = getattr(collection, "fa", None)
+    return bool(style is not None and style.flow_style())
+
+
+def tags_as_yaml(labels: Sequence[str], *, as_list: bool = False) -> str:
+    """One or more tags as the value of an attribute; one alone needs no list, unless it holds a comma or the like."""
+    quoted = [label if _PLAIN.fullmatch(label) else json.dumps(label, ensure_ascii=False) for label in labels]
+    return f"[{', '.join(quoted)}]" if as_list or quoted != list(labels[:1]) else quoted[0]
+
+
+# What somebody may have meant by a value that a block cannot have.
+
+
+def meant(key: str, value: str) -> str | None:
+    """What to write as the value of a block's key in place of this one, where that can be guessed."""
+    match key:
+        case "enabled":
+            near = get_close_matches(value.lower(), (*_YES, *_NO), n=1)
+            return ("true" if near[0] in _YES else "false") if near else None
+        case "confidence_threshold":
+            return _share(value)
+        case "priority":
+            return _priority(value)
+        case "include_movies" | "exclude_movies":
+            return _movie(value)
+        case "tag":
+            slug = slug_of(re.sub(f"^{PREFIX}", "", value, flags=re.IGNORECASE))
+            return label_of(tag_of(slug)) if slug else None
+    return None
+
+
+def _share(value: str) -> str:
+    """`75%`, `75`, `7` and `0,75` as what they are of 1."""
+    try:
+        number = float(value.replace("%", "").replace(",", ".").strip())
+    except ValueError:
+        return "0.7"
+    if number > 1:
+        number /= 100 if number > _LEAST_PERCENT or "%" in value else _LEAST_PERCENT
+    return f"{number:g}" if 0 <= number <= 1 else "0.7"
+
+
+def _priority(value: str) -> str:
+    try:
+        return str(max(-_LARGEST_PRIORITY, min(_LARGEST_PRIORITY, round(float(value)))))
+    except (ValueError, OverflowError):
+        return "10"
+
+
+_MOVIES = (
+    (re.compile(r"(?:tmdb)?[\s:/#-]*([1-9]\d{0,9})", re.IGNORECASE), r"tmdb:\1"),
+    (re.compile(r".*themoviedb\.org/movie/([1-9]\d{0,9})\b.*", re.IGNORECASE), r"tmdb:\1"),
+    (re.compile(r"(?:.*imdb\.com/\S*title/|imdb[\s:/-]*)(tt\d+)\b.*", re.IGNORECASE), r"\1"),
+    (re.compile(r"(\S.*?),?\s*[\s\[(]((?:18|19|20)\d\d)[\])]?"), r"\1 (\2)"),
+)
+
+
+def _movie(value: str) -> str | None:
+    for pattern, form in _MOVIES:
+        if found := pattern.fullmatch(value.strip()):
+            text = found.expand(form)
+            return json.dumps(text, ensure_ascii=False) if "," in text or ": " in text else text
+    return None

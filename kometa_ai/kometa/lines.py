@@ -1,0 +1,21 @@
+"""The lines of a text, as YAML and editors count them."""
+
+from __future__ import annotations
+
+import re
+
+# Never str.splitlines(): it also cuts at form feeds and U+2028, and every later line number is wrong.
+_LINE_END = re.compile(r"\r\n|\n|\r")
+
+INVISIBLE_BREAK = re.compile("[\x85\u2028\u2029]")
+"""Characters that end a line, and with it a comment, for YAML but for no editor."""
+
+
+def split_lines(text: str) -> tuple[str, ...]:
+    r"""The lines without their ends, cut at `\r\n`, `\n` and `\r` only."""
+    return tuple(_LINE_END.split(text))
+
+
+def line_starts(text: str) -> tuple[int, ...]:
+    """The offset at which each line begins."""
+    return (0, *(found.end() for found in _LINE_END.finditer(text)))

@@ -1,0 +1,91 @@
+"""Whether Radarr and Claude can be used, looked at once, quickly, and without any call that costs money."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from kometa_ai.classifier.claude import ClaudeSilent
+from kometa_ai.core.problem import Problem
+from kometa_ai.errors import KometaAIError
+from kometa_ai.radarr.failures import RadarrSilent
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Mapping
+
+    from kometa_ai.classifier.claude import Claude
+    from kometa_ai.core.naming import Label
+    from kometa_ai.radarr.client import Radarr
+
+PATIENCE = 5.0
+"""Seconds for each service; both are looked at side by side."""
+
+
+class Looked(msgspec.Struct, frozen=True, kw_only=True):
+    """How a service was found: `ok`, `unusable`, or `silent` when it has not answered; its version, model or reason.
+
+    A service that is silent now may answer when it matters, so that is no warning; what it has answered is one.
+    """
+
+    service: str
+    status: Literal["ok", "unusable", "silent"]
+    detail: str
+    warnings: tuple[Problem, ...] = ()
+
+
+async def look_at_radarr(radarr: Radarr, labels: Mapping[Label, str]) -> Looked:
+    """Its key, its version, and whether rules of its own fight for one of these labels (of these collections)."""
+
+    async def look() -> Looked:
+        status = await radarr.check(tries=1)
+        warnings = [_warning("Radarr", status.warning, "Check RADARR_URL.")] if status.warning else []
+        try:
+            rules = await radarr.auto_tagging()
+        except KometaAIError:
+            rules = {}  # a Radarr before 4.7.3 has none
+        for label in sorted(rules.keys() & labels.keys()):
+            names = ", ".join(rules[label])
+            what = f"{labels[label]}: the auto-tagging rule {names} puts the tag {label} on and takes it off, too."
+            remedy = "Take the tag out of that rule (Radarr: Settings, Tags, Auto Tagging)."
+            warnings.append(_warning("Radarr", what, remedy))
+        return Looked(
+            service="Radarr", status="ok", detail=f"{status.version} at {radarr.address}", warnings=tuple(warnings)
+        )
+
+    return await _in_time("Radarr", look)
+
+
+async def look_at_claude(claude: Claude, models: Collection[str]) -> Looked:
+    """Its key, and whether it knows these models and for how long."""
+    # Before the clock is started: the SDK takes seconds to be imported.
+    await asyncio.to_thread(lambda: claude.client)
+
+    async def look() -> Looked:
+        warnings = [warning for model in models if (warning := await claude.check(model))]
+        return Looked(
+            service="Claude",
+            status="ok",
+            detail=", ".join(models),
+            warnings=tuple(_warning("Claude", what, "Set CLAUDE_MODEL to another one in time.") for what in warnings),
+        )
+
+    return await _in_time("Claude", look)
+
+
+async def _in_time(service: str, look: Callable[[], Awaitable[Looked]]) -> Looked:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await look()
+    except TimeoutError:
+        return Looked(service=service, status="silent", detail=f"no answer within {PATIENCE:g} s.")
+    except (RadarrSilent, ClaudeSilent) as error:
+        return Looked(service=service, status="silent", detail=str(error))
+    except KometaAIError as error:
+        warning = _warning(service, error.message, error.remedy)
+        return Looked(service=service, status="unusable", detail=error.message, warnings=(warning,))
+
+
+def _warning(service: str, what: str, remedy: str) -> Problem:
+    return Problem(what=what, remedy=remedy, source=service, severity="warning")

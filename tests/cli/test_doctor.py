@@ -1,0 +1,615 @@
+"""`--check-config`, from outside: what it finds, where, and how it is mended."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+from kometa_ai.kometa.folder import read_folder
+from kometa_ai.kometa.lines import split_lines
+from kometa_ai.standins.faults import answer, bad_gateway, html_page, redirect
+from kometa_ai.standins.radarr import AutoTagRule, RadarrStandIn
+from kometa_ai.standins.serving import serve
+from tests.run.world import World, movies
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from kometa_ai.core.problem import Correction, Problem
+    from tests.cli.conftest import Ended
+
+    Call = Callable[..., Ended]
+
+HEIST = """collections:
+  # === KOMETA-AI ===
+  # enabled: true
+  # prompt: Heists.
+  # === END KOMETA-AI ===
+  Heist:
+    radarr_taglist: kai-heist
+    sync_mode: sync
+"""
+CONFIG = """libraries:
+  Movies:
+    collection_files:
+      - file: config/movies.yml
+radarr:
+  url: {url}
+  token: 0123456789abcdef0123456789abcdef
+  root_folder_path: /movies
+  quality_profile: Any
+"""
+
+
+class Broken(NamedTuple):
+    """A sound file with one piece exchanged; what is told of it, and what that piece is corrected to, if anything."""
+
+    old: str
+    new: str
+    where: str
+    told: str
+    remedy: str
+    corrected: str | None = None
+    file: str = "movies.yml"
+
+    @property
+    def text(self) -> str:
+        """The broken file."""
+        sound = HEIST if self.file == "movies.yml" else CONFIG.replace("{url}", "http://radarr:7878")
+        assert sound.count(self.old) == 1
+        return sound.replace(self.old, self.new)
+
+
+BROKEN = {
+    "a key that is misspelt": Broken(
+        "prompt:", "promt:", "movies.yml:4:5", "`promt` is not a key", "Did you mean `prompt`?", "  # prompt: Heists."
+    ),
+    "a key that there is not": Broken(
+        "prompt:", "colour: red\n  # prompt:", "movies.yml:4:5", "`colour` is not a key", "The keys there are"
+    ),
+    "no prompt": Broken(
+        "  # prompt: Heists.\n",
+        "",
+        "movies.yml:2",
+        "there is no `prompt`",
+        "Write `prompt: |`",
+        "  # prompt: |\n  #   Movies that belong under the name “Heist”.",
+    ),
+    "an empty prompt": Broken(
+        "prompt: Heists.",
+        "prompt:",
+        "movies.yml:4:5",
+        "there is no `prompt`",
+        "or switch it off",
+        "  # prompt: |\n  #   Movies that belong under the name “Heist”.",
+    ),
+    "neither on nor off": Broken(
+        "enabled: true", "enabled: treu", "movies.yml:3:14", "holds 'treu'", "`enabled: true`", "  # enabled: true"
+    ),
+    "a threshold in percent": Broken(
+        "prompt: Heists.",
+        "prompt: Heists.\n  # confidence_threshold: 75%  # high",
+        "movies.yml:5:27",
+        "holds '75%', which is not a number from 0.0 to 1.0",
+        "0.7",
+        "  # confidence_threshold: 0.75  # high",
+    ),
+    "a priority in words": Broken(
+        "prompt: Heists.",
+        "prompt: Heists.\n  # priority: high",
+        "movies.yml:5:15",
+        "not a whole number",
+        "higher comes earlier",
+        "  # priority: 10",
+    ),
+    "a movie without its year in brackets": Broken(
+        "prompt: Heists.",
+        "prompt: Heists.\n  # include_movies:\n  #   - Heat 1995",
+        "movies.yml:6:9",
+        "holds 'Heat 1995', which is not a movie",
+        "The Matrix (1999)",
+        "  #   - Heat (1995)",
+    ),
+    "a movie by its page": Broken(
+        "prompt: Heists.",
+        "prompt: Heists.\n  # exclude_movies: [https://www.themoviedb.org/movie/949-heat]",
+        "movies.yml:5:22",
+        "which is not a movie",
+        "tmdb:603",
+        "  # exclude_movies: [tmdb:949]",
+    ),
+    "a tag that cannot be managed": Broken(
+        "prompt: Heists.",
+        "prompt: Heists.\n  # tag: Heist",
+        "movies.yml:5:10",
+        "not a tag that can be managed",
+        "Write `kai-`",
+        "  # tag: kai-heist",
+    ),
+    "the collection's own tag": Broken(
+        "prompt: Heists.",
+        "prompt: Heists.\n  # include_tags: [4k, KAI-Heist, kids]",
+        "movies.yml:5:5",
+        "names the collection's own tag kai-heist",
+        "Remove it",
+        "  # include_tags: [4k, kids]",
+    ),
+    "a colon too many": Broken(
+        "prompt: Heists.",
+        "prompt: Heists: the best of them",
+        "movies.yml:4:5",
+        'there is a ": " too many',
+        "Put the text in quotes.",
+        "  # prompt: |\n  #   Heists: the best of them",
+    ),
+    "a tab in a block": Broken(
+        "# prompt: Heists.", "#\tprompt: Heists.", "movies.yml:4:5", "a tab stands", "spaces", "  # prompt: Heists."
+    ),
+    "a block without its end": Broken(
+        "  # === END KOMETA-AI ===\n",
+        "",
+        "movies.yml:2:3",
+        "the block has no end",
+        "# === END KOMETA-AI ===",
+        "  # === END KOMETA-AI ===",
+    ),
+    "a block without its beginning": Broken(
+        "  # === KOMETA-AI ===\n",
+        "  # A remark.\n",
+        "movies.yml:5:3",
+        "without its beginning",
+        "# === KOMETA-AI ===",
+        "  # === KOMETA-AI ===",
+    ),
+    "a block above everything": Broken(
+        HEIST,
+        HEIST.replace("collections:\n", "").replace("  Heist", "collections:\n  Heist"),
+        "movies.yml:1:3",
+        "belongs to no collection",
+        "right above the name",
+        "collections:\n  # === KOMETA-AI ===\n  # enabled: true\n  # prompt: Heists.\n  # === END KOMETA-AI ===",
+    ),
+    "a block below the name": Broken(
+        HEIST,
+        HEIST.replace("  Heist:\n", "").replace("  # === KOMETA", "  Heist:\n  # === KOMETA"),
+        "movies.yml:3:3",
+        "belongs to no collection",
+        "right above the name",
+        "  # === KOMETA-AI ===\n  # enabled: true\n  # prompt: Heists.\n  # === END KOMETA-AI ===\n  Heist:",
+    ),
+    "no taglist": Broken(
+        "    radarr_taglist: kai-heist\n",
+        "",
+        "movies.yml:6:3",
+        "`radarr_taglist` is missing",
+        "`radarr_taglist: kai-heist`",
+        "    radarr_taglist: kai-heist",
+    ),
+    "an empty taglist": Broken(
+        "radarr_taglist: kai-heist",
+        "radarr_taglist:",
+        "movies.yml:7:5",
+        "takes every movie that has no tag",
+        "`radarr_taglist: kai-heist`",
+        "    radarr_taglist: kai-heist",
+    ),
+    "another taglist": Broken(
+        "radarr_taglist: kai-heist",
+        "radarr_taglist:\n      - kai-heists\n      # mine\n      - favourites\n    # end",
+        "movies.yml:7:5",
+        "is kai-heists, favourites, but its tag is kai-heist",
+        "`radarr_taglist: [kai-heist, favourites]`",
+        "    radarr_taglist: [kai-heist, favourites]",
+    ),
+    "no sync": Broken(
+        "    sync_mode: sync\n",
+        "",
+        "movies.yml:6:3",
+        "never removes a movie",
+        "`sync_mode: sync`",
+        "    sync_mode: sync",
+    ),
+    "another sync": Broken(
+        "sync_mode: sync",
+        "sync_mode: append  # as ever",
+        "movies.yml:8:5",
+        "`sync_mode` is append",
+        "`sync_mode: sync`",
+        "    sync_mode: sync  # as ever",
+    ),
+    "an empty collection": Broken(
+        "    radarr_taglist: kai-heist\n    sync_mode: sync\n",
+        "",
+        "movies.yml:6:3",
+        "nothing below its name",
+        "`radarr_taglist: kai-heist` and `sync_mode: sync`",
+        "    radarr_taglist: kai-heist\n    sync_mode: sync",
+    ),
+    "a collection on one line": Broken(
+        "  Heist:\n    radarr_taglist: kai-heist\n    sync_mode: sync\n",
+        "  Heist: {radarr_taglist: kai-heist, plex_all: true}\n",
+        "movies.yml:6:3",
+        "never removes a movie",
+        "`sync_mode: sync`",
+        "  Heist: {sync_mode: sync, radarr_taglist: kai-heist, plex_all: true}",
+    ),
+    "a template from elsewhere": Broken(
+        "    sync_mode: sync\n",
+        "    template: {name: Elsewhere}\n",
+        "movies.yml:6:3",
+        "its template Elsewhere stands in another file",
+        "`sync_mode: sync`",
+        "    sync_mode: sync",
+    ),
+    "a name that is a number": Broken(
+        "  Heist:\n    radarr_taglist: kai-heist",
+        "  1917:\n    radarr_taglist: kai-1917",
+        "movies.yml:6:3",
+        "its name is no text",
+        '`"1917":`',
+        '  "1917":',
+    ),
+    "tags wiped": Broken(
+        "    sync_mode: sync\n",
+        "    sync_mode: sync\n    item_radarr_tag.sync: favourites\n",
+        "movies.yml:9:5",
+        "takes every other tag off",
+        "it only adds",
+        "    item_radarr_tag: favourites",
+    ),
+    "a managed tag that another writes": Broken(
+        "    sync_mode: sync\n",
+        "    sync_mode: sync\n  Other:\n    item_radarr_tag: [new, KAI-heist]\n",
+        "movies.yml:10:5",
+        "writes the managed tag kai-heist",
+        "Take kai-heist out of it.",
+        "    item_radarr_tag: [new]",
+    ),
+    "a tag of no collection": Broken(
+        "prompt: Heists.",
+        "prompt: Heists.\n  # exclude_tags: [KAI-hiest]\n  # === END KOMETA-AI ===\n"
+        "  A: {radarr_taglist: kai-a, sync_mode: sync}\n  # === KOMETA-AI ===\n  # enabled: true\n  # prompt: x",
+        "movies.yml:5:20",
+        "the tag kai-hiest is that of no collection",
+        "Did you mean kai-heist?",
+        "  # exclude_tags: [kai-heist]",
+    ),
+    "a character that cannot be seen": Broken(
+        "prompt: Heists.",
+        "prompt: Heists\u2028#.",
+        "movies.yml:4:19",
+        "U+2028",
+        "Type the line anew",
+        "  # prompt: Heists #.",
+    ),
+    "a file that is no YAML": Broken(
+        "sync_mode: sync",
+        "summary: Heists: all\n    sync_mode: sync",
+        "movies.yml:8:20",
+        'there is a ": " too many',
+        "Put the text in quotes.",
+        '    summary: "Heists: all"',
+    ),
+    "a tab in a file": Broken(
+        "    sync_mode: sync", "\tsync_mode: sync", "movies.yml:8:1", "a tab stands", "spaces", "    sync_mode: sync"
+    ),
+    "a key twice": Broken(
+        "sync_mode: sync",
+        "sync_mode: sync\n    sync_mode: append",
+        "movies.yml:9:5",
+        "the same key stands twice",
+        "remove one of them",
+    ),
+    "two documents": Broken(
+        "    sync_mode: sync\n",
+        "    sync_mode: sync\n---\n",
+        "movies.yml:9:1",
+        "a second document begins here",
+        "remove the `---`",
+        "",
+    ),
+    "a file that no library loads": Broken(
+        "file: config/movies.yml",
+        "file: config/other.yml",
+        "config.yml:3:5",
+        "no library loads movies.yml, so Kometa never builds Heist",
+        "`- file: config/movies.yml`",
+        "      - file: config/movies.yml",
+        "config.yml",
+    ),
+    "a library that loads nothing": Broken(
+        "    collection_files:\n      - file: config/movies.yml\n",
+        "",
+        "config.yml:2:3",
+        "no library loads movies.yml",
+        "below `collection_files`",
+        "    collection_files:\n      - file: config/movies.yml",
+        "config.yml",
+    ),
+    "a file in the wrong list": Broken(
+        "collection_files",
+        "metadata_files",
+        "config.yml:3:5",
+        "listed below `metadata_files`",
+        "below `collection_files`",
+        "    collection_files:\n      - file: config/movies.yml",
+        "config.yml",
+    ),
+    "no Radarr": Broken(
+        CONFIG.partition("radarr:")[2].replace("{url}", "http://radarr:7878"),
+        "\n  root_folder_path: /movies\n  quality_profile: Any\n",
+        "config.yml:5:1",
+        "no `url` and no `token`",
+        "Radarr's address",
+        "  url: http://radarr:7878\n  token: <the key of this Radarr>",
+        "config.yml",
+    ),
+    "movies deleted by a managed tag": Broken(
+        "    collection_files:",
+        "    operations:\n      radarr_remove_by_tag: kai-heist, old\n    collection_files:",
+        "config.yml:4:7",
+        "deletes from Radarr the movies with the managed tag kai-heist",
+        "Take kai-heist out of it.",
+        "      radarr_remove_by_tag: old",
+        "config.yml",
+    ),
+}
+
+
+@pytest.fixture
+def home(world: World) -> World:
+    """A world whose Kometa folder has nothing wrong with it."""
+    (world.kometa / "movies.yml").write_text(HEIST)
+    (world.kometa / "config.yml").write_text(CONFIG.replace("{url}", world.environ["RADARR_URL"]))
+    return world
+
+
+def put_right(path: Path, correction: Correction) -> None:
+    """Do what a correction says."""
+    lines = list(split_lines(path.read_text()))
+    lines[correction.first - 1 : correction.last] = correction.lines
+    path.write_text("\n".join(lines))
+
+
+def findings(folder: Path) -> list[Problem]:
+    """Everything that is wrong in a folder."""
+    found = read_folder(folder)
+    return [*found.problems, *found.warnings]
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+def test_each_broken_configuration_is_answered(home: World, call: Call, broken: Broken) -> None:
+    """File, line, column, the line itself with a caret, remedy and correction, in words and as data."""
+    (home.kometa / broken.file).write_text(broken.text)
+
+    shown = call("--check-config")
+    ended = call("--check-config", "--output", "json")
+
+    found: list[dict[str, Any]] = [*ended.data["problems"], *ended.data["warnings"]]
+    (problem,) = found
+    assert ended.code == shown.code == (2 if problem["severity"] == "error" else 1)
+    assert ended.data["exit_code"] == ended.code
+    places = [problem["source"], problem["line"], problem.get("column")]
+    assert ":".join(str(part) for part in places if part) == broken.where
+    assert broken.told in problem["what"]
+    assert broken.remedy in problem["remedy"]
+    line = split_lines(broken.text)[problem["line"] - 1]
+    assert problem["excerpt"] == line
+    correction = problem.get("correction")
+    assert (None if correction is None else "\n".join(correction["lines"])) == broken.corrected
+    printed = [text.rstrip() for text in shown.out.splitlines()]
+    assert any(re.match(f"(Problem|Warning) {problem['source']}:{problem['line']}: ", text) for text in printed)
+    visible = "".join(character if character.isprintable() else " " for character in line)
+    at = printed.index(f"  {problem['line']} | {visible}".rstrip())
+    if "column" in problem:
+        assert printed[at + 1].endswith("| " + " " * (problem["column"] - 1) + "^")
+    assert all("    " + text in printed for text in (broken.corrected or "").splitlines())
+
+
+@pytest.mark.parametrize("name", [name for name, broken in BROKEN.items() if broken.corrected is not None])
+def test_each_correction_puts_it_right(home: World, name: str) -> None:
+    """Whoever pastes what is offered is rid of the problem, and has no new one."""
+    broken = BROKEN[name]
+    path = home.kometa / broken.file
+    path.write_text(broken.text)
+    (problem,) = findings(home.kometa)
+    assert problem.correction is not None
+
+    put_right(path, problem.correction)
+
+    assert findings(home.kometa) == []
+    assert read_folder(home.kometa).collections
+    assert read_folder(home.kometa).skipped == ()
+
+
+def test_there_are_enough_broken_configurations() -> None:
+    """Twenty and more, most with a correction."""
+    assert len(BROKEN) >= 20
+    assert sum(broken.corrected is not None for broken in BROKEN.values()) >= 20
+
+
+# Services
+
+
+def told(ended: Ended) -> dict[str, str]:
+    """How each service was found."""
+    return {looked["service"]: looked["status"] for looked in ended.data["services"]}
+
+
+def test_all_in_order(home: World, call: Call) -> None:
+    """0, with Radarr's version and Claude's model; nothing is asked, and nothing written."""
+    ended = call("--check-config", "--output", "json")
+
+    assert ended.code == 0
+    assert told(ended) == {"Radarr": "ok", "Claude": "ok"}
+    assert "claude-sonnet-5-5" in ended.out
+    assert ended.data["collections"] == ["Heist"]
+    assert ended.data["problems"] == ended.data["warnings"] == ended.data["hints"] == []
+    assert home.claude.requests == []
+    assert home.radarr.writes == []
+    assert home.radarr.list_reads == []
+    assert "All in order." in call("--check-config").out
+
+
+@pytest.mark.usefixtures("home")
+def test_services_that_do_not_answer(call: Call) -> None:
+    """Whoever is not there now is named, and changes nothing: the configuration may be sound all the same."""
+    ended = call(
+        "--check-config", "--output", "json", RADARR_URL="http://127.0.0.1:9", CLAUDE_BASE_URL="http://127.0.0.1:9"
+    )
+
+    assert ended.code == 0
+    assert told(ended) == {"Radarr": "silent", "Claude": "silent"}
+    assert "the connection was refused" in ended.out
+
+
+@pytest.mark.parametrize("effect", [bad_gateway(), answer(403), answer(503)])
+def test_somebody_in_front_of_radarr(home: World, call: Call, effect: Any) -> None:
+    """What a proxy says is no word of Radarr's."""
+    home.radarr.faults.inject(effect, path="*", times=None)
+
+    ended = call("--check-config", "--output", "json")
+
+    assert (ended.code, told(ended)["Radarr"]) == (0, "silent")
+
+
+@pytest.mark.parametrize("effect", [html_page(), redirect("/login"), answer(404)])
+def test_something_else_than_radarr(home: World, call: Call, effect: Any) -> None:
+    """A page in its place is a wrong address: a warning that says what to do."""
+    home.radarr.faults.inject(effect, path="*", times=None)
+
+    ended = call("--check-config", "--output", "json")
+
+    assert (ended.code, told(ended)["Radarr"]) == (1, "unusable")
+    assert [warning["source"] for warning in ended.data["warnings"]] == ["Radarr"]
+    assert "RADARR_URL" in ended.data["warnings"][0]["remedy"]
+
+
+@pytest.mark.usefixtures("home")
+def test_keys_that_are_refused(call: Call) -> None:
+    """Both are warnings, and neither key is shown."""
+    keys = {"RADARR_API_KEY": "f" * 32, "CLAUDE_API_KEY": "sk-ant-nobody-has-this"}
+
+    ended = call("--check-config", **keys)
+    data = call("--check-config", "--output", "json", **keys).data
+
+    assert ended.code == 1
+    assert [warning["source"] for warning in data["warnings"]] == ["Radarr", "Claude"]
+    assert not any(key in ended.out + ended.err + json.dumps(data) for key in keys.values())
+
+
+@pytest.mark.usefixtures("home")
+def test_a_model_that_there_is_not(call: Call) -> None:
+    """Claude says which there are; the second look's model counts, too."""
+    ended = call("--check-config", "--output", "json", CLAUDE_REVIEW_MODEL="claude-unheard-of")
+
+    assert (ended.code, told(ended)["Claude"]) == (1, "unusable")
+    assert "claude-unheard-of" in ended.data["warnings"][0]["what"]
+
+
+@pytest.mark.usefixtures("home")
+def test_a_rule_of_radarrs_own_on_a_managed_tag(call: Call) -> None:
+    """It would undo what we do; a rule on another tag is nobody's business."""
+    rules = [AutoTagRule("Old ones", ("kai-heist", "old")), AutoTagRule("For kids", ("kids",))]
+    with serve(RadarrStandIn(movies(3), rules=rules).app) as url:
+        ended = call("--check-config", "--output", "json", RADARR_URL=url)
+
+    assert ended.code == 1
+    (warning,) = ended.data["warnings"]
+    assert warning["what"] == "Heist: the auto-tagging rule Old ones puts the tag kai-heist on and takes it off, too."
+
+
+def test_wrong_settings_are_told_with_the_files(home: World, call: Call) -> None:
+    """One list of everything; services are not looked at with settings that cannot be used."""
+    (home.kometa / "movies.yml").write_text(BROKEN["no sync"].text)
+
+    ended = call("--check-config", "--output", "json", BATCH_SIZE="0", TZ="Mars")
+
+    assert ended.code == 2
+    assert {problem["source"] for problem in ended.data["problems"]} == {"BATCH_SIZE", "TZ"}
+    assert [warning["source"] for warning in ended.data["warnings"]] == ["movies.yml"]
+    assert ended.data["services"] == []
+    assert home.radarr.requests == []
+
+
+# Hints and secrets
+
+
+def test_another_radarr_is_worth_a_hint(home: World, call: Call) -> None:
+    """Radarr may have two names, so this changes no exit code; no password is shown."""
+    (home.kometa / "config.yml").write_text(CONFIG.replace("{url}", "http://me:hunter2@radarr:7878"))
+
+    ended = call("--check-config")
+    data = call("--check-config", "--output", "json").data
+
+    assert ended.code == 0
+    (hint,) = data["hints"]
+    assert (hint["source"], hint["line"], hint["severity"]) == ("config.yml", 5, "hint")
+    assert "Kometa reads the tags of the Radarr at radarr:7878" in hint["what"]
+    assert "Hint config.yml:5:" in ended.out
+    assert "hunter2" not in ended.out + json.dumps(data)
+
+
+def test_what_kometa_insists_on_is_a_hint(home: World, call: Call) -> None:
+    """Kometa connects to no Radarr without a root folder and a profile, though it only reads tags."""
+    config = (home.kometa / "config.yml").read_text()
+    (home.kometa / "config.yml").write_text(config.replace("  quality_profile: Any\n", ""))
+
+    ended = call("--check-config", "--output", "json")
+
+    assert ended.code == 0
+    assert ["`quality_profile`" in hint["what"] for hint in ended.data["hints"]] == [True]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["  token: abc: hunter2", "  apikey: @hunter2", '  client_secret: "hunter2', "  a: {token: hunter2, b: c: d}"],
+)
+def test_lines_with_secrets_are_shown_without(home: World, call: Call, line: str) -> None:
+    """A broken line of config.yml is shown, what it keeps secret is not, and no correction repeats it."""
+    (home.kometa / "config.yml").write_text(f"plex:\n{line}\n")
+
+    ended = call("--check-config")
+    data = call("--check-config", "--output", "json").data
+
+    assert ended.code == 2
+    assert data["problems"][0]["source"] == "config.yml"
+    assert "hunter2" not in ended.out + ended.err + json.dumps(data)
+
+
+def test_known_secrets_are_hidden_wherever_they_stand(home: World, call: Call) -> None:
+    """Radarr's key in a comment block is hidden, too."""
+    (home.kometa / "movies.yml").write_text(HEIST.replace("enabled: true", "enabled: true\n  # abc: f00f00f00f00f00f"))
+
+    ended = call("--check-config", RADARR_API_KEY="f00f00f00f00f00f")
+
+    assert ended.code == 2
+    assert "f00f00f" not in ended.out
+
+
+def test_a_long_line_is_cut_around_its_column(home: World, call: Call) -> None:
+    """What is wrong stays in sight."""
+    movies = ", ".join(f"tmdb:{number}" for number in range(100, 200))
+    (home.kometa / "movies.yml").write_text(
+        HEIST.replace("enabled: true", f"enabled: true\n  # include_movies: [{movies}, Heat 1995, {movies}]")
+    )
+
+    lines = call("--check-config").out.splitlines()
+
+    at = next(number for number, line in enumerate(lines) if line.startswith("  4 | "))
+    assert lines[at][lines[at + 1].index("^") :].startswith("Heat 1995")
+
+
+def test_nothing_moves_the_terminal(home: World, call: Call) -> None:
+    """Control characters, changed directions and markup of our own in a file are shown as nothing of that kind."""
+    (home.kometa / "movies.yml").write_text(HEIST.replace("true", "tr\u202e[red]ue[/]"))
+
+    ended = call("--check-config")
+
+    assert ended.code == 2
+    assert "\u202e" not in ended.out
+    assert "[red]" in ended.out
