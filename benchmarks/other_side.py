@@ -33,6 +33,7 @@ CLAUDE_KEY = "benchmark"
 _NO_LIMIT = 10**12
 _OK = 200
 _SECOND_LOOK = "second look"
+_ARGUABLE_FROM, _ARGUABLE_TO = 0.5, 0.85  # cases that are to have a reason at the first look
 _NAME = re.compile(r"<name>(.*?)</name>")
 _NUMBER = re.compile(r"/\d+(?=/|$)")
 
@@ -74,9 +75,10 @@ class OtherSide:
         if found is None:
             raise ValueError("the collection has no name")
         verdict = self._truth.about(found[1], movie["title"])
-        confidence = verdict.at_second_look if _SECOND_LOOK in collection else verdict.confidence
-        # Every movie that is written out gets a reason, though plain cases may do without: a cautious assumption.
-        return Judgement(verdict.is_member, confidence, library.reason(movie["title"]))
+        if _SECOND_LOOK in collection:
+            return Judgement(verdict.is_member, verdict.at_second_look, library.reason(movie["title"]))
+        is_arguable = _ARGUABLE_FROM <= verdict.confidence <= _ARGUABLE_TO
+        return Judgement(verdict.is_member, verdict.confidence, library.reason(movie["title"]) if is_arguable else "")
 
 
 def usd(usage: Mapping[str, int], model: str) -> float:

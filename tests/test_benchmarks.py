@@ -44,7 +44,8 @@ def test_a_first_run_is_priced_as_the_program_prices_it(results: dict[str, Resul
     assert first.seen.usd == pytest.approx(first.reported_usd, abs=1e-5)
     assert 0 < first.seen.second_looks_usd < first.seen.usd
     assert min(first.seen.input_tokens, first.seen.output_tokens) > 0
-    assert first.seen.cache_read_tokens == (COLLECTIONS - 1) * first.seen.cache_write_tokens
+    # Of each block all but the first read what that wrote; and the system prompt is read across blocks.
+    assert first.seen.cache_read_tokens >= (COLLECTIONS - 1) * first.seen.cache_write_tokens > 0
 
 
 def test_other_layouts_are_in_order_of_their_cost(results: dict[str, Result]) -> None:
