@@ -1,6 +1,7 @@
 """Every error raised on purpose, named for what the operator must do.
 
 KometaAIError(message, remedy)
+├── ReportDefect          exit 1   nobody foresaw this; the log holds the stack trace
 ├── FixUsage              exit 2   an option is wrong
 ├── FixConfiguration      exit 2   settings or Kometa's files are wrong; carries every problem at once
 ├── CheckRadarr           exit 3   Radarr cannot be used; nothing was changed
@@ -34,6 +35,10 @@ class KometaAIError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}".strip()
+
+
+class ReportDefect(KometaAIError):
+    """The program has met something that nobody foresaw."""
 
 
 class FixUsage(KometaAIError):

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 import structlog
 
 from kometa_ai.cli import output
-from kometa_ai.errors import KometaAIError
+from kometa_ai.errors import KometaAIError, ReportDefect
 from kometa_ai.observe import logs
 from kometa_ai.observe.redact import Redactor
 from kometa_ai.settings.describe import secrets_of
 from kometa_ai.settings.environment import Loaded, load_settings
+from kometa_ai.settings.schema import Settings, secret_variables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from kometa_ai.cli.main import Call
 
@@ -44,6 +47,21 @@ def prepared(call: Call, *required: str) -> Iterator[Loaded]:
         # Services are known to repeat the key they refuse.
         error.message, error.remedy = redactor.text(error.message), redactor.text(error.remedy)
         raise
+    except (click.ClickException, click.Abort, BrokenPipeError):
+        raise
+    except Exception as error:
+        raise ReportDefect(redactor.text(logs.log_unexpected("program.failed", error))) from error
+    finally:
+        logs.shutdown()
+
+
+def defect_in(error: Exception, environ: Mapping[str, str]) -> ReportDefect:
+    """What to say of an error that came where no log was set up yet: its stack trace is in the log from now on."""
+    redactor = Redactor(environ.get(name, "") for name in secret_variables())
+    folder = environ.get("LOG_DIR") or str(Settings.model_fields["log_dir"].default)
+    logs.configure(Path(folder), debug=False, form="json", redactor=redactor, screen_level=logging.CRITICAL)
+    try:
+        return ReportDefect(redactor.text(logs.log_unexpected("program.failed", error)))
     finally:
         logs.shutdown()
 

@@ -54,7 +54,7 @@ _COMMANDS = {
     "": "runs:daemon",
 }
 """Where each command is: imported when it is called, for a health check must not wait for what a run needs."""
-_RUN_OPTIONS = ("dry_run", "collections", "batch_size", "force_refresh", "allow_removals")
+_RUN_OPTIONS = ("dry_run", "collections", "batch_size", "force_refresh", "allow_removals", "reasons")
 
 
 class Caller(NamedTuple):
@@ -107,6 +107,7 @@ def _flag(*names: str, text: str) -> Callable[[_Function], _Function]:
 @_flag("--pins", text="List the pins that --undo has set.")
 @click.option("--release-pin", metavar="TEXT", help="Drop a movie's pins (in one --collection, or in all of them).")
 @_flag("--cancel-batches", text="Stop every batch that is with Anthropic; what is answered by then is kept.")
+@_flag("--reasons", text="Show with each movie of a run why it was added or removed.")
 @_flag("--test-notification", text="Send a test to every configured channel and say what happened.")
 @click.option(
     "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Form of the result."
@@ -133,9 +134,7 @@ def cli(caller: Caller, /, **options: Any) -> int:  # noqa: ANN401 - click's par
 
 
 def _refuse_run_options(command: str, options: Mapping[str, Any]) -> None:
-    given = [
-        name for name in ("dry_run", "collections", "batch_size", "force_refresh", "allow_removals") if options[name]
-    ]
+    given = [name for name in _RUN_OPTIONS if options[name]]
     if given:
         option = "--" + given[0].replace("_", "-").replace("collections", "collection")
         raise FixUsage(f"{option} has no meaning with --{command.replace('_', '-')}.", "Leave it out.")
@@ -160,10 +159,17 @@ def run(arguments: Sequence[str], environ: Mapping[str, str], *, is_watched: boo
         # Whoever read our output has gone (`| head`): not an error, and nothing more to say to them.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except KometaAIError as error:
-        _show(error, as_json=_wants_json(arguments))
-        return error.exit_code
+    except Exception as error:  # noqa: BLE001 - nobody shall see a stack trace
+        known = error if isinstance(error, KometaAIError) else _defect(error, environ)
+        _show(known, as_json=_wants_json(arguments))
+        return known.exit_code
     return result if isinstance(result, int) else 0
+
+
+def _defect(error: Exception, environ: Mapping[str, str]) -> KometaAIError:
+    from kometa_ai.cli.calls import defect_in  # noqa: PLC0415 - brings the log
+
+    return defect_in(error, environ)
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:

@@ -8,7 +8,7 @@ from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-import structlog
+from structlog.contextvars import bind_contextvars
 
 from kometa_ai.__version__ import __version__
 from kometa_ai.app import now, open_parts, rules_of
@@ -18,10 +18,13 @@ from kometa_ai.core.report import Outcome, RunReport
 from kometa_ai.daemon.aside import aside
 from kometa_ai.daemon.ending import end_run
 from kometa_ai.daemon.progress import Progress
-from kometa_ai.errors import CheckClaude, CheckRadarr, KometaAIError, RepairState, WaitForOtherRun
+from kometa_ai.errors import CheckClaude, CheckRadarr, KometaAIError, RepairState, ReportDefect, WaitForOtherRun
 from kometa_ai.notification import dispatch as notification
+from kometa_ai.observe.logs import log_unexpected
+from kometa_ai.observe.redact import Redactor
 from kometa_ai.run import history
-from kometa_ai.run.service import new_run_id, run_and_report
+from kometa_ai.run.service import log_problems, new_run_id, run_and_report
+from kometa_ai.settings.describe import secrets_of
 from kometa_ai.state.lock import StateLock
 from kometa_ai.state.store import Store
 
@@ -32,8 +35,6 @@ if TYPE_CHECKING:
     from kometa_ai.run.options import Options
     from kometa_ai.run.session import Parts
     from kometa_ai.settings.schema import Settings
-
-_log = structlog.get_logger()
 
 
 class Ended(NamedTuple):
@@ -54,6 +55,7 @@ class Runs:
         self, settings: Settings, *, tell: Callable[[Ended], None], next_run: Callable[[], datetime | None]
     ) -> None:
         self._settings = settings
+        self._redact = Redactor(secrets_of(settings)).text
         self._tell = tell
         self._next_run = next_run
         self._job: _Job | None = None
@@ -98,6 +100,7 @@ class Runs:
         await self._idle.wait()
 
     async def _do(self, job: _Job, begun: asyncio.Future[None]) -> None:
+        bind_contextvars(run_id=job.progress.run_id)  # in this task and the run's thread only
         loop = asyncio.get_running_loop()
 
         def begin() -> None:
@@ -109,7 +112,7 @@ class Runs:
         except Exception as error:  # noqa: BLE001 - see below
             # Whoever starts the run hears that there is no lock; anything else is not foreseen.
             if begun.done():
-                _log.exception("run.failed", run_id=job.progress.run_id)
+                log_unexpected("run.failed", error)
             else:
                 begun.set_exception(error)
         else:
@@ -136,7 +139,6 @@ class Runs:
                     report = await self._run(job, parts)
             except Exception as error:  # noqa: BLE001 - see below
                 # The daemon outlives whatever happens to a run, and whoever waits for a report gets one.
-                _log.exception("run.failed", run_id=job.progress.run_id)
                 report = await self._failed(job, error)
             return Ended(report, calls, asked)
 
@@ -163,7 +165,7 @@ class Runs:
 
     async def _failed(self, job: _Job, error: Exception) -> RunReport:
         """The report of a run that could not make one."""
-        known = error if isinstance(error, KometaAIError) else None
+        known = error if isinstance(error, KometaAIError) else ReportDefect(log_unexpected("run.failed", error))
         report = RunReport(
             run_id=job.progress.run_id,
             version=__version__,
@@ -171,19 +173,15 @@ class Runs:
             finished=now(),
             dry_run=job.options.dry_run,
             outcome=_outcome(error),
-            exit_code=known.exit_code if known else 1,
-            problems=(
-                Problem(
-                    what=known.message if known else f"The run failed: {type(error).__name__}: {error}",
-                    remedy=known.remedy if known else "The log holds the details; please report it.",
-                ),
-            ),
+            exit_code=known.exit_code,
+            problems=(Problem(what=self._redact(known.message), remedy=self._redact(known.remedy)),),
             next_run=self._next_run(),
         )
         with suppress(RepairState):
             history.keep(self._settings.state_dir, report)
         if not report.dry_run:
             await self._notify(report)
+        log_problems(report)
         return report
 
 

@@ -23,8 +23,10 @@ from kometa_ai.daemon.timetable import Timetable
 from kometa_ai.daemon.watch import Watch
 from kometa_ai.errors import KometaAIError, RepairState, WaitForOtherRun
 from kometa_ai.kometa.folder import read_folder
+from kometa_ai.observe.logs import log_problem
 from kometa_ai.run.options import Options
 from kometa_ai.run.scope import choose
+from kometa_ai.run.service import summary_of
 from kometa_ai.schedule import Schedule
 from kometa_ai.settings.environment import load_settings
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.movie import TmdbId
     from kometa_ai.settings.schema import Settings
+    from kometa_ai.state.schema import RunSummary
 
 _log = structlog.get_logger()
 
@@ -154,7 +157,6 @@ class Daemon:
             # None of them ends by itself: one that does has failed, and a daemon without it would only seem to live.
             done, _ = await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
             for task in done - {stopped}:
-                _log.error("daemon.failed", exc_info=task.exception())
                 task.result()
             last = self.runs.last
             await self.runs.ended()
@@ -174,7 +176,8 @@ class Daemon:
         overview = await self.memory.overview()
         current = self.runs.current
         going = current.going if current else None
-        last = overview.runs[-1] if overview.runs else None
+        runs = await self.past_runs()
+        last = runs[-1] if runs else None
         return Status(
             status="running" if going else "idle",
             version=__version__,
@@ -201,6 +204,14 @@ class Daemon:
             members=sum(status.members for status in overview.collections.values()),
             pending=sum(status.pending for status in overview.collections.values()),
         )
+
+    async def past_runs(self) -> list[RunSummary]:
+        """The runs that have ended, the newest last; also one of which the state could not be told."""
+        runs = (await self.memory.overview()).runs
+        last = self.runs.last
+        if last is None or any(run.run_id == last.run_id for run in runs):
+            return runs
+        return [*runs, summary_of(last)]
 
     async def health(self) -> Health:
         """Whether the state can be written and the loop lives; that this answers at all says the latter."""
@@ -259,7 +270,7 @@ class Daemon:
         """Read Kometa's folder, log what is wrong with it, and say in words what is there."""
         folder = await asyncio.to_thread(read_folder, self.settings.config_dir)
         for problem in (*folder.problems, *folder.warnings):
-            _log.warning("collections.problem", where=problem.where, what=problem.what, remedy=problem.remedy)
+            log_problem("collections.problem", problem)
         names = [collection.name for collection in folder.collections]
         _log.info("collections.found", names=names, problems=len(folder.problems), warnings=len(folder.warnings))
         return f"{len(names)} collections" + (f", {len(folder.problems)} problems" if folder.problems else "")
@@ -281,12 +292,14 @@ class Daemon:
             _log.warning("collections.not_read", why=error.message, remedy=error.remedy)
             found = "cannot be read"
         next_run = await self.timetable.prepare()
-        radarr, claude = self.watch.seen["Radarr"], self.watch.seen["Claude"]
+        services = " ".join(
+            f"{name}: {(seen.detail or seen.status).rstrip('.')}." for name, seen in self.watch.seen.items()
+        )
         left = timedelta(seconds=round((next_run - now()).total_seconds()))
+        clock = f"{next_run.astimezone(self.settings.tz):%Y-%m-%d %H:%M}"
         summary = (
-            f"Kometa-AI {__version__} is ready. Radarr: {radarr.detail or radarr.status}. "
-            f"Claude: {claude.detail or claude.status}. Kometa's folder: {found}. Runs {self._schedule.describe()}; "
-            f"next {next_run.astimezone(self.settings.tz):%Y-%m-%d %H:%M} (in {left})."
+            f"Kometa-AI {__version__} is ready. {services} Kometa's folder: {found}. "
+            f"Runs {self._schedule.describe()}; next {clock} (in {left})."
         )
         _log.info("daemon.ready", summary=summary, next_run=next_run.isoformat())
 

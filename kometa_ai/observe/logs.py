@@ -44,6 +44,9 @@ _KEPT_FILES = 5
 _QUIET = ("anthropic", "apprise", "asyncio", "httpcore2", "httpx2", "urllib3", "uvicorn.access")
 """Libraries whose details are no one's business here: they would log every request, headers included."""
 
+REPORTED = "run.problem"
+"""The event of a line that says what the run's report says, too: a person who is shown the report needs it once."""
+
 _FIRST = ("timestamp", "level", "event", "run_id", "collection_name")
 _NEVER_SECRET = ("timestamp", "level")
 # JSON escapes the controls below a blank. These remain: they move a terminal's cursor, end a line or turn the
@@ -78,6 +81,8 @@ def configure(
     is_the_log = file is None and screen_level == logging.NOTSET
     screen = _Screen(stream)
     screen.setLevel(screen_level)
+    if screen_level != logging.NOTSET:
+        screen.addFilter(_is_not_reported)
     screen.setFormatter(_formatter(redactor, traceback=is_the_log, colors=stream.isatty() if on_console else None))
     handlers: list[logging.Handler] = [screen]
     if file:
@@ -278,6 +283,10 @@ def _harmless(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDi
             text = "\n".join(_HARMFUL.sub(_escaped, line) for line in lines)
         calm[_HARMFUL.sub(_escaped, name)] = text
     return calm
+
+
+def _is_not_reported(record: logging.LogRecord) -> bool:
+    return not (isinstance(record.msg, dict) and record.msg.get("event") == REPORTED)
 
 
 def _on_thread_failed(args: threading.ExceptHookArgs) -> None:

@@ -147,7 +147,7 @@ class Run:
                 decided[collection.label] = members_as_seen(collection, membership, by_id)
 
     def _in_scope(self, library: Library) -> Sequence[Movie]:
-        """The movies to be judged; no other is asked about or changed, but all count for pins, orphans and the brake."""
+        """The movies to be judged: no other is asked about or changed; all count for pins, orphans and the brake."""
         wanted = self._options.movies
         if not wanted:
             return library.movies

@@ -55,13 +55,8 @@ def make_report(found: Findings, store: Store, frame: Frame) -> RunReport:
         *_error_problems(frame),
     ]
     names = {str(collection.slug): collection.name for collection in found.collections}
-    at = frame.finished
     dated = tuple(
-        msgspec.structs.replace(
-            _clean(problem, frame.redact),
-            at=problem.at or at,
-            collection=names.get(problem.collection, problem.collection),
-        )
+        msgspec.structs.replace(_told(problem, names, frame.redact), at=problem.at or frame.finished)
         for problem in problems
     )
     collections = _collections(found, store, dry_run=frame.dry_run)
@@ -81,7 +76,7 @@ def make_report(found: Findings, store: Store, frame: Frame) -> RunReport:
         collections=collections,
         orphans=orphans(found, store),
         problems=dated,
-        warnings=tuple(_clean(warning, frame.redact) for warning in warnings_of(found)),
+        warnings=tuple(_told(warning, names, frame.redact) for warning in warnings_of(found)),
         tokens=spent.tokens,
         cost_usd=round(spent.cost_usd, 6),
         unpriced_requests=spent.unpriced_requests,
@@ -98,9 +93,14 @@ def _only(found: Findings) -> tuple[str, ...]:
     return chosen if len(chosen) < len(found.folder.collections) else ()
 
 
-def _clean(problem: Problem, redact: Callable[[str], str]) -> Problem:
-    """Without any secret: services are known to repeat the key they refuse."""
-    return msgspec.structs.replace(problem, what=redact(problem.what), remedy=redact(problem.remedy))
+def _told(problem: Problem, names: Mapping[str, str], redact: Callable[[str], str]) -> Problem:
+    """Under the collection's name, and without any secret: services are known to repeat the key they refuse."""
+    return msgspec.structs.replace(
+        problem,
+        what=redact(problem.what),
+        remedy=redact(problem.remedy),
+        collection=names.get(problem.collection, problem.collection),
+    )
 
 
 def _ending(found: Findings, frame: Frame, problems: tuple[Problem, ...], *, pending: int) -> tuple[Outcome, int]:

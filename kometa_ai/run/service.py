@@ -15,6 +15,7 @@ import structlog
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import FixUsage, KometaAIError, RepairState
 from kometa_ai.observe import memory
+from kometa_ai.observe.logs import REPORTED, log_problem
 from kometa_ai.run import history
 from kometa_ai.run.pipeline import Run
 from kometa_ai.run.reporting import Frame, make_report, statuses
@@ -83,21 +84,26 @@ async def run_and_report(
         if notify is not None and not options.dry_run:
             undelivered = await notify(report)
             report = _with_warnings(report, undelivered)
-        _log.info(
-            "run.ended",
-            outcome=report.outcome,
-            added=report.added,
-            removed=report.removed,
-            held_back=report.held_back,
-            asked=report.asked,
-            pending=report.pending,
-            problems=len(report.problems),
-            cost_usd=report.cost_usd,
-            memory_mb=memory.used() >> 20,
-            peak_memory_mb=memory.peak() >> 20,
-            seconds=round((report.finished - report.started).total_seconds(), 1),
-        )
+        _log_end(report)
     return report
+
+
+def _log_end(report: RunReport) -> None:
+    log_problems(report)
+    _log.info(
+        "run.ended",
+        outcome=report.outcome,
+        added=report.added,
+        removed=report.removed,
+        held_back=report.held_back,
+        asked=report.asked,
+        pending=report.pending,
+        problems=len(report.problems),
+        cost_usd=report.cost_usd,
+        memory_mb=memory.used() >> 20,
+        peak_memory_mb=memory.peak() >> 20,
+        seconds=round((report.finished - report.started).total_seconds(), 1),
+    )
 
 
 async def _go(run: Run, parts: Parts) -> KometaAIError | None:
@@ -106,18 +112,24 @@ async def _go(run: Run, parts: Parts) -> KometaAIError | None:
     except FixUsage:
         raise
     except KometaAIError as error:
-        _log.error("run.stopped", why=error.message, remedy=error.remedy)
         return error
     except asyncio.CancelledError:
         if not parts.interruption.why:
             raise
     except ExceptionGroup as group:
-        known = group.subgroup(KometaAIError)
+        known, others = group.split(KometaAIError)
         if known is None:
             raise
-        _log.exception("run.stopped")
+        if others is not None:
+            _log.error("run.stopped", exc_info=others)
         return next(error for error in _leaves(known) if isinstance(error, KometaAIError))
     return None
+
+
+def log_problems(report: RunReport) -> None:
+    """A line for each problem and each warning of a report."""
+    for problem in (*report.problems, *report.warnings):
+        log_problem(REPORTED, problem)
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
@@ -147,19 +159,19 @@ def _remember(report: RunReport, found: Findings, parts: Parts, *, complete: boo
         entries += [StatusChanged(slug=slug, status=status) for slug, status in progress.items()]
     if complete and not report.dry_run:
         entries += [CollectionForgotten(slug=slug) for slug in history.departed(report, found, store)]
-    entries.append(RunEnded(run=_summary(report)))
+    entries.append(RunEnded(run=summary_of(report)))
     try:
         store.record(*entries)
         store.seen((movie.tmdb_id for movie in found.movies), report.finished)
         store.save(report.finished)
         history.keep(store.folder, report)
     except RepairState as error:
-        _log.error("state.not_written", why=error.message)
         return _with_warnings(report, [Problem(source="state", what=error.message, remedy=error.remedy)])
     return report
 
 
-def _summary(report: RunReport) -> RunSummary:
+def summary_of(report: RunReport) -> RunSummary:
+    """A finished run in brief, as lists of runs have it."""
     return RunSummary(
         run_id=report.run_id,
         started=report.started,

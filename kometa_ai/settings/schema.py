@@ -220,6 +220,12 @@ def variables() -> dict[str, Variable]:
     return {variable.name: variable for variable in map(_variable, Settings.model_fields)}
 
 
+def secret_variables() -> frozenset[str]:
+    """The names under which the environment may hold a secret: variables and aliases, each also as a file's path."""
+    names = {name for variable in variables().values() if variable.secret for name in (variable.name, variable.alias)}
+    return frozenset(form for name in names - {""} for form in (name, f"{name}_FILE"))
+
+
 def _variable(field: str) -> Variable:
     info = Settings.model_fields[field]
     (form,) = (mark for mark in info.metadata if isinstance(mark, Form))

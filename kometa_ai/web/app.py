@@ -5,7 +5,6 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -28,8 +27,6 @@ _STATUS = {
     RepairState: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
-_log = structlog.get_logger()
-
 
 def make_app(daemon: Daemon, *, api_key: str, url_base: str = "") -> FastAPI:
     """The API of a daemon. Everything but /ping and /health needs the key."""
@@ -46,7 +43,6 @@ def make_app(daemon: Daemon, *, api_key: str, url_base: str = "") -> FastAPI:
             KometaAIError: _known_error,
             RequestValidationError: _bad_input,
             HTTPException: _http_error,
-            Exception: _unknown_error,
         },
         separate_input_output_schemas=False,
     )
@@ -110,8 +106,3 @@ async def _http_error(_request: Request, error: Exception) -> Response:
     detail = str(error.detail) if isinstance(error, HTTPException) else str(error)
     headers = error.headers if isinstance(error, HTTPException) else None
     return json_answer(Failed(error=detail), status, headers)
-
-
-async def _unknown_error(_request: Request, error: Exception) -> Response:
-    _log.error("http.failed", exc_info=error)
-    return json_answer(Failed(error="Something went wrong here.", remedy="The log says what."), 500)

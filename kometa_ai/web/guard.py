@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
+from kometa_ai.observe.logs import log_unexpected
 from kometa_ai.web.answers import Failed, json_answer
 
 if TYPE_CHECKING:
@@ -72,7 +74,7 @@ class Guard:
             scope = {**scope, "root_path": self._url_base}
             path = path.removeprefix(self._url_base) or "/"
         if path in OPEN_PATHS or self._has_key(Headers(scope=scope), basic=path == WEBHOOK):
-            await self._app(scope, _limited(receive), send_with_headers)
+            await self._answer(scope, _limited(receive), send_with_headers)
             return
         self._complain(scope, path)
         refusal = json_answer(
@@ -81,6 +83,24 @@ class Guard:
             {"WWW-Authenticate": 'Basic realm="Kometa-AI"' if path == WEBHOOK else "Bearer"},
         )
         await refusal(scope, receive, send_with_headers)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the application answer. Where it fails, the caller is told so in a sentence, and the log has the rest."""
+        has_begun = False
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_note)
+        except ClientDisconnect:
+            return
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            failed = Failed(log_unexpected("http.failed", error))
+            if not has_begun:
+                await json_answer(failed, HTTPStatus.INTERNAL_SERVER_ERROR)(scope, receive, send)
 
     def _has_key(self, headers: Headers, *, basic: bool) -> bool:
         # All are compared, and none is left early: how long it takes tells nothing.

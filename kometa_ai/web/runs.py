@@ -83,10 +83,10 @@ async def start(daemon: TheDaemon, wanted: Wanted | None = None) -> Started:
 @router.get("")
 async def list_runs(daemon: TheDaemon, limit: Annotated[int, Query(ge=1, le=100)] = 100) -> Response:
     """The run that is on, and those that have ended, the newest first."""
-    overview = await daemon.memory.overview()
+    past = await daemon.past_runs()
     current = daemon.runs.current
     found: list[dict[str, Any]] = [_as_dict(current.going)] if current else []
-    found += [{**_as_dict(run), "status": "finished"} for run in reversed(overview.runs)]
+    found += [{**_as_dict(run), "status": "finished"} for run in reversed(past)]
     return json_answer(found[:limit])
 
 

@@ -36,7 +36,8 @@ async def from_radarr(daemon: TheDaemon, request: Request) -> dict[str, str]:
     if not isinstance(kind, str) or kind not in _HINTS:
         return {"status": "ignored"}
     movie = event.get("movie")
-    tmdb_id = movie.get("tmdbId") if isinstance(movie, dict) else None
+    movie = movie if isinstance(movie, dict) else {}
+    tmdb_id = movie.get("tmdbId")
     if not isinstance(tmdb_id, int) or isinstance(tmdb_id, bool) or not 0 < tmdb_id <= _LARGEST_ID:
         # Radarr keeps movies that TMDb does not know; they take no part.
         return {"status": "ignored"}

@@ -85,12 +85,14 @@ def test_services_that_are_down_are_a_warning(world: World) -> None:
     """Radarr and Claude refuse the keys: the daemon starts all the same, says so, and is healthy."""
     world.radarr.faults.inject(answer(401), path="*", times=None)
     with daemon_process(world, CLAUDE_API_KEY="wrong") as living:
-        living.wait_for("daemon.ready")
+        summary = living.wait_for("daemon.ready")["summary"]
         down = {line["service"] for line in living.lines if line["event"] == "service.down"}
         health = living.call("GET", "/health")
         check = _health_check(world)
 
     assert down == {"Radarr", "Claude"}
+    assert "API key" in summary
+    assert ".." not in summary
     assert health.status_code == 200
     assert (health.json()["radarr"], health.json()["claude"]) == ("down", "down")
     assert check.returncode == 0

@@ -88,7 +88,10 @@ async def test_looking_at_the_configuration_again(world: World, log: list[struct
         await here.daemon.recheck()
 
     assert _events(log, "collections.found")[-1]["names"] == ["Noir"]
-    assert any(line["where"].startswith("movies.yml:") for line in _events(log, "collections.problem"))
+    assert any(
+        (line["source"].startswith("movies.yml:"), line["collection_name"]) == (True, "Heist")
+        for line in _events(log, "collections.problem")
+    )
     assert [line["settings"] for line in _events(log, "settings.changed")] == [["BATCH_SIZE"]]
     assert any("RADARR_URL" in problem for problem in _events(log, "recheck.failed")[0]["problems"])
 

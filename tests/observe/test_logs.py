@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import logging
 import os
 import stat
 import tempfile
+import threading
+import warnings
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.contextvars import bound_contextvars
 
+from kometa_ai.core.problem import Problem
 from kometa_ai.observe import logs
 from kometa_ai.observe.redact import Redactor
 
@@ -74,7 +78,7 @@ def fail_with(message: str) -> None:
 
 
 def test_one_json_object_a_line(tmp_path: Path) -> None:
-    """Each line has a time in UTC, a level, the event, and run and collection where they are bound."""
+    """Each line has a time in UTC, a level, the event, a run (empty outside of runs), and a collection if bound."""
     stream = start(tmp_path)
     with bound_contextvars(run_id="r1", collection_name="Amélie"):
         log.warning("Skipped", movies=3)
@@ -83,7 +87,8 @@ def test_one_json_object_a_line(tmp_path: Path) -> None:
     assert list(skipped) == ["timestamp", "level", "event", "run_id", "collection_name", "movies"]
     assert datetime.fromisoformat(skipped.pop("timestamp")).utcoffset() == timedelta(0)
     assert skipped == {"level": "warning", "event": "Skipped", "run_id": "r1", "collection_name": "Amélie", "movies": 3}
-    assert "run_id" not in idle
+    assert list(idle) == ["timestamp", "level", "event", "run_id"]
+    assert idle["run_id"] == ""
     assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["Skipped", "Idle"]
 
 
@@ -169,6 +174,101 @@ def test_the_error_of_a_library(tmp_path: Path) -> None:
     (line,) = written(tmp_path)
     assert (line["error"], "Traceback" in line["exception"]) == ("ValueError: ********", True)
     assert "hunter2" not in str(line)
+
+
+def test_a_problem_is_one_line(tmp_path: Path) -> None:
+    """A problem's line has its severity as level, and the same names for where, what and what to do in every line."""
+    start(tmp_path)
+    logs.log_problem(
+        "run.problem", Problem(source="a.yml", line=3, what="It is wrong.", remedy="Do.", collection="Noir")
+    )
+    logs.log_problem("run.problem", Problem(source="Radarr", what="Slow.", remedy="", severity="warning"))
+    first, second = written(tmp_path)
+    del first["timestamp"], second["timestamp"]
+    assert first == {
+        "level": "error",
+        "event": "run.problem",
+        "run_id": "",
+        "collection_name": "Noir",
+        "source": "a.yml:3",
+        "what": "It is wrong.",
+        "remedy": "Do.",
+    }
+    assert second == {"level": "warning", "event": "run.problem", "run_id": "", "source": "Radarr", "what": "Slow."}
+
+
+def test_a_person_is_shown_a_problem_once(tmp_path: Path) -> None:
+    """Who watches has the run's problems from its report: their lines are in the file only, other warnings on both."""
+    stream = io.StringIO()
+    logs.configure(
+        tmp_path, debug=False, form="console", redactor=Redactor(), stream=stream, screen_level=logging.WARNING
+    )
+    logs.log_problem(logs.REPORTED, Problem(what="It is wrong.", remedy="Mend it."))
+    log.warning("Slow")
+    assert [line["event"] for line in written(tmp_path)] == [logs.REPORTED, "Slow"]
+    assert "Slow" in stream.getvalue()
+    assert "wrong" not in stream.getvalue()
+
+
+def test_what_python_would_print_itself(tmp_path: Path) -> None:
+    """Warnings, and errors that nobody catches in threads and destructors, are lines of the log and nothing else."""
+
+    class Bad:
+        def __del__(self) -> None:
+            fail("destroyed with hunter2")
+
+    stream = start(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("old\nways", UserWarning, stacklevel=1)
+    thread = threading.Thread(target=fail, args=("in a thread",), name="worker")
+    thread.start()
+    thread.join()
+    bad = Bad()
+    del bad
+    gc.collect()
+    warned, threaded, ignored = written(tmp_path)
+    assert (warned["level"], warned["logger"], "old\nways" in warned["event"]) == ("warning", "py.warnings", True)
+    assert (threaded["event"], threaded["thread"]) == ("thread.failed", "worker")
+    assert threaded["error"] == "ValueError: in a thread"
+    assert (ignored["event"], ignored["error"]) == ("error.ignored", "ValueError: destroyed with ********")
+    assert "Traceback" in threaded["exception"]
+    assert all(json.loads(line) for line in stream.getvalue().splitlines())
+    assert "Traceback" not in stream.getvalue()
+
+
+def test_an_error_that_nobody_foresaw(tmp_path: Path) -> None:
+    """The sentence about it says where its stack trace is; a person who watches is shown none, even without a file."""
+    error = ValueError("no\nway")
+    stream = start(tmp_path)
+    here = logs.log_unexpected("failed", error)
+    (tmp_path / "file").touch()
+    without = start(tmp_path / "file" / "logs")
+    there = logs.log_unexpected("failed", error)
+    watched = io.StringIO()
+    logs.configure(
+        tmp_path / "file" / "logs",
+        debug=False,
+        form="console",
+        redactor=Redactor(),
+        stream=watched,
+        screen_level=logging.WARNING,
+    )
+    nowhere = logs.log_unexpected("failed", raised(error))
+
+    assert here == f"Something unexpected happened (ValueError: no); the details are in {tmp_path / logs.FILE_NAME}."
+    assert "the log on stderr" in there
+    assert "LOG_DIR" in nowhere
+    assert "Traceback" not in stream.getvalue() + watched.getvalue()
+    assert "exception" in without.getvalue()
+
+
+def raised(error: Exception) -> Exception:
+    """The error, with a stack trace."""
+    try:
+        raise error
+    except ValueError as caught:
+        return caught
 
 
 class Unprintable(Exception):
