@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from kometa_ai.cli.main import cli
 from kometa_ai.daemon.metrics import Metrics
 from kometa_ai.settings.schema import variables
+from tests import written_outputs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "kometa_ai"
@@ -21,11 +22,11 @@ DOCS = ROOT / "docs"
 
 
 class Part(NamedTuple):
-    """A part of a page, between two comments that name it."""
+    """A part of a page, between two comments that name it, and what makes it."""
 
     page: Path
     name: str
-    text: str
+    make: Callable[[], str]
 
     def filled_in(self) -> str:
         """The whole page, with this part as it should be."""
@@ -35,17 +36,20 @@ class Part(NamedTuple):
         _, found_end, after = rest.partition(end)
         if not (found and found_end):
             raise ValueError(f"{self.page.name} has no place for {self.name}")
-        return f"{before}{begin}\n{self.text}\n{end}{after}"
+        return f"{before}{begin}\n{self.make()}\n{end}{after}"
 
 
 def parts() -> list[Part]:
     """Every such part."""
     return [
-        Part(DOCS / "settings.md", "settings", settings()),
-        Part(DOCS / "commands.md", "options", options()),
-        Part(DOCS / "cost.md", "costs", costs()),
-        Part(DOCS / "monitoring.md", "metrics", metrics()),
-        Part(DOCS / "architecture.md", "map", module_map()),
+        Part(DOCS / "settings.md", "settings", settings),
+        Part(DOCS / "commands.md", "options", options),
+        Part(DOCS / "cost.md", "costs", costs),
+        Part(DOCS / "monitoring.md", "metrics", metrics),
+        Part(DOCS / "architecture.md", "map", module_map),
+        Part(DOCS / "start.md", "forecast", written_outputs.estimate),
+        Part(DOCS / "prompts.md", "explanation", written_outputs.explanation),
+        Part(DOCS / "block.md", "complaints", written_outputs.complaints),
     ]
 
 
