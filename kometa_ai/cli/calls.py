@@ -50,7 +50,7 @@ def prepared(call: Call, *required: str) -> Iterator[Loaded]:
     except (click.ClickException, click.Abort, BrokenPipeError):
         raise
     except Exception as error:
-        raise ReportDefect(redactor.text(logs.log_unexpected("program.failed", error))) from error
+        raise ReportDefect(logs.log_unexpected("program.failed", error)) from error
     finally:
         logs.shutdown()
 
@@ -61,7 +61,7 @@ def defect_in(error: Exception, environ: Mapping[str, str]) -> ReportDefect:
     folder = environ.get("LOG_DIR") or str(Settings.model_fields["log_dir"].default)
     logs.configure(Path(folder), debug=False, form="json", redactor=redactor, screen_level=logging.CRITICAL)
     try:
-        return ReportDefect(redactor.text(logs.log_unexpected("program.failed", error)))
+        return ReportDefect(logs.log_unexpected("program.failed", error))
     finally:
         logs.shutdown()
 

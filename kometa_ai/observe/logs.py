@@ -55,6 +55,7 @@ _HARMFUL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 
 _installed: list[logging.Handler] = []
 _levels_before: dict[str, int] = {}
+_redactors: list[Redactor] = []
 _hooks_before: list[tuple[Callable[..., object], Callable[..., object]]] = []
 _log = structlog.get_logger()
 
@@ -89,6 +90,7 @@ def configure(
         file.setFormatter(_formatter(redactor, traceback=True))
         handlers.append(file)
     _install(handlers, debug=debug)
+    _redactors.append(redactor)
     _configure_structlog(logging.DEBUG if debug else logging.INFO)
     logging.captureWarnings(capture=True)
     _hooks_before.append((threading.excepthook, sys.unraisablehook))
@@ -108,6 +110,7 @@ def shutdown() -> None:
         root.removeHandler(handler)
         handler.close()
     _installed.clear()
+    _redactors.clear()
     for name, level in _levels_before.items():
         logging.getLogger(name or None).setLevel(level)
     _levels_before.clear()
@@ -115,7 +118,10 @@ def shutdown() -> None:
 
 
 def log_unexpected(event: str, error: BaseException) -> str:
-    """Log an error that nobody foresaw, and say in a sentence where its stack trace is, for whoever waits for us."""
+    """Log an error that nobody foresaw, and say in a sentence where its stack trace is, for whoever waits for us.
+
+    The sentence holds no secret that the log knows of.
+    """
     _log.error(event, exc_info=error)
     lines = described(error).splitlines()
     what = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
@@ -126,7 +132,10 @@ def log_unexpected(event: str, error: BaseException) -> str:
         where = "the details are in the log on stderr"
     else:
         where = "set LOG_DIR to a folder that can be written, and the log there will hold the details"
-    return f"Something unexpected happened ({what}); {where}."
+    sentence = f"Something unexpected happened ({what}); {where}."
+    for redactor in _redactors:
+        sentence = redactor.text(sentence)
+    return sentence
 
 
 def log_problem(event: str, problem: Problem) -> None:
