@@ -75,11 +75,11 @@ class Ledger(Protocol):
 
 
 class Scope(NamedTuple):
-    """What answers are used for: movies as they are now, collections, and which pairs are still to be answered."""
+    """What answers are used for: movies as they are now, collections, and which questions are open about a movie."""
 
     collections: Mapping[Slug, Collection]
     judged: Mapping[TmdbId, Described]
-    is_open: Callable[[Slug, TmdbId], bool]
+    is_open: Callable[[BatchedQuestion, TmdbId], bool]
 
 
 class _Watch(msgspec.Struct, kw_only=True):
@@ -238,11 +238,11 @@ class BatchAnswers:
             for number, verdict in reading.verdicts.items()
             if number in here
             and here[number].fingerprint.covers(page[number][1])
-            and scope.is_open(question.slug, page[number][0])
+            and scope.is_open(question, page[number][0])
         }
         if verdicts:
             spent.answers += len(verdicts)
-            self._record(Answered(collection, verdicts, second_look=False, model=batch.model))
+            self._record(Answered(collection, verdicts, question.second_look, batch.model))
 
     async def rest(self, seconds: float) -> None:
         """Wait, unless the end comes first."""

@@ -1,9 +1,11 @@
 """Ask through batches: half the price, answered within a day, and the answers are used whatever becomes of this run.
 
 Two phases, because nothing in a batch reads what the same batch writes to the prompt cache: first one question about
-each block of movies, which writes, then all others, which read. What a batch asks is in the ledger before the batch is
-handed over, and its id right after, so that any later run can take its answers. A batch of which nothing is heard is
-looked for; it is never handed over twice. What batches leave unanswered is left to the `Asker`.
+each block of movies, which writes, then all others, which read. Second looks share nothing and go by themselves.
+
+What a batch asks is in the ledger before the batch is handed over, and its id right after, so that any later run can
+take its answers. A batch of which nothing is heard is looked for; it is never handed over twice. What batches leave
+unanswered is left to the `Asker`.
 """
 
 from __future__ import annotations
@@ -48,8 +50,6 @@ MOST_BYTES = 12 << 20
 # Beside its texts a request repeats the schema.
 _BYTES_OF_FORM = 3000 + len(SYSTEM)
 _MARGIN = 1.5
-_CACHED_FROM = 3
-"""Questions about a block. To write for an hour costs twice the usual price: two questions would save nothing."""
 
 _log = structlog.get_logger()
 
@@ -66,6 +66,7 @@ class Batcher:
         *,
         asker: Asker,
         model: str,
+        review_model: str,
         caching: Caching,
         ledger: Ledger,
         record: Callable[[Answered], None],
@@ -75,6 +76,7 @@ class Batcher:
         self._provider = provider
         self._budget = asker.budget
         self._model = model
+        self._review_model = review_model
         self._caching = caching
         self._ledger = ledger
         self._now = now
@@ -114,6 +116,13 @@ class Batcher:
                 # The most that requests may cost leaves the cache out. The first of them tell how much less it is.
                 share = min(share, _MARGIN * spent / most)
 
+    async def look_again(self, blocks: Sequence[Block], scope: Scope) -> None:
+        """Give movies near the threshold their second look, as far as the money reaches."""
+        works = deque(_Work(block.movies, block.collections, cache=False, second_look=True) for block in blocks)
+        part, most = await self._fitting(works, 1.0)
+        if part:
+            await self._round(part, scope, most)
+
     @property
     def _is_over(self) -> bool:
         return bool(self._answers.is_over or self.unavailable)
@@ -123,10 +132,9 @@ class Batcher:
         for block in blocks:
             work = _Work(block.movies, block.collections[:1], cache=True)
             page = work.page()
-            if len(block.collections) >= _CACHED_FROM and self._caching.caches(
-                prices.tokens_in(page.text), self._model
-            ):
-                primed.append((block, _question_id(self._model, page, block.collections[0])))
+            is_shared = len(block.collections) >= forecast.CACHED_IN_BATCHES_FROM
+            if is_shared and self._caching.caches(prices.tokens_in(page.text), self._model):
+                primed.append((block, _question_id(self._request(page, block.collections[0], work), page)))
                 yield work
             else:
                 yield _Work(block.movies, block.collections, cache=False)
@@ -163,7 +171,7 @@ class Batcher:
         if not self._budget.is_limited:
             return 0.0
         costs = [
-            forecast.most(_request(self._model, page, collection, cache=work.cache), batched=True)
+            forecast.most(self._request(page, collection, work), batched=True, second_look=work.second_look)
             for work in works
             for page in (work.page(),)
             for collection in work.collections
@@ -194,9 +202,18 @@ class Batcher:
 
     # Handing over
 
+    def _request(self, page: Page, collection: Collection, work: _Work) -> Request:
+        return Request(
+            movies=page.text,
+            collection=collection_text(collection, second_look=work.second_look),
+            model=self._review_model if work.second_look else self._model,
+            cache=work.cache,
+            expected_tokens=4000 + 80 * len(page.movies),
+        )
+
     async def _hand_over(self, works: Iterable[_Work], scope: Scope) -> AsyncIterator[str]:
         """Put requests into batches, each handed over when it is full; give the keys of those that may exist."""
-        draft = _Draft(self._model)
+        draft = _Draft()
         for work in works:
             page = work.page()
             prints = tuple((movie.tmdb_id, scope.judged[movie.tmdb_id].fingerprint.full) for movie in page.movies)
@@ -206,8 +223,8 @@ class Batcher:
                 if draft.is_full and await self._create(draft):
                     yield draft.key
                 if draft.is_full:
-                    draft = _Draft(self._model)
-                draft.add(page, prints, collection, cache=work.cache)
+                    draft = _Draft()
+                draft.add(self._request(page, collection, work), page, prints, collection, work)
         if not self._is_over and draft.requests and await self._create(draft):
             yield draft.key
 
@@ -247,18 +264,18 @@ class _Work(NamedTuple):
     movies: tuple[Movie, ...]
     collections: tuple[Collection, ...]
     cache: bool
+    second_look: bool = False
 
     def page(self) -> Page:
         return Page.of(self.movies)
 
 
 class _Draft:
-    """A batch that is being put together."""
+    """A batch that is being put together; one model answers all of it."""
 
-    def __init__(self, model: str) -> None:
+    def __init__(self) -> None:
         self.key = secrets.token_hex(8)
         self.requests: list[BatchedRequest] = []
-        self._model = model
         self._pages: list[tuple[tuple[TmdbId, str], ...]] = []
         self._questions: list[BatchedQuestion] = []
         self._bytes = 0
@@ -267,14 +284,24 @@ class _Draft:
     def is_full(self) -> bool:
         return self._bytes >= MOST_BYTES or len(self.requests) >= MOST_REQUESTS
 
-    def add(self, page: Page, prints: tuple[tuple[TmdbId, str], ...], collection: Collection, *, cache: bool) -> None:
-        request = _request(self._model, page, collection, cache=cache)
-        name = _question_id(self._model, page, collection)
+    def add(
+        self,
+        request: Request,
+        page: Page,
+        prints: tuple[tuple[TmdbId, str], ...],
+        collection: Collection,
+        work: _Work,
+    ) -> None:
+        name = _question_id(request, page)
         if not self._pages or self._pages[-1] is not prints:
             self._pages.append(prints)
         self._questions.append(
             BatchedQuestion(
-                id=name, page=len(self._pages) - 1, slug=collection.slug, prompt_hash=collection.prompt_hash
+                id=name,
+                page=len(self._pages) - 1,
+                slug=collection.slug,
+                prompt_hash=collection.prompt_hash,
+                second_look=work.second_look,
             )
         )
         self.requests.append(BatchedRequest(name, request))
@@ -283,25 +310,15 @@ class _Draft:
     def planned(self, now: datetime) -> OpenBatch:
         return OpenBatch(
             key=self.key,
-            model=self._model,
+            model=self.requests[0].request.model,
             planned=now,
             pages=tuple(self._pages),
             questions=tuple(self._questions),
         )
 
 
-def _request(model: str, page: Page, collection: Collection, *, cache: bool) -> Request:
-    return Request(
-        movies=page.text,
-        collection=collection_text(collection),
-        model=model,
-        cache=cache,
-        expected_tokens=4000 + 80 * len(page.movies),
-    )
-
-
-def _question_id(model: str, page: Page, collection: Collection) -> str:
+def _question_id(request: Request, page: Page) -> str:
     """A name that follows from what is asked, whichever run asks it."""
     ids = ",".join(str(movie.tmdb_id) for movie in page.movies)
-    asked = "\0".join((model, collection.slug, collection_text(collection), ids, page.text))
+    asked = "\0".join((request.model, request.collection, ids, request.movies))
     return f"kai-{hashlib.sha256(asked.encode()).hexdigest()[:40]}"

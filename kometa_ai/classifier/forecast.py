@@ -23,6 +23,8 @@ USUAL_CREDITS = Credits(
     ("A. Usual Director",), ("First Usual Actor", "Second Usual Actor", "Third Actor", "Fourth Actor", "Fifth Actor")
 )
 """Stands for people who are not known yet: they are read from Radarr when a movie is asked about."""
+CACHED_IN_BATCHES_FROM = 3
+"""Questions about a block. To write for an hour costs twice the usual price: two questions would save nothing."""
 SAMPLES = 3
 """Blocks of movies that are counted."""
 
@@ -63,6 +65,8 @@ class Ruler(NamedTuple):
 
 
 ASSUMED = Ruler()
+SECOND_LOOKS = ASSUMED._replace(answered=float(_TOKENS_LISTED))
+"""The same for second looks: every movie is written out."""
 
 
 async def measured(blocks: Sequence[Block], counting: Counting, model: str) -> Ruler:
@@ -100,20 +104,22 @@ def _usual_answer() -> str:
     return ",".join(decision % number if number <= listed else str(number) for number in range(1, _MOVIES_ANSWERED + 1))
 
 
-def usages(block: Block, caching: Caching, model: str, ruler: Ruler = ASSUMED) -> list[Usage]:
+def usages(block: Block, caching: Caching, model: str, ruler: Ruler = ASSUMED, *, batched: bool = False) -> list[Usage]:
     """What each request about a block would use: the first writes the movies to the cache, the others read them."""
     movies = round(len(movies_text(block.movies)) / ruler.movies) + 1
     prefix = movies + ruler.form
-    is_cached = len(block.collections) > 1 and caching.caches(movies, model)
+    is_cached = len(block.collections) >= (CACHED_IN_BATCHES_FROM if batched else 2) and caching.caches(movies, model)
     output = round(_TOKENS_ANSWER + len(block.movies) * ruler.answered)
     found = []
     for number, collection in enumerate(block.collections):
         question = round(len(collection_text(collection)) / ruler.collections) + 1
+        written = prefix if is_cached and number == 0 else 0
         found.append(
             Usage(
                 requests=1,
                 input_tokens=question if is_cached else prefix + question,
-                cache_write_tokens=prefix if is_cached and number == 0 else 0,
+                cache_write_tokens=written,
+                cache_write_1h_tokens=written if batched else 0,
                 cache_read_tokens=prefix if is_cached and number > 0 else 0,
                 output_tokens=output,
             )
@@ -121,19 +127,21 @@ def usages(block: Block, caching: Caching, model: str, ruler: Ruler = ASSUMED) -
     return found
 
 
-def cost(blocks: Iterable[Block], caching: Caching, model: str) -> float | None:
-    """What the questions would cost in USD, asked one by one; None for a model without a known price."""
+def cost(
+    blocks: Iterable[Block], caching: Caching, model: str, ruler: Ruler = ASSUMED, *, batched: bool = False
+) -> float | None:
+    """What the questions would cost in USD; None for a model without a known price."""
     total = 0.0
     for block in blocks:
-        for usage in usages(block, caching, model):
-            price = prices.cost(usage, model)
+        for usage in usages(block, caching, model, ruler, batched=batched):
+            price = prices.cost(usage, model, batched=batched)
             if price is None:
                 return None
             total += price
     return total
 
 
-def most(request: Request, *, batched: bool = False) -> float | None:
+def most(request: Request, *, batched: bool = False, second_look: bool = False) -> float | None:
     """What a request costs unless its answer is very long: none of it is read from the cache.
 
     None without a known price.
@@ -144,6 +152,6 @@ def most(request: Request, *, batched: bool = False) -> float | None:
         input_tokens=ASSUMED.form + movies + question - written,
         cache_write_tokens=written,
         cache_write_1h_tokens=written if batched else 0,
-        output_tokens=150 + 12 * (request.movies.count("\n") + 1),
+        output_tokens=150 + (2 * _TOKENS_LISTED if second_look else 12) * (request.movies.count("\n") + 1),
     )
     return prices.cost(usage, request.model, batched=batched)

@@ -11,12 +11,13 @@ from kometa_ai.core.naming import Slug
 
 
 class BatchedQuestion(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One request of a batch: the page of movies and the collection that it asks about."""
+    """One request of a batch: the page of movies and the collection that it asks about, and which look it is."""
 
     id: str
     page: int
     slug: Slug
     prompt_hash: str
+    second_look: bool = False
 
 
 class OpenBatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -8,7 +8,8 @@ import structlog
 
 from kometa_ai.classifier import forecast
 from kometa_ai.classifier.batching import Batcher, Scope
-from kometa_ai.classifier.planning import pack
+from kometa_ai.classifier.planning import Block, pack
+from kometa_ai.classifier.prompts import SECOND_LOOK_SIZE
 from kometa_ai.core.decision import Reason
 from kometa_ai.core.problem import Problem
 from kometa_ai.run.session import keep
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 
     from kometa_ai.classifier.asking import Asker
     from kometa_ai.classifier.outcomes import Answered
-    from kometa_ai.classifier.planning import Block, Described, Questions
-    from kometa_ai.core.batches import OpenBatch
+    from kometa_ai.classifier.planning import Described, Questions
+    from kometa_ai.core.batches import BatchedQuestion, OpenBatch
     from kometa_ai.core.collection import Collection
-    from kometa_ai.core.movie import TmdbId
+    from kometa_ai.core.movie import Movie, TmdbId
     from kometa_ai.core.naming import Slug
     from kometa_ai.run.session import Findings, Parts
     from kometa_ai.state.store import Store
@@ -62,6 +63,7 @@ class Batches:
                 parts.batches,
                 asker=asker,
                 model=asker.models[0],
+                review_model=asker.models[-1],
                 caching=parts.provider,
                 ledger=_Ledger(parts, found),
                 record=record,
@@ -106,17 +108,36 @@ class Batches:
             await self._batcher.ask(blocks, self._scope(stage, questions))
             if self._batcher.unavailable or _open(questions) == before:
                 break
-        if self._batcher.unavailable:
+        self._say_unavailable(self._batcher)
+        return asked
+
+    async def look_again(self, stage: Sequence[Collection], due: Sequence[tuple[Collection, Sequence[Movie]]]) -> bool:
+        """Give second looks through a batch where that is worth it, and say whether any was asked for so."""
+        if self._batcher is None or not self._may_wait:
+            return False
+        blocks = [
+            Block(tuple(movies[start : start + SECOND_LOOK_SIZE]), (collection,))
+            for collection, movies in due
+            for start in range(0, len(movies), SECOND_LOOK_SIZE)
+        ]
+        cost = forecast.cost(blocks, self._parts.provider, self._asker.models[-1], forecast.SECOND_LOOKS)
+        if cost is None or cost <= WORTH:
+            return False
+        await self._batcher.look_again(blocks, self._scope(stage, {}))
+        self._say_unavailable(self._batcher)
+        return True
+
+    def _say_unavailable(self, batcher: Batcher) -> None:
+        if batcher.unavailable:
             self._found.warnings.append(
                 Problem(
                     source="CLAUDE_BATCHES",
-                    what=f"Claude took no batch, so the questions cost twice as much: {self._batcher.unavailable}",
+                    what=f"Claude took no batch, so the questions cost twice as much: {batcher.unavailable}",
                     remedy="Look at the key's rights; or set CLAUDE_BATCHES=off.",
                     severity="warning",
                 )
             )
-            self._batcher.unavailable = ""
-        return asked
+            batcher.unavailable = ""
 
     def left(self, stage: Sequence[Collection], questions: Questions) -> Questions:
         """The questions without those that are with Anthropic: nobody shall pay for them twice."""
@@ -129,8 +150,14 @@ class Batches:
         return cost is not None and cost > WORTH
 
     def _scope(self, stage: Sequence[Collection], questions: Questions) -> Scope:
-        def is_open(slug: Slug, tmdb_id: TmdbId) -> bool:
-            return questions.get(slug, {}).get(tmdb_id, Reason.SECOND_LOOK) is not Reason.SECOND_LOOK
+        memory = self._parts.store.memory
+
+        def is_open(question: BatchedQuestion, tmdb_id: TmdbId) -> bool:
+            if not question.second_look:
+                return questions.get(question.slug, {}).get(tmdb_id, Reason.SECOND_LOOK) is not Reason.SECOND_LOOK
+            known = memory.get(tmdb_id)
+            decision = known.collections.get(question.slug) if known else None
+            return decision is not None and decision.second_look == "due"
 
         return Scope({collection.slug: collection for collection in stage}, self._found.judged, is_open)
 
@@ -144,7 +171,7 @@ def not_in_batches(
     """The questions without those of batches whose answers will hold when they come."""
     prompts = {collection.slug: collection.prompt_hash for collection in stage}
     awaited = {
-        (question.slug, tmdb_id)
+        (question.slug, tmdb_id, question.second_look)
         for batch in batches
         for question in batch.open_questions
         if prompts.get(question.slug) == question.prompt_hash
@@ -154,7 +181,11 @@ def not_in_batches(
     if not awaited:
         return questions
     return {
-        slug: {tmdb_id: reason for tmdb_id, reason in pairs.items() if (slug, tmdb_id) not in awaited}
+        slug: {
+            tmdb_id: reason
+            for tmdb_id, reason in pairs.items()
+            if (slug, tmdb_id, reason is Reason.SECOND_LOOK) not in awaited
+        }
         for slug, pairs in questions.items()
     }
 

@@ -49,7 +49,8 @@ class PendingCollection(msgspec.Struct, frozen=True, kw_only=True):
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     """A forecast. `cost_usd` is None for a model without a known price. `basis` says how it was made.
 
-    What is in open batches is neither pending nor in the cost.
+    `batches_cost_usd` is what the same would cost through batches. What is in open batches is neither pending nor in
+    the cost.
     """
 
     collections: tuple[PendingCollection, ...]
@@ -61,6 +62,7 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     cache_read_tokens: int
     output_tokens: int
     cost_usd: float | None
+    batches_cost_usd: float | None
     model: str
     basis: str
     problems: tuple[Problem, ...] = ()
@@ -76,7 +78,11 @@ async def estimate(parts: Parts, rules: Rules, options: Options) -> Estimate:
     ruler, basis = await _ruler(parts, rules, planned.blocks)
     usages = [usage for block in planned.blocks for usage in forecast.usages(block, parts.provider, rules.model, ruler)]
     total = sum(usages, Usage())
-    costs = [prices.cost(usage, rules.model) for usage in usages]
+
+    def cost(*, batched: bool) -> float | None:
+        found = forecast.cost(planned.blocks, parts.provider, rules.model, ruler, batched=batched)
+        return None if found is None else round(found, 4)
+
     return Estimate(
         collections=tuple(map(planned.pending, collections)),
         pending=sum(map(len, planned.questions.values())),
@@ -86,7 +92,8 @@ async def estimate(parts: Parts, rules: Rules, options: Options) -> Estimate:
         cache_write_tokens=total.cache_write_tokens,
         cache_read_tokens=total.cache_read_tokens,
         output_tokens=total.output_tokens,
-        cost_usd=None if None in costs else round(sum(cost or 0.0 for cost in costs), 4),
+        cost_usd=cost(batched=False),
+        batches_cost_usd=cost(batched=True),
         model=rules.model,
         basis=basis,
         problems=tuple(run.found.problems),

@@ -172,16 +172,23 @@ class Questioning:
             blocks = pack(batches.left(stage, self._open), self._found.judged, stage, self._batch_size)
         await asker.ask(blocks)
         self._count_failures(stage, asker)
-        left_over = plan_questions(self._found.judged, stage, self._parts.store.memory, self._found.gates)
-        due = [
-            (collection, [self._found.judged[tmdb_id].movie for tmdb_id in sorted(pairs)])
-            for collection in stage
-            if (pairs := [i for i, reason in left_over[collection.slug].items() if reason is Reason.SECOND_LOOK])
-        ]
+        due = self._due(stage, batches)
         if due and not asker.is_over:
             self._parts.observer.step("Looking again at the borderline")
             self._parts.observer.total("questions", sum(len(movies) for _, movies in due))
+            if await batches.look_again(stage, due):
+                due = self._due(stage, batches)
             await asker.look_again(due)
+
+    def _due(self, stage: Sequence[Collection], batches: Batches) -> list[tuple[Collection, list[Movie]]]:
+        """The second looks that nobody has been asked for yet."""
+        found = self._found
+        open_now = batches.left(stage, plan_questions(found.judged, stage, self._parts.store.memory, found.gates))
+        return [
+            (collection, [found.judged[tmdb_id].movie for tmdb_id in sorted(pairs)])
+            for collection in stage
+            if (pairs := [i for i, reason in open_now[collection.slug].items() if reason is Reason.SECOND_LOOK])
+        ]
 
     def _count_failures(self, stage: Sequence[Collection], asker: Asker) -> None:
         """Count movies that could not be judged for a reason of their own: they are not asked about for ever."""

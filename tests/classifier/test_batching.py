@@ -82,6 +82,7 @@ class Session:
     def __init__(
         self, claude: ClaudeStandIn, provider: Claude, notes: Notes | None = None, model: str = MODEL, **limits: Any
     ) -> None:
+        review_model = limits.pop("review_model", model)
         self.claude = claude
         self.notes = notes or Notes()
         self.answered: list[Answered] = []
@@ -89,7 +90,7 @@ class Session:
         self.time = datetime(2026, 3, 1, tzinfo=UTC)
         claude.clock = lambda: self.time.timestamp()  # noqa: PLW0108 - the time will be another one
         self.asker = Asker(
-            provider, model=model, review_model=model, limits=Limits(**limits), record=self.answered.append
+            provider, model=model, review_model=review_model, limits=Limits(**limits), record=self.answered.append
         )
         self.claude_provider = provider
         self.provider = ClaudeBatches(provider)
@@ -97,6 +98,7 @@ class Session:
             self.provider,
             asker=self.asker,
             model=model,
+            review_model=review_model,
             caching=provider,
             ledger=self.notes,
             record=self.answered.append,
@@ -115,7 +117,7 @@ class Session:
         return Scope(
             {each.slug: each for block in blocks for each in block.collections},
             {each.tmdb_id: Described(each, fingerprint(each)) for block in blocks for each in block.movies},
-            lambda _slug, _tmdb_id: True,
+            lambda _question, _tmdb_id: True,
         )
 
     async def ask(self, *blocks: Block) -> None:

@@ -211,7 +211,7 @@ def test_estimate_costs_nothing(world: World, call: Call) -> None:
     assert ended.code == 0
     assert ended.data["pending"] == 24
     assert [c["reasons"] for c in ended.data["collections"]] == [{"new": 12}, {"new": 12}]
-    assert 0 < ended.data["cost_usd"] < 1
+    assert 0 < ended.data["batches_cost_usd"] < ended.data["cost_usd"] < 1
     assert "no key for Claude" in ended.data["basis"]
     assert world.claude.calls == []
     assert world.radarr.writes == []
