@@ -85,12 +85,13 @@ class CollectionReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Orphan(msgspec.Struct, frozen=True, kw_only=True):
-    """A collection that is no longer managed and whose tags are still there."""
+    """A tag that movies still have and that is no longer managed: of a collection that is gone, off, or has another."""
 
     name: str
     tag: str
     members: int
     why: str
+    remedy: str = ""
 
 
 class RunReport(msgspec.Struct, frozen=True, kw_only=True):

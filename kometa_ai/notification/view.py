@@ -254,7 +254,8 @@ def _movie(movie: MovieLine, limits: Limits) -> str:
 def _orphans(report: RunReport, limits: Limits) -> list[str]:
     return [
         f"{clean(orphan.name, limits.name)}: {clean(orphan.tag, limits.name)} stays on "
-        f"{counted(orphan.members, 'movie')}; {clean(orphan.why, limits.sentence)}"
+        f"{counted(orphan.members, 'movie')}; {clean(orphan.why, limits.sentence)}. "
+        f"{clean(orphan.remedy, limits.sentence)}".rstrip()
         for orphan in report.orphans
     ]
 

@@ -10,6 +10,7 @@ from kometa_ai.core.naming import label_of
 from kometa_ai.core.report import RunReport
 from kometa_ai.core.summary import as_data
 from kometa_ai.errors import FixUsage, RepairState
+from kometa_ai.run.orphans import tags_of
 from kometa_ai.state import files
 
 if TYPE_CHECKING:
@@ -60,5 +61,5 @@ def departed(report: RunReport, found: Findings, store: Store) -> list[Slug]:
     return [
         slug
         for slug, status in store.state.collections.items()
-        if slug not in there and label_of(status.tag) not in orphaned
+        if slug not in there and orphaned.isdisjoint(tags_of(status))
     ]

@@ -11,11 +11,12 @@ import msgspec
 from kometa_ai.__version__ import __version__
 from kometa_ai.classifier.outcomes import Spent
 from kometa_ai.core.decision import Cause, Reason
-from kometa_ai.core.naming import label_of
 from kometa_ai.core.problem import Problem
-from kometa_ai.core.report import CollectionReport, MovieLine, Orphan, Outcome, RunReport
+from kometa_ai.core.report import CollectionReport, MovieLine, Outcome, RunReport
+from kometa_ai.core.summary import in_order
 from kometa_ai.errors import CheckClaude, CheckRadarr, FixConfiguration, KometaAIError, RepairState
 from kometa_ai.run.batches import with_anthropic
+from kometa_ai.run.orphans import former_tags, orphans
 from kometa_ai.run.spending import of_month, total
 from kometa_ai.run.troubles import problems_of, warnings_of
 from kometa_ai.state.schema import CollectionStatus
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.changes import Change
     from kometa_ai.core.collection import Collection
-    from kometa_ai.core.naming import Label, Slug
+    from kometa_ai.core.naming import Slug
     from kometa_ai.run.session import Findings
     from kometa_ai.state.store import Store
 
@@ -192,7 +193,7 @@ def _lines(
         for change in changes
         if change.slug == slug and operation in (None, change.operation)
     ]
-    return tuple(sorted(lines, key=lambda line: (line.title, line.year)))
+    return in_order(lines)
 
 
 def _why(found: Findings, store: Store, change: Change) -> str:
@@ -204,34 +205,6 @@ def _why(found: Findings, store: Store, change: Change) -> str:
     if decision is None:
         return Cause.UNDECIDED
     return f"{decision.confidence:.2f}" + (f" {decision.reasoning}" if decision.reasoning else "")
-
-
-def orphans(found: Findings, store: Store) -> tuple[Orphan, ...]:
-    """Collections that were managed, or are switched off, and still have tagged movies.
-
-    A collection that cannot be read now is no orphan, and while any file cannot be read none that came from it is.
-    """
-    if not found.movies:
-        return ()
-    folder = found.folder
-    readable = {c.slug for c in folder.collections} | {c.slug for c in folder.skipped}
-    tagged = Counter(label for movie in found.movies for label in movie.labels)
-    managed = {collection.label for collection in folder.collections}
-    seen: dict[Label, Orphan] = {}
-    for other in folder.disabled:
-        if tagged[other.label] and other.label not in managed:
-            seen[other.label] = Orphan(
-                name=other.name, tag=other.label, members=tagged[other.label], why="it is switched off"
-            )
-    for slug, status in store.state.collections.items():
-        label = label_of(status.tag)
-        if slug in readable or label in seen or label in managed or status.source in folder.unreadable_files:
-            continue
-        if tagged[label]:
-            seen[label] = Orphan(
-                name=status.name, tag=label, members=tagged[label], why="it is no longer in Kometa's folder"
-            )
-    return tuple(seen.values())
 
 
 def _by_other_models(found: Findings, store: Store, models: frozenset[str]) -> int:
@@ -253,7 +226,7 @@ def statuses(report: RunReport, found: Findings, store: Store, *, complete: bool
     here = [(collection, by_slug[collection.slug]) for collection in found.collections if collection.slug in by_slug]
     if report.only_movies is not None:
         return {
-            collection.slug: _status_after_some(collection, line, store.state.collections.get(collection.slug))
+            collection.slug: _status_after_some(collection, line, found, store.state.collections.get(collection.slug))
             for collection, line in here
         }
     return {
@@ -263,7 +236,7 @@ def statuses(report: RunReport, found: Findings, store: Store, *, complete: bool
 
 
 def _status_after_some(
-    collection: Collection, report: CollectionReport, before: CollectionStatus | None
+    collection: Collection, report: CollectionReport, found: Findings, before: CollectionStatus | None
 ) -> CollectionStatus:
     """The status after a run that was about some movies: it knows nothing of the others, and carried out no block."""
     if before is None:
@@ -272,6 +245,8 @@ def _status_after_some(
     pending = max(before.pending, report.pending)
     return msgspec.structs.replace(
         before,
+        tag=collection.tag,
+        former_tags=former_tags(collection, before, found),
         status="pending" if report.pending and before.status == "complete" else before.status,
         members=report.members,
         pending=pending,
@@ -294,6 +269,7 @@ def _status(
     return CollectionStatus(
         name=collection.name,
         tag=collection.tag,
+        former_tags=former_tags(collection, before, found),
         source=collection.source,
         status="held back" if report.held_back else "complete" if is_complete and complete else "pending",
         members=report.members,

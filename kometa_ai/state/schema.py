@@ -23,11 +23,13 @@ class CollectionStatus(msgspec.Struct, frozen=True, kw_only=True):
     """How far a collection has come.
 
     `block_hash` is that of the block as last carried out; `block_change_open` stays true from an edit of the block
-    until a run has carried it out completely, so that the safety brake does not stop an edit half-way.
+    until a run has carried it out completely, so that the safety brake does not stop an edit half-way. `former_tags`
+    are those that the collection had before and that movies still have.
     """
 
     name: str
     tag: str
+    former_tags: tuple[str, ...] = ()
     source: str = ""
     status: str
     members: int = 0

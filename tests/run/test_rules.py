@@ -295,3 +295,39 @@ def test_orphans_keep_their_tags_and_are_named(world: World) -> None:
     for number in (1, 2):
         world.radarr.untag_by_hand(1000 + number, "kai-heist")
     assert [o.name for o in world.run().orphans] == ["Space"]
+
+
+def test_the_tag_before_this_one_is_an_orphan(world: World) -> None:
+    """Another `tag` leaves the old one on its movies: it is named with what to do, however many runs ago that was."""
+    world.collections(block("Heist"))
+    world.believe("Heist", [1, 2])
+    world.run()
+
+    world.collections(block("Heist", tag="KAI-Capers"))
+    reports = [world.run(dry_run=True), world.run(), world.run()]
+    world.collections(block("Heist", tag="KAI-jobs"))
+    reports.append(world.run())
+    world.radarr.untag_by_hand(1001, "kai-heist")
+    world.radarr.untag_by_hand(1002, "kai-heist")
+    reports.append(world.run())
+    world.collections(block("Space"))
+    reports.append(world.run())
+
+    told = [{(orphan.name, orphan.tag, orphan.members, orphan.why) for orphan in report.orphans} for report in reports]
+    once = ("Heist", "kai-heist", 2, "its tag is kai-capers now")
+    then = [("Heist", tag, 2, "its tag is kai-jobs now") for tag in ("kai-heist", "kai-capers")]
+    gone = [("Heist", tag, 2, "it is no longer in Kometa's folder") for tag in ("kai-capers", "kai-jobs")]
+    assert told == [{once}, {once}, {once}, set(then), {then[1]}, set(gone)]
+    assert all("Radarr" in orphan.remedy for orphan in reports[1].orphans)
+    assert world.numbers("kai-capers") == world.numbers("kai-jobs") == {1, 2}
+
+
+def test_a_tag_that_another_collection_has_taken_over_is_no_orphan(world: World) -> None:
+    """It is looked after."""
+    world.collections(block("Heist"))
+    world.believe("Heist", [1])
+    world.run()
+
+    world.collections(block("Heist", tag="KAI-capers"), block("Space", tag="KAI-heist"))
+
+    assert world.run().orphans == ()

@@ -1,0 +1,67 @@
+"""Tags that nothing looks after any more: whose they were, and what can be done about them. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from kometa_ai.core.naming import Label, label_of
+from kometa_ai.core.report import Orphan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kometa_ai.core.collection import Collection
+    from kometa_ai.run.session import Findings
+    from kometa_ai.state.schema import CollectionStatus
+    from kometa_ai.state.store import Store
+
+_REMEDY = "To be rid of it, in Radarr: filter the movies by this tag, select them all, and remove it with Edit, Tags."
+
+
+def orphans(found: Findings, store: Store) -> tuple[Orphan, ...]:
+    """The tags that movies still have of collections that are gone or switched off, or that had another tag before.
+
+    A collection that cannot be read now has no orphans, and while any file cannot be read none that came from it has.
+    """
+    tagged = Counter(label for movie in found.movies for label in movie.labels)
+    folder = found.folder
+    cared_for = {collection.label for collection in folder.collections} | {other.label for other in folder.skipped}
+    seen: dict[Label, Orphan] = {}
+    for name, label, why in (*_switched_off(found), *_left_behind(found, store)):
+        if tagged[label] and label not in cared_for and label not in seen:
+            seen[label] = Orphan(name=name, tag=label, members=tagged[label], why=why, remedy=_REMEDY)
+    return tuple(seen.values())
+
+
+def _switched_off(found: Findings) -> Iterator[tuple[str, Label, str]]:
+    for other in found.folder.disabled:
+        yield other.name, other.label, "it is switched off"
+
+
+def _left_behind(found: Findings, store: Store) -> Iterator[tuple[str, Label, str]]:
+    """What the state knows of: collections that have gone, and tags that collections had before."""
+    folder = found.folder
+    now = {collection.slug: collection.label for collection in folder.collections}
+    now |= {other.slug: other.label for other in folder.disabled}
+    unreadable = {other.slug for other in folder.skipped}
+    for slug, status in store.state.collections.items():
+        if slug in unreadable or (slug not in now and status.source in folder.unreadable_files):
+            continue
+        why = f"its tag is {now[slug]} now" if slug in now else "it is no longer in Kometa's folder"
+        for label in tags_of(status):
+            if label != now.get(slug):
+                yield status.name, label, why
+
+
+def tags_of(status: CollectionStatus) -> tuple[Label, ...]:
+    """Every tag that movies may have of a collection: its last one, and those before it."""
+    return (label_of(status.tag), *map(label_of, status.former_tags))
+
+
+def former_tags(collection: Collection, before: CollectionStatus | None, found: Findings) -> tuple[str, ...]:
+    """The tags that the collection had before, as long as a movie still has them."""
+    if before is None:
+        return ()
+    labels = {label for movie in found.movies for label in movie.labels}
+    return tuple(label for label in dict.fromkeys(tags_of(before)) if label != collection.label and label in labels)
