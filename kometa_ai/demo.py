@@ -105,7 +105,7 @@ def _act(stage: Stage, environ: dict[str, str]) -> int:
         codes.append(run(arguments, environ, is_watched=True))
 
     act("What would a first run ask, and cost?", "--estimate")
-    act("The first run", "--run-now")
+    act("The first run", "--run-now", "--reasons")
     act("The second run: nothing has changed, so nothing is asked and nothing is written", "--run-now")
     for film in stage.newcomers:
         stage.radarr.add_movie(film.as_seed())

@@ -14,6 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from kometa_ai.core.decision import Cause
+from kometa_ai.core.summary import counted, places, same_cause
+from kometa_ai.notification.clean import clean as one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,27 +25,27 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.decision import Pin
     from kometa_ai.core.problem import Problem
-    from kometa_ai.core.report import CollectionReport, MovieLine, RunReport
     from kometa_ai.notification.dispatch import Tested
     from kometa_ai.run.canceling import Cancellation
     from kometa_ai.run.estimate import Estimate
     from kometa_ai.run.explain import Explained, Explanation
     from kometa_ai.run.undo import Undone
 
-LISTED = 10
-"""Movies shown of a list before it is cut; JSON has them all."""
-
+_LISTED = 10
 _PIPED_WIDTH = 120
+_WIDEST = 100_000
 
 
 def console() -> Console:
-    """Standard output. Piped, it has no colours and does not fold lines at eighty columns."""
-    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else _PIPED_WIDTH, highlight=False)
+    """Standard output. Piped, it has no colours, and neither folds nor cuts any line."""
+    is_terminal = sys.stdout.isatty()
+    width = None if is_terminal else _PIPED_WIDTH
+    return Console(file=sys.stdout, width=width, soft_wrap=not is_terminal, highlight=False)
 
 
 def clean(text: str) -> str:
     """Text from outside, without control characters and without meaning to the terminal or to rich."""
-    return escape("".join(c if c.isprintable() else " " for c in text))
+    return escape(one_line(text))
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - any result
@@ -52,126 +54,50 @@ def print_json(value: Any) -> None:  # noqa: ANN401 - any result
     sys.stdout.write(encoded.decode() + "\n")
 
 
-# A run
+# Parts of results
 
 
-def print_report(report: RunReport) -> None:
-    """A run's report: the headline, the collections, what changed, what needs somebody."""
-    out = console()
-    out.print(_headline(report))
-    if report.collections:
-        out.print(_table(report))
-        for collection in report.collections:
-            _print_changes(out, collection, dry_run=report.dry_run)
-    for orphan in report.orphans:
-        out.print(
-            f"[yellow]Orphan[/] {clean(orphan.name)}: {orphan.members} movies keep the tag {clean(orphan.tag)}, "
-            f"but {orphan.why}."
-        )
-    print_problems(out, report.problems)
-    print_problems(out, report.warnings)
-    out.print(_footer(report), style="dim")
+def number(count: int, style: str = "", sign: str = "") -> Text:
+    """A count for a table; nothing much where there is none."""
+    return Text(f"{sign}{count:,}", style=style) if count else Text("·", style="dim")
 
 
-def _headline(report: RunReport) -> str:
-    if report.exit_code == 0:
-        mood = "[bold green]All well[/]"
-    elif report.outcome == "problems":
-        mood = "[bold yellow]Done, with something to look at[/]"
-    else:
-        mood = f"[bold red]{report.outcome.capitalize()}[/]"
-    would = "would be " if report.dry_run else ""
-    changes = f"{report.added} {would}added, {report.removed} {would}removed"
-    what = "Dry run, nothing was written: " if report.dry_run else ""
-    return f"\n{mood} · {what}{changes} · {report.library} movies"
-
-
-def _table(report: RunReport) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("Collection")
-    table.add_column("Tag", style="dim")
-    for heading in ("Members", "Added", "Removed", "Held back", "Asked", "Pending", "Cost"):
-        table.add_column(heading, justify="right")
-    for collection in report.collections:
-        table.add_row(
-            clean(collection.name),
-            clean(collection.tag),
-            str(collection.members),
-            _number(len(collection.added), "green", "+"),
-            _number(len(collection.removed), "red", "-"),
-            _number(len(collection.held_back), "yellow"),
-            _number(collection.asked),
-            _number(collection.pending, "yellow"),
-            _dollars(collection.cost_usd) if collection.cost_usd else "",
-        )
-    return table
-
-
-def _number(count: int, style: str = "", sign: str = "") -> Text:
-    return Text(f"{sign}{count}", style=style) if count else Text("·", style="dim")
-
-
-def _dollars(amount: float) -> str:
+def dollars(amount: float) -> str:
+    """An amount, never rounded to nothing."""
     if amount and amount < 0.01:  # noqa: PLR2004 - below a cent
         return f"${amount:.4f}"
     return f"${amount:.2f}"
 
 
-def _print_changes(out: Console, collection: CollectionReport, *, dry_run: bool) -> None:
-    would = "would be " if dry_run else ""
-    for movies, what, style in (
-        (collection.added, f"{would}added", "green"),
-        (collection.removed, f"{would}removed", "red"),
-        (collection.held_back, "held back, not removed", "yellow"),
-    ):
-        if movies:
-            out.print(f"[bold]{clean(collection.name)}[/]: [{style}]{len(movies)} {what}[/]")
-            _print_movies(out, movies)
-
-
-def _print_movies(out: Console, movies: Sequence[MovieLine]) -> None:
-    for movie in movies[:LISTED]:
-        reason = f"  [dim]{clean(movie.reason)}[/]" if movie.reason else ""
-        out.print(f"  {clean(str(movie))}{reason}", no_wrap=True, overflow="ellipsis")
-    if len(movies) > LISTED:
-        out.print(f"  [dim]and {len(movies) - LISTED} more (--output json lists them all)[/]")
+def print_table(out: Console, table: Table) -> None:
+    """A table: as wide as it needs to be where it is piped, folded to the terminal elsewhere."""
+    (out if out.is_terminal else Console(file=out.file, width=_WIDEST, highlight=False)).print(table)
 
 
 def print_problems(out: Console, problems: Iterable[Problem]) -> None:
-    """Each problem or warning: where, what, what to do."""
-    for problem in problems:
-        label = "[yellow]Warning[/]" if problem.severity == "warning" else "[red]Problem[/]"
-        where = f" {clean(problem.where)}" if problem.where else ""
-        about = f" {clean(problem.collection)}:" if problem.collection else ""
-        out.print(f"{label}{where}:{about} {clean(problem.what)}")
-        if problem.movies:
-            out.print(f"  [dim]{clean(', '.join(problem.movies[:LISTED]))}[/]")
-        if problem.remedy:
-            out.print(f"  → {clean(problem.remedy)}")
+    """Each problem or warning once, whatever it happened to: where, what, to which, what to do."""
+    for same in same_cause(problems):
+        label = "[red]Problem[/]" if same[0].severity == "error" else "[yellow]Warning[/]"
+        collections = list(dict.fromkeys(problem.collection for problem in same if problem.collection))
+        movies = [movie for problem in same for movie in problem.movies]
+        place = places(same)
+        where = f" {clean(place)}" if place else ""
+        about = f" {clean(collections[0])}:" if len(collections) == 1 else ""
+        out.print(f"{label}{where}:{about} {clean(same[0].what)}")
+        if len(collections) > 1:
+            out.print(f"  In {clean(_listed(collections))}")
+        if movies:
+            out.print(f"  [dim]{clean(_listed(movies))}[/]")
+        if same[0].remedy:
+            out.print(f"  → {clean(same[0].remedy)}")
 
 
-def _footer(report: RunReport) -> str:
-    tokens = report.tokens
-    seconds = (report.finished - report.started).total_seconds()
-    parts = [f"Run {report.run_id}", f"{seconds:.0f} s"]
-    if tokens.requests:
-        shown = tokens.input + tokens.cache_write + tokens.cache_read
-        parts.append(
-            f"{report.asked} verdicts in {tokens.requests} requests, {shown} tokens in "
-            f"({tokens.cache_read} from the cache), {tokens.output} out"
-        )
-        parts.append(_dollars(report.cost_usd) + (" and unpriced requests" if report.unpriced_requests else ""))
-    else:
-        parts.append("nothing was asked")
-    if report.month:
-        unpriced = " and unpriced requests" if report.month.unpriced_requests else ""
-        parts.append(f"{_dollars(report.month.cost_usd)}{unpriced} this month")
-    if report.decisions_by_other_models:
-        parts.append(f"{report.decisions_by_other_models} decisions are another model's")
-    return " · ".join(parts)
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
 
 
-# Other results
+# Results
 
 
 def print_estimate(estimate: Estimate) -> None:
@@ -185,18 +111,20 @@ def print_estimate(estimate: Estimate) -> None:
         why = [f"{count} {reason}" for reason, count in collection.reasons.items()]
         if collection.in_batches:
             why.append(f"[dim]{collection.in_batches} already in a batch[/]")
-        table.add_row(clean(collection.name), _number(collection.pending), ", ".join(why))
-    out.print(table)
+        table.add_row(clean(collection.name), number(collection.pending), ", ".join(why))
+    print_table(out, table)
     tokens = estimate.input_tokens + estimate.cache_write_tokens + estimate.cache_read_tokens
-    price = "unpriced (no known price)" if estimate.cost_usd is None else f"about {_dollars(estimate.cost_usd)}"
+    price = "unpriced (no known price)" if estimate.cost_usd is None else f"about {dollars(estimate.cost_usd)}"
+    if estimate.batches_cost_usd:
+        price += f", through batches about {dollars(estimate.batches_cost_usd)}"
     out.print(
-        f"[bold]{estimate.pending} decisions pending[/]: {estimate.requests} requests to {clean(estimate.model)}, "
-        f"{tokens} tokens in ({estimate.cache_read_tokens} from the cache), {estimate.output_tokens} out: {price}"
+        f"[bold]{counted(estimate.pending, 'decision')} pending[/]: {counted(estimate.requests, 'request')} to "
+        f"{clean(estimate.model)}, {tokens:,} tokens in ({estimate.cache_read_tokens:,} from the cache), "
+        f"{estimate.output_tokens:,} out: {price}"
     )
     if estimate.in_batches:
-        out.print(
-            f"{estimate.in_batches} more are in open batches: they are not asked again, only their answers taken."
-        )
+        more = counted(estimate.in_batches, "more decision")
+        out.print(f"In open batches: {more}, not asked again; their answers are taken.")
     out.print(f"Forecast {clean(estimate.basis)}.", style="dim")
     print_problems(out, estimate.problems)
 
@@ -250,7 +178,7 @@ def print_undone(undone: Undone) -> None:
     for line in undone.left:
         out.print(f"[dim]{clean(line)} left: something else has changed it since[/]")
     count = len(undone.added) + len(undone.removed)
-    out.print(f"[bold]{count} changes {would}undone[/] of run {clean(undone.run_id)}.")
+    out.print(f"[bold]{counted(count, 'change')} {would}undone[/] of run {clean(undone.run_id)}.")
     print_problems(out, undone.problems)
 
 
@@ -263,7 +191,7 @@ def print_cancellation(cancellation: Cancellation) -> None:
         style = {"canceling": "green", "failed": "red"}.get(batch.outcome, "yellow")
         name = clean(batch.id) or "A batch without an id"
         out.print(
-            f"{name}, {batch.questions} questions, handed over {batch.planned:%Y-%m-%d %H:%M} UTC: "
+            f"{name}, {counted(batch.questions, 'question')}, handed over {batch.planned:%Y-%m-%d %H:%M} UTC: "
             f"[{style}]{batch.outcome}[/]. {clean(batch.what)}"
         )
 

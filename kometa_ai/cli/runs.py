@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kometa_ai.app import now, open_batches, open_parts, rules_of
 from kometa_ai.cli import output
 from kometa_ai.cli.calls import prepared, show
+from kometa_ai.cli.report import print_report
 from kometa_ai.core.collection import MovieRef
 from kometa_ai.core.movie import TmdbId
 from kometa_ai.core.naming import slug_of
@@ -71,7 +73,7 @@ def run_now(call: Call) -> int:
             finally:
                 gc.enable()
             report = asyncio.run(_run(settings, _options(call, settings), store, watcher))
-        show(call, report, output.print_report, as_data)
+        show(call, report, partial(print_report, reasons=call.given["reasons"]), as_data)
         # The lock is free again: what is called may take as long as a run of Kometa.
         asyncio.run(after_changes(changed_collections(report), settings))
         return report.exit_code

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 if TYPE_CHECKING:
-    from kometa_ai.core.report import RunReport
+    from collections.abc import Iterable, Sequence
+
+    from kometa_ai.core.problem import Problem
+    from kometa_ai.core.report import MovieLine, RunReport
+
+_PLACES = 5
+_NUMBER = re.compile(r"([0-9]+)")
 
 Mood = Literal["well", "unfinished", "needs you"]
 
@@ -53,8 +60,10 @@ def unfinished(report: RunReport) -> str:
 
 
 def changes_of(report: RunReport) -> str:
-    """`12 added, 3 removed in 4 collections`, or `no changes`."""
-    done = [f"{count:,} {word}" for count, word in ((report.added, "added"), (report.removed, "removed")) if count]
+    """`12 added, 3 removed in 4 collections`, or `no changes`; in a dry run what would be."""
+    would = "would be " if report.dry_run else ""
+    both = ((report.added, "added"), (report.removed, "removed"))
+    done = [f"{count:,} {would}{word}" for count, word in both if count]
     touched = sum(1 for collection in report.collections if collection.added or collection.removed)
     return f"{', '.join(done)} in {counted(touched, 'collection')}" if done else "no changes"
 
@@ -87,6 +96,34 @@ def as_data(report: RunReport) -> dict[str, Any]:
         "totals": totals(report),
         "duration_seconds": max(round((report.finished - report.started).total_seconds(), 3), 0),
     }
+
+
+def same_cause(problems: Iterable[Problem]) -> list[list[Problem]]:
+    """Problems that say the same of several collections, or of several places of a file, together."""
+    groups: dict[tuple[str, str, str], list[Problem]] = {}
+    for problem in problems:
+        groups.setdefault((problem.source, problem.what, problem.remedy), []).append(problem)
+    return list(groups.values())
+
+
+def places(problems: Sequence[Problem]) -> str:
+    """Where problems of one cause are: `movies.yml:3, 17 and 4 more`."""
+    lines = sorted({problem.line for problem in problems if problem.line})
+    if not lines:
+        return problems[0].source
+    more = f" and {len(lines) - _PLACES} more" if len(lines) > _PLACES else ""
+    return f"{problems[0].source}:{', '.join(map(str, lines[:_PLACES]))}{more}"
+
+
+def in_order(movies: Iterable[MovieLine]) -> tuple[MovieLine, ...]:
+    """As people sort titles: `Film 2` before `Film 10`, and the case of letters does not matter."""
+    return tuple(sorted(movies, key=lambda movie: (_natural(movie.title), movie.year, movie.tmdb_id)))
+
+
+def _natural(title: str) -> list[tuple[int, str]]:
+    # A number with its length before its digits: those of any length compare as numbers do.
+    words = _NUMBER.split(title.casefold())
+    return [(len(word.lstrip("0")), word.lstrip("0")) if place % 2 else (0, word) for place, word in enumerate(words)]
 
 
 def counted(number: int, noun: str) -> str:

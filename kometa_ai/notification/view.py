@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from kometa_ai.core.summary import changes_of, counted, extent_of, headline, mood_of, title_of, trouble, unfinished
+from kometa_ai.core.summary import (
+    changes_of,
+    counted,
+    extent_of,
+    headline,
+    mood_of,
+    places,
+    same_cause,
+    title_of,
+    trouble,
+    unfinished,
+)
 from kometa_ai.notification.clean import clean
 from kometa_ai.notification.news import key_of
 
@@ -261,11 +271,7 @@ def _orphans(report: RunReport, limits: Limits) -> list[str]:
 
 
 def _grouped(problems: Iterable[Problem], zone: tzinfo, limits: Limits) -> list[ProblemView]:
-    """The same thing said of several collections is said once."""
-    groups: dict[tuple[str, str, str], list[Problem]] = defaultdict(list)
-    for problem in problems:
-        groups[problem.where, problem.what, problem.remedy].append(problem)
-    return [_group(same, zone, limits) for same in groups.values()]
+    return [_group(same, zone, limits) for same in same_cause(problems)]
 
 
 def _group(same: Sequence[Problem], zone: tzinfo, limits: Limits) -> ProblemView:
@@ -274,7 +280,7 @@ def _group(same: Sequence[Problem], zone: tzinfo, limits: Limits) -> ProblemView
     names = dict.fromkeys(clean(problem.collection, limits.name) for problem in same if problem.collection)
     times = sorted(problem.at for problem in same if problem.at)
     return ProblemView(
-        where=clean(first.where, limits.name),
+        where=clean(places(same), limits.name),
         what=clean(first.what, limits.sentence),
         remedy=clean(first.remedy, limits.sentence),
         at=_moment(times[0], zone) if times else "",

@@ -153,7 +153,7 @@ class Settings(BaseModel):
         Literal["always", "changes", "problems"],
         Words,
         Form("always, changes or problems"),
-        About("When to report: `always`, `changes`, `problems`."),
+        About("When to report: `always`, `changes`, `problems`; a standing problem daily."),
     ] = "always"
 
     schedule_interval: Annotated[

@@ -277,7 +277,7 @@ def test_cancel_batches(world: World, call: Call) -> None:
     as_json = call("--cancel-batches", "--output", "json")
 
     assert ended.code == as_json.code == 0
-    assert "msgbatch_gone, 1 questions, handed over 2026-03-01 00:00 UTC: unknown." in ended.out
+    assert "msgbatch_gone, 1 question, handed over 2026-03-01 00:00 UTC: unknown." in ended.out
     assert [(b["id"], b["outcome"]) for b in as_json.data["batches"]] == [("msgbatch_gone", "unknown")]
     assert call("--cancel-batches", CLAUDE_API_KEY="").code == 2
     assert call("--cancel-batches", "--force-refresh").code == 2

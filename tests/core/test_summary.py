@@ -7,8 +7,9 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from kometa_ai.core.report import RunReport
-from kometa_ai.core.summary import as_data, headline
+from kometa_ai.core.problem import Problem
+from kometa_ai.core.report import MovieLine, RunReport
+from kometa_ai.core.summary import as_data, headline, in_order, places, same_cause
 from tests.notification.support import STARTED, TROUBLE, collection, movies, report
 
 CHANGED = collection(added=movies("Heat", "Ronin"), removed=movies("Cars"), held_back=movies("Up"), asked=9, pending=2)
@@ -37,6 +38,26 @@ def test_the_json_has_what_follows() -> None:
     assert data["duration_seconds"] == 0
     assert as_data(report(finished=STARTED + timedelta(seconds=90)))["duration_seconds"] == 90
     assert as_data(report(finished=STARTED - timedelta(seconds=90)))["duration_seconds"] == 0
+
+
+def test_titles_are_in_the_order_people_expect() -> None:
+    """Numbers count as numbers, letters regardless of their case, and a title twice by its year."""
+    titles = ["Film 10", "film 9", "Film 2", "Film", "Alien³", "2001", "13 Assassins", "Film 002: Again", "9" * 5000]
+    assert [line.title[:20] for line in in_order(movies(*titles))] == [
+        "13 Assassins", "2001", "9" * 20, "Alien³", "Film", "Film 2", "Film 002: Again", "film 9", "Film 10",
+    ]  # fmt: skip
+    remakes = (MovieLine(title="Heat", year=1995, tmdb_id=949), MovieLine(title="Heat", year=1986, tmdb_id=1))
+    assert [line.year for line in in_order(remakes)] == [1986, 1995]
+
+
+def test_one_cause_is_one_problem() -> None:
+    """What is said of several collections, or at several lines of a file, is said once with all its places."""
+    again = [Problem(what="x", remedy="y", source="a.yml", line=line, collection=f"{line}") for line in range(9, 0, -1)]
+    other = Problem(what="x", remedy="y", source="b.yml")
+    assert [len(same) for same in same_cause([*again, other])] == [9, 1]
+    assert places(again) == "a.yml:1, 2, 3, 4, 5 and 4 more"
+    assert places(again[:1]) == "a.yml:9"
+    assert places([other]) == "b.yml"
 
 
 def test_a_report_survives_its_json() -> None:

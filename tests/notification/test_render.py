@@ -75,7 +75,7 @@ TWO_CHANGES = (collection("Heist Movies", added=movies("Heat", "Ronin")), collec
             report(outcome="problems", collections=(collection(pending=7),)),
             "Kometa-AI: not finished: no changes",
         ),
-        (report(dry_run=True, collections=TWO_CHANGES[:1]), "Kometa-AI: dry run: 2 added in 1 collection"),
+        (report(dry_run=True, collections=TWO_CHANGES[:1]), "Kometa-AI: dry run: 2 would be added in 1 collection"),
     ],
 )
 def test_the_subject_says_it(given: RunReport, subject: str) -> None:

@@ -1,0 +1,120 @@
+"""A run's report on a terminal, or as plain text when piped: nothing is cut off there but long lists, with a count."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from kometa_ai.cli.output import clean, console, dollars, number, print_problems, print_table
+from kometa_ai.core.summary import counted, headline, mood_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from kometa_ai.core.report import CollectionReport, MovieLine, RunReport, Spending, Tokens
+
+LISTED = 10
+"""Movies shown of a list before it is cut; the kept report has them all."""
+
+_ALWAYS = ("Members", "Added", "Removed")
+_COLORS = {"well": "green", "unfinished": "yellow", "needs you": "red"}
+
+
+def print_report(report: RunReport, *, reasons: bool = False) -> None:
+    """The headline, the collections, what changed (with `reasons` also why), what needs somebody, what it cost."""
+    out = console()
+    out.print(f"\n[bold {_COLORS[mood_of(report)]}]{clean(headline(report))}[/]")
+    if report.collections:
+        print_table(out, _table(report))
+        for collection in report.collections:
+            _print_changes(out, report, collection, reasons=reasons)
+    for orphan in report.orphans:
+        count = counted(orphan.members, "movie")
+        out.print(f"[yellow]Orphan[/] {clean(orphan.name)}: {clean(orphan.tag)} stays on {count}; {clean(orphan.why)}.")
+    print_problems(out, report.problems)
+    print_problems(out, report.warnings)
+    out.print(_footer(report), style="dim")
+
+
+def _table(report: RunReport) -> Table:
+    """One line for each collection; what happened to none of them has no column."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("Collection", overflow="fold")
+    table.add_column("Tag", style="dim", overflow="fold")
+    collections = report.collections
+    columns = {
+        "Members": [Text(f"{collection.members:,}") for collection in collections],
+        "Added": [number(len(collection.added), "green", "+") for collection in collections],
+        "Removed": [number(len(collection.removed), "red", "-") for collection in collections],
+        "Held back": [number(len(collection.held_back), "yellow") for collection in collections],
+        "Failed": [number(len(collection.failed), "red") for collection in collections],
+        "Asked": [number(collection.asked) for collection in collections],
+        "Pending": [number(collection.pending, "yellow") for collection in collections],
+        "Cost": [
+            Text(dollars(collection.cost_usd)) if collection.cost_usd else number(0) for collection in collections
+        ],
+    }
+    shown = {name: cells for name, cells in columns.items() if name in _ALWAYS or any(c != number(0) for c in cells)}
+    for name in shown:
+        table.add_column(name, justify="right", overflow="fold")
+    for collection, *cells in zip(collections, *shown.values(), strict=True):
+        table.add_row(clean(collection.name), clean(collection.tag), *cells)
+    return table
+
+
+def _print_changes(out: Console, report: RunReport, collection: CollectionReport, *, reasons: bool) -> None:
+    would = "would be " if report.dry_run else ""
+    for movies, what, style in (
+        (collection.added, f"{would}added", "green"),
+        (collection.removed, f"{would}removed", "red"),
+        (collection.held_back, "held back, not removed", "yellow"),
+        (collection.failed, "not changed, since Radarr did not take it", "red"),
+    ):
+        if movies:
+            out.print(f"[bold]{clean(collection.name)}[/]: [{style}]{len(movies):,} {what}[/]")
+            _print_movies(out, movies, reasons=reasons)
+            if len(movies) > LISTED:
+                rest = len(movies) - LISTED
+                out.print(f"  [dim]and {rest:,} more: STATE_DIR/runs/{clean(report.run_id)}.json has them all[/]")
+
+
+def _print_movies(out: Console, movies: Sequence[MovieLine], *, reasons: bool) -> None:
+    for movie in movies[:LISTED]:
+        reason = f"  [dim]{clean(movie.reason)}[/]" if reasons and movie.reason else ""
+        out.print(f"  {clean(str(movie))}{reason}")
+
+
+def _footer(report: RunReport) -> str:
+    seconds = max((report.finished - report.started).total_seconds(), 0)
+    parts = [f"Run {clean(report.run_id)}", f"{counted(report.library, 'movie')} in {seconds:.0f} s"]
+    if report.tokens.requests:
+        requests = counted(report.tokens.requests, "request")
+        parts.append(f"{counted(report.asked, 'verdict')} in {requests}, {_tokens(report.tokens)}")
+        parts.append(_cost(report.cost_usd, report.unpriced_requests))
+    else:
+        parts.append("nothing was asked")
+    if report.month:
+        parts.append(_month(report.month))
+    if report.decisions_by_other_models:
+        whose = "are another model's" if report.decisions_by_other_models > 1 else "is another model's"
+        parts.append(f"{counted(report.decisions_by_other_models, 'decision')} {whose}")
+    return " · ".join(parts)
+
+
+def _tokens(tokens: Tokens) -> str:
+    read = tokens.input + tokens.cache_write + tokens.cache_read
+    return f"{read:,} tokens in ({tokens.cache_read:,} from the cache), {tokens.output:,} out"
+
+
+def _month(month: Spending) -> str:
+    spent = _cost(month.cost_usd, month.unpriced_requests)
+    return f"{spent} and {_tokens(month.tokens)} this month" if month.tokens.requests else f"{spent} this month"
+
+
+def _cost(usd: float, unpriced: int) -> str:
+    return dollars(usd) + (f" and {counted(unpriced, 'unpriced request')}" if unpriced else "")
