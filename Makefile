@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check format docs lock image dist clean
+.PHONY: help demo test check format docs lock image dist audit clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,11 @@ dist: $(VENV)/.installed-dev ## build the wheel and the source archive into dist
 	rm -rf dist
 	git rev-parse HEAD > kometa_ai/COMMIT
 	$(BIN)/python -m build --no-isolation; status=$$?; rm kometa_ai/COMMIT; exit $$status
+
+audit: $(VENV)/.installed-dev ## known holes in what is shipped; advice on workflows and Dockerfiles (needs the network)
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip --requirement requirements.txt
+	$(BIN)/zizmor --persona=auditor .
+	$(BIN)/hadolint Dockerfile Dockerfile.dev
 
 clean: ## remove what all this has made
 	rm -rf $(VENV) build dist site *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .ruff_cache

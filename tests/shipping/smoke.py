@@ -1,7 +1,7 @@
-"""Run the built image as its users do, and say what was seen: `python -m tests.shipping.smoke docker kometa-ai`.
+"""Use the built image as its users do, and say what was seen: `python -m tests.shipping.smoke ENGINE IMAGE COMMIT`.
 
-The first argument is the engine, `docker` or `podman`. Needs Linux and a user who may start containers on the host's
-network; nothing of the program is imported, since it is the image that is on trial.
+ENGINE is `docker` or `podman`; COMMIT is what the image was built from. Needs root on Linux, since the folders that are
+mounted change their owners. Nothing of the program is imported: it is the image that is on trial.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,16 +24,16 @@ if TYPE_CHECKING:
 
 _PATIENCE = 60.0
 _TIGHT = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")  # noqa: S108
-_TO_BECOME_ANOTHER = ("CHOWN", "DAC_OVERRIDE", "SETGID", "SETUID")
-_COMMIT = "0123456789ab"
+RIGHTS = ("CHOWN", "DAC_OVERRIDE", "SETGID", "SETUID")
 
 
 class Stage:
     """An image, an engine that runs it, and containers of stand-ins beside it."""
 
-    def __init__(self, engine: str, image: str, folder: Path) -> None:
+    def __init__(self, engine: str, image: str, commit: str, folder: Path) -> None:
         self.engine = engine
         self.image = image
+        self.commit = commit
         self.kometa, self.state, self.logs = folder / "kometa", folder / "state", folder / "logs"
         for made in (self.kometa, self.state, self.logs):
             made.mkdir(mode=0o755)
@@ -97,7 +98,7 @@ class Stage:
 
 def version(stage: Stage) -> None:
     """--version names the commit."""
-    assert _COMMIT in stage.once("--version"), "the image was not built with GIT_COMMIT"
+    assert f"({stage.commit[:12]})" in stage.once("--version"), "the image was not built with this GIT_COMMIT"
 
 
 def demo(stage: Stage) -> None:
@@ -118,7 +119,7 @@ def contents(stage: Stage) -> None:
 
 def dropped(stage: Stage) -> None:
     """Started as root with PUID and PGID: it becomes that user for good, and owns its two folders and no other."""
-    caps = tuple(part for right in _TO_BECOME_ANOTHER for part in ("--cap-add", right))
+    caps = tuple(part for right in RIGHTS for part in ("--cap-add", right))
     ids = {"PUID": "1234", "PGID": "4321", "UMASK": "027"}
     with stage.background(options=(*_TIGHT, *caps, *stage.settings(**ids))) as daemon:
         _until(lambda: _answers(f"http://127.0.0.1:{stage.http}/ping"))
@@ -201,10 +202,10 @@ def _owners(folder: Path) -> set[int]:
 
 def main() -> None:
     """Every check in turn; the first that fails ends it."""
-    engine, image = sys.argv[1:]
+    engine, image, commit = sys.argv[1:]
     with tempfile.TemporaryDirectory(prefix="kometa-ai-smoke-") as folder:
         Path(folder).chmod(0o755)
-        stage = Stage(engine, image, Path(folder))
+        stage = Stage(engine, image, commit, Path(folder))
         for check in (version, contents, demo, wrong):
             check(stage)
             sys.stdout.write(f"ok  {check.__doc__}\n")
