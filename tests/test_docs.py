@@ -10,12 +10,14 @@ from ruamel.yaml import YAML
 from kometa_ai import errors
 from kometa_ai.__version__ import __version__
 from kometa_ai.cli.main import cli, run
+from kometa_ai.daemon.service import Daemon
 from kometa_ai.demo import Stage
 from kometa_ai.errors import KometaAIError
 from kometa_ai.kometa.folder import read_folder
 from kometa_ai.kometa.parser import BlockModel
 from kometa_ai.settings.environment import load_settings
 from kometa_ai.settings.schema import variables
+from kometa_ai.web.app import make_app
 from tests.written_docs import DOCS, PACKAGE, ROOT, Part, parts, rows
 from tests.written_samples import PAGES, Sample, all_samples, command_lines, our_commands, quoted, samples
 
@@ -172,6 +174,35 @@ def test_every_command_works(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
     assert len(commands) > 15
     assert failed == {}
+
+
+def test_every_path_of_the_api_that_is_named_is_one(tmp_path: Path) -> None:
+    """No page sends anybody to a path that there is not, and the API's page names every one."""
+    daemon = Daemon(load_settings({"STATE_DIR": str(tmp_path)}, required=()).settings, {})
+    offered = make_app(daemon, api_key="any").openapi()["paths"].keys() | {"/api/v1/openapi.json"}
+    named = [
+        (page.name, re.sub(r"\d{8}-\d{6}-[0-9a-f]{4}", "{run_id}", path))
+        for page in PAGES
+        for path in re.findall(r"(?:\$URL|:7880|GET |POST )(/[a-z0-9/_.-]+)", page.read_text(encoding="utf-8"))
+    ]
+
+    assert [pair for pair in named if pair[1] not in offered] == []
+    assert offered - {path for _, path in named} <= {"/metrics", "/api/v1/openapi.json"}
+
+
+def test_the_formula_for_costs_says_what_was_measured() -> None:
+    """What the page on costs lets people compute is within a tenth of the benchmark's first runs."""
+    page = (DOCS / "cost.md").read_text(encoding="utf-8")
+    formula = re.search(r"^> USD ≈ (.+)$", page, re.MULTILINE)
+    assert formula
+    text = formula[1].translate({ord("\N{MULTIPLICATION SIGN}"): "*", ord("\N{MINUS SIGN}"): "-", ord(","): None})
+
+    def computed(movies: str, collections: str) -> float:
+        numbers = {"N": int(movies.replace(",", "")), "C": int(collections)}
+        return float(eval(text, {"__builtins__": {}}, numbers))  # noqa: S307 - our own page
+
+    for row in rows(DOCS / "cost.md", "## From the benchmark"):
+        assert computed(row["movies"], row["collections"]) == pytest.approx(float(row["first run"]), rel=0.1), row
 
 
 def test_every_message_that_is_explained_is_one_of_ours() -> None:
