@@ -199,6 +199,14 @@ class Radarr:
             if (names := tuple(clean(rule.name) for rule in rules if set(rule.tags or ()) & set(numbers)))
         }
 
+    async def has_tag(self, tag: TagId, label: str) -> bool:
+        """Whether a tag still has this id. False, too, where that cannot be told: to create it answers with its id."""
+        try:
+            reply = await self._line.call("tag", "GET", f"/tag/{tag}", seconds=self._timeouts.tags)
+            return label_of(reply.decode(WireTag).label or "") == label
+        except Failed:
+            return False
+
     async def create_tag(self, label: str) -> TagId:
         """The id of a tag that was not there a moment ago. To be called right before its first use.
 

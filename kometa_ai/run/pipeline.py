@@ -224,7 +224,7 @@ class Run:
             found.tag_changes += changes
             keep(parts, found, *(Tagged(change=change) for change in changes))
 
-        found.applied = await apply_changes(parts.radarr, plan.changes, library.tags, remember)
+        found.applied = await apply_changes(parts.radarr, plan.changes, library, remember)
         found.problems += found.applied.problems
 
 

@@ -68,7 +68,7 @@ async def undo(parts: Parts, run_id: str, *, dry_run: bool) -> Undone:
         entries = [entry for change in done for entry in _entries(parts, change, undo_id, run_id)]
         _keep(problems, lambda: parts.store.record(*entries))
 
-    applied = await apply_changes(parts.radarr, wanted, library.tags, remember)
+    applied = await apply_changes(parts.radarr, wanted, library, remember)
     _keep(problems, lambda: parts.store.save(parts.now()))
     told = tuple(
         msgspec.structs.replace(problem, what=parts.redact(problem.what)) for problem in (*applied.problems, *problems)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.movie import RadarrId
     from kometa_ai.radarr.client import Radarr
     from kometa_ai.radarr.edits import EditResult
-    from kometa_ai.radarr.wire import TagId
+    from kometa_ai.radarr.wire import Library, TagId
 
 MOVIES_A_CALL = 100
 
@@ -61,16 +61,16 @@ class Applied:
 async def apply_changes(
     radarr: Radarr,
     changes: Sequence[Change],
-    tags: Mapping[Label, tuple[TagId, ...]],
+    library: Library,
     on_done: Callable[[Sequence[Change]], None],
 ) -> Applied:
     """Write changes to Radarr, at most a hundred movies a call, and tell `on_done` of those that Radarr confirms.
 
-    `tags` are the ids that Radarr's tags have right now; a missing tag is created before its first use. One change
-    that fails does not stop the others; Radarr becoming unusable does.
+    `library` is what Radarr has right now. A missing tag is created before its first use, and one that no movie has is
+    looked up once more. One change that fails does not stop the others; Radarr becoming unusable does.
     """
     applied = Applied()
-    book = _Tags(radarr, tags)
+    book = _Tags(radarr, library)
     edits = group(changes, MOVIES_A_CALL)
     for number, planned in enumerate(edits):
         edit = planned
@@ -93,20 +93,28 @@ async def apply_changes(
 
 
 class _Tags:
-    """The ids of tags, made where they are missing, and why some cannot be made."""
+    """The ids of tags, made where they are missing, and why some cannot be made.
 
-    def __init__(self, radarr: Radarr, known: Mapping[Label, tuple[TagId, ...]]) -> None:
+    Radarr's housekeeping deletes a tag that nothing uses at any moment, and its editor then takes the dead id without a
+    word. A tag that a movie has is safe.
+    """
+
+    def __init__(self, radarr: Radarr, library: Library) -> None:
         self._radarr = radarr
-        self._known = dict(known)
+        self._known = dict(library.tags)
+        self._safe = {label for movie in library.movies for label in movie.labels}
         self.unavailable: dict[Label, str] = {}
 
     async def find(self, edit: Edit) -> None:
         """Make the tags of an edit that are missing; one that could not be made is not tried again."""
         for label in edit.labels:
-            if label in self._known or label in self.unavailable:
+            if label in self._safe or label in self.unavailable:
                 continue
+            known = self._known.get(label)
             try:
-                self._known[label] = (await self._radarr.create_tag(label),)
+                if not known or not await self._radarr.has_tag(known[0], label):
+                    self._known[label] = (await self._radarr.create_tag(label),)
+                self._safe.add(label)
             except TagUnavailable as error:
                 self.unavailable[label] = str(error)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 from structlog.testing import capture_logs
 
 from kometa_ai.core.changes import Change
@@ -37,7 +38,7 @@ async def _apply(server: RadarrStandIn, make: Make, before: Callable[[], object]
         changes = make(library)
         if before is not None:
             before()
-        applied = await apply_changes(radarr, changes, library.tags, told.extend)
+        applied = await apply_changes(radarr, changes, library, told.extend)
     assert told == applied.done
     return applied
 
@@ -105,6 +106,48 @@ async def test_tag_is_created_right_before_its_first_use() -> None:
     assert server.labels == {"kai-noir", "kai-heist"}
 
 
+async def test_tag_that_housekeeping_deletes_before_its_first_use() -> None:
+    """Radarr deletes tags that nothing uses, and its editor takes dead ids: such a tag is made again before its use."""
+    server = library_of(3)
+    server.tag_by_hand(1000, "kai-noir")
+    server.untag_by_hand(1000, "kai-noir")
+    applied = await _apply(
+        server, lambda library: _changes(library, [1, 2], "kai-noir", "add"), before=server.housekeeping
+    )
+    assert (len(applied.done), applied.problems) == (2, [])
+    assert _numbers(server, "kai-noir") == {1, 2}
+    assert [write.method for write in server.writes] == ["POST", "PUT"]
+
+
+async def test_unused_tag_that_is_still_there_is_looked_up_once() -> None:
+    """One small read for it, none for a tag that a movie has: that one is safe. Nothing is made anew."""
+    server = library_of(250)
+    server.tag_by_hand(1000, "kai-noir")
+    server.untag_by_hand(1000, "kai-noir")
+    server.tag_by_hand(1000, "kai-heist")
+    await _apply(
+        server,
+        lambda library: [
+            *_changes(library, range(250), "kai-noir", "add"),
+            *_changes(library, range(1, 250), "kai-heist", "add"),
+        ],
+    )
+    looked_up = [request.path for request in server.requests if "/tag/" in request.path]
+    assert looked_up == [f"/api/v3/tag/{server.tag_id('kai-noir')}"]
+    assert {write.method for write in server.writes} == {"PUT"}
+
+
+async def test_tag_whose_look_up_fails_is_made_or_found_all_the_same() -> None:
+    """Whatever stands in front of Radarr says: to create a tag that is there brings its id, too."""
+    server = library_of(2)
+    server.tag_by_hand(1000, "kai-noir")
+    server.untag_by_hand(1000, "kai-noir")
+    server.faults.inject(answer(404), method="GET", path="*/tag/*", times=None)
+    applied = await _apply(server, lambda library: _changes(library, [0, 1], "kai-noir", "add"))
+    assert (len(applied.done), applied.problems) == (2, [])
+    assert _numbers(server, "kai-noir") == {0, 1}
+
+
 async def test_no_changes_no_writes() -> None:
     """An empty plan writes nothing, not even a tag."""
     server = library_of(1)
@@ -156,10 +199,11 @@ async def test_twins_are_all_taken_off() -> None:
         library = await radarr.library()
         other = await radarr.create_tag("kai-heist")
         tags = {**library.tags, Label("kai-noir"): (*library.tags[Label("kai-noir")], other)}
-        added = await apply_changes(radarr, _changes(library, [1], "kai-noir", "add"), tags, lambda _: None)
+        twins = msgspec.structs.replace(library, tags=tags)
+        added = await apply_changes(radarr, _changes(library, [1], "kai-noir", "add"), twins, lambda _: None)
         assert server.labels_of(1001) == {"kai-noir"}
         await radarr.edit_tags([library.movies[0].radarr_id], [other], operation="add")
-        await apply_changes(radarr, _changes(library, [0], "kai-noir", "remove"), tags, lambda _: None)
+        await apply_changes(radarr, _changes(library, [0], "kai-noir", "remove"), twins, lambda _: None)
     assert len(added.done) == 1
     assert server.labels_of(1000) == set()
 
