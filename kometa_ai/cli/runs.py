@@ -35,6 +35,8 @@ from kometa_ai.state.schema import Released
 from kometa_ai.state.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kometa_ai.cli.main import Call
     from kometa_ai.core.problem import Problem
     from kometa_ai.core.report import RunReport
@@ -74,9 +76,13 @@ def run_now(call: Call) -> int:
                 gc.enable()
             report = asyncio.run(_run(settings, _options(call, settings), store, watcher))
         show(call, report, partial(print_report, reasons=call.given["reasons"]), as_data)
-        # The lock is free again: what is called may take as long as a run of Kometa.
-        asyncio.run(after_changes(changed_collections(report), settings))
+        _tell_others(changed_collections(report), settings)
         return report.exit_code
+
+
+def _tell_others(names: Sequence[str], settings: Settings) -> None:
+    """Tell of changed collections; never while the state is locked, since that may take as long as a run of Kometa."""
+    asyncio.run(after_changes(names, settings))
 
 
 async def _run(settings: Settings, options: Options, store: Store, watcher: output.Watcher) -> RunReport:
@@ -128,9 +134,13 @@ def undo_run(call: Call) -> int:
         async with open_parts(settings, store) as parts:
             return await undo(parts, call.given["undo"], dry_run=call.given["dry_run"])
 
-    with prepared(call, *_RADARR) as loaded, StateLock(loaded.settings.state_dir):
-        found = asyncio.run(undone(loaded.settings, Store.load(loaded.settings.state_dir)))
+    with prepared(call, *_RADARR) as loaded:
+        settings = loaded.settings
+        with StateLock(settings.state_dir):
+            found = asyncio.run(undone(settings, Store.load(settings.state_dir)))
         show(call, found, output.print_undone)
+        if not found.dry_run:
+            _tell_others(found.collections, settings)
         return 1 if found.problems else 0
 
 

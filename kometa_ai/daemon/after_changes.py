@@ -19,9 +19,11 @@ import msgspec
 import structlog
 
 from kometa_ai.__version__ import __version__
+from kometa_ai.settings.describe import secrets_of
+from kometa_ai.settings.schema import variables
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from kometa_ai.core.report import RunReport
     from kometa_ai.settings.schema import Settings
@@ -47,14 +49,27 @@ async def after_changes(names: Sequence[str], settings: Settings, *, timeout: fl
     """Call the command and the URL of the settings with these names, where there are any. Never raises an error.
 
     The command is split like a shell would, but no shell is involved: the names, joined with `|` as Kometa's
-    `--run-collections` takes them, are its last argument, and in the environment as KAI_CHANGED_COLLECTIONS.
+    `--run-collections` takes them, are its last argument, and in the environment as KAI_CHANGED_COLLECTIONS. It gets
+    none of our settings.
     """
     if not names:
         return
     if settings.after_changes_url:
         await _post(settings.after_changes_url, names)
     if settings.after_changes_command:
-        await _run(settings.after_changes_command, "|".join(names), timeout)
+        await _run(settings, "|".join(names), timeout)
+
+
+def environ_for_others(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
+    """An environment without our settings, which are keys and addresses for the most part; the time zone stays.
+
+    A secret may stand there under another name as well, from which an orchestrator has made ours.
+    """
+    ours = {form for one in variables().values() for name in (one.name, one.alias) for form in (name, f"{name}_FILE")}
+    secrets = secrets_of(settings)
+    return {
+        name: value for name, value in environ.items() if name == "TZ" or (name not in ours and value not in secrets)
+    }
 
 
 class Teller:
@@ -101,7 +116,8 @@ async def _post(url: str, names: Sequence[str]) -> None:
         _log.warning("after_changes.not_called", host=host, why=f"{type(error).__name__}: {error}")
 
 
-async def _run(command: str, names: str, seconds: float) -> None:
+async def _run(settings: Settings, names: str, seconds: float) -> None:
+    command = settings.after_changes_command
     started = time.monotonic()
     program = command.split(maxsplit=1)[0]  # alone in the log: the arguments may hold a secret
     try:
@@ -111,7 +127,7 @@ async def _run(command: str, names: str, seconds: float) -> None:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            env={**os.environ, VARIABLE: names},
+            env={**environ_for_others(os.environ, settings), VARIABLE: names},
             start_new_session=True,
         )
     except (OSError, ValueError) as error:

@@ -23,13 +23,17 @@ if TYPE_CHECKING:
 
 
 class Undone(msgspec.Struct, frozen=True, kw_only=True):
-    """What was, or in a dry run would be, taken back; `left` are changes that something else has overtaken."""
+    """What was, or in a dry run would be, taken back; `left` are changes that something else has overtaken.
+
+    `collections` are the names of those whose tags were changed.
+    """
 
     run_id: str
     dry_run: bool
     added: tuple[str, ...]
     removed: tuple[str, ...]
     left: tuple[str, ...]
+    collections: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
 
 
@@ -125,5 +129,6 @@ def _undone(
         added=tuple(f"{change.movie}: {change.label}" for change in changes if change.operation == "add"),
         removed=tuple(f"{change.movie}: {change.label}" for change in changes if change.operation == "remove"),
         left=tuple(left),
+        collections=tuple(dict.fromkeys(change.collection_name for change in changes)),
         problems=problems,
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -10,15 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
 from kometa_ai.cli.main import run
-from kometa_ai.daemon.after_changes import after_changes
-from kometa_ai.settings.schema import Settings
+from kometa_ai.daemon.after_changes import after_changes, environ_for_others
+from kometa_ai.settings.schema import Settings, variables
 from kometa_ai.standins.serving import serve
 from tests.daemon.living import free_port
+from tests.run.world import block
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +31,11 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from tests.run.world import World
+
+
+_FORMS = {
+    form for one in variables().values() for name in (one.name, one.alias) if name for form in (name, f"{name}_FILE")
+}
 
 
 class Receiver:
@@ -103,6 +113,61 @@ async def test_a_command_that_takes_too_long_is_ended(tmp_path: Path, log: list[
     assert took < 5
     assert not mark.exists()
     assert [line["event"] for line in log] == ["after_changes.too_long"]
+
+
+@given(
+    environ=st.dictionaries(
+        st.sampled_from([*_FORMS, "PATH", "HOME", "TZ", "MY_KEY", "KAI_OTHER"]),
+        st.sampled_from(["hunter2-radarr", "s3cret", "/run/secrets/key", "plain", "http://user:pw@radarr:7878"]),
+    )
+)
+def test_no_secret_reaches_others(environ: dict[str, str]) -> None:
+    """Whatever stands in the environment: no setting of ours, its alias or its file, nor a key under another name."""
+    settings = Settings(radarr_api_key="hunter2-radarr", smtp_password="s3cret")  # type: ignore[arg-type]
+    given_on = environ_for_others(environ, settings)
+
+    assert not (_FORMS & given_on.keys()) - {"TZ"}
+    assert all(given_on[name] not in ("hunter2-radarr", "s3cret") for name in given_on.keys() - {"TZ"})
+    assert {name for name in ("PATH", "HOME") if environ.get(name) == "plain"} <= given_on.keys()
+
+
+def test_a_command_sees_no_key(world: World, tmp_path: Path) -> None:
+    """The program's own environment, keys and files of keys included, and what of it a command is given."""
+    key_file = tmp_path / "key"
+    key_file.write_text(world.environ["CLAUDE_API_KEY"])
+    seen = tmp_path / "seen"
+    script = tmp_path / "see.py"
+    script.write_text(f"import json, os; json.dump(dict(os.environ), open({str(seen)!r}, 'w'))")
+    environ = {
+        **world.environ,
+        "ANTHROPIC_API_KEY_FILE": str(key_file),
+        "APPRISE_URLS": "json://localhost/a-token-of-some-length",
+        "AFTER_CHANGES_COMMAND": f"{sys.executable} {script}",
+        "PATH": "/usr/bin:/bin",
+        "KEY_OF_RADARR": world.environ["RADARR_API_KEY"],
+    }
+    del environ["CLAUDE_API_KEY"]
+    subprocess.run([sys.executable, "-m", "kometa_ai", "--run-now"], env=environ, check=True, capture_output=True)
+    found = json.loads(seen.read_text())
+
+    assert (found["PATH"], found["KAI_CHANGED_COLLECTIONS"]) == ("/usr/bin:/bin", "Noir")
+    assert not found.keys() & {*world.environ, "ANTHROPIC_API_KEY_FILE", "APPRISE_URLS", "KEY_OF_RADARR"}
+    assert world.environ["RADARR_API_KEY"] not in found.values()
+
+
+def test_undo_tells_too(world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """--undo tells which collections it has changed, and with --dry-run nothing; a command that fails fails nothing."""
+    script = tmp_path / "tell.py"
+    script.write_text(f"import sys; open({str(tmp_path / 'told')!r}, 'a').write(sys.argv[1]); sys.exit(1)")
+    world.collections(block("Noir"), block("Heist"))
+    run(["--run-now", "--output", "json"], world.environ)
+    run_id = json.loads(capsys.readouterr().out)["run_id"]
+    environ = {**world.environ, "AFTER_CHANGES_COMMAND": f"{sys.executable} {script}"}
+
+    assert run(["--undo", run_id, "--dry-run"], environ) == 0
+    assert not (tmp_path / "told").exists()
+    assert run(["--undo", run_id], environ) == 0
+    assert (tmp_path / "told").read_text() == "Noir"
 
 
 def test_one_run_tells_too(world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
