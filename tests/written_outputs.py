@@ -58,10 +58,11 @@ def _shown(arguments: Sequence[str], *, before: Sequence[str] = (), file: str = 
             (stage.kometa / "Movies.yml").write_text(file, encoding="utf-8")
         environ = stack.enter_context(stage.open())
         stack.enter_context(redirect_stdout(StringIO()))
-        if before:
-            run(before, environ, is_watched=False)
+        codes = [run(before, environ, is_watched=True)] if before else []
         with redirect_stdout(StringIO()) as printed:
-            run(arguments, environ, is_watched=False)
+            codes.append(run(arguments, environ, is_watched=True))
+    if set(codes) != {2 if file else 0}:
+        raise RuntimeError(f"{arguments} ended with {codes}: what it said does not belong into the docs")
     text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "2026-03-01 02:00 UTC", printed.getvalue())
     text = text.replace(environ["RADARR_URL"], "http://radarr:7878").replace(str(folder), "")
     lines = [line.rstrip() for line in text.strip("\n").splitlines()]
