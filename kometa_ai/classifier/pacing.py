@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 from kometa_ai.classifier.provider import RETRIED, Failure, RequestFailed
@@ -39,7 +40,8 @@ def is_worth_another_try(failure: RequestFailed, tries: int) -> bool:
 class Places:
     """How many requests may be on their way: fewer while Claude is busy or memory is short, else up to `most`.
 
-    Halved by every failure that others would meet too, and one more for each round of answers.
+    Halved by every failure that others would meet too, and one more for each round of answers. Who comes first is
+    served first, and a place that becomes free is handed on, so that nobody overtakes those who wait.
     """
 
     def __init__(self, most: int, pressure: Callable[[], float] = memory.pressure) -> None:
@@ -47,17 +49,32 @@ class Places:
         self._allowed = float(most)
         self._taken = 0
         self._pressure = pressure
-        self._freed = asyncio.Event()
+        self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def __aenter__(self) -> None:
-        while self._taken >= self._open():
-            self._freed.clear()
-            await self._freed.wait()
-        self._taken += 1
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        self._admit()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():
+                self._leave()  # its turn had come in the same moment
+            raise
 
     async def __aexit__(self, *_: object) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
         self._taken -= 1
-        self._freed.set()
+        self._admit()
+
+    def _admit(self) -> None:
+        while self._waiting and self._taken < self._open():
+            turn = self._waiting.popleft()
+            if not turn.cancelled():
+                self._taken += 1
+                turn.set_result(None)
 
     def _open(self) -> int:
         if self._taken and self._pressure() > TIGHT:
@@ -71,7 +88,7 @@ class Places:
     def grow(self) -> None:
         """Claude has answered."""
         self._allowed = min(float(self._most), self._allowed + 1 / self._allowed)
-        self._freed.set()
+        self._admit()
 
 
 class Pauses:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kometa_ai.classifier.claude_messages import pause_of
 from kometa_ai.classifier.pacing import Places
+
+if TYPE_CHECKING:
+    from random import Random
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -55,6 +61,69 @@ async def test_a_busy_claude_halves_and_answers_add_up() -> None:
 async def test_short_memory_sends_one_by_one() -> None:
     """Near the container's limit there is one request at a time, and it goes on."""
     assert await most_at_once(Places(8, pressure=lambda: 0.9)) == 1
+
+
+async def test_whoever_waits_longest_goes_first() -> None:
+    """Also before one that has just left and comes back at once: the urgent is asked about first."""
+    places = Places(1, pressure=lambda: 0.0)
+    order: list[str] = []
+
+    async def visit(*names: str) -> None:
+        for name in names:
+            async with places:
+                order.append(name)
+                await asyncio.sleep(0)
+
+    await asyncio.gather(visit("a1", "a2", "a3"), visit("b1"), visit("c1"))
+
+    assert order == ["a1", "b1", "c1", "a2", "a3"]
+
+
+@given(
+    st.lists(st.sampled_from(["come", "cancel", "pass", "shrink", "grow", "tight"]), max_size=60),
+    st.randoms(use_true_random=False),
+)
+def test_no_place_is_lost_or_given_twice(steps: list[str], chance: Random) -> None:
+    """Whoever is cancelled, waiting or inside, or in the very moment in which a place becomes free."""
+    asyncio.run(_hold_on(steps, chance))
+
+
+async def _hold_on(steps: list[str], chance: Random) -> None:
+    pressure = 0.0
+    places = Places(3, pressure=lambda: pressure)
+    inside: set[int] = set()
+    tasks: list[asyncio.Task[None]] = []
+
+    async def visit(number: int) -> None:
+        async with places:
+            inside.add(number)
+            try:
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+            finally:
+                inside.remove(number)
+
+    for step in steps:
+        match step:
+            case "come":
+                tasks.append(asyncio.create_task(visit(len(tasks))))
+            case "cancel" if tasks:
+                chance.choice(tasks).cancel()
+            case "pass":
+                await asyncio.sleep(0)
+            case "shrink":
+                places.shrink()
+            case "grow":
+                places.grow()
+            case "tight":
+                pressure = 0.9 - pressure
+        assert len(inside) <= 3
+    await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 5)
+    pressure = 0.0
+    for _ in range(20):
+        places.grow()
+
+    assert await most_at_once(places) == 3
 
 
 def headers(kind: str, remaining: int, seconds: float) -> dict[str, str]:
