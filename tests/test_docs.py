@@ -238,3 +238,17 @@ def test_every_link_inside_the_repository_leads_somewhere(page: Path) -> None:
     ]
 
     assert dead == []
+
+
+def test_every_decision_record_is_listed_and_whole() -> None:
+    """Records are numbered without a gap, stand in the index under their title, and say what was rejected and why."""
+    records = sorted((DOCS / "decisions").glob("[0-9]*.md"))
+    index = (DOCS / "decisions" / "index.md").read_text(encoding="utf-8")
+
+    for number, record in enumerate(records, start=1):
+        text = record.read_text(encoding="utf-8")
+        title = text.partition("\n")[0].removeprefix(f"# {number}. ")
+        assert record.name.startswith(f"{number:04}-")
+        assert f"| [{number:04}]({record.name}) | {title} |" in index
+        headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+        assert headings == ["Why there was something to decide", "Decision", "Instead of", "What it costs us"]
