@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LISTED = 10
 """Movies shown of a list before it is cut; the kept report has them all."""
 
+_WIDE = 120
 _ALWAYS = ("Members", "Added", "Removed")
 _COLORS = {"well": "green", "unfinished": "yellow", "needs you": "red"}
 
@@ -30,9 +31,11 @@ def print_report(report: RunReport, *, reasons: bool = False) -> None:
     out = console()
     out.print(f"\n[bold {_COLORS[mood_of(report)]}]{clean(headline(report))}[/]")
     if report.collections:
-        print_table(out, _table(report))
+        print_table(out, _table(report, tags=not out.is_terminal or out.width >= _WIDE))
         for collection in report.collections:
             _print_changes(out, report, collection, reasons=reasons)
+    if report.problems or report.warnings or report.orphans:
+        out.print()
     for orphan in report.orphans:
         count = counted(orphan.members, "movie")
         out.print(f"[yellow]Orphan[/] {clean(orphan.name)}: {clean(orphan.tag)} stays on {count}; {clean(orphan.why)}.")
@@ -41,11 +44,12 @@ def print_report(report: RunReport, *, reasons: bool = False) -> None:
     out.print(_footer(report), style="dim")
 
 
-def _table(report: RunReport) -> Table:
+def _table(report: RunReport, *, tags: bool) -> Table:
     """One line for each collection; what happened to none of them has no column."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("Collection", overflow="fold")
-    table.add_column("Tag", style="dim", overflow="fold")
+    if tags:
+        table.add_column("Tag", style="dim", overflow="fold")
     collections = report.collections
     columns = {
         "Members": [Text(f"{collection.members:,}") for collection in collections],
@@ -63,7 +67,7 @@ def _table(report: RunReport) -> Table:
     for name in shown:
         table.add_column(name, justify="right", overflow="fold")
     for collection, *cells in zip(collections, *shown.values(), strict=True):
-        table.add_row(clean(collection.name), clean(collection.tag), *cells)
+        table.add_row(clean(collection.name), *([clean(collection.tag)] if tags else []), *cells)
     return table
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from kometa_ai.core.summary import headline
+from kometa_ai.core.summary import counted, headline
 from kometa_ai.notification.message import Form, Message
 from kometa_ai.notification.view import Limits, earlier_of, subject_of, view_of
 
@@ -108,5 +108,5 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["md"] = _escaped
+    environment.filters |= {"md": _escaped, "counted": counted}
     return environment

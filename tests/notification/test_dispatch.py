@@ -247,7 +247,7 @@ async def test_a_problem_every_half_hour_is_one_mail_a_day(tmp_path: Path) -> No
         "Kometa-AI: needs you (1 problem): no changes",
         "Kometa-AI: no changes",
     ]
-    assert "NO MORE\n* The answer was torn. (since " in text_of(mails[2])
+    assert "NO LONGER A PROBLEM\n* The answer was torn. (since " in text_of(mails[2])
 
 
 async def test_a_state_folder_that_cannot_be_written(tmp_path: Path) -> None:
