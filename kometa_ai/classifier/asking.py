@@ -16,15 +16,7 @@ from kometa_ai.classifier.outcomes import Answered, Gap, Limits, Page, Spent
 from kometa_ai.classifier.pacing import Budget, Pauses, Places, Sleep, is_worth_another_try
 from kometa_ai.classifier.planning import Block
 from kometa_ai.classifier.prompts import SECOND_LOOK_SIZE, clean, collection_text
-from kometa_ai.classifier.provider import (
-    RETRIED,
-    Ending,
-    Failure,
-    Provider,
-    Reply,
-    Request,
-    RequestFailed,
-)
+from kometa_ai.classifier.provider import RETRIED, Ending, Failure, Provider, Reply, Request, RequestFailed
 from kometa_ai.core.collection import Collection
 from kometa_ai.errors import CheckClaude
 
@@ -55,6 +47,11 @@ class _Question(NamedTuple):
     second_look: bool = False
     begun: Callable[[], None] | None = None
 
+    @property
+    def reads(self) -> bool:
+        """Whether it reads from the cache what another has written."""
+        return self.cache and self.begun is None
+
     def of_a_part(self) -> _Question:
         """The same about some movies of the page, which nobody else asks about like this."""
         return self._replace(cache=False, begun=None)
@@ -64,8 +61,9 @@ class Asker:
     """Asks questions of one run. `record` is called with verdicts the moment they arrive.
 
     After `ask` and `look_again`: `spent` by collection, `gaps`, `unknown_ids` (ids that were never sent), why the
-    asking ended early, if it did (`stopped`), and models that were not asked because their price is not known while
-    the costs are limited (`unpriced`).
+    asking ended early, if it did (`stopped`), models that were not asked because their price is not known while the
+    costs are limited (`unpriced`), and how many requests that should read the movies from the cache did and did not
+    (`cache_reads`).
     """
 
     def __init__(
@@ -94,7 +92,7 @@ class Asker:
         self.spent: dict[Slug, Spent] = {}
         self.gaps: list[Gap] = []
         self.unknown_ids: Counter[Slug] = Counter()
-        self.reads_expected = 0
+        self.cache_reads: Counter[bool] = Counter()
         self.stopped: Exception | None = None
         self.out_of_budget = False
         self.unpriced: set[str] = set()
@@ -209,7 +207,6 @@ class Asker:
             await go_on.wait()
             if not has_begun:
                 return False
-            self.reads_expected += cache
             return await self._ask_page(page, _Question(collection, cache, second_look), search)
 
         settled = await self._together((lead(), *map(follow, others)))
@@ -304,6 +301,8 @@ class Asker:
             expected_tokens=4000 + 80 * len(page.movies),
         )
         reply = await self._send(request, question)
+        if question.reads:
+            self.cache_reads[reply.usage.cache_read_tokens > prices.tokens_in(page.text) / 2] += 1
         if reply.ending is Ending.REFUSED:
             raise RequestFailed(Failure.REFUSED, "Claude declined to answer.")
         by_number = dict(enumerate(page.movies, start=1))
@@ -347,7 +346,9 @@ class Asker:
         try:
             await self._pauses.pass_by()
             self._check_open(collection)
+            started = asyncio.get_running_loop().time()
             reply = await self._provider.ask(request, question.begun)
+            seconds = asyncio.get_running_loop().time() - started
             actual = prices.cost(reply.usage, request.model)
         except RequestFailed as failure:
             if not failure.may_be_billed:
@@ -362,7 +363,7 @@ class Asker:
             raise _Over from error
         finally:
             self.budget.settle(estimate, actual)
-        self._spent(collection).add(reply.usage, actual)
+        self._spent(collection).add(reply.usage, actual, seconds)
         self._places.grow()
         self._pauses.hold(reply.pause)
         return reply

@@ -14,9 +14,13 @@ from kometa_ai.classifier.provider import Ending, Failure, Reply, Request, Reque
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_MANUALLY_CACHED_FROM = {"claude-haiku-4-5": 4096, "claude-opus-4-5": 4096, "claude-opus-4-6": 4096}
-_CACHED_FROM = 1024
-_CACHED_FROM_CURRENT = 512
+_CACHED_FROM = {
+    "claude-haiku-4-5": 4096,
+    "claude-opus-4-5": 4096,
+    "claude-opus-4-6": 4096,
+    "claude-opus-4-7": 2048,
+}
+_CACHED_FROM_CURRENT, _CACHED_FROM_OTHERWISE = 512, 1024
 _CURRENT = re.compile(r"claude-(haiku|sonnet|opus)-5-5|claude-(opus|fable)-5.*")
 _DATE = re.compile(r"-\d{8}$")
 # The API puts the schema into the prompt, ahead of everything.
@@ -69,8 +73,8 @@ def is_cached(tokens: int, model: str) -> bool:
 
     What is shorter is silently not cached.
     """
-    default = _CACHED_FROM_CURRENT if _CURRENT.fullmatch(model) else _CACHED_FROM
-    return tokens + _BEFORE_THE_MOVIES >= _MANUALLY_CACHED_FROM.get(_DATE.sub("", model), default)
+    otherwise = _CACHED_FROM_CURRENT if _CURRENT.fullmatch(model) else _CACHED_FROM_OTHERWISE
+    return tokens + _BEFORE_THE_MOVIES >= _CACHED_FROM.get(_DATE.sub("", model), otherwise)
 
 
 def reply_of(message: Any) -> Reply:  # noqa: ANN401 - the SDK's type, which it does not check

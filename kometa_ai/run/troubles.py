@@ -123,13 +123,11 @@ def _claude_warnings(found: Findings) -> list[Problem]:
         return []
     asker = found.asker
     unread = []
-    if asker.reads_expected >= _ENOUGH_READS and not any(
-        spent.usage.cache_read_tokens for spent in asker.spent.values()
-    ):
+    if asker.cache_reads[False] >= _ENOUGH_READS and not asker.cache_reads[True]:
         unread.append(
             Problem(
                 source="Claude",
-                what=f"None of {asker.reads_expected} requests could use the prompt cache: they are dear.",
+                what=f"None of {asker.cache_reads[False]} requests could use the prompt cache: they are dear.",
                 remedy="Look whether CLAUDE_BASE_URL leads to something that does not cache.",
                 severity="warning",
             )

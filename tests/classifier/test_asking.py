@@ -117,6 +117,7 @@ async def test_the_others_follow_when_the_first_answer_has_begun(claude: ClaudeS
 
     assert claude.peak_in_flight == 4
     assert writes(claude) == 1
+    assert session.asker.cache_reads == {True: 3}
     assert [request.body.get("stream") for request in claude.requests] == [True, None, None, None]
     assert len(session.verdicts) == 160
 

@@ -200,7 +200,13 @@ async def test_usage_is_what_claude_says(claude: ClaudeStandIn) -> None:
 
 @pytest.mark.parametrize(
     ("model", "tokens"),
-    [("claude-sonnet-5-5", 512), ("claude-opus-5", 512), ("claude-sonnet-5", 1024), ("claude-haiku-4-5", 4096)],
+    [
+        ("claude-sonnet-5-5", 512),
+        ("claude-opus-5", 512),
+        ("claude-sonnet-5", 1024),
+        ("claude-opus-4-7", 2048),
+        ("claude-haiku-4-5", 4096),
+    ],
 )
 def test_a_prefix_is_cached_from_the_model_s_minimum_on(model: str, tokens: int) -> None:
     """The system prompt counts; dated names are known too."""
