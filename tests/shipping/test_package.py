@@ -7,10 +7,12 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
+from ruamel.yaml import YAML
 
 from kometa_ai.__version__ import __version__
 from tests.written_docs import PACKAGE, ROOT
@@ -37,9 +39,10 @@ def _run(*command: str, cwd: Path, **environ: str) -> subprocess.CompletedProces
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `make dist` makes, from a copy of the tree."""
     tree = tmp_path_factory.mktemp("tree")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "MANIFEST.in", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tree)
-    shutil.copytree(PACKAGE, tree / "kometa_ai", ignore=shutil.ignore_patterns("__pycache__"))
+    for folder in (PACKAGE, ROOT / "tests"):
+        shutil.copytree(folder, tree / folder.name, ignore=shutil.ignore_patterns("__pycache__"))
     (tree / "kometa_ai" / "COMMIT").write_text(f"{COMMIT}\n", encoding="ascii")
     built = _run(sys.executable, "-m", "build", "--no-isolation", cwd=tree)
     assert built.returncode == 0, built.stdout + built.stderr
@@ -55,6 +58,16 @@ def installed(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = _run(*pip, str(wheel), cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder
+
+
+def test_the_pythons_that_it_names_are_those_that_it_is_tested_on() -> None:
+    """The classifiers, the least version that is required and the matrix of the tests agree."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = [kind.rpartition(" ")[2] for kind in project["classifiers"] if "Python :: 3." in kind]
+    workflow = YAML(typ="safe").load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+
+    assert named == workflow["jobs"]["test"]["strategy"]["matrix"]["python"]
+    assert project["requires-python"] == f">={named[0]}"
 
 
 def _files() -> set[str]:
