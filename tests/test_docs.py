@@ -213,6 +213,7 @@ def test_every_message_that_is_explained_is_one_of_ours() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     )
+    said += " ".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.jinja"))
     troubles = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
     headings = re.findall(r"^##+ `(.+)`$", troubles, re.MULTILINE)
     explained = [row["what it says"].strip("`") for row in rows(DOCS / "block.md", "## What the check says")]
