@@ -119,7 +119,8 @@ def cli(caller: Caller, /, **options: Any) -> int:  # noqa: ANN401 - click's par
 
     Without an option it is the daemon: it waits for the schedule, runs, and waits again.
     """
-    chosen = [name for name in _COMMANDS if name and options[name]]
+    # An empty name is wrong, but it is no reason to become the daemon.
+    chosen = [name for name in _COMMANDS if name and options[name] not in (None, False)]
     if len(chosen) > 1:
         names = " and ".join("--" + name.replace("_", "-") for name in chosen)
         raise FixUsage(f"{names} cannot be combined.", "Give one of them.")

@@ -134,6 +134,8 @@ def print_explained(explained: Explained) -> None:
     out = console()
     year = f" ({explained.year})" if explained.year else ""
     out.print(f"[bold]{clean(explained.title)}{year}[/] tmdb:{explained.tmdb_id}")
+    if explained.without_radarr:
+        out.print(f"[yellow]From memory[/], without the movie's tags: {clean(explained.without_radarr)}")
     for found in sorted(explained.collections, key=lambda found: found.belongs is False):
         out.print(_verdict_line(found))
         for line in _details(found):
@@ -148,7 +150,7 @@ def _verdict_line(found: Explanation) -> str:
     line = f"  [bold]{clean(found.collection)}[/]: {belongs} ({clean(found.cause)})"
     if found.confidence is not None and found.cause == Cause.VERDICT:
         line += f", confidence {found.confidence:.2f} against a threshold of {found.threshold:.2f}"
-    if found.belongs is not None and found.belongs is not found.is_tagged:
+    if found.belongs is not None and found.is_tagged is not None and found.belongs is not found.is_tagged:
         line += f" [yellow]but Radarr {'has' if found.is_tagged else 'lacks'} the tag {clean(found.tag)}[/]"
     return line
 

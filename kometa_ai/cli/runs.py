@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from kometa_ai.app import now, open_batches, open_parts, rules_of
 from kometa_ai.cli import output
 from kometa_ai.cli.calls import prepared, show
 from kometa_ai.cli.report import print_report
-from kometa_ai.core.collection import MovieRef
+from kometa_ai.core.collection import MovieRef, fold_title
 from kometa_ai.core.movie import TmdbId
 from kometa_ai.core.naming import slug_of
 from kometa_ai.core.summary import as_data
@@ -38,11 +39,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kometa_ai.cli.main import Call
+    from kometa_ai.core.decision import Pin
     from kometa_ai.core.problem import Problem
     from kometa_ai.core.report import RunReport
     from kometa_ai.settings.schema import Settings
 
 _RADARR = ("RADARR_URL", "RADARR_API_KEY")
+_YEAR = re.compile(r" \(\d{4}\)$")
 
 
 def _options(call: Call, settings: Settings) -> Options:
@@ -123,8 +126,9 @@ def show_explanation(call: Call) -> int:
 
     with prepared(call, *_RADARR) as loaded:
         _check_names(call, loaded.settings)
-        show(call, asyncio.run(explained(loaded.settings)), output.print_explained)
-        return 0
+        found = asyncio.run(explained(loaded.settings))
+        show(call, found, output.print_explained)
+        return 1 if found.without_radarr else 0
 
 
 def undo_run(call: Call) -> int:
@@ -171,25 +175,28 @@ def release_pin(call: Call) -> int:
     slugs = {slug_of(name) for name in call.given["collections"]}
     with prepared(call) as loaded, StateLock(loaded.settings.state_dir):
         store = Store.load(loaded.settings.state_dir)
-        found = [
-            pin
-            for pin in store.state.pins
-            if _names_pin(wanted, pin.tmdb_id, pin.title) and (not slugs or pin.slug in slugs)
-        ]
+        found = [pin for pin in store.state.pins if _names(wanted, pin) and (not slugs or pin.slug in slugs)]
         if not found:
             raise FixUsage(f"There is no pin on {wanted!r}.", "--pins lists them.")
+        if len({pin.tmdb_id for pin in found}) > 1:
+            several = ", ".join(dict.fromkeys(f"{pin.title} (tmdb:{pin.tmdb_id})" for pin in found))
+            raise FixUsage(f"{wanted!r} names several movies: {several}.", "Name one of them by its TMDb id.")
         store.record(*(Released(tmdb_id=TmdbId(pin.tmdb_id), slug=pin.slug) for pin in found))
         store.save(now())
         show(call, found, output.print_released)
     return 0
 
 
-def _names_pin(wanted: str, tmdb_id: int, title: str) -> bool:
+def _names(wanted: str, pin: Pin) -> bool:
+    """Whether that is the pin's movie: by an id, by title and year, or by the title alone."""
+    title = fold_title(pin.title)
     try:
         ref = MovieRef.parse(wanted)
     except ValueError:
-        return False
-    return ref.tmdb_id == tmdb_id or wanted.casefold() == title.casefold()
+        return fold_title(wanted) in (title, _YEAR.sub("", title))
+    if ref.tmdb_id is not None:
+        return ref.tmdb_id == pin.tmdb_id
+    return ref.imdb_id == pin.imdb_id.lower() if ref.imdb_id else f"{ref.title} ({ref.year})" == title
 
 
 def demo(call: Call) -> int:

@@ -99,6 +99,7 @@ class Pin(msgspec.Struct, frozen=True, kw_only=True):
     slug: Slug
     include: bool
     title: str = ""
+    imdb_id: str = ""
     since: datetime
 
 

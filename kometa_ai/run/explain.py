@@ -10,26 +10,28 @@ import msgspec
 from kometa_ai.classifier.planning import describe, plan_questions, stages, unanswered
 from kometa_ai.core.collection import MovieRef, fold_title
 from kometa_ai.core.decision import Cause, Decision
+from kometa_ai.core.movie import Movie, RadarrId
 from kometa_ai.decisions.policy import Gates, decide, gates, is_in, members_as_seen
 from kometa_ai.errors import FixUsage
+from kometa_ai.radarr.failures import RadarrSilent
 from kometa_ai.run.pipeline import Run
 
 if TYPE_CHECKING:
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.decision import Reason
-    from kometa_ai.core.movie import Movie, TmdbId
+    from kometa_ai.core.movie import TmdbId
     from kometa_ai.core.naming import Label
     from kometa_ai.run.options import Options
     from kometa_ai.run.session import Parts, Rules
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """One movie and one collection. `belongs` is None while nothing is decided."""
+    """One movie and one collection. `belongs` is None while nothing is decided, `is_tagged` where nobody has looked."""
 
     collection: str
     slug: str
     tag: str
-    is_tagged: bool
+    is_tagged: bool | None
     belongs: bool | None
     cause: str
     confidence: float | None = None
@@ -45,17 +47,29 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Explained(msgspec.Struct, frozen=True, kw_only=True):
-    """A movie, and where it stands in each collection."""
+    """A movie, and where it stands in each collection.
+
+    Where Radarr could not be asked, `without_radarr` says why: then all is as it was when the movie was last seen, and
+    nothing is known of the tags that decide or are decided upon.
+    """
 
     title: str
     year: int
     tmdb_id: int
     collections: tuple[Explanation, ...]
+    without_radarr: str = ""
 
 
 async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Explained:
-    """Explain one movie, named as in a pin. Raise FixUsage where no movie of the library has that name."""
+    """Explain one movie, named as in a pin. Raise FixUsage where no movie of the library has that name.
+
+    While Radarr does not answer, what is remembered has to do; raise CheckRadarr for a movie that is not remembered.
+    """
     run = Run(parts, rules, options, "explain")
+    try:
+        await parts.radarr.check(tries=1)
+    except RadarrSilent as error:
+        return _from_memory(run, parts, text, error)
     library = await run.fetch_library()
     collections = run.load_collections()
     movie = _find(text, library.movies)
@@ -86,6 +100,37 @@ async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Ex
         year=movie.year,
         tmdb_id=movie.tmdb_id,
         collections=tuple(found[collection.slug] for collection in collections),
+    )
+
+
+def _from_memory(run: Run, parts: Parts, text: str, error: RadarrSilent) -> Explained:
+    remembered = parts.store.memory
+    movies = tuple(
+        Movie(radarr_id=RadarrId(0), tmdb_id=tmdb_id, title=known.title, year=known.year)
+        for tmdb_id, known in remembered.items()
+    )
+    try:
+        movie = _find(text, movies)
+    except FixUsage:
+        raise error from None
+    known = remembered[movie.tmdb_id]
+    found = []
+    for collection in run.load_collections():
+        # Of the rules, those about tags cannot be told.
+        by_name = msgspec.structs.replace(collection, include_tags=frozenset(), exclude_tags=frozenset())
+        gated = gates(by_name, [movie], {}, parts.store.state.pins)
+        membership = decide(collection, [movie.tmdb_id], remembered, gated, frozenset())
+        belongs = None if membership.undecided else bool(membership.members)
+        decision = known.collections.get(collection.slug)
+        explanation = _explanation(movie, collection, gated, decision, belongs=belongs, question=None)
+        found.append(msgspec.structs.replace(explanation, is_tagged=None))
+    seen = f" It was last seen on {known.last_seen}." if known.last_seen else ""
+    return Explained(
+        title=movie.title,
+        year=movie.year,
+        tmdb_id=movie.tmdb_id,
+        collections=tuple(found),
+        without_radarr=f"{error.message}{seen}",
     )
 
 

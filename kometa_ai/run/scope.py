@@ -43,7 +43,7 @@ def _why_missing(name: str, folder: Folder) -> Iterator[str]:
         if spelling in _spellings(other):
             yield f"The collection {other.name!r} is skipped because of a problem. {_its_problems(other, folder)}"
             return
-    everything = (*folder.collections, *folder.disabled, *folder.skipped)
+    everything: list[Collection | OtherCollection] = [*folder.collections, *folder.disabled, *folder.skipped]
     names = {collection.name.casefold(): collection.name for collection in everything}
     near = get_close_matches(spelling, names, n=1)
     yield f"There is no collection named {name!r}." + (f" Did you mean {names[near[0]]!r}?" if near else "")

@@ -110,6 +110,7 @@ def _entries(parts: Parts, change: Change, undo_id: str, undoes: str) -> tuple[T
                 slug=change.slug,
                 include=change.operation == "add",
                 title=str(movie),
+                imdb_id=movie.imdb_id,
                 since=now,
             )
         ),
