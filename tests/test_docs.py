@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from apprise import Apprise
 from ruamel.yaml import YAML
 
 from kometa_ai import errors
@@ -17,6 +18,7 @@ from kometa_ai.kometa.folder import read_folder
 from kometa_ai.kometa.parser import BlockModel
 from kometa_ai.settings.environment import load_settings
 from kometa_ai.settings.schema import variables
+from kometa_ai.settings.values import apprise_urls
 from kometa_ai.web.app import make_app
 from tests.written_docs import DOCS, PACKAGE, ROOT, Part, parts, rows
 from tests.written_samples import PAGES, Sample, all_samples, command_lines, our_commands, quoted, samples
@@ -140,6 +142,15 @@ def test_every_env_file_can_be_read(sample: Sample) -> None:
 
     assert environ.keys() <= SETTINGS
     assert loaded.warnings == ()
+
+
+def test_every_address_for_apprise_is_one() -> None:
+    """Whoever copies the form of an address gets a service that Apprise knows."""
+    addresses = [row["address"].strip("`") for row in rows(DOCS / "notifications.md", "## Everything else")]
+
+    assert len(addresses) > 5
+    assert [address for address in addresses if not Apprise.instantiate(address)] == []
+    assert len(apprise_urls(", ".join(addresses))) == len(addresses)
 
 
 def test_every_shell_sample_is_one() -> None:
