@@ -49,6 +49,10 @@ class Claude:
         self._opened: anthropic.AsyncAnthropic | None = None
         self.calls: Counter[str] = Counter()
         """How often a question had each outcome: how its answer ended, or why there was none."""
+        self.seconds: list[float] = []
+        """How long each request took that was not part of a batch."""
+        self.batch_seconds: dict[str, float] = {}
+        """How long Anthropic took for each batch that has ended, by its id."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -156,6 +160,7 @@ class Claude:
             return reply
         finally:
             self.calls[call.outcome] += 1
+            self.seconds.append(call.seconds)
             call.log()
 
 
@@ -176,6 +181,11 @@ class _Call:
         self._why = str(failure)
         return failure
 
+    @property
+    def seconds(self) -> float:
+        """How long it has taken so far."""
+        return perf_counter() - self._started
+
     def log(self) -> None:
         """Write the line."""
         details: dict[str, object] = {"why": self._why} if self._why else {}
@@ -194,7 +204,7 @@ class _Call:
                 "cache_write_tokens": self.usage.cache_write_tokens,
                 "output_tokens": self.usage.output_tokens,
             }
-        milliseconds = round((perf_counter() - self._started) * 1000)
+        milliseconds = round(self.seconds * 1000)
         _log.debug("claude.call", **self._about, outcome=self.outcome, milliseconds=milliseconds, **details)
 
 

@@ -55,7 +55,11 @@ class ClaudeBatches:
         """See BatchProvider."""
         try:
             with translated(_MODEL_OF_NO_REQUEST):
-                return _seen(await self._claude.client.messages.batches.retrieve(batch_id))
+                batch = await self._claude.client.messages.batches.retrieve(batch_id)
+                seen = _seen(batch)
+                if seen.has_ended and batch.ended_at:
+                    self._claude.batch_seconds[batch_id] = (batch.ended_at - seen.created).total_seconds()
+                return seen
         except (RequestFailed, CheckClaude) as error:
             if _status(error) == _NOT_FOUND:
                 return None

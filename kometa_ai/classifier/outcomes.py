@@ -34,16 +34,21 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Spent(msgspec.Struct, kw_only=True):
-    """What was used. `cost` is in USD and leaves out requests to models without a known price (`unpriced`)."""
+    """What was used. `cost` is in USD and leaves out requests to models without a known price (`unpriced`).
+
+    `seconds` are those that answered requests took, added up; those of batches are not in it.
+    """
 
     usage: Usage = Usage()
     cost: float = 0.0
     unpriced: int = 0
     answers: int = 0
+    seconds: float = 0.0
 
-    def add(self, usage: Usage, cost: float | None) -> None:
+    def add(self, usage: Usage, cost: float | None, seconds: float = 0.0) -> None:
         """Count one request."""
         self.usage += usage
+        self.seconds += seconds
         if cost is None:
             self.unpriced += 1
         else:

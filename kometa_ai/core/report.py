@@ -67,7 +67,10 @@ class Spending(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CollectionReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One collection. `members` counts after the changes; `pending` questions wait for the next run."""
+    """One collection. `members` counts after the changes; `pending` questions wait for the next run.
+
+    `seconds` are those that the requests about it took, added up, though they ran side by side.
+    """
 
     name: str
     slug: str
@@ -82,6 +85,7 @@ class CollectionReport(msgspec.Struct, frozen=True, kw_only=True):
     reasons: dict[str, int] = {}
     tokens: Tokens = Tokens()
     cost_usd: float = 0.0
+    seconds: float = 0.0
 
 
 class Orphan(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from prometheus_client import (
@@ -11,6 +12,7 @@ from prometheus_client import (
     Histogram,
     Info,
     ProcessCollector,
+    Summary,
     disable_created_metrics,
     generate_latest,
 )
@@ -19,12 +21,15 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from kometa_ai.__version__ import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from kometa_ai.daemon.memory import Overview
     from kometa_ai.daemon.runs import Ended
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+_REQUESTS = (0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320, 600)
+_BATCHES = (60, 300, 900, 1800, 3600, 2 * 3600, 4 * 3600, 8 * 3600, 16 * 3600, 24 * 3600)
 _DURATIONS = (1, 5, 15, 60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600)
 
 disable_created_metrics()  # type: ignore[no-untyped-call] # a second series for each, which nobody looks at
@@ -42,11 +47,24 @@ class Metrics:
         def gauge(name: str, text: str, *labels: str) -> Gauge:
             return Gauge(f"kometa_ai_{name}", text, labels, registry=registry)
 
+        def histogram(name: str, text: str, buckets: Sequence[float]) -> Histogram:
+            return Histogram(f"kometa_ai_{name}", text, buckets=buckets, registry=registry)
+
         ProcessCollector(namespace="kometa_ai", registry=registry)
         Info("kometa_ai_build", "The program.", registry=registry).info({"version": __version__})
         self._runs = counter("runs", "Runs that have ended.", "outcome", "dry_run")
-        self._duration = Histogram(
-            "kometa_ai_run_duration_seconds", "How long runs took.", buckets=_DURATIONS, registry=registry
+        self._duration = histogram("run_duration_seconds", "How long runs took.", _DURATIONS)
+        self._asking = Summary(
+            "kometa_ai_collection_asking_seconds",
+            "How long runs have asked about a collection: the times of its requests, which run side by side, added up.",
+            ("collection",),
+            registry=registry,
+        )
+        self._requests = histogram(
+            "claude_request_duration_seconds", "How long requests to Claude took, each about some movies.", _REQUESTS
+        )
+        self._batches = histogram(
+            "claude_batch_duration_seconds", "How long Anthropic's Message Batches took, from end to end.", _BATCHES
         )
         self._radarr = counter("radarr_calls", "Calls to Radarr.", "kind", "outcome")
         self._claude = counter("claude_calls", "Requests to Claude.", "outcome")
@@ -74,12 +92,18 @@ class Metrics:
             self._radarr.labels(kind, outcome).inc(count)
         for outcome, count in ended.claude_calls.items():
             self._claude.labels(outcome).inc(count)
+        for seconds in ended.request_seconds:
+            self._requests.observe(seconds)
+        for seconds in ended.batch_seconds:
+            self._batches.observe(max(0.0, seconds))
         for kind in ("input", "cache_write", "cache_read", "output"):
             self._tokens.labels(kind).inc(getattr(report.tokens, kind))
         for problem in report.problems:
             # Not the source itself: it may be any file, and each would be a series of its own.
             self._problems.labels("collection" if problem.collection else "run").inc()
         for collection in report.collections:
+            if collection.seconds:
+                self._asking.labels(collection.slug).observe(collection.seconds)
             self._cost.labels(collection.slug).inc(collection.cost_usd)
             self._verdicts.labels(collection.slug).inc(collection.asked)
             if not report.dry_run:
@@ -103,16 +127,17 @@ class Metrics:
         for slug, status in overview.collections.items():
             self._members.labels(slug).set(status.members)
             self._pending.labels(slug).set(status.pending)
-        if overview.library is not None:
-            self._movies.set(overview.library.count)
-        if overview.last_successful_run is not None:
-            self._success.set(overview.last_successful_run.timestamp())
-        if overview.runs:
-            self._ended.set(overview.runs[-1].finished.timestamp())
-        if next_run is not None:
-            self._next.set(next_run.timestamp())
+        self._movies.set(overview.library.count if overview.library else math.nan)
+        self._success.set(_moment(overview.last_successful_run))
+        self._ended.set(_moment(overview.runs[-1].finished if overview.runs else None))
+        self._next.set(_moment(next_run))
         self._running.set(is_running)
         self._state.set(state_bytes)
         for service, is_up in services.items():
             self._up.labels(service).set(is_up)
         return generate_latest(self._registry)
+
+
+def _moment(at: datetime | None) -> float:
+    """A moment for Prometheus. What has not been yet is no number: 0 would be 1970, and raise an alert at once."""
+    return at.timestamp() if at else math.nan

@@ -29,7 +29,7 @@ from kometa_ai.state.lock import StateLock
 from kometa_ai.state.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from kometa_ai.run.options import Options
@@ -38,11 +38,16 @@ if TYPE_CHECKING:
 
 
 class Ended(NamedTuple):
-    """A run that has ended: its report, and how often each kind of call had which outcome."""
+    """A run that has ended: its report, how often each kind of call had which outcome, and how long those took.
+
+    `request_seconds` are of single requests to Claude, `batch_seconds` of batches.
+    """
 
     report: RunReport
     radarr_calls: Counter[tuple[str, str]]
     claude_calls: Counter[str]
+    request_seconds: Sequence[float] = ()
+    batch_seconds: Sequence[float] = ()
 
 
 class Runs:
@@ -128,19 +133,21 @@ class Runs:
     async def _work(self, job: _Job, begin: Callable[[], object]) -> Ended:
         with StateLock(self._settings.state_dir):
             begin()
-            calls: Counter[tuple[str, str]] = Counter()
-            asked: Counter[str] = Counter()
+            radarr: Counter[tuple[str, str]] = Counter()
+            claude: Claude | None = None
             try:
                 # Always from the disk: another process may have learned something since the last run.
                 store = Store.load(self._settings.state_dir)
                 async with open_parts(self._settings, store, job.progress) as parts:
-                    calls = parts.radarr.calls
-                    asked = parts.provider.calls if isinstance(parts.provider, Claude) else asked
+                    radarr = parts.radarr.calls
+                    claude = parts.provider if isinstance(parts.provider, Claude) else None
                     report = await self._run(job, parts)
             except Exception as error:  # noqa: BLE001 - see below
                 # The daemon outlives whatever happens to a run, and whoever waits for a report gets one.
                 report = await self._failed(job, error)
-            return Ended(report, calls, asked)
+            if claude is None:
+                return Ended(report, radarr, Counter())
+            return Ended(report, radarr, claude.calls, claude.seconds, tuple(claude.batch_seconds.values()))
 
     async def _run(self, job: _Job, parts: Parts) -> RunReport:
         run = asyncio.create_task(

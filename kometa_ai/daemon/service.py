@@ -283,7 +283,9 @@ class Daemon:
             await self._start("schedule", due=due.isoformat())
 
     async def _start_up(self) -> None:
-        """Look at Radarr and Claude, find the next time, and say all that in one line."""
+        """Find the next time, look at Radarr and Claude, and say all that in one line."""
+        # The time first: who asks for the status meanwhile is told it, however long a dead service takes to look at.
+        next_run = await self.timetable.prepare()
         await self.watch.look()
         try:
             found = await self._look_at_folder()
@@ -291,7 +293,6 @@ class Daemon:
             # Each run looks again, and reports it.
             _log.warning("collections.not_read", why=error.message, remedy=error.remedy)
             found = "cannot be read"
-        next_run = await self.timetable.prepare()
         services = " ".join(
             f"{name}: {(seen.detail or seen.status).rstrip('.')}." for name, seen in self.watch.seen.items()
         )

@@ -175,6 +175,7 @@ def _collections(found: Findings, store: Store, *, dry_run: bool) -> tuple[Colle
                 reasons=found.reasons.get(slug, {}),
                 tokens=spent.tokens,
                 cost_usd=round(spent.cost_usd, 6),
+                seconds=round(asked.seconds, 3),
             )
         )
     return tuple(reports)

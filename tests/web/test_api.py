@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import re
 import signal
 import socket
 import time
@@ -18,7 +17,6 @@ import pytest
 from kometa_ai.daemon.service import Paces
 from tests.daemon.living import KEY, daemon_beside, until
 from tests.run.world import World, block, movies
-from tests.written_docs import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -345,17 +343,6 @@ async def test_the_document_describes_the_api(here: Beside) -> None:
     assert "security" not in document["paths"]["/ping"]["get"]
     assert document["paths"]["/api/v1/runs"]["post"]["security"]
     assert (await here.client.get("/docs")).status_code == 404
-
-
-async def test_dashboard_and_alerts_ask_for_what_there_is(here: Beside) -> None:
-    """Every metric that docs/dashboard.json and docs/alerts.yml name is one of ours after a run."""
-    await here.run()
-    figures = (await here.client.get("/metrics")).text
-    docs = [(ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("dashboard.json", "alerts.yml")]
-    named = {name for text in docs for name in re.findall(r"kometa_ai_\w+", text)}
-
-    assert len(named) > 10
-    assert [name for name in sorted(named) if f"\n{name}" not in figures] == []
 
 
 async def test_a_body_of_another_type_starts_nothing(here: Beside) -> None:
