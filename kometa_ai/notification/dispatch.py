@@ -87,7 +87,7 @@ async def send_test(settings: Settings) -> list[Tested]:
     tested = [
         Tested(
             delivery.to,
-            redactor.text(_sentence(delivery.problem) if delivery.problem else delivery.answer),
+            redactor.text(_sentence(delivery)),
             is_delivered=delivery.problem is None,
         )
         for delivery in deliveries
@@ -209,8 +209,11 @@ async def _push(target: Target, parcel: Parcel, settings: Settings) -> Delivery:
 # Secrets
 
 
-def _sentence(problem: Problem) -> str:
-    return f"Not sent: {problem.what} {problem.remedy}"
+def _sentence(delivery: Delivery) -> str:
+    problem = delivery.problem
+    if problem is None:
+        return delivery.answer
+    return f"Not sent: {problem.what.removeprefix(f'{delivery.to}: ')} {problem.remedy}"
 
 
 def _redacted(report: RunReport, redactor: Redactor) -> RunReport:

@@ -76,6 +76,10 @@ def news_of(report: RunReport, ledger: Mapping[str, Told], zone: tzinfo) -> News
     now = report.started
     present = _present(report)
     known = {key for key, problem in present.items() if key in ledger and not _is_due(ledger[key], problem, now, zone)}
+    fresh = {key for key, problem in present.items() if problem.severity == "error" and key not in known}
+    if fresh and report.outcome == "radarr unusable":
+        # There the warnings are the diagnosis: no use in naming the one without the other.
+        known -= {key for key, problem in present.items() if problem.severity != "error"}
     over = [
         Ended(what=told.what, since=told.since)
         for key, told in ledger.items()
@@ -85,7 +89,7 @@ def news_of(report: RunReport, ledger: Mapping[str, Told], zone: tzinfo) -> News
         report=report,
         told_before=frozenset(known),
         over=tuple(over),
-        has_fresh_problems=any(problem.severity == "error" and key not in known for key, problem in present.items()),
+        has_fresh_problems=bool(fresh),
     )
 
 

@@ -18,6 +18,7 @@ from kometa_ai.standins.mailbox import Mailbox
 from kometa_ai.state.lock import StateLock
 from kometa_ai.state.schema import BatchPlanned
 from kometa_ai.state.store import Store
+from tests.notification.support import Hooks
 from tests.run.world import FOREVER, World, block
 
 if TYPE_CHECKING:
@@ -98,6 +99,27 @@ def test_a_run_is_reported_by_mail(world: World, call: Call) -> None:
     assert message.message["Subject"] == "Kometa-AI: 1 added in 1 collection"
     assert ended.code == 0
     assert any("SMTP" in warning["source"] for warning in ended.data["warnings"])
+
+
+def test_a_run_is_pushed(world: World, call: Call) -> None:
+    """A webhook gets the report; the test message says of each address what happened to it."""
+    world.collections(block("Heist"))
+    world.believe("Heist", [1])
+
+    with Hooks() as hooks:
+        ended = call("--run-now", APPRISE_URLS=hooks.url("json", "here"))
+        tested = call("--test-notification", APPRISE_URLS=f"{hooks.url('json', 'here')},slack://half")
+
+    (path, report), _ = hooks.received
+    assert ended.code == 0
+    assert (path, report["title"]) == ("here", "Kometa-AI: 1 added in 1 collection")
+    assert "Movie 1" in report["message"]
+    assert tested.code == 1
+    assert tested.out == (
+        "json (APPRISE_URLS, address 1): sent. JSON took it.\n"
+        "slack (APPRISE_URLS, address 2): failed. Not sent: "
+        "Apprise cannot read this address. Compare it with Apprise's page on that service.\n"
+    )
 
 
 def test_collection_implies_a_run(world: World, call: Call) -> None:

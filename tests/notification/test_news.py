@@ -123,6 +123,18 @@ def test_a_warning_is_told_once() -> None:
     assert [news and bool(news.told_before) for news in (first, second, again)] == [False, True, False]
 
 
+def test_a_diagnosis_is_told_with_what_it_explains() -> None:
+    """When it is told again that Radarr does not answer, so is what was found out about it."""
+    reader = Reader()
+    diagnosis = problem("The name radarr is not known.", source="Radarr", severity="warning")
+    for hours, told in ((0, True), (1, False), (24, True)):
+        at = STARTED + hours * HOUR
+        down = report(started=at, outcome="radarr unusable", problems=(problem(),), warnings=(diagnosis,))
+        news = reader.hear(down)
+        assert (news is not None) is told
+        assert not news or not news.told_before
+
+
 def test_a_run_that_did_not_look_ends_nothing() -> None:
     """A run of one collection, or one that Radarr stopped, does not say that a problem is over."""
     reader = Reader()

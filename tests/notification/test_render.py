@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import MovieLine, Orphan, Spending, Tokens
 from kometa_ai.notification.email import compose
-from kometa_ai.notification.news import News
+from kometa_ai.notification.news import Ended, News, key_of
 from kometa_ai.notification.render import MAX_BYTES, render
 from kometa_ai.settings.schema import Settings
 from tests.notification.support import STARTED, TROUBLE, collection, movies, report
@@ -266,16 +267,45 @@ def _hostile(text: str) -> Message:
     """A report with this text in every field that comes from outside."""
     word = f"a{text}"
     problem = Problem(what=word, remedy=word, source=word, line=1, collection=word, movies=(word,), at=STARTED)
-    return rendered(
-        report(
-            version=word,
-            outcome="problems",
-            collections=(collection(word, tag=word, added=movies(word), removed=movies(word)), collection(word)),
-            orphans=(Orphan(name=word, tag=word, members=1, why=word),),
-            problems=(problem,),
-            warnings=(problem,),
-        )
+    run = report(
+        version=word,
+        outcome="problems",
+        collections=(collection(word, tag=word, added=movies(word), removed=movies(word)), collection(word)),
+        orphans=(Orphan(name=word, tag=word, members=1, why=word),),
+        problems=(problem, msgspec.structs.replace(problem, source="known")),
+        warnings=(problem,),
     )
+    news = News(
+        report=run, told_before=frozenset({key_of(run.problems[1])}), over=(Ended(what=word, since=STARTED),) * 2
+    )
+    return render([news] * 12, BERLIN, lost=3)
+
+
+def test_reports_that_did_not_arrive_stay_below_100_kb() -> None:
+    """However many they are and however large: the newest in full, the others in a line, and how many there were."""
+    each = collection(added=movies(*(f"Das Leben der Anderen, Teil {number}" for number in range(5000))))
+    message = render([News(report=report(collections=(each,) * 5))] * 31, BERLIN, lost=7)
+    assert _on_the_way(message) < 100_000
+    assert message.subject.endswith("(and 37 earlier reports)")
+    assert "NOT DELIVERED BEFORE" in message.text
+    assert "7 more could not be delivered" in message.text
+
+
+def test_what_was_told_before_is_short() -> None:
+    """A problem of an hour ago is a line, known warnings are a number, and what is over is named with its time."""
+    warning = Problem(source="a.yml", what="sync_mode is missing.", remedy="Add it.", severity="warning")
+    news = News(
+        report=report(outcome="problems", problems=(TROUBLE,), warnings=(warning,)),
+        told_before=frozenset({key_of(TROUBLE), key_of(warning)}),
+        over=(Ended(what="Radarr does not answer.", since=STARTED),),
+    )
+    message = render([news], BERLIN)
+    assert "STILL THERE, TOLD BEFORE\n* The answer was torn.\n" in message.text
+    assert "WHAT NEEDS YOU" not in message.text
+    assert "1 told before, still there" in message.text
+    assert "sync_mode" not in message.text + message.html
+    assert "NO LONGER A PROBLEM\n* Radarr does not answer. (since Mon 2026-03-02 03:00 CET)\n" in message.text
+    assert message.subject == "Kometa-AI: needs you (1 problem): no changes"
 
 
 @pytest.mark.parametrize(
