@@ -17,7 +17,7 @@ import structlog
 from kometa_ai.classifier import prices
 from kometa_ai.classifier.answers import read_answer
 from kometa_ai.classifier.outcomes import Answered, Spent
-from kometa_ai.classifier.provider import Ending, RequestFailed
+from kometa_ai.classifier.provider import Ending, RequestFailed, Usage
 from kometa_ai.errors import CheckClaude
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class BatchAnswers:
     """Takes the answers of batches for one run, and books them with its `asker`.
 
     `record` is called with verdicts as they are read. Afterwards `answered` are the questions that brought an answer,
-    and `cost` is what each batch has cost, by its key.
+    `cost` is what each batch has cost, by its key, and `used` what all of them have used.
     """
 
     def __init__(
@@ -117,6 +117,7 @@ class BatchAnswers:
         self._over = asyncio.Event()
         self.answered: set[str] = set()
         self.cost: defaultdict[str, float] = defaultdict(float)
+        self.used = Usage()
 
     @property
     def is_over(self) -> bool:
@@ -224,6 +225,7 @@ class BatchAnswers:
         self.answered.add(question.id)
         cost = prices.cost(reply.usage, batch.model, batched=answer.at_batch_price)
         self.cost[batch.key] += cost or 0.0
+        self.used += reply.usage
         spent = self._asker.spent.setdefault(question.slug, Spent())
         spent.add(reply.usage, cost)
         if reply.ending is Ending.REFUSED or collection.prompt_hash != question.prompt_hash:

@@ -50,6 +50,9 @@ MOST_BYTES = 12 << 20
 # Beside its texts a request repeats the schema.
 _BYTES_OF_FORM = 3000 + len(SYSTEM)
 _MARGIN = 1.5
+TRIED_FROM = 50
+"""Questions that are to read the cache. Of so many some go ahead: to write instead costs forty times as much."""
+_TRIED = 20
 
 _log = structlog.get_logger()
 
@@ -107,14 +110,32 @@ class Batcher:
             if first in self._answers.answered
         )
         share = 1.0
+        if sum(len(work.collections) for work in rest) >= TRIED_FROM:
+            share = await self._try(deque(rest.popleft() for _ in range(-(-len(rest) // _TRIED))), scope)
+        await self._read(rest, scope, share)
+
+    async def _try(self, works: deque[_Work], scope: Scope) -> float:
+        """Ask some of many questions, to see whether the cache is read: Anthropic promises no more than to try."""
+        before = self._answers.used
+        share = await self._read(works, scope, 1.0)
+        read = self._answers.used.cache_read_tokens - before.cache_read_tokens
+        written = self._answers.used.cache_write_tokens - before.cache_write_tokens
+        if read < written:
+            _log.warning("batch.cache_not_read", read_tokens=read, written_tokens=written)
+            self.unavailable = "batches do not read what earlier ones have cached, and would cost more than they save"
+        return share
+
+    async def _read(self, rest: deque[_Work], scope: Scope, share: float) -> float:
+        """Ask what reads the cache, as far as the money reaches; return for which share of its most it is to be had."""
         while rest and not self._is_over:
             part, most = await self._fitting(rest, share)
             spent = await self._round(part, scope, most * share) if part else 0.0
             if not spent:
-                return
+                break
             if most:
                 # The most that requests may cost leaves the cache out. The first of them tell how much less it is.
                 share = min(share, _MARGIN * spent / most)
+        return share
 
     async def look_again(self, blocks: Sequence[Block], scope: Scope) -> None:
         """Give movies near the threshold their second look, as far as the money reaches."""

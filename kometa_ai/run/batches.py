@@ -132,8 +132,8 @@ class Batches:
             self._found.warnings.append(
                 Problem(
                     source="CLAUDE_BATCHES",
-                    what=f"Claude took no batch, so the questions cost twice as much: {batcher.unavailable}",
-                    remedy="Look at the key's rights; or set CLAUDE_BATCHES=off.",
+                    what=f"Questions were asked directly instead of in a batch, for more money: {batcher.unavailable}",
+                    remedy="If that happens again, look at the key's rights, or set CLAUDE_BATCHES=off.",
                     severity="warning",
                 )
             )

@@ -191,6 +191,34 @@ async def test_the_first_question_of_a_block_goes_ahead_and_the_others_read_its_
     assert session.notes.open() == ()
 
 
+def many(count: int) -> list[Block]:
+    """So many blocks of ten movies, each for four collections."""
+    collections = block(1, *FOUR).collections
+    texts = {"plot": "What happens in this one. " * 12}
+    return [Block(tuple(movie(10 * number + n, **texts) for n in range(1, 11)), collections) for number in range(count)]
+
+
+async def test_of_many_questions_some_go_ahead_to_see_whether_the_cache_is_read() -> None:
+    """It is: one block in twenty goes ahead with its other questions, then all the rest follows."""
+    async with batching() as session:
+        await session.ask(*many(40))
+
+    assert session.sizes == [40, 6, 114]
+    assert session.judged == pairs(400, *FOUR)
+    assert session.batcher.unavailable == ""
+
+
+async def test_where_the_cache_is_not_read_no_more_is_handed_over() -> None:
+    """Each further request would write all of its movies at twice the price: they are left to the ordinary way."""
+    async with batching() as session:
+        session.on_sleep = session.claude.batches.cache.clear
+        await session.ask(*many(40))
+
+    assert session.sizes == [40, 6]
+    assert "do not read" in session.batcher.unavailable
+    assert len(session.judged) == 460
+
+
 @pytest.mark.parametrize("case", [block(30, "Heists"), block(30, "Heists", "War"), block(1, *FOUR)])
 async def test_where_a_cache_saves_nothing_there_is_one_phase_without_it(case: Block) -> None:
     """One or two questions about a block, or too short a block: no breakpoint, all of them at once."""
