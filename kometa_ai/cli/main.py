@@ -21,20 +21,47 @@ _Function = TypeVar("_Function", bound="Callable[..., Any]")
 
 _EPILOG = """\b
 Start here:
-  kometa-ai --demo                     see it work: no key, no network
-  kometa-ai --check-config             is everything set up right?
-  kometa-ai --estimate                 what would a run ask, what would it cost?
-  kometa-ai --dry-run                  ask, show the exact changes, write nothing
-  kometa-ai --run-now                  the real thing, once
+  kometa-ai --demo           see it work: needs no key and no network
+  kometa-ai --check-config   is everything set up right? how is it mended?
+  kometa-ai --estimate       what would a run ask, and what would it cost?
+  kometa-ai --dry-run        ask Claude, show the exact changes, write nothing
+  kometa-ai --run-now        the real thing, once; asks nothing again
+  kometa-ai                  from now on by itself, every night
 
 \b
-Settings are environment variables (RADARR_URL, RADARR_API_KEY, CLAUDE_API_KEY, ...);
---dump-config shows them all.
+In a container, beside the daemon:
+  docker exec kometa-ai kometa-ai --explain "Heat (1995)"
 
 \b
-Exit codes: 0 done, 1 done but something was skipped or failed, 2 wrong usage or
-configuration, 3 Radarr unusable, 4 Claude unusable, 5 state unusable, 6 another run
-is in progress, 130/143 interrupted."""
+Settings are environment variables, above all RADARR_URL, RADARR_API_KEY,
+CLAUDE_API_KEY and CONFIG_DIR (Kometa's folder); --dump-config shows them all.
+
+\b
+Exit codes:
+  0    done
+  1    done, but something was skipped or failed; the report says what
+  2    wrong usage or configuration
+  3    Radarr cannot be used; nothing was changed
+  4    Claude cannot be used: its key, credit or model
+  5    the state cannot be used
+  6    another run is in progress
+  130  interrupted by Ctrl+C, 143 by SIGTERM; what was learned is kept"""
+
+_SECTIONS = {
+    "One run, now": (
+        "run_now",
+        "dry_run",
+        "collections",
+        "force_refresh",
+        "batch_size",
+        "allow_removals",
+        "reasons",
+    ),
+    "Looking; nothing is changed": ("check_config", "estimate", "explain", "pins", "dump_config", "dump_state"),
+    "Taking back": ("undo", "release_pin", "cancel_batches", "reset_state"),
+    "Trying out": ("demo", "test_notification"),
+}
+"""The options of --help by what they are for, with each option's name in the program; all others come last."""
 
 _COMMANDS = {
     "health_check": "health:check",
@@ -55,6 +82,14 @@ _COMMANDS = {
 }
 """Where each command is: imported when it is called, for a health check must not wait for what a run needs."""
 _RUN_OPTIONS = ("dry_run", "collections", "batch_size", "force_refresh", "allow_removals", "reasons")
+_TAKES = {
+    "run_now": _RUN_OPTIONS,
+    "estimate": ("dry_run", "collections", "batch_size", "force_refresh"),
+    "explain": ("collections",),
+    "undo": ("dry_run",),
+    "release_pin": ("collections",),
+}
+"""Which options of a run have a meaning with which command; with the others, none has."""
 
 
 class Caller(NamedTuple):
@@ -76,7 +111,21 @@ def _flag(*names: str, text: str) -> Callable[[_Function], _Function]:
     return click.option(*names, is_flag=True, help=text)
 
 
+class _Sorted(click.Command):
+    """A command whose --help sorts its options into sections."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the sections."""
+        records = {option.name: record for option in self.get_params(ctx) if (record := option.get_help_record(ctx))}
+        for heading, names in _SECTIONS.items():
+            with formatter.section(heading):
+                formatter.write_dl([records.pop(name) for name in names if name in records])
+        with formatter.section("Else"):
+            formatter.write_dl(list(records.values()))
+
+
 @click.command(
+    cls=_Sorted,
     name="kometa-ai",
     epilog=_EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
@@ -88,43 +137,58 @@ def _flag(*names: str, text: str) -> Callable[[_Function], _Function]:
     "collections",
     multiple=True,
     metavar="TEXT",
-    help="Only this collection (name or slug, repeatable). Implies one run.",
+    help="Only this collection: its name, or its tag without kai-. May be repeated. Implies --run-now.",
 )
-@click.option("--batch-size", type=click.IntRange(1, 300), help="Movies in one request to Claude, 1 to 300.")
-@_flag("--force-refresh", text="Ask again about every movie of the collections in scope.")
-@_flag("--allow-removals", text="Lift the safety brake (REMOVAL_LIMIT) for this run.")
-@_flag("--estimate", text="Show what would be asked, why, and about what it would cost. Costs nothing.")
+@click.option("--batch-size", type=click.IntRange(1, 300), metavar="NUMBER", help="Movies in one request to Claude.")
+@_flag("--force-refresh", text="Ask again about every movie, whatever is known. Costs as much as a first run.")
+@_flag("--allow-removals", text="Remove as many movies as it takes: lift the safety brake (REMOVAL_LIMIT).")
+@_flag("--estimate", text="What a run would ask, why, and about what it would cost. Costs nothing.")
 @_flag("--check-config", text="Check settings, Kometa's files, Radarr and Claude: every problem, and how to mend it.")
-@_flag("--health-check", text="For Docker: is the program in order?")
-@_flag("--dump-config", text="Print the settings in force (secrets masked) and every collection found, as JSON.")
-@_flag("--dump-state", text="Print the state as JSON.")
-@_flag("--reset-state", text="Start with a fresh state; the old one is kept as a backup.")
-@_flag("--demo", text="The whole program against bundled stand-ins: no key and no network needed.")
+@_flag("--health-check", text="For Docker: is the daemon alive, can it write its state?")
+@_flag("--dump-config", text="The settings in force (secrets masked) and every collection found, as JSON.")
+@_flag("--dump-state", text="Everything that is remembered, decisions and past runs, as JSON.")
+@_flag("--reset-state", text="Forget every decision and start fresh; the old state is kept as a backup.")
+@_flag("--demo", text="The whole program on real films, against a Radarr and a Claude that it brings along.")
 @click.option(
     "--explain", metavar="TEXT", help='Why a movie ("Heat (1995)", tmdb:949) is in or out of each collection.'
 )
-@click.option("--undo", metavar="RUN_ID", help="Take one run's tag changes back (with --dry-run: only show).")
-@_flag("--pins", text="List the pins that --undo has set.")
-@click.option("--release-pin", metavar="TEXT", help="Drop a movie's pins (in one --collection, or in all of them).")
-@_flag("--cancel-batches", text="Stop every batch that is with Anthropic; what is answered by then is kept.")
-@_flag("--reasons", text="Show with each movie of a run why it was added or removed.")
-@_flag("--test-notification", text="Send a test to every configured channel and say what happened.")
 @click.option(
-    "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Form of the result."
+    "--undo",
+    metavar="RUN_ID",
+    help="Take one run's tag changes back, for good: they become pins. With --dry-run: only show.",
+)
+@_flag("--pins", text="The movies that --undo has pinned in or out of a collection.")
+@click.option(
+    "--release-pin",
+    metavar="TEXT",
+    help="Let Claude decide on a movie again: drop its pins, all or those in one --collection.",
+)
+@_flag(
+    "--cancel-batches", text="Stop the questions that wait at Anthropic in batches; what is answered by then is kept."
+)
+@_flag("--reasons", text="Show with each movie why it was added or removed.")
+@_flag("--test-notification", text="Send a test report to every configured channel and say what became of it.")
+@click.option(
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How the result is written.",
 )
 @click.version_option(version_and_commit(), prog_name="kometa-ai")
 @click.pass_obj
 def cli(caller: Caller, /, **options: Any) -> int:  # noqa: ANN401 - click's parameters
-    """Kometa-AI keeps Radarr's tags in line with collections described in plain words.
+    """Collections described in plain words, in comments of your Kometa files: Claude decides which of Radarr's movies
+    belong, each of them is tagged kai-<collection> in Radarr, and Kometa builds the collection from the tag.
 
-    Without an option it is the daemon: it waits for the schedule, runs, and waits again.
-    """
+    Without an option this is the daemon: it waits for the schedule, runs, and waits again.
+    """  # noqa: D205 - what --help begins with
     # An empty name is wrong, but it is no reason to become the daemon.
     chosen = [name for name in _COMMANDS if name and options[name] not in (None, False)]
     if len(chosen) > 1:
         names = " and ".join("--" + name.replace("_", "-") for name in chosen)
         raise FixUsage(f"{names} cannot be combined.", "Give one of them.")
-    if chosen and chosen[0] not in {"run_now", "release_pin", "estimate", "explain", "undo", "demo"}:
+    if chosen:
         _refuse_run_options(chosen[0], options)
     if options["demo"] and options["output"] == "json":
         raise FixUsage("--demo tells a story; it has no JSON form.", "Leave --output out.")
@@ -135,7 +199,7 @@ def cli(caller: Caller, /, **options: Any) -> int:  # noqa: ANN401 - click's par
 
 
 def _refuse_run_options(command: str, options: Mapping[str, Any]) -> None:
-    given = [name for name in _RUN_OPTIONS if options[name]]
+    given = [name for name in _RUN_OPTIONS if options[name] and name not in _TAKES.get(command, ())]
     if given:
         option = "--" + given[0].replace("_", "-").replace("collections", "collection")
         raise FixUsage(f"{option} has no meaning with --{command.replace('_', '-')}.", "Leave it out.")

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
+from kometa_ai.cli.main import cli
 from tests.run.world import World, block
 
 if TYPE_CHECKING:
@@ -55,3 +57,36 @@ def test_a_name_in_a_file_that_cannot_be_read(world: World, call: Call) -> None:
 
     assert ended.code == 2
     assert "may stand in a file that cannot be read: more.yml" in " ".join(ended.err.split())
+
+
+def test_an_option_that_would_do_nothing_is_refused(call: Call) -> None:
+    """Each option of a run is taken by the commands that follow it, and refused by the others."""
+    for arguments in (
+        ("--estimate", "--allow-removals"),
+        ("--explain", "tmdb:1", "--force-refresh"),
+        ("--undo", "x", "--collection", "Heist"),
+        ("--release-pin", "tmdb:1", "--dry-run"),
+        ("--demo", "--dry-run"),
+        ("--force-refresh",),
+    ):
+        assert call(*arguments).code == 2, arguments
+
+
+@pytest.mark.parametrize("name", ["--explain", "--undo", "--release-pin"])
+def test_an_empty_name_is_wrong_usage(world: World, call: Call, name: str) -> None:
+    """And not the daemon, which is what there is without any option."""
+    world.collections(block("Heist"))
+
+    assert call(name, "").code == 2
+
+
+def test_help_fits_a_narrow_terminal_and_names_every_option(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At eighty columns nothing is cut or runs over; every option is in one section, and every exit code is told."""
+    monkeypatch.setenv("COLUMNS", "80")
+
+    out = call("--help").out
+
+    assert max(map(len, out.splitlines())) <= 80
+    for parameter in cli.params:
+        assert len(re.findall(rf"^  (?:-h, )?{parameter.opts[0]}\b", out, re.MULTILINE)) == 1, parameter.name
+    assert re.findall(r"^    (\d+) ", out, re.MULTILINE) == ["0", "1", "2", "3", "4", "5", "6", "130"]
