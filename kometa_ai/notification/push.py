@@ -75,7 +75,7 @@ async def _send(target: Target, title: str, write: Callable[[Form, int], str], p
     if service.overflow_mode is OverflowMode.UPSTREAM:
         # Only where escaping adds more than is spared: better cut than refused, or split into twenty.
         service.overflow_mode = OverflowMode.TRUNCATE
-    form, room = _form_and_room(service, title)
+    form, room = form_and_room(service, title)
     sender = Apprise()
     sender.add(service)
     result = await sender.async_notify(
@@ -93,15 +93,18 @@ async def _send(target: Target, title: str, write: Callable[[Form, int], str], p
     return _lost(target, said or "It was not sent.", "Check the address, and whether the service can be reached.")
 
 
-def _form_and_room(service: NotifyBase, title: str) -> tuple[Form, int]:
-    """What a service takes: its own form, Markdown where it knows it, and what is left beside a title in the body."""
+def form_and_room(service: NotifyBase, title: str) -> tuple[Form, int]:
+    """The form that a service takes, and how many characters of it are left beside a title in the body."""
     from apprise import NotifyFormat  # noqa: PLC0415
 
     room = int(service.body_maxlen * _SPARE) - (0 if service.title_maxlen > 0 else len(title) + 10)
     usual = service.resolve_format(None)
     if usual is NotifyFormat.HTML:
         return ("html" if room >= _WHOLE_REPORT else "text"), room
-    return ("markdown" if service.resolve_format(NotifyFormat.MARKDOWN) is NotifyFormat.MARKDOWN else "text"), room
+    # Chats show Markdown in whatever they get. A webhook hands on what it gets, so it says that it takes everything.
+    takes_markdown = service.resolve_format(NotifyFormat.MARKDOWN) is NotifyFormat.MARKDOWN
+    hands_on = service.resolve_format(NotifyFormat.HTML) is NotifyFormat.HTML
+    return ("markdown" if takes_markdown and not hands_on else "text"), room
 
 
 def _lost(target: Target, what: str, remedy: str) -> Delivery:

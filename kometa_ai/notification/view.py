@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 
 _SUBJECT = 200
-_BRIEF_FIGURES = ("Cost", "This month", "Duration", "Next run")
 
 
 class Limits(NamedTuple):
@@ -155,7 +154,6 @@ def view_of(news: News, zone: tzinfo, limits: Limits) -> View:
         _cut(list(dict.fromkeys(known)), limits.problems),
         _cut(over, limits.problems),
     )
-    figures = tuple(_figures(report, zone))
     movies = [movies.movies for collection in collections for movies in collection.lists]
     more = (len(eventful) - len(collections), len(problems) - limits.problems, len(warnings) - limits.problems)
     return View(
@@ -175,8 +173,8 @@ def view_of(news: News, zone: tzinfo, limits: Limits) -> View:
         warnings=tuple(warnings[: limits.problems]),
         more_warnings=max(more[2], 0),
         orphans=lists[1],
-        figures=figures,
-        brief_figures=tuple(figure for figure in figures if figure[0] in _BRIEF_FIGURES),
+        figures=tuple(_figures(report, zone)),
+        brief_figures=tuple(_brief_figures(report, zone)),
         run_id=clean(report.run_id, limits.name),
         version=clean(report.version, limits.name),
         is_cut=any(count > 0 for count in more) or any(found.more for found in (*movies, *lists)),
@@ -307,6 +305,14 @@ def _figures(report: RunReport, zone: tzinfo) -> Iterator[tuple[str, str]]:
     if report.decisions_by_other_models:
         yield "Other models", f"{counted(report.decisions_by_other_models, 'decision')} made by another model"
     yield "Started", _moment(report.started, zone)
+    yield "Duration", _duration(report.finished - report.started)
+    if report.next_run:
+        yield "Next run", _moment(report.next_run, zone)
+
+
+def _brief_figures(report: RunReport, zone: tzinfo) -> Iterator[tuple[str, str]]:
+    month = f"; this month {_cost(report.month.cost_usd, report.month.unpriced_requests)}" if report.month else ""
+    yield "Cost", _cost(report.cost_usd, report.unpriced_requests) + month
     yield "Duration", _duration(report.finished - report.started)
     if report.next_run:
         yield "Next run", _moment(report.next_run, zone)

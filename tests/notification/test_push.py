@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from apprise import Apprise, NotifyBase
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kometa_ai.core.problem import Problem
 from kometa_ai.notification.news import News
-from kometa_ai.notification.push import send, targets
+from kometa_ai.notification.push import form_and_room, send, targets
 from kometa_ai.notification.render import written
 from kometa_ai.observe import logs
 from kometa_ai.observe.redact import Redactor
@@ -53,8 +54,8 @@ async def pushed(url: str, run: RunReport = EVENTFUL, patience: float = 10) -> D
 @pytest.mark.parametrize(
     ("address", "posted", "line"),
     [
-        (("json", "hook"), "hook", r"- \+ M\*A\*S\*H \(1995\)"),
-        (("json", "hook", "format=text"), "hook", "+ M*A*S*H (1995)"),
+        (("json", "hook"), "hook", "+ M*A*S*H (1995)"),
+        (("json", "hook", "format=markdown"), "hook", r"- \+ M\*A\*S\*H \(1995\)"),
         (("json", "hook", "format=html"), "hook", "<!doctype html>"),
         (("ntfy", "topic"), "", "+ M*A*S*H (1995)"),
         (("gotify", "tokentokentoken"), "message", "+ M*A*S*H (1995)"),
@@ -152,6 +153,16 @@ async def test_no_address_reaches_the_log(tmp_path: Path) -> None:
     said = (tmp_path / logs.FILE_NAME).read_text()
     assert "done" in said
     assert not re.search("short|geheim", said)
+
+
+async def test_discord_gets_markdown() -> None:
+    """Its address leads to Discord, so it is not sent to; what it would get is what it shows as it is."""
+    service = Apprise.instantiate(f"discord://{'1' * 18}/{'a' * 68}")
+    assert isinstance(service, NotifyBase)
+    assert form_and_room(service, "Title") == ("markdown", 1800)
+    telegram = Apprise.instantiate(f"tgram://123456789:{'a' * 35}/12315544")
+    assert isinstance(telegram, NotifyBase)
+    assert form_and_room(telegram, "Title")[0] == "text"
 
 
 def brief(run: RunReport, form: Form = "text", room: int = 4000, **more: Any) -> str:
