@@ -1,54 +1,89 @@
-"""`python -m benchmarks`: measure, and print or write down the report."""
+"""`python -m benchmarks`: measure, and print or keep what was measured."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from benchmarks import report
-from benchmarks.figures import SCENARIOS
+from benchmarks import plots, report
+from benchmarks.figures import SCENARIOS, Measured
 from benchmarks.runs import ROOT, measure
 from benchmarks.targets import targets
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-PAGE = ROOT / "docs" / "benchmarks.md"
+    from benchmarks.figures import Result
+
+DOCS = ROOT / "docs"
+PAGE, DATA, IMAGES = "benchmarks.md", "benchmarks.json", "images"
 
 _DESCRIPTION = """\
 Run the real program against stand-ins of Radarr and Claude that answer at once, for each number of movies and of
 collections, and print what it asked, what that would cost, and what it used. All sizes together take a while:
-10,000 movies and 20 collections about five minutes."""
+10,000 movies and 20 collections about ten minutes."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure; 1 when a target is missed."""
+def main(arguments: Sequence[str] | None = None, docs: Path = DOCS) -> int:
+    """Measure, or draw what was measured; 1 when a target is missed, or something could not be measured."""
     given = _parser().parse_args(arguments)
-    scenarios = SCENARIOS if "all" in given.scenario else given.scenario
-    load = os.getloadavg()[0]
-    results = []
-    for movies in given.movies:
-        for collections in given.collections:
-            for result in measure(movies=movies, collections=collections, members=given.members, scenarios=scenarios):
-                used = result.used
-                sys.stderr.write(
-                    f"{movies:,} x {collections}, {result.scenario}: {result.seen.usd:.2f} USD, "
-                    f"{used.cpu_seconds:.1f} s CPU, {used.peak_mb:.0f} MB, {used.wall_seconds:.0f} s\n"
-                )
-                results.append(result)
-    heading = report.environment(load)
+    if given.plots:
+        plots.write(_kept(docs / DATA), docs / IMAGES)
+        return 0
+    found = Measured(machine=report.machine(os.getloadavg()[0]), results=[])
+    kept = _kept(docs / DATA) if given.write else found
+    kept.machine = found.machine
+    failures = 0
+    for result in _measured(given):
+        if result is None:
+            failures += 1
+            continue
+        found.put(result)
+        if given.write:
+            # At once: what is measured after this may fail, and took its time.
+            kept.put(result)
+            (docs / DATA).write_bytes(msgspec.json.format(msgspec.json.encode(kept), indent=1) + b"\n")
     if given.output == "json":
-        content = msgspec.json.format(msgspec.json.encode(results), indent=2).decode() + "\n"
+        content = msgspec.json.format(msgspec.json.encode(found.results), indent=2).decode() + "\n"
     else:
-        content = report.text(results, heading) if given.output == "text" else report.markdown(results, heading)
+        content = report.text(found) if given.output == "text" else report.markdown(found)
     sys.stdout.write(content)
     if given.write:
-        report.write(PAGE, report.markdown(results, heading))
-    return 0 if all(target.is_met for result in results for target in targets(result)) else 1
+        report.write(docs / PAGE, report.markdown(kept))
+        plots.write(kept, docs / IMAGES)
+    is_good = all(target.is_met for result in found.results for target in targets(result)) and not failures
+    return 0 if is_good else 1
+
+
+def _measured(given: argparse.Namespace) -> Iterator[Result | None]:
+    """Each result; None where a size broke off, which is said, and the others go on."""
+    scenarios = SCENARIOS if "all" in given.scenario else given.scenario
+    for movies in given.movies:
+        for collections in given.collections:
+            try:
+                for result in measure(
+                    movies=movies, collections=collections, members=given.members, scenarios=scenarios
+                ):
+                    used = result.used
+                    sys.stderr.write(
+                        f"{movies:,} x {collections}, {result.scenario}: {result.seen.usd:.2f} USD, "
+                        f"{used.cpu_seconds:.1f} s CPU, {used.peak_mb:.0f} MB, {used.wall_seconds:.0f} s\n"
+                    )
+                    yield result
+            except Exception as error:  # noqa: BLE001 - whatever it is, the other sizes are worth their hours
+                sys.stderr.write(f"{movies:,} x {collections} broke off: {type(error).__name__}: {error}\n")
+                yield None
+
+
+def _kept(path: Path) -> Measured:
+    if not path.exists():
+        return Measured(machine="", results=[])
+    return msgspec.json.decode(path.read_bytes(), type=Measured)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,10 +100,14 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         choices=[*SCENARIOS, "all"],
         default=["all"],
-        help="the first run, one with nothing changed after it, one with ten new movies after that",
+        help="the first run, one with nothing changed after it, one with ten new movies after that, "
+        "and a first run through batches",
     )
     parser.add_argument("--output", choices=["text", "json", "markdown"], default="text", help="form of the report")
-    parser.add_argument("--write", action="store_true", help="also put the report into docs/benchmarks.md")
+    parser.add_argument(
+        "--write", action="store_true", help="also keep it in docs/benchmarks.json, and make the page and plots anew"
+    )
+    parser.add_argument("--plots", action="store_true", help="measure nothing, draw what is in docs/benchmarks.json")
     return parser
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal
 
 import msgspec
 
 from kometa_ai.settings.schema import Settings
 
-Scenario = Literal["first", "settled", "ten-new"]
-SCENARIOS: tuple[Scenario, ...] = ("first", "settled", "ten-new")
+Scenario = Literal["first", "settled", "ten-new", "batches"]
+SCENARIOS: tuple[Scenario, ...] = ("first", "settled", "ten-new", "batches")
+"""The first three follow each other; `batches` is a first run again, in a world of its own, through batches."""
 
 NEW_MOVIES = 10
 """Movies that are new in the scenario `ten-new`."""
@@ -27,10 +29,12 @@ class Seen(msgspec.Struct, kw_only=True):
 
     radarr: dict[str, int] = {}
     claude: int = 0
+    batches: int = 0
     refused: int = 0
     second_looks: int = 0
     input_tokens: int = 0
     cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
     cache_read_tokens: int = 0
     output_tokens: int = 0
     usd: float = 0.0
@@ -73,12 +77,13 @@ class Layouts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of the program."""
+    """One run of the program. `kind` is which one: its size and scenario."""
 
     scenario: Scenario
     movies: int
     collections: int
     members: float
+    measured: date
     used: Used
     seen: Seen
     tags_changed: int
@@ -86,3 +91,20 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     state_mb: float
     checkpoint: Checkpoint | None = None
     layouts: Layouts | None = None
+
+    @property
+    def kind(self) -> tuple[int, int, int]:
+        """What tells one result from another, in the order in which they are shown."""
+        return self.movies, self.collections, SCENARIOS.index(self.scenario)
+
+
+class Measured(msgspec.Struct, kw_only=True):
+    """Everything that was measured, as it is kept: on what, and each result."""
+
+    machine: str
+    results: list[Result]
+
+    def put(self, result: Result) -> None:
+        """Keep a result in the place of an older one of the same kind."""
+        kept = [old for old in self.results if old.kind != result.kind]
+        self.results = sorted([*kept, result], key=lambda each: each.kind)

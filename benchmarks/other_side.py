@@ -48,6 +48,8 @@ class OtherSide:
         self.radarr = RadarrStandIn(library.seeds(movies))
         self.claude = ClaudeStandIn(judge=self._judge, api_key=CLAUDE_KEY)
         # Else the program would keep to the smallest account's thousand requests a minute, and wait most of the time.
+        # A batch ends at once, as everything here does: what is measured is not Anthropic's time.
+        self.claude.batches.polls = 0
         self.claude.rate_limits = RateLimits(requests=_NO_LIMIT, input_tokens=_NO_LIMIT, output_tokens=_NO_LIMIT)
 
     def add(self, count: int) -> None:
@@ -61,6 +63,7 @@ class OtherSide:
         seen = Seen(radarr=dict(Counter(f"{r.method} {_plain(r.path)}" for r in self.radarr.requests)))
         for record in self.claude.requests:
             _count(record, seen)
+        seen.batches = len(self.claude.batches.known)
         for name in self._collections:
             tagged = self.radarr.members(f"kai-{slug_of(name)}")
             belong = {id_ for id_, title in self._titles.items() if self._truth.about(name, title).is_member}
@@ -81,16 +84,22 @@ class OtherSide:
         return Judgement(verdict.is_member, verdict.confidence, library.reason(movie["title"]) if is_arguable else "")
 
 
-def usd(usage: Mapping[str, int], model: str) -> float:
-    """What one request costs, by its usage as Anthropic's API states it."""
+def usd(usage: Mapping[str, Any], model: str) -> float:
+    """What one request costs, by its usage as Anthropic's API states it; half of that in a batch."""
     written, read = usage["cache_creation_input_tokens"], usage["cache_read_input_tokens"]
     priced = Usage(
         input_tokens=usage["input_tokens"] + written + read,
         cache_write_tokens=written,
+        cache_write_1h_tokens=_for_an_hour(usage),
         cache_read_tokens=read,
         output_tokens=usage["output_tokens"],
     )
-    return float(calc_price(priced, model_ref=model, provider_id="anthropic").total_price)
+    price = float(calc_price(priced, model_ref=model, provider_id="anthropic").total_price)
+    return price / 2 if usage.get("service_tier") == "batch" else price
+
+
+def _for_an_hour(usage: Mapping[str, Any]) -> int:
+    return int(usage.get("cache_creation", {}).get("ephemeral_1h_input_tokens", 0))
 
 
 def _plain(path: str) -> str:
@@ -105,6 +114,7 @@ def _count(record: RequestRecord, seen: Seen) -> None:
     cost = usd(record.usage, record.model)
     seen.input_tokens += record.usage["input_tokens"]
     seen.cache_write_tokens += record.usage["cache_creation_input_tokens"]
+    seen.cache_write_1h_tokens += _for_an_hour(record.usage)
     seen.cache_read_tokens += record.usage["cache_read_input_tokens"]
     seen.output_tokens += record.usage["output_tokens"]
     seen.usd += cost

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from benchmarks.figures import Result
+    from benchmarks.figures import Measured, Result
 
 _BEGIN = "<!-- figures: written by `python -m benchmarks --write` -->\n"
 _END = "<!-- end of figures -->\n"
@@ -22,24 +21,32 @@ _END = "<!-- end of figures -->\n"
 _Row = dict[str, str]
 
 
-def environment(load: float) -> str:
-    """When and on what: the class of the machine, not its name. `load` is how busy it was before."""
+def machine(load: float) -> str:
+    """On what: the class of the machine, not its name. `load` is how busy it was before."""
     return (
-        f"Measured {datetime.now(UTC):%Y-%m-%d} with Python {platform.python_version()} on {platform.system()}, "
-        f"{os.cpu_count()} cores; load average {load:.1f} before the first run. Where that is well above 0, "
-        "other work ran beside it: wall times are then much too long, and CPU seconds, which are the program's own, "
-        "up to a third too many, because cores and their caches were shared."
+        f"Python {platform.python_version()} on {platform.system()}, {os.cpu_count()} cores; load average {load:.1f} "
+        "before the first run. Where that is well above 0, other work ran beside it: wall times are then much too "
+        "long, and CPU seconds, which are the program's own, up to a third too many, because cores and their caches "
+        "were shared."
     )
 
 
-def text(results: Sequence[Result], heading: str) -> str:
+def text(measured: Measured) -> str:
     """For a terminal."""
-    return "\n\n".join([heading, *(f"{title}\n{_columns(rows)}" for title, rows in _tables(results))]) + "\n"
+    tables = [f"{title}\n{_columns(rows)}" for title, rows in _tables(measured.results)]
+    return "\n\n".join([_heading(measured), *tables]) + "\n"
 
 
-def markdown(results: Sequence[Result], heading: str) -> str:
+def markdown(measured: Measured) -> str:
     """For a page."""
-    return "\n".join([heading, *(f"\n### {title}\n\n{_pipes(rows)}" for title, rows in _tables(results))])
+    tables = [f"\n### {title}\n\n{_pipes(rows)}" for title, rows in _tables(measured.results)]
+    return "\n".join([_heading(measured), *tables])
+
+
+def _heading(measured: Measured) -> str:
+    days = sorted({result.measured for result in measured.results})
+    when = " to ".join(f"{day:%Y-%m-%d}" for day in dict.fromkeys((*days[:1], *days[-1:])))
+    return f"Measured {when} with {measured.machine}"
 
 
 def write(page: Path, content: str) -> None:
@@ -73,6 +80,7 @@ def _run(result: Result) -> _Row:
         "second looks": f"{seen.second_looks:,}",
         "input tokens": f"{seen.input_tokens:,}",
         "cache write": f"{seen.cache_write_tokens:,}",
+        "for an hour": f"{seen.cache_write_1h_tokens:,}" if seen.batches else "",
         "cache read": f"{seen.cache_read_tokens:,}",
         "output": f"{seen.output_tokens:,}",
         "USD": f"{seen.usd:.2f}",
@@ -93,6 +101,8 @@ def _cost(result: Result) -> Iterable[_Row]:
     usd, others = result.seen.usd, result.layouts
     yield {
         **_size(result),
+        "run": result.scenario,
+        "batches": f"{result.seen.batches}",
         "cost": f"{usd:.2f}",
         "of it second looks": f"{result.seen.second_looks_usd:.2f}",
         "specification's layout": f"{others.baseline:.2f}",

@@ -15,6 +15,7 @@ FIRST_PEAK_MB: Final = 400
 SETTLED_CPU_SECONDS: Final = 2
 TOKENS_AN_EXCLUDED_PAIR: Final = 4
 OF_THE_BASELINE: Final = 1 / 8
+OF_THE_BASELINE_BY_BATCHES: Final = 1 / 14
 OF_THE_BOUND: Final = 3
 LIST_READS: Final = 4
 MOVIES_AN_EDIT: Final = 100
@@ -45,7 +46,7 @@ class Target(NamedTuple):
 
 def targets(result: Result) -> list[Target]:
     """The promises that apply to a run."""
-    of_the_scenario = {"first": _first, "settled": _settled, "ten-new": _ten_new}
+    of_the_scenario = {"first": _first, "settled": _settled, "ten-new": _ten_new, "batches": _batches}
     return [*_always(result), *of_the_scenario[result.scenario](result)]
 
 
@@ -81,11 +82,7 @@ def _first(result: Result) -> list[Target]:
     if result.checkpoint is not None:
         grown = result.checkpoint.full_ms / result.checkpoint.empty_ms
         found.append(Target("checkpoint, full state / empty state", grown, CHECKPOINT_GROWTH))
-    if _is_within_the_promised_size(result):
-        found += [
-            Target("own CPU, s", result.used.cpu_seconds, FIRST_CPU_SECONDS),
-            Target("peak memory, MB", result.used.peak_mb, FIRST_PEAK_MB),
-        ]
+    found += _resources(result)
     if result.layouts is not None and (result.movies, result.collections) == (MOVIES, COLLECTIONS):
         usd, others = result.seen.usd, result.layouts
         found += [
@@ -94,6 +91,26 @@ def _first(result: Result) -> list[Target]:
             Target("cost / bound", usd / others.bound, OF_THE_BOUND),
         ]
     return found
+
+
+def _batches(result: Result) -> list[Target]:
+    found = _resources(result)
+    if result.layouts is not None and (result.movies, result.collections) == (MOVIES, COLLECTIONS):
+        usd, others = result.seen.usd, result.layouts
+        found += [
+            Target("cost / specification's layout", usd / others.baseline, OF_THE_BASELINE_BY_BATCHES),
+            Target("cost / the same in compact JSON", usd / others.baseline_compact, OF_THE_BASELINE_BY_BATCHES),
+        ]
+    return found
+
+
+def _resources(result: Result) -> list[Target]:
+    if not _is_within_the_promised_size(result):
+        return []
+    return [
+        Target("own CPU, s", result.used.cpu_seconds, FIRST_CPU_SECONDS),
+        Target("peak memory, MB", result.used.peak_mb, FIRST_PEAK_MB),
+    ]
 
 
 def _settled(result: Result) -> list[Target]:

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from benchmarks import library
-from benchmarks.__main__ import PAGE, main
-from benchmarks.figures import SCENARIOS, Result
+from benchmarks.__main__ import DATA, DOCS, IMAGES, PAGE, main
+from benchmarks.figures import SCENARIOS, Measured, Result
+from benchmarks.plots import PLOTS, drawn
 from benchmarks.report import markdown, text, write
 from benchmarks.runs import measure
 from benchmarks.targets import list_reads, targets, writes
@@ -17,7 +19,7 @@ MOVIES, COLLECTIONS, MEMBERS = 60, 3, 0.2
 
 @pytest.fixture(scope="module")
 def results() -> dict[str, Result]:
-    """A small measurement: a first run, one with nothing changed, one with ten new movies."""
+    """A small measurement: a first run, one with nothing changed, one with ten new movies, one through batches."""
     found = measure(movies=MOVIES, collections=COLLECTIONS, members=MEMBERS, scenarios=SCENARIOS)
     return {result.scenario: result for result in found}
 
@@ -35,6 +37,17 @@ def test_a_first_run_asks_about_every_pair_once_and_tags_what_belongs(results: d
     assert first.seen.excluded == sum(verdict.confidence == 0 for verdict in verdicts)
     assert first.tags_changed == first.seen.tags == sum(verdict.is_member for verdict in verdicts) > 0
     assert first.seen.unlike_truth == 0
+
+
+def test_batches_end_in_the_same_tags_for_less(results: dict[str, Result]) -> None:
+    """Two phases, the first of which writes for an hour; as many questions as asked directly, at a lower price."""
+    first, batches = results["first"].seen, results["batches"].seen
+
+    assert batches.batches == 2
+    assert (batches.claude, batches.unlike_truth, batches.tags) == (first.claude, 0, first.tags)
+    assert batches.cache_write_1h_tokens > first.cache_write_1h_tokens == 0
+    assert batches.usd - batches.second_looks_usd < first.usd - first.second_looks_usd
+    assert batches.usd == pytest.approx(results["batches"].reported_usd, abs=1e-5)
 
 
 def test_a_first_run_is_priced_as_the_program_prices_it(results: dict[str, Result]) -> None:
@@ -118,18 +131,18 @@ def test_promises_are_judged_for_the_size_they_were_made_for(results: dict[str, 
 
 def test_the_report_is_the_same_in_every_form(results: dict[str, Result], tmp_path: Path) -> None:
     """Text and Markdown have a row for each run, and Markdown goes between the two comments of the page."""
-    rows = list(results.values())
+    measured = Measured(machine="this.", results=list(results.values()))
     page = tmp_path / "page.md"
-    page.write_text(PAGE.read_text(encoding="utf-8"), encoding="utf-8")
+    page.write_text((DOCS / PAGE).read_text(encoding="utf-8"), encoding="utf-8")
 
-    write(page, markdown(rows, "Measured here."))
+    write(page, markdown(measured))
     written = page.read_text(encoding="utf-8")
 
-    assert written.count("Measured here.") == 1
+    assert written.count("with this.") == 1
     for scenario in SCENARIOS:
         assert f"| {scenario} |" in written
-        assert scenario in text(rows, "")
-    write(page, markdown(rows, "Measured here."))
+        assert scenario in text(measured)
+    write(page, markdown(measured))
     assert page.read_text(encoding="utf-8") == written
 
 
@@ -139,11 +152,49 @@ def test_a_missed_target_is_never_left_out_of_the_report(results: dict[str, Resu
     hungry = msgspec.structs.replace(first.used, peak_mb=500.0)
     sizes = [msgspec.structs.replace(first, movies=movies, used=hungry) for movies in (2000, 3000)]
 
-    page = markdown([first, *sizes], "")
+    page = markdown(Measured(machine="", results=[first, *sizes]))
 
     assert page.count("| peak memory, MB | 500 | 400 | **missed** |") == 2
     assert page.count("| peak memory, MB |") == 2
     assert page.count("| reads of credits |") == 1
+
+
+def test_plots_show_every_size_and_are_the_same_each_time(results: dict[str, Result]) -> None:
+    """A line for each scenario and number of collections, no script, nothing from elsewhere."""
+    sizes = [
+        msgspec.structs.replace(result, movies=movies, collections=collections)
+        for result in results.values()
+        for movies in (1000, 2000)
+        for collections in (5, 20)
+    ]
+    measured = Measured(machine="", results=sizes)
+
+    for plot in PLOTS:
+        picture = drawn(plot, measured)
+        assert picture == drawn(plot, measured)
+        assert "<script" not in picture
+        assert not re.search(r'(href|src)="http', picture)
+        for collections in (5, 20):
+            assert picture.count(f"{collections} collections<") == len(plot.scenarios)
+
+
+def test_a_size_that_cannot_be_measured_takes_no_other_with_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was measured before and after is kept, at once and beside older results; the page and plots are of all."""
+    (tmp_path / PAGE).write_text((DOCS / PAGE).read_text(encoding="utf-8"), encoding="utf-8")
+    one = ["--collections", "1", "--members", str(MEMBERS), "--scenario", "settled", "--write"]
+
+    assert main(["--movies", "20", *one], tmp_path) in (0, 1)
+    assert main(["--movies", "-1", "30", *one], tmp_path) == 1
+
+    kept = msgspec.json.decode((tmp_path / DATA).read_bytes(), type=Measured)
+    assert [result.movies for result in kept.results] == [20, 30]
+    assert "-1 x 1 broke off: " in capsys.readouterr().err
+    assert "| 30 | 1 | settled |" in (tmp_path / PAGE).read_text(encoding="utf-8")
+    pictures = {path.name for path in (tmp_path / IMAGES).iterdir()}
+    assert pictures == {f"{plot.name}.svg" for plot in PLOTS}
+    assert main(["--plots"], tmp_path) == 0
 
 
 def test_a_page_without_a_place_for_the_figures_is_refused(tmp_path: Path) -> None:
