@@ -39,6 +39,8 @@ def print_report(report: RunReport, *, reasons: bool = False) -> None:
     for orphan in report.orphans:
         count = counted(orphan.members, "movie")
         out.print(f"[yellow]Orphan[/] {clean(orphan.name)}: {clean(orphan.tag)} stays on {count}; {clean(orphan.why)}.")
+        if orphan.remedy:
+            out.print(f"  → {clean(orphan.remedy)}")
     print_problems(out, report.problems)
     print_problems(out, report.warnings)
     out.print(_footer(report), style="dim")
