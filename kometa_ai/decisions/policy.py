@@ -7,17 +7,17 @@ A pin on both sides keeps the movie out. Without a verdict a movie stays as it i
 from __future__ import annotations
 
 from datetime import UTC
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from kometa_ai.core.collection import keys_of
 from kometa_ai.core.decision import Cause, Decision, Verdict, is_beyond, is_near, reaches
 from kometa_ai.core.movie import Movie, TmdbId
-from kometa_ai.core.naming import Label
+from kometa_ai.core.naming import Label, Slug
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
     from datetime import datetime
 
@@ -188,25 +188,45 @@ def members_as_seen(
 
 
 def decide(
-    collection: Collection,
+    stage: Sequence[Collection],
     movies: Iterable[TmdbId],
     memory: Memory,
-    gated: Gates,
-    unanswered: AbstractSet[TmdbId],
-) -> Membership:
-    """Say who belongs to a collection, from its gates and what is remembered of the library's movies.
+    gated: Mapping[Slug, Gates],
+    unanswered: Mapping[Slug, AbstractSet[TmdbId]],
+) -> dict[Slug, Membership]:
+    """Say who belongs to each collection, from its gates and what is remembered of the library's movies.
 
     No verdict means no change: movies with an `unanswered` question stay as they are, whatever older verdict there is.
     """
-    members, undecided = set(gated.members), set()
-    slug, causes = collection.slug, gated.causes
+    sorting = [
+        _Sorting(each, gates.causes, unanswered.get(each.slug, frozenset()), set(gates.members), set())
+        for each in stage
+        for gates in (gated[each.slug],)
+    ]
+    # Movies outside, collections inside: what is remembered of a movie lies together, and the other way round takes
+    # seven times as long.
     for tmdb_id in movies:
-        if tmdb_id in causes:
-            continue
         known = memory.get(tmdb_id)
-        decision = known.collections.get(slug) if known else None
-        if decision is None or tmdb_id in unanswered:
-            undecided.add(tmdb_id)
-        elif is_member(decision, collection):
-            members.add(tmdb_id)
-    return Membership(members=frozenset(members), undecided=frozenset(undecided))
+        decisions = known.collections if known else {}
+        for collection, causes, open_questions, members, undecided in sorting:
+            if tmdb_id in causes:
+                continue
+            decision = decisions.get(collection.slug)
+            if decision is None or tmdb_id in open_questions:
+                undecided.add(tmdb_id)
+            elif is_member(decision, collection):
+                members.add(tmdb_id)
+    return {
+        each.collection.slug: Membership(members=frozenset(each.members), undecided=frozenset(each.undecided))
+        for each in sorting
+    }
+
+
+class _Sorting(NamedTuple):
+    """The movies of one collection while they are sorted into members and undecided."""
+
+    collection: Collection
+    causes: Mapping[TmdbId, Cause]
+    open_questions: AbstractSet[TmdbId]
+    members: set[TmdbId]
+    undecided: set[TmdbId]

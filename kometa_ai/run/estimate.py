@@ -124,10 +124,9 @@ class _Planned:
             self.in_batches |= {slug: len(every[slug]) - len(pairs) for slug, pairs in asked.items()}
             self.questions |= asked
             self.blocks += pack(asked, self._with_credits(known, asked), stage, self._options.batch_size)
+            memberships = decide(stage, known, memory, gated, unanswered(every))
             for collection in stage:
-                left = unanswered(every)[collection.slug]
-                membership = decide(collection, known, memory, gated[collection.slug], left)
-                decided[collection.label] = members_as_seen(collection, membership, by_id)
+                decided[collection.label] = members_as_seen(collection, memberships[collection.slug], by_id)
 
     def _with_credits(self, known: dict[TmdbId, Described], asked: Questions) -> dict[TmdbId, Described]:
         """The movies as they will be sent, with somebody in place of people that are not known yet."""

@@ -81,10 +81,9 @@ async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Ex
     for stage in stages(collections):
         gated = {c.slug: gates(c, movies, decided, parts.store.state.pins) for c in stage}
         questions = plan_questions(known, stage, parts.store.memory, gated)
+        memberships = decide(stage, known, parts.store.memory, gated, unanswered(questions))
         for collection in stage:
-            open_questions = questions[collection.slug]
-            open_pairs = unanswered(questions)[collection.slug]
-            membership = decide(collection, known, parts.store.memory, gated[collection.slug], open_pairs)
+            open_questions, membership = questions[collection.slug], memberships[collection.slug]
             decided[collection.label] = members_as_seen(collection, membership, by_id)
             remembered = parts.store.memory.get(movie.tmdb_id)
             found[collection.slug] = _explanation(
@@ -119,7 +118,7 @@ def _from_memory(run: Run, parts: Parts, text: str, error: RadarrSilent) -> Expl
         # Of the rules, those about tags cannot be told.
         by_name = msgspec.structs.replace(collection, include_tags=frozenset(), exclude_tags=frozenset())
         gated = gates(by_name, [movie], {}, parts.store.state.pins)
-        membership = decide(collection, [movie.tmdb_id], remembered, gated, frozenset())
+        membership = decide([by_name], [movie.tmdb_id], remembered, {by_name.slug: gated}, {})[by_name.slug]
         belongs = None if membership.undecided else bool(membership.members)
         decision = known.collections.get(collection.slug)
         explanation = _explanation(movie, collection, gated, decision, belongs=belongs, question=None)

@@ -19,7 +19,7 @@ from kometa_ai.classifier.planning import describe, stages, unanswered
 from kometa_ai.core.changes import Change, TagChange, TagPlan
 from kometa_ai.core.collection import recognise
 from kometa_ai.core.problem import Problem
-from kometa_ai.decisions.policy import Membership, decide, gates, members_as_seen
+from kometa_ai.decisions.policy import decide, gates, members_as_seen
 from kometa_ai.errors import CheckRadarr
 from kometa_ai.radarr.diagnosis import diagnose
 from kometa_ai.run.batches import Choice
@@ -141,10 +141,11 @@ class Run:
                 found.gates[collection.slug] = gates(collection, library.movies, decided, parts.store.state.pins)
             await questioning.ask(stage, found.asker, force=self._options.force_refresh)
             parts.observer.step("Deciding")
+            left = unanswered(found.open_questions)
+            found.memberships |= decide(stage, found.judged, parts.store.memory, found.gates, left)
             for collection in stage:
-                membership = self._decide(collection)
-                found.memberships[collection.slug] = membership
-                decided[collection.label] = members_as_seen(collection, membership, by_id)
+                self._warn_of_pins(collection)
+                decided[collection.label] = members_as_seen(collection, found.memberships[collection.slug], by_id)
 
     def _in_scope(self, library: Library) -> Sequence[Movie]:
         """The movies to be judged: no other is asked about or changed; all count for pins, orphans and the brake."""
@@ -164,11 +165,8 @@ class Run:
             )
         return movies
 
-    def _decide(self, collection: Collection) -> Membership:
-        found = self.found
-        left = unanswered({collection.slug: found.open_questions.get(collection.slug, {})})[collection.slug]
-        gated = found.gates[collection.slug]
-        found.warnings += [
+    def _warn_of_pins(self, collection: Collection) -> None:
+        self.found.warnings += [
             Problem(
                 source=collection.source,
                 line=collection.line,
@@ -177,9 +175,8 @@ class Run:
                 collection=collection.name,
                 severity="warning",
             )
-            for ref in gated.unknown_pins
+            for ref in self.found.gates[collection.slug].unknown_pins
         ]
-        return decide(collection, found.judged, self._parts.store.memory, gated, left)
 
     def plan_tags(self, library: Library, collections: Sequence[Collection]) -> TagPlan:
         """Compare the decisions with a library's tags."""

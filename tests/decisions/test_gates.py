@@ -97,7 +97,8 @@ def test_decide() -> None:
     }
     movies = [movie(1), movie(2), movie(3), movie(4), movie(5, CRIME), movie(6)]
     gated = gates(rules, movies, {})
-    membership = decide(rules, [each.tmdb_id for each in movies], memory, gated, {TmdbId(3), TmdbId(5)})
+    ids = [each.tmdb_id for each in movies]
+    membership = decide([rules], ids, memory, {rules.slug: gated}, {rules.slug: {TmdbId(3), TmdbId(5)}})[rules.slug]
     assert membership.members == {1, 5}
     assert membership.undecided == {3, 4, 6}
 
@@ -105,6 +106,6 @@ def test_decide() -> None:
 def test_departed_movies_are_no_members() -> None:
     """Only movies of the library are decided about, whatever else is remembered."""
     memory = {TmdbId(1): Remembered(collections={Slug("noir"): settled(verdict(0.9))})}
-    membership = decide(collection(), [TmdbId(2)], memory, Gates(), frozenset())
+    membership = decide([collection()], [TmdbId(2)], memory, {Slug("noir"): Gates()}, {})[Slug("noir")]
     assert not membership.members
     assert membership.undecided == {2}
