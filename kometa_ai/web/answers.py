@@ -37,6 +37,27 @@ KEY_NEEDED: dict[int | str, dict[str, Any]] = {
 }
 
 
+_SCHEMAS = "#/components/schemas/{name}"
+
+
+def documented(*kinds: type[msgspec.Struct], as_list: bool = False) -> dict[str, Any]:
+    """What an answer holds, for the OpenAPI document: one of these, or a list of them."""
+    references = [{"$ref": _SCHEMAS.format(name=kind.__name__)} for kind in kinds]
+    schema: dict[str, Any] = references[0] if len(references) == 1 else {"anyOf": references}
+    schema = {"type": "array", "items": schema} if as_list else schema
+    return {"content": {"application/json": {"schema": schema}}}
+
+
+def documented_as(media_type: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The same for what is no JSON; its route has the plain `response_class`, or its errors count as no JSON either."""
+    return {"content": {media_type: {"schema": schema}}}
+
+
+def schemas_of(*kinds: type[msgspec.Struct]) -> dict[str, Any]:
+    """The schemas that `documented` refers to, with all that they are made of."""
+    return msgspec.json.schema_components(kinds, ref_template=_SCHEMAS)[1]
+
+
 def json_answer(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Anything msgspec can write, as an answer."""
     return Response(msgspec.json.encode(value), status_code=status, headers=headers, media_type="application/json")

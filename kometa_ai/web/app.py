@@ -9,17 +9,23 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.routing import Match, Route
 
 from kometa_ai.__version__ import __version__
+from kometa_ai.core.report import RunReport
 from kometa_ai.daemon.metrics import CONTENT_TYPE
+from kometa_ai.daemon.progress import Going
+from kometa_ai.daemon.service import Health, Status
 from kometa_ai.errors import FixConfiguration, FixUsage, KometaAIError, RepairState, WaitForOtherRun
+from kometa_ai.state.schema import RunSummary
 from kometa_ai.web import runs, webhooks
-from kometa_ai.web.answers import DOCUMENTED_KEY, KEY_NEEDED, Failed, json_answer
+from kometa_ai.web.answers import DOCUMENTED_KEY, KEY_NEEDED, Failed, documented, documented_as, json_answer, schemas_of
 from kometa_ai.web.guard import Guard
 
 if TYPE_CHECKING:
     from kometa_ai.daemon.service import Daemon
 
+_FIGURES = documented_as("text/plain", {"type": "string"})
 _STATUS = {
     WaitForOtherRun: HTTPStatus.CONFLICT,
     FixUsage: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -51,6 +57,8 @@ def make_app(daemon: Daemon, *, api_key: str, url_base: str = "") -> FastAPI:
     _add_overviews(app, daemon)
     app.include_router(runs.router)
     app.include_router(webhooks.router)
+    # What msgspec writes is described by msgspec; the document is made once, and then as it was left.
+    app.openapi()["components"]["schemas"] |= schemas_of(Status, Health, Going, RunSummary, RunReport)
     return app
 
 
@@ -62,7 +70,11 @@ def _add_open_paths(app: FastAPI, daemon: Daemon) -> None:
         return {"status": "OK"}
 
     @app.head("/health", include_in_schema=False)
-    @app.get("/health", tags=["health"], responses={503: {"description": "Not in order"}})
+    @app.get(
+        "/health",
+        tags=["health"],
+        responses={200: documented(Health), 503: {"description": "Not in order", **documented(Health)}},
+    )
     async def health() -> Response:
         """Whether the daemon is in order, with details. Needs no key. A Radarr that is down does not make it ill."""
         found = await daemon.health()
@@ -70,12 +82,23 @@ def _add_open_paths(app: FastAPI, daemon: Daemon) -> None:
 
 
 def _add_overviews(app: FastAPI, daemon: Daemon) -> None:
-    @app.get("/api/v1/status", tags=["status"], dependencies=DOCUMENTED_KEY, responses=KEY_NEEDED)
+    @app.get(
+        "/api/v1/status",
+        tags=["status"],
+        dependencies=DOCUMENTED_KEY,
+        responses={200: documented(Status), **KEY_NEEDED},
+    )
     async def status() -> Response:
         """How things are, flat: what runs, what ran, what comes next."""
         return json_answer(await daemon.status())
 
-    @app.get("/metrics", tags=["status"], dependencies=DOCUMENTED_KEY, responses=KEY_NEEDED)
+    @app.get(
+        "/metrics",
+        tags=["status"],
+        dependencies=DOCUMENTED_KEY,
+        responses={200: _FIGURES, **KEY_NEEDED},
+        response_class=Response,
+    )
     async def metrics() -> Response:
         """Figures for Prometheus."""
         return Response(await daemon.figures(), headers={"Content-Type": CONTENT_TYPE})
@@ -101,8 +124,21 @@ def _place(entry: dict[str, Any]) -> str:
     return ".".join(str(part) for part in entry["loc"])[:200]
 
 
-async def _http_error(_request: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.INTERNAL_SERVER_ERROR
     detail = str(error.detail) if isinstance(error, HTTPException) else str(error)
     headers = error.headers if isinstance(error, HTTPException) else None
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = {"Allow": ", ".join(sorted(_methods_of(request)))}
     return json_answer(Failed(error=detail), status, headers)
+
+
+def _methods_of(request: Request) -> set[str]:
+    """What can be done with a path. Each way is a route of its own, and the framework names only those of the first."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    return {
+        method
+        for route in routes
+        if route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods or ()
+    }

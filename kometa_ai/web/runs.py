@@ -11,21 +11,25 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
 
+from kometa_ai.core.report import RunReport
 from kometa_ai.core.summary import as_data, totals
+from kometa_ai.daemon.progress import Going
 from kometa_ai.daemon.service import Daemon
 from kometa_ai.run.options import Options
-from kometa_ai.web.answers import DOCUMENTED_KEY, KEY_NEEDED, FailedModel, json_answer
+from kometa_ai.state.schema import RunSummary
+from kometa_ai.web.answers import DOCUMENTED_KEY, KEY_NEEDED, FailedModel, documented, documented_as, json_answer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from kometa_ai.core.report import RunReport
     from kometa_ai.daemon.progress import Progress
 
 LOOK_EVERY = 0.2
 """Seconds. Watchers look at the progress instead of being told: however slow one is, nothing piles up for it."""
 KEEP_ALIVE = 15.0
 """Seconds of silence after which a watcher is sent a comment, so that no proxy takes the connection for dead."""
+_EVENTS = "text/event-stream"
+_EVENT = {"type": "object", "properties": {"event": {"type": "string"}, "data": {"type": "string"}}}
 
 router = APIRouter(prefix="/api/v1/runs", tags=["runs"], dependencies=DOCUMENTED_KEY, responses=KEY_NEEDED)
 
@@ -80,7 +84,7 @@ async def start(daemon: TheDaemon, wanted: Wanted | None = None) -> Started:
     return Started(run_id=await daemon.runs.start(options, "api"))
 
 
-@router.get("")
+@router.get("", responses={200: documented(Going, RunSummary, as_list=True)})
 async def list_runs(daemon: TheDaemon, limit: Annotated[int, Query(ge=1, le=100)] = 100) -> Response:
     """The run that is on, and those that have ended, the newest first."""
     past = await daemon.past_runs()
@@ -90,7 +94,7 @@ async def list_runs(daemon: TheDaemon, limit: Annotated[int, Query(ge=1, le=100)
     return json_answer(found[:limit])
 
 
-@router.get("/{run_id}", responses=_UNKNOWN)
+@router.get("/{run_id}", responses={200: documented(Going, RunReport), **_UNKNOWN})
 async def read_run(daemon: TheDaemon, run_id: str) -> Response:
     """One run: how far it has come, or its whole report."""
     current = daemon.runs.current
@@ -100,14 +104,14 @@ async def read_run(daemon: TheDaemon, run_id: str) -> Response:
     return json_answer({**as_data(report), "status": "finished"})
 
 
-@router.get("/{run_id}/events", responses=_UNKNOWN)
-async def watch_run(daemon: TheDaemon, run_id: str) -> StreamingResponse:
+@router.get("/{run_id}/events", responses={200: documented_as(_EVENTS, _EVENT), **_UNKNOWN}, response_class=Response)
+async def watch_run(daemon: TheDaemon, run_id: str) -> Response:
     """A run as server-sent events: `step`, `progress`, and `ended` with its totals, which closes the stream."""
     current = daemon.runs.current
     if current is None or current.run_id != run_id:
         await _report(daemon, run_id)
         current = None
-    return StreamingResponse(_events(daemon, run_id, current), media_type="text/event-stream")
+    return StreamingResponse(_events(daemon, run_id, current), media_type=_EVENTS)
 
 
 async def _events(daemon: Daemon, run_id: str, progress: Progress | None) -> AsyncIterator[bytes]:
@@ -131,7 +135,10 @@ async def _events(daemon: Daemon, run_id: str, progress: Progress | None) -> Asy
             yield b": still there\n\n"
         silent += LOOK_EVERY
         await asyncio.sleep(LOOK_EVERY)
-    report = await _report(daemon, run_id)
+    try:
+        report = await _report(daemon, run_id)
+    except HTTPException:
+        return  # it could not be kept, and another run has ended since
     ended = {"run_id": run_id, "outcome": report.outcome, "exit_code": report.exit_code, **totals(report)}
     yield _event("ended", ended)
 

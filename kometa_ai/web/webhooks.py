@@ -24,9 +24,23 @@ router = APIRouter(
 )
 
 
+# Radarr sends far more, and other versions other things: whatever is not understood is ignored.
+_EVENT: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"type": "object"},
+                "example": {"eventType": "MovieAdded", "movie": {"title": "Heat", "tmdbId": 949}},
+            }
+        },
+    }
+}
+
+
 # Radarr can be set to either method.
-@router.put("/radarr", responses={422: {"model": FailedModel}}, include_in_schema=False)
-@router.post("/radarr", responses={422: {"model": FailedModel}})
+@router.put("/radarr", responses={422: {"model": FailedModel}}, openapi_extra=_EVENT)
+@router.post("/radarr", responses={422: {"model": FailedModel}}, openapi_extra=_EVENT)
 async def from_radarr(daemon: TheDaemon, request: Request) -> dict[str, str]:
     """Take an event of Radarr. It waits for the answer while it adds the movie, so nothing is done before that."""
     event = await _event(request)
