@@ -9,7 +9,6 @@ import msgspec
 from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Self
 
-    from rich.progress import TaskID
+    from rich.progress import Progress, TaskID
 
     from kometa_ai.core.decision import Pin
     from kometa_ai.core.problem import Problem
@@ -232,30 +231,23 @@ class Watcher:
     """Shows the steps of a run as they happen, with a bar where something is counted; on a terminal only."""
 
     def __init__(self) -> None:
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self._is_shown = sys.stderr.isatty()
+        self._progress = _bar() if sys.stderr.isatty() else None
         self._step: TaskID | None = None
         self._name = ""
 
     def __enter__(self) -> Self:
-        if self._is_shown:
+        if self._progress is not None:
             self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._is_shown:
+        if self._progress is not None:
             self._progress.stop()
 
     def step(self, name: str) -> None:
         """A step begins."""
+        if self._progress is None:
+            return
         self._name = name
         if self._step is not None:
             self._progress.remove_task(self._step)
@@ -263,11 +255,32 @@ class Watcher:
 
     def total(self, what: str, count: int) -> None:
         """So many things are about to be done."""
-        if self._step is not None and count:
+        if self._progress is not None and self._step is not None and count:
             self._progress.update(self._step, total=count, completed=0, description=f"{self._name} ({what})")
 
     def advance(self, what: str, count: int) -> None:
         """So many of them are done."""
         del what
-        if self._is_shown and self._step is not None:
+        if self._progress is not None and self._step is not None:
             self._progress.advance(self._step, count)
+
+
+def _bar() -> Progress:
+    from rich.progress import (  # noqa: PLC0415 - for who watches; a run at night need not load it
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )

@@ -12,8 +12,6 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
 from kometa_ai.core.summary import counted, headline
 from kometa_ai.notification.message import Form, Message
 from kometa_ai.notification.view import Limits, earlier_of, subject_of, view_of
@@ -21,6 +19,8 @@ from kometa_ai.notification.view import Limits, earlier_of, subject_of, view_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import tzinfo
+
+    from jinja2 import Environment
 
     from kometa_ai.notification.news import News
     from kometa_ai.notification.view import Earlier, View
@@ -100,6 +100,13 @@ def _escaped(text: str) -> str:
 
 @cache
 def _environment() -> Environment:
+    from jinja2 import (  # noqa: PLC0415 - takes its time, and not everybody is told
+        Environment,
+        PackageLoader,
+        StrictUndefined,
+        select_autoescape,
+    )
+
     environment = Environment(
         loader=PackageLoader("kometa_ai.notification"),
         autoescape=select_autoescape(enabled_extensions=("html.jinja",), disabled_extensions=("txt.jinja", "md.jinja")),
