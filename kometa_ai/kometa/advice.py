@@ -123,7 +123,8 @@ class _Advisor:
             text = f"{_TAGLIST}: {corrections.tags_as_yaml([self._collection.label, *others])}"
             shown = ", ".join(found)[:_LONGEST] or "empty"
             what = f"`{_TAGLIST}` is {shown}, but its tag is {self._collection.label}."
-            yield self._warn(what, f"Write `{text}`.", taglist, self._rewritten(taglist, _TAGLIST, text))
+            remedy = f"Write `{text if len(text) <= _LONGEST else self._tags}`."
+            yield self._warn(what, remedy, taglist, self._rewritten(taglist, _TAGLIST, text))
 
     def _about_sync(self, sync: _Attribute) -> Iterator[Problem]:
         mode = str(sync.value or "").strip().lower() if not isinstance(sync.value, (dict, list)) else "something else"

@@ -14,15 +14,16 @@ from kometa_ai.core.naming import PREFIX, label_of, slug_of, tag_of
 from kometa_ai.core.problem import Correction
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 _PLAIN = re.compile(r"[A-Za-z0-9][\w.-]*")
 _COMMENT_START = re.compile(r"\s*# *")
-_TRAILING_COMMENT = re.compile(r"\s+#[^'\"]*$")
+_TRAILING_COMMENT = re.compile(r"(?<!\s)\s+#[^'\"]*$")
 _YES = ("true", "yes", "on", "enabled", "active")
 _NO = ("false", "no", "off", "disabled")
 _LEAST_PERCENT = 10
 _LARGEST_PRIORITY = 1000
+_LONGEST_VALUE = 200
 
 
 def swapped(line: int, text: str, old: str, new: str | None, *, after: str = "") -> Correction | None:
@@ -150,20 +151,18 @@ def tags_as_yaml(labels: Sequence[str], *, as_list: bool = False) -> str:
 
 def meant(key: str, value: str) -> str | None:
     """What to write as the value of a block's key in place of this one, where that can be guessed."""
-    match key:
-        case "enabled":
-            near = get_close_matches(value.lower(), (*_YES, *_NO), n=1)
-            return ("true" if near[0] in _YES else "false") if near else None
-        case "confidence_threshold":
-            return _share(value)
-        case "priority":
-            return _priority(value)
-        case "include_movies" | "exclude_movies":
-            return _movie(value)
-        case "tag":
-            slug = slug_of(re.sub(f"^{PREFIX}", "", value, flags=re.IGNORECASE))
-            return label_of(tag_of(slug)) if slug else None
-    return None
+    guess = _GUESSES.get(key)
+    return guess(value) if guess and len(value) <= _LONGEST_VALUE else None
+
+
+def _switch(value: str) -> str | None:
+    near = get_close_matches(value.lower(), (*_YES, *_NO), n=1)
+    return ("true" if near[0] in _YES else "false") if near else None
+
+
+def _tag(value: str) -> str | None:
+    slug = slug_of(re.sub(f"^{PREFIX}", "", value, flags=re.IGNORECASE))
+    return label_of(tag_of(slug)) if slug else None
 
 
 def _share(value: str) -> str:
@@ -198,3 +197,13 @@ def _movie(value: str) -> str | None:
             text = found.expand(form)
             return json.dumps(text, ensure_ascii=False) if "," in text or ": " in text else text
     return None
+
+
+_GUESSES: dict[str, Callable[[str], str | None]] = {
+    "enabled": _switch,
+    "confidence_threshold": _share,
+    "priority": _priority,
+    "include_movies": _movie,
+    "exclude_movies": _movie,
+    "tag": _tag,
+}

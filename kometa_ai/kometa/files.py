@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from stat import S_ISDIR, S_ISREG
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _OF_INTEREST = re.compile(rf"{MARKER_TEXT.pattern}|item_radarr_tag|radarr_remove_by_tag", re.IGNORECASE)
+_MARKER_BYTES = re.compile(MARKER_TEXT.pattern.encode(), re.IGNORECASE)
+_LONGEST_MARKER = 16
+
+LARGEST = 4 << 20
+"""Bytes of a file that is read. Files written by hand have a tenth of it, and YAML in Python takes 20 s for as much."""
+
 _SETTINGS = ("config.yml", "config.yaml")
 
 
@@ -48,12 +54,28 @@ def read_files(root: Path) -> Found:
     for path in _walk(root, root, frozenset(), found):
         source = _source(path, root)
         try:
-            content = path.read_bytes()
+            with path.open("rb") as file:
+                content = file.read(LARGEST + 1)
+                if len(content) > LARGEST:
+                    _leave(source, content, file, found)
+                    continue
         except OSError as error:
             found.refuse(source, f"the file cannot be read: {_reason(error)}.", "Let this program read it.")
             continue
         _decode(source, content, found)
     return found
+
+
+def _leave(source: str, begin: bytes, file: BinaryIO, found: Found) -> None:
+    """Leave a file that is too large, and say so if it holds a block: to look for that takes no time and no memory."""
+    end = begin
+    while end:
+        if _MARKER_BYTES.search(end):
+            remedy = "Move the collections with a block into a file of their own."
+            found.refuse(source, f"the file is too large: it has more than {LARGEST >> 20} MB.", remedy)
+            return
+        more = file.read(LARGEST)
+        end = end[-_LONGEST_MARKER:] + more if more else b""
 
 
 def _walk(folder: Path, root: Path, above: frozenset[tuple[int, int]], found: Found) -> Iterator[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kometa_ai.kometa.document import Key
+
+_LONGEST_PATH = 300
 
 _CHECKED_FOR_SYNTAX = 256 * 1024
 """How much YAML that holds no block is checked in a run: YAML in pure Python takes a second for 200 kB."""
@@ -74,7 +77,8 @@ def read_folder(path: Path, *, radarr_url: str = "") -> Folder:
     Problems skip what they touch and nothing else. A Radarr of Kometa's at another address than ours is worth a hint.
     Raise FixConfiguration if there is no such folder.
     """
-    if not path.is_dir():
+    # Not Path.is_dir(), which raises what this leaves out: no right to look there, a name too long.
+    if not os.path.isdir(path):  # noqa: PTH112
         raise _no_folder(path)
     findings = _Findings()
     found = read_files(path)
@@ -87,7 +91,11 @@ def read_folder(path: Path, *, radarr_url: str = "") -> Folder:
 
 
 def _no_folder(path: Path) -> FixConfiguration:
-    what = f"{path} is not a folder." if path.exists() else f"there is no folder {path}."
+    shown = str(path)[:_LONGEST_PATH]
+    if os.path.exists(path):  # noqa: PTH110 - as above
+        what = f"{shown} is not a folder."
+    else:
+        what = f"there is no folder {shown}, or it may not be looked into."
     remedy = "Set CONFIG_DIR to the folder that holds Kometa's config.yml; in Docker, mount that folder there."
     return FixConfiguration("Kometa's folder cannot be read.", [Problem(what=what, remedy=remedy, source="CONFIG_DIR")])
 

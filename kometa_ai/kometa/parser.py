@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _TAG = re.compile(re.escape(PREFIX) + "[a-z0-9-]+", re.IGNORECASE | re.ASCII)
 _PRIORITY_LIMIT = 2**31 - 1
 _LONGEST = 80
+_LONGEST_NAME = 300  # of a movie
 
 
 def _label(text: str) -> Label:
@@ -361,11 +362,11 @@ def _split_labels(text: str) -> list[str]:
 
 
 def _split_movies(text: str) -> Iterator[str]:
-    """Cut at the commas after a whole name: `I, Tonya (2017), tmdb:603` are two."""
+    """Cut at the commas after a whole name, and where there is none for long: `I, Tonya (2017), tmdb:603` are two."""
     name = ""
     for part in text.split(","):
         name = f"{name},{part}" if name else part
-        if _is_movie(name):
+        if _is_movie(name) or len(name) > _LONGEST_NAME:
             yield name.strip()
             name = ""
     if name or not text:

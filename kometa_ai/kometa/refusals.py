@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from kometa_ai.kometa.lines import INVISIBLE_BREAK, line_starts, split_lines
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
-_PAIR = re.compile(r"(?P<key>\s*(?:- +)?[^\s#:'\"][^:'\"]*:)\s+(?P<value>[^'\"].*?)\s*")
+_PAIR = re.compile(r"(?P<key>\s*(?:- +)?[^\s#:'\"][^:'\"]*:)\s+(?P<value>[^\s'\"].*)")
 _WORDS = re.compile(r"(?P<key>\s*\w+)\s+(?P<value>\S.*)")
 
 _LONGEST = 200
@@ -20,7 +20,7 @@ Mend = Callable[[Sequence[str], int], "str | None"]
 
 
 def _quoted(lines: Sequence[str], line: int) -> str | None:
-    found = _PAIR.fullmatch(lines[line - 1])
+    found = _PAIR.fullmatch(lines[line - 1].rstrip())
     return f"{found['key']} {json.dumps(found['value'], ensure_ascii=False)}" if found else None
 
 
