@@ -15,7 +15,7 @@ from kometa_ai.cli.calls import prepared, show
 from kometa_ai.core.collection import Folder
 from kometa_ai.errors import FixConfiguration
 from kometa_ai.kometa.excerpts import Excerpts
-from kometa_ai.kometa.folder import read_folder
+from kometa_ai.kometa.folder import examine_folder
 from kometa_ai.observe.redact import Redactor
 from kometa_ai.settings.describe import secrets_of
 from kometa_ai.settings.environment import load_settings
@@ -58,7 +58,7 @@ def check_config(call: Call) -> int:
     folder = Folder()
     if config_dir is not None:
         try:
-            folder = read_folder(config_dir, radarr_url=settings.radarr_url if settings else "")
+            folder = examine_folder(config_dir, radarr_url=settings.radarr_url if settings else "")
         except FixConfiguration as error:
             problems += error.problems
     services = _services(call, folder) if settings else ()

@@ -71,11 +71,26 @@ class _Findings:
         self.problems: list[Problem] = []
 
 
-def read_folder(path: Path, *, radarr_url: str = "") -> Folder:
+def read_folder(path: Path) -> Folder:
     """Read every `.yml` and `.yaml` below this folder, whose names do not begin with `_` or `.`.
 
-    Problems skip what they touch and nothing else. A Radarr of Kometa's at another address than ours is worth a hint.
-    Raise FixConfiguration if there is no such folder.
+    Problems skip what they touch and nothing else. Raise FixConfiguration if there is no such folder.
+    """
+    found = examine_folder(path)
+    return msgspec.structs.replace(
+        found, problems=_without_lines(found.problems), warnings=_without_lines(found.warnings), hints=()
+    )
+
+
+def _without_lines(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Problems as they go into reports, which are kept and sent: a line of a file may hold a secret."""
+    return tuple(msgspec.structs.replace(problem, correction=None) for problem in problems)
+
+
+def examine_folder(path: Path, *, radarr_url: str = "") -> Folder:
+    """The same with everything that helps to mend it: corrections, and hints such as another Radarr than this one.
+
+    What it returns is for whoever edits these files, and has to be cleared of secrets before it is shown.
     """
     # Not Path.is_dir(), which raises what this leaves out: no right to look there, a name too long.
     if not os.path.isdir(path):  # noqa: PTH112

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from kometa_ai.kometa.folder import read_folder
+from kometa_ai.kometa.folder import examine_folder, read_folder
 from kometa_ai.kometa.lines import split_lines
 from kometa_ai.standins.faults import answer, bad_gateway, html_page, redirect
 from kometa_ai.standins.radarr import AutoTagRule, RadarrStandIn
@@ -377,7 +377,7 @@ def put_right(path: Path, correction: Correction) -> None:
 
 def findings(folder: Path) -> list[Problem]:
     """Everything that is wrong in a folder."""
-    found = read_folder(folder)
+    found = examine_folder(folder)
     return [*found.problems, *found.warnings]
 
 
@@ -579,6 +579,18 @@ def test_lines_with_secrets_are_shown_without(home: World, call: Call, line: str
     assert ended.code == 2
     assert data["problems"][0]["source"] == "config.yml"
     assert "hunter2" not in ended.out + ended.err + json.dumps(data)
+
+
+@pytest.mark.parametrize("command", ["--dump-config", "--run-now", "--estimate", "--check-config"])
+def test_no_command_shows_what_a_broken_file_keeps_secret(home: World, call: Call, command: str) -> None:
+    """What is told of a file holds none of its lines, but in the check, where they are cleared of secrets."""
+    (home.kometa / "config.yml").write_text("plex:\n  token: @hunter2\n")
+
+    ended = call(command, "--output", "json")
+
+    assert "config.yml" in ended.out
+    kept = "".join(path.read_text() for path in home.state_dir.rglob("*") if path.is_file())
+    assert "hunter2" not in ended.out + ended.err + kept
 
 
 def test_known_secrets_are_hidden_wherever_they_stand(home: World, call: Call) -> None:

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kometa_ai.kometa.folder import read_folder
+from kometa_ai.kometa.folder import examine_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ def read(files: Mapping[str, str | bytes]) -> Folder:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content.encode() if isinstance(content, str) else content)
         before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in root.rglob("*") if path.is_file()}
-        folder = read_folder(root)
+        folder = examine_folder(root)
         assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in before} == before
         assert {path for path in root.rglob("*") if path.is_file()} == before.keys()
     return folder
