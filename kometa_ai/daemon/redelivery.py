@@ -9,6 +9,7 @@ import structlog
 
 from kometa_ai.daemon.aside import aside
 from kometa_ai.notification.dispatch import deliver_again
+from kometa_ai.observe.logs import log_problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +54,10 @@ class Redelivery:
     async def _deliver(self) -> bool:
         """Whether something is still waiting."""
         try:
-            return bool(await aside("redelivery", lambda: deliver_again(self._settings)))
+            problems = await aside("redelivery", lambda: deliver_again(self._settings))
         except Exception:  # noqa: BLE001 - the daemon outlives whatever this meets
             _log.exception("redelivery.failed")
             return False
+        for problem in problems:
+            log_problem("notification.not_delivered", problem)
+        return bool(problems)

@@ -118,6 +118,7 @@ class Daemon:
         self._started = now()
         self._stopping = asyncio.Event()
         self._beaten = True
+        self._cut_short = ""
         self.timetable = Timetable(schedule, settings.state_dir, clock=clock)
         self.runs = Runs(settings, tell=self._learn, next_run=lambda: self.timetable.next_run)
         self.memory = Memory(settings.state_dir)
@@ -134,7 +135,9 @@ class Daemon:
 
     def stop(self, signal: Signals) -> None:
         """Ask for the end. A run that is on ends in order, which may take some seconds."""
-        _log.info("daemon.stopping", signal=signal.name, running=self.runs.current is not None)
+        current = self.runs.current
+        _log.info("daemon.stopping", signal=signal.name, running=current is not None)
+        self._cut_short = current.run_id if current else ""
         self.runs.close(signal.name)
         self._stopping.set()
 
@@ -158,12 +161,10 @@ class Daemon:
             done, _ = await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
             for task in done - {stopped}:
                 task.result()
-            last = self.runs.last
             await self.runs.ended()
-            interrupted = self.runs.last
-            if interrupted is not None and interrupted is not last and interrupted.outcome == "interrupted":
-                return interrupted.exit_code
-            return 0
+            last = self.runs.last
+            was_cut_short = last is not None and last.run_id == self._cut_short and last.outcome == "interrupted"
+            return last.exit_code if last and was_cut_short else 0
         finally:
             for task in (*tasks, stopped):
                 task.cancel()
@@ -307,7 +308,7 @@ class Daemon:
     async def _start(self, trigger: str, movies: frozenset[TmdbId] = frozenset(), **details: str) -> bool:
         """Start a run of everything, or for these movies. One that cannot start is skipped, and says so."""
         try:
-            options = Options(movies=movies, batch_size=self.settings.batch_size, unattended=trigger == "schedule")
+            options = Options(movies=movies, batch_size=self.settings.batch_size, unattended=True)
             await self.runs.start(options, trigger)
         except WaitForOtherRun as error:
             _log.warning("run.skipped", trigger=trigger, why=error.message, **details)

@@ -11,7 +11,6 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
-import structlog
 
 from kometa_ai.notification import email, push
 from kometa_ai.notification.message import Message
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
     from kometa_ai.notification.outbox import Outbox
     from kometa_ai.notification.push import Target
     from kometa_ai.settings.schema import Settings
-
-_log = structlog.get_logger()
 
 
 class Tested(NamedTuple):
@@ -167,7 +164,6 @@ async def _deliver(parcels: dict[str, Parcel], keeper: Keeper, settings: Setting
                 box.delivered(receiver, parcels[receiver].run_ids)
                 continue
             problem = _without_secrets(delivery.problem, redactor)
-            _log.warning("notification.not_delivered", to=delivery.to, what=problem.what, remedy=problem.remedy)
             box.failing[receiver] = problem
             remedy = f"{problem.remedy} The report is kept, and joined to the next one."
             problems.append(msgspec.structs.replace(problem, remedy=remedy))

@@ -47,7 +47,7 @@ async def undo(parts: Parts, run_id: str, *, dry_run: bool) -> Undone:
     movies = {movie.tmdb_id: movie for movie in library.movies}
     names = {Slug(collection.slug): collection.name for collection in report.collections}
     wanted: list[Change] = []
-    problems: list[Problem] = []
+    problems: list[Problem] = [*parts.store.alerts]
     left: list[str] = []
     for change in report.changes:
         movie = movies.get(change.tmdb_id)

@@ -271,7 +271,8 @@ class Store:
             self._state.journal_entry = max(self._state.journal_entry, line.n)
         self.alerts = found.alerts
         for alert in found.alerts:
-            _log.warning("state.alert", what=alert.what)
+            # Who writes the state reports them, and a report's problems are logged.
+            (_log.warning if self._read_only else _log.info)("state.alert", what=alert.what)
 
     def _apply(self, entry: Entry) -> None:
         state = self._state
