@@ -90,7 +90,7 @@ def _tell_others(names: Sequence[str], settings: Settings) -> None:
 
 async def _run(settings: Settings, options: Options, store: Store, watcher: output.Watcher) -> RunReport:
     async def notify(report: RunReport) -> list[Problem]:
-        return await notification.notify(report, settings)
+        return await notification.notify(report, settings, unattended=False)
 
     async with open_parts(settings, store, watcher) as parts:
         run = asyncio.create_task(run_and_report(parts, rules_of(settings), options, notify=notify))

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections import Counter
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from structlog.contextvars import bind_contextvars
@@ -155,7 +156,7 @@ class Runs:
                 parts,
                 rules_of(self._settings),
                 job.options,
-                notify=self._notify,
+                notify=partial(self._notify, job),
                 next_run=self._next_run(),
                 run_id=job.progress.run_id,
             )
@@ -167,8 +168,8 @@ class Runs:
         job.attach(lambda why: loop.call_soon_threadsafe(end_run, parts.interruption, run, why))
         return await run
 
-    async def _notify(self, report: RunReport) -> list[Problem]:
-        return await notification.notify(report, self._settings)
+    async def _notify(self, job: _Job, report: RunReport) -> list[Problem]:
+        return await notification.notify(report, self._settings, unattended=job.options.unattended)
 
     async def _failed(self, job: _Job, error: Exception) -> RunReport:
         """The report of a run that could not make one."""
@@ -187,7 +188,7 @@ class Runs:
         with suppress(RepairState):
             history.keep(self._settings.state_dir, report)
         if not report.dry_run:
-            await self._notify(report)
+            await self._notify(job, report)
         log_problems(report)
         return report
 

@@ -41,10 +41,10 @@ class Tested(NamedTuple):
     is_delivered: bool
 
 
-async def notify(report: RunReport, settings: Settings) -> list[Problem]:
+async def notify(report: RunReport, settings: Settings, *, unattended: bool) -> list[Problem]:
     """Tell everybody who wants it of a run, and return what could not be delivered, as warnings.
 
-    What is sent depends on what was told before: see `news`.
+    What is sent of an `unattended` run depends on what was told before: see `news`.
     """
     receivers = _receivers(settings)
     if not receivers:
@@ -55,7 +55,8 @@ async def notify(report: RunReport, settings: Settings) -> list[Problem]:
         box.keep_only(receivers)
         # Whoever is reached hears of those who are not.
         report = msgspec.structs.replace(report, warnings=(*report.warnings, *dict.fromkeys(box.failing.values())))
-        news = news_of(_redacted(report, Redactor(secrets_of(settings))), box.told, settings.tz)
+        clean = _redacted(report, Redactor(secrets_of(settings)))
+        news = news_of(clean, box.told, settings.tz, in_full=not unattended)
         is_sent = is_wanted(news, settings.notify_on)
         box.told = ledger_after(news, box.told, settings.tz, is_sent=is_sent)
         if is_sent:

@@ -1,7 +1,8 @@
 """What of a report is news: a problem at once, then daily while it lasts, and once when it is over. Pure.
 
 What was told is remembered in a ledger. A problem is known again by its cause, whatever its counts are now. One that
-comes and goes is told once a day, like one that stays. A warning is told once, with whatever is sent next.
+comes and goes is told once a day, like one that stays. A warning is told once, with whatever is sent next. All this is
+for runs that start by themselves: whoever starts one is told all of it.
 """
 
 from __future__ import annotations
@@ -53,11 +54,15 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class News(msgspec.Struct, frozen=True, kw_only=True):
-    """A report, and how to tell it: the keys of the problems that were told before, and those that are over."""
+    """A report, and how to tell it: the keys of the problems that were told before, and those that are over.
+
+    `has_problems` are those to be told; those that are news are `has_fresh_problems`.
+    """
 
     report: RunReport
     told_before: frozenset[str] = frozenset()
     over: tuple[Ended, ...] = ()
+    has_problems: bool = False
     has_fresh_problems: bool = False
 
 
@@ -68,10 +73,11 @@ def key_of(problem: Problem) -> str:
     return sha256(parts.encode(errors="replace")).hexdigest()[:16]
 
 
-def news_of(report: RunReport, ledger: Mapping[str, Told], zone: tzinfo) -> News:
+def news_of(report: RunReport, ledger: Mapping[str, Told], zone: tzinfo, *, in_full: bool = False) -> News:
     """What of a report is to be told in full, in short, and as over.
 
-    A run that did not look at everything ends nothing: what it does not name may still be there.
+    A run that did not look at everything ends nothing: what it does not name may still be there. `in_full`: nothing in
+    short, because somebody started the run and waits for what it says.
     """
     now = report.started
     present = _present(report)
@@ -85,10 +91,12 @@ def news_of(report: RunReport, ledger: Mapping[str, Told], zone: tzinfo) -> News
         for key, told in ledger.items()
         if is_whole(report) and key not in present and not told.over and not told.is_warning
     ]
+    told_before = frozenset() if in_full else frozenset(known)
     return News(
         report=report,
-        told_before=frozenset(known),
+        told_before=told_before,
         over=tuple(over),
+        has_problems=any(present[key].severity == "error" for key in present.keys() - told_before),
         has_fresh_problems=bool(fresh),
     )
 
@@ -101,7 +109,7 @@ def is_wanted(news: News, notify_on: Literal["always", "changes", "problems"]) -
         case "changes":
             return bool(news.report.added or news.report.removed or news.over) or news.has_fresh_problems
         case "problems":
-            return bool(news.over) or news.has_fresh_problems
+            return bool(news.over) or news.has_problems
 
 
 def ledger_after(news: News, ledger: Mapping[str, Told], zone: tzinfo, *, is_sent: bool) -> Ledger:

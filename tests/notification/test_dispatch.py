@@ -38,14 +38,14 @@ INTERRUPTED = report(outcome="interrupted")
 async def test_tells_when_it_was_asked_to(notify_on: str, run: RunReport, tmp_path: Path, *, sent: bool) -> None:
     """`NOTIFY_ON` chooses the runs; a problem is told under each of its values."""
     with Mailbox() as box:
-        assert await notify(run, settings_for(box, notify_on=notify_on, state_dir=tmp_path)) == []
+        assert await notify(run, settings_for(box, notify_on=notify_on, state_dir=tmp_path), unattended=True) == []
         assert bool(box.received) is sent
 
 
 async def test_the_report_arrives(tmp_path: Path) -> None:
     """The mail is the report: its subject, its text, its HTML, in the settings' time zone."""
     with Mailbox() as box:
-        await notify(CHANGED, settings_for(box, [ANN, BOB], tz="Europe/Berlin", state_dir=tmp_path))
+        await notify(CHANGED, settings_for(box, [ANN, BOB], tz="Europe/Berlin", state_dir=tmp_path), unattended=True)
         (mail,) = box.received
     assert mail.recipients == (ANN, BOB)
     assert mail.message["Subject"] == "Kometa-AI: 1 added in 1 collection"
@@ -59,8 +59,8 @@ async def test_the_report_arrives(tmp_path: Path) -> None:
 async def test_without_server_or_recipients_there_is_no_mail() -> None:
     """What is not set up is not a problem, and nothing is sent."""
     with Mailbox() as box:
-        assert await notify(TROUBLED, settings_for(box, recipients=())) == []
-        assert await notify(TROUBLED, Settings(notification_recipients=(ANN,))) == []
+        assert await notify(TROUBLED, settings_for(box, recipients=()), unattended=True) == []
+        assert await notify(TROUBLED, Settings(notification_recipients=(ANN,)), unattended=True) == []
         assert box.received == []
 
 
@@ -68,14 +68,14 @@ async def test_a_dead_server_is_one_warning(tmp_path: Path) -> None:
     """However many recipients it has."""
     with Mailbox() as box:
         settings = settings_for(box, [ANN, BOB], state_dir=tmp_path)
-    (problem,) = await notify(CHANGED, settings)
+    (problem,) = await notify(CHANGED, settings, unattended=True)
     assert (problem.severity, problem.source) == ("warning", "SMTP_SERVER")
 
 
 async def test_a_refused_recipient_is_a_warning(tmp_path: Path) -> None:
     """The other one gets the report."""
     with Mailbox(refuse={BOB}) as box:
-        (problem,) = await notify(CHANGED, settings_for(box, [ANN, BOB], state_dir=tmp_path))
+        (problem,) = await notify(CHANGED, settings_for(box, [ANN, BOB], state_dir=tmp_path), unattended=True)
         assert len(box.received) == 1
     assert BOB in problem.what
 
@@ -87,7 +87,7 @@ async def test_no_secret_leaves(tmp_path: Path) -> None:
         outcome="problems", problems=(problem,), collections=(collection(added=movies("Secret: Dare to Dream")),)
     )
     with Mailbox() as box:
-        await notify(leaky, settings_for(box, radarr_api_key="hunter22hunter22", state_dir=tmp_path))
+        await notify(leaky, settings_for(box, radarr_api_key="hunter22hunter22", state_dir=tmp_path), unattended=True)
         (mail,) = box.received
     raw = "".join(part.get_content() for part in mail.message.iter_parts())
     assert "hunter22" not in raw
@@ -102,6 +102,7 @@ async def test_no_secret_is_kept(tmp_path: Path) -> None:
     await notify(
         report(problems=(problem,)),
         Settings(apprise_urls=url, radarr_api_key="hunter22hunter22", state_dir=tmp_path),  # type: ignore[arg-type]
+        unattended=True,
     )
     kept = tmp_path / "notifications.json"
     assert kept.stat().st_mode & 0o777 == 0o600
@@ -161,11 +162,11 @@ async def test_what_did_not_arrive_is_joined_to_the_next(tmp_path: Path) -> None
     with Mailbox() as box:
         settings = settings_for(box, [ANN], state_dir=tmp_path)
     for number in (1, 2):
-        (problem,) = await notify(night(number), settings)
+        (problem,) = await notify(night(number), settings, unattended=True)
         assert problem.remedy.endswith("The report is kept, and joined to the next one.")
     with Mailbox(port=box.port) as again:
-        assert await notify(night(3), settings) == []
-        assert await notify(night(4), settings) == []
+        assert await notify(night(3), settings, unattended=True) == []
+        assert await notify(night(4), settings, unattended=True) == []
         third, fourth = again.received
     assert third.message["Subject"] == "Kometa-AI: 1 added in 1 collection (and 2 earlier reports)"
     found = [text_of(third).index(f"Film of night {number} (1995)") for number in (3, 2, 1)]
@@ -178,9 +179,9 @@ async def test_only_who_missed_it_gets_it_again(tmp_path: Path) -> None:
     """Bob, who was refused, gets two reports in one; Ann, who was not, gets one after the other."""
     with Mailbox(refuse={BOB}) as box:
         settings = settings_for(box, [ANN, BOB], state_dir=tmp_path)
-        await notify(night(1), settings)
+        await notify(night(1), settings, unattended=True)
         box.refuse.clear()
-        await notify(night(2), settings)
+        await notify(night(2), settings, unattended=True)
         texts = {mail.recipients: text_of(mail) for mail in box.received[1:]}
     assert {recipients: "night 1" in text for recipients, text in texts.items()} == {(ANN,): False, (BOB,): True}
 
@@ -190,7 +191,7 @@ async def test_each_who_is_reached_hears_of_those_who_are_not(tmp_path: Path) ->
     with Mailbox(refuse={BOB}) as box:
         settings = settings_for(box, [ANN, BOB], state_dir=tmp_path)
         for number in (1, 2, 3):
-            await notify(night(number), settings)
+            await notify(night(number), settings, unattended=True)
         texts = [text_of(mail) for mail in box.received]
     assert [f"refused {BOB}" in text for text in texts] == [False, True, False]
 
@@ -199,7 +200,7 @@ async def test_greylisting_is_over_with_the_next_try(tmp_path: Path) -> None:
     """A report that was put off is delivered when it is tried again, without waiting for another run."""
     with Mailbox(greylist=True) as box:
         settings = settings_for(box, [ANN], state_dir=tmp_path)
-        (problem,) = await notify(night(1), settings)
+        (problem,) = await notify(night(1), settings, unattended=True)
         assert "put off" in problem.what
         assert await deliver_again(settings) == []
         assert await deliver_again(settings) == []
@@ -211,9 +212,9 @@ async def test_a_quiet_run_delivers_what_waits(tmp_path: Path) -> None:
     """A run that has nothing to tell still delivers what has not arrived."""
     with Mailbox() as box:
         settings = settings_for(box, [ANN], state_dir=tmp_path, notify_on="changes")
-    await notify(night(1), settings)
+    await notify(night(1), settings, unattended=True)
     with Mailbox(port=box.port) as again:
-        await notify(night(2, collections=()), settings)
+        await notify(night(2, collections=()), settings, unattended=True)
         (mail,) = again.received
     assert "Film of night 1" in text_of(mail)
 
@@ -223,9 +224,9 @@ async def test_months_without_a_mail_server(tmp_path: Path) -> None:
     with Mailbox() as box:
         settings = settings_for(box, [ANN], state_dir=tmp_path)
     for number in range(40):
-        await notify(night(number), settings)
+        await notify(night(number), settings, unattended=True)
     with Mailbox(port=box.port) as again:
-        await notify(night(40), settings)
+        await notify(night(40), settings, unattended=True)
         (mail,) = again.received
     assert mail.message["Subject"].endswith("(and 40 earlier reports)")
     assert "Film of night 39" in text_of(mail)
@@ -239,8 +240,12 @@ async def test_a_problem_every_half_hour_is_one_mail_a_day(tmp_path: Path) -> No
         settings = settings_for(box, [ANN], state_dir=tmp_path, notify_on="changes")
         for number in range(60):
             at = STARTED + timedelta(minutes=30 * number)
-            await notify(report(run_id=f"{number}", started=at, outcome="problems", problems=(TROUBLE,)), settings)
-        await notify(report(run_id="x", started=STARTED + timedelta(hours=31)), settings)
+            await notify(
+                report(run_id=f"{number}", started=at, outcome="problems", problems=(TROUBLE,)),
+                settings,
+                unattended=True,
+            )
+        await notify(report(run_id="x", started=STARTED + timedelta(hours=31)), settings, unattended=True)
         mails = box.received
     assert [mail.message["Subject"] for mail in mails] == [
         "Kometa-AI: needs you (1 problem): no changes",
@@ -253,7 +258,7 @@ async def test_a_problem_every_half_hour_is_one_mail_a_day(tmp_path: Path) -> No
 async def test_a_state_folder_that_cannot_be_written(tmp_path: Path) -> None:
     """The report is sent all the same, and that nothing can be kept is said."""
     with Mailbox() as box:
-        (problem,) = await notify(night(1), settings_for(box, [ANN], state_dir=tmp_path / "absent"))
+        (problem,) = await notify(night(1), settings_for(box, [ANN], state_dir=tmp_path / "absent"), unattended=True)
         assert len(box.received) == 1
     assert "cannot be written" in problem.what
 
@@ -264,10 +269,17 @@ async def test_a_full_disk_makes_no_storm(tmp_path: Path) -> None:
     with Mailbox() as box:
         settings = settings_for(box, [ANN], state_dir=folder, notify_on="problems")
         for minutes in (0, 30, 60):
-            await notify(night(0, started=STARTED + timedelta(minutes=minutes), problems=(TROUBLE,)), settings)
+            await notify(
+                night(0, started=STARTED + timedelta(minutes=minutes), problems=(TROUBLE,)), settings, unattended=True
+            )
         assert len(box.received) == 1
         folder.mkdir()
-        assert await notify(night(0, started=STARTED + timedelta(minutes=90), problems=(TROUBLE,)), settings) == []
+        assert (
+            await notify(
+                night(0, started=STARTED + timedelta(minutes=90), problems=(TROUBLE,)), settings, unattended=True
+            )
+            == []
+        )
         assert len(box.received) == 1
     assert "The answer was torn" in (folder / "notifications.json").read_text()
 
@@ -276,7 +288,7 @@ async def test_a_damaged_outbox_is_set_aside(tmp_path: Path) -> None:
     """It costs what it held, never a report."""
     (tmp_path / "notifications.json").write_text("{")
     with Mailbox() as box:
-        assert await notify(night(1), settings_for(box, [ANN], state_dir=tmp_path)) == []
+        assert await notify(night(1), settings_for(box, [ANN], state_dir=tmp_path), unattended=True) == []
         assert len(box.received) == 1
     assert (tmp_path / "notifications.json.damaged").read_text() == "{"
 
@@ -284,8 +296,8 @@ async def test_a_damaged_outbox_is_set_aside(tmp_path: Path) -> None:
 async def test_receivers_that_are_configured_no_more_are_forgotten(tmp_path: Path) -> None:
     """Nothing waits for somebody who is told no more."""
     with Mailbox(refuse={BOB}) as box:
-        await notify(night(1), settings_for(box, [ANN, BOB], state_dir=tmp_path))
-        await notify(night(2), settings_for(box, [ANN], state_dir=tmp_path))
+        await notify(night(1), settings_for(box, [ANN, BOB], state_dir=tmp_path), unattended=True)
+        await notify(night(2), settings_for(box, [ANN], state_dir=tmp_path), unattended=True)
     assert BOB not in (tmp_path / "notifications.json").read_text()
 
 
@@ -293,11 +305,11 @@ async def test_one_channel_does_not_wait_for_the_other(tmp_path: Path) -> None:
     """A dead mail server keeps no push message back, and the other way round."""
     with Hooks() as hooks, Mailbox() as box:
         settings = settings_for(box, [ANN], state_dir=tmp_path, apprise_urls=hooks.url("json", "a"))
-        assert await notify(night(1), settings) == []
+        assert await notify(night(1), settings, unattended=True) == []
         hooks.refusing = {"a"}
-        (pushed,) = await notify(night(2), settings)
+        (pushed,) = await notify(night(2), settings, unattended=True)
         hooks.refusing = set()
-        assert await notify(night(3), settings) == []
+        assert await notify(night(3), settings, unattended=True) == []
         subjects = [mail.message["Subject"] for mail in box.received]
     assert pushed.source == "APPRISE_URLS"
     assert [body["title"] for _, body in hooks.received] == [

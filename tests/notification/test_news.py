@@ -48,11 +48,12 @@ class Reader:
 
     def __init__(self, notify_on: str = "problems") -> None:
         self.notify_on = notify_on
+        self.started_it = False
         self.ledger: Ledger = {}
 
     def hear(self, run: RunReport) -> News | None:
         """What is sent of a run."""
-        news = news_of(run, self.ledger, BERLIN)
+        news = news_of(run, self.ledger, BERLIN, in_full=self.started_it)
         sent = is_wanted(news, self.notify_on)  # type: ignore[arg-type]
         self.ledger = ledger_after(news, self.ledger, BERLIN, is_sent=sent)
         return news if sent else None
@@ -100,6 +101,15 @@ def test_always_is_every_run() -> None:
     assert first is not None
     assert second is not None
     assert (first.told_before, second.told_before) == (frozenset(), frozenset({key_of(problem())}))
+
+
+@pytest.mark.parametrize(("notify_on", "count"), [("always", 3), ("changes", 1), ("problems", 3)])
+def test_whoever_starts_a_run_is_told_everything(notify_on: str, count: int) -> None:
+    """Three runs by hand with one problem: told in full each time, but where only changes are wanted."""
+    reader = Reader(notify_on)
+    reader.started_it = True
+    told = [news for n in range(3) if (news := reader.hear(run(STARTED + n * HOUR, problem())))]
+    assert [news.told_before for news in told] == [frozenset()] * count
 
 
 def test_a_nightly_run_that_begins_a_little_earlier_tells() -> None:
