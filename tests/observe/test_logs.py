@@ -306,7 +306,8 @@ def test_the_file_is_private(tmp_path: Path) -> None:
 def test_rotation(tmp_path: Path) -> None:
     """At 10 MB a new file begins, five old ones are kept, all of them private."""
     start(tmp_path)
-    for _ in range(8):
+    # Twice for each file: since Python 3.13 the handler goes by where it has written to, not by the size of the file.
+    for _ in range(16):
         log.info("One more line")
         os.truncate(tmp_path / logs.FILE_NAME, 9_999_950)
     files = sorted(tmp_path.iterdir())
