@@ -306,12 +306,15 @@ class Daemon:
         _log.info("daemon.ready", summary=summary, next_run=next_run.isoformat())
 
     async def _start(self, trigger: str, movies: frozenset[TmdbId] = frozenset(), **details: str) -> bool:
-        """Start a run of everything, or for these movies. One that cannot start is skipped, and says so."""
+        """Start a run of everything, or for these movies, and say whether it has begun; the log says why it has not."""
         try:
             options = Options(movies=movies, batch_size=self.settings.batch_size, unattended=True)
             await self.runs.start(options, trigger)
         except WaitForOtherRun as error:
-            _log.warning("run.skipped", trigger=trigger, why=error.message, **details)
+            if movies:
+                _log.info("run.postponed", trigger=trigger, movies=len(movies), why=error.message)
+            else:
+                _log.warning("run.skipped", trigger=trigger, why=error.message, **details)
             return False
         except RepairState as error:
             _log.error("run.skipped", trigger=trigger, why=error.message, remedy=error.remedy, **details)

@@ -259,8 +259,11 @@ async def test_hints_wait_for_the_end_of_a_blackout(world: World) -> None:
     assert world.numbers("kai-noir") == {0, 1, 2}
 
 
-async def test_hints_that_cannot_be_followed_are_kept(world: World) -> None:
-    """While another process holds the state they wait, and those that come meanwhile are taken along."""
+async def test_hints_that_cannot_be_followed_are_kept(world: World, log: list[structlog.typing.EventDict]) -> None:
+    """While another process holds the state they wait, and those that come meanwhile are taken along.
+
+    No run is skipped, so nobody is warned of that.
+    """
     paces = Paces(hints_quiet=0.1, retry=0.2)
     async with daemon_beside(world, paces) as here:
         with StateLock(world.state_dir):
@@ -271,5 +274,7 @@ async def test_hints_that_cannot_be_followed_are_kept(world: World) -> None:
         report = here.daemon.runs.last
 
     assert report is not None
+    assert _events(log, "run.postponed")
+    assert not _events(log, "run.skipped")
     assert (report.only_movies, report.outcome) == (2, "ok")
     assert world.numbers("kai-noir") == {1, 2}
