@@ -68,6 +68,7 @@ def test_an_option_that_would_do_nothing_is_refused(call: Call) -> None:
         ("--release-pin", "tmdb:1", "--dry-run"),
         ("--demo", "--dry-run"),
         ("--force-refresh",),
+        ("--reasons",),
     ):
         assert call(*arguments).code == 2, arguments
 
