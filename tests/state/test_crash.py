@@ -8,7 +8,7 @@ import pytest
 from kometa_ai.state.loading import SNAPSHOT
 from kometa_ai.state.store import Store
 from tests.state.making import NOW, judged
-from tests.state.processes import finish, run, start
+from tests.state.processes import run, start
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,12 +83,13 @@ def test_killed_while_it_records(tmp_path: Path) -> None:
             """,
             tmp_path,
         )
-        assert process.stdout is not None
-        for _ in range(40):
-            seen = int(process.stdout.readline())
-        process.kill()
-        _, out, _ = finish(process)
-        seen = max([seen, *map(int, out.split())])
+        with process:
+            assert process.stdout is not None
+            for _ in range(40):
+                seen = int(process.stdout.readline())
+            process.kill()
+            # Not communicate(), which loses what has been read ahead.
+            seen = max([seen, *map(int, process.stdout.read().split())])
         store = Store.load(tmp_path)
         assert store.alerts == []
         assert sorted(store.memory) == list(range(1, len(store.memory) + 1))
