@@ -123,7 +123,7 @@ class Claude:
             if isinstance(failure, CheckClaude):
                 raise failure from error
             remedy = "Check the network, CLAUDE_BASE_URL and Anthropic's status page."
-            raise ClaudeSilent(str(failure), remedy) from error
+            raise ClaudeSilent(f"{str(failure).rstrip('.')}.", remedy) from error
         if lifecycle in ("deprecated", "retired"):
             when = f" and ends on {retires:%Y-%m-%d}" if isinstance(retires, datetime) else ""
             return f"The model {model!r} is {lifecycle}{when}."

@@ -21,6 +21,7 @@ _COMMENT_START = re.compile(r"\s*# *")
 _TRAILING_COMMENT = re.compile(r"(?<!\s)\s+#[^'\"]*$")
 _YES = ("true", "yes", "on", "enabled", "active")
 _NO = ("false", "no", "off", "disabled")
+_LEAST_TENTHS = 2
 _LEAST_PERCENT = 10
 _LARGEST_PRIORITY = 1000
 _LONGEST_VALUE = 200
@@ -166,12 +167,12 @@ def _tag(value: str) -> str | None:
 
 
 def _share(value: str) -> str:
-    """`75%`, `75`, `7` and `0,75` as what they are of 1."""
+    """`75%`, `75`, `7` and `0,75` as what they are of 1; 1.2 may be anything."""
     try:
         number = float(value.replace("%", "").replace(",", ".").strip())
     except ValueError:
         return "0.7"
-    if number > 1:
+    if number >= _LEAST_TENTHS:
         number /= 100 if number > _LEAST_PERCENT or "%" in value else _LEAST_PERCENT
     return f"{number:g}" if 0 <= number <= 1 else "0.7"
 

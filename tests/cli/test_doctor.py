@@ -98,6 +98,14 @@ BROKEN = {
         "0.7",
         "  # confidence_threshold: 0.75  # high",
     ),
+    "a threshold above 1": Broken(
+        "prompt: Heists.",
+        "prompt: Heists.\n  # confidence_threshold: 1.5",
+        "movies.yml:5:27",
+        "holds '1.5', which is not a number from 0.0 to 1.0",
+        "0.7",
+        "  # confidence_threshold: 0.7",
+    ),
     "a priority in words": Broken(
         "prompt: Heists.",
         "prompt: Heists.\n  # priority: high",
