@@ -73,11 +73,11 @@ def costs() -> str:
     figures: dict[tuple[str, str], dict[str, str]] = {}
     for row in rows(DOCS / "benchmarks.md", "### Runs"):
         figures.setdefault((row["movies"], row["collections"]), {})[row["run"]] = row["USD"]
-    columns = ("movies", "collections", "first run", "unchanged night", "night with ten new movies")
+    columns = ("movies", "collections", "first run", "in batches", "unchanged night", "night with ten new movies")
     return _table(columns, [(*size, *(of[run] for run in _RUNS)) for size, of in figures.items()], right=True)
 
 
-_RUNS = ("first", "settled", "ten-new")
+_RUNS = ("first", "batches", "settled", "ten-new")
 
 
 def metrics() -> str:
