@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
-from kometa_ai.core.report import RunReport
+from kometa_ai.core.report import RunReport, Spending
 from kometa_ai.errors import FixUsage
 from kometa_ai.run import history
 from kometa_ai.state.schema import CollectionStatus, LibrarySeen, RunSummary
@@ -28,6 +28,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     library: LibrarySeen | None = None
     collections: dict[str, CollectionStatus] = {}
     runs: list[RunSummary] = []
+    spending: dict[str, Spending] = {}
 
 
 class Memory:

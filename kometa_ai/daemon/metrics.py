@@ -70,6 +70,9 @@ class Metrics:
         self._claude = counter("claude_calls", "Requests to Claude.", "outcome")
         self._tokens = counter("claude_tokens", "Tokens of answered requests.", "kind")
         self._cost = counter("claude_cost_usd", "What answered requests cost, in USD.", "collection")
+        self._month = gauge(
+            "claude_month_cost_usd", "What this calendar month has cost so far, in USD, whoever started the runs."
+        )
         self._verdicts = counter("verdicts", "Verdicts received.", "collection")
         self._tags = counter("tag_changes", "Tag changes, done or held back.", "collection", "operation")
         self._problems = counter("problems", "Problems that runs have reported.", "source")
@@ -115,6 +118,7 @@ class Metrics:
         self,
         overview: Overview,
         *,
+        month_cost: float,
         next_run: datetime | None,
         is_running: bool,
         services: dict[str, bool],
@@ -128,6 +132,7 @@ class Metrics:
             self._members.labels(slug).set(status.members)
             self._pending.labels(slug).set(status.pending)
         self._movies.set(overview.library.count if overview.library else math.nan)
+        self._month.set(month_cost)
         self._success.set(_moment(overview.last_successful_run))
         self._ended.set(_moment(overview.runs[-1].finished if overview.runs else None))
         self._next.set(_moment(next_run))

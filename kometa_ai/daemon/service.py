@@ -27,6 +27,7 @@ from kometa_ai.observe.logs import log_problem
 from kometa_ai.run.options import Options
 from kometa_ai.run.scope import choose
 from kometa_ai.run.service import summary_of
+from kometa_ai.run.spending import of_month
 from kometa_ai.schedule import Schedule
 from kometa_ai.settings.environment import load_settings
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from signal import Signals
 
     from kometa_ai.core.movie import TmdbId
+    from kometa_ai.daemon.memory import Overview
     from kometa_ai.settings.schema import Settings
     from kometa_ai.state.schema import RunSummary
 
@@ -77,6 +79,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     last_held_back: int
     last_problems: int
     last_cost_usd: float
+    month_cost_usd: float
     movies: int
     collections: int
     members: int
@@ -116,6 +119,7 @@ class Daemon:
         )
         self._schedule = schedule
         self._started = now()
+        self._clock = clock
         self._stopping = asyncio.Event()
         self._beaten = True
         self._cut_short = ""
@@ -200,6 +204,7 @@ class Daemon:
             last_held_back=last.held_back if last else 0,
             last_problems=last.problems if last else 0,
             last_cost_usd=last.cost_usd if last else 0.0,
+            month_cost_usd=self._month_cost(overview),
             movies=overview.library.count if overview.library else 0,
             collections=len(overview.collections),
             members=sum(status.members for status in overview.collections.values()),
@@ -237,13 +242,19 @@ class Daemon:
 
     async def figures(self) -> bytes:
         """The metrics in Prometheus' text format."""
+        overview = await self.memory.overview()
         return self.metrics.render(
-            await self.memory.overview(),
+            overview,
+            month_cost=self._month_cost(overview),
             next_run=self.timetable.next_run,
             is_running=self.runs.current is not None,
             services={name.lower(): seen.status == "ok" for name, seen in self.watch.seen.items()},
             state_bytes=await self.memory.size(),
         )
+
+    def _month_cost(self, overview: Overview) -> float:
+        """What the runs that have ended, dry ones and those of other processes too, have cost in this month."""
+        return of_month(overview.spending, self._clock(), self.settings.tz).cost_usd
 
     async def check_names(self, names: Sequence[str]) -> None:
         """Raise FixUsage for names that no collection has now."""

@@ -9,12 +9,11 @@ from kometa_ai.run.session import keep
 from kometa_ai.state.schema import MoneySpent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime, tzinfo
 
     from kometa_ai.classifier.outcomes import Spent
     from kometa_ai.run.session import Findings, Parts
-    from kometa_ai.state.store import Store
 
 
 def total(spent: Iterable[Spent]) -> Spending:
@@ -33,10 +32,10 @@ def total(spent: Iterable[Spent]) -> Spending:
     return sums
 
 
-def of_month(store: Store, now: datetime, zone: tzinfo) -> Spending:
+def of_month(spending: Mapping[str, Spending], now: datetime, zone: tzinfo) -> Spending:
     """What this month has cost so far, whoever spent it: dry runs too."""
     month = f"{now.astimezone(zone):%Y-%m}"
-    return store.state.spending.get(month) or Spending(month=month)
+    return spending.get(month) or Spending(month=month)
 
 
 def unbooked(parts: Parts, found: Findings) -> tuple[MoneySpent, ...]:
@@ -46,7 +45,7 @@ def unbooked(parts: Parts, found: Findings) -> tuple[MoneySpent, ...]:
     if fresh == Spending():
         return ()
     found.booked = spent
-    return (MoneySpent(spending=of_month(parts.store, parts.now(), parts.zone) + fresh),)
+    return (MoneySpent(spending=of_month(parts.store.state.spending, parts.now(), parts.zone) + fresh),)
 
 
 def book(parts: Parts, found: Findings) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +19,7 @@ from tests.written_docs import ROOT
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
+    from tests.daemon.living import Beside
     from tests.run.world import World
 
 _SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "summary": ("_sum", "_count")}
@@ -75,6 +78,7 @@ async def test_everything_that_is_to_be_measured(world: World) -> None:
     assert values["claude_tokens_total", "input"] + values["claude_tokens_total", "cache_write"] > 0
     assert values["claude_tokens_total", "output"] > 0
     assert values["claude_cost_usd_total", "noir"] > 0
+    assert values["claude_month_cost_usd",] == pytest.approx(values["claude_cost_usd_total", "noir"])
     assert values["tag_changes_total", "noir", "added"] == 3
     assert values["collection_members", "noir"] == 3
     assert values["collection_pending", "noir"] == 0
@@ -89,6 +93,27 @@ async def test_what_is_not_known_is_no_number(world: World) -> None:
 
     for name in ("last_success_timestamp_seconds", "last_run_timestamp_seconds", "library_movies"):
         assert math.isnan(found[f"kometa_ai_{name}"].samples[0].value)
+
+
+async def test_what_a_month_has_cost(world: World) -> None:
+    """Status and figures tell what all runs of a calendar month have cost, also those of other processes."""
+    first, second = [await asyncio.to_thread(world.run, force_refresh=True) for _ in range(2)]
+    paid = first.cost_usd + second.cost_usd
+    today = [world.now]
+
+    async def told(here: Beside) -> tuple[float, float]:
+        found = re.search(r"^kometa_ai_claude_month_cost_usd (.+)$", (await here.client.get("/metrics")).text, re.M)
+        assert found
+        return (await here.client.get("/api/v1/status")).json()["month_cost_usd"], float(found[1])
+
+    async with daemon_beside(world, clock=lambda: today[0]) as here:
+        this_month = await told(here)
+        today[0] += timedelta(days=31)
+        next_month = await told(here)
+
+    assert paid > 0
+    assert this_month == pytest.approx((paid, paid))
+    assert next_month == (0, 0)
 
 
 @pytest.mark.parametrize("file", ["dashboard.json", "alerts.yml"])
