@@ -102,7 +102,9 @@ async def test_what_a_month_has_cost(world: World) -> None:
     today = [world.now]
 
     async def told(here: Beside) -> tuple[float, float]:
-        found = re.search(r"^kometa_ai_claude_month_cost_usd (.+)$", (await here.client.get("/metrics")).text, re.M)
+        found = re.search(
+            r"^kometa_ai_claude_month_cost_usd (.+)$", (await here.client.get("/metrics")).text, re.MULTILINE
+        )
         assert found
         return (await here.client.get("/api/v1/status")).json()["month_cost_usd"], float(found[1])
 
