@@ -49,6 +49,7 @@ def _own_address() -> str:
 Key = Annotated[SecretStr, _read(values.key), Form("a key", secret=True)]
 Password = Annotated[SecretStr, Form("a password", secret=True)]
 Line = Annotated[str, _read(values.one_line), Form("text on one line")]
+Command = Annotated[str, _read(values.command), Form("a command on one line")]
 Model = Annotated[str, _read(values.model), Form("the id of a model")]
 Url = Annotated[str, _read(values.http_url), Form("an address such as http://host:8080/path")]
 RadarrUrl = Annotated[str, _read(values.radarr_url), Form("an address such as http://radarr:7878")]
@@ -166,7 +167,7 @@ class Settings(BaseModel):
     tz: Annotated[Zone, About("Time zone, an IANA name such as `Europe/Berlin`.")] = ZoneInfo("UTC")
 
     after_changes_command: Annotated[
-        Line,
+        Command,
         About(
             "Run when tags have changed, given the collections' names as `A|B`, "
             "as Kometa's `--run-collections` takes them.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
@@ -66,7 +67,12 @@ def boolean(text: str) -> bool:
 
 def on_off_auto(text: str) -> str:
     """`auto`, or a boolean as `on` and `off`: YAML and Compose like to turn those two into booleans."""
-    return text.lower() if text.lower() == "auto" else ("on" if boolean(text) else "off")
+    if text.lower() == "auto":
+        return "auto"
+    try:
+        return "on" if boolean(text) else "off"
+    except Unusable:
+        raise Unusable(f"{shown(text)} cannot be used.", "Write auto, off or on.") from None
 
 
 def whole_number(text: str) -> int:
@@ -83,6 +89,18 @@ def key(text: str) -> str:
             "the key holds a space, a line break, a quote or a character outside ASCII.",
             "Copy it again, alone on one line and without quotes.",
         )
+    return text
+
+
+def command(text: str) -> str:
+    """A command with its arguments, quoted as for a shell."""
+    try:
+        shlex.split(one_line(text))
+    except ValueError:
+        raise Unusable(
+            "a quote is never closed, or the last character is a backslash.",
+            "Close the quote, or take the backslash away.",
+        ) from None
     return text
 
 

@@ -214,8 +214,17 @@ def test_choices_in_any_case(name: str, text: str, value: str) -> None:
 
 @pytest.mark.parametrize("name", ["CLAUDE_BATCHES", "SMTP_SECURITY", "NOTIFY_ON", "LOG_FORMAT"])
 def test_a_choice_there_is_not(name: str) -> None:
-    """An unknown word is a problem."""
-    problem_with(name, "sometimes")
+    """An unknown word is a problem; the remedy names the words there are."""
+    remedy = problem_with(name, "sometimes").remedy
+
+    assert {"CLAUDE_BATCHES": "auto, off or on", "NOTIFY_ON": "always, changes or problems"}.get(name, "auto") in remedy
+
+
+def test_commands() -> None:
+    """What cannot be taken apart as a shell would is told at the start, not after the first change, by night."""
+    assert read("AFTER_CHANGES_COMMAND", "sh -c 'a \"b\"'") == "sh -c 'a \"b\"'"
+    for wrong in ('"docker exec kometa', "it's", "a \\"):
+        problem_with("AFTER_CHANGES_COMMAND", wrong)
 
 
 def test_time_zones() -> None:
