@@ -179,7 +179,7 @@ def print_undone(undone: Undone) -> None:
     for line in undone.left:
         out.print(f"[dim]{clean(line)} left: something else has changed it since[/]")
     count = len(undone.added) + len(undone.removed)
-    out.print(f"[bold]{counted(count, 'change')} {would}undone[/] of run {clean(undone.run_id)}.")
+    out.print(f"[bold]{counted(count, 'change')}[/] of run {clean(undone.run_id)} {would}undone.")
     print_problems(out, undone.problems)
 
 

@@ -119,7 +119,7 @@ def _tokens(tokens: Tokens) -> str:
 
 def _month(month: Spending) -> str:
     spent = _cost(month.cost_usd, month.unpriced_requests)
-    return f"{spent} and {_tokens(month.tokens)} this month" if month.tokens.requests else f"{spent} this month"
+    return f"this month {spent}" + (f", {_tokens(month.tokens)}" if month.tokens.requests else "")
 
 
 def _cost(usd: float, unpriced: int) -> str:

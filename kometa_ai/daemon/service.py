@@ -12,6 +12,7 @@ import structlog
 
 from kometa_ai.__version__ import __version__
 from kometa_ai.app import now
+from kometa_ai.core.summary import counted
 from kometa_ai.daemon import heartbeat
 from kometa_ai.daemon.after_changes import APART, Teller
 from kometa_ai.daemon.hints import LONGEST, QUIET, Hints
@@ -285,7 +286,8 @@ class Daemon:
             log_problem("collections.problem", problem)
         names = [collection.name for collection in folder.collections]
         _log.info("collections.found", names=names, problems=len(folder.problems), warnings=len(folder.warnings))
-        return f"{len(names)} collections" + (f", {len(folder.problems)} problems" if folder.problems else "")
+        problems = f", {counted(len(folder.problems), 'problem')}" if folder.problems else ""
+        return counted(len(names), "collection") + problems
 
     # Parts of its life
 

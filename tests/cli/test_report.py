@@ -69,7 +69,7 @@ def test_one_is_not_many(capsys: pytest.CaptureFixture[str]) -> None:
     assert piped(run, capsys).splitlines()[-1] == (
         "Run 20260302-020000-ab12 · 1 movie in 143 s"
         " · 1 verdict in 1 request, 1,200 tokens in (0 from the cache), 80 out"
-        " · $0.01 · $12.40 and 5,000,000 tokens in (0 from the cache), 70,000 out this month"
+        " · $0.01 · this month $12.40, 5,000,000 tokens in (0 from the cache), 70,000 out"
         " · 1 decision is another model's"
     )
 
