@@ -21,7 +21,7 @@ from kometa_ai.classifier.provider import Failure, Reply, Request, RequestFailed
 from kometa_ai.errors import CheckClaude
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import AsyncIterable, Callable, Iterator, Mapping
 
     import anthropic
     import httpx2
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 TIMEOUT = 300.0
 """Seconds. The first request with a schema waits for its grammar to be compiled, up to three minutes."""
 CHECK_TIMEOUT = CONNECT_TIMEOUT = 20.0
+LAST_WORDS = 0.5
+"""Seconds for a stream to end behind a complete answer, so that its connection can be used again."""
 
 _QUESTIONS = "/v1/messages"
 _log = structlog.get_logger()
@@ -243,15 +245,30 @@ async def _listen(client: anthropic.AsyncAnthropic, request: Request, call: _Cal
         call.response = raw.http_response
         if "event-stream" in raw.headers.get("content-type", ""):
             answer = Streamed()
-            async for event in await raw.parse():
-                if answer.add(event):
-                    begun()
+            await _hear(await raw.parse(), answer, begun)
             return _paced(answer.reply(), raw.headers)
         # Some gateways do not stream, whatever is asked for.
         reply = reply_of(Message.construct(**cast("dict[str, Any]", await raw.json())))
         if reply.text:
             begun()
         return _paced(reply, raw.headers)
+
+
+async def _hear(events: AsyncIterable[Any], answer: Streamed, begun: Callable[[], None]) -> None:
+    """Take the events of a stream. A complete answer is paid for: whatever becomes of its stream does not matter."""
+    from anthropic import AnthropicError  # noqa: PLC0415 - loaded with the client
+    from httpx2 import HTTPError  # noqa: PLC0415
+
+    try:
+        async with asyncio.timeout(None) as patience:
+            async for event in events:
+                if answer.add(event):
+                    begun()
+                if answer.is_complete and patience.when() is None:
+                    patience.reschedule(asyncio.get_running_loop().time() + LAST_WORDS)
+    except (AnthropicError, HTTPError, TimeoutError):
+        if not answer.is_complete:
+            raise
 
 
 def _paced(reply: Reply, headers: Mapping[str, str]) -> Reply:

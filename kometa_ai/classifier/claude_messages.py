@@ -121,11 +121,16 @@ class Streamed:
             self._texts.append(text)
         return is_first
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is missing: its last event has come, or the one before that says how it ended."""
+        return self._is_whole or self._stop_reason is not None
+
     def reply(self) -> Reply:
         """What it says. Raise TypeError where nothing was an answer, RequestFailed for one that broke off."""
         if not self._is_known:
             raise TypeError("a stream without anything of a message")
-        if not self._is_whole and self._stop_reason is None:
+        if not self.is_complete:
             raise RequestFailed(Failure.NO_CONNECTION, "Claude's answer broke off without a word.", may_be_billed=True)
         return _reply("".join(self._texts), self._stop_reason, self._used)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,7 @@ from kometa_ai.standins import claude_faults as faults
 from kometa_ai.standins.claude import ClaudeStandIn
 from kometa_ai.standins.claude_answers import REFUSED, Style
 from kometa_ai.standins.claude_faults import Fault
+from kometa_ai.standins.claude_wire import event
 from kometa_ai.standins.serving import serve
 from tests.classifier.support import KEY, MODEL, collection, judge, movies
 
@@ -610,6 +612,48 @@ async def test_other_endpoints_stream_in_their_own_way(
     reply = await ask(claude, begun=Begun(claude))
 
     assert (reply.text, reply.ending, reply.usage) == ("{}", Ending.COMPLETE, used)
+
+
+@asynccontextmanager
+async def endless(*events: dict[str, Any], closes: bool) -> AsyncIterator[str]:
+    """The address of somebody who sends these events and no end: he hangs up, or goes on with nothing but pings."""
+
+    gone = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+        for each in events:
+            writer.write(chunk(each))
+        with suppress(ConnectionError):
+            while not closes:
+                writer.write(chunk({"type": "ping"}))
+                await writer.drain()
+                await asyncio.sleep(0.02)
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+        gone.set()
+
+    def chunk(content: dict[str, Any]) -> bytes:
+        data = event(content)
+        return b"%x\r\n%s\r\n" % (len(data), data)
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        yield "http://127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+        await gone.wait()
+
+
+@pytest.mark.parametrize("closes", [True, False], ids=["hangs up", "goes on"])
+@pytest.mark.parametrize("events", [(START, TEXT, END), (START, TEXT, END, STOP)], ids=["no last event", "all events"])
+async def test_what_comes_after_a_complete_answer_does_not_matter(
+    events: tuple[dict[str, Any], ...], *, closes: bool
+) -> None:
+    """It is paid for: a gateway that does not end its streams, or breaks them off there, makes nobody pay again."""
+    async with endless(*events, closes=closes) as url, Claude(KEY, url, timeout=20) as provider:
+        reply = await provider.ask(REQUEST, lambda: None)
+
+    assert (reply.text, reply.ending, reply.usage.output_tokens) == ("{}", Ending.COMPLETE, 3)
 
 
 async def test_an_answer_that_never_ends_is_given_up(claude: ClaudeStandIn) -> None:
