@@ -617,7 +617,6 @@ async def test_other_endpoints_stream_in_their_own_way(
 @asynccontextmanager
 async def endless(*events: dict[str, Any], closes: bool) -> AsyncIterator[str]:
     """The address of somebody who sends these events and no end: he hangs up, or goes on with nothing but pings."""
-
     gone = asyncio.Event()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -640,7 +639,7 @@ async def endless(*events: dict[str, Any], closes: bool) -> AsyncIterator[str]:
         return b"%x\r\n%s\r\n" % (len(data), data)
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
-        yield "http://127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         await gone.wait()
 
 
