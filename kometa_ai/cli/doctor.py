@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+import os
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from rich.cells import cell_len
@@ -13,6 +14,7 @@ from kometa_ai.app import look_around
 from kometa_ai.cli import output
 from kometa_ai.cli.calls import prepared, show
 from kometa_ai.core.collection import Folder
+from kometa_ai.core.problem import Problem
 from kometa_ai.errors import FixConfiguration
 from kometa_ai.kometa.excerpts import Excerpts
 from kometa_ai.kometa.folder import examine_folder
@@ -29,9 +31,9 @@ if TYPE_CHECKING:
 
     from kometa_ai.cli.main import Call
     from kometa_ai.core.naming import Label
-    from kometa_ai.core.problem import Problem
     from kometa_ai.run.checkup import Looked
 
+_WRONG = 2
 _LONGEST_LINE = 140
 _LONGEST_CORRECTION = 16
 
@@ -52,6 +54,9 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
 def check_config(call: Call) -> int:
     """2 for problems, 1 for warnings only. A service that does not answer now is neither."""
     settings, problems, warnings = _settings(call)
+    if settings:
+        problems += _unwritable(settings.state_dir, "STATE_DIR", "No run can keep what it has paid for", "error")
+        warnings += _unwritable(settings.log_dir, "LOG_DIR", "No log is kept", "warning")
     config_dir = settings.config_dir if settings else _config_dir(call)
     redact = Redactor(secrets_of(settings) if settings else _secrets_in(call.environ)).text
     told = _Teller(config_dir, redact)
@@ -66,7 +71,7 @@ def check_config(call: Call) -> int:
     warnings += [warning for looked in services for warning in looked.warnings]
     problems += folder.problems
     found = Diagnosis(
-        exit_code=2 if problems else 1 if warnings else 0,
+        exit_code=_WRONG if problems else 1 if warnings else 0,
         collections=tuple(collection.name for collection in folder.collections),
         disabled=tuple(collection.name for collection in folder.disabled),
         skipped=tuple(collection.name for collection in folder.skipped),
@@ -94,6 +99,19 @@ def _config_dir(call: Call) -> Path | None:
         return load_settings(wanted, required=()).settings.config_dir
     except FixConfiguration:
         return None
+
+
+def _unwritable(folder: Path, setting: str, so: str, severity: Literal["error", "warning"]) -> Iterator[Problem]:
+    """A problem where neither the folder nor the one that it would be made in can be written."""
+    there = next((place for place in (folder, *folder.parents) if os.path.lexists(place)), folder)
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        yield Problem(
+            source=setting,
+            what=f"{str(folder)!r} cannot be written. {so}.",
+            remedy=f"Give {str(there)!r} to the user that runs this program, or set {setting} to another folder; "
+            "in Docker, mount one there that belongs to PUID and PGID.",
+            severity=severity,
+        )
 
 
 def _services(call: Call, folder: Folder) -> tuple[Looked, ...]:
@@ -141,11 +159,6 @@ def _as_json(found: Diagnosis) -> dict[str, Any]:
 
 _LABELS = {"error": "[red]Problem[/]", "warning": "[yellow]Warning[/]", "hint": "[cyan]Hint[/]"}
 _STATUS = {"ok": "[green]ok[/]", "unusable": "[yellow]cannot be used[/]", "silent": "[cyan]does not answer now[/]"}
-_VERDICTS = {
-    0: "[green]All in order.[/]",
-    1: "[yellow]It works, with warnings.[/]",
-    2: "[red]Something is wrong.[/]",
-}
 
 
 def _print(found: Diagnosis) -> None:
@@ -156,11 +169,28 @@ def _print(found: Diagnosis) -> None:
         out.print(f"[bold]{looked.service}[/] {_STATUS[looked.status]}: {output.clean(looked.detail)}")
     if not found.services:
         out.print("[bold]Radarr, Claude[/]: not looked at, since the settings are wrong.")
-    out.print(_VERDICTS[found.exit_code])
+    out.print(_verdict(found))
     out.print(f"Collections that take part: {output.clean(', '.join(found.collections)) or 'none'}.")
     for others, what in ((found.skipped, "Skipped because of a problem"), (found.disabled, "Switched off")):
         if others:
             out.print(f"{what}: {output.clean(', '.join(others))}.")
+
+
+def _verdict(found: Diagnosis) -> str:
+    """All of it in a sentence: never that it works where it does not, or where nobody could look."""
+    by_status = {
+        status: " and ".join(looked.service for looked in found.services if looked.status == status)
+        for status in ("unusable", "silent")
+    }
+    if found.exit_code == _WRONG:
+        return "[red]Something is wrong.[/]"
+    if who := by_status["unusable"]:
+        return f"[red]It does not work like this: {who} cannot be used.[/]"
+    if who := by_status["silent"]:
+        do = "do" if " and " in who else "does"
+        but = ", but for the warnings" if found.warnings else ""
+        return f"[yellow]In order as far as it could be looked at{but}; {who} {do} not answer now.[/]"
+    return "[yellow]It works, with warnings.[/]" if found.warnings else "[green]All in order.[/]"
 
 
 def _print_problem(out: Console, problem: Problem) -> None:

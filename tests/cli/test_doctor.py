@@ -473,6 +473,9 @@ def test_services_that_do_not_answer(call: Call) -> None:
     assert ended.code == 0
     assert told(ended) == {"Radarr": "silent", "Claude": "silent"}
     assert "the connection was refused" in ended.out
+    shown = call("--check-config", RADARR_URL="http://127.0.0.1:9").out
+    assert "All in order" not in shown
+    assert "In order as far as it could be looked at; Radarr does not answer now." in shown
 
 
 @pytest.mark.parametrize("effect", [bad_gateway(), answer(403), answer(503)])
@@ -506,6 +509,8 @@ def test_keys_that_are_refused(call: Call) -> None:
     data = call("--check-config", "--output", "json", **keys).data
 
     assert ended.code == 1
+    assert "It works" not in ended.out
+    assert "It does not work like this: Radarr and Claude cannot be used." in ended.out
     assert [warning["source"] for warning in data["warnings"]] == ["Radarr", "Claude"]
     assert not any(key in ended.out + ended.err + json.dumps(data) for key in keys.values())
 
@@ -542,6 +547,31 @@ def test_wrong_settings_are_told_with_the_files(home: World, call: Call) -> None
     assert [warning["source"] for warning in ended.data["warnings"]] == ["movies.yml"]
     assert ended.data["services"] == []
     assert home.radarr.requests == []
+
+
+@pytest.mark.parametrize("place", ["a file", "below a file"])
+def test_folders_that_cannot_be_written(home: World, call: Call, place: str) -> None:
+    """No run could keep what it has paid for: told here, not by the first run. A log is worth a warning."""
+    taken = home.folder / "taken"
+    taken.write_text("")
+    folder = taken if place == "a file" else taken / "state"
+
+    ended = call("--check-config", "--output", "json", STATE_DIR=str(folder), LOG_DIR=str(taken))
+
+    assert ended.code == 2
+    (problem,), (warning,) = ended.data["problems"], ended.data["warnings"]
+    assert (problem["source"], warning["source"]) == ("STATE_DIR", "LOG_DIR")
+    assert str(folder) in problem["what"]
+
+
+def test_folders_that_are_not_there_yet(home: World, call: Call) -> None:
+    """They are made by the first run, and looking at them makes none."""
+    folder = home.folder / "new" / "state"
+
+    ended = call("--check-config", "--output", "json", STATE_DIR=str(folder))
+
+    assert ended.code == 0
+    assert not folder.exists()
 
 
 # Hints and secrets
