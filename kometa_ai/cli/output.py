@@ -175,9 +175,9 @@ def print_undone(undone: Undone) -> None:
     would = "would be " if undone.dry_run else ""
     for what, lines in ((f"{would}put back", undone.added), (f"{would}taken off again", undone.removed)):
         for line in lines:
-            out.print(f"{clean(line)} {what}")
+            out.print(f"{clean(str(line))} {what}")
     for line in undone.left:
-        out.print(f"[dim]{clean(line)} left: something else has changed it since[/]")
+        out.print(f"[dim]{clean(str(line))} left: something else has changed it since[/]")
     count = len(undone.added) + len(undone.removed)
     out.print(f"[bold]{counted(count, 'change')}[/] of run {clean(undone.run_id)} {would}undone.")
     print_problems(out, undone.problems)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from kometa_ai.settings.schema import Settings
 
 
-class Tested(NamedTuple):
+class Tested(msgspec.Struct, frozen=True):
     """What became of a test message: `outcome` is a sentence for whoever asked."""
 
     channel: str

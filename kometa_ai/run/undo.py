@@ -19,7 +19,20 @@ from kometa_ai.tags.apply import apply_changes
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from kometa_ai.core.movie import Movie
     from kometa_ai.run.session import Parts
+
+
+class Reverted(msgspec.Struct, frozen=True, kw_only=True):
+    """A movie and the tag that it has again, or no longer."""
+
+    title: str
+    year: int
+    tmdb_id: int
+    tag: str
+
+    def __str__(self) -> str:
+        return f"{self.title} ({self.year}): {self.tag}" if self.year else f"{self.title}: {self.tag}"
 
 
 class Undone(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,9 +43,9 @@ class Undone(msgspec.Struct, frozen=True, kw_only=True):
 
     run_id: str
     dry_run: bool
-    added: tuple[str, ...]
-    removed: tuple[str, ...]
-    left: tuple[str, ...]
+    added: tuple[Reverted, ...]
+    removed: tuple[Reverted, ...]
+    left: tuple[Reverted, ...]
     collections: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
 
@@ -48,11 +61,11 @@ async def undo(parts: Parts, run_id: str, *, dry_run: bool) -> Undone:
     names = {Slug(collection.slug): collection.name for collection in report.collections}
     wanted: list[Change] = []
     problems: list[Problem] = [*parts.store.alerts]
-    left: list[str] = []
+    left: list[Reverted] = []
     for change in report.changes:
         movie = movies.get(change.tmdb_id)
         if movie is None or (change.tag in movie.labels) is not (change.operation == "add"):
-            left.append(_name(change))
+            left.append(_reverted(change, change.tag))
             continue
         opposite: Literal["add", "remove"] = "remove" if change.operation == "add" else "add"
         wanted.append(
@@ -117,18 +130,26 @@ def _entries(parts: Parts, change: Change, undo_id: str, undoes: str) -> tuple[T
     )
 
 
-def _name(change: TagChange) -> str:
-    return f"{change.title} ({change.year}): {change.tag}"
+def _reverted(movie: Movie | TagChange, tag: str) -> Reverted:
+    return Reverted(title=movie.title, year=movie.year, tmdb_id=movie.tmdb_id, tag=tag)
 
 
 def _undone(
-    run_id: str, changes: Sequence[Change], left: Sequence[str], *, dry_run: bool, problems: tuple[Problem, ...] = ()
+    run_id: str,
+    changes: Sequence[Change],
+    left: Sequence[Reverted],
+    *,
+    dry_run: bool,
+    problems: tuple[Problem, ...] = (),
 ) -> Undone:
+    def reverted(operation: str) -> tuple[Reverted, ...]:
+        return tuple(_reverted(change.movie, change.label) for change in changes if change.operation == operation)
+
     return Undone(
         run_id=run_id,
         dry_run=dry_run,
-        added=tuple(f"{change.movie}: {change.label}" for change in changes if change.operation == "add"),
-        removed=tuple(f"{change.movie}: {change.label}" for change in changes if change.operation == "remove"),
+        added=reverted("add"),
+        removed=reverted("remove"),
         left=tuple(left),
         collections=tuple(dict.fromkeys(change.collection_name for change in changes)),
         problems=problems,

@@ -383,11 +383,14 @@ def test_undo_takes_a_run_back_for_good(world: World, call: Call) -> None:
     world.radarr.untag_by_hand(1002, "kai-heist")
 
     preview = call("--undo", run_id, "--dry-run", "--output", "json").data
-    assert preview["removed"] == ["Movie 1 (1951): kai-heist"]
-    assert preview["left"] == ["Movie 2 (1952): kai-heist"]
+    assert preview["removed"] == [{"title": "Movie 1", "year": 1951, "tmdb_id": 1001, "tag": "kai-heist"}]
+    assert [movie["tmdb_id"] for movie in preview["left"]] == [1002]
     assert world.numbers("kai-heist") == {1}
 
-    assert call("--undo", run_id).code == 0
+    undone = call("--undo", run_id)
+    assert undone.code == 0
+    assert "Movie 1 (1951): kai-heist taken off again\n" in undone.out
+    assert f"1 change of run {run_id} undone.\n" in undone.out
     assert world.numbers("kai-heist") == set()
     call("--run-now")
     assert world.numbers("kai-heist") == {2}
@@ -409,6 +412,10 @@ def test_a_test_message(call: Call) -> None:
     assert len(mailbox.received) == 1
     assert re.search(r"good@example\.org: sent", ended.out)
     assert re.search(r"bad@example\.org: failed", ended.out)
+    (told,) = call("--test-notification", "--output", "json", APPRISE_URLS="slack://half").data
+    assert told["channel"] == "slack (APPRISE_URLS, address 1)"
+    assert told["is_delivered"] is False
+    assert "Apprise cannot read this address" in told["outcome"]
 
 
 def test_health(world: World, call: Call) -> None:

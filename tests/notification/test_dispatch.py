@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from kometa_ai.core.problem import Problem
@@ -115,7 +116,11 @@ async def test_the_test_says_what_happened_to_each() -> None:
         ann, bob = await send_test(settings_for(box, [ANN, BOB]))
         (mail,) = box.received
     assert mail.message["Subject"] == "Kometa-AI: test message"
-    assert ann == (f"e-mail to {ANN}", f'The mail server 127.0.0.1:{box.port} took it: "2.0.0 Accepted"', True)
+    assert msgspec.structs.astuple(ann) == (
+        f"e-mail to {ANN}",
+        f'The mail server 127.0.0.1:{box.port} took it: "2.0.0 Accepted"',
+        True,
+    )
     assert bob[0] == f"e-mail to {BOB}"
     assert "550" in bob.outcome
     assert bob.outcome.startswith("Not sent: ")
@@ -132,7 +137,7 @@ async def test_the_test_says_what_happened_to_each() -> None:
 )
 async def test_the_test_says_what_is_missing(settings: Settings, outcome: str) -> None:
     """Nothing set up, or half of it, is named."""
-    assert await send_test(settings) == [("e-mail", outcome, False)]
+    assert [msgspec.structs.astuple(one) for one in await send_test(settings)] == [("e-mail", outcome, False)]
 
 
 # What does not arrive
