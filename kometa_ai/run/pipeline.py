@@ -188,7 +188,9 @@ class Run:
             if self._options.allow_removals
             or ((status := store.state.collections.get(collection.slug)) and status.is_edited(collection.block_hash))
         }
-        brake = Brake(self._rules.removal_limit, released)
+        tight = {slug for slug, status in store.state.collections.items() if status.is_held_back}
+        # A run of everything finds out anew whether there are too many.
+        brake = Brake(self._rules.removal_limit, released, tight if self._options.movies else frozenset())
         found.movies = library.movies
         found.plan = plan_tags(collections, found.memberships, library.movies, found.judged.keys(), brake)
         return found.plan

@@ -19,7 +19,7 @@ from kometa_ai.run.batches import with_anthropic
 from kometa_ai.run.orphans import former_tags, orphans
 from kometa_ai.run.spending import of_month, total
 from kometa_ai.run.troubles import problems_of, warnings_of
-from kometa_ai.state.schema import CollectionStatus
+from kometa_ai.state.schema import HELD_BACK, CollectionStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -243,14 +243,14 @@ def _status_after_some(
     if before is None:
         # Known from now on, since it has tags: they are orphans when it goes.
         before = CollectionStatus(name=collection.name, tag=collection.tag, source=collection.source, status="pending")
-    pending = max(before.pending, report.pending)
+    status = "pending" if report.pending and before.status == "complete" else before.status
     return msgspec.structs.replace(
         before,
         tag=collection.tag,
         former_tags=former_tags(collection, before, found),
-        status="pending" if report.pending and before.status == "complete" else before.status,
+        status=HELD_BACK if report.held_back else status,
         members=report.members,
-        pending=pending,
+        pending=max(before.pending, report.pending),
     )
 
 
@@ -272,7 +272,7 @@ def _status(
         tag=collection.tag,
         former_tags=former_tags(collection, before, found),
         source=collection.source,
-        status="held back" if report.held_back else "complete" if is_complete and complete else "pending",
+        status=HELD_BACK if report.held_back else "complete" if is_complete and complete else "pending",
         members=report.members,
         pending=report.pending,
         last_run=now,

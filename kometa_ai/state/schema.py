@@ -18,6 +18,9 @@ CHANGES_KEPT = 100
 ERRORS_KEPT = 20
 RUNS_KEPT = 100
 
+HELD_BACK = "held back"
+"""A collection's status while removals wait for somebody's decision."""
+
 
 class CollectionStatus(msgspec.Struct, frozen=True, kw_only=True):
     """How far a collection has come.
@@ -38,6 +41,11 @@ class CollectionStatus(msgspec.Struct, frozen=True, kw_only=True):
     last_processed_movie: int | None = None
     block_hash: str = ""
     block_change_open: bool = False
+
+    @property
+    def is_held_back(self) -> bool:
+        """Whether the safety brake held removals back when it was last carried out."""
+        return self.status == HELD_BACK
 
     def is_edited(self, block_hash: str) -> bool:
         """Whether the block was edited since it was last carried out. One never carried out was not edited."""

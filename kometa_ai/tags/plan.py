@@ -17,20 +17,27 @@ if TYPE_CHECKING:
 
 FEW = 5
 """So many removals in one collection never trip the brake."""
+NO_LIMIT = 100
 
 
 class Brake(NamedTuple):
     """How many of a collection's members one run may untag when its block has not changed.
 
-    `percent` of 100 is no limit. `released` names the collections it does not hold: those whose block was edited.
+    `percent` may be NO_LIMIT. `released` names the collections it does not hold: those whose block was edited.
+    `tight` names those of which it holds any: a part of what was held back must not get through on its own.
     """
 
     percent: int
     released: AbstractSet[Slug]
+    tight: AbstractSet[Slug] = frozenset()
 
     def holds(self, slug: Slug, removals: int, members: int) -> bool:
         """Whether that many removals of so many members are too many."""
-        if slug in self.released or removals <= FEW:
+        if slug in self.released or self.percent == NO_LIMIT:
+            return False
+        if slug in self.tight:
+            return True
+        if removals <= FEW:
             return False
         return removals * 100 > members * self.percent
 

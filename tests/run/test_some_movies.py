@@ -135,6 +135,40 @@ def test_the_brake_counts_the_whole_collection(world: World) -> None:
     assert (many.removed, many.held_back) == (0, 10)
 
 
+def test_what_the_brake_holds_back_is_not_let_through_movie_by_movie(world: World) -> None:
+    """Held back is held back until a run of everything finds fewer, the block is edited, or removals are allowed."""
+    world.collections(block("Noir", exclude_tags="[never]"))
+    world.believe("Noir", range(20))
+    world.run()
+    for number in range(15):
+        world.radarr.tag_by_hand(1000 + number, "never")
+
+    held = [world.run().held_back, world.run(movies=only(0)).held_back, world.run(movies=only(1, 2)).held_back]
+    members = world.numbers("kai-noir")
+    for number in range(4, 15):
+        world.radarr.untag_by_hand(1000 + number, "never")
+    fewer = world.run()
+
+    assert held == [15, 1, 2]
+    assert members == set(range(20))
+    assert (fewer.held_back, world.numbers("kai-noir")) == (0, set(range(4, 20)))
+
+
+def test_what_such_a_run_holds_back_the_next_one_does_too(world: World) -> None:
+    """Ten removals that are too many for one run are so for ten runs."""
+    world.collections(block("Noir", exclude_tags="[never]"))
+    world.believe("Noir", range(20))
+    world.run()
+    for number in range(10):
+        world.radarr.tag_by_hand(1000 + number, "never")
+
+    world.run(movies=only(*range(10)))
+    one = world.run(movies=only(0))
+    allowed = world.run(movies=only(1), allow_removals=True)
+
+    assert (one.removed, one.held_back, allowed.removed) == (0, 1, 1)
+
+
 def test_a_new_collection_is_known_from_its_first_tag_on(world: World) -> None:
     """A collection that such a run has met first is an orphan when its block is gone."""
     world.collections(block("Noir"))
