@@ -121,7 +121,7 @@ async def test_the_test_says_what_happened_to_each() -> None:
         f'The mail server 127.0.0.1:{box.port} took it: "2.0.0 Accepted"',
         True,
     )
-    assert bob[0] == f"e-mail to {BOB}"
+    assert bob.channel == f"e-mail to {BOB}"
     assert "550" in bob.outcome
     assert bob.outcome.startswith("Not sent: ")
     assert not bob.is_delivered
