@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 GRACE = 8.0
 """Seconds for answers on their way after a first signal; Docker kills after ten."""
+TELLING = 1.0
+"""Seconds that the report of a run has after that to reach somebody."""
 
 _log = structlog.get_logger()
 
@@ -42,8 +44,11 @@ def ending_in_order(end: Callable[[signal.Signals], None]) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-def end_run(interruption: Interruption, run: asyncio.Task[Any], why: str) -> None:
+def end_run(interruption: Interruption, run: asyncio.Task[Any], why: str, *, grace: float = GRACE) -> None:
     """End a run: answers on their way are taken, everything is saved. To be called in the run's own loop."""
     _log.warning("run.interrupted", signal=why)
     interruption.request(why)
-    asyncio.get_running_loop().call_later(GRACE, run.cancel)
+    loop = asyncio.get_running_loop()
+    loop.call_later(grace, run.cancel)
+    # That ends the asking, say, and the run goes on to its report; a mail server may not answer either.
+    loop.call_later(grace + TELLING, run.cancel)

@@ -82,7 +82,7 @@ async def run_and_report(
         report = make_report(run.found, parts.store, frame)
         report = _remember(report, run.found, parts, complete=error is None and not frame.interrupted)
         if notify is not None and not options.dry_run:
-            undelivered = await notify(report)
+            undelivered = await _tell(report, notify, parts)
             report = _with_warnings(report, undelivered)
         _log_end(report)
     return report
@@ -124,6 +124,25 @@ async def _go(run: Run, parts: Parts) -> KometaAIError | None:
             _log.error("run.stopped", exc_info=others)
         return next(error for error in _leaves(known) if isinstance(error, KometaAIError))
     return None
+
+
+async def _tell(
+    report: RunReport, notify: Callable[[RunReport], Awaitable[list[Problem]]], parts: Parts
+) -> list[Problem]:
+    """Notify; where the program has to end before that is done, say so and nothing else: the run itself is over."""
+    try:
+        return await notify(report)
+    except asyncio.CancelledError:
+        if not parts.interruption.why:
+            raise
+    return [
+        Problem(
+            source="notifications",
+            what="The program had to end before everybody was told of this run.",
+            remedy="The report is kept, and joined to the next one.",
+            severity="warning",
+        )
+    ]
 
 
 def log_problems(report: RunReport) -> None:
