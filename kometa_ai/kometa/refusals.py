@@ -13,6 +13,9 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 _PAIR = re.compile(r"(?P<key>\s*(?:- +)?[^\s#:'\"][^:'\"]*:)\s+(?P<value>[^\s'\"].*)")
 _WORDS = re.compile(r"(?P<key>\s*\w+)\s+(?P<value>\S.*)")
 
+_TEXT_BELOW = re.compile(r"\s*(?:- +)?(?P<key>[\w.-]+): +[|>][+-]?\d?\s*")
+_NAME_ALONE = re.compile(r"\s*[^\s#:'\"|>{\[-][^#:'\"]*")
+
 _LONGEST = 200
 
 Mend = Callable[[Sequence[str], int], "str | None"]
@@ -27,6 +30,14 @@ def _quoted(lines: Sequence[str], line: int) -> str | None:
 def _with_colon(lines: Sequence[str], line: int) -> str | None:
     found = _WORDS.fullmatch(lines[line - 1])
     return f"{found['key']}: {found['value']}" if found else None
+
+
+def _closed(lines: Sequence[str], line: int) -> str:
+    return f"{lines[line - 1].rstrip()}:"
+
+
+def _indented(lines: Sequence[str], line: int) -> str:
+    return "  " + lines[line - 1]
 
 
 def _untabbed(lines: Sequence[str], line: int) -> str:
@@ -127,11 +138,43 @@ def in_plain_words(error: Exception, text: str) -> BrokenYaml:
     if broken := _broken_comment(text, line):
         return broken
     told = told or str(error)
+    if "mapping values are not allowed" in told and (name := _name_before(text, line, column)):
+        return BrokenYaml("a colon is missing at the end of the line", "Write one: it is a name.", *name, _closed)
+    if "could not find expected ':'" in told and (key := _text_before(text, line)):
+        remedy = f"Write it as `key: value`; if it belongs to the text of `{key}`, two blanks further in than `{key}`."
+        return BrokenYaml("a colon is missing after the key", remedy, line, column, _indented)
     for words, reason, remedy, mend in _IN_PLAIN_WORDS:
         if words in told:
             return BrokenYaml(reason, remedy, line, column, mend)
     first = split_lines(told)[0][:_LONGEST] or type(error).__name__
     return BrokenYaml(first, "Correct the file; Kometa cannot load it, either.", line, column)
+
+
+def _name_before(text: str, line: int, column: int) -> tuple[int, int] | None:
+    """Line and column of a name whose colon is missing, so that YAML trips over the colon of the line below it."""
+    lines = split_lines(text)[:line]
+    if not lines or ":" in lines[-1][: column - 1]:
+        return None
+    number = next((number for number in range(len(lines) - 1, 0, -1) if lines[number - 1].strip()), 0)
+    if not number or not _NAME_ALONE.fullmatch(lines[number - 1]):
+        return None
+    return number, _depth(lines[number - 1]) + 1
+
+
+def _text_before(text: str, line: int) -> str:
+    """The key whose text this line may belong to: it opens a text, and has none yet or is the last one above."""
+    lines = [other for other in split_lines(text)[:line] if other.strip()]
+    depth = _depth(lines[-1]) if lines else 0
+    shallow = [number for number, other in enumerate(lines[:-1]) if _depth(other) <= depth]
+    for number in reversed(shallow):
+        found = _TEXT_BELOW.fullmatch(lines[number])
+        if found and (number == shallow[-1] or _depth(lines[number + 1]) <= _depth(lines[number])):
+            return found["key"]
+    return ""
+
+
+def _depth(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
 
 
 def _broken_comment(text: str, line: int) -> BrokenYaml | None:

@@ -302,6 +302,22 @@ BROKEN = {
         "Put the text in quotes.",
         '    summary: "Heists: all"',
     ),
+    "a collection without its colon": Broken(
+        "  Heist:",
+        "  Heist",
+        "movies.yml:6:3",
+        "a colon is missing at the end of the line",
+        "Write one",
+        "  Heist:",
+    ),
+    "a text that is not indented": Broken(
+        "prompt: Heists.",
+        "prompt: |\n  # Heists, and what comes of them.",
+        "movies.yml:5:5",
+        "a colon is missing after the key",
+        "the text of `prompt`",
+        "  #   Heists, and what comes of them.",
+    ),
     "a tab in a file": Broken(
         "    sync_mode: sync", "\tsync_mode: sync", "movies.yml:8:1", "a tab stands", "spaces", "    sync_mode: sync"
     ),

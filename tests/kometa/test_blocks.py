@@ -268,6 +268,13 @@ def test_lines_are_cut_as_yaml_counts_them() -> None:
     ("text", "line", "words"),
     [
         ("a: 1\nb: c: d\n", 2, "Put the text in quotes"),
+        ("a:\n  b\n    c: 1\n", 2, "a colon is missing at the end of the line"),
+        ("a:\n  b c\n\n    d: 1\n", 2, "a colon is missing at the end of the line"),
+        ("a: b\n  c: 1\n", 2, "Put the text in quotes"),
+        ("a: |\nb c\n", 2, "two blanks further in than `a`"),
+        ("a: >-\n  b\nc d\n", 3, "two blanks further in than `a`"),
+        ("a: |\nb: c\nd e\n", 3, "two blanks further in than `a`"),
+        ("a: |\n  b\nc: 1\nd e\n", 4, "Write it as `key: value`."),
         ("a: 1\nb: 2\na: 3\n", 3, "the same key stands twice"),
         ("a: *b\n", 1, "no anchor"),
         ("a: 1\n---\nb: 2\n", 2, "a second document"),
