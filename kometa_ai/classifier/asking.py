@@ -95,6 +95,7 @@ class Asker:
         self.cache_reads: Counter[bool] = Counter()
         self.stopped: Exception | None = None
         self.out_of_budget = False
+        self.dearest = 0.0
         self.unpriced: set[str] = set()
         self.ended: str = ""
 
@@ -339,6 +340,7 @@ class Asker:
         estimate = (forecast.most(request) if self.budget.is_limited else None) or 0.0
         if not await self.budget.reserve(estimate):
             self.out_of_budget = True
+            self.dearest = max(self.dearest, estimate)
             self._pauses.end()
             raise _Over
         # Where nothing is heard of a request again, it may have been paid for.

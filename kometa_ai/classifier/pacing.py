@@ -136,7 +136,7 @@ class Budget:
     """USD reserved before a request is sent and settled after, so that requests side by side cannot overrun it."""
 
     def __init__(self, limit: float) -> None:
-        self._limit = limit
+        self.limit = limit
         self._committed = 0.0
         self._open = 0
         self._settled = asyncio.Event()
@@ -144,16 +144,16 @@ class Budget:
     @property
     def is_limited(self) -> bool:
         """Whether there is a limit at all; without one nothing is counted."""
-        return bool(self._limit)
+        return bool(self.limit)
 
     async def reserve(self, estimate: float) -> bool:
         """Take room for the estimate and say whether there was any.
 
         Estimates are high: where the room is not enough, wait for requests on their way to settle for less.
         """
-        if not self._limit:
+        if not self.limit:
             return True
-        while self._committed + estimate > self._limit:
+        while self._committed + estimate > self.limit:
             if not self._open:
                 return False
             await self._settled.wait()
@@ -163,7 +163,7 @@ class Budget:
 
     def settle(self, estimate: float, actual: float | None) -> None:
         """Put what a request really cost in the place of its reservation."""
-        if self._limit:
+        if self.limit:
             self._committed += (actual or 0.0) - estimate
             self._open -= 1
             self._settled.set()

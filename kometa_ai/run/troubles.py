@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
@@ -35,25 +36,19 @@ def _claude_problems(found: Findings) -> list[Problem]:
             Problem(
                 source="Claude",
                 what=f"The asking was stopped: {asker.stopped}",
-                remedy=f"{pending} questions wait for the next run.",
+                remedy=f"Questions left for the next run: {pending:,}.",
             )
         )
     if asker.ended == "RUN_TIMEOUT":
         problems.append(
             Problem(
                 source="RUN_TIMEOUT",
-                what=f"The time for this run is over; {pending} questions are left for the next one.",
+                what=f"The time for this run is over. Questions left for the next one: {pending:,}.",
                 remedy="Wait for it, or give runs more time.",
             )
         )
     if asker.out_of_budget:
-        problems.append(
-            Problem(
-                source="MAX_COST_PER_RUN",
-                what=f"The run has come to its limit; {pending} questions are left for the next one.",
-                remedy="Wait for it, or raise the limit.",
-            )
-        )
+        problems.append(_out_of_budget(asker, pending))
     problems += [
         Problem(
             source="MAX_COST_PER_RUN",
@@ -63,6 +58,22 @@ def _claude_problems(found: Findings) -> list[Problem]:
         for model in sorted(asker.unpriced)
     ]
     return problems
+
+
+def _out_of_budget(asker: Asker, pending: int) -> Problem:
+    """What is left over; where one request alone is above the limit, the next run would come no further."""
+    remedy = "Wait for it, or raise the limit."
+    if asker.dearest > asker.budget.limit:
+        cents = math.ceil(asker.dearest * 100)
+        remedy = (
+            f"Raise the limit to {cents / 100:.2f} USD or more, or lower BATCH_SIZE: "
+            "a single request may cost so much, and waiting does not change that."
+        )
+    return Problem(
+        source="MAX_COST_PER_RUN",
+        what=f"The run has come to its limit. Questions left for the next one: {pending:,}.",
+        remedy=remedy,
+    )
 
 
 def _gaps(asker: Asker) -> list[Problem]:

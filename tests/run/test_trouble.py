@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from kometa_ai.standins import claude_faults
@@ -192,6 +194,22 @@ def test_the_budget_is_kept_and_the_rest_is_done_later(world: World) -> None:
     assert len(asked) == len(set(asked)) == 80
     assert world.numbers("kai-heist") == set(range(0, 40, 3))
     assert world.numbers("kai-space") == {39}
+
+
+def test_a_limit_below_a_single_request(world: World) -> None:
+    """Whoever waits would wait for ever: the remedy names the amount, and is right about it."""
+    world._settings["max_cost_per_run"] = "0.001"
+    world.collections(block("Heist"))
+
+    (problem,) = world.run().problems
+    assert (problem.source, world.asked()) == ("MAX_COST_PER_RUN", [])
+    assert "Wait" not in problem.remedy
+    amount = re.search(r"Raise the limit to (\d\.\d\d) USD", problem.remedy)
+    assert amount
+
+    world._settings["max_cost_per_run"] = amount[1]
+    world.run()
+    assert world.asked()
 
 
 def test_a_limit_that_cannot_be_kept_is_said_plainly(world: World) -> None:
