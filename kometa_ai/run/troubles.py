@@ -36,14 +36,14 @@ def _claude_problems(found: Findings) -> list[Problem]:
             Problem(
                 source="Claude",
                 what=f"The asking was stopped: {asker.stopped}",
-                remedy=f"Questions left for the next run: {pending:,}.",
+                remedy=f"{pending:,} questions wait for the next run.",
             )
         )
     if asker.ended == "RUN_TIMEOUT":
         problems.append(
             Problem(
                 source="RUN_TIMEOUT",
-                what=f"The time for this run is over. Questions left for the next one: {pending:,}.",
+                what=f"The time for this run is over; {pending:,} questions are left for the next one.",
                 remedy="Wait for it, or give runs more time.",
             )
         )
@@ -71,7 +71,7 @@ def _out_of_budget(asker: Asker, pending: int) -> Problem:
         )
     return Problem(
         source="MAX_COST_PER_RUN",
-        what=f"The run has come to its limit. Questions left for the next one: {pending:,}.",
+        what=f"The run has come to its limit; {pending:,} questions are left for the next one.",
         remedy=remedy,
     )
 
