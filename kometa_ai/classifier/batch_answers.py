@@ -75,7 +75,10 @@ class Ledger(Protocol):
 
 
 class Scope(NamedTuple):
-    """What answers are used for: movies as they are now, collections, and which questions are open about a movie."""
+    """What answers are used for: movies as they are now, collections, and which questions are open about a movie.
+
+    A question may be open about a movie that is away, or that a pin or a tag decides now.
+    """
 
     collections: Mapping[Slug, Collection]
     judged: Mapping[TmdbId, Described]
@@ -236,15 +239,16 @@ class BatchAnswers:
         reading = read_answer(reply.text, page.keys(), standing)
         self._asker.unknown_ids[question.slug] += len(reading.unknown)
         verdicts = {
-            here[number].movie.tmdb_id: verdict
+            page[number][0]: verdict
             for number, verdict in reading.verdicts.items()
-            if number in here
-            and here[number].fingerprint.covers(page[number][1])
+            if (number not in here or here[number].fingerprint.covers(page[number][1]))
             and scope.is_open(question, page[number][0])
         }
         if verdicts:
             spent.answers += len(verdicts)
-            self._record(Answered(collection, verdicts, question.second_look, batch.model))
+            # They may come back, and are paid for.
+            away = {tmdb_id: asked_from for tmdb_id, asked_from in page.values() if tmdb_id not in scope.judged}
+            self._record(Answered(collection, verdicts, question.second_look, batch.model, away))
 
     async def rest(self, seconds: float) -> None:
         """Wait, unless the end comes first."""

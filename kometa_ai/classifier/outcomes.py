@@ -16,12 +16,16 @@ from kometa_ai.core.naming import Slug
 
 
 class Answered(NamedTuple):
-    """Verdicts that have just arrived, of one collection."""
+    """Verdicts that have just arrived, of one collection.
+
+    `away` are those of movies that are no longer in the library: the metadata hashes that they were asked about with.
+    """
 
     collection: Collection
     verdicts: Mapping[TmdbId, Verdict]
     second_look: bool
     model: str
+    away: Mapping[TmdbId, str] = {}
 
 
 class Gap(msgspec.Struct, frozen=True, kw_only=True):

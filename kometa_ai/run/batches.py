@@ -39,7 +39,7 @@ _log = structlog.get_logger()
 class Choice(NamedTuple):
     """What the settings say of batches, whether somebody waits for the run, and whether it is about some movies only.
 
-    Such a run is short. It leaves batches alone: answers it took about other movies would be lost.
+    Such a run is short. It leaves batches alone: it knows nothing of the other movies that they ask about.
     """
 
     mode: Literal["off", "auto", "on"] = "off"
@@ -150,16 +150,20 @@ class Batches:
         return cost is not None and cost > WORTH
 
     def _scope(self, stage: Sequence[Collection], questions: Questions) -> Scope:
-        memory = self._parts.store.memory
+        memory, judged = self._parts.store.memory, self._found.judged
 
         def is_open(question: BatchedQuestion, tmdb_id: TmdbId) -> bool:
-            if not question.second_look:
-                return questions.get(question.slug, {}).get(tmdb_id, Reason.SECOND_LOOK) is not Reason.SECOND_LOOK
             known = memory.get(tmdb_id)
             decision = known.collections.get(question.slug) if known else None
-            return decision is not None and decision.second_look == "due"
+            if question.second_look:
+                return tmdb_id in judged and decision is not None and decision.second_look == "due"
+            reason = questions.get(question.slug, {}).get(tmdb_id)
+            if reason is None:
+                # Answered, or nothing to ask now: it is away, or decided by a pin or a tag, which may pass.
+                return decision is None or decision.prompt_hash != question.prompt_hash
+            return reason is not Reason.SECOND_LOOK
 
-        return Scope({collection.slug: collection for collection in stage}, self._found.judged, is_open)
+        return Scope({collection.slug: collection for collection in stage}, judged, is_open)
 
 
 def not_in_batches(

@@ -222,7 +222,7 @@ class Questioning:
                 known.collections.get(collection.slug) if known else None,
                 collection,
                 second_look=answered.second_look,
-                metadata_hash=self._found.judged[tmdb_id].fingerprint.full,
+                metadata_hash=answered.away.get(tmdb_id) or found.judged[tmdb_id].fingerprint.full,
                 model=answered.model,
                 now=self._parts.now(),
             )

@@ -354,6 +354,46 @@ def test_answers_made_from_other_inputs_are_dropped(world: BatchWorld) -> None:
     assert asked.count(("Film Noir", "Movie 4")) == 1
 
 
+def test_a_movie_that_is_away_when_its_answers_come_is_not_asked_about_again(world: BatchWorld) -> None:
+    """Half of Radarr's list may be missing for a night; what was paid for holds when it is back."""
+    world.claude.batches.polls = 4
+    world.on_sleep = lambda: world.interrupt("SIGTERM")
+    world.run()
+    world.revive()
+    for number in range(10):
+        world.radarr.remove_movie(1000 + number)
+    world.run()
+    for seed in movies(10):
+        world.radarr.add_movie(seed)
+
+    report = world.run()
+
+    assert report.exit_code == 0
+    assert world.tags == truth()
+    assert world.judged_pairs() == everything()
+
+
+def test_a_movie_that_a_tag_decides_when_its_answers_come_is_not_asked_about_again(world: BatchWorld) -> None:
+    """The answer is kept for the day on which the tag is gone."""
+    world.collections(*(block(name, exclude_tags="[never]") for name in NAMES))
+    world.claude.batches.polls = 4
+    world.on_sleep = lambda: world.interrupt("SIGTERM")
+    world.run()
+    world.revive()
+    for number in range(10):
+        world.radarr.tag_by_hand(1000 + number, "never")
+    world.run()
+    without = world.tags
+    for number in range(10):
+        world.radarr.untag_by_hand(1000 + number, "never")
+
+    world.run()
+
+    assert without == {name: members - set(range(10)) for name, members in truth().items()}
+    assert world.tags == truth()
+    assert world.judged_pairs() == everything()
+
+
 def test_a_run_of_one_collection_leaves_the_others_answers(world: BatchWorld) -> None:
     """Answers about collections outside of a run's scope wait for the run that has them in scope."""
     world.on_sleep = lambda: world.interrupt("SIGTERM") if world.created == 2 else None
