@@ -141,7 +141,8 @@ def print_explained(explained: Explained) -> None:
             out.print(f"    [dim]{line}[/]")
     again = {found.asked_again_when for found in explained.collections if found.asked_again_when}
     if again:
-        out.print(f"\nIt is asked about again when {' / '.join(clean(when) for when in sorted(again))}.")
+        out.print(f"\nIt is asked about again when {', or when '.join(clean(when) for when in sorted(again))}.")
+    print_problems(out, explained.problems)
 
 
 def _verdict_line(found: Explanation) -> str:

@@ -128,7 +128,7 @@ def show_explanation(call: Call) -> int:
         _check_names(call, loaded.settings)
         found = asyncio.run(explained(loaded.settings))
         show(call, found, output.print_explained)
-        return 1 if found.without_radarr else 0
+        return 1 if found.without_radarr or found.problems else 0
 
 
 def undo_run(call: Call) -> int:

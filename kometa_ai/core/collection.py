@@ -74,6 +74,11 @@ def keys_of(movie: Movie) -> tuple[object, ...]:
     return (movie.tmdb_id, movie.imdb_id.lower(), (fold_title(movie.title), movie.year))
 
 
+def namesakes(ref: MovieRef, movies: Iterable[Movie]) -> list[Movie]:
+    """The movies with the title that it gives, of whatever year: one of them may have been meant."""
+    return [movie for movie in movies if ref.title and fold_title(movie.title) == ref.title]
+
+
 class Collection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One enabled, readable collection. Tags are lower-case labels; a `kai-` label means that collection's members.
 

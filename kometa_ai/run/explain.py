@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kometa_ai.classifier.planning import describe, plan_questions, stages, unanswered
-from kometa_ai.core.collection import MovieRef, fold_title
+from kometa_ai.core.collection import MovieRef, fold_title, namesakes
 from kometa_ai.core.decision import Cause, Decision
 from kometa_ai.core.movie import Movie, RadarrId
+from kometa_ai.core.problem import Problem
 from kometa_ai.decisions.policy import Gates, decide, gates, is_in, members_as_seen
 from kometa_ai.errors import FixUsage
 from kometa_ai.radarr.failures import RadarrSilent
@@ -47,7 +48,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Explained(msgspec.Struct, frozen=True, kw_only=True):
-    """A movie, and where it stands in each collection.
+    """A movie, and where it stands in each collection. `problems` tell which collections could not be read, and why.
 
     Where Radarr could not be asked, `without_radarr` says why: then all is as it was when the movie was last seen, and
     nothing is known of the tags that decide or are decided upon.
@@ -58,6 +59,7 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
     tmdb_id: int
     collections: tuple[Explanation, ...]
     without_radarr: str = ""
+    problems: tuple[Problem, ...] = ()
 
 
 async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Explained:
@@ -99,6 +101,7 @@ async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Ex
         year=movie.year,
         tmdb_id=movie.tmdb_id,
         collections=tuple(found[collection.slug] for collection in collections),
+        problems=tuple(run.found.problems),
     )
 
 
@@ -130,6 +133,7 @@ def _from_memory(run: Run, parts: Parts, text: str, error: RadarrSilent) -> Expl
         tmdb_id=movie.tmdb_id,
         collections=tuple(found),
         without_radarr=f"{error.message}{seen}",
+        problems=tuple(run.found.problems),
     )
 
 
@@ -138,9 +142,12 @@ def _find(text: str, movies: tuple[Movie, ...]) -> Movie:
         ref = MovieRef.parse(text)
         found = [movie for movie in movies if ref.names(movie)]
     except ValueError:
-        found = [movie for movie in movies if fold_title(movie.title) == fold_title(text.strip())]
+        ref = MovieRef(text, title=fold_title(text.strip()))
+        found = namesakes(ref, movies)
     if not found:
-        raise FixUsage(f"Radarr has no movie {text!r}.", 'Name it as "Heat (1995)", "tmdb:949" or "tt0113277".')
+        others = " or ".join(f'"{movie}"' for movie in namesakes(ref, movies))
+        remedy = f"Did you mean {others}?" if others else 'Name it as "Heat (1995)", "tmdb:949" or "tt0113277".'
+        raise FixUsage(f"Radarr has no movie {text!r}.", remedy)
     if len(found) > 1:
         several = ", ".join(f"{movie} (tmdb:{movie.tmdb_id})" for movie in found[:10])
         raise FixUsage(f"{text!r} names {len(found)} movies: {several}.", "Name one of them by its TMDb id.")

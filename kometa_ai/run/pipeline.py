@@ -17,7 +17,7 @@ import structlog
 from kometa_ai.classifier.asking import Asker
 from kometa_ai.classifier.planning import describe, stages, unanswered
 from kometa_ai.core.changes import Change, TagChange, TagPlan
-from kometa_ai.core.collection import recognise
+from kometa_ai.core.collection import namesakes, recognise
 from kometa_ai.core.problem import Problem
 from kometa_ai.decisions.policy import decide, gates, members_as_seen
 from kometa_ai.errors import CheckRadarr
@@ -31,10 +31,10 @@ from kometa_ai.tags.apply import apply_changes
 from kometa_ai.tags.plan import Brake, plan_tags
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from kometa_ai.core.collection import Collection
+    from kometa_ai.core.collection import Collection, MovieRef
     from kometa_ai.core.movie import Movie, TmdbId
     from kometa_ai.core.naming import Label
     from kometa_ai.radarr.client import Status
@@ -171,7 +171,7 @@ class Run:
                 source=collection.source,
                 line=collection.line,
                 what=f"the pin {ref.text!r} names no movie that Radarr has.",
-                remedy="Correct it, or leave it until the movie is there.",
+                remedy=_remedy_for(ref, self.found.movies),
                 collection=collection.name,
                 severity="warning",
             )
@@ -245,3 +245,9 @@ def believe(library: Library, last: LibrarySeen | None, *, allow_smaller: bool) 
 def _seen(library: Library, now: datetime) -> LibrarySeen:
     ids = ",".join(str(movie.tmdb_id) for movie in library.movies)
     return LibrarySeen(count=len(library.movies), hash=hashlib.sha256(ids.encode()).hexdigest()[:16], at=now)
+
+
+def _remedy_for(pin: MovieRef, movies: Iterable[Movie]) -> str:
+    if others := namesakes(pin, movies):
+        return f"Did you mean {' or '.join(map(str, others))}?"
+    return "Correct it, or leave it until the movie is there."

@@ -373,6 +373,19 @@ def test_explain(world: World, call: Call) -> None:
     ended = call("--explain", "tmdb:1002")
     assert "pinned out" in ended.out
     assert call("--explain", "No Such Film (1900)").code == 2
+    assert 'Did you mean "Movie 1 (1951)"?' in call("--explain", "movie 1 (1961)").err
+
+
+def test_explain_tells_of_collections_that_cannot_be_read(world: World, call: Call) -> None:
+    """A movie that is missed in a skipped collection: its block's problem is the answer."""
+    world.collections(block("Heist"), block("Space", confidence_threshold="75"))
+
+    ended = call("--explain", "tmdb:1001")
+
+    assert ended.code == 1
+    assert "Space: `confidence_threshold` holds '75'" in ended.out
+    (problem,) = call("--explain", "tmdb:1001", "--output", "json").data["problems"]
+    assert problem["collection"] == "Space"
 
 
 def test_undo_takes_a_run_back_for_good(world: World, call: Call) -> None:

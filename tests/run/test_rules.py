@@ -331,3 +331,13 @@ def test_a_tag_that_another_collection_has_taken_over_is_no_orphan(world: World)
     world.collections(block("Heist", tag="KAI-capers"), block("Space", tag="KAI-heist"))
 
     assert world.run().orphans == ()
+
+
+def test_a_pin_with_another_year_is_answered(world: World) -> None:
+    """The movie that has its title is named; where there is none, the pin may be right one day."""
+    world.collections(block("Heist", include_movies='["Movie 1 (1961)", "tmdb:999"]'))
+
+    by_year, by_number = (warning for warning in world.run().warnings if "the pin" in warning.what)
+
+    assert by_year.remedy == "Did you mean Movie 1 (1951)?"
+    assert by_number.remedy == "Correct it, or leave it until the movie is there."
