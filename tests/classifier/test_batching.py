@@ -467,7 +467,7 @@ async def test_looking_once_waits_for_nothing() -> None:
 
 
 async def test_changed_movies_and_prompts_make_answers_void() -> None:
-    """Answers about what is no longer so are dropped, those about the rest are used; all are paid."""
+    """Answers about what is no longer so are dropped, those about the rest and movies away are used; all are paid."""
     async with batching() as session:
         session.claude.batches.polls = 3
         session.on_sleep = lambda: session.batcher.end("SIGTERM")
@@ -477,7 +477,7 @@ async def test_changed_movies_and_prompts_make_answers_void() -> None:
         changed = (movie(1, plot="Another one."), *movies(30)[2:])
         await later.collect(Block(changed, (collection("Heists"), collection("War", prompt="Only battles."))))
 
-    assert later.judged == [pair for pair in pairs(30, "Heists") if pair[1] > 2]
+    assert later.judged == [pair for pair in pairs(30, "Heists") if pair[1] > 1]
     assert sum(spent.usage.requests for spent in later.asker.spent.values()) == 2
 
 
