@@ -89,13 +89,13 @@ def tell(environ: Mapping[str, str]) -> int:
 def _act(stage: Stage, environ: dict[str, str]) -> int:
     out = console()
     who = (
-        "Claude itself judges (CLAUDE_API_KEY is set; this costs about half a dollar)"
+        "Claude itself judges: CLAUDE_API_KEY is set, and this costs about half a dollar."
         if stage.is_real
-        else "a stand-in for Claude judges by keyword matching, no more; prices are what Claude would take"
+        else "In Claude's place a stand-in judges, by keyword matching and no more; prices are what Claude would take."
     )
     out.print(
-        f"\n[bold]Kometa-AI, the demo.[/] A stand-in Radarr with {stage.films} real films, a Kometa folder "
-        f"with its collections, and {who}.\nEverything else is the program as you would run it."
+        f"\n[bold]Kometa-AI, the demo.[/] A stand-in Radarr with {stage.films} real films, and a Kometa folder "
+        f"with collections. {who}\nEverything else is the program as you would run it."
     )
     codes = []
 
@@ -119,7 +119,7 @@ def _act(stage: Stage, environ: dict[str, str]) -> int:
     writes = len(stage.radarr.editor_calls)
     if not stage.is_real:
         out.print(f"\n[dim]In all: {questions} requests to Claude and {writes} bulk edits in Radarr.[/]")
-    out.print("[bold]That was all of it.[/] Your own library: see README.md, five minutes.\n")
+    out.print("[bold]That was all of it.[/] Your own library: docs/start.md, in five minutes.\n")
     return next((code for code in codes if code), 0)
 
 
