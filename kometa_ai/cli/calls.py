@@ -27,7 +27,7 @@ _log = structlog.get_logger()
 
 
 @contextmanager
-def prepared(call: Call, *required: str) -> Iterator[Loaded]:
+def prepared(call: Call, *required: str, warn: bool = True) -> Iterator[Loaded]:
     """The settings, with logging set up by them; errors that leave this hold no secret."""
     loaded = load_settings(call.environ, required=required)
     settings = loaded.settings
@@ -40,7 +40,7 @@ def prepared(call: Call, *required: str) -> Iterator[Loaded]:
         screen_level=logging.WARNING if call.is_watched and not settings.debug_logging else logging.NOTSET,
     )
     try:
-        for warning in loaded.warnings:
+        for warning in loaded.warnings if warn else ():
             _log.warning("settings.warning", setting=warning.source, what=warning.what, remedy=warning.remedy)
         yield loaded
     except KometaAIError as error:

@@ -116,7 +116,7 @@ def _unwritable(folder: Path, setting: str, so: str, severity: Literal["error", 
 
 def _services(call: Call, folder: Folder) -> tuple[Looked, ...]:
     labels: dict[Label, str] = {collection.label: collection.name for collection in folder.collections}
-    with prepared(call) as loaded:
+    with prepared(call, warn=False) as loaded:  # they are in the result
         return asyncio.run(look_around(loaded.settings, labels))
 
 

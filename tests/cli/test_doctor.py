@@ -580,6 +580,16 @@ def test_folders_that_cannot_be_written(home: World, call: Call, place: str) -> 
     assert str(folder) in problem["what"]
 
 
+@pytest.mark.usefixtures("home")
+def test_a_warning_of_a_setting_is_told_once(call: Call) -> None:
+    """In the result, and not in the log above it as well."""
+    ended = call("--check-config", SMTP_SERVER="mail.example.org")
+
+    assert ended.code == 1
+    assert "Warning SMTP_SERVER: no e-mail is sent without a recipient." in ended.out
+    assert "without a recipient" not in ended.err
+
+
 def test_folders_that_are_not_there_yet(home: World, call: Call) -> None:
     """They are made by the first run, and looking at them makes none."""
     folder = home.folder / "new" / "state"
