@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from kometa_ai.classifier.claude import translated
-from kometa_ai.classifier.claude_messages import arguments, reply_of
+from kometa_ai.classifier.claude_messages import arguments, count_of, reply_of
 from kometa_ai.classifier.provider import BatchAnswer, BatchSeen, Failure, RequestFailed
 from kometa_ai.errors import CheckClaude
 
@@ -124,16 +124,15 @@ def _answer(line: Any) -> BatchAnswer:  # noqa: ANN401 - the SDK's type, which i
     if result.type != "succeeded":
         return BatchAnswer(id=line.custom_id, outcome=result.type)
     reply = reply_of(result.message)
-    usage = result.message.usage
-    written = getattr(usage, "cache_creation", None)
-    for_an_hour = getattr(written, "ephemeral_1h_input_tokens", None) or 0
+    used, told = reply.usage, getattr(result.message, "usage", None)
+    for_an_hour = count_of(getattr(told, "cache_creation", None), "ephemeral_1h_input_tokens") or 0
+    # No more than there was in all: an endpoint may tell only one of the two.
+    used = msgspec.structs.replace(used, cache_write_1h_tokens=min(for_an_hour, used.cache_write_tokens))
     return BatchAnswer(
         id=line.custom_id,
         outcome="succeeded",
-        reply=msgspec.structs.replace(
-            reply, usage=msgspec.structs.replace(reply.usage, cache_write_1h_tokens=for_an_hour)
-        ),
-        at_batch_price=getattr(usage, "service_tier", None) == "batch",
+        reply=msgspec.structs.replace(reply, usage=used),
+        at_batch_price=getattr(told, "service_tier", None) == "batch",
     )
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
 
 from kometa_ai.classifier.prices import tokens_in
 from kometa_ai.classifier.prompts import SCHEMA, SYSTEM
@@ -32,6 +34,7 @@ _ENDINGS = {
     "max_tokens": Ending.TRUNCATED,
     "model_context_window_exceeded": Ending.TRUNCATED,
 }
+_Tokens = Annotated[int, msgspec.Meta(ge=0, le=2**40)]
 _COUNTS = {
     "input_tokens": "input_tokens",
     "cache_creation_input_tokens": "cache_write_tokens",
@@ -137,7 +140,15 @@ class Streamed:
 
 def _counted(usage: object) -> dict[str, int]:
     # Other endpoints leave out what they do not count.
-    return {ours: count for theirs, ours in _COUNTS.items() if (count := getattr(usage, theirs, None)) is not None}
+    return {ours: count for theirs, ours in _COUNTS.items() if (count := count_of(usage, theirs)) is not None}
+
+
+def count_of(usage: object, name: str) -> int | None:
+    """A number of tokens, or None where there is none: what is no number must not cost an answer that was paid for."""
+    try:
+        return msgspec.convert(getattr(usage, name, None), _Tokens, strict=False)
+    except msgspec.ValidationError:
+        return None
 
 
 def _reply(text: str, stop_reason: str | None, used: Mapping[str, int]) -> Reply:

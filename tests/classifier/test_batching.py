@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -431,6 +432,32 @@ async def test_a_file_of_answers_that_breaks_off_is_read_again() -> None:
     assert session.sent("GET", f"{BATCHES}/{next(iter(batches.known))}/results") == 2
     assert session.judged == pairs(30, "Heists", "War")
     assert sum(spent.usage.requests for spent in session.asker.spent.values()) == 2
+
+
+@pytest.mark.parametrize(
+    "usage", [None, {"input_tokens": 10, "cache_creation": {"ephemeral_1h_input_tokens": 4000}}, {"input_tokens": "?"}]
+)
+async def test_odd_figures_cost_no_answer(usage: object) -> None:
+    """What an endpoint says of its tokens may be wrong; its answers are taken all the same."""
+    async with batching() as session:
+        batches = session.claude.batches
+
+        def tell_oddly() -> None:
+            session.on_sleep = lambda: None
+            (batch_id,) = batches.known
+            while batches.known[batch_id].ended_at is None:
+                batches.find(batch_id, poll=True)
+            lines = [json.loads(line) for line in batches.results(batch_id).splitlines()]
+            for line in lines:
+                line["result"]["message"]["usage"] = usage
+            odd = "".join(json.dumps(line) + "\n" for line in lines)
+            session.claude.faults.add(Fault(status=200, raw=odd), path=f"{BATCHES}/*/results")
+
+        session.on_sleep = tell_oddly
+        batches.polls = 5
+        await session.ask(block(30, "Heists"))
+
+    assert session.judged == pairs(30, "Heists")
 
 
 # Ends

@@ -270,10 +270,17 @@ async def test_a_refusal_may_have_no_content(claude: ClaudeStandIn) -> None:
         {},
         {"input_tokens": None, "output_tokens": None},
         {"input_tokens": 0, "output_tokens": 0, "cache_creation_input_tokens": None, "cache_read_input_tokens": None},
+        {
+            "input_tokens": -5,
+            "output_tokens": "many",
+            "cache_read_input_tokens": [1],
+            "cache_creation_input_tokens": {},
+        },
+        {"input_tokens": 12.5, "output_tokens": 10**30},
     ],
 )
 async def test_usage_may_be_left_out(claude: ClaudeStandIn, usage: object) -> None:
-    """Other endpoints do; an answer that was paid for is not thrown away for it."""
+    """Other endpoints do, or write nonsense; an answer that was paid for is not thrown away for it."""
     reply = await reply_to(claude, message("{}", usage=usage))
 
     assert (reply.text, reply.usage) == ("{}", Usage(requests=1))
