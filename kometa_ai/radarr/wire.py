@@ -100,13 +100,14 @@ class LeftOut(msgspec.Struct, frozen=True):
 class Library(msgspec.Struct, frozen=True, kw_only=True):
     """What Radarr holds: movies by TMDb id, and the tags there are.
 
-    `tags` maps lower-case labels to their ids. Whether an empty or a much smaller library is believed, is not decided
-    here.
+    `tags` maps lower-case labels to their ids; `nameless` movies have tags, none of which is among them. Whether an
+    empty or a much smaller library is believed, is not decided here.
     """
 
     movies: tuple[Movie, ...] = ()
     tags: Mapping[Label, tuple[TagId, ...]] = {}
     left_out: tuple[LeftOut, ...] = ()
+    nameless: int = 0
 
 
 def decode(body: bytes | bytearray, kind: type[T]) -> T:
@@ -132,6 +133,7 @@ def library_of(rows: Sequence[WireMovie], tags: Tags) -> Library:
     labels: dict[int, Label] = {number: label for label, numbers in tags.items() for number in numbers}
     movies: dict[TmdbId, Movie] = {}
     left_out: list[LeftOut] = []
+    nameless = 0
     for row in sorted(rows, key=lambda row: row.id or 0):
         title = clean(row.title)
         tmdb_id = TmdbId(row.tmdb_id or 0)
@@ -139,7 +141,9 @@ def library_of(rows: Sequence[WireMovie], tags: Tags) -> Library:
             left_out.append(LeftOut(RadarrId(row.id or 0), title, why))
         else:
             movies[tmdb_id] = _movie_of(row, title, labels)
-    return Library(movies=tuple(movies[key] for key in sorted(movies)), tags=tags, left_out=tuple(left_out))
+            nameless += bool(row.tags) and not movies[tmdb_id].labels
+    in_order = tuple(movies[key] for key in sorted(movies))
+    return Library(movies=in_order, tags=tags, left_out=tuple(left_out), nameless=nameless)
 
 
 def _why_left_out(row: WireMovie, title: str, twin: Movie | None) -> str:

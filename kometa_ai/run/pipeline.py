@@ -228,7 +228,7 @@ class Run:
 
 
 def believe(library: Library, last: LibrarySeen | None, *, allow_smaller: bool) -> None:
-    """Raise CheckRadarr for an empty list, or one of less than half of the movies there were."""
+    """Raise CheckRadarr for no movies, for less than half of those there were, and for tags that have no name any more."""
     count = len(library.movies)
     if not count:
         raise CheckRadarr(
@@ -240,11 +240,23 @@ def believe(library: Library, last: LibrarySeen | None, *, allow_smaller: bool) 
             f"Radarr lists {count} movies where it listed {last.count} before.",
             "Nothing was changed. If so many are really gone, run once with --run-now --allow-removals.",
         )
+    if last is not None and last.tagged and library.nameless and not library.tags and not allow_smaller:
+        # Believed, it would take every member out that only a tag of its owner's holds.
+        raise CheckRadarr(
+            f"Radarr's list of tags is empty, but {library.nameless} of its movies have tags.",
+            "Nothing was changed. Look whether Radarr's database is whole. If it is, and all tags are really gone, run "
+            "once with --run-now --allow-removals.",
+        )
 
 
 def _seen(library: Library, now: datetime) -> LibrarySeen:
     ids = ",".join(str(movie.tmdb_id) for movie in library.movies)
-    return LibrarySeen(count=len(library.movies), hash=hashlib.sha256(ids.encode()).hexdigest()[:16], at=now)
+    return LibrarySeen(
+        count=len(library.movies),
+        hash=hashlib.sha256(ids.encode()).hexdigest()[:16],
+        at=now,
+        tagged=sum(bool(movie.labels) for movie in library.movies),
+    )
 
 
 def _remedy_for(pin: MovieRef, movies: Iterable[Movie]) -> str:

@@ -53,11 +53,12 @@ class CollectionStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LibrarySeen(msgspec.Struct, frozen=True, kw_only=True):
-    """The library as last believed: how many movies, and a hash over their ids."""
+    """The library as last believed: how many movies, how many of them with a tag, and a hash over their ids."""
 
     count: int
     hash: str
     at: datetime
+    tagged: int = 0
 
 
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):

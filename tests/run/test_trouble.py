@@ -47,6 +47,24 @@ def test_a_much_smaller_library_is_not_believed(world: World) -> None:
     assert world.run().exit_code == 0
 
 
+def test_a_list_of_tags_gone_blank_is_not_believed(world: World) -> None:
+    """Movies with tags, and no tag by any name: exit 3, so that no favourite leaves for want of its tag's name."""
+    for number in range(4):
+        world.radarr.tag_by_hand(1000 + number, "favourite")
+    world.collections(block("Heist", include_tags="[favourite]"))
+    world.believe("Heist", range(4, 10))
+    world.run()
+    fault = world.radarr.faults.inject(answer(200, "[]", content_type="application/json"), path="*/tag", times=1)
+
+    report = world.run()
+
+    assert fault.hits == 1
+    assert report.exit_code == 3
+    assert "list of tags is empty, but 10 of its movies have tags" in report.problems[0].what
+    assert world.numbers("kai-heist") == set(range(10))
+    assert world.run().exit_code == 0
+
+
 def test_html_in_place_of_movies(world: World) -> None:
     """A proxy's page is no library: exit 3, no tag lost."""
     members(world, "Heist", range(10))
