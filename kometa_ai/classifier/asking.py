@@ -343,15 +343,16 @@ class Asker:
             self.dearest = max(self.dearest, estimate)
             self._pauses.end()
             raise _Over
-        # Where nothing is heard of a request again, it may have been paid for.
-        actual: float | None = estimate
+        # Where nothing is heard of a request again, or of what it used, it may have been paid for.
+        actual = estimate
         try:
             await self._pauses.pass_by()
             self._check_open(collection)
             started = asyncio.get_running_loop().time()
             reply = await self._provider.ask(request, question.begun)
             seconds = asyncio.get_running_loop().time() - started
-            actual = prices.cost(reply.usage, request.model)
+            price = prices.cost(reply.usage, request.model) if reply.usage.is_known else None
+            actual = estimate if price is None else price
         except RequestFailed as failure:
             if not failure.may_be_billed:
                 actual = 0.0
@@ -365,7 +366,7 @@ class Asker:
             raise _Over from error
         finally:
             self.budget.settle(estimate, actual)
-        self._spent(collection).add(reply.usage, actual, seconds)
+        self._spent(collection).add(reply.usage, price, seconds)
         self._places.grow()
         self._pauses.hold(reply.pause)
         return reply
@@ -392,9 +393,8 @@ class Asker:
         self._in_a_row[suspect] = min(self._in_a_row[suspect] + 1, most)
         count = self._in_a_row.total()
         if count >= SAME_FAILURES and not self.is_over:
-            self.stop(
-                RequestFailed(failure.failure, f"{count} requests in a row failed alike ({failure.failure}): {failure}")
-            )
+            what = f"{count} requests in a row failed alike ({failure.failure}): {failure}"
+            self.stop(RequestFailed(failure.failure, what))
 
     def _leave(self, movies: tuple[Movie, ...], collection: Collection, failed: RequestFailed) -> None:
         self.gaps.append(Gap(collection=collection.slug, movies=movies, failure=failed.failure, message=str(failed)))

@@ -226,7 +226,9 @@ class BatchAnswers:
         if reply is None:
             return
         self.answered.add(question.id)
-        cost = prices.cost(reply.usage, batch.model, batched=answer.at_batch_price)
+        cost = None
+        if reply.usage.is_known:
+            cost = prices.cost(reply.usage, batch.model, batched=answer.at_batch_price)
         self.cost[batch.key] += cost or 0.0
         self.used += reply.usage
         spent = self._asker.spent.setdefault(question.slug, Spent())

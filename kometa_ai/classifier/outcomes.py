@@ -38,7 +38,7 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Spent(msgspec.Struct, kw_only=True):
-    """What was used. `cost` is in USD and leaves out requests to models without a known price (`unpriced`).
+    """What was used. `cost` is in USD and leaves out requests whose price is not known (`unpriced`).
 
     `seconds` are those that answered requests took, added up; those of batches are not in it.
     """

@@ -161,10 +161,10 @@ class Budget:
         self._open += 1
         return True
 
-    def settle(self, estimate: float, actual: float | None) -> None:
+    def settle(self, estimate: float, actual: float) -> None:
         """Put what a request really cost in the place of its reservation."""
         if self.limit:
-            self._committed += (actual or 0.0) - estimate
+            self._committed += actual - estimate
             self._open -= 1
             self._settled.set()
             self._settled = asyncio.Event()

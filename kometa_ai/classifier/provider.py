@@ -39,6 +39,11 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     cache_read_tokens: int = 0
     output_tokens: int = 0
 
+    @property
+    def is_known(self) -> bool:
+        """Whether anything was counted; some endpoints state nothing."""
+        return bool(self.input_tokens or self.cache_write_tokens or self.cache_read_tokens or self.output_tokens)
+
     def __add__(self, other: Usage) -> Usage:
         return Usage(
             requests=self.requests + other.requests,

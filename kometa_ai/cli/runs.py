@@ -16,6 +16,7 @@ from kometa_ai.core.collection import MovieRef, fold_title
 from kometa_ai.core.movie import TmdbId
 from kometa_ai.core.naming import slug_of
 from kometa_ai.core.summary import as_data
+from kometa_ai.daemon import heartbeat
 from kometa_ai.daemon.after_changes import after_changes, changed_collections
 from kometa_ai.daemon.ending import end_run, ending_in_order
 from kometa_ai.errors import FixUsage
@@ -93,7 +94,15 @@ async def _run(settings: Settings, options: Options, store: Store, watcher: outp
         return await notification.notify(report, settings, unattended=False)
 
     async with open_parts(settings, store, watcher) as parts:
-        run = asyncio.create_task(run_and_report(parts, rules_of(settings), options, notify=notify))
+        run = asyncio.create_task(
+            run_and_report(
+                parts,
+                rules_of(settings),
+                options,
+                notify=notify,
+                next_run=heartbeat.next_run(settings.state_dir),
+            )
+        )
         with ending_in_order(lambda number: end_run(parts.interruption, run, number.name)):
             if settings.run_timeout is not None:
                 seconds = settings.run_timeout.total_seconds()

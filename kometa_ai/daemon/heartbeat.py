@@ -6,6 +6,7 @@ import json
 import os
 import time
 from contextlib import suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -42,6 +43,17 @@ def age(folder: Path) -> float | None:
     try:
         return abs(time.time() - (folder / NAME).stat().st_mtime)
     except OSError:
+        return None
+
+
+def next_run(folder: Path) -> datetime | None:
+    """When the daemon that lives there runs next; None where none lives."""
+    seconds = age(folder)
+    if seconds is None or seconds > LONGEST:
+        return None
+    try:
+        return datetime.fromisoformat(read(folder)["next_run"])
+    except (KeyError, TypeError, ValueError):
         return None
 
 

@@ -306,16 +306,14 @@ def _figures(report: RunReport, zone: tzinfo) -> Iterator[tuple[str, str]]:
         yield "Other models", f"{counted(report.decisions_by_other_models, 'decision')} made by another model"
     yield "Started", _moment(report.started, zone)
     yield "Duration", _duration(report.finished - report.started)
-    if report.next_run:
-        yield "Next run", _moment(report.next_run, zone)
+    yield "Next run", _moment(report.next_run, zone) if report.next_run else "not planned: no daemon is running"
 
 
 def _brief_figures(report: RunReport, zone: tzinfo) -> Iterator[tuple[str, str]]:
     month = f"; this month {_cost(report.month.cost_usd, report.month.unpriced_requests)}" if report.month else ""
     yield "Cost", _cost(report.cost_usd, report.unpriced_requests) + month
     yield "Duration", _duration(report.finished - report.started)
-    if report.next_run:
-        yield "Next run", _moment(report.next_run, zone)
+    yield "Next run", _moment(report.next_run, zone) if report.next_run else "not planned: no daemon is running"
 
 
 def _cost(usd: float, unpriced: int) -> str:

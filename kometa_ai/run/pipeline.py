@@ -228,7 +228,7 @@ class Run:
 
 
 def believe(library: Library, last: LibrarySeen | None, *, allow_smaller: bool) -> None:
-    """Raise CheckRadarr for no movies, for less than half of those there were, and for tags that have no name any more."""
+    """Raise CheckRadarr for no movies, for less than half of those there were, and for tags without any name."""
     count = len(library.movies)
     if not count:
         raise CheckRadarr(

@@ -7,11 +7,13 @@ from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 import structlog
 
 from kometa_ai.classifier import prices
 from kometa_ai.classifier.asking import SAME_FAILURES
+from kometa_ai.classifier.claude import Claude
 from kometa_ai.classifier.outcomes import Answered, Spent
 from kometa_ai.classifier.pacing import LONGEST_RETRY_AFTER, LONGEST_WAIT
 from kometa_ai.classifier.prompts import SECOND_LOOK_SIZE, SYSTEM
@@ -21,9 +23,13 @@ from kometa_ai.standins import claude_faults as faults
 from kometa_ai.standins.claude import ClaudeStandIn
 from kometa_ai.standins.claude_answers import FENCED, PROSE, REFUSED, SPEC, Style
 from kometa_ai.standins.claude_faults import Fault
-from tests.classifier.support import KEY, MODEL, asking, block, collection, holds, judge, movie, movies
+from kometa_ai.standins.serving import serve
+from tests.classifier.support import KEY, MODEL, Session, asking, block, collection, holds, judge, movie, movies
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kometa_ai.classifier.provider import Reply, Request
     from kometa_ai.standins.claude_log import RequestRecord
 
 GARBAGE = Style(text="I would rather talk about the weather.")
@@ -704,6 +710,25 @@ async def test_skipped_questions_need_no_budget(claude: ClaudeStandIn) -> None:
 
     assert session.sizes() == [10, 5, 5]
     assert not session.asker.out_of_budget
+
+
+class _Uncounted(Claude):
+    """Claude behind a gateway that states no tokens."""
+
+    async def ask(self, request: Request, begun: Callable[[], None] | None = None) -> Reply:
+        return msgspec.structs.replace(await super().ask(request, begun), usage=Usage(requests=1))
+
+
+async def test_a_limit_is_kept_where_no_tokens_are_stated() -> None:
+    """What an answer used is then taken for what it may have used at most, and is no known price in the report."""
+    claude = ClaudeStandIn(judge=judge, api_key=KEY)
+    with serve(claude.app) as url:
+        async with _Uncounted(KEY, url) as provider:
+            session = Session(claude, provider, concurrency=1, max_cost=0.05)
+            await session.ask(*(block(20, f"C{number}") for number in range(20)))
+    assert 0 < len(claude.requests) < 10
+    assert session.asker.out_of_budget
+    assert sum(spent.unpriced for spent in session.asker.spent.values()) == len(claude.requests)
 
 
 async def test_a_model_without_a_price_cannot_be_asked_under_a_budget(claude: ClaudeStandIn) -> None:

@@ -250,8 +250,8 @@ def test_a_limit_that_cannot_be_kept_is_said_plainly(world: World) -> None:
 
 
 def test_a_journal_that_cannot_be_written_ends_the_asking(world: World) -> None:
-    """No more money is spent on answers that cannot be kept; what was answered is applied, and the report says why."""
-    world.collections(block("Heist"), block("Space"), block("Noir"))
+    """Nothing more is asked that could not be kept, beside what is on its way; what was answered is applied."""
+    world.collections(block("Heist"), *(block(f"Space {number}") for number in range(9)))
     world.believe("Heist", [1])
 
     def break_journal(world: World) -> None:
@@ -262,7 +262,7 @@ def test_a_journal_that_cannot_be_written_ends_the_asking(world: World) -> None:
     report = world.run(break_journal, at="Asking Claude")
 
     assert report.exit_code == 1
-    assert len(world.claude.requests) <= 2
+    assert len(world.claude.requests) <= 5
     assert world.numbers("kai-heist") == {1}
     assert any(p.source == "state" for p in report.problems)
 
