@@ -93,9 +93,9 @@ async def test_a_command_is_given_the_names_and_its_output_logged(log: list[stru
     assert len(log[-1]["output"]) <= 4000
 
 
-@pytest.mark.parametrize("wrong", ["/no/such/program", "sh -c 'unclosed", "/"])
+@pytest.mark.parametrize("wrong", ["/no/such/program", "/"])
 async def test_a_command_that_cannot_be_run_is_logged(wrong: str, log: list[structlog.typing.EventDict]) -> None:
-    """No program, broken quotes, a folder: a warning, and nothing is raised."""
+    """No program, a folder: a warning, and nothing is raised."""
     await after_changes(["Noir"], Settings(after_changes_command=wrong))
 
     assert [line["event"] for line in log] == ["after_changes.not_run"]
