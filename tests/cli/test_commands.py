@@ -12,6 +12,7 @@ import pytest
 from kometa_ai.core.batches import BatchedQuestion, OpenBatch
 from kometa_ai.core.movie import TmdbId
 from kometa_ai.core.naming import Slug
+from kometa_ai.daemon import heartbeat
 from kometa_ai.standins import claude_faults
 from kometa_ai.standins.faults import html_page
 from kometa_ai.standins.mailbox import Mailbox
@@ -84,6 +85,23 @@ def mail(mailbox: Mailbox) -> dict[str, str]:
         "SMTP_PORT": str(mailbox.port),
         "NOTIFICATION_RECIPIENTS": "you@example.org",
     }
+
+
+def test_a_run_beside_the_daemon_tells_when_that_runs_next(world: World, call: Call) -> None:
+    """And without one, that there is none: in the data and in the mail."""
+    world.collections(block("Heist"))
+    heartbeat.beat(world.state_dir, {"next_run": "2026-12-01T03:00:00+00:00"})
+
+    with Mailbox() as mailbox:
+        beside = call("--run-now", "--output", "json", **mail(mailbox)).data
+        heartbeat.end(world.state_dir)
+        alone = call("--run-now", "--output", "json", **mail(mailbox)).data
+        texts = [one.message.get_body(("plain",)).get_content() for one in mailbox.received]  # type: ignore[union-attr]
+
+    assert beside["next_run"].startswith("2026-12-01T03:00:00")
+    assert alone["next_run"] is None
+    assert ["2026-12-01 03:00" in text for text in texts] == [True, False]
+    assert ["no daemon is running" in text for text in texts] == [False, True]
 
 
 def test_a_run_is_reported_by_mail(world: World, call: Call) -> None:

@@ -16,6 +16,7 @@ import structlog
 
 from kometa_ai.core.movie import TmdbId
 from kometa_ai.daemon.service import Paces
+from kometa_ai.standins.mailbox import Mailbox
 from kometa_ai.state import store
 from kometa_ai.state.lock import StateLock
 from tests.daemon.living import daemon_beside, until
@@ -105,6 +106,28 @@ async def test_a_run_that_overlaps_is_skipped(world: World, log: list[structlog.
         await here.daemon.runs.ended()
 
     assert [(line["trigger"], line["due"]) for line in _events(log, "run.skipped")] == [("schedule", "now")]
+
+
+async def test_only_runs_that_start_by_themselves_tell_news(world: World) -> None:
+    """A standing problem is told of the first scheduled run, not of the next one; of a run that is asked for, it is."""
+    world.collections(block("Noir"), block("Broken", promt="x"))
+    with Mailbox() as box:
+        mail = {
+            "SMTP_SERVER": box.host,
+            "SMTP_PORT": str(box.port),
+            "NOTIFICATION_RECIPIENTS": "ann@b.org",
+            "NOTIFY_ON": "problems",
+        }
+        told = []
+        async with daemon_beside(world, environ=mail) as here:
+            for trigger in ("schedule", "schedule", "webhook"):
+                assert await here.daemon._start(trigger)
+                await here.daemon.runs.ended()
+                told.append(len(box.received))
+            await here.run()
+            told.append(len(box.received))
+
+    assert told == [1, 1, 1, 2]
 
 
 async def test_hints_come_together_and_make_one_run(world: World) -> None:
