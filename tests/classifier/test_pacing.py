@@ -79,6 +79,26 @@ async def test_whoever_waits_longest_goes_first() -> None:
     assert order == ["a1", "b1", "c1", "a2", "a3"]
 
 
+@pytest.mark.parametrize("is_next", [False, True], ids=["while it waits", "as its turn comes"])
+async def test_who_is_cancelled_keeps_no_place(*, is_next: bool) -> None:
+    """The place goes on to whoever comes after."""
+    places = Places(1, pressure=lambda: 0.0)
+    await places.__aenter__()
+    waiting = asyncio.create_task(places.__aenter__())
+    await asyncio.sleep(0.01)
+    if is_next:
+        await places.__aexit__()
+        waiting.cancel()
+    else:
+        waiting.cancel()
+        await places.__aexit__()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+    async with asyncio.timeout(5):
+        assert await most_at_once(places) == 1
+
+
 @given(
     st.lists(st.sampled_from(["come", "cancel", "pass", "shrink", "grow", "tight"]), max_size=60),
     st.randoms(use_true_random=False),
