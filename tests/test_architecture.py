@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.written_docs import PACKAGE, ROOT
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
-_LONGEST_MODULE = 400
+_LONGEST_MODULE = 600
 _LONGEST_FUNCTION = 60
 
 
@@ -42,7 +42,7 @@ def test_nothing_is_named_after_nothing() -> None:
 
 
 def test_modules_and_functions_can_be_read() -> None:
-    """No module is longer than ten screens, no function longer than one and a half."""
+    """No module is longer than 600 lines, no function longer than 60; one idea a module is for its reviewer to see."""
     long: list[str] = []
     for path in MODULES:
         text = path.read_text(encoding="utf-8")
