@@ -2,9 +2,9 @@
 #
 #   docker build --build-arg GIT_COMMIT="$(git rev-parse HEAD)" --tag kometa-ai .
 #
-# Another base: --build-arg PYTHON_IMAGE=registry.example/python:3.13-slim
+# Another base: --build-arg PYTHON_IMAGE=registry.example/python:3.13-slim-trixie
 
-ARG PYTHON_IMAGE=python:3.13-slim
+ARG PYTHON_IMAGE=python:3.13-slim-trixie
 
 # ---- The program and its libraries, in a folder of their own ---------------------------------------------------------
 FROM ${PYTHON_IMAGE} AS build
@@ -17,10 +17,11 @@ WORKDIR /src
 # First what changes least. Wheels only: nothing is compiled, and no package's code runs while it is installed.
 COPY requirements.txt requirements-build.txt ./
 RUN python -m venv --without-pip /opt/kometa-ai \
- && python -m pip --python /opt/kometa-ai/bin/python install --no-compile --only-binary=:all: --require-hashes \
-        --requirement requirements.txt \
+ && python -m pip --python /opt/kometa-ai/bin/python install --no-compile --only-binary=:all: \
+        --no-deps --require-hashes --requirement requirements.txt \
  && python -m venv /opt/build \
- && /opt/build/bin/python -m pip install --only-binary=:all: --require-hashes --requirement requirements-build.txt
+ && /opt/build/bin/python -m pip install --only-binary=:all: --no-deps --require-hashes \
+        --requirement requirements-build.txt
 
 COPY pyproject.toml README.md LICENSE ./
 COPY kometa_ai ./kometa_ai
@@ -28,6 +29,7 @@ ARG GIT_COMMIT=""
 RUN if [ -n "$GIT_COMMIT" ]; then echo "$GIT_COMMIT" > kometa_ai/COMMIT; fi \
  && /opt/build/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir /dist . \
  && python -m pip --python /opt/kometa-ai/bin/python install --no-compile --no-deps --no-index /dist/*.whl \
+ && python -m pip --python /opt/kometa-ai/bin/python check \
 # Compiled here, once and for all: nobody can write there later.
  && /opt/kometa-ai/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/kometa-ai/lib
 

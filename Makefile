@@ -1,8 +1,8 @@
 # Everything there is to do with a checkout. `make` lists it; each target sets up what it needs.
 
-# The first of these that is Python 3.11 or newer; `make test PYTHON=/path/to/python` takes another.
-PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
-    $(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)) python3)
+# The first of these that the locked packages are built for; `make test PYTHON=/path/to/python` takes another.
+PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,$(shell \
+    $(name) -c 'import sys; (3, 11) <= sys.version_info < (3, 15) and print("$(name)")' 2>/dev/null)) python3)
 
 # What builds the image: docker, podman or buildah (the latter two leave the health check out of their own format).
 BUILDER ?= docker
@@ -10,13 +10,16 @@ BUILDER ?= docker
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# The locks are complete, so nothing is resolved: what was released since they were made cannot change what is installed.
+# Wheels only: to build one would take whatever build tools are the newest.
+INSTALL_LOCK := --disable-pip-version-check --quiet install --no-deps --require-hashes --only-binary=:all:
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check format docs lock image dist audit clean
+.PHONY: help demo test check format docs site live lock try-locks image dist audit clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed ## show the whole program against bundled stand-ins: no key, no network, nothing of yours is touched
 	@$(BIN)/python -m kometa_ai --demo
@@ -47,12 +50,21 @@ live: docs ## show the site at http://localhost:8000 while you write
 lock: $(VENV)/.installed-dev ## pin the dependencies of pyproject.toml anew (UPGRADE=1: to their newest versions)
 	$(COMPILE) --output-file=requirements.txt pyproject.toml
 	$(COMPILE) --extra=dev --constraint=requirements.txt --output-file=requirements-dev.txt pyproject.toml
-	$(COMPILE) --build-deps-for=wheel --only-build-deps --constraint=requirements-dev.txt \
-	    --output-file=requirements-build.txt pyproject.toml
+	echo setuptools | $(COMPILE) --constraint=requirements-dev.txt --output-file=requirements-build.txt -
 
-COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/python -m piptools compile --quiet --generate-hashes --allow-unsafe \
-    --strip-extras --annotation-style=line --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-    $(if $(UPGRADE),--upgrade)
+# One lock for every Python that is supported; extras stay, for pip refuses an extra whose package has no hash.
+COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal --python-version=3.11 \
+    --generate-hashes --no-strip-extras --annotation-style=line $(if $(UPGRADE),--upgrade)
+
+try-locks: ## install the locks with the oldest and the newest pip, each into a folder of its own (needs the network)
+	@set -e; for pip in $(PIPS); do for lock in requirements.txt requirements-dev.txt; do \
+	    folder=$$(mktemp -d); $(PYTHON) -m venv $$folder; python=$$folder/bin/python; \
+	    $$python -m pip --disable-pip-version-check --quiet install --upgrade "$$pip"; \
+	    echo "$$lock with $$($$python -m pip --version | cut -d ' ' -f 1,2)"; \
+	    $$python -m pip $(INSTALL_LOCK) -r $$lock; $$python -m pip --quiet check; rm -rf $$folder; done; done
+
+# pip 23.2.1 came with Python 3.11.5 to 3.11.7.
+PIPS = pip==23.2.1 pip
 
 image: ## build the container image (BUILDER=docker, podman or buildah)
 	$(BUILDER) build $(if $(filter-out docker,$(BUILDER)),--format docker) \
@@ -73,16 +85,18 @@ clean: ## remove what all this has made
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
-	    { echo "Kometa-AI needs Python 3.11 or newer; \`$(PYTHON)\` is not. Try: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	    { echo "Kometa-AI needs Python 3.11 to 3.14; \`$(PYTHON)\` is older. Try: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/.installed: requirements.txt | $(BIN)/python
 	@echo "Installing what the program needs into $(VENV) (once) ..."
-	@$(PIP) install --require-hashes -r requirements.txt
+	@$(BIN)/python -m pip $(INSTALL_LOCK) -r requirements.txt
+	@$(PIP) check
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.txt pyproject.toml | $(BIN)/python
 	@echo "Installing what development needs into $(VENV) (once) ..."
-	@$(PIP) install --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m pip $(INSTALL_LOCK) -r requirements-dev.txt
 	@PYTHONWARNINGS=ignore $(PIP) install --no-deps --no-build-isolation --editable .
+	@$(PIP) check
 	@touch $(VENV)/.installed $@
