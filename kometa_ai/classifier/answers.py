@@ -28,7 +28,7 @@ _OPENINGS_TRIED = 100
 _DECODER = json.JSONDecoder()
 _OPENING = re.compile(r"\{")
 _EXCLUDED_LIST = re.compile(r'"excluded"\s*:\s*\[')
-_NUMBER = re.compile(r"\s*(\"?)(-?\d{1,9})(?:\.0)?\1\s*")
+_NUMBER = re.compile(r"\A(\"?)(-?\d{1,9})(?:\.0)?\1\Z")
 
 
 class _Entry(msgspec.Struct):
@@ -124,7 +124,7 @@ def _whole_numbers(text: str) -> Iterator[int]:
         # Only what is followed by a comma is known to be whole: 12 may be the beginning of 123.
         values = values.rpartition(",")[0]
     for value in values.split(","):
-        if number := _NUMBER.fullmatch(value):
+        if number := _NUMBER.fullmatch(value.strip()):
             yield int(number[2])
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _TMDB = re.compile(r"tmdb:([1-9][0-9]{0,9})", re.IGNORECASE)
 _IMDB = re.compile(r"tt[0-9]+", re.IGNORECASE)
-_TITLE = re.compile(r"(?P<title>\S(?:.*\S)?)\s*\((?P<year>[0-9]{4})\)")
+_TITLE = re.compile(r"\A(?P<title>\S(?:.*\S)?)\s*\((?P<year>[0-9]{4})\)")
 
 
 def fold_title(title: str) -> str:

@@ -36,8 +36,8 @@ _TAGLIST = "radarr_taglist"
 _SYNC = "sync_mode"
 _WANTED_SYNC = "sync_mode: sync"
 _LONGEST = 80
-_NAME = re.compile(r"\s*(?:[&!]\S+\s+)*([^\s:][^:]*?)\s*:")
-_VARIABLE = re.compile(r"<<\s*([^<>]+?)\s*>>")
+_NAME = re.compile(r"\A\s*+(?:[&!]\S++\s++){0,2}([^\s:][^:]*+):")
+_VARIABLE = re.compile(r"<<([^<>]+)>>")
 
 
 class _Attribute(msgspec.Struct, frozen=True):
@@ -147,7 +147,9 @@ class _Advisor:
             what = f"its name is no text for YAML; Kometa calls the collection {name!r}."
             written = _NAME.match(self._lines[line - 1])
             correction = (
-                corrections.swapped(line, self._lines[line - 1], written[1], json.dumps(name)) if written else None
+                corrections.swapped(line, self._lines[line - 1], written[1].rstrip(), json.dumps(name))
+                if written
+                else None
             )
             yield self._warn(what, f"Put the name in quotes: `{json.dumps(name)}:`.", correction=correction)
 
@@ -194,7 +196,7 @@ class _Advisor:
         known = {**(default if isinstance(default, dict) else {}), "collection_name": self._collection.name, **call}
 
         def text(found: re.Match[str]) -> str:
-            return str(known.get(found[1], found[0]))
+            return str(known.get(found[1].strip(), found[0]))
 
         return _VARIABLE.sub(text, value)
 

@@ -25,11 +25,11 @@ END = "# === END KOMETA-AI ==="
 MARKER_TEXT = re.compile(r"kometa[-_ ]?ai", re.IGNORECASE)
 """A file in which this is not found holds no block."""
 
-_MARKER = re.compile(r"\s*#\s*=+\s*(?P<end>end[\s_-]+)?kometa[-_ ]?ai\s*=+\s*", re.IGNORECASE)
+_MARKER = re.compile(r"\A\s*+#\s*+=++\s*+(?P<end>end[\s_-]++)?kometa[-_ ]?ai\s*+=++\s*+", re.IGNORECASE)
 
 
 # A line of a block that sets something, as far as a line alone can tell.
-_SETTING = re.compile(r"\s*#\s*[a-z_]+\s*:")
+_SETTING = re.compile(r"\A\s*+#\s*+[a-z_]++\s*+:")
 _LONGEST_MOVE = 60
 
 

@@ -17,14 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 _PLAIN = re.compile(r"[A-Za-z0-9][\w.-]*")
-_COMMENT_START = re.compile(r"\s*# *")
-_TRAILING_COMMENT = re.compile(r"(?<!\s)\s+#[^'\"]*$")
+_COMMENT_START = re.compile(r"\A\s*+# *")
+_COMMENT_BEHIND = re.compile(r"(?<!\s)\s++#")
 _YES = ("true", "yes", "on", "enabled", "active")
 _NO = ("false", "no", "off", "disabled")
 _LEAST_TENTHS = 2
 _LEAST_PERCENT = 10
 _LARGEST_PRIORITY = 1000
 _LONGEST_VALUE = 200
+_PLACES_TRIED = 100
 
 
 def swapped(line: int, text: str, old: str, new: str | None, *, after: str = "") -> Correction | None:
@@ -37,8 +38,24 @@ def position(text: str, piece: str, start: int = 0) -> int:
     """Where a piece of text stands: as a word of its own if it does so, else anywhere; -1 if nowhere."""
     if not piece:
         return -1
-    found = re.compile(rf"(?<!\w){re.escape(piece)}(?!\w)").search(text, start)
-    return found.start() if found else text.find(piece, start)
+    first = at = text.find(piece, start)
+    for _ in range(_PLACES_TRIED):
+        if at < 0 or not (_is_word(text[at - 1 : at]) or _is_word(text[at + len(piece) :][:1])):
+            break
+        at = text.find(piece, at + 1)
+    else:
+        at = -1
+    return at if at >= 0 else first
+
+
+def _is_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
+
+
+def _comment_behind(line: str) -> str:
+    """The comment at the end of a line, with the blanks before it; one that holds a quote may be text instead."""
+    found = _COMMENT_BEHIND.search(line, max(line.rfind("'"), line.rfind('"')) + 1)
+    return line[found.start() :] if found else ""
 
 
 def removed(first: int, last: int | None = None) -> Correction:
@@ -86,8 +103,8 @@ def with_entry(lines: Sequence[str], mapping: Mapping[Any, Any], key: object, te
     start = lines[line - 1][:column]
     if text is None:
         return removed(line, last) if not start.strip() else None
-    trailing = _TRAILING_COMMENT.search(lines[line - 1][column:]) if last == line else None
-    return Correction(line, last, (start + text + (trailing[0] if trailing else ""),))
+    trailing = _comment_behind(lines[line - 1][column:]) if last == line else ""
+    return Correction(line, last, (start + text + trailing,))
 
 
 def with_more(lines: Sequence[str], mapping: Mapping[Any, Any], below: int, *texts: str) -> Correction | None:
@@ -111,7 +128,7 @@ def with_more(lines: Sequence[str], mapping: Mapping[Any, Any], below: int, *tex
 def first_entries(lines: Sequence[str], below: int, *texts: str) -> Correction | None:
     """New entries below a name in line `below` that has nothing below it yet."""
     name = lines[below - 1]
-    if not _TRAILING_COMMENT.sub("", name).rstrip().endswith(":"):
+    if not name.removesuffix(_comment_behind(name)).rstrip().endswith(":"):
         return None
     indent = " " * (len(name) - len(name.lstrip(" ")) + 2)
     return above(below + 1, *(indent + text for text in texts))
@@ -184,20 +201,26 @@ def _priority(value: str) -> str:
         return "10"
 
 
-_MOVIES = (
-    (re.compile(r"(?:tmdb)?[\s:/#-]*([1-9]\d{0,9})", re.IGNORECASE), r"tmdb:\1"),
-    (re.compile(r".*themoviedb\.org/movie/([1-9]\d{0,9})\b.*", re.IGNORECASE), r"tmdb:\1"),
-    (re.compile(r"(?:.*imdb\.com/\S*title/|imdb[\s:/-]*)(tt\d+)\b.*", re.IGNORECASE), r"\1"),
-    (re.compile(r"(\S.*?),?\s*[\s\[(]((?:18|19|20)\d\d)[\])]?"), r"\1 (\2)"),
+_IDS = (
+    (re.compile(r"\A(?:tmdb)?[\s:/#-]*+([1-9]\d{0,9})\Z", re.IGNORECASE), "tmdb:"),
+    (re.compile(r"themoviedb\.org/movie/([1-9]\d{0,9})\b", re.IGNORECASE), "tmdb:"),
+    (re.compile(r"imdb\.com/(?:\S{0,60}/)?title/(tt\d++)\b", re.IGNORECASE), ""),
+    (re.compile(r"\Aimdb[\s:/-]*+(tt\d++)\b", re.IGNORECASE), ""),
 )
+_YEAR_AT_END = re.compile(r"[\s\[(]((?:18|19|20)\d\d)[\])]?\Z")
 
 
 def _movie(value: str) -> str | None:
-    for pattern, form in _MOVIES:
-        if found := pattern.fullmatch(value.strip()):
-            text = found.expand(form)
-            return json.dumps(text, ensure_ascii=False) if "," in text or ": " in text else text
-    return None
+    value = value.strip()
+    for pattern, start in _IDS:
+        if found := pattern.search(value):
+            return start + found[1]
+    found = _YEAR_AT_END.search(value)
+    title = value[: found.start()].rstrip().removesuffix(",") if found else ""
+    if not found or not title:
+        return None
+    text = f"{title} ({found[1]})"
+    return json.dumps(text, ensure_ascii=False) if "," in text or ": " in text else text
 
 
 _GUESSES: dict[str, Callable[[str], str | None]] = {

@@ -27,7 +27,7 @@ _OTHER_FILES = ("metadata_files", "overlay_files", "playlist_files")
 _NEEDED = ("url", "token")
 _NEEDED_TOO = ("root_folder_path", "quality_profile")
 _ENDING = re.compile(r"\.ya?ml$")
-_IN_FOLDER = re.compile(r"(?:\./)*/?config(?:/|$)")
+_IN_FOLDER = re.compile(r"\A(?:\./)*+/?config(?:/|$)")
 _PORTS = {"http": 80, "https": 443}
 
 

@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from kometa_ai.kometa.lines import INVISIBLE_BREAK, line_starts, split_lines
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
-_PAIR = re.compile(r"(?P<key>\s*(?:- +)?[^\s#:'\"][^:'\"]*:)\s+(?P<value>[^\s'\"].*)")
-_WORDS = re.compile(r"(?P<key>\s*\w+)\s+(?P<value>\S.*)")
+_PAIR = re.compile(r"\A(?P<key>\s*+(?:- ++)?[^\s#:'\"][^:'\"]*+:)\s++(?P<value>[^\s'\"].*)")
+_WORDS = re.compile(r"\A(?P<key>\s*+\w++)\s++(?P<value>\S.*)")
 
-_TEXT_BELOW = re.compile(r"\s*(?:- +)?(?P<key>[\w.-]+): +[|>][+-]?\d?\s*")
-_NAME_ALONE = re.compile(r"\s*[^\s#:'\"|>{\[-][^#:'\"]*")
+_TEXT_BELOW = re.compile(r"\A\s*+(?:- ++)?(?P<key>[\w.-]++): ++[|>][+-]?\d?\s*+")
+_NAME_ALONE = re.compile(r"\A\s*+[^\s#:'\"|>{\[-][^#:'\"]*")
 
 _LONGEST = 200
 

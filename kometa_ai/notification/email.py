@@ -46,7 +46,7 @@ _TLS_PORT = 465
 _PERMANENT = 500
 _LONGEST_ANSWER = 200
 _FOREIGN = (aiosmtplib.SMTPException, OSError, ValueError)
-_FULL_NAME = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+_FULL_NAME = re.compile(r"\A[A-Za-z0-9-]++(\.[A-Za-z0-9-]++)++")
 
 
 class _Unfit(Exception):

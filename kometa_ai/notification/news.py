@@ -30,7 +30,7 @@ MOST = 1000
 
 _SHORT = 200
 # A count, and a name that something gives itself anew each time, such as a request's id.
-_CHANGING = re.compile(r"(?<![\w:.'\"(/-])\d[\d,.]*(?=\s)|\b(?=[\w-]*\d)[\w-]{16,}\b")
+_CHANGING = re.compile(r"(?<![\w:.,'\"(/-])\d[\d,.]*+(?=\s)|(?<![\w-])(?=[\w-]*\d)[\w-]{16,}\b")
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):

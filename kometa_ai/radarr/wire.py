@@ -214,7 +214,7 @@ def first_line(text: str) -> str:
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
 
 
-_HTML_TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
+_HTML_TITLE = re.compile(r"<title[^<>]*>([^<]*)", re.IGNORECASE)
 
 
 def is_html(body: bytes | bytearray) -> bool:

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 _SHOWN = 60
 # Not the standard library's parser: it makes an address of almost anything, and fails on `me@`.
-_ADDRESS = r"[^\s@<>,;:\"()\[\]\\\x00-\x1f\x7f]+@[\w-]+(\.[\w-]+)*"
-_NAME = r"(\"(\\[^\x00-\x1f\x7f]|[^\"\\\x00-\x1f\x7f])*\"|[^@<>,;:\"()\[\]\\\x00-\x1f\x7f]*)"
-_MAILBOX = re.compile(rf"{_ADDRESS}|{_NAME}\s*<{_ADDRESS}>")
+_ADDRESS = r"[^\s@<>,;:\"()\[\]\\\x00-\x1f\x7f]++@[\w-]++(\.[\w-]++)*+"
+_NAME = r"(\"(\\[^\x00-\x1f\x7f]|[^\"\\\x00-\x1f\x7f])*+\"\s*+|[^@<>,;:\"()\[\]\\\x00-\x1f\x7f]*+)"
+_MAILBOX = re.compile(rf"\A(?:{_ADDRESS}|{_NAME}<{_ADDRESS}>)")
 
 
 class Unusable(ValueError):
@@ -154,7 +154,7 @@ def _without(url: str, ending: str, remedy: str) -> str:
 def host(text: str) -> str:
     """A host name or an IP address; the port has a variable of its own."""
     bare = text.removeprefix("[").removesuffix("]")
-    if re.fullmatch(r"[\w.-]+", bare) or re.fullmatch(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.%\w]*", bare):
+    if re.fullmatch(r"[\w.-]+", bare) or re.fullmatch(r"\A(?:[0-9A-Fa-f.]*+:){2}[:.%\w]*", bare):
         return bare
     raise Unusable(
         f"{shown(text)} is not a host name." if "@" not in text else "there is a user in the host name.",
@@ -192,7 +192,7 @@ def address(text: str) -> str:
 
 def _entries(text: str) -> list[str]:
     """Split at commas and line breaks that do not stand in a quoted name."""
-    entries = re.findall(r'(?:"(?:\\.|[^"\\\n])*"|[^,\n\r])+', text)
+    entries = re.findall(r'(?:"(?:\\.|[^"\\\n]){0,200}+"|[^,\n\r])++', text)
     return [entry.strip() for entry in entries if entry.strip()]
 
 
@@ -201,7 +201,7 @@ def apprise_urls(text: str) -> tuple[str, ...]:
     # As Apprise itself does it: a comma separates only where another address begins behind it.
     found = [url.strip(",") for url in re.split(r"\s+|,\s*(?=[a-zA-Z][a-zA-Z0-9+.-]{1,20}://)", text)]
     urls = tuple(url for url in found if url)
-    if not all(re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://.", url) for url in urls):
+    if not all(re.match(r"\A[a-zA-Z][a-zA-Z0-9+.-]*+://.", url) for url in urls):
         raise Unusable("one of the addresses has no service in front.", "Write each like discord://… or ntfy://….")
     return urls
 
@@ -245,7 +245,7 @@ def duration(text: str) -> timedelta | None:
     """`90s`, `30m`, `6h` or `1d`; `0` is none."""
     if text == "0":
         return None
-    found = re.fullmatch(r"0*([1-9][0-9]{0,6})\s*([smhd])", text.lower())
+    found = re.fullmatch(r"\A0*+([1-9][0-9]{0,6})\s*+([smhd])", text.lower())
     if found is None:
         raise Unusable(f"{shown(text)} is not a duration.", "Write a number and s, m, h or d, such as 90s or 6h.")
     unit = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}[found[2]]

@@ -20,7 +20,7 @@ EXCLUDED_BELOW = 0.2  # a movie with less confidence than this is only listed, n
 
 _LEAN_FIELDS = ("movie_id", "reason", "include", "confidence")
 _SPEC_FIELDS = ("movie_id", "title", "include", "confidence", "reasoning")
-_NAME = re.compile(r"<name>(.*?)</name>", re.DOTALL)
+_NAME = re.compile(r"<name>([^<]*)</name>")
 
 
 class Judgement(msgspec.Struct, frozen=True):

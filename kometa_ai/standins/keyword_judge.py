@@ -161,7 +161,7 @@ def read_criteria(collection_text: str) -> Criteria:
 
 
 def _between(text: str, tag: str) -> str | None:
-    found = re.search(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
+    found = re.search(f"<{tag}>([^<]*)</{tag}>", text)
     return html.unescape(found[1]) if found else None
 
 
