@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
@@ -47,6 +48,7 @@ def live(call: Call) -> int:
             form=settings.log_format,
             redactor=Redactor(secrets_of(settings)),
         )
+        _log.info("daemon.starting", user=os.geteuid(), group=os.getegid(), is_root=os.geteuid() == 0)
         code = asyncio.run(_live(settings, call.environ))
     # Or the interpreter would look through every object of the libraries before it ends, which takes a second.
     gc.freeze()

@@ -8,10 +8,12 @@ import signal
 import subprocess
 import sys
 import time
+from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
 import pytest
 
+from kometa_ai.cli.container import OURS, RUNS
 from kometa_ai.cli.main import run
 from kometa_ai.standins.faults import answer
 from tests.daemon.living import KEY, PATIENCE, daemon_process
@@ -46,6 +48,18 @@ def test_it_starts_runs_when_asked_and_ends_within_a_second(world: World) -> Non
     assert code == 0
     assert seconds < 1
     assert not (world.state_dir / "heartbeat").exists()
+
+
+def test_its_files_are_those_that_a_container_hands_over(world: World) -> None:
+    """Whatever it writes into the state folder and the log folder is what an image started as root gives to PUID."""
+    with daemon_process(world) as living:
+        living.call("POST", "/api/v1/runs")
+        _wait_for_run(living)
+        folders = [world.state_dir, *{path.parent for path in world.folder.rglob("kometa-ai.log")}]
+        names = {path.name for folder in folders for path in folder.iterdir()}
+
+    assert {"kometa_state.json", "heartbeat", "lock", RUNS, "kometa-ai.log"} <= names
+    assert [name for name in names if name != RUNS and not any(fnmatch(name, mine) for mine in OURS)] == []
 
 
 def test_a_signal_during_a_run_keeps_what_was_paid_for(world: World) -> None:

@@ -37,7 +37,11 @@ def _started(*command: str, **environ: str) -> subprocess.CompletedProcess[str]:
     ("environ", "user"),
     [
         ({}, None),
-        ({"PUID": ""}, None),
+        ({"PUID": ""}, User(1000, 1000)),
+        ({"PUID": " ", "PGID": ""}, User(1000, 1000)),
+        ({"PUID": "", "PGID": "100"}, User(1000, 100)),
+        ({"PUID": "99", "PGID": ""}, User(99, 1000)),
+        ({"PGID": ""}, None),
         ({"PGID": "100"}, None),
         ({"PUID": "1000"}, User(1000, 1000)),
         ({"PUID": " 99 ", "PGID": "100"}, User(99, 100)),
@@ -45,7 +49,7 @@ def _started(*command: str, **environ: str) -> subprocess.CompletedProcess[str]:
     ],
 )
 def test_the_user_is_read(environ: dict[str, str], user: User | None) -> None:
-    """PUID names the user, PGID the group; without PGID the group has the user's number."""
+    """PUID names the user, PGID the group; without PGID the group has the user's number; empty is the default."""
     assert user_in(environ) == user
 
 
@@ -97,19 +101,70 @@ def test_the_program_looks_at_it_first() -> None:
 
 
 @_AS_ROOT
-def test_folders_of_ours_are_handed_over(tmp_path: Path) -> None:
-    """State and logs belong to the user then, with all that is in them; Kometa's folder and links' targets do not."""
+@pytest.mark.parametrize(
+    "environ", [{"PUID": ""}, {"PUID": "", "PGID": ""}, {"PUID": " ", "PGID": "1000", "UMASK": ""}]
+)
+def test_an_empty_variable_does_not_make_root(environ: dict[str, str]) -> None:
+    """What a compose file passes on without a value means the image's default: 1000, and 022."""
+    seen = _started(*_STATUS, **environ)
+
+    fields = {line.partition(":")[0]: line.partition(":")[2].split() for line in seen.stdout.splitlines()}
+    assert (fields["Uid"], fields["Gid"]) == (["1000"] * 4, ["1000"] * 4), seen.stderr
+    assert fields["Umask"] == ["0022"]
+
+
+@_AS_ROOT
+def test_files_of_ours_are_handed_over(tmp_path: Path) -> None:
+    """State and logs belong to the user then, with our files in them; Kometa's folder and links' targets do not."""
     kometa, state, logs, target = (tmp_path / name for name in ("kometa", "state", "logs", "target"))
-    for folder in (kometa, state / "runs", target):
+    for folder in (kometa, state / "runs", logs, target):
         folder.mkdir(parents=True)
-        (folder / "file").touch()
-    (state / "link").symlink_to(target / "file")
+    ours = [state / "kometa_state.json", state / "runs" / "20260101-030000-aaaa.json", logs / "kometa-ai.log.1"]
+    for path in (*ours, kometa / "movies.yml", target / "file"):
+        path.touch()
+    (state / "lock").symlink_to(target / "file")
+    (state / "runs" / "link.json").symlink_to(target / "file")
 
     seen = _started("true", PUID="1234", CONFIG_DIR=str(kometa), STATE_DIR=str(state), LOG_DIR=str(logs))
 
-    ours = {path.lstat().st_uid for path in (state, logs, *state.rglob("*"))}
-    others = {path.lstat().st_uid for path in (kometa, kometa / "file", target, target / "file", tmp_path)}
-    assert (seen.returncode, ours, others) == (0, {1234}, {0})
+    given = {path.lstat().st_uid for path in (state, logs, state / "runs", *ours)}
+    others = (kometa, kometa / "movies.yml", target, target / "file", tmp_path, state / "lock")
+    assert (seen.returncode, given, {path.lstat().st_uid for path in others}) == (0, {1234}, {0})
+
+
+@_AS_ROOT
+def test_files_of_others_are_not_given_away(tmp_path: Path) -> None:
+    """In a folder that is shared, what is another's, what has a second name and what is a folder keep their owners."""
+    (tmp_path / "share" / "kometa_state.json.folder").mkdir(parents=True)
+    share, precious = tmp_path / "share", tmp_path / "precious"
+    for path in (share / "letter.txt", share / "kometa_state.json", precious):
+        path.touch(mode=0o600)
+    os.link(precious, share / "kometa_state.journal")
+    os.chown(share / "letter.txt", 4242, 4242)
+    os.chown(share, 4242, 4242)
+
+    hand_over(share, User(1234, 1234), beside=tmp_path / "kometa")
+
+    owners = {path.name: path.lstat().st_uid for path in (share, *share.iterdir(), precious)}
+    assert owners == {
+        "share": 4242,
+        "letter.txt": 4242,
+        "kometa_state.json": 1234,
+        "kometa_state.json.folder": 0,
+        "kometa_state.journal": 0,
+        "precious": 0,
+    }
+
+
+@_AS_ROOT
+def test_a_folder_that_is_the_users_is_left_alone(tmp_path: Path) -> None:
+    """Where the folder belongs to PUID already, no file in it changes its owner."""
+    (tmp_path / "lock").touch()
+    os.chown(tmp_path, 1234, 1234)
+
+    hand_over(tmp_path, User(1234, 1234), beside=tmp_path / "kometa")
+
+    assert (tmp_path / "lock").stat().st_uid == 0
 
 
 @_AS_ROOT
