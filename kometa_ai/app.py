@@ -49,9 +49,10 @@ def rules_of(settings: Settings) -> Rules:
 @asynccontextmanager
 async def open_parts(settings: Settings, store: Store, observer: Observer | None = None) -> AsyncIterator[Parts]:
     """The parts of a run; their connections are closed at the end."""
+    redact = Redactor(secrets_of(settings)).text
     async with (
-        Radarr(settings.radarr_url, settings.radarr_api_key.get_secret_value()) as radarr,
-        Claude(settings.claude_api_key.get_secret_value(), settings.claude_base_url) as claude,
+        Radarr(settings.radarr_url, settings.radarr_api_key.get_secret_value(), redact=redact) as radarr,
+        Claude(settings.claude_api_key.get_secret_value(), settings.claude_base_url, redact=redact) as claude,
     ):
         yield Parts(
             radarr=radarr,
@@ -61,7 +62,7 @@ async def open_parts(settings: Settings, store: Store, observer: Observer | None
             now=now,
             zone=settings.tz,
             observer=observer or Nobody(),
-            redact=Redactor(secrets_of(settings)).text,
+            redact=redact,
             batches=ClaudeBatches(claude),
         )
 
@@ -69,7 +70,8 @@ async def open_parts(settings: Settings, store: Store, observer: Observer | None
 @asynccontextmanager
 async def open_batches(settings: Settings) -> AsyncIterator[ClaudeBatches]:
     """Anthropic's batches alone, for what needs no Radarr."""
-    async with Claude(settings.claude_api_key.get_secret_value(), settings.claude_base_url) as claude:
+    redact = Redactor(secrets_of(settings)).text
+    async with Claude(settings.claude_api_key.get_secret_value(), settings.claude_base_url, redact=redact) as claude:
         yield ClaudeBatches(claude)
 
 
@@ -78,8 +80,9 @@ async def look_around(settings: Settings, labels: Mapping[Label, str]) -> tuple[
     quickly = Timeouts(connect=PATIENCE - 1, check=PATIENCE - 1, tags=PATIENCE - 1)
     models = tuple(dict.fromkeys((settings.claude_model, settings.claude_review_model or settings.claude_model)))
     key = settings.radarr_api_key.get_secret_value()
+    redact = Redactor(secrets_of(settings)).text
     async with (
-        Radarr(settings.radarr_url, key, timeouts=quickly) as radarr,
-        Claude(settings.claude_api_key.get_secret_value(), settings.claude_base_url) as claude,
+        Radarr(settings.radarr_url, key, timeouts=quickly, redact=redact) as radarr,
+        Claude(settings.claude_api_key.get_secret_value(), settings.claude_base_url, redact=redact) as claude,
     ):
         return tuple(await asyncio.gather(look_at_radarr(radarr, labels), look_at_claude(claude, models)))

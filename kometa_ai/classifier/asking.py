@@ -15,9 +15,10 @@ from kometa_ai.classifier.answers import read_answer
 from kometa_ai.classifier.outcomes import Answered, Gap, Limits, Page, Spent
 from kometa_ai.classifier.pacing import Budget, Pauses, Places, Sleep, is_worth_another_try
 from kometa_ai.classifier.planning import Block
-from kometa_ai.classifier.prompts import SECOND_LOOK_SIZE, clean, collection_text
+from kometa_ai.classifier.prompts import SECOND_LOOK_SIZE, collection_text
 from kometa_ai.classifier.provider import RETRIED, Ending, Failure, Provider, Reply, Request, RequestFailed
 from kometa_ai.core.collection import Collection
+from kometa_ai.core.text import one_line
 from kometa_ai.errors import CheckClaude
 
 if TYPE_CHECKING:
@@ -316,7 +317,7 @@ class Asker:
             verdicts = {by_number[number].tmdb_id: verdict for number, verdict in reading.verdicts.items()}
             self._record(Answered(collection, verdicts, second_look, model))
         elif len(page.movies) > 1:
-            _log.warning("claude.unreadable", answer=clean(reply.text[:2000]))
+            _log.warning("claude.unreadable", answer=one_line(reply.text, 2000))
             raise RequestFailed(Failure.UNREADABLE, "Claude's answer holds no verdict that could be read.")
         return tuple(by_number[number] for number in sorted(reading.missing))
 

@@ -44,10 +44,19 @@ class ClaudeSilent(CheckClaude):
 class Claude:
     """Anthropic's Messages API as a provider."""
 
-    def __init__(self, api_key: str, base_url: str | None = None, *, timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self,
+        api_key: str,
+        base_url: str | None = None,
+        *,
+        timeout: float = TIMEOUT,
+        redact: Callable[[str], str] = str,
+    ) -> None:
         self._api_key = api_key
         self._base_url = base_url or None
         self._timeout = timeout
+        self.redact = redact
+        """Hides secrets in what an error says, before it is cut."""
         self._opened: anthropic.AsyncAnthropic | None = None
         self.calls: Counter[str] = Counter()
         """How often a question had each outcome: how its answer ended, or why there was none."""
@@ -88,7 +97,7 @@ class Claude:
         del asked["max_tokens"]
         client = self.client
         try:
-            with translated(request.model):
+            with translated(request.model, self.redact):
                 return int((await client.messages.count_tokens(**asked, timeout=CHECK_TIMEOUT)).input_tokens)
         except (ValueError, AttributeError, TypeError) as error:
             raise not_claude() from error
@@ -121,7 +130,7 @@ class Claude:
             # No such call, or a page of a proxy, which the SDK trips over.
             return ""
         except AnthropicError as error:
-            failure = _translate(error, model)
+            failure = _translate(error, model, self.redact)
             if isinstance(failure, CheckClaude):
                 raise failure from error
             remedy = "Check the network, CLAUDE_BASE_URL and Anthropic's status page."
@@ -149,7 +158,7 @@ class Claude:
             raise call.failed(failure) from None
         except AnthropicError as error:
             call.response = getattr(error, "response", call.response)
-            raise call.failed(_translate(error, request.model)) from error
+            raise call.failed(_translate(error, request.model, self.redact)) from error
         except (HTTPError, TimeoutError) as error:
             # The SDK translates nothing of what happens once an answer has begun.
             why = f"timed out after {self._timeout:g} s" if isinstance(error, TimeoutError) else str(error)
@@ -276,21 +285,23 @@ def _paced(reply: Reply, headers: Mapping[str, str]) -> Reply:
 
 
 @contextmanager
-def translated(model: str) -> Iterator[None]:
+def translated(model: str, redact: Callable[[str], str]) -> Iterator[None]:
     """What the SDK raises, as RequestFailed or CheckClaude."""
     from anthropic import AnthropicError  # noqa: PLC0415 - loaded with the client
 
     try:
         yield
     except AnthropicError as error:
-        raise _translate(error, model) from error
+        raise _translate(error, model, redact) from error
 
 
-def _translate(error: anthropic.AnthropicError, model: str) -> RequestFailed | CheckClaude:
+def _translate(
+    error: anthropic.AnthropicError, model: str, redact: Callable[[str], str]
+) -> RequestFailed | CheckClaude:
     from anthropic import APIConnectionError, APIStatusError  # noqa: PLC0415 - loaded with the client
 
     if isinstance(error, APIStatusError):
-        return failure_of(error.status_code, error.body, error.response.headers, model)
+        return failure_of(error.status_code, error.body, error.response.headers, model, redact)
     if isinstance(error, APIConnectionError):
         return _unconnected(error)
     return RequestFailed(Failure.UNREADABLE, f"Claude's answer could not be read: {error}")

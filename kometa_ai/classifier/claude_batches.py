@@ -38,7 +38,7 @@ class ClaudeBatches:
         client = self._claude.client.with_options(max_retries=0, timeout=CREATE_TIMEOUT)
         model = requests[0].request.model
         try:
-            with translated(model):
+            with translated(model, self._claude.redact):
                 batch = await client.messages.batches.create(
                     requests=[{"custom_id": each.id, "params": _params(each)} for each in requests]  # type: ignore[typeddict-item]  # built as a dict
                 )
@@ -54,7 +54,7 @@ class ClaudeBatches:
     async def find(self, batch_id: str) -> BatchSeen | None:
         """See BatchProvider."""
         try:
-            with translated(_MODEL_OF_NO_REQUEST):
+            with translated(_MODEL_OF_NO_REQUEST, self._claude.redact):
                 batch = await self._claude.client.messages.batches.retrieve(batch_id)
                 seen = _seen(batch)
                 if seen.has_ended and batch.ended_at:
@@ -70,7 +70,7 @@ class ClaudeBatches:
     async def since(self, when: datetime) -> AsyncIterator[BatchSeen]:
         """See BatchProvider."""
         try:
-            with translated(_MODEL_OF_NO_REQUEST):
+            with translated(_MODEL_OF_NO_REQUEST, self._claude.redact):
                 # The newest come first.
                 async for batch in self._claude.client.messages.batches.list(limit=_PAGE):
                     seen = _seen(batch)
@@ -83,7 +83,7 @@ class ClaudeBatches:
     async def answers(self, batch_id: str) -> AsyncIterator[BatchAnswer]:
         """See BatchProvider."""
         try:
-            with translated(_MODEL_OF_NO_REQUEST):
+            with translated(_MODEL_OF_NO_REQUEST, self._claude.redact):
                 async for line in await self._claude.client.messages.batches.results(batch_id):
                     answer = _answer(line)
                     self._claude.calls[answer.reply.ending if answer.reply else answer.outcome] += 1
@@ -96,7 +96,7 @@ class ClaudeBatches:
 
     async def cancel(self, batch_id: str) -> None:
         """See BatchProvider."""
-        with translated(_MODEL_OF_NO_REQUEST):
+        with translated(_MODEL_OF_NO_REQUEST, self._claude.redact):
             await self._claude.client.messages.batches.cancel(batch_id)
 
 

@@ -9,10 +9,11 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from kometa_ai.classifier.provider import Failure, RequestFailed
+from kometa_ai.core.text import one_line
 from kometa_ai.errors import CheckClaude
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 # Messages are all that tells a spent credit and a reached spend limit from an ordinary bad request: both are 400.
 _CREDIT = re.compile(r"credit balance|usage limits|organization.{0,20}(on hold|disabled)|billing", re.IGNORECASE)
@@ -46,16 +47,22 @@ _STOPPING = {
     403: ("The key may not use the model {model!r}", "Check CLAUDE_MODEL and the key's workspace."),
     404: ("Claude knows no model {model!r}", "Check CLAUDE_MODEL and CLAUDE_BASE_URL."),
 }
+_LONGEST = 300
 _BAD_REQUEST, _FIRST_ERROR, _SERVER_ERROR = 400, 400, 500
 
 
-def failure_of(status: int, body: object, headers: Mapping[str, str], model: str) -> RequestFailed | CheckClaude:
-    """What an error answer means; one that broke off an answer under status 200 goes by the type it names."""
+def failure_of(
+    status: int, body: object, headers: Mapping[str, str], model: str, redact: Callable[[str], str] = str
+) -> RequestFailed | CheckClaude:
+    """What an error answer means; one that broke off an answer under status 200 goes by the type it names.
+
+    `redact` hides secrets in what it says, before that is cut.
+    """
     inner = _inner(body)
     is_late = status < _FIRST_ERROR
     if is_late:
         status = _STATUS_OF_TYPE.get(str(inner.get("type")), _SERVER_ERROR)
-    message = str(inner.get("message") or "no explanation").strip()[:300]
+    message = one_line(redact(str(inner.get("message") or "no explanation")), _LONGEST)
     stop = _stopping(status, message, _codes(inner), model)
     if stop is not None:
         return stop

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from kometa_ai.core.decision import Cause
 from kometa_ai.core.summary import counted, places, same_cause
-from kometa_ai.notification.clean import clean as one_line
+from kometa_ai.core.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

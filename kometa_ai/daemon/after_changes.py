@@ -19,6 +19,7 @@ import msgspec
 import structlog
 
 from kometa_ai.__version__ import __version__
+from kometa_ai.core.text import ending
 from kometa_ai.settings.describe import secrets_of
 from kometa_ai.settings.schema import variables
 
@@ -148,13 +149,16 @@ async def _run(settings: Settings, names: str, seconds: float) -> None:
 
 
 async def _tail(process: asyncio.subprocess.Process) -> str:
-    """The last of what a command writes, read as it comes: it may write more than memory holds."""
+    """The last of what a command writes, read as it comes: it may write more than memory holds.
+
+    Where it was cut, an ellipsis tells the log's redactor that the end of a secret may follow.
+    """
     if process.stdout is None:
         return ""
     kept = b""
     while chunk := await process.stdout.read(65536):
-        kept = (kept + chunk)[-_OUTPUT_KEPT:]
-    return kept.decode(errors="replace")
+        kept = (kept + chunk)[-4 * _OUTPUT_KEPT - 1 :]
+    return ending(kept.decode(errors="replace"), _OUTPUT_KEPT)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -11,7 +11,9 @@ import structlog
 from kometa_ai.classifier.claude import Claude
 from kometa_ai.daemon.aside import aside
 from kometa_ai.errors import KometaAIError
+from kometa_ai.observe.redact import Redactor
 from kometa_ai.radarr.client import Radarr
+from kometa_ai.settings.describe import secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -39,6 +41,7 @@ class Watch:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._redact = Redactor(secrets_of(settings)).text
         self.seen: dict[Service, Seen] = {"Radarr": Seen(), "Claude": Seen()}
 
     async def look(self) -> None:
@@ -70,13 +73,13 @@ class Watch:
         try:
             seen = await aside(f"check {service}", check)
         except KometaAIError as error:
-            seen = Seen(status="down", detail=error.message)
+            seen = Seen(status="down", detail=self._redact(error.message))
             # Once is enough: it is looked at again and again.
             tell = _log.debug if self.seen[service].status == "down" else _log.warning
             tell("service.down", service=service, why=error.message, remedy=error.remedy)
         except Exception as error:  # noqa: BLE001 - see below
             # Whatever it is, a daemon that ends would not mend it.
-            seen = Seen(status="down", detail=f"{type(error).__name__}: {error}")
+            seen = Seen(status="down", detail=self._redact(f"{type(error).__name__}: {error}"))
             _log.exception("service.down", service=service)
         self._note(service, seen)
 
@@ -86,7 +89,8 @@ class Watch:
         self.seen[service] = seen
 
     async def _radarr(self) -> Seen:
-        async with Radarr(self._settings.radarr_url, self._settings.radarr_api_key.get_secret_value()) as radarr:
+        key = self._settings.radarr_api_key.get_secret_value()
+        async with Radarr(self._settings.radarr_url, key, redact=self._redact) as radarr:
             status = await radarr.check()
         if status.warning:
             _log.warning("service.warning", service="Radarr", what=status.warning)
@@ -94,6 +98,7 @@ class Watch:
 
     async def _claude(self) -> Seen:
         settings = self._settings
-        async with Claude(settings.claude_api_key.get_secret_value(), settings.claude_base_url) as claude:
+        key = settings.claude_api_key.get_secret_value()
+        async with Claude(key, settings.claude_base_url, redact=self._redact) as claude:
             await claude.check(settings.claude_model)
         return Seen(status="ok", detail=settings.claude_model)

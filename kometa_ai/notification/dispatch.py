@@ -80,7 +80,7 @@ async def send_test(settings: Settings) -> list[Tested]:
     addresses = [*_addresses(settings)]
     deliveries = await email.send(settings, _TEST, addresses) if addresses else []
     deliveries += await asyncio.gather(
-        *(push.send(target, _TEST.subject, _test_text) for target in push.targets(settings))
+        *(push.send(target, _TEST.subject, _test_text, redact=redactor.text) for target in push.targets(settings))
     )
     tested = [
         Tested(
@@ -200,7 +200,8 @@ async def _mail(parcels: dict[str, Parcel], settings: Settings) -> dict[str, Del
 
 async def _push(target: Target, parcel: Parcel, settings: Settings) -> Delivery:
     title = subject_of(parcel.news[-1], len(parcel.news) - 1 + parcel.lost)
-    return await push.send(target, title, partial(written, parcel.news, settings.tz, lost=parcel.lost))
+    write = partial(written, parcel.news, settings.tz, lost=parcel.lost)
+    return await push.send(target, title, write, redact=Redactor(secrets_of(settings)).text)
 
 
 # Secrets

@@ -29,8 +29,10 @@ from typing import TYPE_CHECKING
 import aiosmtplib
 
 from kometa_ai.core.problem import Problem
-from kometa_ai.notification.clean import clean
+from kometa_ai.core.text import one_line
 from kometa_ai.notification.message import Delivery
+from kometa_ai.observe.redact import Redactor
+from kometa_ai.settings.describe import secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -192,7 +194,7 @@ async def _hand_over(
             problem = _not_ascii(settings, address)
         elif address in refused:
             problem = _refused_recipient(settings, address, refused[address])
-        said = "" if problem else f"{_server(settings)} took it: {_quoted(answer)}"
+        said = "" if problem else f"{_server(settings)} took it: {_quoted(answer, settings)}"
         deliveries.append(Delivery(to=_channel(recipient), answer=said, problem=problem))
     return deliveries
 
@@ -209,7 +211,7 @@ async def _close(client: aiosmtplib.SMTP) -> None:
 def compose(settings: Settings, message: Message, recipients: Iterable[str]) -> EmailMessage:
     """The message as it is sent: text and HTML, marked as written by a program so that no one's holiday answers it."""
     letter = EmailMessage()
-    letter["Subject"] = clean(message.subject)
+    letter["Subject"] = one_line(message.subject)
     letter["From"] = _mailbox(settings.smtp_from)
     letter["To"] = [_mailbox(recipient) for recipient in recipients]
     letter["Date"] = format_datetime(datetime.now(settings.tz))
@@ -248,8 +250,13 @@ def _server(settings: Settings) -> str:
     return f"The mail server {settings.smtp_server}:{settings.smtp_port}"
 
 
-def _quoted(answer: str) -> str:
-    return f'"{clean(answer)[:_LONGEST_ANSWER]}"'
+def _quoted(answer: str, settings: Settings) -> str:
+    """What the server said, without secrets: it may repeat the password that it refuses."""
+    return f'"{_cut(answer, settings)}"'
+
+
+def _cut(text: str, settings: Settings) -> str:
+    return one_line(Redactor(secrets_of(settings)).text(text), _LONGEST_ANSWER)
 
 
 def _problem(setting: str, what: str, remedy: str) -> Problem:
@@ -269,7 +276,7 @@ def _refused_recipient(settings: Settings, address: str, response: aiosmtplib.SM
     return _problem(
         "NOTIFICATION_RECIPIENTS",
         f"{_server(settings)} {'refused' if is_final else 'put off'} {address}: "
-        f"{response.code} {_quoted(response.message)}",
+        f"{response.code} {_quoted(response.message, settings)}",
         "Check the address, and whether the server may send there."
         if is_final
         else "Nothing to do if it happens once: it asked to try later.",
@@ -292,7 +299,7 @@ def _explained(error: Exception, settings: Settings, *, is_open: bool = False) -
             what = f"{server} does not answer."
             remedy = "Check SMTP_SERVER and SMTP_PORT; port 465 needs SMTP_SECURITY tls or auto."
         case ssl.SSLCertVerificationError() as invalid:
-            what = f"The certificate of {settings.smtp_server} is not valid: {clean(invalid.verify_message)}."
+            what = f"The certificate of {settings.smtp_server} is not valid: {one_line(invalid.verify_message)}."
             remedy = "Use the name it was made out for, or name a private authority's certificate in SSL_CERT_FILE."
             return _problem("SMTP_SERVER", what, remedy)
         case ssl.SSLError():
@@ -308,13 +315,13 @@ def _explained(error: Exception, settings: Settings, *, is_open: bool = False) -
             what = f"{server} ended the connection" + (" before it confirmed the message." if is_open else ".")
             remedy = "Look at the mail server's log; check SMTP_PORT and SMTP_SECURITY."
         case _:
-            what = f"{server} cannot be used: {clean(str(error))[:_LONGEST_ANSWER]}"
+            what = f"{server} cannot be used: {_cut(str(error), settings)}"
             remedy = "Check the SMTP_ settings."
     return _problem("SMTP_SERVER", what, remedy)
 
 
 def _refusal(error: aiosmtplib.SMTPResponseException, settings: Settings) -> Problem:
-    server, said = _server(settings), f"{error.code} {_quoted(error.message)}"
+    server, said = _server(settings), f"{error.code} {_quoted(error.message, settings)}"
     match error:
         case aiosmtplib.SMTPAuthenticationError():
             setting = "SMTP_USERNAME"

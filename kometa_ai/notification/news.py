@@ -17,6 +17,7 @@ import msgspec
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import RunReport
 from kometa_ai.core.summary import is_whole, needs_somebody
+from kometa_ai.core.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -140,7 +141,7 @@ def _present(report: RunReport) -> dict[str, Problem]:
 def _told(problem: Problem, before: Told | None, now: datetime) -> Told:
     name = f"{problem.collection}: " if problem.collection else ""
     return Told(
-        what=f"{name}{problem.what}"[:_SHORT],
+        what=one_line(f"{name}{problem.what}", _SHORT),
         since=before.since if before and not before.over else now,
         last=now,
         is_warning=problem.severity != "error",

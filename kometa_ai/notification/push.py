@@ -11,8 +11,10 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from kometa_ai.core.problem import Problem
-from kometa_ai.notification.clean import clean
+from kometa_ai.core.text import one_line
 from kometa_ai.notification.message import Delivery
 
 if TYPE_CHECKING:
@@ -46,23 +48,34 @@ def targets(settings: Settings) -> list[Target]:
     found = []
     for number, secret in enumerate(settings.apprise_urls, start=1):
         url = secret.get_secret_value()
-        schema = clean(url.partition("://")[0].lower())
+        schema = one_line(url.partition("://")[0].lower())
         key = f"{schema}:{sha256(url.encode()).hexdigest()[:16]}"
         found.append(Target(key, f"{schema} (APPRISE_URLS, address {number})", url))
     return found
 
 
 async def send(
-    target: Target, title: str, write: Callable[[Form, int], str], *, patience: float = PATIENCE
+    target: Target,
+    title: str,
+    write: Callable[[Form, int], str],
+    *,
+    patience: float = PATIENCE,
+    redact: Callable[[str], str] = str,
 ) -> Delivery:
     """Send to one address and say what became of it. Nothing that goes wrong on the way is raised.
 
-    `write` is asked for the text in a form and within so many characters.
+    `write` is asked for the text in a form and within so many characters; `redact` hides secrets in what Apprise says.
     """
     try:
-        return await _send(target, title, write, patience)
+        delivery = await _send(target, title, write, patience)
     except Exception as error:  # noqa: BLE001 - one of a hundred and fifty services
-        return _lost(target, f"{type(error).__name__}: {error}", "The log may say more.")
+        delivery = _lost(target, f"{type(error).__name__}: {error}", "The log may say more.")
+    if delivery.problem is None:
+        return delivery
+    # Some repeat the address. Before it is cut: a secret that was cut is not found any more.
+    said = redact(delivery.problem.what.replace(target.url, "the address"))
+    problem = msgspec.structs.replace(delivery.problem, what=one_line(f"{target.name}: {said}", _LONGEST_ANSWER))
+    return msgspec.structs.replace(delivery, problem=problem)
 
 
 async def _send(target: Target, title: str, write: Callable[[Form, int], str], patience: float) -> Delivery:
@@ -108,9 +121,5 @@ def form_and_room(service: NotifyBase, title: str) -> tuple[Form, int]:
 
 
 def _lost(target: Target, what: str, remedy: str) -> Delivery:
-    # Some repeat the address.
-    said = clean(what.replace(target.url, "the address"), _LONGEST_ANSWER)
-    problem = Problem(
-        source="APPRISE_URLS", what=f"{target.name}: {said}", remedy=remedy, severity="warning", at=datetime.now(UTC)
-    )
+    problem = Problem(source="APPRISE_URLS", what=what, remedy=remedy, severity="warning", at=datetime.now(UTC))
     return Delivery(to=target.name, problem=problem)

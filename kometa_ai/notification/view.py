@@ -17,7 +17,7 @@ from kometa_ai.core.summary import (
     trouble,
     unfinished,
 )
-from kometa_ai.notification.clean import clean
+from kometa_ai.core.text import one_line
 from kometa_ai.notification.news import key_of
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class Earlier:
 def subject_of(news: News, earlier: int = 0) -> str:
     """What is read first, and often alone."""
     joined = f" (and {counted(earlier, 'earlier report')})" if earlier else ""
-    return clean(f"Kometa-AI: {_prefix(news.report)}{changes_of(news.report)}", _SUBJECT - len(joined)) + joined
+    return one_line(f"Kometa-AI: {_prefix(news.report)}{changes_of(news.report)}", _SUBJECT - len(joined)) + joined
 
 
 def earlier_of(news: Sequence[News], lost: int, zone: tzinfo, limits: Limits) -> Earlier:
@@ -142,12 +142,12 @@ def view_of(news: News, zone: tzinfo, limits: Limits) -> View:
     """What is shown of a report within these limits, with times in `zone`."""
     report, before = news.report, news.told_before
     eventful = [collection for collection in report.collections if _is_eventful(collection)]
-    quiet = [f"{clean(c.name, limits.name)} ({c.members:,})" for c in report.collections if not _is_eventful(c)]
+    quiet = [f"{one_line(c.name, limits.name)} ({c.members:,})" for c in report.collections if not _is_eventful(c)]
     collections = tuple(_collection(collection, limits) for collection in eventful[: limits.collections])
     problems = _grouped((problem for problem in report.problems if key_of(problem) not in before), zone, limits)
     known = [_in_a_line(problem, limits) for problem in report.problems if key_of(problem) in before]
     warnings = _grouped((warning for warning in report.warnings if key_of(warning) not in before), zone, limits)
-    over = [f"{clean(ended.what, limits.sentence)} (since {_moment(ended.since, zone)})" for ended in news.over]
+    over = [f"{one_line(ended.what, limits.sentence)} (since {_moment(ended.since, zone)})" for ended in news.over]
     lists = (
         _cut(quiet, limits.collections),
         _cut(_orphans(report, limits), limits.collections),
@@ -175,8 +175,8 @@ def view_of(news: News, zone: tzinfo, limits: Limits) -> View:
         orphans=lists[1],
         figures=tuple(_figures(report, zone)),
         brief_figures=tuple(_brief_figures(report, zone)),
-        run_id=clean(report.run_id, limits.name),
-        version=clean(report.version, limits.name),
+        run_id=one_line(report.run_id, limits.name),
+        version=one_line(report.version, limits.name),
         is_cut=any(count > 0 for count in more) or any(found.more for found in (*movies, *lists)),
     )
 
@@ -215,8 +215,8 @@ def _verb(count: int) -> str:
 
 
 def _in_a_line(problem: Problem, limits: Limits) -> str:
-    name = f"{clean(problem.collection, limits.name)}: " if problem.collection else ""
-    return f"{name}{clean(problem.what, limits.sentence)}"
+    name = f"{one_line(problem.collection, limits.name)}: " if problem.collection else ""
+    return f"{name}{one_line(problem.what, limits.sentence)}"
 
 
 def _is_eventful(collection: CollectionReport) -> bool:
@@ -241,8 +241,8 @@ def _collection(collection: CollectionReport, limits: Limits) -> CollectionView:
     )
     facts = [counted(collection.members, "movie"), *(f"{count:,} {word}" for count, word in counts if count)]
     return CollectionView(
-        name=clean(collection.name, limits.name),
-        tag=clean(collection.tag, limits.name),
+        name=one_line(collection.name, limits.name),
+        tag=one_line(collection.tag, limits.name),
         facts=" · ".join(facts),
         lists=tuple(movies for movies in lists if movies.movies.shown),
     )
@@ -256,14 +256,14 @@ def _movies(movies: Sequence[MovieLine], limits: Limits) -> Cut:
 def _movie(movie: MovieLine, limits: Limits) -> str:
     # The title is cut, not the year: that is what tells two movies of one name apart.
     year = f" ({movie.year})" if movie.year else ""
-    return f"{clean(movie.title, limits.name) or f'tmdb:{movie.tmdb_id}'}{year}"
+    return f"{one_line(movie.title, limits.name) or f'tmdb:{movie.tmdb_id}'}{year}"
 
 
 def _orphans(report: RunReport, limits: Limits) -> list[str]:
     return [
-        f"{clean(orphan.name, limits.name)}: {clean(orphan.tag, limits.name)} stays on "
-        f"{counted(orphan.members, 'movie')}; {clean(orphan.why, limits.sentence)}. "
-        f"{clean(orphan.remedy, limits.sentence)}".rstrip()
+        f"{one_line(orphan.name, limits.name)}: {one_line(orphan.tag, limits.name)} stays on "
+        f"{counted(orphan.members, 'movie')}; {one_line(orphan.why, limits.sentence)}. "
+        f"{one_line(orphan.remedy, limits.sentence)}".rstrip()
         for orphan in report.orphans
     ]
 
@@ -275,15 +275,17 @@ def _grouped(problems: Iterable[Problem], zone: tzinfo, limits: Limits) -> list[
 def _group(same: Sequence[Problem], zone: tzinfo, limits: Limits) -> ProblemView:
     first = same[0]
     movies = [movie for problem in same for movie in problem.movies]
-    names = dict.fromkeys(clean(problem.collection, limits.name) for problem in same if problem.collection)
+    names = dict.fromkeys(one_line(problem.collection, limits.name) for problem in same if problem.collection)
     times = sorted(problem.at for problem in same if problem.at)
     return ProblemView(
-        where=clean(places(same), limits.name),
-        what=clean(first.what, limits.sentence),
-        remedy=clean(first.remedy, limits.sentence),
+        where=one_line(places(same), limits.name),
+        what=one_line(first.what, limits.sentence),
+        remedy=one_line(first.remedy, limits.sentence),
         at=_moment(times[0], zone) if times else "",
         collections=_cut(list(names), limits.problems),
-        movies=_cut([clean(movie, limits.name) for movie in movies[: limits.movies]], limits.movies, total=len(movies)),
+        movies=_cut(
+            [one_line(movie, limits.name) for movie in movies[: limits.movies]], limits.movies, total=len(movies)
+        ),
     )
 
 

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import binascii
 import html
 import json
 import math
 import re
-from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from urllib.parse import quote, quote_plus
 
 MASK = "********"
 _SHORTEST_SECRET = 4
-_SHORTEST_BASE64 = 6
+_SHORTEST_PART = 6
+"""Characters of a secret that are hidden where a text was cut, and of its base64 form that do not occur by chance."""
+_SHORTEST_WITH_CASE = 8
+"""Below, a password may be a word, which must not be hidden in headings as well."""
+_DEEPEST = 20
+_TOO_DEEP = "(nested too deeply)"
 
 _NAME = r"(?:api[_-]?key|token|secret|passwo?r?d|signature)"
 _SECRET_KEY = re.compile(rf"{_NAME}$|^(?:proxy[_-])?authorization$|^(?:set[_-])?cookie$", re.IGNORECASE)
 # How a value follows its name: `name=`, `name: `, `"name": "`, `('name', b'`, and the same escaped once more.
 _ASSIGNED = r"(?:\\*[\"']?\s*[:=]\s*|\\*[\"'],\s*)(?:b?\\*[\"'])?"
 _VALUE = r"[^\s\"'\\&,;<>()\[\]{}]+"
+_BASIC = re.compile(r"\b(Basic\s+)([\w+/-]{6,}={0,2})", re.IGNORECASE)
 _PATTERNS = (
     # Everything up to the last @: a password may hold one. The user goes too, since some services put a token there.
     (re.compile(r"(://)[^\s/?#\"'<>]*@"), rf"\1{MASK}@"),
@@ -29,48 +36,92 @@ _PATTERNS = (
     (re.compile(r"\bsk-ant-[\w-]+"), MASK),
 )
 
+# What stands where a text was cut, by us or by a service: its end, the end of a line, an ellipsis, stars; quotes and
+# brackets may come first. The second is for a text read backwards.
+_MARKS = ("…", "...", "***")
+_CUT_AFTER = re.compile(r"[^\w\n]{0,8}(?:…|\.\.\.|\*\*\*|\n|\Z)")
+_CUT_BEFORE = re.compile(r"[^\w\n]{0,8}(?:…|\.\.\.|\*\*\*)")
+_HAS_CUT = re.compile(r"…|\.\.\.|\*\*\*")
+_BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_"
+_BASE64_REST = re.compile(r"[\w+/-]*=*", re.ASCII)
+_LONGEST_BASE64 = 1024
+
 
 class Redactor:
     """Hides the given secrets, and whatever looks like a password or a key, in text and in nested data.
 
-    A secret is hidden as it is, escaped (URL, JSON, HTML, repr), and inside base64, as in `Authorization: Basic`.
+    A secret is hidden as it is, escaped (URL, JSON, HTML, repr, hex), and inside base64, as in `Authorization: Basic`,
+    of which nothing is left. Where a text was cut, the beginning of a secret is hidden before the cut, and its end
+    behind it; a cut is the end of the text or of a line, an ellipsis, or stars.
     Secrets of fewer than four characters are ignored: hiding them would hide everything.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        forms = {form for secret in secrets if len(secret) >= _SHORTEST_SECRET for form in _forms(secret)}
-        # The longest first: a secret that holds another one must go as a whole.
-        self._forms = sorted(forms, key=lambda form: (-len(form), form))
+        known = {secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}
+        self._encoded = {form for secret in known for form in _base64_forms(secret.encode(errors="backslashreplace"))}
+        self._forms = {form for secret in known for form in _forms(secret)} | self._encoded
+        parted = sorted(form for form in self._forms if len(form) > _SHORTEST_PART)
+        self._beginnings = _by_beginning(parted)
+        self._ends = _by_beginning(form[::-1] for form in parted)
 
     def text(self, text: str) -> str:
         """The text without secrets."""
         # Known values before patterns: a pattern could hide one half of a value and leave the other.
-        for form in self._forms:
-            text = text.replace(form, MASK)
+        text = self._without_known(text)
+        text = _BASIC.sub(_without_credentials, text)
         for pattern, replacement in _PATTERNS:
             text = pattern.sub(replacement, text)
         return text
 
-    def data(self, value: object) -> object:
-        """The same data without secrets, as what JSON knows; anything else becomes text."""
+    def _without_known(self, text: str) -> str:
+        """The text without the known secrets: what overlaps is hidden together, or a short one could leave a rest."""
+        found = [*self._whole(text), *self._cut(text)]
+        pieces: list[str] = []
+        end = 0
+        for first, last in sorted(found):
+            if first > end or not pieces:
+                pieces += [text[end:first], MASK]
+            end = max(end, last)
+        return "".join([*pieces, text[end:]]) if pieces else text
+
+    def _whole(self, text: str) -> Iterator[tuple[int, int]]:
+        """Where whole secrets stand; of base64 all of it, since what stands beside the secret is a user or a secret."""
+        for form in self._forms:
+            for first in _places(text, form):
+                last = first + len(form)
+                yield _all_of_base64(text, first, last) if form in self._encoded else (first, last)
+
+    def _cut(self, text: str) -> Iterator[tuple[int, int]]:
+        """Where beginnings and ends of secrets stand beside a cut."""
+        for first, last, form in _beginnings(text, self._beginnings, _CUT_AFTER):
+            yield _all_of_base64(text, first, last) if form in self._encoded else (first, last)
+        if _HAS_CUT.search(text):
+            size = len(text)
+            for first, last, _ in _beginnings(text[::-1], self._ends, _CUT_BEFORE):
+                yield size - last, size - first
+
+    def data(self, value: object, depth: int = 0) -> object:
+        """The same data without secrets, as what JSON knows; anything else, and what is nested too deeply, is text."""
         match value:
             case None | bool():
                 clean: object = value
             case int() | float() if math.isfinite(value) and self.text(str(value)) == str(value):
                 clean = value
+            case Mapping() | list() | tuple() | set() | frozenset() if depth >= _DEEPEST:
+                clean = _TOO_DEEP
             case Mapping():
-                clean = {self.text(str(name)): self.field(str(name), entry) for name, entry in value.items()}
+                clean = {self.text(str(name)): self.field(str(name), entry, depth + 1) for name, entry in value.items()}
             case list() | tuple() | set() | frozenset():
-                clean = [self.data(entry) for entry in value]
+                clean = [self.data(entry, depth + 1) for entry in value]
             case _:
                 clean = self.text(described(value))
         return clean
 
-    def field(self, name: str, value: object) -> object:
+    def field(self, name: str, value: object, depth: int = 0) -> object:
         """The value of a field without secrets: nothing of it when the field is named like one."""
         if value and isinstance(value, str | bytes) and _SECRET_KEY.search(name):
             return MASK
-        return self.data(value)
+        return self.data(value, depth)
 
 
 def described(value: object) -> str:
@@ -81,20 +132,113 @@ def described(value: object) -> str:
         return f"<{type(value).__name__} without text: {type(error).__name__}>"
 
 
+# Where secrets stand
+
+
+def _places(text: str, part: str) -> Iterator[int]:
+    at = text.find(part)
+    while at >= 0:
+        yield at
+        at = text.find(part, at + 1)
+
+
+def _by_beginning(forms: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {}
+    for form in forms:
+        found.setdefault(form[:_SHORTEST_PART], []).append(form)
+    return {head: tuple(same) for head, same in found.items()}
+
+
+def _beginnings(
+    text: str, forms: Mapping[str, tuple[str, ...]], cut: re.Pattern[str]
+) -> Iterator[tuple[int, int, str]]:
+    """Where the beginning of one of these forms is followed by a cut: from, to, and which form."""
+    for head, same in forms.items():
+        for first in _places(text, head):
+            for form in same:
+                last = first + _shared(text, first, form)
+                found = cut.match(text, last)
+                if found and (found[0].endswith(_MARKS) or not _is_word(text, first, last, form)):
+                    yield first, last, form
+
+
+def _shared(text: str, first: int, form: str) -> int:
+    """How many characters of the form the text holds from there on."""
+    if text.startswith(form, first):
+        return len(form)
+    size = _SHORTEST_PART
+    while size < len(form) and text.startswith(form[size], first + size):
+        size += 1
+    return size
+
+
+def _is_word(text: str, first: int, last: int, form: str) -> bool:
+    """Whether this is a word by itself in the text and in the secret: `radarr` tells nothing of `radarr-key`."""
+    is_apart = not text[max(first - 1, 0) : first].isalnum() and not form[last - first : last - first + 1].isalnum()
+    return is_apart and last - first < len(form) and text[first:last].isalpha()
+
+
+def _all_of_base64(text: str, first: int, last: int) -> tuple[int, int]:
+    """The whole run of base64 around a part of it."""
+    before = text[max(first - _LONGEST_BASE64, 0) : first]
+    rest = _BASE64_REST.match(text, last, last + _LONGEST_BASE64)
+    return first - len(before) + len(before.rstrip(_BASE64)), rest.end() if rest else last
+
+
+def _without_credentials(found: re.Match[str]) -> str:
+    """Hide what follows `Basic` where it is a user and a password; it may also be a word ("Basic authentication")."""
+    encoded = found[2].rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        pair = b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return found[0]
+    return f"{found[1]}{MASK}" if ":" in pair else found[0]
+
+
+# How secrets are written
+
+
 def _forms(secret: str) -> Iterator[str]:
-    """Every way the secret may stand in a text."""
+    """Every way the secret may stand in a text, but for base64."""
     raw = secret.encode(errors="backslashreplace")
-    yield secret
-    for quoted in (quote(raw), quote(raw, safe=""), quote_plus(raw)):
-        yield quoted
-        yield re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), quoted)
-    yield json.dumps(secret)[1:-1]
-    yield json.dumps(secret, ensure_ascii=False)[1:-1]
+    spelled = [secret, secret.upper(), secret.lower()] if len(secret) >= _SHORTEST_WITH_CASE else [secret]
+    for one in spelled:
+        yield one
+        yield from _quoted(one)
+    yield raw.hex()
+    yield raw.hex().upper()
+    for ensure_ascii in (True, False):
+        within = json.dumps(secret, ensure_ascii=ensure_ascii)[1:-1]
+        yield within
+        yield json.dumps(within, ensure_ascii=ensure_ascii)[1:-1]
+    # .NET and Go escape more than JSON asks for; .NET in capitals.
+    yield _escaped(secret, "<>&'\"+`", str.upper)
+    yield _escaped(secret, "<>&", str)
     yield repr(secret)[1:-1]
     yield repr(raw)[2:-1]
     yield html.escape(secret)
+    yield html.escape(secret).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
+
+
+def _quoted(secret: str) -> Iterator[str]:
+    """In an address: quoted once, and quoted twice."""
+    raw = secret.encode(errors="backslashreplace")
+    for quoting in (quote, lambda text: quote(text, safe=""), quote_plus):
+        once = quoting(raw)
+        for form in (once, quoting(once)):
+            yield form
+            yield re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), form)
+
+
+def _escaped(secret: str, special: str, case: Callable[[str], str]) -> str:
+    """As JSON that escapes these characters, too."""
+    written = "".join(f"\\u{ord(one):04x}" if one in special else json.dumps(one)[1:-1] for one in secret)
+    return re.sub(r"(?<=\\u)[0-9a-f]{4}", lambda found: case(found[0]), written)
+
+
+def _base64_forms(raw: bytes) -> Iterator[str]:
     for core in _base64_cores(raw):
-        if len(core) >= _SHORTEST_BASE64:
+        if len(core) >= _SHORTEST_PART:
             yield core
             yield core.replace("+", "-").replace("/", "_")
 

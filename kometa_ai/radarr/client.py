@@ -43,7 +43,7 @@ from kometa_ai.radarr.wire import (
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
     import httpx2
@@ -69,6 +69,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 class Radarr:
     """An async context manager around one Radarr, reached with the header `X-Api-Key` and nothing else.
 
+    `redact` hides secrets in what Radarr says, before it is cut to a readable length.
+
     Whatever cannot be done because of Radarr as a whole raises `CheckRadarr`; no foreign exception leaves.
     """
 
@@ -80,10 +82,11 @@ class Radarr:
         transport: httpx2.AsyncBaseTransport | None = None,
         sleep: Sleep = asyncio.sleep,
         timeouts: Timeouts | None = None,
+        redact: Callable[[str], str] = str,
     ) -> None:
         self._timeouts = timeouts or Timeouts()
         self._sleep = sleep
-        self._line = Line(base_url, api_key, transport=transport, connect_seconds=self._timeouts.connect)
+        self._line = Line(base_url, api_key, transport=transport, connect_seconds=self._timeouts.connect, redact=redact)
         self._editor = Editor(self._line, self._timeouts, sleep)
         # Radarr saves whole rows without any version check: two writes at once can undo each other.
         self._writing = asyncio.Lock()

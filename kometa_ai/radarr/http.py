@@ -20,7 +20,7 @@ from kometa_ai.radarr import wire
 from kometa_ai.radarr.failures import Failed, NotJSON, Refused, ShutOut, TimedOut, Transient, Unusable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 _log = structlog.get_logger()
 
@@ -56,12 +56,20 @@ class Reply(msgspec.Struct, frozen=True):
     status: int
     headers: Mapping[str, str]
     body: bytearray
+    redact: Callable[[str], str] = str
+
+    @property
+    def complaint(self) -> str:
+        """What the body of an error says, in one line and without secrets."""
+        return wire.complaint(self.body, self.redact)
 
     def decode(self, kind: type[T]) -> T:
         """The body as that type. A 200 proves nothing: start pages and login pages come with it, and torn lists too."""
         content_type = self.headers.get("content-type", "")
         if "json" not in content_type.lower() or wire.is_html(self.body):
-            what = wire.complaint(self.body) if wire.is_html(self.body) else content_type or "nothing"
+            what = (
+                self.complaint if wire.is_html(self.body) else wire.first_line(content_type, self.redact) or "nothing"
+            )
             raise NotJSON(
                 f"{self.address} answered with {what} instead of JSON.", LOGIN, status=self.status, complaint=what
             )
@@ -85,6 +93,7 @@ class Line:
         *,
         transport: httpx2.AsyncBaseTransport | None,
         connect_seconds: float,
+        redact: Callable[[str], str] = str,
     ) -> None:
         url = _parsed(base_url)
         if not api_key or not api_key.isascii() or not api_key.isprintable() or api_key != api_key.strip():
@@ -97,6 +106,7 @@ class Line:
         self.address = str(url.copy_with(userinfo=b"", path=self.prefix or "/", query=None, fragment=None)).rstrip("/")
         self.calls: Counter[tuple[str, str]] = Counter()
         self._connect_seconds = connect_seconds
+        self._redact = redact
         self.client = httpx2.AsyncClient(
             auth=(url.username, url.password) if url.userinfo else None,
             # Only the header: a key in the query would be in every proxy's log.
@@ -157,7 +167,7 @@ class Line:
             received = bytearray()  # grows in place: joining the chunks of a whole library would hold it twice
             async for chunk in response.aiter_bytes():
                 received += chunk
-            return Reply(self.address, response.status_code, response.headers, received)
+            return Reply(self.address, response.status_code, response.headers, received, self._redact)
 
     def _timed_out(self, seconds: float) -> TimedOut:
         return TimedOut(
@@ -178,7 +188,7 @@ class Line:
                     f"{self.address} does not speak TLS.", "Write http:// instead of https:// in RADARR_URL."
                 )
         return Transient(
-            f"Radarr at {self.address} cannot be reached: {_reason(chain)}.",
+            f"Radarr at {self.address} cannot be reached: {_reason(chain, self._redact)}.",
             "Check that it is running and that RADARR_URL is right (in a container, localhost is that container).",
         )
 
@@ -186,7 +196,7 @@ class Line:
         """Raise for everything but a 2xx."""
         if HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
             return
-        said = wire.complaint(reply.body)
+        said = reply.complaint
         if HTTPStatus.MULTIPLE_CHOICES <= reply.status < HTTPStatus.BAD_REQUEST:
             raise self._redirected(reply)
         if failure := self._shut_out(reply, said):
@@ -268,7 +278,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _reason(chain: list[BaseException]) -> str:
+def _reason(chain: list[BaseException], redact: Callable[[str], str]) -> str:
     for cause in chain:
         if isinstance(cause, socket.gaierror):
             return "its name cannot be resolved"
@@ -276,4 +286,4 @@ def _reason(chain: list[BaseException]) -> str:
             return "the connection was refused"
         if isinstance(cause, httpx2.ConnectTimeout):
             return "no connection came about in time"
-    return wire.first_line(str(chain[0])) or type(chain[0]).__name__
+    return wire.first_line(str(chain[0]), redact) or type(chain[0]).__name__

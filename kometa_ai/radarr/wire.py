@@ -14,9 +14,10 @@ import msgspec
 
 from kometa_ai.core.movie import Credits, Movie, RadarrId, TmdbId
 from kometa_ai.core.naming import Label, label_of
+from kometa_ai.core.text import beginning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 TagId = NewType("TagId", int)
 """A tag's row. Housekeeping deletes unused tags daily, and a tag made again has another id: never keep one."""
@@ -27,6 +28,7 @@ Tags = dict[Label, tuple[TagId, ...]]
 ACTORS_KEPT = 10
 _LAST = 1 << 31
 _LONGEST = 200
+_LONGEST_BODY = 65536
 
 T = TypeVar("T")
 
@@ -208,10 +210,16 @@ def clean(text: str | None) -> str:
     return text.strip()
 
 
-def first_line(text: str) -> str:
-    """The first line that says something, cut to a readable length; stack traces begin after it."""
-    line = next((line for raw in text.splitlines() if (line := clean(raw))), "")
-    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+def first_line(text: str, redact: Callable[[str], str] = str) -> str:
+    """The first line that says something, cut to a readable length; stack traces begin after it.
+
+    The redactor sees all of it before it is cut: a secret that was cut is not found any more.
+    """
+    return beginning(_first_line(redact(text)), _LONGEST)
+
+
+def _first_line(text: str) -> str:
+    return next((line for raw in text.splitlines() if (line := clean(raw))), "")
 
 
 _HTML_TITLE = re.compile(r"<title[^<>]*>([^<]*)", re.IGNORECASE)
@@ -222,21 +230,26 @@ def is_html(body: bytes | bytearray) -> bool:
     return body[:64].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
 
 
-def complaint(body: bytes | bytearray) -> str:
-    """What an error's body says, in one line; empty when it says nothing.
+def complaint(body: bytes | bytearray, redact: Callable[[str], str] = str) -> str:
+    """What an error's body says, in one line and without secrets; empty when it says nothing.
 
     Radarr has four forms: nothing, a list of validation failures, an object with a message (and a stack trace, which
     is left alone), and RFC 7807 problem details. A proxy adds HTML and plain text.
     """
     if is_html(body):
-        found = _HTML_TITLE.search(bytes(body[:4096]).decode(errors="replace"))
+        # Before the title is looked for: a secret in it may hold what seems to end it.
+        found = _HTML_TITLE.search(redact(_beginning_of(body)))
         title = first_line(found[1]) if found else ""
         return f"a web page titled {title!r}" if title else "a web page"
     try:
         said = decode(body, object)
     except Garbled:
-        return first_line(bytes(body[:4096]).decode(errors="replace"))
-    return first_line(_said(said))
+        return first_line(_beginning_of(body), redact)
+    return first_line(_said(said), redact)
+
+
+def _beginning_of(body: bytes | bytearray) -> str:
+    return bytes(body[:_LONGEST_BODY]).decode(errors="replace")
 
 
 def _said(answer: object) -> str:
@@ -246,7 +259,7 @@ def _said(answer: object) -> str:
         return ""
     for key in ("errorMessage", "message", "title"):
         if isinstance(said := answer.get(key), str) and said:
-            return " ".join([first_line(said), *_details(answer.get("errors"))])
+            return " ".join([_first_line(said), *_details(answer.get("errors"))])
     return ""
 
 

@@ -68,18 +68,24 @@ def secrets_of(settings: Settings) -> frozenset[str]:
                     found.update(_secrets_in_apprise(url.get_secret_value()))
             case str() as text if "://" in text:
                 found.update(_password(text))
+    if settings.smtp_username and (password := settings.smtp_password.get_secret_value()):
+        found.add(f"{settings.smtp_username}:{password}")
+        # As the log-in of a mail server sends it, in base64.
+        found.add(f"\0{settings.smtp_username}\0{password}")
     return frozenset(found - {""})
 
 
 def _password(url: str) -> Iterator[str]:
-    """The password in an address: as it is written, and as it is sent."""
+    """The password in an address: as it is written, and as it is sent, alone and behind the user."""
     try:
-        password = urlsplit(url).password
+        user, password = urlsplit(url).username, urlsplit(url).password
     except ValueError:
         return
     if password:
         yield password
         yield unquote(password)
+        yield f"{user}:{password}"
+        yield f"{unquote(user or '')}:{unquote(password)}"
 
 
 def _secrets_in_apprise(url: str) -> Iterator[str]:

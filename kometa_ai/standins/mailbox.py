@@ -17,7 +17,7 @@ from kometa_ai.standins.serving import HOST, let_connections_arrive, listener_on
 if TYPE_CHECKING:
     import socket
     import ssl
-    from collections.abc import AsyncIterator, Collection
+    from collections.abc import AsyncIterator, Callable, Collection, Mapping
     from email.message import EmailMessage
 
 
@@ -43,6 +43,10 @@ class Mailbox:
     tls           a context for encryption from the first byte
     hang          it accepts the connection and never says a word ("greeting"), or never confirms a message ("data")
     drop          it ends the connection in the middle of a message
+    say           what it answers in place of its own words, by command (`AUTH`, `MAIL`, `RCPT`, `DATA`, `QUIT`); to
+                  DATA that is its answer to the final dot. A function is given the argument, or the whole message
+    think         seconds from the final dot to its answer; the message is kept by then
+    lose          it keeps the message, and ends the connection in place of its answer to the final dot
     """
 
     def __init__(
@@ -58,6 +62,9 @@ class Mailbox:
         tls: ssl.SSLContext | None = None,
         hang: Literal["greeting", "data"] | None = None,
         drop: bool = False,
+        say: Mapping[str, str | Callable[[str], str]] | None = None,
+        think: float = 0,
+        lose: bool = False,
     ) -> None:
         self.received: list[Mail] = []
         self.host = host
@@ -67,6 +74,9 @@ class Mailbox:
         self.credentials = credentials
         self.hang = hang
         self.drop = drop
+        self.say = dict(say or {})
+        self.think = think
+        self.lose = lose
         self.starttls = starttls
         self.require_starttls = require_starttls
         self.put_off: set[tuple[str | None, str]] = set()
@@ -85,6 +95,11 @@ class Mailbox:
 
     def __exit__(self, *_exception: object) -> None:
         self._open.close()
+
+    def words(self, command: str, about: str) -> str:
+        """What it was told to answer to a command; empty where that is its own affair."""
+        words = self.say.get(command, "")
+        return words if isinstance(words, str) else words(about)
 
     @contextlib.asynccontextmanager
     async def _serving(self, listener: socket.socket) -> AsyncIterator[None]:
@@ -140,6 +155,13 @@ class _Connection(SMTP):
             await asyncio.Event().wait()
         await super().push(status)
 
+    @syntax("QUIT")
+    async def smtp_QUIT(self, arg: str) -> None:  # noqa: N802 # as below
+        if words := self._mailbox.words("QUIT", arg):
+            await self.push(words)
+        else:
+            await super().smtp_QUIT(arg)
+
     @syntax("DATA")
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802 # the library finds commands by name
         if self._mailbox.drop:
@@ -158,6 +180,8 @@ class _Authenticator:
         self, _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: LoginPassword
     ) -> AuthResult:
         given = (data.login.decode(), data.password.decode())
+        if words := self.mailbox.words("AUTH", given[0]):
+            return AuthResult(success=False, handled=False, message=words)
         return AuthResult(success=given == self.mailbox.credentials, handled=False, auth_data=data)
 
 
@@ -179,6 +203,8 @@ class _Handler:
     ) -> str:
         if self.mailbox.credentials is not None and not session.authenticated:
             return "530 5.7.0 Authentication required"
+        if words := self.mailbox.words("MAIL", address):
+            return words
         envelope.mail_from = address
         envelope.mail_options.extend(options)
         return "250 2.1.0 OK"
@@ -186,6 +212,8 @@ class _Handler:
     async def handle_RCPT(  # noqa: N802
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
+        if words := self.mailbox.words("RCPT", address):
+            return words
         if address in self.mailbox.refuse:
             return "550 5.1.1 No such user here"
         triplet = (envelope.mail_from, address)
@@ -196,10 +224,17 @@ class _Handler:
         envelope.rcpt_options.extend(options)
         return "250 2.1.5 OK"
 
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, server: _Connection, _session: Session, envelope: Envelope) -> str:  # noqa: N802
         if self.mailbox.hang == "data":
             await asyncio.Event().wait()
         content = (envelope.original_content or b"").replace(b"\r\n", b"\n")
         message = email.message_from_bytes(content, policy=email.policy.default)
+        words = self.mailbox.words("DATA", "".join(part.get_content() for part in message.iter_parts()))
+        if words and not words.startswith("2"):
+            return words
         self.mailbox.received.append(Mail(envelope.mail_from or "", tuple(envelope.rcpt_tos), message))
-        return "250 2.0.0 Accepted"
+        await asyncio.sleep(self.mailbox.think)
+        if self.mailbox.lose:
+            server.abort()
+            await server.lost.wait()
+        return words or "250 2.0.0 Accepted"

@@ -13,6 +13,7 @@ from starlette.routing import Match, Route
 
 from kometa_ai.__version__ import __version__
 from kometa_ai.core.report import RunReport
+from kometa_ai.core.text import one_line
 from kometa_ai.daemon.metrics import CONTENT_TYPE
 from kometa_ai.daemon.progress import Going
 from kometa_ai.daemon.service import Health, Status
@@ -121,7 +122,7 @@ async def _bad_input(_request: Request, error: Exception) -> Response:
 
 
 def _place(entry: dict[str, Any]) -> str:
-    return ".".join(str(part) for part in entry["loc"])[:200]
+    return one_line(".".join(str(part) for part in entry["loc"]), 200)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

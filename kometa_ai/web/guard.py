@@ -14,6 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from kometa_ai.core.text import one_line
 from kometa_ai.observe.logs import log_unexpected
 from kometa_ai.web.answers import Failed, json_answer
 
@@ -29,6 +30,7 @@ LARGEST_HEADERS = 16 * 1024
 WEBHOOK = "/api/v1/webhooks/radarr"
 _BODY_TOO_LARGE = "The body is too large."
 _QUIET_SECONDS = 60.0
+_LONGEST_PATH = 200
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -111,8 +113,8 @@ class Guard:
         """Say in the log that somebody has the wrong key, but not for every request of a scanner."""
         if time.monotonic() - self._complained > _QUIET_SECONDS:
             self._complained = time.monotonic()
-            client = scope.get("client")
-            _log.warning("http.refused", client=client[0] if client else "", method=scope["method"], path=path[:200])
+            client, shown = scope.get("client"), one_line(path, _LONGEST_PATH)
+            _log.warning("http.refused", client=client[0] if client else "", method=scope["method"], path=shown)
 
 
 def _too_large(scope: Scope) -> Response | None:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
 
 from kometa_ai.core.report import RunReport
 from kometa_ai.core.summary import as_data, totals
+from kometa_ai.core.text import one_line
 from kometa_ai.daemon.progress import Going
 from kometa_ai.daemon.service import Daemon
 from kometa_ai.run.options import Options
@@ -152,7 +153,7 @@ async def _report(daemon: Daemon, run_id: str) -> RunReport:
     # The last one even where it could not be written to the disk.
     report = last if last is not None and last.run_id == run_id else await daemon.memory.report(run_id)
     if report is None:
-        raise HTTPException(HTTPStatus.NOT_FOUND, f"There is no run {run_id[:100]!r}.")
+        raise HTTPException(HTTPStatus.NOT_FOUND, f"There is no run {one_line(run_id, 100)!r}.")
     return report
 
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter, HTTPException, Request, Security
 from fastapi.security import HTTPBasic
 
 from kometa_ai.core.movie import TmdbId
+from kometa_ai.core.text import one_line
 from kometa_ai.web.answers import DOCUMENTED_KEY, KEY_NEEDED, FailedModel
 from kometa_ai.web.runs import TheDaemon
 
@@ -55,7 +56,7 @@ async def from_radarr(daemon: TheDaemon, request: Request) -> dict[str, str]:
     if not isinstance(tmdb_id, int) or isinstance(tmdb_id, bool) or not 0 < tmdb_id <= _LARGEST_ID:
         # Radarr keeps movies that TMDb does not know; they take no part.
         return {"status": "ignored"}
-    daemon.hints.add(TmdbId(tmdb_id), f"{kind}: {str(movie.get('title', ''))[:200]}")
+    daemon.hints.add(TmdbId(tmdb_id), f"{kind}: {one_line(str(movie.get('title', '')), 200)}")
     return {"status": "queued"}
 
 

@@ -67,12 +67,14 @@ def settings_for(box: Mailbox, recipients: Iterable[str] = ("ann@example.org",),
 class Hooks:
     """An HTTP server that takes whatever is posted to it, as push services and webhooks do, while its context is open.
 
-    A path with `slow` in it answers late; those in `refusing` are refused.
+    A path with `slow` in it answers late; those in `refusing` are refused. `answer` is given in place of all that:
+    a status and a body.
     """
 
     def __init__(self) -> None:
         self.received: list[tuple[str, dict[str, Any]]] = []
         self.refusing: set[str] = set()
+        self.answer: tuple[int, dict[str, Any]] | None = None
         self._stack = ExitStack()
         self.port = 0
 
@@ -91,6 +93,8 @@ class Hooks:
 
     async def _take(self, request: Request) -> Response:
         path = request.url.path.strip("/")
+        if self.answer:
+            return JSONResponse(self.answer[1], self.answer[0])
         if "slow" in path:
             await asyncio.sleep(1)
         if path in self.refusing:

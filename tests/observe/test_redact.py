@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kometa_ai.core.text import ending, one_line
 from kometa_ai.observe.redact import MASK, Redactor
+from tests.observe.secrets import PART, parts_shown
 
 # Without the mask's own character: what is hidden would otherwise show up in the mask.
 SECRETS = st.text(st.characters(exclude_characters="*", exclude_categories=["Cs"]), min_size=4, max_size=40)
@@ -38,6 +40,12 @@ def test_a_secret_is_gone_from_any_text(secret: str, before: str, after: str) ->
         lambda secret: repr(secret)[1:-1],
         lambda secret: repr(secret.encode())[2:-1],
         html.escape,
+        lambda secret: html.escape(secret).replace("&#x27;", "&#39;"),
+        lambda secret: quote(quote(secret, safe=""), safe=""),
+        lambda secret: quote(quote(secret)),
+        lambda secret: secret.encode().hex(),
+        lambda secret: secret.encode().hex().upper(),
+        lambda secret: json.dumps(json.dumps(secret)[1:-1])[1:-1],
     ],
 )
 @given(secret=SECRETS)
@@ -186,6 +194,9 @@ def test_any_data_become_json(data: object, secret: str) -> None:
         "token" + " " * 200_000,
         "\\" * 200_000,
         "authorization" * 20_000,
+        "x" * 39 + "…" + "xxxxxx…" * 40_000,
+        "hunter" * 40_000,
+        "Basic " * 40_000,
     ],
 )
 def test_long_texts_take_no_time(text: str) -> None:
@@ -193,3 +204,78 @@ def test_long_texts_take_no_time(text: str) -> None:
     started = time.process_time()
     Redactor(["hunter2", "x" * 40]).text(text)
     assert time.process_time() - started < 2
+
+
+LONG = st.text("abcdefXYZ0189:+/-_!ü", min_size=12, max_size=40)
+
+
+@pytest.mark.parametrize("mark", ["", "…", "...", " …", '"', '…"', "***", "\nmore", "...)."])
+@given(secret=LONG, kept=st.integers(PART, 40), before=st.text("pq ", max_size=9))
+def test_the_beginning_of_a_secret_is_gone_where_a_text_was_cut(mark: str, secret: str, kept: int, before: str) -> None:
+    """At its end, at the end of a line, before an ellipsis or stars: by whoever it was cut."""
+    hidden = Redactor([secret]).text(f"{before}p{secret[:kept]}{mark}")
+    assert not parts_shown(secret, hidden)
+
+
+@pytest.mark.parametrize("mark", ["…", "...", "… ", "***"])
+@given(secret=LONG, kept=st.integers(PART, 40))
+def test_the_end_of_a_secret_is_gone_behind_a_cut(mark: str, secret: str, kept: int) -> None:
+    """As in the tail of a long output, and in a key of which a service shows both ends."""
+    hidden = Redactor([secret]).text(f"{secret[:kept]}{mark}{secret[-kept:]} and more")
+    assert not parts_shown(secret, hidden)
+
+
+@given(LONG, st.integers(0, 80), st.integers(1, 60), st.sampled_from([one_line, ending]))
+def test_cut_first_and_redacted_after(secret: str, size: int, limit: int, cut: Callable[[str, int], str]) -> None:
+    """Our own cuts leave an ellipsis, so that a redactor behind them hides what is left."""
+    hidden = Redactor([secret]).text(f"It says: {cut('p' * size + secret + 'p' * size, limit)} What to do.")
+    assert not parts_shown(secret, hidden)
+
+
+def test_a_cut_form_is_hidden_as_well() -> None:
+    """An escaped secret may be cut, too, and so may its base64."""
+    secret = "geheim & geheimer+1"
+    basic = b64encode(f"ann:{secret}".encode()).decode()
+    redactor = Redactor([secret])
+    assert redactor.text(f"x {quote(secret, safe='')[:14]}…") == f"x {MASK}…"
+    assert redactor.text(f"x {basic[:-9]}…") == f"x {MASK}…"
+
+
+def test_secrets_that_overlap() -> None:
+    """Nothing is left of a long one that begins or ends with a short one, whole or cut."""
+    redactor = Redactor(["hunter2", "hunter2-and-much-more", "xyzuvwhunter2"])
+    assert redactor.text("a hunter2-and-mu…") == f"a {MASK}…"
+    assert redactor.text("a xyzuvwhunter2-and-much") == f"a {MASK}"
+    assert redactor.text("hunter2 hunter2") == f"{MASK} {MASK}"
+
+
+def test_a_word_that_a_secret_begins_with_stays() -> None:
+    """A host by the name of `radarr` is not hidden because a key is `radarr-key`; what follows it would be."""
+    redactor = Redactor(["radarr-key"])
+    assert redactor.text("http://radarr") == "http://radarr"
+    assert redactor.text("http://radarr:7878/radarr") == "http://radarr:7878/radarr"
+    assert redactor.text("the key radarr-k") == f"the key {MASK}"
+    assert redactor.text("the key radarr…") == f"the key {MASK}…"
+
+
+def test_nothing_is_left_of_base64_around_a_secret() -> None:
+    """Beside a known password stands its user, and the other way round."""
+    for known in ("hunter2", "somebody"):
+        hidden = Redactor([known]).text(f"sent {b64encode(b'somebody:hunter2').decode()} to it")
+        assert hidden == f"sent {MASK} to it"
+    assert Redactor().text("Basic c29tZWJvZHk6aHVudGVyMg== was refused") == f"Basic {MASK} was refused"
+    assert Redactor().text("Basic authentication is required") == "Basic authentication is required"
+
+
+def test_other_cases() -> None:
+    """A key in capitals is still the key; a short password is a word, and its capitals are another one."""
+    assert Redactor(["0123abcd4567"]).text("0123ABCD4567") == MASK
+    assert Redactor(["heat"]).text("heat HEAT") == f"{MASK} HEAT"
+
+
+def test_data_of_any_depth() -> None:
+    """Nesting ends somewhere; what lies deeper is not told."""
+    data: object = "hunter2"
+    for _ in range(100_000):
+        data = [data]
+    assert "hunter2" not in json.dumps(Redactor(["hunter2"]).data(data))

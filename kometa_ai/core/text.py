@@ -1,0 +1,31 @@
+"""Text from outside on one line and no longer than it may be. The one place that cuts such a text. Pure.
+
+What is cut keeps an ellipsis at the cut: the redactor knows by it that the beginning of a secret may stand before it.
+"""
+
+from __future__ import annotations
+
+import re
+
+ELLIPSIS = "…"
+
+# Whatever ends a line or is no character at all; lone surrogates cannot even be encoded.
+_BROKEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]+")
+# Marks that turn the direction of all that follows, and a stray byte order mark. Joiners stay: emoji need them.
+_INVISIBLE = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+
+
+def one_line(text: str, limit: int | None = None) -> str:
+    """The text on one line, without control and bidi characters, and cut with an ellipsis at `limit` characters."""
+    line = " ".join(_INVISIBLE.sub("", _BROKEN.sub(" ", text)).split())
+    return line if limit is None else beginning(line, limit)
+
+
+def beginning(text: str, limit: int) -> str:
+    """The first `limit` characters, the last of which is an ellipsis where anything is left out."""
+    return text if len(text) <= limit else f"{text[: max(limit - 1, 0)].rstrip()}{ELLIPSIS}"
+
+
+def ending(text: str, limit: int) -> str:
+    """The last `limit` characters, the first of which is an ellipsis where anything is left out."""
+    return text if len(text) <= limit else f"{ELLIPSIS}{text[len(text) - limit + 1 :].lstrip()}"
