@@ -134,21 +134,6 @@ def first_entries(lines: Sequence[str], below: int, *texts: str) -> Correction |
     return above(below + 1, *(indent + text for text in texts))
 
 
-def with_item(lines: Sequence[str], items: object, below: int, text: str) -> Correction | None:
-    """A list, whose name stands in line `below`, with another item before all others."""
-    places = getattr(getattr(items, "lc", None), "data", None)
-    if not isinstance(items, list) or not places or _is_flow(items):
-        return None
-    line = places[0][0] + 1
-    start = lines[line - 1].partition("-")[0]
-    return above(line, start + text) if line > below and not start.strip() else None
-
-
-def at_end(lines: Sequence[str], *texts: str) -> Correction:
-    """New lines at the end of a file."""
-    return above(len(lines) + (1 if lines[-1].strip() else 0), *texts)
-
-
 def _places(mapping: Mapping[Any, Any]) -> dict[Any, list[int]]:
     return getattr(getattr(mapping, "lc", None), "data", None) or {}
 

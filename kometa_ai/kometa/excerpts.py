@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from kometa_ai.kometa.configuration import is_configuration, only_the_key
 from kometa_ai.kometa.lines import split_lines
+from kometa_ai.observe.redact import MASK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,12 +19,21 @@ if TYPE_CHECKING:
 
 _LARGEST = 1 << 23
 
-# Kometa's files hold the keys of a dozen services, each under another name. `<...>` is a variable, or our example.
+# Even a collection may name a webhook, and a template a key. `<...>` is a variable, or our example.
 _SECRET = re.compile(
-    r"((?:^|[\s,{\"'-])(?:\w*token|\w*api_?key|\w*secret|\w*password|username|client_id|pin|auth\w*|webhook\w*)"
-    r"[\"']?\s*[:=]\s*)[^\s#<].*",
+    r"((?<![\w.-])[\w.-]{0,40}?(?:token|api_?key|secret|passw|webhook|auth(?!or(?!i))|username|client_id"
+    r"|(?<![a-z])pin(?![a-z]))[\w.-]{0,40}"
+    r"[\"']?\s{0,40}[:=]\s{0,40})[^\s#<].*",
     re.IGNORECASE,
 )
+_HOOK = re.compile(r"(https?://[^\s/\"']{1,255}/[^\s\"']{0,40}?(?:hook|services)[^\s/\"']{0,40}/)\S+", re.IGNORECASE)
+
+
+class _Lines(NamedTuple):
+    """A file's lines, and whether the file is a configuration of Kometa's."""
+
+    lines: tuple[str, ...]
+    is_configuration: bool
 
 
 class Excerpts:
@@ -31,27 +42,34 @@ class Excerpts:
     def __init__(self, root: Path, redact: Callable[[str], str]) -> None:
         self._root = root
         self._redact = redact
-        self._files: dict[str, tuple[str, ...]] = {}
+        self._files: dict[str, _Lines] = {}
 
     def added_to(self, problem: Problem) -> Problem:
-        """The problem with its line, where it has one. A correction that would show a secret is left out."""
-        if not problem.line or problem.line > len(lines := self._lines(problem.source)):
+        """The problem with its line, where it has one. A correction that would show a secret is left out.
+
+        Of a configuration no more is shown than the line's key.
+        """
+        if not problem.line or problem.line > len((file := self._read(problem.source)).lines):
             return problem
+        line = file.lines[problem.line - 1]
+        if file.is_configuration:
+            return msgspec.structs.replace(problem, excerpt=only_the_key(line), correction=None)
         correction = problem.correction
         if correction and any(self._without_secrets(line) != line for line in correction.lines):
             correction = None
-        excerpt = self._without_secrets(lines[problem.line - 1])
-        return msgspec.structs.replace(problem, excerpt=excerpt, correction=correction)
+        return msgspec.structs.replace(problem, excerpt=self._without_secrets(line), correction=correction)
 
     def _without_secrets(self, line: str) -> str:
-        return self._redact(_SECRET.sub(r"\1********", line))
+        return self._redact(_HOOK.sub(rf"\1{MASK}", _SECRET.sub(rf"\1{MASK}", line)))
 
-    def _lines(self, source: str) -> tuple[str, ...]:
+    def _read(self, source: str) -> _Lines:
         if source not in self._files:
             try:
                 with (self._root / source).open("rb") as file:
                     text = file.read(_LARGEST).decode("utf-8-sig", errors="replace")
-            except OSError:
+            except (OSError, ValueError):
                 text = ""
-            self._files[source] = split_lines(text) if text else ()
+            # UTF-16 shows its words without the zero bytes.
+            plain = text.replace("\0", "")
+            self._files[source] = _Lines(split_lines(text) if text else (), is_configuration(source, plain))
         return self._files[source]

@@ -14,6 +14,7 @@ from kometa_ai.core.problem import Correction, Problem
 from kometa_ai.errors import FixConfiguration
 from kometa_ai.kometa.advice import advise
 from kometa_ai.kometa.blocks import BEGIN, MARKER_TEXT, find_blocks
+from kometa_ai.kometa.configuration import is_configuration
 from kometa_ai.kometa.document import load, read_document
 from kometa_ai.kometa.files import TextFile, read_files
 from kometa_ai.kometa.libraries import hints
@@ -116,6 +117,8 @@ def _no_folder(path: Path) -> FixConfiguration:
 
 
 def _broken_file(file: TextFile, error: BrokenYaml) -> Problem:
+    if is_configuration(file.source, file.text):
+        return _broken_configuration(file, error)
     mended = error.mend(split_lines(file.text), error.line) if error.line else None
     return Problem(
         what=f"the file cannot be read: {error.reason}.",
@@ -124,6 +127,18 @@ def _broken_file(file: TextFile, error: BrokenYaml) -> Problem:
         line=error.line or None,
         column=error.column or None,
         correction=Correction(error.line, error.line, (mended,) if mended else ()) if mended is not None else None,
+    )
+
+
+def _broken_configuration(file: TextFile, error: BrokenYaml) -> Problem:
+    """The same of a file that holds passwords: nothing of its text is repeated, and no line of it is rewritten."""
+    fixed = error.repeats_nothing
+    return Problem(
+        what=f"the file cannot be read: {error.reason if fixed else 'YAML refuses it here'}.",
+        remedy=error.remedy if fixed else "Correct the line, or the one above it; Kometa cannot load the file, either.",
+        source=file.source,
+        line=error.line or None,
+        column=error.column or None,
     )
 
 

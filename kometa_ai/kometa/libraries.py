@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from kometa_ai.core.collection import Collection
-from kometa_ai.core.problem import Correction, Problem
-from kometa_ai.kometa import corrections
+from kometa_ai.core.problem import Problem
 from kometa_ai.kometa.document import place_of
 from kometa_ai.kometa.reading import find
 
@@ -72,7 +71,7 @@ def hints(readings: Sequence[Reading], radarr_url: str) -> tuple[Problem, ...]:
         place = _place_of_radarr(config, library)
         url = radarr.get("url")
         if isinstance(url, str) and "<<" not in url and radarr_url and not _is_same(url, radarr_url):
-            what = f"Kometa reads the tags of the Radarr at {_shown(url)}, and RADARR_URL is {_shown(radarr_url)}."
+            what = f"Kometa reads the tags of a Radarr at another address than RADARR_URL in {library.name}."
             remedy = "Make sure that both are the same Radarr; its address may differ from one container to another."
             found.setdefault(url, _at(config, place, what, remedy))
         missing = [key for key in _NEEDED_TOO if radarr.get("url") and not radarr.get(key)]
@@ -125,30 +124,12 @@ def _not_loaded(config: Reading, libraries: Sequence[_Library], source: str, nam
         line=line,
         column=column,
         severity="warning",
-        # With several libraries, only their owner knows which.
-        correction=_listed(config, library, f"- file: config/{source}") if wrong or len(libraries) == 1 else None,
     )
 
 
 def _some(names: Sequence[str]) -> str:
     shown = ", ".join(names[:3])
     return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"  # noqa: PLR2004 - a readable few
-
-
-def _listed(config: Reading, library: _Library, item: str) -> Correction | None:
-    lines = config.document.lines
-    below = place_of(_root(config)["libraries"], library.key)
-    key = find(library.body, _FILES)
-    if below is None:
-        return None
-    if not library.body:
-        return corrections.first_entries(lines, below[0], f"{_FILES}:", f"  {item}")
-    if key is None:
-        return corrections.with_more(lines, library.body, below[0], f"{_FILES}:", f"  {item}")
-    files, place = library.body[key], place_of(library.body, key)
-    if files is None and place:
-        return corrections.first_entries(lines, place[0], item)
-    return corrections.with_item(lines, files, place[0] if place else 0, item)
 
 
 def _loads(body: Mapping[Any, Any], attribute: str, source: str) -> bool:
@@ -206,30 +187,13 @@ def _about_radarr(config: Reading, libraries: Sequence[_Library]) -> Iterator[Pr
         line, column = _place_of_radarr(config, affected[0]) or (None, None)
         yield Problem(
             what=what,
-            remedy="Give Kometa Radarr's address, as it is reached from there, and its key.",
+            remedy="Write `url` (Radarr's address as Kometa reaches it, e.g. http://radarr:7878) and `token` (its key) "
+            "below `radarr:`.",
             source=config.source,
             line=line,
             column=column,
             severity="warning",
-            correction=_with_radarr(config, missing),
         )
-
-
-_EXAMPLES = {"url": "url: http://radarr:7878", "token": "token: <the key of this Radarr>"}
-
-
-def _with_radarr(config: Reading, missing: Sequence[str]) -> Correction | None:
-    lines, root = config.document.lines, _root(config)
-    entries = [_EXAMPLES[key] for key in missing]
-    key = find(root, "radarr")
-    if key is None:
-        return corrections.at_end(lines, "radarr:", *(f"  {entry}" for entry in entries))
-    place, body = place_of(root, key), root[key]
-    if place is None or not isinstance(body, (dict, type(None))) or (body and find(body, missing[0]) is not None):
-        return None
-    if not body:
-        return corrections.first_entries(lines, place[0], *entries)
-    return corrections.with_more(lines, body, place[0], *entries)
 
 
 def _root(config: Reading) -> Mapping[Any, Any]:
@@ -266,9 +230,3 @@ def _address(url: str) -> tuple[str, int | None, str]:
         return (parts.hostname or "", parts.port or _PORTS.get(parts.scheme), parts.path.rstrip("/").lower())
     except ValueError:
         return (url, None, "")
-
-
-def _shown(url: str) -> str:
-    """An address without user and password."""
-    host, port, path = _address(url)
-    return f"{host}:{port}{path}" if port else host

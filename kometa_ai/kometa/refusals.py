@@ -111,6 +111,9 @@ _IN_PLAIN_WORDS: tuple[tuple[str, str, str, Mend], ...] = (
 )
 
 
+_FIXED = frozenset((reason, remedy) for _, reason, remedy, _ in _IN_PLAIN_WORDS)
+
+
 class BrokenYaml(Exception):
     """YAML refuses the text: why, in plain words, what to do, and the line (from 1; 0 where it cannot be known).
 
@@ -124,6 +127,11 @@ class BrokenYaml(Exception):
         self.line = line
         self.column = column
         self.mend = mend
+
+    @property
+    def repeats_nothing(self) -> bool:
+        """Whether the sentences are fixed ones, with nothing in them of the text that is refused."""
+        return (self.reason, self.remedy) in _FIXED
 
 
 def in_plain_words(error: Exception, text: str) -> BrokenYaml:

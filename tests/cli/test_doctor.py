@@ -342,8 +342,7 @@ BROKEN = {
         "config.yml:3:5",
         "no library loads movies.yml, so Kometa never builds Heist",
         "`- file: config/movies.yml`",
-        "      - file: config/movies.yml",
-        "config.yml",
+        file="config.yml",
     ),
     "a library that loads nothing": Broken(
         "    collection_files:\n      - file: config/movies.yml\n",
@@ -351,8 +350,7 @@ BROKEN = {
         "config.yml:2:3",
         "no library loads movies.yml",
         "below `collection_files`",
-        "    collection_files:\n      - file: config/movies.yml",
-        "config.yml",
+        file="config.yml",
     ),
     "a file in the wrong list": Broken(
         "collection_files",
@@ -360,8 +358,7 @@ BROKEN = {
         "config.yml:3:5",
         "listed below `metadata_files`",
         "below `collection_files`",
-        "    collection_files:\n      - file: config/movies.yml",
-        "config.yml",
+        file="config.yml",
     ),
     "no Radarr": Broken(
         CONFIG.partition("radarr:")[2].replace("{url}", "http://radarr:7878"),
@@ -369,8 +366,7 @@ BROKEN = {
         "config.yml:5:1",
         "no `url` and no `token`",
         "Radarr's address",
-        "  url: http://radarr:7878\n  token: <the key of this Radarr>",
-        "config.yml",
+        file="config.yml",
     ),
     "movies deleted by a managed tag": Broken(
         "    collection_files:",
@@ -378,8 +374,7 @@ BROKEN = {
         "config.yml:4:7",
         "deletes from Radarr the movies with the managed tag kai-heist",
         "Take kai-heist out of it.",
-        "      radarr_remove_by_tag: old",
-        "config.yml",
+        file="config.yml",
     ),
 }
 
@@ -422,6 +417,11 @@ def test_each_broken_configuration_is_answered(home: World, call: Call, broken: 
     assert broken.told in problem["what"]
     assert broken.remedy in problem["remedy"]
     line = split_lines(broken.text)[problem["line"] - 1]
+    if broken.file == "config.yml":
+        line = line.partition(":")[0] + (": ********" if line.partition(":")[2] else ":")
+    if line.strip() == "Movies:":  # what is no word of Kometa's own may be a secret in the wrong place
+        assert "excerpt" not in problem
+        return
     assert problem["excerpt"] == line
     correction = problem.get("correction")
     assert (None if correction is None else "\n".join(correction["lines"])) == broken.corrected
@@ -604,7 +604,7 @@ def test_folders_that_are_not_there_yet(home: World, call: Call) -> None:
 
 
 def test_another_radarr_is_worth_a_hint(home: World, call: Call) -> None:
-    """Radarr may have two names, so this changes no exit code; no password is shown."""
+    """Radarr may have two names, so this changes no exit code; nothing of its address is shown."""
     (home.kometa / "config.yml").write_text(CONFIG.replace("{url}", "http://me:hunter2@radarr:7878"))
 
     ended = call("--check-config")
@@ -613,7 +613,7 @@ def test_another_radarr_is_worth_a_hint(home: World, call: Call) -> None:
     assert ended.code == 0
     (hint,) = data["hints"]
     assert (hint["source"], hint["line"], hint["severity"]) == ("config.yml", 5, "hint")
-    assert "Kometa reads the tags of the Radarr at radarr:7878" in hint["what"]
+    assert "a Radarr at another address than RADARR_URL in Movies" in hint["what"]
     assert "Hint config.yml:5:" in ended.out
     assert "hunter2" not in ended.out + json.dumps(data)
 
