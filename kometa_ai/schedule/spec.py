@@ -136,7 +136,7 @@ def parse(interval: str, start: time) -> Recurrence:
     """
     if len(interval.split()) > 1:
         cron = CronSim(interval, datetime.combine(date(2024, 1, 1), start))
-        return Cron(interval, timedelta() if len(cron.hours) == _HOURS_OF_A_DAY else _DAY, cron.explain())
+        return Cron(interval, timedelta() if len(cron.hours) == _HOURS_OF_A_DAY else _DAY, _explained(cron))
     found = re.fullmatch(r"([1-9][0-9]{0,3})(mo|[mhdw])", interval)
     if found is None:
         raise ValueError(f"{interval!r} is not an interval")
@@ -145,6 +145,17 @@ def parse(interval: str, start: time) -> Recurrence:
         return Months(number, start)
     name, length = _UNITS[unit]
     return Steps(number * length, start, _counted(number, name))
+
+
+def _explained(cron: CronSim) -> str:
+    """The expression in words; cronsim writes 31th for 31st."""
+    return re.sub(r"\b([0-9]{1,2})th\b", lambda found: _ordinal(int(found[1])), cron.explain())
+
+
+def _ordinal(number: int) -> str:
+    """`1st`, `2nd`, `3rd`, `11th`, `21st`."""
+    teens = number // 10 % 10 == 1
+    return f"{number}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
 
 
 def _counted(number: int, unit: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shlex
 from decimal import Decimal
+from itertools import pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
     from kometa_ai.settings.environment import Loaded
 
 _SHORTEST_TOKEN = 16
+_SECRET_FLAG = re.compile(r"--?[\w-]{0,20}(?:pass|token|key|secret|auth)[\w-]{0,20}", re.IGNORECASE)
+_USER_FLAG = re.compile(r"-u|--(?:proxy-)?user")
+_IDS = re.compile(r"[0-9:]+")
+_MIXED = re.compile(r"(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[\w+-]+", re.ASCII)
 
 
 def as_dump(loaded: Loaded) -> dict[str, dict[str, object]]:
@@ -39,6 +45,8 @@ def _dumped(variable: Variable, value: object, redactor: Redactor) -> object:
     """Numbers and booleans as they are, lists as lists, everything else as it is written into the variable."""
     if variable.secret:
         return _masked(value)
+    if variable.name in _HOOKS and isinstance(value, str) and value:
+        return _HOOKS[variable.name](value)
     match value:
         case bool() | int():
             return value
@@ -56,6 +64,23 @@ def _masked(value: object) -> object:
     return MASK if value else None
 
 
+def _masked_command(command: str) -> str:
+    """The program of a hook's command: what stands behind it may hold a password in any form."""
+    program, *arguments = shlex.split(command) or [""]
+    return f"{program} {MASK}" if arguments else program
+
+
+def _masked_url(url: str) -> str:
+    """Scheme and host of a hook's address: all the rest of it may be a token."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{host}{port}/{MASK}"
+
+
+_HOOKS = {"AFTER_CHANGES_COMMAND": _masked_command, "AFTER_CHANGES_URL": _masked_url}
+
+
 def secrets_of(settings: Settings) -> frozenset[str]:
     """Every value that must not be shown, for a Redactor: keys, passwords, and what stands for one in an address."""
     found: set[str] = set()
@@ -66,8 +91,14 @@ def secrets_of(settings: Settings) -> frozenset[str]:
             case tuple() as urls if variable.secret:
                 for url in urls:
                     found.update(_secrets_in_apprise(url.get_secret_value()))
+            case str() as text if variable.name == "AFTER_CHANGES_COMMAND":
+                found.update(_secrets_in_command(text))
             case str() as text if "://" in text:
                 found.update(_password(text))
+                if variable.name == "AFTER_CHANGES_URL":
+                    found.update(_tokens(text.partition("://")[2]))
+            case str() as text if variable.name == "SMTP_USERNAME" and "@" not in text:
+                found.update(_tokens(text))
     if settings.smtp_username and (password := settings.smtp_password.get_secret_value()):
         found.add(f"{settings.smtp_username}:{password}")
         # As the log-in of a mail server sends it, in base64.
@@ -76,16 +107,16 @@ def secrets_of(settings: Settings) -> frozenset[str]:
 
 
 def _password(url: str) -> Iterator[str]:
-    """The password in an address: as it is written, and as it is sent, alone and behind the user."""
+    """The password in an address: as it is written, as it is sent, and with its user as inside `Basic` credentials."""
     try:
-        user, password = urlsplit(url).username, urlsplit(url).password
+        parts = urlsplit(url)
     except ValueError:
         return
-    if password:
+    if password := parts.password:
         yield password
         yield unquote(password)
-        yield f"{user}:{password}"
-        yield f"{unquote(user or '')}:{unquote(password)}"
+        yield f"{parts.username}:{password}"
+        yield f"{unquote(parts.username or '')}:{unquote(password)}"
 
 
 def _secrets_in_apprise(url: str) -> Iterator[str]:
@@ -94,6 +125,25 @@ def _secrets_in_apprise(url: str) -> Iterator[str]:
     rest = url.partition("://")[2]
     yield rest
     yield from _password(url)
-    parts = [*re.split(r"[/?#&=:@,]", rest), *(value for _, value in parse_qsl(rest.partition("?")[2]))]
+    yield from _tokens(rest)
+
+
+def _tokens(text: str) -> Iterator[str]:
+    """Every part of an address or a user's name that is long enough for a token."""
+    parts = [*re.split(r"[/?#&=:@,]", text), *(value for _, value in parse_qsl(text.partition("?")[2]))]
     # A part with a dot is a host or an address far more often than a token; those would be hidden everywhere.
     yield from (part for part in parts if len(part) >= _SHORTEST_TOKEN and "." not in part)
+
+
+def _secrets_in_command(command: str) -> Iterator[str]:
+    """What follows a flag named like a secret, the password of `user:password`, and every word like a token."""
+    words = shlex.split(command)
+    pairs = [*pairwise(words), *((flag, value) for flag, _, value in (word.partition("=") for word in words))]
+    for flag, value in pairs:
+        if _SECRET_FLAG.fullmatch(flag):
+            yield from (value, value.partition(":")[2])
+        elif _USER_FLAG.fullmatch(flag) and not _IDS.fullmatch(value):
+            yield value.partition(":")[2]
+    for word in words:
+        yield from _password(word)
+        yield from (part for part in _tokens(word) if _MIXED.fullmatch(part))

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import structs
 from pydantic import ValidationError
 
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import FixConfiguration
-from kometa_ai.settings.schema import Settings, Variable, variables
+from kometa_ai.observe.redact import Redactor
+from kometa_ai.settings.schema import Settings, Variable, secret_variables, variables
 from kometa_ai.settings.values import Unusable, shown
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 REQUIRED = ("RADARR_URL", "RADARR_API_KEY", "CLAUDE_API_KEY")
 _LARGEST_FILE = 64 * 1024
 _LIKELY_TYPO = 0.82
+_SHORTEST_KEY = 16
 _NAMES_ELSEWHERE = {"SMTP_HOST": "SMTP_SERVER", "SMTP_USER": "SMTP_USERNAME", "SMTP_PASS": "SMTP_PASSWORD"}
 
 
@@ -57,9 +60,17 @@ def load_settings(environ: Mapping[str, str], *, required: Collection[str] = REQ
         order = list(variables())
         problems.sort(key=lambda problem: order.index(problem.source))
         count = f"{len(problems)} settings are" if len(problems) > 1 else "One setting is"
+        redact = Redactor(_secrets_in(environ, found)).text
+        problems = [structs.replace(each, what=redact(each.what), remedy=redact(each.remedy)) for each in problems]
         raise FixConfiguration(f"{count} missing or wrong.", [*problems, *typos])
     sources = {name: found[name].source if name in found else "default" for name in variables()}
     return Loaded(settings, sources, (*typos, *_contradictions(settings)))
+
+
+def _secrets_in(environ: Mapping[str, str], found: Mapping[str, _Found]) -> Iterator[str]:
+    """What is given as a secret, whatever becomes of it: a key may stand in another variable, too."""
+    yield from (found[name].text for name, variable in variables().items() if variable.secret and name in found)
+    yield from (environ[name].strip() for name in secret_variables() if environ.get(name) and "_FILE" not in name)
 
 
 def _collect(environ: Mapping[str, str], required: Collection[str]) -> tuple[dict[str, _Found], list[Problem]]:
@@ -117,9 +128,7 @@ def _is_text(value: str) -> bool:
 def _content(variable: Variable, name: str, path: Path) -> str:
     """The value in a file, such as a Docker secret."""
     remedy = "Name a small text file that holds the value and that this user can read."
-    # Who mixes the two up puts the key itself into X_FILE; a key hardly ever looks like an absolute path.
-    is_path = path.is_absolute() or not variable.secret
-    where = f"{name} names {str(path)!r}, which" if is_path else f"what {name} names"
+    where = f"{name} names {str(path)!r}, which" if _is_place(path) else f"what {name} names"
     try:
         # A pipe or a device could keep us waiting or reading for ever.
         if path.exists() and not path.is_file():
@@ -135,6 +144,14 @@ def _content(variable: Variable, name: str, path: Path) -> str:
     if not text:
         raise _Unreadable(variable, f"{where} is empty.", remedy)
     return text
+
+
+def _is_place(path: Path) -> bool:
+    """Whether it is a path for sure: a key that was put into X_FILE by mistake may begin with `/`, too."""
+    try:
+        return path.exists() or (path.parent.is_dir() and path.parent not in (Path(), Path("/")))
+    except (OSError, ValueError):
+        return False
 
 
 def _missing(variable: Variable) -> Problem:
@@ -200,3 +217,9 @@ def _contradictions(settings: Settings) -> Iterator[Problem]:
         yield warning("SMTP_SERVER", "no e-mail is sent without a recipient.", "Set NOTIFICATION_RECIPIENTS.")
     if bool(settings.smtp_username) != bool(settings.smtp_password):
         yield warning("SMTP_USERNAME", "user and password only work together.", "Set SMTP_USERNAME and SMTP_PASSWORD.")
+    if 0 < len(settings.http_api_key.get_secret_value()) < _SHORTEST_KEY:
+        yield warning(
+            "HTTP_API_KEY",
+            f"the key has fewer than {_SHORTEST_KEY} characters and can be guessed.",
+            "Give a longer one, or none: then one is made and kept in STATE_DIR/api_key.",
+        )

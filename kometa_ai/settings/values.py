@@ -1,7 +1,7 @@
 """From the text of a variable to a value, or to what is wrong with it and what to write instead.
 
-No message repeats what was given where it may hold a secret: keys, and addresses, which can carry a password or
-are a key that was put into the wrong variable.
+No message repeats what was given where it may be a secret: keys, addresses, which can carry a password, and anything
+that may be a key or a password that was put into the wrong variable.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from cronsim import CronSim, CronSimError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_SHOWN = 60
+_SHOWN = 5
+"""Characters: so short a value is no secret worth the name."""
+_HARMLESS = re.compile(r"(?!.*[0-9]{6})[0-9\s.,:*/+-]{1,60}")
+"""Times, windows, cron expressions and small numbers."""
 # Not the standard library's parser: it makes an address of almost anything, and fails on `me@`.
 _ADDRESS = r"[^\s@<>,;:\"()\[\]\\\x00-\x1f\x7f]++@[\w-]++(\.[\w-]++)*+"
 _NAME = r"(\"(\\[^\x00-\x1f\x7f]|[^\"\\\x00-\x1f\x7f])*+\"\s*+|[^@<>,;:\"()\[\]\\\x00-\x1f\x7f]*+)"
@@ -50,9 +53,9 @@ class Window(NamedTuple):
         return f"{self.start:%H:%M}-{self.end:%H:%M}"
 
 
-def shown(text: str) -> str:
-    """A value as a message repeats it: quoted, on one line, and not at any length."""
-    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")
+def shown(text: str, instead: str = "the value") -> str:
+    """A value as a message repeats it, quoted; another word for one that may be a key or a password."""
+    return repr(text) if len(text) <= _SHOWN or _HARMLESS.fullmatch(text) else instead
 
 
 def boolean(text: str) -> bool:
@@ -173,10 +176,10 @@ def url_path(text: str) -> str:
 def addresses(text: str) -> tuple[str, ...]:
     """E-mail addresses, each alone or as `Name <address>`, separated by commas or line breaks."""
     found = _entries(text)
-    for entry in found:
+    for number, entry in enumerate(found, start=1):
         if not _MAILBOX.fullmatch(entry):
             raise Unusable(
-                f"{shown(entry)} is not an e-mail address.",
+                f"{shown(entry, f'entry {number}')} is not an e-mail address.",
                 "Write addresses separated by commas, such as me@example.org, Ann <ann@example.org>.",
             )
     return tuple(found)

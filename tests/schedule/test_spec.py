@@ -18,3 +18,17 @@ def test_readings_follow_each_other(interval: str, anchor: date) -> None:
         assert earlier < later
         assert next(iter(recurrence.readings(earlier, anchor))) == later
         assert next(iter(recurrence.readings(later - timedelta(seconds=1), anchor))) == later
+
+
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("0 0 31 * *", "on the 31st day"),
+        ("0 0 21,22,23 * *", "on the 21st, the 22nd, and the 23rd day"),
+        ("0 0 11,12,13 * *", "on the 11th, the 12th, and the 13th day"),
+        ("0 0 30 * *", "on the 30th day"),
+    ],
+)
+def test_ordinals_are_words_of_english(expression: str, words: str) -> None:
+    """A day of the month reads as people say it."""
+    assert words in parse(expression, time(3)).describe()

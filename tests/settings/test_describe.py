@@ -57,6 +57,12 @@ def test_set_secrets_are_masked_and_unset_ones_are_null() -> None:
         ("AFTER_CHANGES_URL", "http://kometa/run?token=hunter2"),
         ("AFTER_CHANGES_COMMAND", "curl -H 'X-Api-Key: hunter2' http://kometa"),
         ("AFTER_CHANGES_COMMAND", "curl http://me:hunter2@kometa"),
+        ("AFTER_CHANGES_COMMAND", "notify --password hunter2"),
+        ("AFTER_CHANGES_COMMAND", "curl -u me:hunter2 http://kometa"),
+        ("AFTER_CHANGES_COMMAND", "notify hunter2"),
+        ("AFTER_CHANGES_URL", "http://u:p@ha:8123/hook/hunter2?x=1"),
+        ("AFTER_CHANGES_URL", "http://ha/hunter2"),
+        ("AFTER_CHANGES_URL", "http://ha/?hunter2#hunter2"),
         ("APPRISE_URLS", "mailto://user:hunter2@gmail.com, tgram://123:hunter2/456 json://host/?+X-Token=hunter2"),
         ("SMTP_PASSWORD", "hunter2"),
         ("HTTP_API_KEY", "hunter2"),
@@ -69,6 +75,37 @@ def test_secrets_inside_other_values(name: str, text: str) -> None:
     if name.startswith("APPRISE"):
         services = [str(url).partition(":")[0] for url in dump[name]["value"]]  # type: ignore[attr-defined]
         assert services == ["mailto", "tgram", "json"]
+
+
+def test_hooks_show_where_they_lead() -> None:
+    """Of what is called after changes the host and the program stay readable, and a command without arguments does."""
+    dump = dumped({"AFTER_CHANGES_URL": "http://[fd00::1]:8123/hook/id", "AFTER_CHANGES_COMMAND": "docker exec x"})
+    alone = dumped({"AFTER_CHANGES_COMMAND": "/opt/refresh"})
+
+    assert str(dump["AFTER_CHANGES_URL"]["value"]).startswith("http://[fd00::1]:8123/*")
+    assert str(dump["AFTER_CHANGES_COMMAND"]["value"]).startswith("docker *")
+    assert alone["AFTER_CHANGES_COMMAND"]["value"] == "/opt/refresh"
+
+
+def test_a_hooks_secrets_are_hidden_from_the_log() -> None:
+    """The redactor knows what in a hook is a secret, and takes ordinary words and numbers for none."""
+    command = (
+        "docker exec -u 1000:1000 kometa python3 kometa.py --run-collections --password hunter2 -h=A1b2C3d4E5f6G7h8"
+    )
+    url = "http://ha:8123/api/webhook/0a1b2c3d4e5f6a7b8c9d"
+    settings = load_settings(ENOUGH | {"AFTER_CHANGES_COMMAND": command, "AFTER_CHANGES_URL": url}).settings
+
+    secrets = secrets_of(settings)
+
+    assert {"hunter2", "A1b2C3d4E5f6G7h8", "0a1b2c3d4e5f6a7b8c9d"} <= secrets
+    assert not secrets & {"kometa", "1000", "1000:1000", "docker", "python3", "--run-collections", "webhook"}
+
+
+def test_credentials_that_a_server_repeats_are_known() -> None:
+    """User and password of an address are hidden as `Basic` credentials hold them."""
+    settings = load_settings(ENOUGH | {"RADARR_URL": "http://me:hunter%212@radarr"}).settings
+
+    assert "me:hunter!2" in secrets_of(settings)
 
 
 def test_the_address_stays_readable() -> None:

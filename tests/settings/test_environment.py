@@ -247,3 +247,39 @@ def test_importing_the_settings_is_light() -> None:
     code = f"import sys, kometa_ai.settings.environment, kometa_ai.settings.describe; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
     assert done.stdout.strip() == "set()"
+
+
+SECRET = "correct-Horse7battery"
+
+
+@pytest.mark.parametrize("name", [name for name, variable in variables().items() if name != "CONFIG_DIR"])
+def test_a_secret_in_the_wrong_variable_is_not_repeated(name: str) -> None:
+    """A password or key that was put into any variable by mistake is in no problem, known as a secret or not."""
+    told: list[str] = []
+    for environ in ({name: SECRET}, {name: SECRET, "SMTP_PASSWORD": SECRET}, {name: "sk-ant-api03-" + SECRET}):
+        try:
+            told.append(str(load_settings(ENOUGH | environ).warnings))
+        except FixConfiguration as error:
+            told.append(f"{error} {error.problems}")
+
+    assert [text for text in told if SECRET in text] == []
+
+
+@pytest.mark.parametrize("key", ["/abc+def/ghi==", "/0123456789abcdef", "abc", "./relative"])
+def test_a_key_where_a_path_is_wanted_is_not_repeated(key: str) -> None:
+    """Who puts the key itself into X_FILE does not read it in the answer, also where it begins with a slash."""
+    with pytest.raises(FixConfiguration) as error:
+        load_settings({**ENOUGH, "RADARR_API_KEY": "", "RADARR_API_KEY_FILE": key})
+
+    (problem,) = error.value.problems
+    assert key not in problem.what
+    assert "RADARR_API_KEY_FILE" in problem.what
+
+
+def test_a_short_key_of_the_api_is_a_warning() -> None:
+    """A key that can be guessed is told of, a long one is not."""
+    short = load_settings(ENOUGH | {"HTTP_API_KEY": "fifteen-letters"}).warnings
+    long = load_settings(ENOUGH | {"HTTP_API_KEY": "sixteen-letters."}).warnings
+
+    assert [warning.source for warning in short] == ["HTTP_API_KEY"]
+    assert long == ()
