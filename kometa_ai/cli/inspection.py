@@ -9,6 +9,7 @@ from kometa_ai.app import now
 from kometa_ai.cli import output
 from kometa_ai.cli.calls import prepared, show
 from kometa_ai.core.collection import Folder
+from kometa_ai.daemon.timetable import next_start
 from kometa_ai.errors import FixConfiguration
 from kometa_ai.kometa.folder import read_folder
 from kometa_ai.settings.describe import as_dump
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def dump_config(call: Call) -> int:
-    """The settings and the collections, as JSON."""
+    """The settings, the collections and the next scheduled run, as JSON."""
     loaded = load_settings(call.environ, required=())
     problems: tuple[Problem, ...] = ()
     try:
@@ -52,6 +53,7 @@ def dump_config(call: Call) -> int:
                 for c in folder.collections
             ]
             + [{"name": c.name, "slug": c.slug, "tag": c.label, "enabled": False} for c in folder.disabled],
+            "next_run": next_start(loaded.settings, now()).isoformat(),
             "skipped": [c.name for c in folder.skipped],
             "problems": [*problems, *folder.problems],
             "warnings": [*loaded.warnings, *folder.warnings],

@@ -145,7 +145,7 @@ class _Sorted(click.Command):
 @_flag("--estimate", text="What a run would ask, why, and about what it would cost. Costs nothing.")
 @_flag("--check-config", text="Check settings, Kometa's files, Radarr and Claude: every problem, and how to mend it.")
 @_flag("--health-check", text="For Docker: is the daemon alive, can it write its state?")
-@_flag("--dump-config", text="The settings in force (secrets masked) and every collection found, as JSON.")
+@_flag("--dump-config", text="The settings in force (secrets masked), every collection found, and `next_run`, as JSON.")
 @_flag("--dump-state", text="Everything that is remembered, decisions and past runs, as JSON.")
 @_flag("--reset-state", text="Forget every decision and start fresh; the old state is kept as a backup.")
 @_flag("--demo", text="The whole program on real films, against a Radarr and a Claude that it brings along.")

@@ -20,7 +20,7 @@ from kometa_ai.daemon.memory import Memory
 from kometa_ai.daemon.metrics import Metrics
 from kometa_ai.daemon.redelivery import WAITS, Redelivery
 from kometa_ai.daemon.runs import Ended, Runs
-from kometa_ai.daemon.timetable import Timetable
+from kometa_ai.daemon.timetable import Timetable, schedule_of
 from kometa_ai.daemon.watch import Watch
 from kometa_ai.errors import KometaAIError, RepairState, WaitForOtherRun
 from kometa_ai.kometa.folder import read_folder
@@ -29,7 +29,6 @@ from kometa_ai.run.options import Options
 from kometa_ai.run.scope import choose
 from kometa_ai.run.service import summary_of
 from kometa_ai.run.spending import of_month
-from kometa_ai.schedule import Schedule
 from kometa_ai.settings.environment import load_settings
 
 if TYPE_CHECKING:
@@ -115,10 +114,7 @@ class Daemon:
         self._paces = paces = paces or Paces()
         self.settings = settings
         self._environ = environ
-        schedule = Schedule(
-            settings.schedule_interval, settings.schedule_start_time, settings.tz, settings.schedule_blackout
-        )
-        self._schedule = schedule
+        self._schedule = schedule = schedule_of(settings)
         self._started = now()
         self._clock = clock
         self._stopping = asyncio.Event()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -10,13 +11,14 @@ import msgspec
 import structlog
 
 from kometa_ai.app import now
+from kometa_ai.schedule import Schedule
 from kometa_ai.state import files
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from kometa_ai.schedule import Schedule
+    from kometa_ai.settings.schema import Settings
 
 NAME = "schedule.json"
 LONGEST_SLEEP = 60.0
@@ -34,6 +36,27 @@ class Anchor(msgspec.Struct, frozen=True, kw_only=True):
 
     interval: str
     anchor: date
+
+
+def schedule_of(settings: Settings) -> Schedule:
+    """The schedule that the settings describe."""
+    return Schedule(settings.schedule_interval, settings.schedule_start_time, settings.tz, settings.schedule_blackout)
+
+
+def next_start(settings: Settings, moment: datetime) -> datetime:
+    """When a daemon with these settings next starts a run, as far as can be told without writing anything."""
+    schedule = schedule_of(settings)
+    anchor: date | None = None
+    if schedule.uses_anchor:
+        with suppress(OSError, ValueError, RecursionError):
+            anchor = _known_anchor(settings.state_dir / NAME, schedule.interval)
+    return schedule.next_after(moment, anchor).astimezone(settings.tz)
+
+
+def _known_anchor(path: Path, interval: str) -> date | None:
+    """The remembered anchor of this interval. Raise OSError or ValueError for a file that cannot be read."""
+    known = msgspec.json.decode(path.read_bytes(), type=Anchor)
+    return known.anchor if known.interval == interval else None
 
 
 class Timetable:
@@ -83,12 +106,11 @@ class Timetable:
     def _remembered(self) -> date:
         interval = self._schedule.interval
         try:
-            known = msgspec.json.decode(self._path.read_bytes(), type=Anchor)
-            if known.interval == interval:
-                return known.anchor
+            if known := _known_anchor(self._path, interval):
+                return known
         except FileNotFoundError:
             pass
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, ValueError, RecursionError) as error:  # damaged in any way
             _log.warning("schedule.anchor_not_read", path=str(self._path), why=str(error))
         anchor = self._schedule.first_anchor(self._since)
         try:

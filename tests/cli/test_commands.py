@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -356,6 +356,30 @@ def test_dump_config_hides_secrets(world: World, call: Call) -> None:
     assert ended.data["settings"]["RADARR_URL"]["source"] == "environment"
     assert ended.data["settings"]["BATCH_SIZE"] == {"value": 50, "source": "default"}
     assert [(c["name"], c["enabled"]) for c in ended.data["collections"]] == [("Heist", True), ("Off", False)]
+
+
+@pytest.mark.parametrize("interval", ["1d", "2d", "1w", "1mo", "30m", "0 3 * * *"])
+def test_dump_config_tells_the_next_run(world: World, call: Call, interval: str) -> None:
+    """`next_run` is when a daemon with these settings starts, with its zone's offset; nothing is written."""
+    ended = call("--dump-config", SCHEDULE_INTERVAL=interval, SCHEDULE_START_TIME="03:00", TZ="Asia/Kolkata")
+
+    next_run = datetime.fromisoformat(ended.data["next_run"])
+    assert ended.data["next_run"].endswith("+05:30")
+    assert timedelta() < next_run - datetime.now(UTC) <= timedelta(days=1)
+    assert interval == "30m" or (next_run.hour, next_run.minute) == (3, 0)
+    assert not (world.state_dir / "schedule.json").exists()
+
+
+def test_dump_config_counts_from_the_remembered_start(world: World, call: Call) -> None:
+    """An interval that has begun goes on: the next run is two days after a start that the daemon remembers."""
+    today = datetime.now(UTC).date()
+    world.state_dir.mkdir(exist_ok=True)
+    kept = {"interval": "2d", "anchor": (today - timedelta(days=1)).isoformat()}
+    (world.state_dir / "schedule.json").write_text(json.dumps(kept), encoding="utf-8")
+
+    ended = call("--dump-config", SCHEDULE_INTERVAL="2d", SCHEDULE_START_TIME="00:00", TZ="UTC")
+
+    assert ended.data["next_run"] == f"{today + timedelta(days=1)}T00:00:00+00:00"
 
 
 def test_dump_state(world: World, call: Call) -> None:
