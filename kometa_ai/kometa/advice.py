@@ -1,7 +1,7 @@
 """Warn where Kometa would not do what the blocks are written for.
 
 Kometa reads an attribute's name without case, a list of tags as a list or cut at commas, and compares labels without
-case. What a template brings in is looked up where the template stands in the same file; else the warning says so.
+case. What a template brings in is looked up where the template stands in the folder; else the warning says so.
 """
 
 from __future__ import annotations
@@ -17,27 +17,31 @@ from kometa_ai.core.collection import Collection
 from kometa_ai.core.naming import PREFIX
 from kometa_ai.core.problem import Correction, Problem
 from kometa_ai.kometa import corrections
+from kometa_ai.kometa.attributes import REFUSES, is_filled_otherwise, is_off, is_plain, refusals
 from kometa_ai.kometa.document import place_of
 from kometa_ai.kometa.interference import about_tag_writers
 from kometa_ai.kometa.libraries import about_libraries, config_of
 from kometa_ai.kometa.lines import INVISIBLE_BREAK
 from kometa_ai.kometa.reading import find, labels_in
 from kometa_ai.kometa.refusals import visible
+from kometa_ai.kometa.shelves import loadings, shelf_of
+from kometa_ai.kometa.templates import VARIABLE, effective
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
     from kometa_ai.core.collection import OtherCollection
     from kometa_ai.core.naming import Label
     from kometa_ai.kometa.reading import Place, Reading
+    from kometa_ai.kometa.shelves import Beside
+    from kometa_ai.kometa.templates import Effective, Loading, Shelf
 
 _TAGLIST = "radarr_taglist"
 _SYNC = "sync_mode"
 _WANTED_SYNC = "sync_mode: sync"
 _LONGEST = 80
 _NAME = re.compile(r"\A\s*+(?:[&!]\S++\s++){0,2}([^\s:][^:]*+):")
-_VARIABLE = re.compile(r"<<([^<>]+)>>")
 
 
 class _Attribute(msgspec.Struct, frozen=True):
@@ -48,18 +52,28 @@ class _Attribute(msgspec.Struct, frozen=True):
 
 
 def advise(
-    readings: Sequence[Reading], collections: Sequence[Collection], others: Sequence[OtherCollection]
+    readings: Sequence[Reading],
+    collections: Sequence[Collection],
+    others: Sequence[OtherCollection],
+    beside: Beside,
 ) -> tuple[Problem, ...]:
-    """Every warning about these files, in order of file and line. `others` keep their tags, so theirs count, too."""
+    """Every warning about these files, in order of file and line. `others` keep their tags, so theirs count, too.
+
+    `beside` are the files in which a template may be found.
+    """
     names = {collection.name for collection in collections}
     labels = {collection.label for collection in collections} | {other.label for other in others}
     synced = _syncs_everything(config_of(readings))
     warnings = list(about_libraries(readings, names))
+    by_source = {reading.source: reading for reading in readings}
     for reading in readings:
         warnings += about_tag_writers(reading, labels)
+        if not reading.places:
+            continue
+        shelf, ways = shelf_of(reading, by_source, beside), loadings(readings, reading.source)
         for place in reading.places:
             if isinstance(place.collection, Collection) and place.collection.name in names:
-                warnings += _Advisor(reading, place, place.collection, synced=synced).warnings()
+                warnings += _Advisor(reading, place, place.collection, synced=synced).warnings(shelf, ways)
                 warnings += _about_references(place, place.collection, labels)
     return tuple(sorted(warnings, key=lambda warning: (warning.source, warning.line or 0)))
 
@@ -77,21 +91,58 @@ class _Advisor:
         self._synced = synced
         root: Any = reading.document.data  # a mapping with `collections`, or there would be no key
         self._body = root["collections"].get(place.key.value)
-        self._templates = root.get("templates")
 
-    def warnings(self) -> Iterator[Problem]:
+    def warnings(self, shelf: Shelf, loadings: Iterable[Loading]) -> Iterator[Problem]:
+        """What is wrong, in the first of the ways to load the file in which anything is."""
         yield from self._about_name()
         yield from self._about_comments()
-        if not isinstance(self._body, dict):
+        if self._body is None:
             what = "Kometa skips it: there is nothing below its name."
-            correction = None
-            if self._body is None:
-                correction = corrections.first_entries(self._lines, self._place.key.line, self._tags, _WANTED_SYNC)
+            correction = corrections.first_entries(self._lines, self._place.key.line, self._tags, _WANTED_SYNC)
             yield self._warn(what, f"Write {self._paste()} below it.", correction=correction)
+        elif not isinstance(self._body, dict):
+            kind = "a list" if isinstance(self._body, list) else "a text or a number"
+            what = f"Kometa skips it: below its name stands {kind} in place of attributes."
+            yield self._warn(what, f"Write {self._paste()} in its place.")
+        else:
+            for loading in loadings:
+                found = list(self._about(effective(self._collection.name, self._body, shelf, loading)))
+                if found:
+                    yield from found
+                    return
+
+    def _about(self, seen: Effective) -> Iterator[Problem]:
+        """What is wrong with the collection as Kometa sees it."""
+        if seen.refused:
+            yield self._warn(
+                f"{REFUSES}{seen.refused}", "Correct the template, or the call of it.", self._own("template")
+            )
             return
-        taglist, sync = self._attribute(_TAGLIST), self._attribute(_SYNC)
-        unseen = ", ".join(self._unseen_templates())
-        wants_sync = not self._synced and sync is None
+        if seen.missing:
+            what = f"{REFUSES}its template {', '.join(seen.missing)[:_LONGEST]} is nowhere."
+            yield self._warn(what, "Correct its name, or write the template below `templates:`.", self._own("template"))
+            return
+        if wrong := is_filled_otherwise(seen.attributes):
+            what = f"Kometa cannot fill it from a tag: `{wrong}` goes with no other builder."
+            remedy = f"Take `{wrong}` away, or move the block to another collection."
+            yield self._warn(what, remedy, self._own(wrong))
+            return
+        if is_off(seen.attributes.get("run_definition")):
+            what = "Kometa never builds it: `run_definition` is false."
+            yield self._warn(what, "Take `run_definition` away.", self._own("run_definition"))
+        for refusal in refusals(seen.attributes):
+            at = self._own(refusal.attribute)
+            better = "collection_order: release" if refusal.attribute == "collection_order" and at else ""
+            correction = self._rewritten(at, "collection_order", better) if at and better in refusal.remedy else None
+            yield self._warn(f"{REFUSES}{refusal.why}", refusal.remedy, at, correction if better else None)
+        yield from self._about_lines(seen)
+
+    def _about_lines(self, seen: Effective) -> Iterator[Problem]:
+        """What is wrong with the two lines that make a collection of a tag."""
+        taglist, sync = self._attribute(_TAGLIST, seen), self._attribute(_SYNC, seen)
+        # With `build_collection: false` there is nothing that movies could be removed from.
+        wants_sync = sync is None and not self._synced and not is_off(seen.attributes.get("build_collection"))
+        unseen = ", ".join(seen.unseen)[:_LONGEST]
         if unseen and (taglist is None or wants_sync):
             missing = [
                 text for text, is_there in ((self._tags, taglist), (_WANTED_SYNC, not wants_sync)) if not is_there
@@ -100,24 +151,30 @@ class _Advisor:
             remedy = f"Make sure that the template sets {self._paste()}."
             yield self._warn(what, remedy, correction=self._with_more(*missing))
             return
-        yield from self._about_taglist(taglist)
-        if wants_sync:
-            what = "Kometa never removes a movie from the collection: `sync_mode: sync` is missing."
-            correction = self._with_more(_WANTED_SYNC)
-            yield self._warn(what, "Write `sync_mode: sync` below its name.", correction=correction)
-        elif sync is not None:
-            yield from self._about_sync(sync)
+        wrong_tags = list(self._about_taglist(taglist, add_sync=wants_sync))
+        yield from wrong_tags
+        wrong_sync = self._about_sync(sync, wants_sync=wants_sync, seen=seen)
+        for warning in wrong_sync:
+            # To keep in step with a tag that is not its own would empty the collection: the tag comes first.
+            yield msgspec.structs.replace(warning, correction=None) if wrong_tags else warning
 
-    def _about_taglist(self, taglist: _Attribute | None) -> Iterator[Problem]:
+    def _about_taglist(self, taglist: _Attribute | None, *, add_sync: bool) -> Iterator[Problem]:
         if taglist is None:
             what = f"Kometa does not look for its tag: `{_TAGLIST}` is missing."
-            yield self._warn(what, f"Write `{self._tags}` below its name.", correction=self._with_more(self._tags))
-        elif isinstance(taglist.value, str) and _VARIABLE.search(taglist.value):
+            lines = (self._tags, _WANTED_SYNC) if add_sync else (self._tags,)
+            yield self._warn(what, f"Write `{self._tags}` below its name.", correction=self._with_more(*lines))
             return
-        elif not (found := labels_in(taglist.value)):
+        found = labels_in(taglist.value)
+        variable = next((match for label in found if (match := VARIABLE.search(label))), None)
+        if not found:
             what = f"`{_TAGLIST}` is empty: Kometa takes every movie that has no tag at all."
             yield self._warn(what, f"Write `{self._tags}`.", taglist, self._rewritten(taglist, _TAGLIST, self._tags))
-        elif self._collection.label not in found:
+        elif self._collection.label in found:
+            return
+        elif variable:
+            what = f"nothing gives {variable[0][:_LONGEST]} in `{_TAGLIST}` a value, so Kometa cannot find its tag."
+            yield self._warn(what, f"Write `{self._tags}`.", taglist, self._rewritten(taglist, _TAGLIST, self._tags))
+        else:
             # People's own tags stay; what looks like one of ours and is not is a slip of the pen.
             others = [label for label in found if label and not label.startswith(PREFIX.lower())]
             text = f"{_TAGLIST}: {corrections.tags_as_yaml([self._collection.label, *others])}"
@@ -126,20 +183,41 @@ class _Advisor:
             remedy = f"Write `{text if len(text) <= _LONGEST else self._tags}`."
             yield self._warn(what, remedy, taglist, self._rewritten(taglist, _TAGLIST, text))
 
-    def _about_sync(self, sync: _Attribute) -> Iterator[Problem]:
-        mode = str(sync.value or "").strip().lower() if not isinstance(sync.value, (dict, list)) else "something else"
-        if mode != "sync" and not _VARIABLE.search(mode):
+    def _about_sync(self, sync: _Attribute | None, *, wants_sync: bool, seen: Effective) -> Iterator[Problem]:
+        if wants_sync:
+            what = "Kometa never removes a movie from the collection: `sync_mode: sync` is missing."
+            correction = self._with_more(_WANTED_SYNC)
+            yield self._warn(what, "Write `sync_mode: sync` below its name.", correction=correction)
+        if sync is None or is_off(seen.attributes.get("build_collection")):
+            return
+        mode = str(sync.value or "").strip().lower() if is_plain(sync.value) else "something else"
+        if mode == "sync" or (self._synced and mode != "append"):  # what is blank or no mode is as in the settings
+            return
+        correction = self._rewritten(sync, _SYNC, _WANTED_SYNC)
+        if variable := VARIABLE.search(mode):
+            what = f"nothing gives {variable[0][:_LONGEST]} in `{_SYNC}` a value, so Kometa removes no movie."
+        else:
             what = f"Kometa never removes a movie from the collection: `sync_mode` is {mode[:_LONGEST] or 'empty'}."
-            yield self._warn(what, "Write `sync_mode: sync`.", sync, self._rewritten(sync, _SYNC, _WANTED_SYNC))
+        yield self._warn(what, "Write `sync_mode: sync`.", sync, correction)
 
     def _rewritten(self, attribute: _Attribute, name: str, text: str) -> Correction | None:
-        """The attribute with another value: where it stands, or in the collection itself if a template brings it."""
+        """The attribute with another value, where it stands; in the collection itself if something else brings it."""
         if attribute.place is None:
             return self._with_more(text)
         return corrections.with_entry(self._lines, self._body, find(self._body, name), text)
 
     def _with_more(self, *texts: str) -> Correction | None:
         return corrections.with_more(self._lines, self._body, self._place.key.line, *texts)
+
+    def _own(self, name: str) -> _Attribute | None:
+        """An attribute that stands in the collection itself, or that a merge brings in."""
+        key = find(self._body, name)
+        return None if key is None else _Attribute(self._body[key], place_of(self._body, key))
+
+    def _attribute(self, name: str, seen: Effective) -> _Attribute | None:
+        """An attribute as Kometa sees it, wherever it comes from."""
+        own = self._own(name)
+        return own or (_Attribute(seen.attributes[name], None) if name in seen.attributes else None)
 
     def _about_name(self) -> Iterator[Problem]:
         if not self._place.key.is_text:
@@ -167,38 +245,6 @@ class _Advisor:
             what = "between its block and its name stands what looks like another collection, commented out."
             at = _Attribute(None, (commented_out[0], 1))
             yield self._warn(what, "If the block belongs to that one, comment it out, too.", at)
-
-    def _attribute(self, name: str) -> _Attribute | None:
-        """The value in the collection itself, else in its templates of this file."""
-        if (own := find(self._body, name)) is not None:
-            return _Attribute(self._body[own], place_of(self._body, own) or (self._place.key.line, 0))
-        for call, template in self._template_calls():
-            if isinstance(template, dict) and (key := find(template, name)) is not None:
-                return _Attribute(self._substitute(template[key], call, template.get("default")), None)
-        return None
-
-    def _template_calls(self) -> Iterator[tuple[Mapping[Any, Any], object]]:
-        """Each use of a template with the template: None if it is not in this file."""
-        key = find(self._body, "template")
-        used = self._body[key] if key is not None else []
-        named = {str(name): body for name, body in self._templates.items()} if isinstance(self._templates, dict) else {}
-        for call in used if isinstance(used, list) else [used]:
-            if isinstance(call, dict):
-                yield call, named.get(str(call.get("name")))
-
-    def _unseen_templates(self) -> list[str]:
-        return [str(call.get("name")) for call, template in self._template_calls() if template is None]
-
-    def _substitute(self, value: object, call: Mapping[Any, Any], default: object) -> object:
-        """The value with the variables that are plain to see; the others stay."""
-        if not isinstance(value, str):
-            return value
-        known = {**(default if isinstance(default, dict) else {}), "collection_name": self._collection.name, **call}
-
-        def text(found: re.Match[str]) -> str:
-            return str(known.get(found[1].strip(), found[0]))
-
-        return _VARIABLE.sub(text, value)
 
     def _paste(self) -> str:
         return f"`{self._tags}` and `{_WANTED_SYNC}`"

@@ -16,15 +16,17 @@ from kometa_ai.kometa.advice import advise
 from kometa_ai.kometa.blocks import BEGIN, MARKER_TEXT, find_blocks
 from kometa_ai.kometa.configuration import is_configuration
 from kometa_ai.kometa.document import load, read_document
-from kometa_ai.kometa.files import TextFile, read_files
+from kometa_ai.kometa.files import Found, TextFile, read_files
 from kometa_ai.kometa.libraries import hints
 from kometa_ai.kometa.lines import split_lines
 from kometa_ai.kometa.parser import parse_block
+from kometa_ai.kometa.proof import Proof, View
 from kometa_ai.kometa.reading import Place, Reading
 from kometa_ai.kometa.refusals import BrokenYaml
+from kometa_ai.kometa.shelves import Beside
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator, Sequence
+    from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from kometa_ai.kometa.document import Key
@@ -61,15 +63,22 @@ class _Claim(msgspec.Struct, frozen=True):
         return Problem(what=what, remedy=remedy, source=self.source, line=self.line, collection=self.name)
 
 
-class _Findings:
-    """What the files said so far."""
+class _Findings(msgspec.Struct):
+    """What one file said, or all of them together."""
 
-    def __init__(self) -> None:
-        self.claims: list[_Claim] = []
-        self.misplaced: dict[str, OtherCollection] = {}
-        self.readings: list[Reading] = []
-        self.unreadable: list[str] = []
-        self.problems: list[Problem] = []
+    claims: list[_Claim] = []
+    misplaced: dict[str, OtherCollection] = {}
+    readings: list[Reading] = []
+    unreadable: list[str] = []
+    problems: list[Problem] = []
+
+    def add(self, other: _Findings) -> None:
+        """Take in what another file said."""
+        self.claims += other.claims
+        self.misplaced |= other.misplaced
+        self.readings += other.readings
+        self.unreadable += other.unreadable
+        self.problems += other.problems
 
 
 def read_folder(path: Path) -> Folder:
@@ -77,7 +86,7 @@ def read_folder(path: Path) -> Folder:
 
     Problems skip what they touch and nothing else. Raise FixConfiguration if there is no such folder.
     """
-    found = examine_folder(path)
+    found = _examine(path).folder()
     return msgspec.structs.replace(
         found, problems=_without_lines(found.problems), warnings=_without_lines(found.warnings), hints=()
     )
@@ -93,17 +102,51 @@ def examine_folder(path: Path, *, radarr_url: str = "") -> Folder:
 
     What it returns is for whoever edits these files, and has to be cleared of secrets before it is shown.
     """
+    return _examine(path, radarr_url).proven()
+
+
+def _examine(path: Path, radarr_url: str = "") -> _Examination:
     # Not Path.is_dir(), which raises what this leaves out: no right to look there, a name too long.
     if not os.path.isdir(path):  # noqa: PTH112
         raise _no_folder(path)
-    findings = _Findings()
-    found = read_files(path)
-    findings.unreadable += found.unreadable
-    findings.problems += found.problems
-    for file in found.files:
-        _read_file(file, findings)
-    _check_syntax(found.others, findings)
-    return _put_together(findings, radarr_url)
+    return _Examination(read_files(path), radarr_url)
+
+
+class _Examination:
+    """Reads the files that were found, and reads one of them again as a correction would leave it."""
+
+    def __init__(self, found: Found, radarr_url: str) -> None:
+        self._radarr_url = radarr_url
+        self._texts = {file.source: file.text for file in (*found.files, *found.others)}
+        self._beside = Beside({file.source: file.text for file in found.others})
+        self._parts: dict[str, _Findings] = {}
+        for file in found.files:
+            self._parts[file.source] = _read_file(file)
+        for file in _checked_for_syntax(found.others):
+            self._parts[file.source] = _check_syntax(file)
+        self._unread = _Findings(unreadable=found.unreadable, problems=found.problems)
+
+    def folder(self) -> Folder:
+        """What the files say; each correction is a proposal."""
+        return self._put_together(self._parts)
+
+    def proven(self) -> Folder:
+        """The same with the corrections that are right."""
+        readings = {source: reading for source, part in self._parts.items() for reading in part.readings}
+        return Proof(self.folder(), self._texts, readings, self._read_again).proven()
+
+    def _read_again(self, source: str, text: str) -> View:
+        file = TextFile(source, text)
+        is_beside = source in self._beside.sources
+        part = _check_syntax(file) if is_beside else _read_file(file)
+        reading = part.readings[0] if part.readings else None
+        return View(self._put_together({**self._parts, source: part}), reading)
+
+    def _put_together(self, parts: Mapping[str, _Findings]) -> Folder:
+        findings = _Findings()
+        for part in (self._unread, *parts.values()):
+            findings.add(part)
+        return _put_together(findings, self._beside, self._radarr_url)
 
 
 def _no_folder(path: Path) -> FixConfiguration:
@@ -142,14 +185,15 @@ def _broken_configuration(file: TextFile, error: BrokenYaml) -> Problem:
     )
 
 
-def _read_file(file: TextFile, findings: _Findings) -> None:
+def _read_file(file: TextFile) -> _Findings:
+    findings = _Findings()
     try:
         document = read_document(file.text)
     except BrokenYaml as error:
         findings.problems.append(_broken_file(file, error))
         if MARKER_TEXT.search(file.text):
             findings.unreadable.append(file.source)
-        return
+        return findings
     blocks = find_blocks(document, file.source)
     findings.problems += blocks.problems
     findings.misplaced |= {key.name: _without_block(key, file.source) for key in blocks.misplaced}
@@ -162,22 +206,29 @@ def _read_file(file: TextFile, findings: _Findings) -> None:
         findings.claims.append(_Claim(key.name, file.source, block.line, parsed.collection, usable))
         places.append(Place(key=key, block=block, collection=parsed.collection))
     findings.readings.append(Reading(source=file.source, document=document, places=tuple(places)))
+    return findings
 
 
-def _check_syntax(files: Iterable[TextFile], findings: _Findings) -> None:
-    """Report files that Kometa cannot load, though they hold nothing of ours: the first that can be read quickly.
+def _checked_for_syntax(files: Iterable[TextFile]) -> Iterator[TextFile]:
+    """Files that hold nothing of ours: the first that can be read quickly."""
+    left = _CHECKED_FOR_SYNTAX
+    for file in files:
+        if len(file.text) <= left:
+            left -= len(file.text)
+            yield file
+
+
+def _check_syntax(file: TextFile) -> _Findings:
+    """Report a file that Kometa cannot load, though it holds nothing of ours.
 
     Such a file can hide no collection, so it is not counted among the unreadable ones.
     """
-    left = _CHECKED_FOR_SYNTAX
-    for file in files:
-        if len(file.text) > left:
-            continue
-        left -= len(file.text)
-        try:
-            load(file.text)
-        except BrokenYaml as error:
-            findings.problems.append(_broken_file(file, error))
+    findings = _Findings()
+    try:
+        load(file.text)
+    except BrokenYaml as error:
+        findings.problems.append(_broken_file(file, error))
+    return findings
 
 
 def _spoiled(key: Key, source: str) -> _Claim:
@@ -190,7 +241,7 @@ def _without_block(key: Key, source: str) -> OtherCollection:
     return OtherCollection(name=key.name, slug=slug, label=label_of(tag_of(slug)), source=source, line=key.line)
 
 
-def _put_together(findings: _Findings, radarr_url: str) -> Folder:
+def _put_together(findings: _Findings, beside: Beside, radarr_url: str) -> Folder:
     by_name: dict[str, list[_Claim]] = defaultdict(list)
     for claim in findings.claims:
         by_name[claim.name].append(claim)
@@ -214,7 +265,7 @@ def _put_together(findings: _Findings, radarr_url: str) -> Folder:
         skipped=tuple(sorted(skipped, key=lambda other: other.name)),
         unreadable_files=tuple(sorted(findings.unreadable)),
         problems=tuple(problems),
-        warnings=(*_no_block(findings), *advise(findings.readings, collections, [*disabled, *skipped])),
+        warnings=(*_no_block(findings), *advise(findings.readings, collections, [*disabled, *skipped], beside)),
         hints=hints(findings.readings, radarr_url),
     )
 

@@ -134,16 +134,34 @@ def _some(names: Sequence[str]) -> str:
 
 def _loads(body: Mapping[Any, Any], attribute: str, source: str) -> bool:
     """Whether a list of files names this one."""
+    return any(names_file(entry, source) for entry in _entries(body, attribute))
+
+
+def _entries(body: Mapping[Any, Any], attribute: str) -> list[object]:
     listed = body.get(find(body, attribute))
-    for entry in listed if isinstance(listed, list) else [listed]:
-        if isinstance(entry, str) and _is_file(entry, source):
-            return True
-        if isinstance(entry, dict) and (
-            any(_is_file(path, source) for path in _paths(entry, "file"))
-            or any(_is_folder(path, source) for path in _paths(entry, "folder"))
-        ):
-            return True
-    return False
+    return listed if isinstance(listed, list) else [listed]
+
+
+def names_file(entry: object, source: str) -> bool:
+    """Whether an entry of a list of files names this one, or the folder that it is in."""
+    if isinstance(entry, str):
+        return _is_file(entry, source)
+    return isinstance(entry, dict) and (
+        any(_is_file(path, source) for path in _paths(entry, "file"))
+        or any(_is_folder(path, source) for path in _paths(entry, "folder"))
+    )
+
+
+def loadings_of(readings: Sequence[Reading], source: str) -> Iterator[tuple[str, Mapping[Any, Any]]]:
+    """Each way in which config.yml loads a file: the library, with the variables of its own and of the file's entry."""
+    for library in _libraries(config_of(readings)):
+        for entry in _entries(library.body, _FILES):
+            if names_file(entry, source):
+                given = [part.get("template_variables") for part in (library.body, entry) if isinstance(part, dict)]
+                yield (
+                    library.name,
+                    {key: value for part in given if isinstance(part, dict) for key, value in part.items()},
+                )
 
 
 def _paths(entry: Mapping[Any, Any], kind: str) -> list[str]:

@@ -247,7 +247,7 @@ BROKEN = {
     ),
     "a template from elsewhere": Broken(
         "    sync_mode: sync\n",
-        "    template: {name: Elsewhere}\n",
+        "    template: {name: Elsewhere}\nexternal_templates: {git: somebody/templates}\n",
         "movies.yml:6:3",
         "its template Elsewhere stands in another file",
         "`sync_mode: sync`",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from kometa_ai.core.naming import slug_of
 from tests.kometa.support import block, read, read_one
 
 FINE = "radarr_taglist: kai-heist, sync_mode: sync"
@@ -36,7 +37,7 @@ def heist(*attributes: str, before: str = "", name: str = "Heist", more: tuple[s
         ("Radarr_TagList: [favourites, KAI-Heist]", "Sync_Mode: sync"),
         ("radarr_taglist: favourites , KAI-heist", "sync_mode: sync"),
         ("radarr_taglist:", "  - kai-heist", "sync_mode: sync"),
-        ("radarr_taglist: <<tag>>", "sync_mode: <<mode>>"),
+        ("radarr_taglist: [<<tag>>, kai-heist]", "sync_mode: sync"),
         ("<<: {radarr_taglist: kai-heist, sync_mode: sync}",),
     ],
 )
@@ -103,23 +104,25 @@ TEMPLATES = """templates:
     [
         ("{name: Ours, slug: heist}", 0),
         ("[{name: Half}, {name: Ours, slug: heist}]", 0),
-        ("{name: Ours}", 0),
+        ("{name: Ours}", 1),
         ("{name: Ours, slug: noir}", 1),
         ("{name: Ours, slug: heist, mode: append}", 1),
         ("{name: Half}", 1),
     ],
 )
 def test_templates_of_the_file(template: str, count: int) -> None:
-    """A template in the same file is looked up, with its variables; one that stays open is not judged."""
+    """A template in the same file is looked up, with its variables; one that nothing gives a value is told."""
     assert len(told(heist(f"template: {template}", before=TEMPLATES))) == count
 
 
 def test_templates_of_other_files() -> None:
     """What cannot be seen is said, once."""
-    (warning,) = told(heist("template: {name: Elsewhere}"))
+    elsewhere = "external_templates: [{git: somebody/templates}]\n"
+    (warning,) = told(heist("template: {name: Elsewhere}", before=elsewhere))
     assert "its template Elsewhere stands in another file" in warning
     assert "`radarr_taglist: kai-heist` and `sync_mode: sync`" in warning
-    assert told(heist("template: {name: Elsewhere}", "radarr_taglist: kai-heist", "sync_mode: sync")) == []
+    both = ("radarr_taglist: kai-heist", "sync_mode: sync")
+    assert told(heist("template: {name: Elsewhere}", *both, before=elsewhere)) == []
 
 
 def test_nothing_below_the_name() -> None:
@@ -260,13 +263,17 @@ def test_a_file_that_holds_itself() -> None:
     assert len(told(heist(*FINE.split(", ")), other=other)) == 1
 
 
-@pytest.mark.parametrize("name", ["1917", "007", "true", "2001-01-01", "3.10"])
-def test_a_name_that_is_no_text(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("1917", "1917"), ("007", "7"), ("true", "True"), ("2001-01-01", "2001-01-01"), ("3.10", "3.1")],
+)
+def test_a_name_that_is_no_text(name: str, shown: str) -> None:
     """Kometa cannot select it by name: it belongs in quotes."""
-    warnings = told(heist("radarr_taglist: <<x>>", "sync_mode: sync", name=name))
+    tag = f"KAI-{slug_of(shown)}"
+    warnings = told(heist(f"radarr_taglist: {tag}", "sync_mode: sync", name=name))
     assert len(warnings) == 1
     assert "no text for YAML" in warnings[0]
-    assert told(heist("radarr_taglist: <<x>>", "sync_mode: sync", name=f'"{name}"')) == []
+    assert told(heist(f"radarr_taglist: {tag}", "sync_mode: sync", name=f'"{shown}"')) == []
 
 
 @pytest.mark.parametrize("line", ["a line\u2028", "a line\u2028# goes on", "a line\x85"])

@@ -1,0 +1,167 @@
+"""Compare what a file means before and after a correction, and judge whether only what was meant has changed."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from kometa_ai.kometa.reading import labels_in
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MISSING: Final = object()
+"""What stands for the value of a key that is not there."""
+
+_MOST_CHANGES = 20
+_MOST_COMPARISONS = 1_000_000
+_TAGLIST = "radarr_taglist"
+_SYNC = "sync_mode"
+_ORDER = "collection_order"
+_WRITERS = frozenset({"item_radarr_tag", "item_radarr_tag.sync", "item_radarr_tag.remove"})
+_DELETES = "radarr_remove_by_tag"
+_OF_A_BLOCK = re.compile(
+    r"enabled|prompt|confidence_threshold|priority|tag|(?:in|ex)clude_(?:tag|movie)s"
+    r"|=++ *+(?:end[ _-]++)?kometa[-_ ]?ai *+=++",
+    re.IGNORECASE,
+)
+_DEPTH_OF_ATTRIBUTES = 3
+
+
+class Change(NamedTuple):
+    """A value that differs, and the keys that lead to it from the top of the file."""
+
+    path: tuple[object, ...]
+    old: object
+    new: object
+
+    @property
+    def name(self) -> str:
+        """Its key, as Kometa looks it up."""
+        return str(self.path[-1]).lower()
+
+
+class _TooMuch(Exception):
+    """The two differ in too many places, or are too large to be compared."""
+
+
+class _Comparison:
+    """Walks two sets of data side by side: what an alias repeats once if it is equal, else wherever it stands.
+
+    A list that differs somewhere differs as a whole.
+    """
+
+    def __init__(self) -> None:
+        self.changes: list[Change] = []
+        self._equal: set[tuple[int, int]] = set()
+        self._left = _MOST_COMPARISONS
+
+    def compare(self, path: tuple[object, ...], old: object, new: object) -> None:
+        self._left -= 1
+        if self._left < 0 or len(self.changes) > _MOST_CHANGES:
+            raise _TooMuch
+        pair = (id(old), id(new))
+        if pair in self._equal:
+            return
+        before = len(self.changes)
+        self._equal.add(pair)
+        if isinstance(old, dict) and isinstance(new, dict):
+            for key in [*old, *(key for key in new if key not in old)]:
+                self.compare((*path, key), old.get(key, MISSING), new.get(key, MISSING))
+        elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+            for number, (one, other) in enumerate(zip(old, new, strict=True)):
+                self.compare((*path, number), one, other)
+            if len(self.changes) > before:
+                self.changes[before:] = [Change(path, old, new)]
+        elif not _is_same_scalar(old, new):
+            self.changes.append(Change(path, old, new))
+        if len(self.changes) > before:
+            self._equal.discard(pair)
+
+
+def _is_same_scalar(old: object, new: object) -> bool:
+    if isinstance(old, (dict, list)) or isinstance(new, (dict, list)):
+        return False
+    return old is new or (type(old) is type(new) and bool(old == new))
+
+
+def changes_between(old: object, new: object) -> list[Change] | None:
+    """Where the data of a file differs: after anchors, aliases and merges; None where that is too much to say."""
+    comparison = _Comparison()
+    try:
+        comparison.compare((), old, new)
+    except (_TooMuch, RecursionError):
+        return None
+    return comparison.changes
+
+
+def is_meant(changes: Sequence[Change], collection: str) -> bool:
+    """Whether the changes are those that a correction may make, all of them in one place.
+
+    `collection` is the one that the correction is for; empty if it is for none.
+    """
+    if not changes:
+        return True
+    parents = {change.path[:-1] for change in changes if change.path}
+    if len(parents) != 1 or not all(change.path for change in changes):
+        return False
+    (parent,) = parents
+    root = parent[0] if parent else None
+    return (
+        _is_new_name(changes)
+        or all(change.new is MISSING and _OF_A_BLOCK.fullmatch(change.name) for change in changes)
+        or (root == "collections" and _is_for_collection(changes, collection))
+        or (root in {"collections", "libraries"} and not collection and _is_about_writers(changes))
+    )
+
+
+def _is_new_name(changes: Sequence[Change]) -> bool:
+    """Whether a collection has got a name that is text for one that was none, and nothing else."""
+    gone = [change for change in changes if change.new is MISSING]
+    come = [change for change in changes if change.old is MISSING]
+    if len(changes) != len(gone) + len(come) or len(gone) != 1 or len(come) != 1 or len(gone[0].path) != 2:  # noqa: PLR2004
+        return False
+    old, new = gone[0].path[-1], come[0].path[-1]
+    return (
+        gone[0].path[0] == "collections"
+        and not isinstance(old, str)
+        and isinstance(new, str)
+        and changes_between(gone[0].old, come[0].new) == []
+    )
+
+
+def _is_for_collection(changes: Sequence[Change], collection: str) -> bool:
+    path = changes[0].path
+    if len(path) < _DEPTH_OF_ATTRIBUTES:
+        (change, *more) = changes
+        if more or change.old is not None or not isinstance(change.new, dict) or str(path[1:2][0]) != collection:
+            return False
+        return all(_is_ours(Change((*path, key), MISSING, value)) for key, value in change.new.items())
+    return len(path) == _DEPTH_OF_ATTRIBUTES and str(path[1]) == collection and all(map(_is_ours, changes))
+
+
+def _is_ours(change: Change) -> bool:
+    """Whether an attribute has got the value that a block needs, and keeps people's own tags."""
+    if change.name == _SYNC:
+        return str(change.new).lower() == "sync"
+    if change.name == _ORDER:
+        return change.old is not MISSING and change.new == "release"
+    if change.name != _TAGLIST or change.new is MISSING:
+        return False
+    before = labels_in(change.old) if change.old is not MISSING else []
+    mine = {label for label in labels_in(change.new) if not label.startswith("kai-")}
+    return mine == {label for label in before if label and not label.startswith("kai-")}
+
+
+def _is_about_writers(changes: Sequence[Change]) -> bool:
+    """Whether an attribute that writes tags has lost some of them, is gone, or has become one that only adds."""
+    if len(changes) == 2:  # noqa: PLR2004 - one name in place of another
+        old, new = (change for change in sorted(changes, key=lambda change: change.old is MISSING))
+        renamed = (old.name, new.name) == ("item_radarr_tag.sync", "item_radarr_tag")
+        return renamed and new.old is MISSING and old.new is MISSING and changes_between(old.old, new.new) == []
+    (change,) = changes
+    if change.name == _DELETES:
+        return change.new is MISSING
+    if change.name not in _WRITERS or change.old is MISSING:
+        return False
+    return change.new is MISSING or bool(set(labels_in(change.new)) < set(labels_in(change.old)))

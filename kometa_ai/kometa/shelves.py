@@ -1,0 +1,81 @@
+"""Which templates a file can call, and in which ways Kometa loads it: each library may give it other variables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kometa_ai.kometa.document import load
+from kometa_ai.kometa.libraries import loadings_of, names_file
+from kometa_ai.kometa.refusals import BrokenYaml
+from kometa_ai.kometa.templates import Loading, Shelf, Template
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from kometa_ai.kometa.reading import Reading
+
+_LARGEST = 256 * 1024
+"""How large a file may be that is loaded only to look for a template in it."""
+
+_MOST_LOADINGS = 4
+_ELSEWHERE = ("url", "git", "repo", "default", "pmm", "folder")
+
+
+class Beside:
+    """The files of the folder that hold no block, by source: each is loaded when a template is looked for in it."""
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self._texts = texts
+        self._loaded: dict[str, object] = {}
+
+    @property
+    def sources(self) -> Iterable[str]:
+        """Which files there are."""
+        return self._texts
+
+    def data_of(self, source: str) -> object:
+        """What a file holds; nothing if it cannot be read."""
+        if source not in self._loaded:
+            text = self._texts.get(source, "")
+            try:
+                self._loaded[source] = load(text) if len(text) <= _LARGEST else None
+            except BrokenYaml:
+                self._loaded[source] = None
+        return self._loaded[source]
+
+
+def loadings(readings: Sequence[Reading], source: str) -> tuple[Loading, ...]:
+    """The ways in which Kometa loads a file; one without variables where it cannot be told."""
+    found = [Loading(library, variables) for library, variables in loadings_of(readings, source)]
+    return tuple(found[:_MOST_LOADINGS]) or (Loading(),)
+
+
+def shelf_of(reading: Reading, readings: Mapping[str, Reading], beside: Beside) -> Shelf:
+    """The templates that the file can call: its own first, then those of other files in the folder that it names."""
+    data = reading.document.data
+    if not isinstance(data, dict):
+        return Shelf({})
+    templates = dict(_templates_of(data, {}))
+    is_whole = True
+    listed = data.get("external_templates")
+    for entry in listed if isinstance(listed, list) else [listed] if listed else []:
+        found = False
+        for source in (*readings, *beside.sources):
+            if not names_file(entry, source):
+                continue
+            found = True
+            theirs = readings[source].document.data if source in readings else beside.data_of(source)
+            is_whole = is_whole and isinstance(theirs, dict)
+            variables = entry.get("template_variables") if isinstance(entry, dict) else None
+            for name, template in _templates_of(theirs, variables if isinstance(variables, dict) else {}).items():
+                templates.setdefault(name, template)
+        elsewhere = isinstance(entry, dict) and any(entry.get(kind) for kind in _ELSEWHERE)
+        is_whole = is_whole and found and not elsewhere
+    return Shelf(templates, is_whole)
+
+
+def _templates_of(data: object, variables: Mapping[Any, Any]) -> dict[str, Template]:
+    templates = data.get("templates") if isinstance(data, dict) else None
+    if not isinstance(templates, dict):
+        return {}
+    return {str(name): Template(body, variables) for name, body in templates.items() if body is not None}

@@ -1,0 +1,290 @@
+"""What a collection is for Kometa: its own attributes and what its templates bring in, with their variables put in.
+
+As Kometa's `apply_template` does it. Values for a variable come from the file's entry in config.yml and its library
+first, then from the call, the external template's own entry, the collection's `variables`, and the template's defaults.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
+
+import msgspec
+
+from kometa_ai.kometa.attributes import is_plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+VARIABLE = re.compile(r"<<([^<>]++)>>")
+_NOT_ATTRIBUTES = frozenset({"default", "optional", "conditionals", "move_prefix", "move_collection_prefix"})
+_ROUNDS = 8
+_MOST_VALUES = 2_000
+_LONGEST_VALUE = 4_000
+_MOST_VARIABLES = 500
+
+
+class Template(NamedTuple):
+    """The body of a template, and the variables that its file was given where it was named as an external one."""
+
+    body: object
+    variables: Mapping[Any, Any]
+
+
+class Loading(NamedTuple):
+    """One way in which Kometa loads a file: for a library, with the `template_variables` of it and the file's entry."""
+
+    library: str = ""
+    variables: Mapping[Any, Any] = {}
+
+
+class Shelf(msgspec.Struct, frozen=True):
+    """The templates that a file can call, by name; `is_whole` is False where some stand outside of Kometa's folder."""
+
+    templates: Mapping[str, Template]
+    is_whole: bool = True
+
+
+class Effective(msgspec.Struct):
+    """A collection as Kometa sees it: attributes by their names in lower case.
+
+    `brought` are those that stand in a template. `unseen` names templates outside of the folder, `missing` those that
+    are nowhere; `refused` says why Kometa cannot use a template.
+    """
+
+    attributes: dict[str, Any]
+    brought: frozenset[str] = frozenset()
+    unseen: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    refused: str = ""
+
+
+class _Refused(Exception):
+    """Kometa cannot use the template."""
+
+
+class _Dropped(Exception):
+    """Kometa leaves the attribute out, for a variable in it has no value."""
+
+
+def effective(name: str, body: Mapping[Any, Any], shelf: Shelf, loading: Loading) -> Effective:
+    """The collection of this name and with this body, where its file is loaded so."""
+    own = {str(key).lower(): value for key, value in body.items()}
+    found = Effective(own)
+    calls = own.get("template")
+    if "template" not in own:
+        return found
+    brought: dict[str, Any] = {}
+    unseen: list[str] = []
+    missing: list[str] = []
+    for call in calls if isinstance(calls, list) else [calls]:
+        wanted = call.get("name") if isinstance(call, dict) else None
+        if not isinstance(call, dict) or not wanted or not is_plain(wanted):
+            found.refused = "its `template` does not say which: Kometa wants `template: {name: …}`."
+            continue
+        template = shelf.templates.get(str(wanted))
+        if template is None:
+            (missing if shelf.is_whole else unseen).append(str(wanted))
+            continue
+        try:
+            variables = _variables(name, own, call, template, loading)
+            for key, value in variables.attributes(template.body, body):
+                brought.setdefault(key, value)
+        except _Refused as error:
+            found.refused = f"{error}."
+    new = {key: value for key, value in brought.items() if key.lower() not in own}
+    found.attributes = {**own, **{key.lower(): value for key, value in new.items()}}
+    found.brought = frozenset(key.lower() for key in new)
+    found.unseen, found.missing = tuple(unseen), tuple(missing)
+    return found
+
+
+def _mapping_of(template: Mapping[Any, Any], key: str, where: str) -> Mapping[Any, Any]:
+    """A part of a template or a call that has to be a mapping where it is there."""
+    if key not in template:
+        return {}
+    part = template[key]
+    if not isinstance(part, dict) or not part:
+        raise _Refused(f"the `{key}` of {where} is blank or no mapping")
+    return part
+
+
+def _variables(
+    name: str,
+    own: Mapping[str, Any],
+    call: Mapping[Any, Any],
+    template: Template,
+    loading: Loading,
+) -> _Variables:
+    """The variables of one call, in the order in which Kometa takes them."""
+    where = f"its template {call['name']}"
+    if not isinstance(template.body, dict):
+        raise _Refused(f"{where} is no mapping")
+    title = own.get("name") or template.body.get("name") or name
+    known = {
+        **call,
+        "collection_name": str(title) if is_plain(title) else name,
+        "mapping_name": name,
+        "library_type": "movie",
+        "library_typeU": "Movie",
+        "library_name": loading.library,
+    }
+    definition = own.get("variables")
+    given: dict[str, Any] = {}
+    conditionals = dict(_mapping_of(template.body, "conditionals", where))
+    defaults = dict(_mapping_of(template.body, "default", where))
+    optional: set[str] = set()
+    sources = (known, template.variables, definition if isinstance(definition, dict) else {}, loading.variables)
+    more: dict[Any, Any] = {}
+    for source in sources:
+        defaults |= _mapping_of(source, "default", f"the call of {where}")
+        more |= _mapping_of(source, "conditionals", f"the call of {where}")
+        for written, value in source.items():
+            key = _put_in(str(written), known)
+            if key in {"default", "conditionals"}:
+                continue
+            if value is None:
+                optional.add(key)
+                given.pop(key, None)
+            elif source is loading.variables or key not in given:
+                given[key] = value
+    conditionals |= {key: value for key, value in more.items() if key not in given}
+    given.pop("name", None)  # names the template, and is no variable
+    return _Variables(given, defaults, optional, conditionals, template.body.get("optional"))
+
+
+def _put_in(text: str, values: Mapping[Any, Any]) -> str:
+    """A text with plain values in place of their variables."""
+    if "<<" not in text:
+        return text
+
+    def value(found: re.Match[str]) -> str:
+        known = values.get(found[1])
+        return str(known) if known is not None and is_plain(known) else found[0]
+
+    return VARIABLE.sub(value, text)[:_LONGEST_VALUE]
+
+
+class _Variables:
+    """The variables of one call of a template: their values, defaults, and those that drop what they stand in."""
+
+    def __init__(
+        self,
+        given: dict[str, Any],
+        defaults: Mapping[Any, Any],
+        optional: set[str],
+        conditionals: Mapping[Any, Any],
+        declared: object,
+    ) -> None:
+        self._given = given
+        names = {_put_in(str(key), conditionals and given) for key in conditionals}
+        self._defaults = {
+            key: self._value(value)
+            for key, value in (
+                (_put_in(str(key), given), value) for key, value in list(defaults.items())[:_MOST_VARIABLES]
+            )
+            if key not in given and key not in optional and key not in names
+        }
+        listed = declared if isinstance(declared, list) else str(declared).split(",") if declared else []
+        for each in listed:
+            name = _put_in(str(each).strip(), given) if is_plain(each) else ""
+            if name not in self._defaults and name not in names:
+                optional |= {name, f"{name}_encoded"}
+        for key, rule in conditionals.items():
+            self._decide(_put_in(str(key), self._defaults | given), rule, optional)
+        for values in (self._given, self._defaults):
+            values |= {f"{key}_encoded": quote(str(value)) for key, value in [*values.items()] if is_plain(value)}
+        self._optional = {key for key in optional if key not in self._given and key not in self._defaults}
+        self._values = self._defaults | self._given
+        self._left = _MOST_VALUES
+
+    def _value(self, value: object) -> object:
+        return _put_in(value, self._given) if isinstance(value, str) else value
+
+    # Conditionals
+
+    def _decide(self, name: str, rule: object, optional: set[str]) -> None:
+        """Give a variable the value of the first condition that holds."""
+        if name in self._given:
+            return
+        if not isinstance(rule, dict) or "conditions" not in rule:
+            raise _Refused(f"the conditional {name} of a template it uses has no `conditions`")
+        conditions = rule["conditions"]
+        for condition in conditions if isinstance(conditions, list) else [conditions]:
+            if not isinstance(condition, dict) or "value" not in condition:
+                raise _Refused(f"a condition of {name} in a template it uses has no `value`")
+            if all(self._holds(str(key), wanted) for key, wanted in condition.items() if key != "value"):
+                value = condition["value"]
+                break
+        else:
+            value = rule.get("default")
+        if value is None:
+            optional |= {name, f"{name}_encoded"}
+        else:
+            self._given[name] = value
+
+    def _holds(self, key: str, wanted: object) -> bool:
+        key = _put_in(key, self._defaults | self._given)
+        base, _, kind = key.rpartition(".")
+        everything = self._defaults | self._given
+        if kind == "exists":
+            return (self._given.get(base) is not None) == (str(wanted).lower() in {"true", "t", "yes", "y", "1"})
+        if kind in {"not", "notdefault"}:
+            values = self._given if kind == "not" else everything
+            return base not in values or not _is_one_of(values[base], wanted)
+        return key in everything and _is_one_of(everything[key], wanted)
+
+    # Attributes
+
+    def attributes(self, body: object, own: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
+        """Each attribute that the template brings to a collection with these of its own."""
+        for key, value in body.items() if isinstance(body, dict) else ():
+            if key in own or str(key) in _NOT_ATTRIBUTES:
+                continue
+            try:
+                yield str(self._filled(str(key))), self._resolved(value)
+            except _Dropped:
+                continue
+
+    def _resolved(self, value: object) -> object:
+        self._left -= 1
+        if self._left < 0:
+            return value
+        if isinstance(value, dict):
+            return dict(self._kept((key, item) for key, item in value.items())) or self._dropped()
+        if isinstance(value, list):
+            return [item for _, item in self._kept(("", item) for item in value)] or self._dropped()
+        return self._filled(value)
+
+    def _kept(self, items: Iterator[tuple[object, object]]) -> Iterator[tuple[object, object]]:
+        for key, item in items:
+            try:
+                yield self._filled(key), self._resolved(item)
+            except _Dropped:
+                continue
+
+    def _dropped(self) -> object:
+        raise _Dropped
+
+    def _filled(self, value: object) -> object:
+        """A scalar with everything put in that is known; one that is nothing but a variable becomes its value."""
+        for _ in range(_ROUNDS):
+            if not isinstance(value, str) or "<<" not in value:
+                break
+            if any(f"<<{name}>>" in value for name in self._optional):
+                raise _Dropped
+            before = value
+            whole = VARIABLE.fullmatch(value)
+            value = self._values[whole[1]] if whole and whole[1] in self._values else _put_in(value, self._values)
+            if value == before:
+                break
+        return value
+
+
+def _is_one_of(value: object, wanted: object) -> bool:
+    if not is_plain(value):
+        return False
+    if isinstance(wanted, list):
+        return any(value == one for one in wanted)
+    return is_plain(wanted) and str(value) == str(wanted)
