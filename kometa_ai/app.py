@@ -33,6 +33,15 @@ def now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
+def _claude(settings: Settings) -> Claude:
+    return Claude(
+        settings.claude_api_key.get_secret_value(),
+        settings.claude_base_url,
+        network=settings.network,
+        redact=Redactor(secrets_of(settings)).text,
+    )
+
+
 def rules_of(settings: Settings) -> Rules:
     """What the settings say about a run."""
     return Rules(
@@ -51,8 +60,13 @@ async def open_parts(settings: Settings, store: Store, observer: Observer | None
     """The parts of a run; their connections are closed at the end."""
     redact = Redactor(secrets_of(settings)).text
     async with (
-        Radarr(settings.radarr_url, settings.radarr_api_key.get_secret_value(), redact=redact) as radarr,
-        Claude(settings.claude_api_key.get_secret_value(), settings.claude_base_url, redact=redact) as claude,
+        Radarr(
+            settings.radarr_url,
+            settings.radarr_api_key.get_secret_value(),
+            network=settings.network,
+            redact=redact,
+        ) as radarr,
+        _claude(settings) as claude,
     ):
         yield Parts(
             radarr=radarr,
@@ -70,8 +84,7 @@ async def open_parts(settings: Settings, store: Store, observer: Observer | None
 @asynccontextmanager
 async def open_batches(settings: Settings) -> AsyncIterator[ClaudeBatches]:
     """Anthropic's batches alone, for what needs no Radarr."""
-    redact = Redactor(secrets_of(settings)).text
-    async with Claude(settings.claude_api_key.get_secret_value(), settings.claude_base_url, redact=redact) as claude:
+    async with _claude(settings) as claude:
         yield ClaudeBatches(claude)
 
 
@@ -82,7 +95,7 @@ async def look_around(settings: Settings, labels: Mapping[Label, str]) -> tuple[
     key = settings.radarr_api_key.get_secret_value()
     redact = Redactor(secrets_of(settings)).text
     async with (
-        Radarr(settings.radarr_url, key, timeouts=quickly, redact=redact) as radarr,
-        Claude(settings.claude_api_key.get_secret_value(), settings.claude_base_url, redact=redact) as claude,
+        Radarr(settings.radarr_url, key, network=settings.network, timeouts=quickly, redact=redact) as radarr,
+        _claude(settings) as claude,
     ):
         return tuple(await asyncio.gather(look_at_radarr(radarr, labels), look_at_claude(claude, models)))

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
 REASON_LENGTH = 300
+LONGEST = 500_000
+"""Characters of an answer that are looked at: several times what its tokens may hold."""
 
 _OPENINGS_TRIED = 100
 _DECODER = json.JSONDecoder()
@@ -55,7 +57,7 @@ def read_answer(text: str, sent: AbstractSet[int], standing: AbstractSet[int] = 
     """
     verdicts: dict[int, Verdict] = {}
     unknown: set[int] = set()
-    for movie_id, verdict in _found(text):
+    for movie_id, verdict in _found(text[:LONGEST]):
         if movie_id not in sent:
             unknown.add(movie_id)
         elif (other := verdicts.get(movie_id)) is None:

@@ -15,10 +15,14 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import msgspec
 import structlog
 
+from kometa_ai.classifier.claude_connection import bound_of, unconnected, way_to, without_foreign_headers
 from kometa_ai.classifier.claude_failures import failure_of, lost, not_claude
 from kometa_ai.classifier.claude_messages import Streamed, arguments, is_cached, pause_of, reply_of
 from kometa_ai.classifier.provider import Failure, Reply, Request, RequestFailed, Usage
 from kometa_ai.errors import CheckClaude
+from kometa_ai.network.bounds import AnswerTooLarge
+from kometa_ai.network.client import open_client
+from kometa_ai.network.environment import Network
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterator, Mapping
@@ -49,14 +53,16 @@ class Claude:
         api_key: str,
         base_url: str | None = None,
         *,
+        network: Network | None = None,
         timeout: float = TIMEOUT,
         redact: Callable[[str], str] = str,
     ) -> None:
         self._api_key = api_key
-        self._base_url = base_url or None
+        self._network = network or Network()
         self._timeout = timeout
         self.redact = redact
         """Hides secrets in what an error says, before it is cut."""
+        self.way = way_to(base_url, self._network, redact)
         self._opened: anthropic.AsyncAnthropic | None = None
         self.calls: Counter[str] = Counter()
         """How often a question had each outcome: how its answer ended, or why there was none."""
@@ -82,12 +88,13 @@ class Claude:
                 raise CheckClaude("The key for Claude holds characters that no key has.", "Check CLAUDE_API_KEY.")
             from anthropic import AsyncAnthropic, Timeout  # noqa: PLC0415 - takes seconds; settled runs ask nothing
 
-            self._opened = AsyncAnthropic(
+            self._opened = without_foreign_headers(AsyncAnthropic)(
                 api_key=self._api_key,
-                base_url=self._base_url,
+                base_url=self.way.address,
                 max_retries=0,
                 timeout=Timeout(self._timeout, connect=min(CONNECT_TIMEOUT, self._timeout)),
-                middleware=[_log_the_rest],
+                http_client=open_client(self._network, timeout=self._timeout, bound_of=bound_of),
+                middleware=[self._log_the_rest],
             )
         return self._opened
 
@@ -97,7 +104,7 @@ class Claude:
         del asked["max_tokens"]
         client = self.client
         try:
-            with translated(request.model, self.redact):
+            with self.translated(request.model):
                 return int((await client.messages.count_tokens(**asked, timeout=CHECK_TIMEOUT)).input_tokens)
         except (ValueError, AttributeError, TypeError) as error:
             raise not_claude() from error
@@ -130,7 +137,7 @@ class Claude:
             # No such call, or a page of a proxy, which the SDK trips over.
             return ""
         except AnthropicError as error:
-            failure = _translate(error, model, self.redact)
+            failure = self.translate(error, model)
             if isinstance(failure, CheckClaude):
                 raise failure from error
             remedy = "Check the network, CLAUDE_BASE_URL and Anthropic's status page."
@@ -158,7 +165,9 @@ class Claude:
             raise call.failed(failure) from None
         except AnthropicError as error:
             call.response = getattr(error, "response", call.response)
-            raise call.failed(_translate(error, request.model, self.redact)) from error
+            raise call.failed(self.translate(error, request.model)) from error
+        except AnswerTooLarge as error:
+            raise call.failed(unconnected(error, self.way)) from error
         except (HTTPError, TimeoutError) as error:
             # The SDK translates nothing of what happens once an answer has begun.
             why = f"timed out after {self._timeout:g} s" if isinstance(error, TimeoutError) else str(error)
@@ -172,6 +181,45 @@ class Claude:
         finally:
             self.calls[call.outcome] += 1
             self.seconds.append(call.seconds)
+            call.log()
+
+    @contextmanager
+    def translated(self, model: str) -> Iterator[None]:
+        """What the SDK raises, as RequestFailed or CheckClaude."""
+        from anthropic import AnthropicError  # noqa: PLC0415 - loaded with the client
+
+        try:
+            yield
+        except AnthropicError as error:
+            raise self.translate(error, model) from error
+
+    def translate(self, error: anthropic.AnthropicError, model: str) -> RequestFailed | CheckClaude:
+        """What an error of the SDK means."""
+        from anthropic import APIConnectionError, APIStatusError  # noqa: PLC0415 - loaded with the client
+
+        if isinstance(error, APIStatusError):
+            return failure_of(error.status_code, error.body, error.response.headers, model, self.redact)
+        if isinstance(error, APIConnectionError):
+            return unconnected(error, self.way)
+        return RequestFailed(Failure.UNREADABLE, f"Claude's answer could not be read: {error}")
+
+    async def _log_the_rest(self, request: APIRequest, call_next: AsyncCallNext) -> AsyncAPIResponse[Any]:
+        """The SDK's middleware: log what is no question, as checks and batches. Of questions `ask` knows more."""
+        if request.url == _QUESTIONS:
+            return await call_next(request)
+        from anthropic import APIConnectionError  # noqa: PLC0415 - loaded with the client
+
+        call = _Call(method=request.method.upper(), path=request.url)
+        try:
+            response = await call_next(request)
+        except APIConnectionError as error:
+            call.failed(unconnected(error, self.way))
+            raise
+        else:
+            call.response = response.http_response
+            call.outcome = "answered"
+            return response
+        finally:
             call.log()
 
 
@@ -219,26 +267,6 @@ class _Call:
         _log.debug("claude.call", **self._about, outcome=self.outcome, milliseconds=milliseconds, **details)
 
 
-async def _log_the_rest(request: APIRequest, call_next: AsyncCallNext) -> AsyncAPIResponse[Any]:
-    """The SDK's middleware: log what is no question, as checks and batches. Of questions `ask` knows more."""
-    if request.url == _QUESTIONS:
-        return await call_next(request)
-    from anthropic import APIConnectionError  # noqa: PLC0415 - loaded with the client
-
-    call = _Call(method=request.method.upper(), path=request.url)
-    try:
-        response = await call_next(request)
-    except APIConnectionError as error:
-        call.failed(_unconnected(error))
-        raise
-    else:
-        call.response = response.http_response
-        call.outcome = "answered"
-        return response
-    finally:
-        call.log()
-
-
 async def _fetch(client: anthropic.AsyncAnthropic, request: Request, call: _Call) -> Reply:
     """Ask, and take the answer when it is complete."""
     raw = await client.messages.with_raw_response.create(**arguments(request))
@@ -282,35 +310,3 @@ async def _hear(events: AsyncIterable[Any], answer: Streamed, begun: Callable[[]
 
 def _paced(reply: Reply, headers: Mapping[str, str]) -> Reply:
     return msgspec.structs.replace(reply, pause=pause_of(headers, datetime.now(UTC)))
-
-
-@contextmanager
-def translated(model: str, redact: Callable[[str], str]) -> Iterator[None]:
-    """What the SDK raises, as RequestFailed or CheckClaude."""
-    from anthropic import AnthropicError  # noqa: PLC0415 - loaded with the client
-
-    try:
-        yield
-    except AnthropicError as error:
-        raise _translate(error, model, redact) from error
-
-
-def _translate(
-    error: anthropic.AnthropicError, model: str, redact: Callable[[str], str]
-) -> RequestFailed | CheckClaude:
-    from anthropic import APIConnectionError, APIStatusError  # noqa: PLC0415 - loaded with the client
-
-    if isinstance(error, APIStatusError):
-        return failure_of(error.status_code, error.body, error.response.headers, model, redact)
-    if isinstance(error, APIConnectionError):
-        return _unconnected(error)
-    return RequestFailed(Failure.UNREADABLE, f"Claude's answer could not be read: {error}")
-
-
-def _unconnected(error: anthropic.APIConnectionError) -> RequestFailed:
-    from httpx2 import ReadError, ReadTimeout, RemoteProtocolError  # noqa: PLC0415 - loaded with the client
-
-    cause = error.__cause__
-    # Where the connection ended while an answer was awaited, Claude may have written it all the same.
-    is_sent = isinstance(cause, ReadError | ReadTimeout | RemoteProtocolError)
-    return lost(str(cause or "").strip() or error, may_be_billed=is_sent)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from kometa_ai.classifier.claude import translated
 from kometa_ai.classifier.claude_messages import arguments, count_of, reply_of
 from kometa_ai.classifier.provider import BatchAnswer, BatchSeen, Failure, RequestFailed
 from kometa_ai.errors import CheckClaude
@@ -38,7 +37,7 @@ class ClaudeBatches:
         client = self._claude.client.with_options(max_retries=0, timeout=CREATE_TIMEOUT)
         model = requests[0].request.model
         try:
-            with translated(model, self._claude.redact):
+            with self._claude.translated(model):
                 batch = await client.messages.batches.create(
                     requests=[{"custom_id": each.id, "params": _params(each)} for each in requests]  # type: ignore[typeddict-item]  # built as a dict
                 )
@@ -54,7 +53,7 @@ class ClaudeBatches:
     async def find(self, batch_id: str) -> BatchSeen | None:
         """See BatchProvider."""
         try:
-            with translated(_MODEL_OF_NO_REQUEST, self._claude.redact):
+            with self._claude.translated(_MODEL_OF_NO_REQUEST):
                 batch = await self._claude.client.messages.batches.retrieve(batch_id)
                 seen = _seen(batch)
                 if seen.has_ended and batch.ended_at:
@@ -70,7 +69,7 @@ class ClaudeBatches:
     async def since(self, when: datetime) -> AsyncIterator[BatchSeen]:
         """See BatchProvider."""
         try:
-            with translated(_MODEL_OF_NO_REQUEST, self._claude.redact):
+            with self._claude.translated(_MODEL_OF_NO_REQUEST):
                 # The newest come first.
                 async for batch in self._claude.client.messages.batches.list(limit=_PAGE):
                     seen = _seen(batch)
@@ -83,7 +82,7 @@ class ClaudeBatches:
     async def answers(self, batch_id: str) -> AsyncIterator[BatchAnswer]:
         """See BatchProvider."""
         try:
-            with translated(_MODEL_OF_NO_REQUEST, self._claude.redact):
+            with self._claude.translated(_MODEL_OF_NO_REQUEST):
                 async for line in await self._claude.client.messages.batches.results(batch_id):
                     answer = _answer(line)
                     self._claude.calls[answer.reply.ending if answer.reply else answer.outcome] += 1
@@ -96,7 +95,7 @@ class ClaudeBatches:
 
     async def cancel(self, batch_id: str) -> None:
         """See BatchProvider."""
-        with translated(_MODEL_OF_NO_REQUEST, self._claude.redact):
+        with self._claude.translated(_MODEL_OF_NO_REQUEST):
             await self._claude.client.messages.batches.cancel(batch_id)
 
 

@@ -53,7 +53,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
 
 def check_config(call: Call) -> int:
     """2 for problems, 1 for warnings only. A service that does not answer now is neither."""
-    settings, problems, warnings = _settings(call)
+    settings, problems, warnings, hints = _settings(call)
     if settings:
         problems += _unwritable(settings.state_dir, "STATE_DIR", "No run can keep what it has paid for", "error")
         warnings += _unwritable(settings.log_dir, "LOG_DIR", "No log is kept", "warning")
@@ -77,19 +77,20 @@ def check_config(call: Call) -> int:
         skipped=tuple(collection.name for collection in folder.skipped),
         problems=told(problems),
         warnings=told(warnings),
-        hints=told(folder.hints),
+        hints=told([*hints, *folder.hints]),
         services=tuple(msgspec.structs.replace(looked, detail=redact(looked.detail)) for looked in services),
     )
     show(call, _as_json(found) if call.given["output"] == "json" else found, _print)
     return found.exit_code
 
 
-def _settings(call: Call) -> tuple[Settings | None, list[Problem], list[Problem]]:
+def _settings(call: Call) -> tuple[Settings | None, list[Problem], list[Problem], tuple[Problem, ...]]:
+    """The settings where they can be used, and their problems, warnings and hints."""
     try:
         loaded = load_settings(call.environ)
     except FixConfiguration as error:
-        return None, list(error.problems), []
-    return loaded.settings, [], list(loaded.warnings)
+        return None, list(error.problems), [], ()
+    return loaded.settings, [], list(loaded.warnings), loaded.hints
 
 
 def _config_dir(call: Call) -> Path | None:

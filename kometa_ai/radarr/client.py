@@ -11,6 +11,7 @@ import msgspec
 
 from kometa_ai.core.naming import Label, label_of
 from kometa_ai.errors import CheckRadarr
+from kometa_ai.network.environment import Network
 from kometa_ai.radarr.edits import Editor, EditResult, Operation
 from kometa_ai.radarr.failures import (
     CreditsUnavailable,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     import httpx2
 
     from kometa_ai.core.movie import Credits, RadarrId
+    from kometa_ai.network.failures import Way
     from kometa_ai.radarr.patience import Sleep
 
 CREDITS_AT_ONCE = 2
@@ -79,6 +81,7 @@ class Radarr:
         base_url: str,
         api_key: str,
         *,
+        network: Network | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
         sleep: Sleep = asyncio.sleep,
         timeouts: Timeouts | None = None,
@@ -86,7 +89,14 @@ class Radarr:
     ) -> None:
         self._timeouts = timeouts or Timeouts()
         self._sleep = sleep
-        self._line = Line(base_url, api_key, transport=transport, connect_seconds=self._timeouts.connect, redact=redact)
+        self._line = Line(
+            base_url,
+            api_key,
+            network=network or Network(),
+            transport=transport,
+            connect_seconds=self._timeouts.connect,
+            redact=redact,
+        )
         self._editor = Editor(self._line, self._timeouts, sleep)
         # Radarr saves whole rows without any version check: two writes at once can undo each other.
         self._writing = asyncio.Lock()
@@ -106,6 +116,11 @@ class Radarr:
     def address(self) -> str:
         """Radarr's address with its URL base and without credentials, fit for messages."""
         return self._line.address
+
+    @property
+    def way(self) -> Way:
+        """The way to Radarr: its address, and the proxy in between."""
+        return self._line.way
 
     @property
     def calls(self) -> Counter[tuple[str, str]]:

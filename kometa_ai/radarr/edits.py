@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from kometa_ai.core.movie import RadarrId
-from kometa_ai.radarr.failures import EditStopped, Failed, Refused, RowsMissing, TimedOut, Transient, Unusable
+from kometa_ai.radarr.failures import EditStopped, Failed, Refused, RowsMissing, TimedOut, TooLarge, Transient, Unusable
 from kometa_ai.radarr.http import Line, Timeouts
 from kometa_ai.radarr.patience import TRIES, Sleep, patiently
 from kometa_ai.radarr.wire import EditedMovie
@@ -127,7 +127,7 @@ class Editor:
                 await self._write_halves(ids, body, tally, depth)
             else:
                 self._failed(ids, error, tally)
-        except (Transient, Refused) as error:
+        except (Transient, Refused, TooLarge) as error:
             self._failed(ids, error, tally)
         else:
             self._answered(tally)

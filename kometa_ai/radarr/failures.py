@@ -36,6 +36,10 @@ class TimedOut(Failed):
     """No complete answer in time. Radarr works on, since its actions ignore that the client has gone."""
 
 
+class TooLarge(Failed):
+    """An answer with more bytes than Radarr has to say. Asking again would bring the same."""
+
+
 class Refused(Failed):
     """This very request will never be granted; others may be."""
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import ssl
 import time
 from collections import Counter
 from http import HTTPStatus
@@ -16,11 +14,16 @@ import structlog
 
 from kometa_ai.__version__ import __version__
 from kometa_ai.errors import CheckRadarr
+from kometa_ai.network.bounds import MIB, SMALL, AnswerTooLarge, Bound
+from kometa_ai.network.client import open_client
+from kometa_ai.network.failures import Way, is_of_the_proxy, named, of_the_proxy, redirect_target, trouble_of
 from kometa_ai.radarr import wire
-from kometa_ai.radarr.failures import Failed, NotJSON, Refused, ShutOut, TimedOut, Transient, Unusable
+from kometa_ai.radarr.failures import Failed, NotJSON, Refused, ShutOut, TimedOut, TooLarge, Transient, Unusable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
+
+    from kometa_ai.network.environment import Network
 
 _log = structlog.get_logger()
 
@@ -29,7 +32,8 @@ LOGIN = "RADARR_URL lacks Radarr's URL base, or a login stands in front of it: l
 _EXAMPLE = "It looks like http://radarr:7878, or http://nas:7878/radarr with a URL base."
 _LAST_PORT = 65535
 _TRY_LATER = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
-_NOT_TLS = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"}
+_BOUNDS = {"movies": Bound(512 * MIB), "edit": Bound(64 * MIB)}
+"""Calls with long answers: the whole library, and up to 100 whole movies."""
 
 T = TypeVar("T")
 
@@ -91,6 +95,7 @@ class Line:
         base_url: str,
         api_key: str,
         *,
+        network: Network,
         transport: httpx2.AsyncBaseTransport | None,
         connect_seconds: float,
         redact: Callable[[str], str] = str,
@@ -104,10 +109,13 @@ class Line:
             )
         self.prefix = url.path.rstrip("/")
         self.address = str(url.copy_with(userinfo=b"", path=self.prefix or "/", query=None, fragment=None)).rstrip("/")
+        proxy = network.proxy_to(self.address)
+        self.way = Way(address=self.address, setting="RADARR_URL", proxy=proxy, hide=redact)
         self.calls: Counter[tuple[str, str]] = Counter()
         self._connect_seconds = connect_seconds
         self._redact = redact
-        self.client = httpx2.AsyncClient(
+        self.client = open_client(
+            network,
             auth=(url.username, url.password) if url.userinfo else None,
             # Only the header: a key in the query would be in every proxy's log.
             headers={
@@ -116,10 +124,6 @@ class Line:
                 "User-Agent": f"Kometa-AI/{__version__}",
             },
             transport=transport,
-            # To read the authorities of the system takes time and memory, and without TLS there is nobody to trust.
-            verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if url.scheme == "http" else True,
-            # A redirected PUT would arrive as a GET, and the key would go wherever the redirect points.
-            follow_redirects=False,
         )
 
     async def call(
@@ -133,10 +137,19 @@ class Line:
         body: object = None,
     ) -> Reply:
         """One call to `path` below the API; a 2xx, or one of this package's failures. Never tried twice here."""
+        request = self.client.build_request(
+            method,
+            f"{self.address}{API}{path}",
+            params=params,
+            content=None if body is None else msgspec.json.encode(body),
+            headers={} if body is None else {"Content-Type": "application/json"},
+            timeout=httpx2.Timeout(seconds, connect=min(seconds, self._connect_seconds)),
+            extensions=_BOUNDS.get(kind, Bound(SMALL)).extension,
+        )
         started = time.perf_counter()
         outcome, size = "lost", 0
         try:
-            reply = await self._exchange(method, path, params, body, seconds)
+            reply = await self._exchange(request, seconds)
             outcome, size = str(reply.status), len(reply.body)
         except (TimeoutError, httpx2.ReadTimeout, httpx2.WriteTimeout) as error:
             outcome = "timeout"
@@ -150,46 +163,34 @@ class Line:
         self._judge(reply)
         return reply
 
-    async def _exchange(
-        self, method: str, path: str, params: Mapping[str, str | int] | None, body: object, seconds: float
-    ) -> Reply:
-        url = f"{self.address}{API}{path}"
-        content = None if body is None else msgspec.json.encode(body)
-        headers = {} if body is None else {"Content-Type": "application/json"}
-        timeout = httpx2.Timeout(seconds, connect=min(seconds, self._connect_seconds))
+    async def _exchange(self, request: httpx2.Request, seconds: float) -> Reply:
         # httpx2 limits single reads only, and a proxy that sends a byte now and then would hold us for ever.
-        async with (
-            asyncio.timeout(seconds),
-            self.client.stream(
-                method, url, params=params, content=content, headers=headers, timeout=timeout
-            ) as response,
-        ):
-            received = bytearray()  # grows in place: joining the chunks of a whole library would hold it twice
-            async for chunk in response.aiter_bytes():
-                received += chunk
-            return Reply(self.address, response.status_code, response.headers, received, self._redact)
+        async with asyncio.timeout(seconds):
+            response = await self.client.send(request, stream=True)
+            try:
+                received = bytearray()  # grows in place: joining the chunks of a whole library would hold it twice
+                async for chunk in response.aiter_bytes():
+                    received += chunk
+                return Reply(self.address, response.status_code, response.headers, received, self._redact)
+            finally:
+                await response.aclose()
 
     def _timed_out(self, seconds: float) -> TimedOut:
         return TimedOut(
-            f"Radarr at {self.address} did not answer within {seconds:g} s.",
+            f"Radarr at {self.address} did not answer within {seconds:g} s{self.way.through}.",
             "Look at its log and at the load of its machine.",
         )
 
     def _unreachable(self, error: Exception) -> Failed:
-        chain = list(_causes(error))
-        for cause in chain:
-            if isinstance(cause, ssl.SSLCertVerificationError):
-                return Unusable(
-                    f"The certificate of {self.address} is not trusted: {cause.verify_message}.",
-                    "Add its authority to the system's store (or name it in SSL_CERT_FILE), or correct RADARR_URL.",
-                )
-            if isinstance(cause, ssl.SSLError) and cause.reason in _NOT_TLS:
-                return Unusable(
-                    f"{self.address} does not speak TLS.", "Write http:// instead of https:// in RADARR_URL."
-                )
+        trouble = trouble_of(error, self.way)
+        if isinstance(error, AnswerTooLarge):
+            return TooLarge(trouble.what, trouble.remedy)
+        if trouble.what:
+            return (Unusable if trouble.is_final else Transient)(trouble.what, trouble.remedy)
         return Transient(
-            f"Radarr at {self.address} cannot be reached: {_reason(chain, self._redact)}.",
-            "Check that it is running and that RADARR_URL is right (in a container, localhost is that container).",
+            f"Radarr at {self.address} cannot be reached{self.way.through}: {trouble.why}.",
+            trouble.remedy
+            or "Check that it is running and that RADARR_URL is right (in a container, localhost is that container).",
         )
 
     def _judge(self, reply: Reply) -> None:
@@ -197,11 +198,15 @@ class Line:
         if HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
             return
         said = reply.complaint
+        if is_of_the_proxy(self.way, reply.status, reply.headers):
+            trouble = of_the_proxy(self.way, reply.status, said)
+            kind = Unusable if trouble.is_final else Transient
+            raise kind(trouble.what, trouble.remedy, status=reply.status, complaint=said)
         if HTTPStatus.MULTIPLE_CHOICES <= reply.status < HTTPStatus.BAD_REQUEST:
             raise self._redirected(reply)
         if failure := self._shut_out(reply, said):
             raise failure
-        what = f"Radarr at {self.address} answered {_named(reply.status)}" + (f": {said.rstrip('.')}." if said else ".")
+        what = f"Radarr at {self.address} answered {named(reply.status)}" + (f": {said.rstrip('.')}." if said else ".")
         if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR or reply.status in _TRY_LATER:
             remedy = "Look at Radarr's log, and at the proxy's if there is one."
             raise Transient(what, remedy, status=reply.status, complaint=said)
@@ -218,7 +223,7 @@ class Line:
             )
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             return ShutOut(
-                f"Something in front of Radarr at {where} refuses us ({_named(status)}).",
+                f"Something in front of Radarr at {where} refuses us ({named(status)}).",
                 "Let the proxy pass requests below /api, or use Radarr's own address in RADARR_URL.",
                 status=status,
                 complaint=said,
@@ -226,7 +231,7 @@ class Line:
         wrong_path = status == HTTPStatus.NOT_FOUND and not _is_object(reply)
         if wrong_path or status == HTTPStatus.METHOD_NOT_ALLOWED:
             return Unusable(
-                f"There is no Radarr API at {where} ({_named(status)}).",
+                f"There is no Radarr API at {where} ({named(status)}).",
                 "RADARR_URL is the address of Radarr's start page, with its URL base and without /api/v3.",
                 status=status,
                 complaint=said,
@@ -234,12 +239,9 @@ class Line:
         return None
 
     def _redirected(self, reply: Reply) -> Unusable:
-        target = reply.headers.get("location", "")
         what = f"{self.address} redirects ({reply.status})"
-        try:
-            url = httpx2.URL(self.address + API).join(target)
-            shown = str(url.copy_with(userinfo=b"", query=None, fragment=None))
-        except httpx2.InvalidURL:
+        shown = redirect_target(self.address + API, reply.headers.get("location", ""))
+        if not shown:
             return Unusable(what + ".", "Correct RADARR_URL.", status=reply.status)
         base, api, _ = shown.partition(API)
         remedy = f"Set RADARR_URL to {base}." if api and base != self.address else LOGIN
@@ -259,31 +261,3 @@ def _parsed(base_url: str) -> httpx2.URL:
 
 def _is_object(reply: Reply) -> bool:
     return reply.body.lstrip().startswith(b"{")
-
-
-def _named(status: int) -> str:
-    try:
-        return f"{status} {HTTPStatus(status).phrase}"
-    except ValueError:
-        return str(status)
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and everything behind it, attempts on several addresses included."""
-    while error is not None:
-        yield error
-        if isinstance(error, BaseExceptionGroup):
-            for inner in error.exceptions:
-                yield from _causes(inner)
-        error = error.__cause__ or error.__context__
-
-
-def _reason(chain: list[BaseException], redact: Callable[[str], str]) -> str:
-    for cause in chain:
-        if isinstance(cause, socket.gaierror):
-            return "its name cannot be resolved"
-        if isinstance(cause, ConnectionRefusedError):
-            return "the connection was refused"
-        if isinstance(cause, httpx2.ConnectTimeout):
-            return "no connection came about in time"
-    return wire.first_line(str(chain[0]), redact) or type(chain[0]).__name__

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from kometa_ai.classifier.claude import Claude
     from kometa_ai.core.naming import Label
+    from kometa_ai.network.failures import Way
     from kometa_ai.radarr.client import Radarr
 
 PATIENCE = 5.0
@@ -51,10 +52,13 @@ async def look_at_radarr(radarr: Radarr, labels: Mapping[Label, str]) -> Looked:
             remedy = "Take the tag out of that rule (Radarr: Settings, Tags, Auto Tagging)."
             warnings.append(_warning("Radarr", what, remedy))
         return Looked(
-            service="Radarr", status="ok", detail=f"{status.version} at {radarr.address}", warnings=tuple(warnings)
+            service="Radarr",
+            status="ok",
+            detail=f"{status.version} at {radarr.address}{radarr.way.through}",
+            warnings=tuple(warnings),
         )
 
-    return await _in_time("Radarr", look)
+    return await _in_time("Radarr", look, radarr.way)
 
 
 async def look_at_claude(claude: Claude, models: Collection[str]) -> Looked:
@@ -67,19 +71,19 @@ async def look_at_claude(claude: Claude, models: Collection[str]) -> Looked:
         return Looked(
             service="Claude",
             status="ok",
-            detail=", ".join(models),
+            detail=", ".join(models) + claude.way.through,
             warnings=tuple(_warning("Claude", what, "Set CLAUDE_MODEL to another one in time.") for what in warnings),
         )
 
-    return await _in_time("Claude", look)
+    return await _in_time("Claude", look, claude.way)
 
 
-async def _in_time(service: str, look: Callable[[], Awaitable[Looked]]) -> Looked:
+async def _in_time(service: str, look: Callable[[], Awaitable[Looked]], way: Way) -> Looked:
     try:
         async with asyncio.timeout(PATIENCE):
             return await look()
     except TimeoutError:
-        return Looked(service=service, status="silent", detail=f"no answer within {PATIENCE:g} s.")
+        return Looked(service=service, status="silent", detail=f"no answer within {PATIENCE:g} s{way.through}.")
     except (RadarrSilent, ClaudeSilent) as error:
         return Looked(service=service, status="silent", detail=str(error))
     except KometaAIError as error:

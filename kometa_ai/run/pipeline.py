@@ -94,7 +94,7 @@ class Run:
         try:
             return await self._parts.radarr.check()
         except CheckRadarr as error:
-            what = await diagnose(self._parts.radarr.address, error.message)
+            what = await diagnose(self._parts.radarr.way, error.message)
             remedy = "Begin with the first of these that is not as it should be."
             self.found.warnings.append(Problem(source="Radarr", what=what, remedy=remedy, severity="warning"))
             raise

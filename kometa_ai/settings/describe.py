@@ -103,7 +103,7 @@ def secrets_of(settings: Settings) -> frozenset[str]:
         found.add(f"{settings.smtp_username}:{password}")
         # As the log-in of a mail server sends it, in base64.
         found.add(f"\0{settings.smtp_username}\0{password}")
-    return frozenset(found - {""})
+    return frozenset(found - {""}) | settings.network.proxies.secrets
 
 
 def _password(url: str) -> Iterator[str]:

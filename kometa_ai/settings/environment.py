@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import FixConfiguration
+from kometa_ai.network.environment import read_network
 from kometa_ai.observe.redact import Redactor
 from kometa_ai.settings.schema import Settings, Variable, secret_variables, variables
 from kometa_ai.settings.values import Unusable, shown
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 REQUIRED = ("RADARR_URL", "RADARR_API_KEY", "CLAUDE_API_KEY")
+_ADDRESSES = ("RADARR_URL", "CLAUDE_BASE_URL", "AFTER_CHANGES_URL")
 _LARGEST_FILE = 64 * 1024
 _LIKELY_TYPO = 0.82
 _SHORTEST_KEY = 16
@@ -35,6 +37,7 @@ class Loaded:
     settings: Settings
     sources: Mapping[str, str]
     warnings: tuple[Problem, ...] = ()
+    hints: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +51,33 @@ def load_settings(environ: Mapping[str, str], *, required: Collection[str] = REQ
 
     An empty variable counts as not set. `required` names the variables that must be set: some commands need fewer.
     Raises FixConfiguration with every problem there is, in the order of the README and each with its variable as
-    `source`; likely typos follow as warnings, since they tell why something is missing.
+    `source`: first those of proxies and certificates, on which all connections depend. Likely typos follow as warnings,
+    since they tell why something is missing.
     """
     found, problems = _collect(environ, required)
+    around = read_network(environ, _addresses(found), pushes="APPRISE_URLS" in found)
     try:
-        settings = Settings.model_validate({name: value.text for name, value in found.items()})
+        settings = Settings.model_validate({name: value.text for name, value in found.items()}, context=around.network)
     except ValidationError as error:
         problems += _wrong_values(error, found)
     typos = tuple(_likely_typos(environ))
-    if problems:
+    if problems or around.problems:
         order = list(variables())
         problems.sort(key=lambda problem: order.index(problem.source))
+        problems = [*around.problems, *problems]
         count = f"{len(problems)} settings are" if len(problems) > 1 else "One setting is"
         redact = Redactor(_secrets_in(environ, found)).text
         problems = [structs.replace(each, what=redact(each.what), remedy=redact(each.remedy)) for each in problems]
         raise FixConfiguration(f"{count} missing or wrong.", [*problems, *typos])
     sources = {name: found[name].source if name in found else "default" for name in variables()}
-    return Loaded(settings, sources, (*typos, *_contradictions(settings)))
+    return Loaded(settings, sources, (*around.warnings, *typos, *_contradictions(settings)), around.hints)
+
+
+def _addresses(found: Mapping[str, _Found]) -> dict[str, str]:
+    """The addresses that we connect to by HTTP, by their settings."""
+    defaults = {"CLAUDE_BASE_URL": str(Settings.model_fields["claude_base_url"].default)}
+    texts = {name: found[name].text if name in found else defaults.get(name, "") for name in _ADDRESSES}
+    return {name: text for name, text in texts.items() if text}
 
 
 def _secrets_in(environ: Mapping[str, str], found: Mapping[str, _Found]) -> Iterator[str]:

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AllowInfNan, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AllowInfNan, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr
 
+from kometa_ai.network.environment import Network
 from kometa_ai.settings import values
 from kometa_ai.settings.values import Window, only_text
 
@@ -200,6 +201,18 @@ class Settings(BaseModel):
             "The file is always JSON."
         ),
     ] = "auto"
+
+    _network: Network = PrivateAttr(default_factory=Network)
+
+    def model_post_init(self, context: Any, /) -> None:  # noqa: ANN401 - as pydantic has it
+        """Take over the network that validation was given as its context."""
+        if isinstance(context, Network):
+            self._network = context
+
+    @property
+    def network(self) -> Network:
+        """How other hosts are reached: what the environment says about proxies and certificates."""
+        return self._network
 
 
 @dataclass(frozen=True, slots=True)

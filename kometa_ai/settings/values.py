@@ -144,8 +144,14 @@ def radarr_url(text: str) -> str:
 
 
 def claude_url(text: str) -> str:
-    """The address of Claude's API, without `/v1`: the SDK adds that."""
-    return _without(base_url(text), r"/v1(/messages)?", "leave /v1 away: it is added.")
+    """The address of Claude's API, without `/v1`: the SDK adds that, and sends no user and password."""
+    url = base_url(text)
+    if "@" in urlsplit(url).netloc:
+        raise Unusable(
+            "there is a user or a password in the address, and Claude's client sends only the key.",
+            "Write the address without, and let the gateway take the key in CLAUDE_API_KEY.",
+        )
+    return _without(url, r"/v1(/messages)?", "leave /v1 away: it is added.")
 
 
 def _without(url: str, ending: str, remedy: str) -> str:

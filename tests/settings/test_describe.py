@@ -52,7 +52,6 @@ def test_set_secrets_are_masked_and_unset_ones_are_null() -> None:
     [
         ("RADARR_URL", "http://user:hunter2@radarr:7878/radarr"),
         ("RADARR_URL", "http://hunter2@radarr"),
-        ("CLAUDE_BASE_URL", "https://user:hunter2@proxy.example"),
         ("AFTER_CHANGES_URL", "http://kometa/run?apikey=hunter2&x=1"),
         ("AFTER_CHANGES_URL", "http://kometa/run?token=hunter2"),
         ("AFTER_CHANGES_COMMAND", "curl -H 'X-Api-Key: hunter2' http://kometa"),

@@ -219,7 +219,7 @@ def test_a_typo_explains_what_is_missing() -> None:
     [
         "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "NO_PROXY", "STATE_DIRECTORY", "LOGS_DIRECTORY", "LOG_LEVEL",
         "LOG_FILE", "RADARR_PORT", "RADARR_SERVICE_HOST", "CLAUDE_CONFIG_DIR", "XDG_CONFIG_DIRS", "KOMETA_CONFIG",
-        "TERM", "PATH", "ANTHROPIC_LOG", "CLAUDE_CODE_ENTRYPOINT", "PYTHONPATH", "SSL_CERT_FILE", "PUID", "TMPDIR",
+        "TERM", "PATH", "ANTHROPIC_LOG", "CLAUDE_CODE_ENTRYPOINT", "PYTHONPATH", "PUID", "TMPDIR",
         "ANTHROPIC_API_KEY",
     ],
 )  # fmt: skip

@@ -1,0 +1,71 @@
+"""The connection to Claude: how long answers may be, whose headers are sent, and what a failed connection means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from kometa_ai.classifier.claude_failures import lost
+from kometa_ai.classifier.provider import Failure, RequestFailed
+from kometa_ai.errors import CheckClaude
+from kometa_ai.network.bounds import MIB, AnswerTooLarge, Bound
+from kometa_ai.network.failures import Way, causes, trouble_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import httpx2
+
+    from kometa_ai.network.environment import Network
+
+ANTHROPIC = "https://api.anthropic.com"
+
+_ANSWER = Bound(16 * MIB)
+_RESULTS = Bound(4096 * MIB, line=16 * MIB, seconds=3600)
+"""The results of a batch: a line for each of up to 100,000 answers, which are read one by one."""
+_BETWEEN = "Something between you and Anthropic opens the connection"
+
+Client = TypeVar("Client")
+
+
+def way_to(base_url: str | None, network: Network, hide: Callable[[str], str]) -> Way:
+    """The way to Claude, or to a gateway."""
+    address = base_url or ANTHROPIC
+    proxy = network.proxy_to(address)
+    return Way(address=address, setting="CLAUDE_BASE_URL", proxy=proxy, between=_BETWEEN, hide=hide)
+
+
+def bound_of(request: httpx2.Request) -> Bound:
+    """How long an answer may be."""
+    return _RESULTS if request.url.path.endswith("/results") else _ANSWER
+
+
+def without_foreign_headers(client: type[Client]) -> type[Client]:
+    """The SDK's client without the headers of ANTHROPIC_CUSTOM_HEADERS, which could even replace the key.
+
+    The SDK reads that variable for each client and each copy of one, and offers no way around it.
+    """
+
+    class WithoutForeignHeaders(client):  # type: ignore[misc,valid-type]
+        @property
+        def _custom_headers(self) -> dict[str, str]:
+            return {}
+
+        @_custom_headers.setter
+        def _custom_headers(self, headers: object) -> None:
+            pass
+
+    return WithoutForeignHeaders
+
+
+def unconnected(error: Exception, way: Way) -> RequestFailed | CheckClaude:
+    """What an error of the SDK's connection means: a failure that may pass, or the end of all questions."""
+    cause = error.__cause__ or error
+    trouble = trouble_of(cause, way)
+    if any(isinstance(one, AnswerTooLarge) for one in causes(cause)):
+        return RequestFailed(Failure.UNREADABLE, f"{trouble.what} {trouble.remedy}", may_be_billed=True)
+    if trouble.is_final:
+        return CheckClaude(trouble.what, trouble.remedy)
+    why = f"{way.through.strip()}: {trouble.why}" if way.proxy else trouble.why
+    if trouble.remedy:
+        why = f"{why}. {trouble.remedy}"
+    return lost(why, may_be_billed=trouble.is_sent)

@@ -1,0 +1,167 @@
+"""An HTTP transport for httpx2 that picks the proxy, counts an answer's bytes, and ends a call that takes too long.
+
+Bytes are counted behind the decompression. The read time-out of a request counts for the whole call: single reads
+alone would let a server that sends a byte now and then hold us for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+import httpx2
+import msgspec
+
+from kometa_ai.network.trust import context_for, no_trust
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from kometa_ai.network.environment import Network
+    from kometa_ai.network.proxies import Proxy
+
+KIB, MIB = 1024, 1024 * 1024
+SMALL = 1 * MIB
+"""Bytes of an answer that holds little: errors, checks, tags, the credits of one movie."""
+_LIMITS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100)
+_EXTENSION = "kometa_ai.bound"
+
+
+class Bound(msgspec.Struct, frozen=True):
+    """How many bytes an answer may have, and each of its lines; `seconds` replaces the request's time-out."""
+
+    size: int
+    line: int | None = None
+    seconds: float | None = None
+
+    @property
+    def extension(self) -> dict[str, object]:
+        """For the `extensions` of one request, where it differs from the client's."""
+        return {_EXTENSION: self}
+
+
+class AnswerTooLarge(httpx2.HTTPError):
+    """An answer has more bytes than anything that we ask for."""
+
+
+class BoundedTransport(httpx2.AsyncBaseTransport):
+    """Connections of one client: direct and through proxies, each opened by its first use."""
+
+    def __init__(
+        self,
+        network: Network,
+        bound_of: Callable[[httpx2.Request], Bound],
+        transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._network = network
+        self._bound_of = bound_of
+        self._given = transport
+        self._opened: dict[tuple[Proxy | None, str], httpx2.AsyncBaseTransport] = {}
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send a request; the answer's body comes decompressed, and no longer than it may be."""
+        bound = request.extensions.get(_EXTENSION) or self._bound_of(request)
+        seconds = bound.seconds or request.extensions.get("timeout", {}).get("read")
+        loop = asyncio.get_running_loop()
+        deadline = None if seconds is None else loop.time() + seconds
+        try:
+            async with asyncio.timeout_at(deadline):
+                response = await self._to(request.url).handle_async_request(request)
+        except TimeoutError as error:
+            raise httpx2.ReadTimeout(f"no answer within {seconds:g} s", request=request) from error
+        if not response.is_success:
+            bound = msgspec.structs.replace(bound, size=min(bound.size, SMALL))
+        body = _BoundedBody(response, bound, deadline)
+        kept = [(name, value) for name, value in response.headers.raw if name.lower() not in _OF_THE_RAW_BODY]
+        return httpx2.Response(
+            response.status_code, headers=kept, stream=body, extensions=response.extensions, request=request
+        )
+
+    def _to(self, url: httpx2.URL) -> httpx2.AsyncBaseTransport:
+        if self._given is not None:
+            return self._given
+        proxy = self._network.proxy_to(str(url))
+        key = (proxy, url.scheme)
+        if key not in self._opened:
+            self._opened[key] = self._open(proxy, url.scheme)
+        return self._opened[key]
+
+    def _open(self, proxy: Proxy | None, scheme: str) -> httpx2.AsyncHTTPTransport:
+        # To load the system's authorities takes time and memory.
+        trust = context_for(self._network.authorities) if scheme == "https" else no_trust()
+        through = None
+        if proxy is not None:
+            is_encrypted = proxy.url.startswith("https:")
+            through = httpx2.Proxy(
+                proxy.url,
+                auth=(proxy.username, proxy.password) if proxy.username or proxy.password else None,
+                ssl_context=context_for(self._network.authorities) if is_encrypted else None,
+            )
+        return httpx2.AsyncHTTPTransport(
+            verify=trust, trust_env=False, limits=_LIMITS, proxy=through, socket_options=_keep_alive()
+        )
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        if self._given is not None:
+            await self._given.aclose()
+        for transport in self._opened.values():
+            await transport.aclose()
+
+
+_OF_THE_RAW_BODY = (b"content-encoding", b"content-length", b"transfer-encoding")
+
+
+class _BoundedBody(httpx2.AsyncByteStream):
+    """An answer's body, decompressed and counted."""
+
+    def __init__(self, response: httpx2.Response, bound: Bound, deadline: float | None) -> None:
+        self._response = response
+        self._bound = bound
+        self._deadline = deadline
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = in_line = 0
+        chunks = self._response.aiter_bytes()
+        while (chunk := await self._next(chunks)) is not None:
+            size += len(chunk)
+            # Compressed nothing is endless, too.
+            if max(size, self._response.num_bytes_downloaded) > self._bound.size:
+                raise AnswerTooLarge(f"the answer has more than {_in_words(self._bound.size)}")
+            if self._bound.line is not None:
+                first, _, _ = chunk.partition(b"\n")
+                if in_line + len(first) > self._bound.line or _longest(chunk) > self._bound.line:
+                    raise AnswerTooLarge(f"the answer has a line of more than {_in_words(self._bound.line)}")
+                in_line = len(chunk) - chunk.rfind(b"\n") - 1 if b"\n" in chunk else in_line + len(chunk)
+            yield chunk
+            # A little that is received can be a lot when it is decompressed.
+            await asyncio.sleep(0)
+
+    async def _next(self, chunks: AsyncIterator[bytes]) -> bytes | None:
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                return await anext(chunks, None)
+        except TimeoutError as error:
+            raise httpx2.ReadTimeout("the answer did not end in time") from error
+
+    async def aclose(self) -> None:
+        await self._response.aclose()
+
+
+def _longest(chunk: bytes) -> int:
+    return max(map(len, chunk.split(b"\n")))
+
+
+def _in_words(size: int) -> str:
+    return f"{size // MIB} MB" if size >= MIB else f"{size // KIB} kB"
+
+
+def _keep_alive() -> list[tuple[int, int, int]]:
+    """Options that notice a dead peer: an answer may take minutes, and routers forget connections."""
+    options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+    if sys.platform == "linux":
+        options += [(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60), (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 60)]
+        options += [(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 5)]
+    return options

@@ -1,0 +1,34 @@
+"""Clients for HTTP: httpx2 with our proxies, our trust and our bounds; it reads nothing from the environment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx2
+
+from kometa_ai.network.bounds import SMALL, Bound, BoundedTransport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from kometa_ai.network.environment import Network
+
+
+def open_client(
+    network: Network,
+    *,
+    headers: Mapping[str, str] | None = None,
+    auth: tuple[str, str] | None = None,
+    timeout: httpx2.Timeout | float = 30.0,
+    bound_of: Callable[[httpx2.Request], Bound] | None = None,
+    transport: httpx2.AsyncBaseTransport | None = None,
+) -> httpx2.AsyncClient:
+    """A client that follows no redirect: a redirected PUT becomes a GET, and keys would go wherever it points."""
+    return httpx2.AsyncClient(
+        headers=dict(headers or {}),
+        auth=auth,
+        timeout=timeout,
+        transport=BoundedTransport(network, bound_of or (lambda _: Bound(SMALL)), transport),
+        follow_redirects=False,
+        trust_env=False,
+    )

@@ -1,0 +1,96 @@
+"""What the environment says about connections: read once with the settings, checked, and handed to every client."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from kometa_ai.core.problem import Problem
+from kometa_ai.network.authorities import problems_of_apprise, read_authorities
+from kometa_ai.network.proxies import Proxies, host_of, read_proxies, unusable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from kometa_ai.network.proxies import Proxy
+
+_OF_THE_SDK = {
+    "ANTHROPIC_AUTH_TOKEN": "Give a key in CLAUDE_API_KEY; a token is not sent.",
+    "ANTHROPIC_CUSTOM_HEADERS": "Let a gateway at CLAUDE_BASE_URL add these headers; they are not sent.",
+    "ANTHROPIC_PROFILE": "Give a key in CLAUDE_API_KEY; profiles are not read.",
+    "ANTHROPIC_LOG": "Set DEBUG_LOGGING to true for details of each call.",
+}
+"""Variables that Anthropic's SDK reads for other programs, and what to do in their place."""
+
+
+class Network(msgspec.Struct, frozen=True, kw_only=True):
+    """Proxies, and certificate authorities (DER) in addition to the system's. Without any: direct connections."""
+
+    proxies: Proxies = Proxies()
+    authorities: tuple[bytes, ...] = ()
+
+    def proxy_to(self, url: str) -> Proxy | None:
+        """The proxy between here and an address, if there is one."""
+        return self.proxies.to(url)
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """The network of an environment, and what is wrong with the variables that it was read from."""
+
+    network: Network
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    hints: tuple[Problem, ...] = ()
+
+
+def read_network(environ: Mapping[str, str], urls: Mapping[str, str], *, pushes: bool = False) -> Surroundings:
+    """Read the variables of proxies and certificates, and find everything that is wrong before anything is connected.
+
+    `urls` are the addresses in use, by their settings: a proxy that cannot be used is a problem where one of them
+    leads through it. `pushes` says that Apprise is used, which reads the same variables by itself, and two more.
+    """
+    proxies = read_proxies(environ)
+    authorities, wrong_authorities = read_authorities(environ)
+    wrong = unusable(proxies, urls)
+    problems = [_unusable(proxy, {name: urls[name] for name in names}) for proxy, names in wrong.items()]
+    problems += wrong_authorities
+    warnings: list[Problem] = []
+    if pushes:
+        others = {proxy for proxy in proxies.by_scheme.values() if proxy.fault} - wrong.keys()
+        warnings += [_unusable(proxy, {"APPRISE_URLS": ""}, "warning") for proxy in others]
+        problems += problems_of_apprise(environ)
+    else:
+        warnings += [msgspec.structs.replace(one, severity="warning") for one in problems_of_apprise(environ)]
+    return Surroundings(
+        network=Network(proxies=proxies, authorities=authorities),
+        problems=tuple(problems),
+        warnings=tuple(warnings),
+        hints=tuple(_hints(environ, proxies)),
+    )
+
+
+def _unusable(proxy: Proxy, urls: Mapping[str, str], severity: Literal["error", "warning"] = "error") -> Problem:
+    """A proxy that cannot be used, and what leads through it. Nothing of the value is shown: it may hold a password."""
+    hosts = dict.fromkeys(filter(None, map(host_of, urls.values())))
+    return Problem(
+        source=proxy.variable,
+        what=f"{proxy.fault}. {' and '.join(urls)} {'leads' if len(urls) == 1 else 'lead'} through it.",
+        remedy=f"Write an HTTP proxy as http://squid:3128, or unset {proxy.variable}"
+        + (f", or add {','.join(hosts)} to NO_PROXY." if hosts else "."),
+        severity=severity,
+    )
+
+
+def _hints(environ: Mapping[str, str], proxies: Proxies) -> Iterator[Problem]:
+    if proxies.by_scheme and proxies.unread:
+        yield Problem(
+            source=proxies.exceptions_variable,
+            what=f"{len(proxies.unread)} of its entries cannot be read and are passed over: "
+            f"{', '.join(repr(entry.rpartition('@')[2][:60]) for entry in proxies.unread[:5])}.",
+            remedy="Write hosts, domains, IP addresses or networks, separated by commas.",
+            severity="hint",
+        )
+    for name, remedy in _OF_THE_SDK.items():
+        if environ.get(name):
+            yield Problem(source=name, what="is set, and has no effect here.", remedy=remedy, severity="hint")
