@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import resource
 import signal
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING
 
 import structlog
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from kometa_ai.cli.main import Call
     from kometa_ai.settings.schema import Settings
 
+_FILES = 4096
+
 _log = structlog.get_logger()
 
 
@@ -38,6 +41,7 @@ def live(call: Call) -> int:
         if call.given[name]:
             raise FixUsage(f"--{name.replace('_', '-')} is for one run, not for every night.", "Add --run-now.")
     with prepared(call, *REQUIRED) as loaded:
+        _raise_file_limit()
         settings = _with_key(loaded.settings)
         if call.given["batch_size"]:
             settings = settings.model_copy(update={"batch_size": call.given["batch_size"]})
@@ -53,6 +57,15 @@ def live(call: Call) -> int:
     # Or the interpreter would look through every object of the libraries before it ends, which takes a second.
     gc.freeze()
     return code
+
+
+def _raise_file_limit() -> None:
+    """Let the process open more files, as far as it may: service managers give 1,024 at first."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _with_key(settings: Settings) -> Settings:

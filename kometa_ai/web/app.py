@@ -117,6 +117,10 @@ async def _known_error(_request: Request, error: Exception) -> Response:
 async def _bad_input(_request: Request, error: Exception) -> Response:
     found: list[dict[str, Any]] = list(error.errors()) if isinstance(error, RequestValidationError) else []
     what = "; ".join(f"{_place(entry)}: {entry['msg']}" for entry in found)
+    return _unusable(what)
+
+
+def _unusable(what: str) -> Response:
     remedy = "Send JSON as /api/v1/openapi.json describes it, with Content-Type: application/json."
     return json_answer(Failed(error=f"The request cannot be used. {what}", remedy=remedy), 422)
 
@@ -126,6 +130,9 @@ def _place(entry: dict[str, Any]) -> str:
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
+    if isinstance(error.__cause__, RecursionError | ValueError):
+        # The framework's way to say that a body is no JSON: too deep, too long a number, or no UTF-8.
+        return _unusable(f"body: it cannot be read as JSON ({type(error.__cause__).__name__}).")
     status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.INTERNAL_SERVER_ERROR
     detail = str(error.detail) if isinstance(error, HTTPException) else str(error)
     headers = error.headers if isinstance(error, HTTPException) else None

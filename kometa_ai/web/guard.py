@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import binascii
 import hmac
 import time
 from base64 import b64decode
+from collections import OrderedDict, deque
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from kometa_ai.core.text import one_line
 from kometa_ai.observe.logs import log_unexpected
+from kometa_ai.observe.repeats import Repeats
 from kometa_ai.web.answers import Failed, json_answer
+from kometa_ai.web.connections import trust
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -29,8 +32,11 @@ LARGEST_BODY = 1024 * 1024
 LARGEST_HEADERS = 16 * 1024
 WEBHOOK = "/api/v1/webhooks/radarr"
 _BODY_TOO_LARGE = "The body is too large."
-_QUIET_SECONDS = 60.0
 _LONGEST_PATH = 200
+_WRONG_KEYS = 20
+_WITHIN = 60.0
+_DELAY = 0.5
+_ADDRESSES = 1000
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -38,8 +44,6 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-
-_log = structlog.get_logger()
 
 
 class Guard:
@@ -52,7 +56,8 @@ class Guard:
         self._app = app
         self._api_key = api_key.encode()
         self._url_base = url_base
-        self._complained = float("-inf")
+        self._refused = Repeats("http.refused")
+        self._guesses = _Guesses()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, as ASGI wants it."""
@@ -67,24 +72,35 @@ class Guard:
                     headers.setdefault(name, value)
             await send(message)
 
-        too_large = _too_large(scope)
-        if too_large is not None:
-            await too_large(scope, receive, send_with_headers)
+        refusal = _unusable(scope)
+        if refusal is not None:
+            await refusal(scope, receive, send_with_headers)
             return
         path: str = scope["path"]
         if self._url_base and f"{path}/".startswith(f"{self._url_base}/"):
             scope = {**scope, "root_path": self._url_base}
             path = path.removeprefix(self._url_base) or "/"
-        if path in OPEN_PATHS or self._has_key(Headers(scope=scope), basic=path == WEBHOOK):
+        keys = list(_keys(Headers(scope=scope), basic=path == WEBHOOK))
+        has_key = self._is_among(keys)
+        if has_key:
+            trust(scope)
+        if has_key or path in OPEN_PATHS:
             await self._answer(scope, _limited(receive), send_with_headers)
             return
-        self._complain(scope, path)
+        await self._refuse(scope, path, receive, send_with_headers, is_guess=any(keys))
+
+    async def _refuse(self, scope: Scope, path: str, receive: Receive, send: Send, *, is_guess: bool) -> None:
+        """Say that a key is needed; to many wrong ones in a row, later. The right key is never kept waiting."""
+        client = str((scope.get("client") or ("",))[0])
+        self._refused.add(client=client, method=scope["method"], path=one_line(path, _LONGEST_PATH))
+        if is_guess and self._guesses.are_too_many(client):
+            await asyncio.sleep(_DELAY)
         refusal = json_answer(
             Failed("A key is needed, or this one is wrong.", "Send it in the header X-Api-Key."),
             HTTPStatus.UNAUTHORIZED,
             {"WWW-Authenticate": 'Basic realm="Kometa-AI"' if path == WEBHOOK else "Bearer"},
         )
-        await refusal(scope, receive, send_with_headers)
+        await refusal(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the application answer. Where it fails, the caller is told so in a sentence, and the log has the rest."""
@@ -104,22 +120,36 @@ class Guard:
             if not has_begun:
                 await json_answer(failed, HTTPStatus.INTERNAL_SERVER_ERROR)(scope, receive, send)
 
-    def _has_key(self, headers: Headers, *, basic: bool) -> bool:
+    def _is_among(self, keys: Sequence[bytes]) -> bool:
         # All are compared, and none is left early: how long it takes tells nothing.
-        matches = [hmac.compare_digest(given, self._api_key) for given in _keys(headers, basic=basic)]
+        matches = [hmac.compare_digest(given, self._api_key) for given in keys]
         return any(matches)
 
-    def _complain(self, scope: Scope, path: str) -> None:
-        """Say in the log that somebody has the wrong key, but not for every request of a scanner."""
-        if time.monotonic() - self._complained > _QUIET_SECONDS:
-            self._complained = time.monotonic()
-            client, shown = scope.get("client"), one_line(path, _LONGEST_PATH)
-            _log.warning("http.refused", client=client[0] if client else "", method=scope["method"], path=shown)
+
+class _Guesses:
+    """The last wrong keys of each address."""
+
+    def __init__(self) -> None:
+        self._times: OrderedDict[str, deque[float]] = OrderedDict()
+
+    def are_too_many(self, client: str) -> bool:
+        """Note a wrong key; return whether there have been more than enough within a minute."""
+        now = time.monotonic()
+        times = self._times.setdefault(client, deque(maxlen=_WRONG_KEYS))
+        self._times.move_to_end(client)
+        while len(self._times) > _ADDRESSES:
+            self._times.popitem(last=False)
+        are_too_many = len(times) == _WRONG_KEYS and now - times[0] < _WITHIN
+        times.append(now)
+        return are_too_many
 
 
-def _too_large(scope: Scope) -> Response | None:
-    """The answer to a request that is larger than any of ours."""
+def _unusable(scope: Scope) -> Response | None:
+    """The answer to a request that is larger than any of ours, or wants to become something else than HTTP."""
     headers = Headers(scope=scope)
+    if headers.get("upgrade", "").strip().lower() == "websocket":
+        remedy = "Watch a run by its server-sent events: GET /api/v1/runs/{run_id}/events."
+        return json_answer(Failed("There are no WebSockets here.", remedy), HTTPStatus.BAD_REQUEST)
     if sum(len(name) + len(value) for name, value in headers.raw) > LARGEST_HEADERS:
         return json_answer(Failed("The headers are too large."), HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
     length = headers.get("content-length", "0")

@@ -11,6 +11,7 @@ import uvicorn
 
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import FixConfiguration
+from kometa_ai.web.connections import BACKLOG, Door
 from kometa_ai.web.guard import LARGEST_HEADERS
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-AT_ONCE = 500
-"""Connections; further ones are told to come back later."""
 _PATIENCE = 0.3
 """Seconds that answers on their way get when the program ends."""
 
@@ -36,14 +35,15 @@ async def serving(app: ASGIApp, host: str, port: int) -> AsyncIterator[str]:
                 ws="none",
                 lifespan="off",
                 log_config=None,
-                log_level="warning",
+                # Strangers cause its warnings; the door tells of those, with a count.
+                log_level="error",
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
-                limit_concurrency=AT_ONCE,
-            )
+            ),
+            listener,
         )
-        task = asyncio.create_task(server.serve(sockets=[listener]))
+        task = asyncio.create_task(server.serve(sockets=[]))
         shown = f"[{host}]" if ":" in host else host
         try:
             yield f"http://{shown}:{listener.getsockname()[1]}"
@@ -54,7 +54,29 @@ async def serving(app: ASGIApp, host: str, port: int) -> AsyncIterator[str]:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn that leaves signals to the daemon."""
+    """Uvicorn that leaves signals to the daemon, and lets our own door accept connections.
+
+    Asyncio's way of accepting has no limit: it takes connections until the process has no file left.
+    """
+
+    def __init__(self, config: uvicorn.Config, listener: socket.socket) -> None:
+        super().__init__(config)
+        self._listener = listener
+        self._door: Door | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the door."""
+        await super().startup(sockets)
+        self._door = Door(self._listener, self.config, self.server_state)
+        self._door.open()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close the door, let answers on their way pass, then close what is left."""
+        if self._door is not None:
+            self._door.close()
+        await super().shutdown(sockets)
+        if self._door is not None:
+            self._door.abort()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -92,7 +114,7 @@ def _listener(host: str, port: int) -> socket.socket:
         if family == socket.AF_INET6 and host == "::":
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         listener.bind(address)
-        listener.listen(128)
+        listener.listen(BACKLOG)
     except OSError:
         listener.close()
         raise

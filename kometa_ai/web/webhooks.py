@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from http import HTTPStatus
 from typing import Any
 
-from fastapi import APIRouter, HTTPException, Request, Security
+from fastapi import APIRouter, Request, Security
 from fastapi.security import HTTPBasic
 
 from kometa_ai.core.movie import TmdbId
 from kometa_ai.core.text import one_line
+from kometa_ai.errors import FixUsage
 from kometa_ai.web.answers import DOCUMENTED_KEY, KEY_NEEDED, FailedModel
 from kometa_ai.web.runs import TheDaemon
 
@@ -66,5 +66,8 @@ async def _event(request: Request) -> dict[str, Any]:
     except (ValueError, RecursionError):
         event = None
     if not isinstance(event, dict):
-        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, "This is no event of Radarr: it is not a JSON object.")
+        raise FixUsage(
+            "This is no event of Radarr: it is not a JSON object.",
+            "In Radarr, under Settings, Connect, choose Webhook and this address.",
+        )
     return event

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -86,14 +87,21 @@ class Living:
 
 
 @contextmanager
-def daemon_process(world: World, **changed: str) -> Iterator[Living]:
-    """The daemon, as `kometa-ai` without options starts it, once it answers."""
+def daemon_process(world: World, *, files: int | tuple[int, int] | None = None, **changed: str) -> Iterator[Living]:
+    """The daemon, as `kometa-ai` without options starts it, once it answers; `files` is how many it may open."""
+    limits = (files, files) if isinstance(files, int) else files
     port = free_port()
     environ = {**os.environ, **world.environ, "HTTP_PORT": str(port), "HTTP_API_KEY": KEY, **changed}
     log = world.folder / "daemon.log"
     with (
         log.open("w", encoding="utf-8") as stderr,
-        subprocess.Popen([sys.executable, "-m", "kometa_ai"], env=environ, stderr=stderr, text=True) as process,
+        subprocess.Popen(
+            [sys.executable, "-m", "kometa_ai"],
+            env=environ,
+            stderr=stderr,
+            text=True,
+            preexec_fn=(lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limits)) if limits else None,  # noqa: PLW1509
+        ) as process,
     ):
         try:
             living = Living(process, f"http://127.0.0.1:{port}", log)

@@ -62,18 +62,25 @@ async def test_only_ping_and_health_need_no_key(here: Beside) -> None:
         {"X-Api-Key": "é"},
     ]
 
-    for path in paths:
-        for headers in wrong:
-            encoded = {name.encode(): value.encode() for name, value in headers.items()}
-            if path == WEBHOOK and "Authorization" in headers and headers["Authorization"].startswith("Basic"):
-                continue
-            for method in ("GET", "POST"):
-                answer = await here.bare.request(method, path, headers=encoded)
-                if path in {"/ping", "/health"}:
-                    assert answer.status_code == (200 if method == "GET" else 405)
-                else:
-                    assert answer.status_code == 401, (method, path, headers)
-                    assert answer.json()["error"]
+    async def refused(path: str, headers: dict[str, str], method: str) -> None:
+        encoded = {name.encode(): value.encode() for name, value in headers.items()}
+        answer = await here.bare.request(method, path, headers=encoded)
+        if path in {"/ping", "/health"}:
+            assert answer.status_code == (200 if method == "GET" else 405)
+        else:
+            assert answer.status_code == 401, (method, path, headers)
+            assert answer.json()["error"]
+
+    # At once: after some wrong keys each further one is answered later.
+    await asyncio.gather(
+        *(
+            refused(path, headers, method)
+            for path in paths
+            for headers in wrong
+            if not (path == WEBHOOK and headers.get("Authorization", "").startswith("Basic"))
+            for method in ("GET", "POST")
+        )
+    )
 
 
 async def test_each_way_to_send_the_key(here: Beside) -> None:
@@ -182,6 +189,31 @@ async def test_bad_input_is_refused_with_its_reason(here: Beside, body: object, 
     assert refused.status_code == 422
     assert reason in found["error"] + found["remedy"]
     assert here.daemon.runs.current is None
+
+
+@pytest.mark.parametrize("path", ["/api/v1/runs", WEBHOOK])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 100_000,
+        b'{"dry_run":' * 50_000,
+        b'{"dry_run": ' + b"9" * 100_000 + b"}",
+        b'{"collections": ["\xff"]}',
+        b'{"\\ud800": 1}',
+        b'{"collections": ["\\ud800"]}',
+        b"",
+    ],
+    ids=["deep list", "deep object", "long number", "no UTF-8", "half a pair", "half a pair in a name", "nothing"],
+)
+async def test_json_that_is_none(here: Beside, path: str, body: bytes) -> None:
+    """JSON that nobody can mean is refused like other bad input: with a status, the error and a remedy."""
+    answer = await here.client.post(path, content=body, headers={"Content-Type": "application/json"})
+
+    if body or path == WEBHOOK:
+        assert answer.status_code in ({200, 422} if path == WEBHOOK else {422}), answer.text
+    if answer.status_code == 422:
+        assert answer.json()["error"]
+        assert answer.json()["remedy"]
 
 
 async def test_errors_are_json(here: Beside) -> None:
