@@ -16,7 +16,6 @@ from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
-import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from kometa_ai.observe.repeats import Repeats, settle_all
@@ -135,11 +134,12 @@ class Connection(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP, where an answer is still possible."""
         self._door.invalid.add(client=self.peer)
-        try:
-            super().send_400_response(msg)
-        except h11.LocalProtocolError:
-            # The request was answered before the rest of it turned out to be no HTTP.
+        if self.turn == "ours":
+            self.flow.pause_reading()  # it follows a whole request, whose answer is on its way
+        elif self.cycle is not None and self.cycle.more_body:
             self.abort()
+        else:
+            super().send_400_response(msg)
 
     def _should_upgrade(self) -> bool:
         # The guard refuses WebSockets in words; anything else is answered as the request that it is.

@@ -210,6 +210,13 @@ def spoilt_chunks(port: int) -> None:
         connection.recv(1000)
 
 
+def trailing(port: int) -> None:
+    """A request with something behind it, which is answered all the same."""
+    with opened(port, b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") as connection:
+        connection.sendall(b"\r\n\r\n")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200")
+
+
 def upgrade(port: int) -> None:
     """A WebSocket."""
     headers = b"Host: x\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\r\n"
@@ -232,21 +239,23 @@ def wrong_request(port: int) -> None:
     [
         (garbage, {"http.invalid"}),
         (spoilt_chunks, {"http.invalid"}),
+        (trailing, None),
         (upgrade, set()),
         (wrong_request, {"http.refused"}),
     ],
 )
-def test_strangers_cannot_fill_the_log(world: World, attack: Callable[[int], None], events: set[str]) -> None:
+def test_strangers_cannot_fill_the_log(world: World, attack: Callable[[int], None], events: set[str] | None) -> None:
     """Of 1,000 bad requests there are a few lines, with the address and how many there were, and none of uvicorn's."""
     with daemon_process(world) as living:
         living.wait_for("daemon.ready")
         before = len(living.lines)
         for _ in range(1000):
-            attack(port_of(living))
+            with suppress(ConnectionError):
+                attack(port_of(living))
         living.end(signal.SIGTERM)
         lines = [line for line in living.lines[before:] if line["level"] != "info"]
 
-    assert {line["event"] for line in lines} == events
+    assert events is None or {line["event"] for line in lines} == events
     assert len(lines) < 10
     if events:
         assert {line["client"] for line in lines} == {"127.0.0.1"}
