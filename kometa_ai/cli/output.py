@@ -147,7 +147,8 @@ def print_explained(explained: Explained) -> None:
 
 def _verdict_line(found: Explanation) -> str:
     belongs = {True: "[green]in[/]", False: "[red]out[/]", None: "[yellow]not decided[/]"}[found.belongs]
-    line = f"  [bold]{clean(found.collection)}[/]: {belongs} ({clean(found.cause)})"
+    tags = f": {', '.join(found.deciding_tags)}" if found.deciding_tags else ""
+    line = f"  [bold]{clean(found.collection)}[/]: {belongs} ({clean(found.cause)}{clean(tags)})"
     if found.confidence is not None and found.cause == Cause.VERDICT:
         line += f", confidence {found.confidence:.2f} against a threshold of {found.threshold:.2f}"
     if found.belongs is not None and found.is_tagged is not None and found.belongs is not found.is_tagged:

@@ -83,6 +83,20 @@ def gates(
     return Gates(causes=causes, unknown_pins=(*refs_in.unused(), *refs_out.unused()))
 
 
+def tags_that_decide(
+    collection: Collection, movie: Movie, cause: Cause | None, decided: Mapping[Label, frozenset[TmdbId]]
+) -> tuple[Label, ...]:
+    """The labels by which a movie is in or out, in order; none where no tag decides. `decided` is as for `gates`."""
+    match cause:
+        case Cause.EXCLUDE_TAG:
+            rule = collection.exclude_tags
+        case Cause.INCLUDE_TAG:
+            rule = collection.include_tags
+        case _:
+            return ()
+    return tuple(label for label in sorted(rule) if _TagRule(frozenset({label}), decided).applies(movie))
+
+
 class _TagRule:
     """Whether a movie has one of some labels, where a decided collection's label means its members."""
 

@@ -12,7 +12,7 @@ from kometa_ai.core.collection import MovieRef, fold_title, namesakes
 from kometa_ai.core.decision import Cause, Decision
 from kometa_ai.core.movie import Movie, RadarrId
 from kometa_ai.core.problem import Problem
-from kometa_ai.decisions.policy import Gates, decide, gates, is_in, members_as_seen
+from kometa_ai.decisions.policy import Gates, decide, gates, is_in, members_as_seen, tags_that_decide
 from kometa_ai.errors import FixUsage
 from kometa_ai.radarr.failures import RadarrSilent
 from kometa_ai.run.pipeline import Run
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """One movie and one collection. `belongs` is None while nothing is decided, `is_tagged` where nobody has looked."""
+    """One movie and one collection. `belongs` is None while nothing is decided, `is_tagged` where Radarr is not asked.
+
+    `deciding_tags` are the movie's labels that the block includes or excludes, where such a tag decides.
+    """
 
     collection: str
     slug: str
@@ -35,6 +38,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     is_tagged: bool | None
     belongs: bool | None
     cause: str
+    deciding_tags: tuple[str, ...] = ()
     confidence: float | None = None
     threshold: float
     reason: str = ""
@@ -84,11 +88,12 @@ async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Ex
         gated = {c.slug: gates(c, movies, decided, parts.store.state.pins) for c in stage}
         questions = plan_questions(known, stage, parts.store.memory, gated)
         memberships = decide(stage, known, parts.store.memory, gated, unanswered(questions))
+        tags = {c.slug: tags_that_decide(c, movie, gated[c.slug].causes.get(movie.tmdb_id), decided) for c in stage}
         for collection in stage:
             open_questions, membership = questions[collection.slug], memberships[collection.slug]
             decided[collection.label] = members_as_seen(collection, membership, by_id)
             remembered = parts.store.memory.get(movie.tmdb_id)
-            found[collection.slug] = _explanation(
+            explanation = _explanation(
                 movie,
                 collection,
                 gated[collection.slug],
@@ -96,6 +101,7 @@ async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Ex
                 belongs=None if movie.tmdb_id in membership.undecided else movie.tmdb_id in membership.members,
                 question=open_questions.get(movie.tmdb_id),
             )
+            found[collection.slug] = msgspec.structs.replace(explanation, deciding_tags=tags[collection.slug])
     return Explained(
         title=movie.title,
         year=movie.year,

@@ -418,6 +418,26 @@ def test_explain(world: World, call: Call) -> None:
     assert 'Did you mean "Movie 1 (1951)"?' in call("--explain", "movie 1 (1961)").err
 
 
+def test_explain_names_the_tags_that_decide(world: World, call: Call) -> None:
+    """A movie that a tag keeps out or lets in is told with that tag, also where the tag is another collection's."""
+    world.collections(
+        block("First", priority=9, include_tags="[favourites]"),
+        block("Second", include_tags="[favourites]", exclude_tags="[watched, KAI-first, other]"),
+    )
+    world.radarr.tag_by_hand(1001, "favourites")
+    world.radarr.tag_by_hand(1001, "watched")
+    world.radarr.tag_by_hand(1002, "favourites")
+
+    first = call("--explain", "tmdb:1001", "--output", "json").data["collections"]
+    second = call("--explain", "tmdb:1002")
+
+    assert [(found["cause"], found["deciding_tags"]) for found in first] == [
+        ("include tag", ["favourites"]),
+        ("exclude tag", ["kai-first", "watched"]),
+    ]
+    assert "out (exclude tag: kai-first)" in second.out
+
+
 def test_explain_tells_of_collections_that_cannot_be_read(world: World, call: Call) -> None:
     """A movie that is missed in a skipped collection: its block's problem is the answer."""
     world.collections(block("Heist"), block("Space", confidence_threshold="75"))
