@@ -20,9 +20,9 @@ from kometa_ai.run.session import Parts, Rules
 from kometa_ai.settings.describe import secrets_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Sequence
 
-    from kometa_ai.core.naming import Label
+    from kometa_ai.core.collection import Collection
     from kometa_ai.run.checkup import Looked
     from kometa_ai.settings.schema import Settings
     from kometa_ai.state.store import Store
@@ -88,8 +88,8 @@ async def open_batches(settings: Settings) -> AsyncIterator[ClaudeBatches]:
         yield ClaudeBatches(claude)
 
 
-async def look_around(settings: Settings, labels: Mapping[Label, str]) -> tuple[Looked, ...]:
-    """Look at Radarr and Claude side by side; `labels` are the managed tags, with their collections' names."""
+async def look_around(settings: Settings, collections: Sequence[Collection]) -> tuple[Looked, ...]:
+    """Look at Radarr and Claude side by side, with the eyes of these collections."""
     quickly = Timeouts(connect=PATIENCE - 1, check=PATIENCE - 1, tags=PATIENCE - 1)
     models = tuple(dict.fromkeys((settings.claude_model, settings.claude_review_model or settings.claude_model)))
     key = settings.radarr_api_key.get_secret_value()
@@ -98,4 +98,4 @@ async def look_around(settings: Settings, labels: Mapping[Label, str]) -> tuple[
         Radarr(settings.radarr_url, key, network=settings.network, timeouts=quickly, redact=redact) as radarr,
         _claude(settings) as claude,
     ):
-        return tuple(await asyncio.gather(look_at_radarr(radarr, labels), look_at_claude(claude, models)))
+        return tuple(await asyncio.gather(look_at_radarr(radarr, collections), look_at_claude(claude, models)))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
+import shutil
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -15,13 +18,15 @@ from kometa_ai.cli import output
 from kometa_ai.cli.calls import prepared, show
 from kometa_ai.core.collection import Folder
 from kometa_ai.core.problem import Problem
-from kometa_ai.errors import FixConfiguration
+from kometa_ai.errors import FixConfiguration, KometaAIError
 from kometa_ai.kometa.excerpts import Excerpts
 from kometa_ai.kometa.folder import examine_folder
 from kometa_ai.observe.redact import Redactor
+from kometa_ai.run.orphans import adopted_tags
 from kometa_ai.settings.describe import secrets_of
 from kometa_ai.settings.environment import load_settings
 from kometa_ai.settings.schema import Settings, variables
+from kometa_ai.state.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,7 +35,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from kometa_ai.cli.main import Call
-    from kometa_ai.core.naming import Label
     from kometa_ai.run.checkup import Looked
 
 _WRONG = 2
@@ -57,6 +61,7 @@ def check_config(call: Call) -> int:
     if settings:
         problems += _unwritable(settings.state_dir, "STATE_DIR", "No run can keep what it has paid for", "error")
         warnings += _unwritable(settings.log_dir, "LOG_DIR", "No log is kept", "warning")
+        warnings += _missing_program(settings.after_changes_command, call.environ)
     config_dir = settings.config_dir if settings else _config_dir(call)
     redact = Redactor(secrets_of(settings) if settings else _secrets_in(call.environ)).text
     told = _Teller(config_dir, redact)
@@ -66,6 +71,8 @@ def check_config(call: Call) -> int:
             folder = examine_folder(config_dir, radarr_url=settings.radarr_url if settings else "")
         except FixConfiguration as error:
             problems += error.problems
+    if settings:
+        warnings += _adopted_tags(settings.state_dir, folder)
     services = _services(call, folder) if settings else ()
     warnings += folder.warnings
     warnings += [warning for looked in services for warning in looked.warnings]
@@ -115,10 +122,30 @@ def _unwritable(folder: Path, setting: str, so: str, severity: Literal["error", 
         )
 
 
+def _missing_program(command: str, environ: Mapping[str, str]) -> Iterator[Problem]:
+    """A warning where the program that is to run after changes is not there."""
+    program = next(iter(shlex.split(command)), "")
+    if program and shutil.which(program, path=environ.get("PATH")) is None:
+        yield Problem(
+            source="AFTER_CHANGES_COMMAND",
+            what=f"the program {program!r} is not there, or this user may not run it. Kometa is not told of changes.",
+            remedy="Write its whole path. A container sees only programs of its own image and of mounted folders; "
+            "AFTER_CHANGES_URL reaches others.",
+            severity="warning",
+        )
+
+
+def _adopted_tags(state_dir: Path, folder: Folder) -> Iterator[Problem]:
+    """Warnings about tags that the state knows as another collection's; none where no state can be read."""
+    if not state_dir.is_dir():
+        return
+    with suppress(KometaAIError):
+        yield from adopted_tags(folder, Store.load(state_dir, read_only=True).state.collections)
+
+
 def _services(call: Call, folder: Folder) -> tuple[Looked, ...]:
-    labels: dict[Label, str] = {collection.label: collection.name for collection in folder.collections}
     with prepared(call, warn=False) as loaded:  # they are in the result
-        return asyncio.run(look_around(loaded.settings, labels))
+        return asyncio.run(look_around(loaded.settings, folder.collections))
 
 
 def _secrets_in(environ: Mapping[str, str]) -> Iterator[str]:

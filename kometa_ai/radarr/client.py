@@ -217,6 +217,11 @@ class Radarr:
             if (names := tuple(clean(rule.name) for rule in rules if set(rule.tags or ()) & set(numbers)))
         }
 
+    async def labels(self) -> frozenset[Label]:
+        """Every tag there is. One try."""
+        with _for_the_operator():
+            return frozenset(await self._tags())
+
     async def has_tag(self, tag: TagId, label: str) -> bool:
         """Whether a tag still has this id. False, too, where that cannot be told: to create it answers with its id."""
         try:

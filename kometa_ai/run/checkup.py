@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from kometa_ai.classifier.claude import ClaudeSilent
+from kometa_ai.core.naming import PREFIX
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import KometaAIError
 from kometa_ai.radarr.failures import RadarrSilent
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
     from kometa_ai.classifier.claude import Claude
+    from kometa_ai.core.collection import Collection
     from kometa_ai.core.naming import Label
     from kometa_ai.network.failures import Way
     from kometa_ai.radarr.client import Radarr
@@ -36,8 +40,9 @@ class Looked(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[Problem, ...] = ()
 
 
-async def look_at_radarr(radarr: Radarr, labels: Mapping[Label, str]) -> Looked:
-    """Its key, its version, and whether rules of its own fight for one of these labels (of these collections)."""
+async def look_at_radarr(radarr: Radarr, collections: Sequence[Collection]) -> Looked:
+    """Its key, its version, whether rules of its own fight for a collection's tag, and which tags it does not have."""
+    labels = {collection.label: collection.name for collection in collections}
 
     async def look() -> Looked:
         status = await radarr.check(tries=1)
@@ -51,6 +56,7 @@ async def look_at_radarr(radarr: Radarr, labels: Mapping[Label, str]) -> Looked:
             what = f"{labels[label]}: the auto-tagging rule {names} puts the tag {label} on and takes it off, too."
             remedy = "Take the tag out of that rule (Radarr: Settings, Tags, Auto Tagging)."
             warnings.append(_warning("Radarr", what, remedy))
+        warnings += missing_tags(collections, await radarr.labels())
         return Looked(
             service="Radarr",
             status="ok",
@@ -61,7 +67,27 @@ async def look_at_radarr(radarr: Radarr, labels: Mapping[Label, str]) -> Looked:
     return await _in_time("Radarr", look, radarr.way)
 
 
-async def look_at_claude(claude: Claude, models: Collection[str]) -> Looked:
+def missing_tags(collections: Iterable[Collection], there: AbstractSet[Label]) -> Iterator[Problem]:
+    """Tags that a block includes or excludes and that Radarr does not have; tags of ours are looked at elsewhere."""
+    for collection in collections:
+        for key, wanted in (("include_tags", collection.include_tags), ("exclude_tags", collection.exclude_tags)):
+            for label in sorted(wanted - there):
+                if label.startswith(PREFIX.lower()):
+                    continue
+                near = get_close_matches(label, there, n=1)
+                yield Problem(
+                    what=f"Radarr has no tag {label!r}, so this part of `{key}` does nothing.",
+                    remedy=f"Did you mean {near[0]!r}?"
+                    if near
+                    else "Correct it, or give the tag to a movie in Radarr.",
+                    source=collection.source,
+                    line=collection.line,
+                    collection=collection.name,
+                    severity="warning",
+                )
+
+
+async def look_at_claude(claude: Claude, models: Sequence[str]) -> Looked:
     """Its key, and whether it knows these models and for how long."""
     # Before the clock is started: the SDK takes seconds to be imported.
     await asyncio.to_thread(lambda: claude.client)

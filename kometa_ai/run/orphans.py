@@ -6,12 +6,14 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from kometa_ai.core.naming import Label, label_of
+from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import Orphan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from kometa_ai.core.collection import Collection
+    from kometa_ai.core.collection import Collection, Folder
+    from kometa_ai.core.naming import Slug
     from kometa_ai.run.session import Findings
     from kometa_ai.state.schema import CollectionStatus
     from kometa_ai.state.store import Store
@@ -52,6 +54,25 @@ def _left_behind(found: Findings, store: Store) -> Iterator[tuple[str, Label, st
         for label in tags_of(status):
             if label != now.get(slug):
                 yield status.name, label, why
+
+
+def adopted_tags(folder: Folder, statuses: Mapping[Slug, CollectionStatus]) -> Iterator[Problem]:
+    """A warning for each collection whose `tag:` is one that a collection which is gone has left on movies."""
+    there = {collection.slug for collection in folder.collections}
+    there |= {other.slug for other in (*folder.disabled, *folder.skipped)}
+    left = {label: status.name for slug, status in statuses.items() if slug not in there for label in tags_of(status)}
+    for collection in folder.collections:
+        if collection.label in left and collection.slug not in statuses:
+            name = left[collection.label]
+            yield Problem(
+                what=f"its tag {collection.label} is the one that the collection {name!r}, which is gone, has left on "
+                "movies. They become its members, and those that do not belong lose the tag.",
+                remedy="If that is not meant, give it another tag.",
+                source=collection.source,
+                line=collection.line,
+                collection=collection.name,
+                severity="warning",
+            )
 
 
 def tags_of(status: CollectionStatus) -> tuple[Label, ...]:

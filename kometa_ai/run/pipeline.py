@@ -23,6 +23,7 @@ from kometa_ai.decisions.policy import decide, gates, members_as_seen
 from kometa_ai.errors import CheckRadarr
 from kometa_ai.radarr.diagnosis import diagnose
 from kometa_ai.run.batches import Choice
+from kometa_ai.run.orphans import adopted_tags
 from kometa_ai.run.questioning import Questioning
 from kometa_ai.run.scope import choose
 from kometa_ai.run.session import Findings, Parts, Rules, keep
@@ -108,6 +109,7 @@ class Run:
         folder = self._parts.read_folder(self._rules.config_dir)
         self.found.problems += folder.problems
         self.found.warnings += folder.warnings
+        self.found.warnings += adopted_tags(folder, self._parts.store.state.collections)
         self.found.folder = folder
         self.found.collections = recognise(choose(folder, self._options.collections), self.found.movies)
         _log.info("collections.read", enabled=len(folder.collections), problems=len(folder.problems))

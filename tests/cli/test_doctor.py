@@ -13,7 +13,7 @@ from kometa_ai.kometa.lines import split_lines
 from kometa_ai.standins.faults import answer, bad_gateway, html_page, redirect
 from kometa_ai.standins.radarr import AutoTagRule, RadarrStandIn
 from kometa_ai.standins.serving import serve
-from tests.run.world import World, movies
+from tests.run.world import World, block, movies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -689,3 +689,55 @@ def test_nothing_moves_the_terminal(home: World, call: Call) -> None:
     assert ended.code == 2
     assert "\u202e" not in ended.out
     assert "[red]" in ended.out
+
+
+@pytest.mark.usefixtures("home")
+def test_the_program_that_runs_after_changes_is_looked_for(call: Call, tmp_path: Path) -> None:
+    """A program that is not there, or that may not be run, is a warning; one that is there is none."""
+    (tmp_path / "refresh").write_text("#!/bin/sh\n", encoding="ascii")
+
+    found = {
+        command: [
+            warning["what"]
+            for warning in call("--check-config", "--output", "json", AFTER_CHANGES_COMMAND=command).data["warnings"]
+            if warning["source"] == "AFTER_CHANGES_COMMAND"
+        ]
+        for command in ("no-such-program --password geheim", str(tmp_path / "refresh"), "sh -c true")
+    }
+
+    assert [len(warnings) for warnings in found.values()] == [1, 1, 0]
+    assert "'no-such-program' is not there" in found["no-such-program --password geheim"][0]
+    assert "geheim" not in str(found.values())
+
+
+def test_tags_that_radarr_does_not_have_are_told(home: World, call: Call) -> None:
+    """A label in a block that Radarr does not have is a warning, with the one that is nearly the same."""
+    home.collections(block("Heist", include_tags="[favorites]", exclude_tags="[watched, KAI-nothing]"))
+    home.radarr.tag_by_hand(1001, "favourites")
+    home.radarr.tag_by_hand(1001, "Watched")
+
+    warnings = call("--check-config", "--output", "json").data["warnings"]
+
+    told = [(warning["what"], warning["remedy"]) for warning in warnings if "Radarr has no tag" in warning["what"]]
+    assert told == [
+        ("Radarr has no tag 'favorites', so this part of `include_tags` does nothing.", "Did you mean 'favourites'?")
+    ]
+
+
+def test_a_tag_that_another_collection_has_left_is_told(home: World, call: Call) -> None:
+    """A collection that takes over the tag of one that is gone is a warning, in the check and in the first run."""
+    home.collections(block("Old Heists"))
+    home.believe("Old Heists", [1, 2])
+    call("--run-now")
+    home.collections(block("Heist", tag="KAI-old-heists"))
+
+    checked = call("--check-config", "--output", "json")
+    first, second = (call("--run-now", "--output", "json").data["warnings"] for _ in range(2))
+
+    told = [
+        [each["what"] for each in found if "'Old Heists'" in each["what"]]
+        for found in (checked.data["warnings"], first)
+    ]
+    assert [len(each) for each in told] == [1, 1]
+    assert "kai-old-heists" in told[0][0]
+    assert [each for each in second if "'Old Heists'" in each["what"]] == []
