@@ -13,6 +13,8 @@ from kometa_ai.core.naming import Label
 TmdbId = NewType("TmdbId", int)
 RadarrId = NewType("RadarrId", int)
 
+LARGEST_ID = 2**31 - 1
+"""The largest id of Radarr's and of TMDb's: Radarr keeps both as 32-bit integers."""
 ACTORS_HASHED = 5
 _JSON = json.JSONEncoder(sort_keys=True)
 

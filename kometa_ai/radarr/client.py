@@ -16,6 +16,7 @@ from kometa_ai.radarr.edits import Editor, EditResult, Operation
 from kometa_ai.radarr.failures import (
     CreditsUnavailable,
     Failed,
+    Misshapen,
     NotJSON,
     RadarrSilent,
     Refused,
@@ -27,6 +28,7 @@ from kometa_ai.radarr.failures import (
 )
 from kometa_ai.radarr.http import Line, Timeouts
 from kometa_ai.radarr.patience import TRIES, patiently
+from kometa_ai.radarr.texts import clean
 from kometa_ai.radarr.wire import (
     Library,
     TagId,
@@ -36,9 +38,9 @@ from kometa_ai.radarr.wire import (
     WireRule,
     WireStatus,
     WireTag,
-    clean,
     credits_of,
     library_of,
+    odd_tags,
     tags_of,
 )
 
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.movie import Credits, RadarrId
     from kometa_ai.network.failures import Way
     from kometa_ai.radarr.patience import Sleep
+    from kometa_ai.radarr.rows import OddRow
 
 CREDITS_AT_ONCE = 2
 CREDITS_TRIES = 3
@@ -152,7 +155,9 @@ class Radarr:
     async def _status(self) -> WireStatus:
         reply = await self._line.call("status", "GET", "/system/status", seconds=self._timeouts.check)
         try:
-            found = reply.decode(WireStatus) if isinstance(reply.decode(object), dict) else WireStatus()
+            found = reply.read(WireStatus)
+        except Misshapen:
+            found = WireStatus()
         except NotJSON as error:
             raise Unusable(error.what, error.remedy) from error
         # Sonarr has the same API at the same path, and so has a fork like Whisparr.
@@ -161,26 +166,28 @@ class Radarr:
             raise Unusable(f"{self.address} is {what}, not Radarr.", "Set RADARR_URL to Radarr's address.")
         return found
 
-    async def library(self) -> Library:
+    async def library(self, *, tries: int = TRIES) -> Library:
         """Every movie and every tag, or `CheckRadarr`: half a list is no list.
 
         A call that times out is not repeated, because Radarr would then build the list twice at once.
         """
         self._credits_failed = 0
         with _for_the_operator():
-            movies = await patiently(self._movies, sleep=self._sleep, again=(Transient,))
+            movies, odd = await patiently(self._movies, sleep=self._sleep, tries=tries, again=(Transient,))
             # Tags after movies: one that is deleted in between is left out, and none that a movie has is missing.
-            return library_of(movies, await patiently(self._tags, sleep=self._sleep, again=(Transient,)))
+            tags, unread = await patiently(self._tags, sleep=self._sleep, tries=tries, again=(Transient,))
+            return library_of(movies, tags, odd, unread)
 
-    async def _movies(self) -> list[WireMovie]:
+    async def _movies(self) -> tuple[list[WireMovie], list[OddRow]]:
         # Without this parameter Radarr searches its whole cover folder on disk for each list.
         params = {"excludeLocalCovers": "true"}
         reply = await self._line.call("movies", "GET", "/movie", params=params, seconds=self._timeouts.library)
-        return reply.decode(list[WireMovie])
+        return reply.read_rows(WireMovie)
 
-    async def _tags(self) -> Tags:
+    async def _tags(self) -> tuple[Tags, tuple[str, ...]]:
         reply = await self._line.call("tags", "GET", "/tag", seconds=self._timeouts.tags)
-        return tags_of(reply.decode(list[WireTag]))
+        rows, odd = reply.read_rows(WireTag)
+        return tags_of(rows), odd_tags(rows, odd)
 
     async def credits(self, radarr_id: RadarrId) -> Credits:
         """Directors and actors of one movie; both may be empty until Radarr's first refresh of it.
@@ -204,13 +211,14 @@ class Radarr:
         # Without the parameter Radarr sends, and caches, the credits of its whole database.
         params = {"movieId": radarr_id}
         reply = await self._line.call("credits", "GET", "/credit", params=params, seconds=self._timeouts.credits)
-        return credits_of(reply.decode(list[WireCredit]))
+        return credits_of(reply.read_rows(WireCredit)[0])
 
     async def auto_tagging(self) -> dict[Label, tuple[str, ...]]:
         """The labels that Radarr's own rules put on and take off, with the names of these rules. One try."""
         with _for_the_operator():
             reply = await self._line.call("rules", "GET", "/autotagging", seconds=self._timeouts.check)
-            rules, tags = reply.decode(list[WireRule]), await self._tags()
+            rules, _ = reply.read_rows(WireRule)
+            tags, _ = await self._tags()
         return {
             label: names
             for label, numbers in tags.items()
@@ -226,7 +234,7 @@ class Radarr:
         """Whether a tag still has this id. False, too, where that cannot be told: to create it answers with its id."""
         try:
             reply = await self._line.call("tag", "GET", f"/tag/{tag}", seconds=self._timeouts.tags)
-            return label_of(reply.decode(WireTag).label or "") == label
+            return label_of(reply.read(WireTag).label or "") == label
         except Failed:
             return False
 
@@ -250,13 +258,17 @@ class Radarr:
             reply = await self._line.call(
                 "create tag", "POST", "/tag", body={"label": label}, seconds=self._timeouts.tags
             )
-            return _id_of(reply.decode(WireTag))
-        except (Transient, Refused) as error:
-            # Somebody was quicker: 409 on SQLite, 500 on PostgreSQL, where the broken constraint is not recognised.
-            if error.status not in (HTTPStatus.CONFLICT, HTTPStatus.INTERNAL_SERVER_ERROR):
+            return _id_of(reply.read(WireTag))
+        except (Transient, Refused, TimedOut) as error:
+            # 409 on SQLite: another program was quicker. So it is for 500 on PostgreSQL, where the broken constraint is
+            # not recognised. After a time-out, or an answer that says nothing, the tag may have been made.
+            is_unclear = isinstance(error, TimedOut) or HTTPStatus(200) <= error.status < HTTPStatus(300)
+            if error.status not in (HTTPStatus.CONFLICT, HTTPStatus.INTERNAL_SERVER_ERROR) and not is_unclear:
                 raise
-            if found := (await self._tags()).get(label):
+            if found := (await self._tags())[0].get(label):
                 return found[0]
+            if isinstance(error, TimedOut):
+                raise
             raise Transient(error.what, error.remedy, status=error.status) from error
 
     async def edit_tags(

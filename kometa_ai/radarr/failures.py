@@ -28,12 +28,16 @@ class Transient(Failed):
     """Asking again may help: no connection, a lost one, a busy database, a gateway's error, a torn answer."""
 
 
+class NotSent(Transient):
+    """No connection came about, so Radarr has not seen the request."""
+
+
 class NotJSON(Transient):
     """A 2xx that is not JSON: a login page, Radarr's own start page, a proxy."""
 
 
 class TimedOut(Failed):
-    """No complete answer in time. Radarr works on, since its actions ignore that the client has gone."""
+    """No complete answer in time, for us or for a proxy. Radarr works on: its actions outlive the connection."""
 
 
 class TooLarge(Failed):
@@ -42,6 +46,10 @@ class TooLarge(Failed):
 
 class Refused(Failed):
     """This very request will never be granted; others may be."""
+
+
+class Misshapen(Refused):
+    """A whole answer with a 2xx that is not what it should be: asking again would bring the same."""
 
 
 class Unusable(Failed):

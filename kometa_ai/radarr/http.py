@@ -17,13 +17,26 @@ from kometa_ai.errors import CheckRadarr
 from kometa_ai.network.bounds import MIB, SMALL, AnswerTooLarge, Bound
 from kometa_ai.network.client import open_client
 from kometa_ai.network.failures import Way, is_of_the_proxy, named, of_the_proxy, redirect_target, trouble_of
-from kometa_ai.radarr import wire
-from kometa_ai.radarr.failures import Failed, NotJSON, Refused, ShutOut, TimedOut, TooLarge, Transient, Unusable
+from kometa_ai.radarr import rows, wire
+from kometa_ai.radarr.failures import (
+    Failed,
+    Misshapen,
+    NotJSON,
+    NotSent,
+    Refused,
+    ShutOut,
+    TimedOut,
+    TooLarge,
+    Transient,
+    Unusable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from kometa_ai.network.environment import Network
+
+    from kometa_ai.radarr.rows import OddRow
 
 _log = structlog.get_logger()
 
@@ -31,7 +44,9 @@ API = "/api/v3"
 LOGIN = "RADARR_URL lacks Radarr's URL base, or a login stands in front of it: let requests below /api pass."
 _EXAMPLE = "It looks like http://radarr:7878, or http://nas:7878/radarr with a URL base."
 _LAST_PORT = 65535
-_TRY_LATER = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
+_TRY_LATER = {HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
+# 524 is Cloudflare's: it is connected, and has waited long enough.
+_GAVE_UP_WAITING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.GATEWAY_TIMEOUT, 524}
 _BOUNDS = {"movies": Bound(512 * MIB), "edit": Bound(64 * MIB)}
 """Calls with long answers: the whole library, and up to 100 whole movies."""
 
@@ -68,7 +83,19 @@ class Reply(msgspec.Struct, frozen=True):
         return wire.complaint(self.body, self.redact)
 
     def decode(self, kind: type[T]) -> T:
-        """The body as that type. A 200 proves nothing: start pages and login pages come with it, and torn lists too."""
+        """The body as exactly that type."""
+        return self._read(lambda: rows.decode(self.body, kind))
+
+    def read(self, kind: type[T]) -> T:
+        """The body as an object of that kind, without the values that cannot be read."""
+        return self._read(lambda: rows.read_object(self.body, kind))
+
+    def read_rows(self, kind: type[T]) -> tuple[list[T], list[OddRow]]:
+        """The body as a list of that kind, and the rows that make no sense."""
+        return self._read(lambda: rows.read_rows(self.body, kind))
+
+    def _read(self, read: Callable[[], T]) -> T:
+        """What was read. A 200 proves nothing: start pages and login pages come with it, and torn lists too."""
         content_type = self.headers.get("content-type", "")
         if "json" not in content_type.lower() or wire.is_html(self.body):
             what = (
@@ -78,13 +105,14 @@ class Reply(msgspec.Struct, frozen=True):
                 f"{self.address} answered with {what} instead of JSON.", LOGIN, status=self.status, complaint=what
             )
         try:
-            return wire.decode(self.body, kind)
-        except wire.Garbled as error:
-            raise Transient(
-                f"The answer of Radarr at {self.address} is torn or not what it should be: {error}.",
-                "Look at Radarr's log, and at the proxy's if there is one.",
-                status=self.status,
-            ) from error
+            return read()
+        except rows.Garbled as error:
+            remedy = "Look at Radarr's log, and at the proxy's if there is one."
+            if error.is_torn:
+                what = f"The answer of Radarr at {self.address} is torn: {error}."
+                raise Transient(what, remedy, status=self.status) from error
+            what = f"The answer of Radarr at {self.address} is not what it should be: {error}."
+            raise Misshapen(what, remedy, status=self.status) from error
 
 
 class Line:
@@ -187,7 +215,8 @@ class Line:
             return TooLarge(trouble.what, trouble.remedy)
         if trouble.what:
             return (Unusable if trouble.is_final else Transient)(trouble.what, trouble.remedy)
-        return Transient(
+        kind = NotSent if isinstance(error, (httpx2.ConnectError, httpx2.ConnectTimeout)) else Transient
+        return kind(
             f"Radarr at {self.address} cannot be reached{self.way.through}: {trouble.why}.",
             trouble.remedy
             or "Check that it is running and that RADARR_URL is right (in a container, localhost is that container).",
@@ -207,6 +236,11 @@ class Line:
         if failure := self._shut_out(reply, said):
             raise failure
         what = f"Radarr at {self.address} answered {named(reply.status)}" + (f": {said.rstrip('.')}." if said else ".")
+        if reply.status in _GAVE_UP_WAITING:
+            remedy = (
+                "A proxy gave up waiting for Radarr: raise its time-out, or set RADARR_URL to Radarr's own address."
+            )
+            raise TimedOut(what, remedy, status=reply.status, complaint=said)
         if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR or reply.status in _TRY_LATER:
             remedy = "Look at Radarr's log, and at the proxy's if there is one."
             raise Transient(what, remedy, status=reply.status, complaint=said)

@@ -7,17 +7,22 @@ absent. The decoder skips what is not named here without building it, which keep
 from __future__ import annotations
 
 import re
+from itertools import islice
 from sys import intern
-from typing import TYPE_CHECKING, NewType, TypeVar
+from typing import TYPE_CHECKING, NewType
 
 import msgspec
 
-from kometa_ai.core.movie import Credits, Movie, RadarrId, TmdbId
+from kometa_ai.core.movie import LARGEST_ID, Credits, Movie, RadarrId, TmdbId
 from kometa_ai.core.naming import Label, label_of
 from kometa_ai.core.text import beginning
+from kometa_ai.radarr.rows import Garbled, decode
+from kometa_ai.radarr.texts import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from kometa_ai.radarr.rows import OddRow
 
 TagId = NewType("TagId", int)
 """A tag's row. Housekeeping deletes unused tags daily, and a tag made again has another id: never keep one."""
@@ -26,15 +31,19 @@ Tags = dict[Label, tuple[TagId, ...]]
 """Every tag by lower-case label. Only a database edited by hand has several ids here; the one to write comes first."""
 
 ACTORS_KEPT = 10
+DIRECTORS_KEPT = 100
+GENRES_KEPT = 20
+KEYWORDS_KEPT = 100
+LONGEST_TITLE = 300
+LONGEST_NAME = 120
+LONGEST_GENRE = 60
+LONGEST_LABEL = 1000
+_LONGEST_IMDB_ID = 20
+_LATEST_YEAR = 9999
 _LAST = 1 << 31
 _LONGEST = 200
 _LONGEST_BODY = 65536
-
-T = TypeVar("T")
-
-
-class Garbled(ValueError):
-    """Bytes that are not the JSON they should be: torn, or of another shape."""
+_SHOWABLE = 10**30
 
 
 class WireMovie(msgspec.Struct, rename="camel", gc=False):
@@ -92,7 +101,7 @@ class EditedMovie(msgspec.Struct, gc=False):
 
 
 class LeftOut(msgspec.Struct, frozen=True):
-    """A movie of Radarr's that takes no part, and why."""
+    """A movie of Radarr's that takes no part, and why. `radarr_id` is 0 where it has none."""
 
     radarr_id: RadarrId
     title: str
@@ -102,42 +111,63 @@ class LeftOut(msgspec.Struct, frozen=True):
 class Library(msgspec.Struct, frozen=True, kw_only=True):
     """What Radarr holds: movies by TMDb id, and the tags there are.
 
-    `tags` maps lower-case labels to their ids; `nameless` movies have tags, none of which is among them. Whether an
-    empty or a much smaller library is believed, is not decided here.
+    `tags` maps lower-case labels to their ids; `odd_tags` describes tags that could not be read; `nameless` movies have
+    tags, none of which is among `tags`. Whether an empty or a much smaller library is believed, is not decided here.
     """
 
     movies: tuple[Movie, ...] = ()
     tags: Mapping[Label, tuple[TagId, ...]] = {}
     left_out: tuple[LeftOut, ...] = ()
+    odd_tags: tuple[str, ...] = ()
     nameless: int = 0
 
 
-def decode(body: bytes | bytearray, kind: type[T]) -> T:
-    """Decode strictly: all of the body, or `Garbled`."""
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Garbled(first_line(str(error))) from None
-
-
 def tags_of(rows: Iterable[WireTag]) -> Tags:
-    """Tags by lower-case label; of twins that differ in case, the lower-case one first, then by age."""
+    """Tags by lower-case label; of twins that differ in case, the lower-case one first, then by age.
+
+    Of two labels with one id the first counts.
+    """
     twins: dict[Label, list[tuple[bool, int]]] = {}
+    seen: set[int] = set()
     for row in rows:
         label = label_of(row.label or "")
-        if label and row.id and row.id > 0:
-            twins.setdefault(label, []).append((row.label != label, row.id))
+        if label and row.id not in seen and not _why_no_tag(row):
+            seen.add(row.id or 0)
+            twins.setdefault(label, []).append((row.label != label, row.id or 0))
     return {label: tuple(TagId(number) for _, number in sorted(found)) for label, found in twins.items()}
 
 
-def library_of(rows: Sequence[WireMovie], tags: Tags) -> Library:
-    """The library, in order of TMDb ids. Of two rows with one TMDb id the older takes part."""
+def odd_tags(rows: Iterable[WireTag], odd: Iterable[OddRow]) -> tuple[str, ...]:
+    """Say of each tag that `tags_of` passes over what is wrong with it. A label that is empty is none of them."""
+    found = [f"{beginning(row.name, LONGEST_NAME) or 'no label'}: {row.why}" for row in odd]
+    labels: dict[int, str] = {}
+    for row in rows:
+        label = beginning(clean(row.label), LONGEST_NAME)
+        if why := _why_no_tag(row):
+            found.append(f"{label or f'tag {_shown(row.id)}'}: {why}")
+        elif (twin := labels.setdefault(row.id or 0, label)) != label:
+            found.append(f"{label}: it has the same id as {twin}")
+    return tuple(found)
+
+
+def _why_no_tag(row: WireTag) -> str:
+    if row.label is None:
+        return "it has no label"
+    if len(row.label) > LONGEST_LABEL:
+        return f"its label has {len(row.label):,} characters"
+    return "" if _is_id(row.id) else "it has no id"
+
+
+def library_of(
+    rows: Sequence[WireMovie], tags: Tags, odd: Sequence[OddRow] = (), odd_tags: tuple[str, ...] = ()
+) -> Library:
+    """The library, in order of TMDb ids. Of two rows with one TMDb id the older takes part; `odd` rows do not."""
     labels: dict[int, Label] = {number: label for label, numbers in tags.items() for number in numbers}
     movies: dict[TmdbId, Movie] = {}
-    left_out: list[LeftOut] = []
+    left_out = [LeftOut(RadarrId(row.id), beginning(row.name, LONGEST_TITLE), row.why) for row in odd]
     nameless = 0
     for row in sorted(rows, key=lambda row: row.id or 0):
-        title = clean(row.title)
+        title = beginning(clean(row.title), LONGEST_TITLE)
         tmdb_id = TmdbId(row.tmdb_id or 0)
         if why := _why_left_out(row, title, movies.get(tmdb_id)):
             left_out.append(LeftOut(RadarrId(row.id or 0), title, why))
@@ -145,14 +175,19 @@ def library_of(rows: Sequence[WireMovie], tags: Tags) -> Library:
             movies[tmdb_id] = _movie_of(row, title, labels)
             nameless += bool(row.tags) and not movies[tmdb_id].labels
     in_order = tuple(movies[key] for key in sorted(movies))
-    return Library(movies=in_order, tags=tags, left_out=tuple(left_out), nameless=nameless)
+    return Library(movies=in_order, tags=tags, left_out=tuple(left_out), odd_tags=odd_tags, nameless=nameless)
+
+
+def _is_id(number: int | None) -> bool:
+    return number is not None and 0 < number <= LARGEST_ID
 
 
 def _why_left_out(row: WireMovie, title: str, twin: Movie | None) -> str:
-    if not row.id or row.id < 0:
-        return "it has no id in Radarr"
-    if not row.tmdb_id or row.tmdb_id < 0:
-        return "it has no TMDb id"
+    if not _is_id(row.id):
+        return f"its id {_shown(row.id)} is none of Radarr's" if row.id else "it has no id in Radarr"
+    if not _is_id(row.tmdb_id):
+        too_large = row.tmdb_id is not None and row.tmdb_id > 0
+        return f"its TMDb id {_shown(row.tmdb_id)} is none of TMDb's" if too_large else "it has no TMDb id"
     if not title:
         return "it has no title"
     if twin:
@@ -160,16 +195,23 @@ def _why_left_out(row: WireMovie, title: str, twin: Movie | None) -> str:
     return ""
 
 
+def _shown(number: int | None) -> str:
+    # Python refuses to write numbers of thousands of digits, and nobody wants to read them.
+    return str(number) if number is not None and abs(number) < _SHOWABLE else "of many digits"
+
+
 def _movie_of(row: WireMovie, title: str, labels: Mapping[int, Label]) -> Movie:
+    imdb_id = clean(row.imdb_id)
     return Movie(
         radarr_id=RadarrId(row.id or 0),
         tmdb_id=TmdbId(row.tmdb_id or 0),
         title=title,
-        year=row.year or 0,
-        imdb_id=clean(row.imdb_id),
+        year=row.year if row.year and 0 < row.year <= _LATEST_YEAR else 0,
+        imdb_id=imdb_id if len(imdb_id) <= _LONGEST_IMDB_ID else "",
+        # Whole, since it is part of the metadata hash; what is sent of it is cut where it is sent.
         plot=clean(row.overview),
-        genres=_words(row.genres),
-        keywords=_words(row.keywords),
+        genres=_words(row.genres, GENRES_KEPT, LONGEST_GENRE),
+        keywords=_words(row.keywords, KEYWORDS_KEPT, LONGEST_NAME),
         # An id may name no tag any more: Radarr stores whatever id it is given, and deletes unused tags.
         labels=frozenset(labels[number] for number in row.tags or () if number in labels),
     )
@@ -185,29 +227,18 @@ def credits_of(rows: Iterable[WireCredit]) -> Credits:
         (row for row in rows if row.type == "cast"),
         key=lambda row: _LAST if row.order is None else row.order,
     )
-    directors = (clean(row.person_name) for row in rows if row.type == "crew" and row.job == "Director")
-    actors = dict.fromkeys(name for row in cast if (name := clean(row.person_name)))
-    return Credits(
-        directors=tuple(dict.fromkeys(name for name in directors if name)),
-        actors=tuple(actors)[:ACTORS_KEPT],
-    )
+    directors = [row for row in rows if row.type == "crew" and row.job == "Director"]
+    return Credits(directors=_names(directors)[:DIRECTORS_KEPT], actors=_names(cast)[:ACTORS_KEPT])
 
 
-def _words(texts: list[str] | None) -> tuple[str, ...]:
+def _names(rows: Iterable[WireCredit]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for row in rows if (name := beginning(clean(row.person_name), LONGEST_NAME))))
+
+
+def _words(texts: list[str] | None, count: int, length: int) -> tuple[str, ...]:
     # A few hundred genres and keywords repeat over a whole library: interned, each is held once.
-    return tuple(intern(word) for text in texts or () if (word := clean(text)))
-
-
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-
-
-def clean(text: str | None) -> str:
-    """The text without control characters and line breaks, each run of which becomes one space."""
-    if not text:
-        return ""
-    if not text.isprintable():
-        text = _CONTROL.sub(" ", text)
-    return text.strip()
+    words = (intern(beginning(word, length)) for text in texts or () if (word := clean(text)))
+    return tuple(islice(words, count))
 
 
 def first_line(text: str, redact: Callable[[str], str] = str) -> str:

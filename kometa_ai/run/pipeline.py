@@ -19,6 +19,7 @@ from kometa_ai.classifier.planning import describe, stages, unanswered
 from kometa_ai.core.changes import Change, TagChange, TagPlan
 from kometa_ai.core.collection import namesakes, recognise
 from kometa_ai.core.problem import Problem
+from kometa_ai.core.summary import counted
 from kometa_ai.decisions.policy import decide, gates, members_as_seen
 from kometa_ai.errors import CheckRadarr
 from kometa_ai.radarr.diagnosis import diagnose
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
     from kometa_ai.radarr.client import Status
     from kometa_ai.radarr.wire import Library
     from kometa_ai.run.options import Options
+
+_ODDITIES = 20
+_ODD_TAGS = 3
 
 _log = structlog.get_logger()
 
@@ -75,19 +79,11 @@ class Run:
                 Problem(source="Radarr", what=status.warning, remedy="Check RADARR_URL.", severity="warning")
             )
         library = await parts.radarr.library()
+        found.warnings += oddities(library)
         believe(library, parts.store.state.library, allow_smaller=self._options.allow_removals)
         keep(parts, found, LibraryRead(library=_seen(library, parts.now())))
         found.library = len(library.movies)
         found.movies = library.movies
-        found.warnings += [
-            Problem(
-                source="Radarr",
-                what=f"Radarr's movie {movie.radarr_id} ({movie.title or 'no title'}) takes no part: {movie.why}.",
-                remedy="Mend or remove it in Radarr.",
-                severity="warning",
-            )
-            for movie in library.left_out
-        ]
         _log.info("library.read", movies=len(library.movies), tags=len(library.tags))
         return library
 
@@ -227,14 +223,18 @@ class Run:
 
         found.applied = await apply_changes(parts.radarr, plan.changes, library, remember)
         found.problems += found.applied.problems
+        found.warnings += found.applied.warnings
 
 
 def believe(library: Library, last: LibrarySeen | None, *, allow_smaller: bool) -> None:
     """Raise CheckRadarr for no movies, for less than half of those there were, and for tags without any name."""
     count = len(library.movies)
     if not count:
+        left_out = len(library.left_out)
         raise CheckRadarr(
-            "Radarr answers with an empty list of movies.",
+            f"Radarr lists {counted(left_out, 'movie')}, and none of them can take part."
+            if left_out
+            else "Radarr answers with an empty list of movies.",
             "Nothing was changed. Check that RADARR_URL is the right Radarr and that its database is whole.",
         )
     if last is not None and count * 2 < last.count and not allow_smaller:
@@ -249,6 +249,29 @@ def believe(library: Library, last: LibrarySeen | None, *, allow_smaller: bool) 
             "Nothing was changed. Look whether Radarr's database is whole. If it is, and all tags are really gone, run "
             "once with --run-now --allow-removals.",
         )
+
+
+def oddities(library: Library) -> list[Problem]:
+    """What of Radarr's lists takes no part: a warning for each of the first movies, and one for all the others."""
+    told = [
+        f"Radarr's movie {movie.radarr_id or 'without an id'} ({movie.title or 'no title'}) takes no part: {movie.why}."
+        for movie in library.left_out[:_ODDITIES]
+    ]
+    warnings = [
+        Problem(source="Radarr", what=what, remedy="Fix or remove it in Radarr.", severity="warning") for what in told
+    ]
+    if others := library.left_out[_ODDITIES:]:
+        verb = "take" if len(others) > 1 else "takes"
+        what = f"{counted(len(others), 'further movie')} of Radarr's list {verb} no part."
+        names = tuple(movie.title or f"Radarr's movie {movie.radarr_id}" for movie in others[:_ODDITIES])
+        remedy = "Fix the ones above; the next run names more of them."
+        warnings.append(Problem(source="Radarr", what=what, remedy=remedy, movies=names, severity="warning"))
+    if library.odd_tags:
+        what = f"{counted(len(library.odd_tags), 'tag')} of Radarr's cannot be read: "
+        what += "; ".join(library.odd_tags[:_ODD_TAGS]) + ("; …" if len(library.odd_tags) > _ODD_TAGS else ".")
+        remedy = "Look at Radarr's Settings, Tags: movies with them count as without them."
+        warnings.append(Problem(source="Radarr", what=what, remedy=remedy, severity="warning"))
+    return warnings
 
 
 def _seen(library: Library, now: datetime) -> LibrarySeen:

@@ -160,6 +160,43 @@ def delay_answer(seconds: float) -> Effect:
     return Effect(around)
 
 
+def rewrite(change: Callable[[bytes], bytes]) -> Effect:
+    """The request is carried out, and the body of its answer arrives changed: an odd row, a byte order mark."""
+
+    def around(app: ASGIApp) -> ASGIApp:
+        async def call(scope: Scope, receive: Receive, send: Send) -> None:
+            body = b""
+
+            async def collect(message: Message) -> None:
+                nonlocal body
+                if message["type"] != "http.response.body":
+                    headers = [pair for pair in message["headers"] if pair[0].lower() != b"content-length"]
+                    await send({**message, "headers": headers})
+                    return
+                body += message.get("body", b"")
+                if not message.get("more_body", False):
+                    await send({"type": "http.response.body", "body": change(body)})
+
+            await app(scope, receive, collect)
+
+        return call
+
+    return Effect(around, inside=True)
+
+
+def answer_instead(status: int, body: str = "", content_type: str = "text/html; charset=utf-8") -> Effect:
+    """The request is carried out, but a proxy answers: it has given up waiting (504), or only says that it took it."""
+
+    def around(app: ASGIApp) -> ASGIApp:
+        async def call(scope: Scope, receive: Receive, send: Send) -> None:
+            await app(scope, receive, _discard)
+            await Response(body, status, media_type=content_type)(scope, receive, send)
+
+        return call
+
+    return Effect(around)
+
+
 def truncate(keep: int) -> Effect:
     """The connection ends after `keep` bytes of the body; the status says all is well."""
 

@@ -16,7 +16,7 @@ import structlog
 from kometa_ai.core.movie import Credits, RadarrId
 from kometa_ai.errors import CheckRadarr
 from kometa_ai.radarr import CreditsUnavailable, Radarr, Timeouts
-from kometa_ai.standins.faults import Effect, answer, bad_gateway, delay, drop, html_page, redirect, truncate
+from kometa_ai.standins.faults import Effect, answer, bad_gateway, delay, drop, html_page, redirect, rewrite, truncate
 from kometa_ai.standins.radarr import API_KEY, MovieSeed, RadarrStandIn, locked, not_ready
 from kometa_ai.standins.serving import serve
 from tests.radarr.talking import HEAT, RONIN, Waits, talking
@@ -407,16 +407,13 @@ async def test_an_empty_library_is_told_as_it_is() -> None:
         bad_gateway(),
         locked(),
         drop(),
-        as_json({"movies": []}),
-        as_json(["Heat"]),
-        as_json(None),
         answer(200),
         answer(200, "[]", "text/html"),
     ],
 )
 @pytest.mark.parametrize("path", [MOVIES, TAGS])
 async def test_half_a_list_is_no_list(effect: Effect, path: str) -> None:
-    """Trap 15: torn lists, pages, and other shapes are asked for again, and in the end there is no library."""
+    """Trap 15: torn lists and pages are asked for again, and in the end there is no library."""
     server = RadarrStandIn([HEAT])
     server.faults.inject(effect, path=path)
     async with talking(server) as radarr:
@@ -426,6 +423,47 @@ async def test_half_a_list_is_no_list(effect: Effect, path: str) -> None:
             await radarr.library()
     assert radarr.address in caught.value.message
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize("value", [{"movies": []}, None, 7, "Heat"])
+@pytest.mark.parametrize("path", [MOVIES, TAGS])
+async def test_a_whole_answer_of_another_shape_is_not_asked_for_again(value: object, path: str) -> None:
+    """It is not torn, so the next one would be the same."""
+    server = RadarrStandIn([HEAT])
+    server.faults.inject(as_json(value), path=path, times=None)
+    waits = Waits()
+    async with talking(server, waits=waits) as radarr:
+        with pytest.raises(CheckRadarr, match="not what it should be"):
+            await radarr.library()
+    assert waits == []
+
+
+async def test_one_odd_row_costs_nothing_but_itself() -> None:
+    """The other movies and tags are read, the odd ones are named, and nothing is asked for twice."""
+    server = RadarrStandIn([HEAT, RONIN])
+    server.faults.inject(rewrite(lambda body: b"\xef\xbb\xbf" + body.replace(b"[", b"[null,", 1)), path=MOVIES)
+    server.faults.inject(rewrite(lambda body: body.replace(b"[", b'[{"id": 9, "label": null},', 1)), path=TAGS)
+    waits = Waits()
+    async with talking(server, waits=waits) as radarr:
+        library = await radarr.library()
+    assert [movie.title for movie in library.movies] == ["Heat", "Ronin"]
+    assert library.movies[0].labels == {"favourites"}
+    assert [left.why for left in library.left_out] == ["row 1 of the list is null"]
+    assert library.odd_tags == ("tag 9: it has no label",)
+    assert waits == []
+
+
+@pytest.mark.parametrize("status", [408, 504, 524])
+@pytest.mark.parametrize("path", [MOVIES, TAGS])
+async def test_a_list_that_a_proxy_gives_up_is_not_asked_for_twice(status: int, path: str) -> None:
+    """Radarr builds it all the same; the remedy names the proxy."""
+    server = RadarrStandIn([HEAT])
+    fault = server.faults.inject(answer(status, "<title>Gateway Time-out</title>"), path=path, times=None)
+    async with talking(server) as radarr:
+        with pytest.raises(CheckRadarr, match=str(status)) as caught:
+            await radarr.library()
+    assert fault.hits == 1
+    assert "raise its time-out" in caught.value.remedy
 
 
 async def test_a_list_that_takes_too_long_is_not_asked_for_twice() -> None:
