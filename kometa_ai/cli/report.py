@@ -79,7 +79,7 @@ def _print_changes(out: Console, report: RunReport, collection: CollectionReport
         (collection.added, f"{would}added", "green"),
         (collection.removed, f"{would}removed", "red"),
         (collection.held_back, "held back, not removed", "yellow"),
-        (collection.failed, "not changed, since Radarr did not take it", "red"),
+        (collection.failed, "not confirmed by Radarr", "red"),
     ):
         if movies:
             out.print(f"[bold]{clean(collection.name)}[/]: [{style}]{len(movies):,} {what}[/]")

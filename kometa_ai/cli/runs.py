@@ -154,7 +154,7 @@ def undo_run(call: Call) -> int:
         show(call, found, output.print_undone)
         if not found.dry_run:
             _tell_others(found.collections, settings)
-        return 1 if found.problems else 0
+        return int(any(problem.severity == "error" for problem in found.problems))
 
 
 def cancel_open_batches(call: Call) -> int:

@@ -144,7 +144,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def failed(self) -> int:
-        """Changes that Radarr did not take."""
+        """Changes that Radarr did not confirm."""
         return sum(len(collection.failed) for collection in self.collections)
 
     @property

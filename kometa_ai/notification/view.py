@@ -230,7 +230,7 @@ def _collection(collection: CollectionReport, limits: Limits) -> CollectionView:
         MovieList("Added", "+", _movies(collection.added, limits), "added"),
         MovieList("Removed", "-", _movies(collection.removed, limits), "removed"),
         MovieList("Held back, still in", "!", _movies(collection.held_back, limits), "trouble"),
-        MovieList("Radarr did not take these changes", "!", _movies(collection.failed, limits), "trouble"),
+        MovieList("Radarr did not confirm these changes", "!", _movies(collection.failed, limits), "trouble"),
     )
     counts = (
         (len(collection.added), "added"),

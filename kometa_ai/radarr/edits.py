@@ -8,10 +8,22 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from kometa_ai.core.movie import RadarrId
-from kometa_ai.radarr.failures import EditStopped, Failed, Refused, RowsMissing, TimedOut, TooLarge, Transient, Unusable
-from kometa_ai.radarr.http import Line, Timeouts
+from kometa_ai.radarr.failures import (
+    EditStopped,
+    Failed,
+    Misshapen,
+    NotJSON,
+    NotSent,
+    Refused,
+    RowsMissing,
+    TimedOut,
+    TooLarge,
+    Transient,
+    Unusable,
+)
+from kometa_ai.radarr.http import Line, Reply, Timeouts
 from kometa_ai.radarr.patience import TRIES, Sleep, patiently
-from kometa_ai.radarr.wire import EditedMovie
+from kometa_ai.radarr.wire import EditedMovie, is_html
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +33,7 @@ if TYPE_CHECKING:
 BATCH = 100
 GIVE_UP_AFTER = 3
 _LONGEST_WAIT = 16
+_NO_LIST = "Radarr answers an edit with the movies: look at the proxy in front of it, or use Radarr's own address."
 
 # BasicRepository.Get(ids) counts what it found against what it was asked for; its message is all there is to go by.
 _ROWS_MISSING = re.compile(r"Expected query to return \d+ rows but returned (\d+)")
@@ -34,13 +47,14 @@ class EditResult(msgspec.Struct, frozen=True, kw_only=True):
 
     `done`: Radarr's answer shows the tags as asked for. `vanished`: Radarr's editor knows the movie no more, or its
     quality profile is gone. `contested`: saved, but one of Radarr's auto-tagging rules turned it round at once.
-    `failed`: no proof that it was saved, though it may have been. `problems` says why, for people.
+    `failed`: not saved. `unclear`: sent, but no proof whether it was saved. `problems` says why, for people.
     """
 
     done: Ids = ()
     vanished: Ids = ()
     contested: Ids = ()
     failed: Ids = ()
+    unclear: Ids = ()
     problems: tuple[str, ...] = ()
 
 
@@ -58,11 +72,18 @@ class _Tally:
         self.vanished: list[RadarrId] = []
         self.contested: list[RadarrId] = []
         self.failed: list[RadarrId] = []
+        self.unclear: list[RadarrId] = []
         self.problems: dict[str, None] = {}
         self.failures_in_a_row = 0
+        self._sent: set[RadarrId] = set()
+
+    def lost(self, ids: Sequence[RadarrId]) -> None:
+        """Note that Radarr may have seen an edit whose answer is missing."""
+        self._sent.update(ids)
 
     def fail(self, ids: Sequence[RadarrId], why: str) -> None:
-        self.failed += ids
+        self.unclear += [movie for movie in ids if movie in self._sent]
+        self.failed += [movie for movie in ids if movie not in self._sent]
         self.problems[why] = None
 
     def result(self) -> EditResult:
@@ -71,6 +92,7 @@ class _Tally:
             vanished=tuple(self.vanished),
             contested=tuple(self.contested),
             failed=tuple(self.failed),
+            unclear=tuple(self.unclear),
             problems=tuple(self.problems),
         )
 
@@ -97,7 +119,7 @@ class Editor:
             for start in range(0, len(ids), BATCH):
                 await self._write(ids[start : start + BATCH], body, tally)
         except Unusable as error:
-            settled = {*tally.done, *tally.vanished, *tally.contested, *tally.failed}
+            settled = {*tally.done, *tally.vanished, *tally.contested, *tally.failed, *tally.unclear}
             tally.fail([movie for movie in ids if movie not in settled], error.what)
             raise EditStopped(error.what, error.remedy, tally.result()) from error
         return tally.result()
@@ -109,7 +131,7 @@ class Editor:
         doubtful = self._doubtful
         try:
             edited = await patiently(
-                lambda: self._put(ids, body),
+                lambda: self._put(ids, body, tally),
                 sleep=self._sleep,
                 tries=1 if doubtful else TRIES,
                 again=(Transient,),
@@ -127,7 +149,11 @@ class Editor:
                 await self._write_halves(ids, body, tally, depth)
             else:
                 self._failed(ids, error, tally)
-        except (Transient, Refused, TooLarge) as error:
+        except (Misshapen, TooLarge) as error:
+            # Something has taken the edit and tells nothing of it: the next one is as good as this one.
+            self._answered(tally)
+            tally.fail(ids, f"{error.what} {error.remedy}")
+        except (Transient, Refused) as error:
             self._failed(ids, error, tally)
         else:
             self._answered(tally)
@@ -147,15 +173,32 @@ class Editor:
         self._doubtful = False
         tally.failures_in_a_row = 0
 
-    async def _put(self, ids: Ids, body: _Body) -> list[EditedMovie]:
+    async def _put(self, ids: Ids, body: _Body, tally: _Tally) -> list[EditedMovie]:
         sent = _Body(ids, body.tags, body.apply_tags)
         try:
             reply = await self._line.call("edit", "PUT", "/movie/editor", body=sent, seconds=self._seconds)
-        except Transient as error:
+            return _edited(reply)
+        except NotSent:
+            raise
+        except (Transient, TimedOut, TooLarge, Misshapen) as error:
             if found := _ROWS_MISSING.search(error.complaint):
                 raise RowsMissing(error, int(found[1])) from error
+            tally.lost(ids)
             raise
-        return reply.decode(list[EditedMovie])
+
+
+def _edited(reply: Reply) -> list[EditedMovie]:
+    """The movies of an answer. Anything else is `Misshapen`, but for web pages: behind a login no edit arrives."""
+    if not reply.body.strip():
+        raise Misshapen(
+            f"{reply.address} took an edit ({reply.status}) and answered with nothing.", _NO_LIST, status=reply.status
+        )
+    try:
+        return reply.read_rows(EditedMovie)[0]
+    except NotJSON as error:
+        if is_html(reply.body):
+            raise
+        raise Misshapen(error.what, _NO_LIST, status=error.status) from error
 
 
 def _check(ids: Ids, body: _Body, edited: list[EditedMovie], tally: _Tally) -> None:
@@ -164,6 +207,7 @@ def _check(ids: Ids, body: _Body, edited: list[EditedMovie], tally: _Tally) -> N
     tags = frozenset(body.tags)
     for movie in ids:
         if movie not in now:
+            tally.lost([movie])
             tally.fail([movie], "Radarr's answer to an edit leaves out movies it was asked to edit.")
         elif tags <= now[movie] if body.apply_tags == "add" else tags.isdisjoint(now[movie]):
             tally.done.append(movie)

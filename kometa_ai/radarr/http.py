@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from kometa_ai.network.environment import Network
-
     from kometa_ai.radarr.rows import OddRow
 
 _log = structlog.get_logger()

@@ -10,6 +10,7 @@ from kometa_ai.core.changes import Change, TagChange
 from kometa_ai.core.decision import Pin
 from kometa_ai.core.naming import Slug
 from kometa_ai.core.problem import Problem
+from kometa_ai.core.summary import counted
 from kometa_ai.errors import FixUsage, RepairState
 from kometa_ai.run import history
 from kometa_ai.run.service import new_run_id
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from kometa_ai.core.movie import Movie
+    from kometa_ai.core.report import RunReport
     from kometa_ai.run.session import Parts
 
 
@@ -54,7 +56,7 @@ async def undo(parts: Parts, run_id: str, *, dry_run: bool) -> Undone:
     """Take back what a run changed and nobody has changed since. Raise FixUsage for an unknown run, or CheckRadarr."""
     report = history.recall(parts.store.folder, run_id)
     if not report.changes:
-        raise FixUsage(f"The run {run_id} changed nothing.", "There is nothing to take back.")
+        raise _nothing_to_undo(run_id, report)
     await parts.radarr.check()
     library = await parts.radarr.library()
     movies = {movie.tmdb_id: movie for movie in library.movies}
@@ -88,9 +90,19 @@ async def undo(parts: Parts, run_id: str, *, dry_run: bool) -> Undone:
     applied = await apply_changes(parts.radarr, wanted, library, remember)
     _keep(problems, lambda: parts.store.save(parts.now()))
     told = tuple(
-        msgspec.structs.replace(problem, what=parts.redact(problem.what)) for problem in (*applied.problems, *problems)
+        msgspec.structs.replace(problem, what=parts.redact(problem.what))
+        for problem in (*applied.problems, *applied.warnings, *problems)
     )
     return _undone(run_id, applied.done, left, dry_run=False, problems=told)
+
+
+def _nothing_to_undo(run_id: str, report: RunReport) -> FixUsage:
+    if not report.failed or report.dry_run:
+        return FixUsage(f"The run {run_id} changed nothing.", "There is nothing to take back.")
+    return FixUsage(
+        f"Radarr confirmed no change of the run {run_id}; {counted(report.failed, 'change')} failed or had no answer.",
+        "Look in Radarr which movies have the tag; to keep one in or out, pin it in the block.",
+    )
 
 
 def _keep(problems: list[Problem], write: Callable[[], None]) -> None:

@@ -9,6 +9,7 @@ import structlog
 
 from kometa_ai.core.naming import Label
 from kometa_ai.core.problem import Problem
+from kometa_ai.core.summary import counted
 from kometa_ai.errors import CheckRadarr
 from kometa_ai.radarr.failures import EditStopped, TagUnavailable
 from kometa_ai.tags.plan import Edit, group
@@ -23,17 +24,25 @@ if TYPE_CHECKING:
     from kometa_ai.radarr.wire import Library, TagId
 
 MOVIES_A_CALL = 100
+_TRIES_TO_LOOK = 2
+_LOOKED_AT_NEXT = "The next run looks at Radarr again and makes what is missing."
 
 _log = structlog.get_logger()
 
 
 class Applied:
-    """What became of the changes: `done`, `failed`, and the problems to report. `stopped` is why it ended early."""
+    """What became of the changes: `done`, `failed`, and what to report. `stopped` is why it ended early.
+
+    `unclear` are changes that were sent and neither confirmed nor refused, each with the reason, until the library was
+    looked at once more.
+    """
 
     def __init__(self) -> None:
         self.done: list[Change] = []
         self.failed: list[Change] = []
+        self.unclear: list[tuple[Change, str]] = []
         self.stopped: CheckRadarr | None = None
+        self.warnings: list[Problem] = []
         self._problems: dict[tuple[Label, str], Problem] = {}
 
     @property
@@ -66,6 +75,8 @@ async def apply_changes(
 ) -> Applied:
     """Write changes to Radarr, at most a hundred movies a call, and tell `on_done` of those that Radarr confirms.
 
+    Where answers are lost, the library is read once more, and what it shows is confirmed, too.
+
     `library` is what Radarr has right now. A missing tag is created before its first use, and one that no movie has is
     looked up once more. One change that fails does not stop the others; Radarr becoming unusable does.
     """
@@ -89,7 +100,39 @@ async def apply_changes(
             applied.stop(error, [edit, *edits[number + 1 :]])
             break
         _account(applied, edit, result, on_done)
+    if applied.unclear:
+        await _look_again(radarr, applied, on_done)
     return applied
+
+
+async def _look_again(radarr: Radarr, applied: Applied, on_done: Callable[[Sequence[Change]], None]) -> None:
+    """Settle what is unclear: read the library once more, and take for done what it shows."""
+    unclear, applied.unclear = applied.unclear, []
+    try:
+        library = await radarr.library(tries=_TRIES_TO_LOOK)
+    except CheckRadarr as error:
+        for change, why in unclear:
+            applied.fail([change], f"{why} Whether it was changed cannot be seen: {error.message}", _LOOKED_AT_NEXT)
+        return
+    labels = {movie.radarr_id: movie.labels for movie in library.movies}
+    by_reason: dict[str, list[Change]] = {}
+    for change, why in unclear:
+        if change.movie.radarr_id not in labels:
+            _log.info("movie.vanished", movies=[str(change.movie)])
+        elif (change.label in labels[change.movie.radarr_id]) is (change.operation == "add"):
+            by_reason.setdefault(why, []).append(change)
+        else:
+            applied.fail([change], f"{why} Radarr's list does not show the change.", _LOOKED_AT_NEXT)
+    for why, done in by_reason.items():
+        _book(applied, done, on_done)
+        applied.warnings.append(
+            Problem(
+                source="Radarr",
+                what=f"{counted(len(done), 'tag change')} had no clear answer, but Radarr's list shows it made: {why}",
+                remedy="Nothing is lost; without a clear answer each run takes longer than it need.",
+                severity="warning",
+            )
+        )
 
 
 class _Tags:
@@ -137,26 +180,33 @@ def _without(edit: Edit, unavailable: Mapping[Label, str], applied: Applied) -> 
 
 
 def _account(applied: Applied, edit: Edit, result: EditResult, on_done: Callable[[Sequence[Change]], None]) -> None:
-    done = _of(edit, result.done)
-    applied.done += done
-    for label in edit.labels:
-        # A line for each call and tag: one for each of ten thousand changes would cost more than making them.
-        if changed := [change for change in done if change.label == label]:
-            _log.info(
-                "tags.added" if edit.operation == "add" else "tags.removed",
-                collection_name=changed[0].collection_name or changed[0].slug,
-                tag=label,
-                movies=[f"{change.movie} tmdb:{change.movie.tmdb_id}" for change in changed],
-            )
-    on_done(done)
+    _book(applied, _of(edit, result.done), on_done)
+    why = " ".join(result.problems)
+    applied.unclear += [(change, why) for change in _of(edit, result.unclear)]
     applied.fail(
         _of(edit, result.contested),
         "one of Radarr's auto-tagging rules undid the change at once.",
         "Take the tag out of that rule (Radarr: Settings, Tags, Auto Tagging).",
     )
-    applied.fail(_of(edit, result.failed), " ".join(result.problems) or "Radarr did not confirm the change.")
+    applied.fail(_of(edit, result.failed), why or "Radarr did not confirm the change.")
     if vanished := _of(edit, result.vanished):
         _log.info("movie.vanished", movies=[str(change.movie) for change in vanished])
+
+
+def _book(applied: Applied, done: Sequence[Change], on_done: Callable[[Sequence[Change]], None]) -> None:
+    applied.done += done
+    lines: dict[tuple[Label, str], list[Change]] = {}
+    for change in done:
+        lines.setdefault((change.label, change.operation), []).append(change)
+    # A line for each call and tag: one for each of ten thousand changes would cost more than making them.
+    for (label, operation), changed in lines.items():
+        _log.info(
+            "tags.added" if operation == "add" else "tags.removed",
+            collection_name=changed[0].collection_name or changed[0].slug,
+            tag=label,
+            movies=[f"{change.movie} tmdb:{change.movie.tmdb_id}" for change in changed],
+        )
+    on_done(done)
 
 
 def _of(edit: Edit, ids: Iterable[RadarrId]) -> list[Change]:

@@ -114,7 +114,7 @@ def test_lists_what_changed_in_each_collection() -> None:
     message = rendered(report(collections=(changed, collection("Noir", members=7))))
     assert "43 movies · 1 added · 1 removed · 1 held back · 1 failed · 1,200 to be asked" in message.text
     assert "  + Heat (1995)\n  - Cars (1995)\n  Held back, still in:\n  ! Ronin (1995)" in message.text
-    assert "  Radarr did not take these changes:\n  ! Thief (1995)" in message.text
+    assert "  Radarr did not confirm these changes:\n  ! Thief (1995)" in message.text
     assert "Unchanged: Noir (7)" in message.text
     shown = _Tags(message.html).text
     for words in ("Heat (1995)", "Cars (1995)", "Ronin (1995)", "Thief (1995)", "Noir (7)", "1,200 to be asked"):

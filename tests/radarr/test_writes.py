@@ -15,6 +15,7 @@ from kometa_ai.radarr import EditResult, EditStopped, Radarr, TagId, TagUnavaila
 from kometa_ai.standins.faults import (
     Effect,
     answer,
+    answer_instead,
     bad_gateway,
     delay,
     delay_answer,
@@ -257,7 +258,6 @@ async def test_effects_on_other_tags_are_not_ours() -> None:
         truncate(100),
         truncate(0),
         editor_dies_after(1),
-        as_json({}),
     ],
 )
 async def test_an_edit_is_repeated_until_it_is_confirmed(effect: Effect) -> None:
@@ -270,6 +270,85 @@ async def test_an_edit_is_repeated_until_it_is_confirmed(effect: Effect) -> None
     assert (len(result.done), result.problems) == (2, ())
     assert server.members(LABEL) == {949, 8195}
     assert waits == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "effect",
+    [
+        as_json({}),
+        as_json(None),
+        answer_instead(202),
+        answer_instead(202, "accepted", "text/plain"),
+        answer_instead(200, "", "application/json"),
+    ],
+)
+async def test_an_answer_that_tells_nothing_is_no_proof_either_way(effect: Effect) -> None:
+    """A proxy that only takes the edit is not asked again, and its word is neither a yes nor a no."""
+    server = library_of(250)
+    server.faults.inject(effect, path=EDITOR, times=None)
+    waits = Waits()
+    async with talking(server, waits=waits) as radarr:
+        result = await tag_all(radarr)
+    assert (len(result.unclear), result.done, result.failed) == (250, (), ())
+    assert len(result.problems) == 1
+    assert len(server.editor_calls) == 3
+    assert waits == []
+
+
+@pytest.mark.parametrize("status", [408, 504, 524])
+async def test_a_batch_that_a_proxy_gives_up_is_halved(status: int) -> None:
+    """A proxy's time-out is one as ours is; the remedy names the proxy."""
+    server = library_of(8)
+    server.faults.inject(answer_instead(status), path=EDITOR, times=2)
+    waits = Waits()
+    async with talking(server, waits=waits) as radarr:
+        result = await tag_all(radarr)
+    assert (len(result.done), result.problems) == (8, ())
+    assert [len(call.body["movieIds"]) for call in server.editor_calls] == [8, 4, 2, 2, 4]
+    assert waits == [1, 2]
+
+
+async def test_what_was_sent_without_an_answer_is_unclear_and_the_rest_failed() -> None:
+    """No proof is told as no proof; what was never sent is told as not done."""
+    server = library_of(250)
+    server.faults.inject(answer_instead(504), path=EDITOR, times=None)
+    async with talking(server) as radarr:
+        ids = [movie.radarr_id for movie in (await radarr.library()).movies]
+        result = await tag_all(radarr, ids)
+    assert (result.unclear, result.failed) == (tuple(ids[:100]), tuple(ids[100:]))
+    assert any("raise its time-out" in problem for problem in result.problems)
+
+
+@pytest.mark.parametrize("effect", [drop_after_applying(), answer_instead(502), answer_instead(504)])
+async def test_an_exit_in_the_middle_leaves_what_was_sent_unclear(effect: Effect) -> None:
+    """The key is refused right after an answer was lost: what was sent before may have been made."""
+    server = library_of(150)
+    server.faults.inject(effect, path=EDITOR, times=1)
+    server.faults.inject(answer(401), path=EDITOR, times=None)
+    async with talking(server) as radarr:
+        ids = [movie.radarr_id for movie in (await radarr.library()).movies]
+        with pytest.raises(EditStopped) as caught:
+            await tag_all(radarr, ids)
+    assert (caught.value.result.unclear, caught.value.result.failed) == (tuple(ids[:100]), tuple(ids[100:]))
+
+
+async def test_a_refused_connection_is_no_unclear_outcome() -> None:
+    """Radarr has not seen the edit, so it is not made."""
+    waits = Waits()
+    async with Radarr("http://127.0.0.1:9", "key", sleep=waits) as radarr:
+        result = await radarr.edit_tags([RadarrId(1)], [TagId(1)], operation="add")
+    assert (result.failed, result.unclear) == ((RadarrId(1),), ())
+
+
+@pytest.mark.parametrize("effect", [answer_instead(504), answer_instead(202), answer_instead(200, "{}", "text/plain")])
+async def test_a_tag_that_was_made_without_an_answer_is_looked_up(effect: Effect) -> None:
+    """Its id is in the list of tags; to ask again would only wait as long."""
+    server = RadarrStandIn()
+    server.faults.inject(effect, method="POST", path=TAG, times=None)
+    waits = Waits()
+    async with talking(server, waits=waits) as radarr:
+        assert await radarr.create_tag(LABEL) == server.tag_id(LABEL)
+    assert (len(server.writes), waits) == (1, [])
 
 
 async def test_a_batch_that_takes_too_long_is_halved() -> None:
@@ -292,7 +371,7 @@ async def test_a_failing_batch_does_not_stop_the_others() -> None:
     async with talking(server, waits=waits) as radarr:
         ids = [movie.radarr_id for movie in (await radarr.library()).movies]
         result = await tag_all(radarr, ids)
-    assert (result.failed, result.done) == (tuple(ids[:100]), tuple(ids[100:]))
+    assert (result.unclear, result.done) == (tuple(ids[:100]), tuple(ids[100:]))
     [problem] = result.problems
     assert "500 Internal Server Error: database is locked" in problem
     assert "   at " not in problem
@@ -305,7 +384,7 @@ async def test_an_outage_does_not_cost_minutes_a_batch() -> None:
     server.faults.inject(bad_gateway(), path=EDITOR, times=None)
     async with talking(server) as radarr:
         result = await tag_all(radarr)
-        assert (len(result.failed), result.done) == (560, ())
+        assert (len(result.unclear), len(result.failed), result.done) == (300, 260, ())
         assert radarr.calls["edit", "502"] == 6 + 1 + 1
         assert any("Not sent" in problem for problem in result.problems)
         server.faults.clear()
@@ -318,7 +397,7 @@ async def test_a_hanging_radarr_is_given_up() -> None:
     server.faults.inject(delay(60), path=EDITOR, times=None)
     async with talking(server, timeouts=Timeouts(edit=0.1)) as radarr:
         result = await tag_all(radarr)
-        assert len(result.failed) == 120
+        assert (len(result.unclear), len(result.failed)) == (100, 20)
         assert radarr.calls["edit", "timeout"] <= 10
     assert any("did not answer" in problem for problem in result.problems)
 
@@ -343,7 +422,7 @@ async def test_a_movie_that_the_answer_leaves_out_is_not_done() -> None:
         tag = await radarr.create_tag(LABEL)
         server.faults.inject(as_json([{"tags": [tag], "id": heat}, {"tags": [tag]}]), path=EDITOR)
         result = await radarr.edit_tags([heat, ronin], [tag], operation="add")
-    assert (result.done, result.failed) == ((heat,), (ronin,))
+    assert (result.done, result.unclear) == ((heat,), (ronin,))
     assert result.problems
 
 

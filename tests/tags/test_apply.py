@@ -3,11 +3,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
+import pytest
 from structlog.testing import capture_logs
 
 from kometa_ai.core.changes import Change
 from kometa_ai.core.naming import Label, Slug
-from kometa_ai.standins.faults import answer
+from kometa_ai.standins.faults import Effect, answer, answer_instead, drop_after_applying
 from kometa_ai.standins.radarr import AutoTagRule, MovieSeed, RadarrStandIn, editor_dies_after
 from kometa_ai.tags.apply import Applied, apply_changes
 from tests.radarr.talking import library_of, talking
@@ -28,6 +29,9 @@ def _changes(library: Library, numbers: Iterable[int], label: str, operation: Li
         Change(movie=movies[1000 + number], slug=slug, label=Label(label), operation=operation)  # type: ignore[index]  # ids are ints
         for number in numbers
     ]
+
+
+EDITOR = "*/movie/editor"
 
 
 async def _apply(server: RadarrStandIn, make: Make, before: Callable[[], object] | None = None) -> Applied:
@@ -251,6 +255,58 @@ async def test_failures_alike_are_one_problem() -> None:
     assert len(applied.failed) == 230
     assert len(applied.problems) == 1
     assert len(applied.problems[0].movies) == 230
+
+
+@pytest.mark.parametrize(
+    "effect",
+    [answer_instead(504), answer_instead(502), answer_instead(202), drop_after_applying(), answer_instead(200, "{}")],
+)
+async def test_changes_whose_answers_are_lost_are_looked_at(effect: Effect) -> None:
+    """Radarr makes them and the answer never comes: its list is read once more, and what it shows is done."""
+    server = library_of(40)
+    server.tag_by_hand(1039, "kai-noir")
+    server.faults.inject(effect, method="PUT", path=EDITOR, times=None)
+    applied = await _apply(
+        server,
+        lambda library: [
+            *_changes(library, range(20), "kai-noir", "add"),
+            *_changes(library, [39], "kai-noir", "remove"),
+        ],
+    )
+    assert (len(applied.done), applied.failed, applied.problems) == (21, [], [])
+    assert all("shows it made" in warning.what for warning in applied.warnings)
+    assert len(server.list_reads) == 2
+
+
+async def test_what_the_list_does_not_show_is_told_with_the_reason() -> None:
+    """A proxy's time-out with no effect: not changed as far as the list shows, and the remedy names the proxy."""
+    server = library_of(40)
+    server.faults.inject(answer(504), method="PUT", path=EDITOR, times=None)
+    applied = await _apply(server, lambda library: _changes(library, range(40), "kai-noir", "add"))
+    assert (applied.done, len(applied.failed), applied.unclear) == ([], 40, [])
+    assert "raise its time-out" in applied.problems[0].what
+    assert "does not show the change" in applied.problems[0].what
+
+
+async def test_what_cannot_be_looked_at_is_told_as_not_known() -> None:
+    """The list cannot be read either: that the changes were not made is not said."""
+    server = library_of(3)
+    server.faults.inject(answer_instead(502), method="PUT", path=EDITOR, times=None)
+    server.faults.inject(answer(502), method="GET", path="*/movie", skip=1, times=None)
+    applied = await _apply(server, lambda library: _changes(library, range(3), "kai-noir", "add"))
+    assert (applied.done, len(applied.failed)) == ([], 3)
+    assert "Whether it was changed cannot be seen" in applied.problems[0].what
+    assert "next run looks" in applied.problems[0].remedy
+
+
+async def test_an_exit_in_the_middle_forgets_no_change() -> None:
+    """An answer is lost and then the key is refused for writes: what was made before is found and told as done."""
+    server = library_of(150)
+    server.faults.inject(answer_instead(504), method="PUT", path=EDITOR, times=1)
+    server.faults.inject(answer(401), method="PUT", path=EDITOR, times=None)
+    applied = await _apply(server, lambda library: _changes(library, range(150), "kai-noir", "add"))
+    assert (len(applied.done), len(applied.failed)) == (100, 50)
+    assert applied.stopped is not None
 
 
 async def test_edit_that_dies_half_way_is_done_in_the_end() -> None:

@@ -1,0 +1,152 @@
+"""Radarr answers oddly: single rows, sizes, and answers to edits that never come."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kometa_ai.standins.faults import answer, answer_instead, drop_after_applying, rewrite
+from tests.run.world import World, block, movies
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from kometa_ai.standins.faults import Effect
+
+EDITOR, LIST = "*/movie/editor", "*/movie"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """Twelve movies, of which Claude believes the even ones to be in the one collection."""
+    with World(tmp_path, movies(12)) as made:
+        made.collections(block("Noir"))
+        made.believe("Noir", range(0, 12, 2))
+        yield made
+
+
+def _changed(change: Callable[[dict[str, Any]], object], number: int = 0) -> Effect:
+    def rewritten(body: bytes) -> bytes:
+        rows = json.loads(body)
+        rows[number] = change(rows[number])
+        return json.dumps(rows).encode()
+
+    return rewrite(rewritten)
+
+
+def test_a_null_among_the_tags_is_no_tag(world: World) -> None:
+    """The other tags of that movie count, so nothing changes for it."""
+    world.run()
+    world.radarr.faults.inject(_changed(lambda row: {**row, "tags": [None, *row["tags"]]}), path=LIST, times=None)
+
+    report = world.run()
+
+    assert (report.added, report.removed, report.library, report.exit_code) == (0, 0, 12, 0)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"genres": [None]},
+        {"keywords": [None]},
+        {"year": "1950"},
+        {"year": 1950.0},
+        {"title": 0},
+        {"tmdbId": "1000"},
+        {"ratings": {"imdb": {"value": float("nan")}}},
+        {"title": "Movie \ud800"},
+        {"year": 10**9},
+    ],
+)
+def test_a_movie_with_an_odd_value_takes_part(world: World, odd: dict[str, Any]) -> None:
+    """Nothing is lost for it and the others, nothing is asked for twice, and the next run is as quiet as ever."""
+    world.radarr.faults.inject(_changed(lambda row: {**row, **odd}), path=LIST, times=None)
+
+    first, second = world.run(), world.run()
+
+    assert (first.library, first.exit_code, second.asked, second.problems) == (12, 0, 0, ())
+    assert world.numbers("kai-noir") >= {2, 4, 6, 8, 10}
+    assert len(world.radarr.list_reads) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda _: None, "row 1 of the list is null"),
+        (lambda row: {**row, "id": None}, "Movie 0"),
+        (lambda row: {**row, "tags": ["x"]}, "Movie 0"),
+        (lambda row: {**row, "tmdbId": 99_999_999_999}, "Movie 0"),
+        (lambda row: {**row, "tmdbId": 10**25}, "Movie 0"),
+        (lambda row: {**row, "tmdbId": 9_999_999_999}, "Movie 0"),
+        (lambda row: {**row, "id": 10**12}, "Movie 0"),
+    ],
+)
+def test_a_row_that_makes_no_sense_is_left_out_and_named(
+    world: World, change: Callable[[dict[str, Any]], object], named: str
+) -> None:
+    """The others are judged and tagged, the state can be read again, and each run says which one is missing."""
+    world.radarr.faults.inject(_changed(change), path=LIST, times=None)
+
+    first, second = world.run(), world.run()
+
+    assert world.numbers("kai-noir") == {2, 4, 6, 8, 10}
+    for report in (first, second):
+        assert (report.library, report.problems, report.exit_code) == (11, (), 0)
+        assert [warning.what for warning in report.warnings if named in warning.what]
+    assert second.asked == 0
+    assert not list(world.state_dir.glob("*.damaged-*"))
+
+
+def test_a_library_of_odd_rows_only_is_no_library(world: World) -> None:
+    """It is as little believed as an empty one, and the report names the rows."""
+    world.run()
+    world.radarr.faults.inject(rewrite(lambda _: json.dumps([None] * 12).encode()), path=LIST, times=None)
+
+    report = world.run()
+
+    assert report.exit_code == 3
+    assert "none of them can take part" in report.problems[0].what
+    assert world.numbers("kai-noir") == {0, 2, 4, 6, 8, 10}
+
+
+def test_thousands_of_odd_rows_are_a_few_warnings(world: World) -> None:
+    """A report that names each of them could not be sent."""
+    rows = [{"id": number, "title": f"Odd {number}"} for number in range(1000, 9000)]
+    world.radarr.faults.inject(
+        rewrite(lambda body: json.dumps([*json.loads(body), *rows]).encode()), path=LIST, times=None
+    )
+
+    report = world.run()
+
+    told = [warning for warning in report.warnings if warning.source == "Radarr"]
+    assert (report.library, len(told)) == (12, 21)
+    assert "7,980 further movies" in told[-1].what
+
+
+@pytest.mark.parametrize(
+    "effect", [answer_instead(504), answer_instead(524), answer_instead(502), drop_after_applying()]
+)
+def test_edits_whose_answers_are_lost_are_booked_and_can_be_undone(world: World, effect: Effect) -> None:
+    """Radarr makes them, a proxy hides it: the report tells them as changed, and an undo takes them back."""
+    world.radarr.faults.inject(effect, path=EDITOR, times=None)
+
+    report = world.run()
+
+    assert (report.added, report.failed, report.problems) == (6, 0, ())
+    assert len(report.changes) == 6
+    assert any("shows it made" in warning.what for warning in report.warnings)
+    assert len(world.radarr.list_reads) == 3
+    assert report.collections[0].members == 6
+
+
+def test_a_proxy_that_gives_up_on_the_list_is_named_at_once(world: World) -> None:
+    """One call, exit 3, and what to do about the proxy."""
+    fault = world.radarr.faults.inject(answer(504), path=LIST, times=None)
+
+    report = world.run()
+
+    assert (fault.hits, report.exit_code) == (1, 3)
+    assert "raise its time-out" in report.problems[0].remedy
