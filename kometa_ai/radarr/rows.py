@@ -159,7 +159,7 @@ def _shown(value: object) -> str:
 
 
 def _in_brief(error: Exception) -> str:
-    return clean(str(error))[:_BRIEF]
+    return beginning(clean(str(error)), _BRIEF)
 
 
 def _value(piece: msgspec.Raw) -> object:
