@@ -228,7 +228,8 @@ class Radarr:
     async def labels(self) -> frozenset[Label]:
         """Every tag there is. One try."""
         with _for_the_operator():
-            return frozenset(await self._tags())
+            tags, _ = await self._tags()
+            return frozenset(tags)
 
     async def has_tag(self, tag: TagId, label: str) -> bool:
         """Whether a tag still has this id. False, too, where that cannot be told: to create it answers with its id."""
