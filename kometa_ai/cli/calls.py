@@ -11,6 +11,7 @@ import click
 import structlog
 
 from kometa_ai.cli import output
+from kometa_ai.cli.main import is_output_lost
 from kometa_ai.errors import KometaAIError, ReportDefect
 from kometa_ai.observe import logs
 from kometa_ai.observe.redact import Redactor
@@ -50,6 +51,8 @@ def prepared(call: Call, *required: str, warn: bool = True) -> Iterator[Loaded]:
     except (click.ClickException, click.Abort, BrokenPipeError):
         raise
     except Exception as error:
+        if isinstance(error, OSError) and is_output_lost():
+            raise
         raise ReportDefect(logs.log_unexpected("program.failed", error)) from error
     finally:
         logs.shutdown()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from importlib import import_module
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO, TypeVar
 
 import click
 
@@ -213,6 +214,7 @@ def run(arguments: Sequence[str], environ: Mapping[str, str], *, is_watched: boo
     caller = Caller(environ, sys.stderr.isatty() if is_watched is None else is_watched)
     try:
         result = cli.main(list(arguments), prog_name="kometa-ai", standalone_mode=False, obj=caller)
+        sys.stdout.flush()
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
     except click.ClickException as error:
@@ -220,15 +222,61 @@ def run(arguments: Sequence[str], environ: Mapping[str, str], *, is_watched: boo
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 130
-    except BrokenPipeError:
-        # Whoever read our output has gone (`| head`): not an error, and nothing more to say to them.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except Exception as error:  # noqa: BLE001 - nobody shall see a stack trace
+    except Exception as error:  # noqa: BLE001 - a person never sees a stack trace
+        if isinstance(error, OSError) and is_output_lost():
+            return _without_output(error)
         known = error if isinstance(error, KometaAIError) else _defect(error, environ)
         _show(known, as_json=_wants_json(arguments))
         return known.exit_code
     return result if isinstance(result, int) else 0
+
+
+class _Output(io.FileIO):
+    """Standard output that remembers whether it could not be written: no other file's error says which file it was."""
+
+    is_lost = False
+
+    def write(self, data: Any, /) -> int:  # noqa: ANN401 - any buffer
+        try:
+            return super().write(data)
+        except OSError:
+            self.is_lost = True
+            raise
+
+
+def is_output_lost() -> bool:
+    """Whether standard output could not be written, as on a full disk, or when its reader has gone."""
+    return bool(getattr(getattr(sys.stdout.buffer, "raw", None), "is_lost", False))
+
+
+def _watch_output() -> None:
+    """Put the same stream, with an eye on it, in the place of standard output."""
+    before = sys.stdout
+    if isinstance(before, io.TextIOWrapper):
+        sys.stdout = io.TextIOWrapper(
+            io.BufferedWriter(_Output(before.fileno(), "w", closefd=False)),
+            encoding=before.encoding,
+            errors=before.errors,
+            line_buffering=before.line_buffering,
+            write_through=before.write_through,
+        )
+
+
+def _without_output(error: OSError) -> int:
+    """The exit code of a program whose result cannot be written, and what to say of that."""
+    _discard(sys.stdout)
+    if isinstance(error, BrokenPipeError):
+        return 0  # the reader has gone (`| head`): not an error, and nothing more to say
+    click.echo(f"Error: The result could not be written to standard output: {error.strerror}.", err=True)
+    click.echo("What was asked for has been done all the same; a run's report is in STATE_DIR/runs.", err=True)
+    return 1
+
+
+def _discard(stream: TextIO) -> None:
+    """Let what a stream has not taken go nowhere, or the interpreter would complain of it when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def _defect(error: Exception, environ: Mapping[str, str]) -> KometaAIError:
@@ -270,4 +318,10 @@ def main() -> None:
     except KometaAIError as error:
         _show(error, as_json=_wants_json(sys.argv))
         sys.exit(error.exit_code)
-    sys.exit(run(sys.argv[1:], os.environ))
+    _watch_output()
+    code = run(sys.argv[1:], os.environ)
+    try:
+        sys.stderr.flush()
+    except OSError:
+        _discard(sys.stderr)  # or the exit code would be the interpreter's
+    sys.exit(code)

@@ -79,8 +79,11 @@ def run_now(call: Call) -> int:
             finally:
                 gc.enable()
             report = asyncio.run(_run(settings, _options(call, settings), store, watcher))
-        show(call, report, partial(print_report, reasons=call.given["reasons"]), as_data)
-        _tell_others(changed_collections(report), settings)
+        try:
+            show(call, report, partial(print_report, reasons=call.given["reasons"]), as_data)
+        finally:
+            # Whether or not the result could be shown.
+            _tell_others(changed_collections(report), settings)
         return report.exit_code
 
 
@@ -151,9 +154,11 @@ def undo_run(call: Call) -> int:
         settings = loaded.settings
         with StateLock(settings.state_dir):
             found = asyncio.run(undone(settings, Store.load(settings.state_dir)))
-        show(call, found, output.print_undone)
-        if not found.dry_run:
-            _tell_others(found.collections, settings)
+        try:
+            show(call, found, output.print_undone)
+        finally:
+            if not found.dry_run:
+                _tell_others(found.collections, settings)
         return int(any(problem.severity == "error" for problem in found.problems))
 
 

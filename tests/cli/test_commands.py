@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -548,3 +552,28 @@ def test_the_time_of_a_run_is_limited(world: World, call: Call) -> None:
 def test_the_demo_has_no_json(call: Call) -> None:
     """A story is no result."""
     assert call("--demo", "--output", "json").code == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the device that is always full is Linux's")
+@pytest.mark.parametrize("arguments", [["--run-now"], ["--run-now", "--output", "json"], ["--dump-config"], ["--help"]])
+def test_output_that_cannot_be_written_is_told_in_a_sentence(world: World, arguments: list[str]) -> None:
+    """On a full disk the exit code is 1 and stderr says which stream took nothing; what was asked for has been done."""
+    world.collections(block("Heist"))
+    world.believe("Heist", [1])
+
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        ended = subprocess.run(  # noqa: S603 - ourselves
+            [sys.executable, "-m", "kometa_ai", *arguments],
+            env={**os.environ, **world.environ},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert ended.returncode == 1
+    assert "could not be written to standard output: No space left on device" in ended.stderr
+    assert "unexpected" not in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "Exception ignored" not in ended.stderr
+    assert world.numbers("kai-heist") == ({1} if "--run-now" in arguments else set())
