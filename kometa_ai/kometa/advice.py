@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -18,28 +18,32 @@ from kometa_ai.core.naming import PREFIX
 from kometa_ai.core.problem import Correction, Problem
 from kometa_ai.kometa import corrections
 from kometa_ai.kometa.attributes import REFUSES, is_filled_otherwise, is_off, is_plain, refusals
+from kometa_ai.kometa.blocks import Block
 from kometa_ai.kometa.document import place_of
 from kometa_ai.kometa.interference import about_tag_writers
-from kometa_ai.kometa.libraries import about_libraries, config_of
+from kometa_ai.kometa.libraries import about_libraries, taken_elsewhere
 from kometa_ai.kometa.lines import INVISIBLE_BREAK
-from kometa_ai.kometa.reading import find, labels_in
+from kometa_ai.kometa.reading import Place, find, labels_in
 from kometa_ai.kometa.refusals import visible
 from kometa_ai.kometa.shelves import loadings, shelf_of
 from kometa_ai.kometa.templates import VARIABLE, effective
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
     from kometa_ai.core.collection import OtherCollection
     from kometa_ai.core.naming import Label
-    from kometa_ai.kometa.reading import Place, Reading
-    from kometa_ai.kometa.shelves import Beside
+    from kometa_ai.kometa.beside import Beside
+    from kometa_ai.kometa.libraries import Taken
+    from kometa_ai.kometa.reading import Reading
+    from kometa_ai.kometa.setup import Setup
     from kometa_ai.kometa.templates import Effective, Loading, Shelf
 
 _TAGLIST = "radarr_taglist"
 _SYNC = "sync_mode"
 _WANTED_SYNC = "sync_mode: sync"
+_NEVER = "Kometa never removes a movie from the collection"
 _LONGEST = 80
 _NAME = re.compile(r"\A\s*+(?:[&!]\S++\s++){0,2}([^\s:][^:]*+):")
 
@@ -55,44 +59,84 @@ def advise(
     readings: Sequence[Reading],
     collections: Sequence[Collection],
     others: Sequence[OtherCollection],
+    setup: Setup,
     beside: Beside,
 ) -> tuple[Problem, ...]:
     """Every warning about these files, in order of file and line. `others` keep their tags, so theirs count, too.
 
-    `beside` are the files in which a template may be found.
+    `setup` says which files Kometa loads, and `beside` are those in which a template may be found.
     """
     names = {collection.name for collection in collections}
     labels = {collection.label for collection in collections} | {other.label for other in others}
-    synced = _syncs_everything(config_of(readings))
-    warnings = list(about_libraries(readings, names))
-    by_source = {reading.source: reading for reading in readings}
+    warnings = list(about_libraries(setup, readings, names))
+    templates = _Templates(readings, setup, beside)
     for reading in readings:
         warnings += about_tag_writers(reading, labels)
-        if not reading.places:
-            continue
-        shelf, ways = shelf_of(reading, by_source, beside), loadings(readings, reading.source)
         for place in reading.places:
             if isinstance(place.collection, Collection) and place.collection.name in names:
-                warnings += _Advisor(reading, place, place.collection, synced=synced).warnings(shelf, ways)
+                if setup.is_taken(reading.source, place.key.value):
+                    warnings += templates.advisor(reading, place, place.collection).warnings()
                 warnings += _about_references(place, place.collection, labels)
+    for taken in taken_elsewhere(setup, readings, names):
+        warnings += _about_taken(taken, templates)
     return tuple(sorted(warnings, key=lambda warning: (warning.source, warning.line or 0)))
+
+
+class _Context(NamedTuple):
+    """What decides what a collection means: where nothing but itself can sync it (see `Setup`), templates, loadings."""
+
+    unsynced: str | None
+    shelf: Shelf
+    ways: tuple[Loading, ...]
+
+
+class _Templates:
+    """Knows for each file which templates it can call, and how Kometa loads it."""
+
+    def __init__(self, readings: Sequence[Reading], setup: Setup, beside: Beside) -> None:
+        self._readings = {reading.source: reading for reading in readings}
+        self._setup = setup
+        self._beside = beside
+        self._known: dict[str, tuple[Shelf, tuple[Loading, ...]]] = {}
+
+    def advisor(self, reading: Reading, place: Place, collection: Collection) -> _Advisor:
+        """What looks at one collection of a file."""
+        source = reading.source
+        if source not in self._known:
+            self._known[source] = shelf_of(reading, self._readings, self._beside), loadings(self._setup, source)
+        unsynced = self._setup.without_sync(source, place.key.value)
+        return _Advisor(reading, place, collection, _Context(unsynced, *self._known[source]))
+
+
+def _about_taken(taken: Taken, templates: _Templates) -> Iterator[Problem]:
+    """A warning where the definition that Kometa takes in place of the one with the block is not as it should be."""
+    reading, key = taken.definition
+    place = Place(key=key, block=Block(line=key.line, end=key.line - 1, body=()), collection=taken.collection)
+    for warning in list(templates.advisor(reading, place, taken.collection).warnings())[:1]:
+        libraries = ", ".join(taken.libraries)
+        if taken.is_sure:
+            what = f"Kometa takes it in {libraries} from here, not from {taken.elsewhere}: {warning.what}"
+        else:
+            what = f"Kometa may take it in {libraries} from here, or from {taken.elsewhere}: {warning.what}"
+        remedy = f"{warning.remedy} Or take it out of this file, so that Kometa finds the one in {taken.elsewhere}."
+        yield msgspec.structs.replace(warning, what=what, remedy=remedy, correction=None)
 
 
 class _Advisor:
     """Looks at one collection's definition."""
 
-    def __init__(self, reading: Reading, place: Place, collection: Collection, *, synced: bool) -> None:
+    def __init__(self, reading: Reading, place: Place, collection: Collection, context: _Context) -> None:
         self._source = reading.source
         self._document = reading.document
         self._lines = reading.document.lines
         self._tags = f"{_TAGLIST}: {collection.label}"
         self._place = place
         self._collection = collection
-        self._synced = synced
+        self._unsynced, self._shelf, self._ways = context
         root: Any = reading.document.data  # a mapping with `collections`, or there would be no key
         self._body = root["collections"].get(place.key.value)
 
-    def warnings(self, shelf: Shelf, loadings: Iterable[Loading]) -> Iterator[Problem]:
+    def warnings(self) -> Iterator[Problem]:
         """What is wrong, in the first of the ways to load the file in which anything is."""
         yield from self._about_name()
         yield from self._about_comments()
@@ -105,8 +149,8 @@ class _Advisor:
             what = f"Kometa skips it: below its name stands {kind} in place of attributes."
             yield self._warn(what, f"Write {self._paste()} in its place.")
         else:
-            for loading in loadings:
-                found = list(self._about(effective(self._collection.name, self._body, shelf, loading)))
+            for way in self._ways:
+                found = list(self._about(effective(self._collection.name, self._body, self._shelf, way)))
                 if found:
                     yield from found
                     return
@@ -141,7 +185,8 @@ class _Advisor:
         """What is wrong with the two lines that make a collection of a tag."""
         taglist, sync = self._attribute(_TAGLIST, seen), self._attribute(_SYNC, seen)
         # With `build_collection: false` there is nothing that movies could be removed from.
-        wants_sync = sync is None and not self._synced and not is_off(seen.attributes.get("build_collection"))
+        is_built = not is_off(seen.attributes.get("build_collection"))
+        wants_sync = sync is None and self._unsynced is not None and is_built
         unseen = ", ".join(seen.unseen)[:_LONGEST]
         if unseen and (taglist is None or wants_sync):
             missing = [
@@ -185,20 +230,25 @@ class _Advisor:
 
     def _about_sync(self, sync: _Attribute | None, *, wants_sync: bool, seen: Effective) -> Iterator[Problem]:
         if wants_sync:
-            what = "Kometa never removes a movie from the collection: `sync_mode: sync` is missing."
+            what = f"{_NEVER}{self._where()}: `sync_mode: sync` is missing."
             correction = self._with_more(_WANTED_SYNC)
             yield self._warn(what, "Write `sync_mode: sync` below its name.", correction=correction)
         if sync is None or is_off(seen.attributes.get("build_collection")):
             return
         mode = str(sync.value or "").strip().lower() if is_plain(sync.value) else "something else"
-        if mode == "sync" or (self._synced and mode != "append"):  # what is blank or no mode is as in the settings
+        # What is blank, or no mode, counts as what the settings say.
+        if mode == "sync" or (self._unsynced is None and mode != "append"):
             return
         correction = self._rewritten(sync, _SYNC, _WANTED_SYNC)
         if variable := VARIABLE.search(mode):
             what = f"nothing gives {variable[0][:_LONGEST]} in `{_SYNC}` a value, so Kometa removes no movie."
         else:
-            what = f"Kometa never removes a movie from the collection: `sync_mode` is {mode[:_LONGEST] or 'empty'}."
+            where = "" if mode == "append" else self._where()
+            what = f"{_NEVER}{where}: `sync_mode` is {mode[:_LONGEST] or 'empty'}."
         yield self._warn(what, "Write `sync_mode: sync`.", sync, correction)
+
+    def _where(self) -> str:
+        return f" in {self._unsynced}" if self._unsynced else ""
 
     def _rewritten(self, attribute: _Attribute, name: str, text: str) -> Correction | None:
         """The attribute with another value, where it stands; in the collection itself if something else brings it."""
@@ -292,10 +342,3 @@ def _about_references(place: Place, collection: Collection, labels: AbstractSet[
             if near and at >= 0
             else None,
         )
-
-
-def _syncs_everything(config: Reading | None) -> bool:
-    """Whether Kometa's config.yml makes `sync` the default of every collection."""
-    data = config.document.data if config else None
-    settings = data.get("settings") if isinstance(data, dict) else None
-    return isinstance(settings, dict) and str(settings.get(_SYNC)).lower() == "sync"

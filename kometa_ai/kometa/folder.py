@@ -13,6 +13,7 @@ from kometa_ai.core.naming import label_of, slug_of, tag_of
 from kometa_ai.core.problem import Correction, Problem
 from kometa_ai.errors import FixConfiguration
 from kometa_ai.kometa.advice import advise
+from kometa_ai.kometa.beside import Beside
 from kometa_ai.kometa.blocks import BEGIN, MARKER_TEXT, find_blocks
 from kometa_ai.kometa.configuration import is_configuration
 from kometa_ai.kometa.document import load, read_document
@@ -23,7 +24,7 @@ from kometa_ai.kometa.parser import parse_block
 from kometa_ai.kometa.proof import Proof, View
 from kometa_ai.kometa.reading import Place, Reading
 from kometa_ai.kometa.refusals import BrokenYaml
-from kometa_ai.kometa.shelves import Beside
+from kometa_ai.kometa.setup import Setup, may_be_beside
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
@@ -71,6 +72,7 @@ class _Findings(msgspec.Struct):
     readings: list[Reading] = []
     unreadable: list[str] = []
     problems: list[Problem] = []
+    broken: list[str] = []
 
     def add(self, other: _Findings) -> None:
         """Take in what another file said."""
@@ -79,6 +81,7 @@ class _Findings(msgspec.Struct):
         self.readings += other.readings
         self.unreadable += other.unreadable
         self.problems += other.problems
+        self.broken += other.broken
 
 
 def read_folder(path: Path) -> Folder:
@@ -118,11 +121,13 @@ class _Examination:
     def __init__(self, found: Found, radarr_url: str) -> None:
         self._radarr_url = radarr_url
         self._texts = {file.source: file.text for file in (*found.files, *found.others)}
-        self._beside = Beside({file.source: file.text for file in found.others})
+        configurations = [file for file in found.others if may_be_beside(file.source, file.text)]
+        others = [file for file in found.others if file not in configurations]
+        self._beside = Beside({file.source: file.text for file in others})
         self._parts: dict[str, _Findings] = {}
-        for file in found.files:
+        for file in (*found.files, *configurations):
             self._parts[file.source] = _read_file(file)
-        for file in _checked_for_syntax(found.others):
+        for file in _checked_for_syntax(others):
             self._parts[file.source] = _check_syntax(file)
         self._unread = _Findings(unreadable=found.unreadable, problems=found.problems)
 
@@ -191,6 +196,8 @@ def _read_file(file: TextFile) -> _Findings:
         document = read_document(file.text)
     except BrokenYaml as error:
         findings.problems.append(_broken_file(file, error))
+        if may_be_beside(file.source, file.text):
+            findings.broken.append(file.source)
         if MARKER_TEXT.search(file.text):
             findings.unreadable.append(file.source)
         return findings
@@ -258,6 +265,8 @@ def _put_together(findings: _Findings, beside: Beside, radarr_url: str) -> Folde
             disabled.append(first.says)
     skipped += [other for name, other in findings.misplaced.items() if name not in by_name]
     collections.sort(key=lambda collection: (-collection.priority, collection.name))
+    setup = Setup(findings.readings, beside, findings.broken)
+    names = {collection.name for collection in collections}
     problems.sort(key=lambda problem: (problem.source, problem.line or 0))
     return Folder(
         collections=tuple(collections),
@@ -265,8 +274,8 @@ def _put_together(findings: _Findings, beside: Beside, radarr_url: str) -> Folde
         skipped=tuple(sorted(skipped, key=lambda other: other.name)),
         unreadable_files=tuple(sorted(findings.unreadable)),
         problems=tuple(problems),
-        warnings=(*_no_block(findings), *advise(findings.readings, collections, [*disabled, *skipped], beside)),
-        hints=hints(findings.readings, radarr_url),
+        warnings=(*_no_block(findings), *advise(findings.readings, collections, [*disabled, *skipped], setup, beside)),
+        hints=tuple(hints(setup, findings.readings, names, radarr_url)),
     )
 
 

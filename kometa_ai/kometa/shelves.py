@@ -4,49 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kometa_ai.kometa.document import load
-from kometa_ai.kometa.libraries import loadings_of, names_file
-from kometa_ai.kometa.refusals import BrokenYaml
+from kometa_ai.kometa.setup import names_file
 from kometa_ai.kometa.templates import Loading, Shelf, Template
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping
 
+    from kometa_ai.kometa.beside import Beside
     from kometa_ai.kometa.reading import Reading
-
-_LARGEST = 256 * 1024
-"""How large a file may be that is loaded only to look for a template in it."""
+    from kometa_ai.kometa.setup import Setup
 
 _MOST_LOADINGS = 4
 _ELSEWHERE = ("url", "git", "repo", "default", "pmm", "folder")
 
 
-class Beside:
-    """The files of the folder that hold no block, by source: each is loaded when a template is looked for in it."""
-
-    def __init__(self, texts: Mapping[str, str]) -> None:
-        self._texts = texts
-        self._loaded: dict[str, object] = {}
-
-    @property
-    def sources(self) -> Iterable[str]:
-        """Which files there are."""
-        return self._texts
-
-    def data_of(self, source: str) -> object:
-        """What a file holds; nothing if it cannot be read."""
-        if source not in self._loaded:
-            text = self._texts.get(source, "")
-            try:
-                self._loaded[source] = load(text) if len(text) <= _LARGEST else None
-            except BrokenYaml:
-                self._loaded[source] = None
-        return self._loaded[source]
-
-
-def loadings(readings: Sequence[Reading], source: str) -> tuple[Loading, ...]:
+def loadings(setup: Setup, source: str) -> tuple[Loading, ...]:
     """The ways in which Kometa loads a file; one without variables where it cannot be told."""
-    found = [Loading(library, variables) for library, variables in loadings_of(readings, source)]
+    found = [Loading(library, variables) for library, variables in setup.ways(source)]
     return tuple(found[:_MOST_LOADINGS]) or (Loading(),)
 
 

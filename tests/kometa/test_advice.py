@@ -171,7 +171,7 @@ def test_files_that_kometa_loads(entry: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "entry", ["file: config/other.yml", "folder: config/sub", "git: movies", "url: http://x/movies.yml"]
+    "entry", ["file: config/other.yml", "folder: config/sub", "git: noir", "url: http://x/noir.yml"]
 )
 def test_files_that_kometa_does_not_load(entry: str) -> None:
     """The warning stands at the list in config.yml and names the collections that will never be built."""

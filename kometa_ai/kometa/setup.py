@@ -1,0 +1,372 @@
+"""Which files each library of Kometa loads, in which order, and from which of them it takes a collection.
+
+Kometa takes a collection from the first file that defines it, in each library by itself. Configurations are read as
+strictly as Kometa reads them: every key is spelt exactly, and a blank value is one that is not there.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+from kometa_ai.kometa.document import place_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from kometa_ai.kometa.beside import Beside
+    from kometa_ai.kometa.document import Key
+    from kometa_ai.kometa.reading import Reading
+
+MAIN = ("config.yml", "config.yaml")
+FILES = "collection_files"
+OLD_FILES = "metadata_path"
+_SYNC_MODES = ("append", "sync")
+_ENDINGS = (".yml", ".yaml")
+_IN_FOLDER = re.compile(r"/?config(?:/|$)")
+_GITHUB = ("github.com", "raw.githubusercontent.com")
+_LIBRARIES = re.compile(r"(?:^|[\r\n])[\t \"'{?-]{0,2}libraries(?![\w.-])")
+
+
+class Group(NamedTuple):
+    """Files that an entry of a list makes Kometa load, in an order that cannot be told.
+
+    `is_sure` is False where Kometa may load something else, or not today; `is_elsewhere` where it loads a file of that
+    name from another place. `variables` are the entry's `template_variables`.
+    """
+
+    sources: tuple[str, ...]
+    variables: Mapping[Any, Any] = {}
+    is_sure: bool = True
+    is_elsewhere: bool = False
+
+
+class Library(NamedTuple):
+    """A library of Kometa's: its name, its part of a configuration, and the files that it loads for collections."""
+
+    name: str
+    config: Reading
+    body: Mapping[Any, Any]
+    groups: tuple[Group, ...]
+    place: tuple[int, int] | None
+
+    def loads(self, source: str) -> bool:
+        """Whether it loads this file, or may do so."""
+        return any(source in group.sources for group in self.groups if not group.is_elsewhere)
+
+    def setting(self, name: str, allowed: Sequence[object], default: object) -> object:
+        """A setting of this library, else of all; None where it cannot be told which of two counts."""
+        return setting((self.body, root_of(self.config)), name, allowed, default)
+
+    @property
+    def radarr(self) -> dict[str, object]:
+        """Its Radarr, over the one of all libraries."""
+        sections = (root_of(self.config).get("radarr"), self.body.get("radarr"))
+        return {
+            str(key): value
+            for section in sections
+            if isinstance(section, Mapping)
+            for key, value in section.items()
+            if value is not None
+        }
+
+
+class Definition(NamedTuple):
+    """A collection as a file defines it."""
+
+    reading: Reading
+    key: Key
+
+    @property
+    def where(self) -> str:
+        """File and line."""
+        return f"{self.reading.source}:{self.key.line}"
+
+
+def root_of(config: Reading | None) -> Mapping[Any, Any]:
+    """The mapping that a whole file is."""
+    data = config.document.data if config else None
+    return data if isinstance(data, Mapping) else {}
+
+
+_OLD_NAMES = {"minimum_items": "collection_minimum", "save_report": "save_missing"}
+_IN_PLEX = ("sync_mode", "show_missing", "save_missing")
+
+
+def setting(levels: Iterable[Mapping[Any, Any]], name: str, allowed: Sequence[object], default: object) -> object:
+    """A setting, from the first level that has one of the allowed values (types, or values themselves).
+
+    None where one level has two, one in a group (`settings: collections:`, as newer Kometas take it).
+    """
+    for level in levels:
+        values = {value for value in _values(level, name) if _is_allowed(value, allowed)}
+        if len(values) > 1:
+            return None
+        if values:
+            return values.pop()
+    return default
+
+
+def _is_allowed(value: object, allowed: Sequence[object]) -> bool:
+    # For Python, true is a number.
+    return any(type(value) is one if isinstance(one, type) else value == one for one in allowed)
+
+
+def _values(level: Mapping[Any, Any], name: str) -> Iterator[object]:
+    settings = level.get("settings")
+    old = _OLD_NAMES.get(name, name)
+    if isinstance(settings, Mapping):
+        group = settings.get("collections")
+        for mapping in (settings, group):
+            if isinstance(mapping, Mapping):
+                yield from (mapping[key] for key in {name, old} if key in mapping and _is_plain(mapping[key]))
+        if name in settings or old in settings:
+            return
+    plex = level.get("plex")
+    if isinstance(plex, Mapping) and old in _IN_PLEX and _is_plain(plex.get(old)):
+        yield plex.get(old)
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, str | int | float | bool)
+
+
+class Setup:
+    """What the configurations among the files make of all files; `broken` are configurations that cannot be read."""
+
+    def __init__(self, readings: Sequence[Reading], beside: Beside, broken: Iterable[str] = ()) -> None:
+        self._readings = {reading.source: reading for reading in readings}
+        self._files_beside = beside
+        self._broken = frozenset(broken)
+        self._keys: dict[str, dict[tuple[type, object], Key]] = {}
+        self._taken: dict[tuple[int, type, object], tuple[Definition, ...]] = {}
+        sources = self._readings.keys() | set(beside.sources)
+        configs = [reading for reading in readings if is_main_or_beside(reading)]
+        main = [config for name in MAIN for config in configs if config.source == name][:1]
+        main = main or (configs if len(configs) == 1 else [])
+        self._settings = [root_of(self._readings[name]) for name in MAIN if name in self._readings][:1]
+        self._main: tuple[Library, ...] = tuple(library for config in main for library in _libraries(config, sources))
+        self._beside = tuple(
+            library for config in configs if config not in main for library in _libraries(config, sources)
+        )
+
+    @property
+    def all(self) -> tuple[Library, ...]:
+        """Every library, those of Kometa's own configuration first."""
+        return (*self._main, *self._beside)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there are libraries, and every configuration can be read."""
+        return bool(self.all) and not self._broken
+
+    def loading(self, source: str) -> tuple[Library, ...]:
+        """The libraries that load a file: of Kometa's configuration, else of others, with which it may be started."""
+        found = tuple(library for library in self._main if library.loads(source))
+        return found or tuple(library for library in self._beside if library.loads(source))
+
+    def ways(self, source: str) -> Iterator[tuple[str, Mapping[Any, Any]]]:
+        """Each way in which a file is loaded: the library's name, and the variables of its own and of the entry."""
+        for library in self.loading(source):
+            given = library.body.get("template_variables")
+            for group in library.groups:
+                if source in group.sources and not group.is_elsewhere:
+                    yield library.name, {**(given if isinstance(given, Mapping) else {}), **group.variables}
+
+    def elsewhere(self, source: str) -> bool:
+        """Whether a library loads a file of this name from another place, which may be the same or not."""
+        groups = (group for library in self.all for group in library.groups)
+        return any(group.is_elsewhere and source in group.sources for group in groups)
+
+    def taken_from(self, library: Library, name: object) -> tuple[Definition, ...]:
+        """Where a library may take a collection from; more than one where the order cannot be told."""
+        looked_for = (id(library), type(name), name)
+        if looked_for not in self._taken:
+            self._taken[looked_for] = tuple(self._find(library, name).values())
+        return self._taken[looked_for]
+
+    def _find(self, library: Library, name: object) -> dict[str, Definition]:
+        found: dict[str, Definition] = {}
+        for group in library.groups:
+            if group.is_elsewhere:
+                continue
+            here = [definition for source in group.sources if (definition := self._definition(source, name))]
+            found |= {definition.reading.source: definition for definition in here}
+            if here and group.is_sure:
+                break
+        return found
+
+    def is_taken(self, source: str, name: object) -> bool:
+        """Whether Kometa may take the collection from this file, as far as can be told."""
+        taken = {each.reading.source for library in self.all for each in self.taken_from(library, name)}
+        return not self.is_known or not taken or source in taken
+
+    def without_sync(self, source: str, name: object) -> str | None:
+        """Where a collection of this file is not synced unless it says so: names of libraries, empty for everywhere.
+
+        None where it is synced, or where that cannot be told.
+        """
+        if self._broken:
+            return None
+        libraries = [
+            library
+            for library in self.loading(source)
+            if any(each.reading.source == source for each in self.taken_from(library, name))
+        ]
+        if not libraries:
+            return "" if setting(self._settings, "sync_mode", _SYNC_MODES, "append") == "append" else None
+        without = [each.name for each in libraries if each.setting("sync_mode", _SYNC_MODES, "append") == "append"]
+        if len(without) == len(libraries):
+            return ""
+        return ", ".join(without) or None
+
+    def _definition(self, source: str, name: object) -> Definition | None:
+        reading = self._readings.get(source) or self._files_beside.reading(source, str(name))
+        if reading is None:
+            return None
+        collections = root_of(reading).get("collections")
+        # Kometa passes over a name with nothing, or with no mapping, below it.
+        if not isinstance(collections, Mapping) or not isinstance(collections.get(name), Mapping):
+            return None
+        if source not in self._keys:
+            self._keys[source] = {(type(key.value), key.value): key for key in reading.document.keys}
+        key = self._keys[source].get((type(name), name))
+        return Definition(reading, key) if key else None
+
+
+def may_be_beside(source: str, text: str) -> bool:
+    """Whether a file may be a configuration with libraries, as far as its text shows: it may be broken."""
+    return "/" not in source and (source in MAIN or bool(_LIBRARIES.search(text)))
+
+
+def is_main_or_beside(reading: Reading) -> bool:
+    """Whether a file at the top of the folder is a configuration with libraries."""
+    return "/" not in reading.source and isinstance(root_of(reading).get("libraries"), Mapping)
+
+
+def _libraries(config: Reading, sources: AbstractSet[str]) -> Iterator[Library]:
+    root = root_of(config)
+    libraries: Mapping[Any, Any] = root["libraries"]
+    settings = root.get("settings")
+    repository = settings.get("custom_repo") if isinstance(settings, Mapping) else None
+    files = Files(sources, repository if isinstance(repository, str) else "")
+    for key, value in libraries.items():
+        body = value if isinstance(value, Mapping) else {}
+        # An old name, which Kometa takes where the new one is not there at all.
+        listed = body.get(FILES) if FILES in body else body.get(OLD_FILES)
+        yield Library(str(key), config, body, tuple(files.groups(listed)), place_of(libraries, key))
+
+
+def names_file(entry: object, source: str) -> bool:
+    """Whether an entry of a list of files names this file of the folder, or the folder that it is in."""
+    return any(source in group.sources for group in Files({source}).groups(entry) if not group.is_elsewhere)
+
+
+class Files:
+    """Finds the folder's files in what a configuration says of them. `repository` is Kometa's `custom_repo`."""
+
+    def __init__(self, sources: AbstractSet[str], repository: str = "") -> None:
+        self._sources = sources
+        self._folders = {source.rpartition("/")[0] for source in sources}
+        self._repository = repository
+
+    def groups(self, listed: object) -> Iterator[Group]:
+        """What a list of files makes Kometa load, in its order."""
+        for entry in listed if isinstance(listed, list) else [listed]:
+            if isinstance(entry, str):
+                yield self._file(entry, is_exact=True)
+            elif isinstance(entry, Mapping):
+                is_sure = not entry.get("schedule")
+                variables = entry.get("template_variables")
+                for group in self._entry(entry):
+                    yield group._replace(
+                        is_sure=group.is_sure and is_sure,
+                        variables=variables if isinstance(variables, Mapping) else {},
+                    )
+
+    def _entry(self, entry: Mapping[Any, Any]) -> Iterator[Group]:
+        """One entry, which may name several files: Kometa takes them in this order."""
+        found = {key: value for key, value in entry.items() if isinstance(value, str) and value}
+        for kind in ("url", "git", "repo"):
+            if kind in found:
+                yield self._elsewhere(kind, found[kind])
+        if "file" in found:
+            yield self._file(found["file"])
+        if "folder" in found:
+            yield from self._folder(found["folder"])
+
+    def _file(self, path: str, *, is_exact: bool = False) -> Group:
+        """Kometa adds a missing ending, and tries `.yml` and `.yaml` for each other, but for a path without a key."""
+        parts, below = _parts(path)
+        suffixes = [parts[start:] for start in range(len(parts))] if below is None else [below]
+        for suffix in suffixes:
+            for name in _spellings("/".join(suffix), is_exact=is_exact):
+                if name in self._sources:
+                    return Group((name,))
+        return Group(())
+
+    def _folder(self, path: str) -> Iterator[Group]:
+        """Kometa takes every `.yml`, then every `.yaml`, in no order, and does not look into folders below."""
+        parts, below = _parts(path)
+        is_sure = True
+        if below is not None:
+            folder = "/".join(below)
+        else:
+            suffixes = ["/".join(parts[start:]) for start in range(len(parts))]
+            folder = next((suffix for suffix in suffixes if suffix in self._folders), "")
+            # Somewhere else on the host: it may be the mounted folder itself, under whatever name.
+            is_sure = bool(folder)
+        for ending in _ENDINGS:
+            inside = (source for source in self._sources if source.rpartition("/")[0] == folder)
+            if sources := tuple(sorted(source for source in inside if source.endswith(ending))):
+                yield Group(sources, is_sure=is_sure)
+
+    def _elsewhere(self, kind: str, path: str) -> Group:
+        """A file from elsewhere, which may be one of this folder: the folder may be a copy of the repository."""
+        if kind == "repo" and not self._repository:
+            return Group(())  # Kometa refuses it
+        parts = [part for part in (urlsplit(path).path if kind == "url" else path).split("/") if part]
+        names = [
+            source
+            for source in self._sources
+            for name in _spellings("/".join(parts), is_exact=kind == "url")
+            if f"/{name}".endswith(f"/{source}") or (kind == "repo" and f"/{source}".endswith(f"/{name}"))
+        ]
+        is_ours = bool(self._repository) and (kind == "repo" or (kind == "url" and self._is_same_repository(path)))
+        longest = max(names, key=len, default="")
+        return Group((longest,) if longest else (), is_sure=False, is_elsewhere=not is_ours)
+
+    def _is_same_repository(self, url: str) -> bool:
+        ours, theirs = (_owner_and_name(address) for address in (self._repository, url))
+        return bool(ours) and ours == theirs
+
+
+def _owner_and_name(url: str) -> tuple[str, ...]:
+    try:
+        address = urlsplit(url.strip())
+        host = address.hostname or ""
+    except ValueError:
+        return ()
+    return tuple(part.lower() for part in address.path.split("/") if part)[:2] if host.lower() in _GITHUB else ()
+
+
+def _parts(path: str) -> tuple[list[str], list[str] | None]:
+    """The parts of a path, and those below Kometa's folder where the path says that it is there."""
+    clean = posixpath.normpath(path.strip().replace("\\", "/")).lstrip("/")
+    found = _IN_FOLDER.match(clean)
+    parts = [part for part in clean.split("/") if part not in ("", ".", "..")]
+    return parts, [part for part in clean[found.end() :].split("/") if part] if found else None
+
+
+def _spellings(path: str, *, is_exact: bool) -> Iterator[str]:
+    yield path
+    if is_exact:
+        return
+    stem = path
+    for ending in _ENDINGS:
+        stem = stem.removesuffix(ending)
+    yield from (stem + ending for ending in _ENDINGS)
