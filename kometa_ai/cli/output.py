@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
     from kometa_ai.run.explain import Explained, Explanation
     from kometa_ai.run.undo import Undone
 
+# Control characters that JSON does not escape, marks of direction, and what is not seen at all.
+_UNSEEN = re.compile(
+    "[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
 _LISTED = 10
 _PIPED_WIDTH = 120
 _WIDEST = 100_000
@@ -48,9 +54,14 @@ def clean(text: str) -> str:
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - any result
-    """Write a result as JSON."""
+    """Write a result as JSON. What would turn or hide text on a terminal is escaped, and reads back the same."""
     encoded = value if isinstance(value, bytes) else msgspec.json.format(msgspec.json.encode(value), indent=2)
-    sys.stdout.write(encoded.decode() + "\n")
+    sys.stdout.write(_UNSEEN.sub(_escaped, encoded.decode()) + "\n")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """A character as JSON writes it in ASCII."""
+    return json.dumps(found[0])[1:-1]
 
 
 # Parts of results

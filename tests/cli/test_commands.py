@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import re
 import subprocess
 import sys
+import unicodedata
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from kometa_ai.cli.output import print_json
 from kometa_ai.core.batches import BatchedQuestion, OpenBatch
 from kometa_ai.core.movie import TmdbId
 from kometa_ai.core.naming import Slug
@@ -577,3 +583,27 @@ def test_output_that_cannot_be_written_is_told_in_a_sentence(world: World, argum
     assert "Traceback" not in ended.stderr
     assert "Exception ignored" not in ended.stderr
     assert world.numbers("kai-heist") == ({1} if "--run-now" in arguments else set())
+
+
+@given(st.text())
+def test_json_holds_nothing_that_a_terminal_would_obey(text: str) -> None:
+    """Marks of direction, invisible and control characters are escaped in JSON, and read back as they were."""
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        print_json({"text": f"{text}\u202e\u2066\u200b\U000e0041\x9b31m\u200f"})
+
+    written = out.getvalue()
+    assert json.loads(written)["text"].startswith(text)
+    assert [each for each in written if unicodedata.category(each) == "Cc" and each != "\n"] == []
+    assert not set(written) & set(
+        "\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\U000e0041"
+    )
+
+
+def test_a_prompt_cannot_turn_the_text_on_a_terminal(world: World, call: Call) -> None:
+    """--dump-config escapes what a prompt holds; who reads the JSON gets the prompt as it is."""
+    world.collections(block("Heist").replace("prompt: ", "prompt: Heists \u202eof\u202c banks "))
+
+    ended = call("--dump-config")
+
+    assert "\u202e" not in ended.out
+    assert "\u202eof\u202c" in ended.data["collections"][0]["prompt"]
