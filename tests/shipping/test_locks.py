@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from importlib import metadata
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from packaging.markers import Marker, default_environment
@@ -13,6 +14,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.written_docs import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-build.txt")
 PYTHONS = ("3.11.0", "3.11.7", "3.12.1", "3.13.0", "3.14.0")
@@ -181,3 +185,22 @@ def test_locks_are_installed_without_resolving() -> None:
     for name, call in written_out:
         assert "--no-deps" in call, (name, call)
         assert "--require-hashes" in call, (name, call)
+
+
+def test_a_python_that_the_locks_are_not_for_is_refused(tmp_path: Path) -> None:
+    """`make` says which Pythons will do, where the one that it was given is none of these, and makes nothing."""
+    fake = tmp_path / "python9"
+    fake.write_text("#!/bin/sh\nexit 1\n", encoding="ascii")
+    fake.chmod(0o755)
+
+    made = subprocess.run(  # noqa: S603 - our own Makefile
+        ["make", "--no-print-directory", "-f", str(ROOT / "Makefile"), f"PYTHON={fake}", ".venv/bin/python"],  # noqa: S607
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert made.returncode != 0
+    assert "are for Python 3.11 to 3.14" in made.stderr
+    assert not (tmp_path / ".venv").exists()
