@@ -51,6 +51,7 @@ def rules_of(settings: Settings) -> Rules:
         limits=Limits(concurrency=settings.max_concurrent_requests, max_cost=float(settings.max_cost_per_run)),
         radarr_credits=settings.radarr_credits,
         removal_limit=settings.removal_limit,
+        addition_limit=settings.addition_limit,
         batches=settings.claude_batches,
     )
 

@@ -78,7 +78,8 @@ def _print_changes(out: Console, report: RunReport, collection: CollectionReport
     for movies, what, style in (
         (collection.added, f"{would}added", "green"),
         (collection.removed, f"{would}removed", "red"),
-        (collection.held_back, "held back, not removed", "yellow"),
+        (collection.held_back_additions, "held back, not added", "yellow"),
+        (collection.held_back_removals, "held back, not removed", "yellow"),
         (collection.failed, "not confirmed by Radarr", "red"),
     ):
         if movies:

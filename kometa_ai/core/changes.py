@@ -36,10 +36,7 @@ class TagChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TagPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What must change in Radarr, and what the safety brake keeps from changing.
-
-    `held_back` holds removals only; `members` counts each collection's members after the changes.
-    """
+    """What must change in Radarr, and what the safety brake keeps from changing: additions as well as removals."""
 
     changes: tuple[Change, ...] = ()
     held_back: tuple[Change, ...] = ()

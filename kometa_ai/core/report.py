@@ -69,6 +69,9 @@ class Spending(msgspec.Struct, frozen=True, kw_only=True):
 class CollectionReport(msgspec.Struct, frozen=True, kw_only=True):
     """One collection. `members` counts after the changes; `pending` questions wait for the next run.
 
+    `held_back` is all that the safety brake kept from happening; `held_back_additions` are those of them that would
+    have joined.
+
     `seconds` are those that the requests about it took, added up, though they ran side by side.
     """
 
@@ -79,6 +82,7 @@ class CollectionReport(msgspec.Struct, frozen=True, kw_only=True):
     added: tuple[MovieLine, ...] = ()
     removed: tuple[MovieLine, ...] = ()
     held_back: tuple[MovieLine, ...] = ()
+    held_back_additions: tuple[MovieLine, ...] = ()
     failed: tuple[MovieLine, ...] = ()
     asked: int = 0
     pending: int = 0
@@ -86,6 +90,12 @@ class CollectionReport(msgspec.Struct, frozen=True, kw_only=True):
     tokens: Tokens = Tokens()
     cost_usd: float = 0.0
     seconds: float = 0.0
+
+    @property
+    def held_back_removals(self) -> tuple[MovieLine, ...]:
+        """The movies that stay although they would have left."""
+        joining = {movie.tmdb_id for movie in self.held_back_additions}
+        return tuple(movie for movie in self.held_back if movie.tmdb_id not in joining)
 
 
 class Orphan(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,8 +149,13 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def held_back(self) -> int:
-        """Removals the safety brake has kept from happening."""
+        """Changes that the safety brake has kept from happening."""
         return sum(len(collection.held_back) for collection in self.collections)
+
+    @property
+    def held_back_additions(self) -> int:
+        """Those of them that are additions."""
+        return sum(len(collection.held_back_additions) for collection in self.collections)
 
     @property
     def failed(self) -> int:

@@ -83,9 +83,19 @@ def headline(report: RunReport) -> str:
     return f"{dry_run}{extent}{title_of(report)}. {changes[0].upper()}{changes[1:]}."
 
 
+_TOTALS = ("added", "removed", "held_back", "held_back_additions", "failed", "asked", "pending")
+
+
 def totals(report: RunReport) -> dict[str, int]:
-    """How much of everything."""
-    return {name: getattr(report, name) for name in ("added", "removed", "held_back", "failed", "asked", "pending")}
+    """How much of everything; `held_back` counts additions and removals."""
+    return {name: getattr(report, name) for name in _TOTALS}
+
+
+def held_back(report: RunReport) -> str:
+    """`12 additions and 3 removals`, as far as the safety brake held any."""
+    additions = report.held_back_additions
+    counts = ((additions, "addition"), (report.held_back - additions, "removal"))
+    return " and ".join(counted(count, noun) for count, noun in counts if count)
 
 
 def as_data(report: RunReport) -> dict[str, Any]:

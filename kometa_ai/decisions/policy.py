@@ -36,6 +36,11 @@ class Gates(msgspec.Struct, frozen=True, kw_only=True):
         """Those that are in."""
         return frozenset(movie for movie, cause in self.causes.items() if is_in(cause))
 
+    @property
+    def pinned_in(self) -> frozenset[TmdbId]:
+        """Those that a person has put in."""
+        return frozenset(movie for movie, cause in self.causes.items() if cause is Cause.PINNED_IN)
+
 
 class Membership(msgspec.Struct, frozen=True, kw_only=True):
     """Who belongs to one collection now. Movies in neither set are out; `undecided` ones stay as they are."""

@@ -10,6 +10,7 @@ from kometa_ai.core.summary import (
     counted,
     extent_of,
     headline,
+    held_back,
     mood_of,
     places,
     same_cause,
@@ -206,7 +207,7 @@ def _note(report: RunReport) -> str:
     if report.pending:
         notes.append(f"{counted(report.pending, 'question')} {_verb(report.pending)} for the next run.")
     if report.held_back:
-        notes.append(f"{counted(report.held_back, 'removal')} held back.")
+        notes.append(f"{held_back(report)} held back.")
     return " ".join(notes)
 
 
@@ -229,7 +230,8 @@ def _collection(collection: CollectionReport, limits: Limits) -> CollectionView:
     lists = (
         MovieList("Added", "+", _movies(collection.added, limits), "added"),
         MovieList("Removed", "-", _movies(collection.removed, limits), "removed"),
-        MovieList("Held back, still in", "!", _movies(collection.held_back, limits), "trouble"),
+        MovieList("Held back, not added", "!", _movies(collection.held_back_additions, limits), "trouble"),
+        MovieList("Held back, still in", "!", _movies(collection.held_back_removals, limits), "trouble"),
         MovieList("Radarr did not confirm these changes", "!", _movies(collection.failed, limits), "trouble"),
     )
     counts = (

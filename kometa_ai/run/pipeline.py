@@ -10,7 +10,7 @@ made afterwards (`reporting`), from what was found, however far the run came.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import structlog
 
@@ -30,7 +30,7 @@ from kometa_ai.run.scope import choose
 from kometa_ai.run.session import Findings, Parts, Rules, keep
 from kometa_ai.state.schema import LibraryRead, LibrarySeen, Tagged
 from kometa_ai.tags.apply import apply_changes
-from kometa_ai.tags.plan import Brake, plan_tags
+from kometa_ai.tags.plan import FEW_ADDITIONS, NO_ADDITION_LIMIT, Brake, plan_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.collection import Collection, MovieRef
     from kometa_ai.core.movie import Movie, TmdbId
-    from kometa_ai.core.naming import Label
+    from kometa_ai.core.naming import Label, Slug
     from kometa_ai.radarr.client import Status
     from kometa_ai.radarr.wire import Library
     from kometa_ai.run.options import Options
@@ -179,19 +179,47 @@ class Run:
     def plan_tags(self, library: Library, collections: Sequence[Collection]) -> TagPlan:
         """Compare the decisions with a library's tags."""
         self._parts.observer.step("Planning the tags")
-        found, store = self.found, self._parts.store
-        released = {
+        found = self.found
+        found.movies = library.movies
+        found.plan = plan_tags(
+            collections,
+            found.memberships,
+            library.movies,
+            found.judged.keys(),
+            self._removal_brake(collections),
+            additions=self._addition_brake(collections),
+            chosen={slug: gates.pinned_in for slug, gates in found.gates.items()},
+        )
+        return found.plan
+
+    def _removal_brake(self, collections: Sequence[Collection]) -> Brake:
+        everything = frozenset(collection.slug for collection in collections)
+        released = everything if self._options.allow_removals else self._edited(collections)
+        return Brake(self._rules.removal_limit, released, self._tight("remove"))
+
+    def _addition_brake(self, collections: Sequence[Collection]) -> Brake:
+        known = self._parts.store.state.collections
+        building = {slug for slug, status in known.items() if status.first_build_open}
+        return Brake(
+            self._rules.addition_limit,
+            self._edited(collections) | building,
+            self._tight("add"),
+            few=FEW_ADDITIONS,
+            no_limit=NO_ADDITION_LIMIT,
+        )
+
+    def _edited(self, collections: Sequence[Collection]) -> frozenset[Slug]:
+        known = self._parts.store.state.collections
+        return frozenset(
             collection.slug
             for collection in collections
-            if self._options.allow_removals
-            or ((status := store.state.collections.get(collection.slug)) and status.is_edited(collection.block_hash))
-        }
-        tight = {slug for slug, status in store.state.collections.items() if status.is_held_back}
-        # A run of everything finds out anew whether there are too many.
-        brake = Brake(self._rules.removal_limit, released, tight if self._options.movies else frozenset())
-        found.movies = library.movies
-        found.plan = plan_tags(collections, found.memberships, library.movies, found.judged.keys(), brake)
-        return found.plan
+            if (status := known.get(collection.slug)) and status.is_edited(collection.block_hash)
+        )
+
+    def _tight(self, operation: Literal["add", "remove"]) -> frozenset[Slug]:
+        """The collections of which any change is held back. A run of everything finds out anew how many there are."""
+        known = self._parts.store.state.collections if self._options.movies else {}
+        return frozenset(slug for slug, status in known.items() if status.is_held_back(operation))
 
     async def apply(self, plan: TagPlan, collections: Sequence[Collection]) -> None:
         """Read the library again, plan against what it is now, and write only the difference."""

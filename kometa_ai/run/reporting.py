@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -20,6 +20,7 @@ from kometa_ai.run.orphans import former_tags, orphans
 from kometa_ai.run.spending import of_month, total
 from kometa_ai.run.troubles import problems_of, warnings_of
 from kometa_ai.state.schema import HELD_BACK, CollectionStatus
+from kometa_ai.tags.plan import FEW_ADDITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -168,7 +169,8 @@ def _collections(found: Findings, store: Store, *, dry_run: bool) -> tuple[Colle
                 members=tagged[collection.label] + len(added) - len(removed),
                 added=added,
                 removed=removed,
-                held_back=_lines(found, store, found.plan.held_back, slug, "remove"),
+                held_back=_lines(found, store, found.plan.held_back, slug, None),
+                held_back_additions=_lines(found, store, found.plan.held_back, slug, "add"),
                 failed=_lines(found, store, failed, slug, None),
                 asked=asked.answers,
                 pending=sum(reason is not Reason.GIVEN_UP for reason in found.open_questions.get(slug, {}).values()),
@@ -244,6 +246,8 @@ def _status_after_some(
         # Known from now on, since it has tags: they are orphans when it goes.
         before = CollectionStatus(name=collection.name, tag=collection.tag, source=collection.source, status="pending")
     status = "pending" if report.pending and before.status == "complete" else before.status
+    now_held = _holds(report)
+    operations: tuple[Literal["add", "remove"], ...] = ("add", "remove")
     return msgspec.structs.replace(
         before,
         tag=collection.tag,
@@ -251,7 +255,20 @@ def _status_after_some(
         status=HELD_BACK if report.held_back else status,
         members=report.members,
         pending=max(before.pending, report.pending),
+        first_build_open=before.first_build_open or _was_empty(report),
+        holds=tuple(each for each in operations if before.is_held_back(each) or each in now_held),
     )
+
+
+def _holds(report: CollectionReport) -> tuple[Literal["add", "remove"], ...]:
+    add: tuple[Literal["add"], ...] = ("add",) if report.held_back_additions else ()
+    remove: tuple[Literal["remove"], ...] = ("remove",) if report.held_back_removals else ()
+    return (*add, *remove)
+
+
+def _was_empty(report: CollectionReport) -> bool:
+    """Whether no movie had the tag before the run."""
+    return report.members == len(report.added) - len(report.removed)
 
 
 def _status(
@@ -266,6 +283,7 @@ def _status(
     before = store.state.collections.get(collection.slug)
     was_edited = before is not None and before.is_edited(collection.block_hash)
     is_complete = not (report.pending or report.failed or report.held_back)
+    is_building = _was_empty(report) or (before is not None and before.first_build_open)
     last_asked = found.last_asked.get(collection.slug)
     return CollectionStatus(
         name=collection.name,
@@ -279,4 +297,6 @@ def _status(
         last_processed_movie=last_asked or (before.last_processed_movie if before else None),
         block_hash=collection.block_hash if complete else before.block_hash if before else "",
         block_change_open=was_edited and not (complete and is_complete),
+        first_build_open=is_building and not (complete and report.pending + len(report.failed) <= FEW_ADDITIONS),
+        holds=_holds(report),
     )

@@ -40,6 +40,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits
     radarr_credits: bool = True
     removal_limit: int = 25
+    addition_limit: int = 100
     batches: Literal["off", "auto", "on"] = "off"
 
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from kometa_ai.core.decision import TRIES, Reason
 from kometa_ai.core.problem import Problem
+from kometa_ai.core.summary import counted
 from kometa_ai.errors import CheckClaude
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kometa_ai.classifier.asking import Asker
     from kometa_ai.classifier.outcomes import Gap
+    from kometa_ai.core.changes import Change
+    from kometa_ai.core.naming import Slug
     from kometa_ai.run.session import Findings
 
 _ENOUGH_READS = 10
@@ -111,17 +116,42 @@ def _given_up(found: Findings) -> list[Problem]:
 
 
 def _held_back(found: Findings) -> list[Problem]:
-    counted = Counter(change.slug for change in found.plan.held_back)
+    groups: dict[tuple[Slug, str], list[Change]] = defaultdict(list)
+    for change in found.plan.held_back:
+        groups[change.slug, change.operation].append(change)
     return [
-        Problem(
-            source="REMOVAL_LIMIT",
-            what=f"{count} removals are held back: too large a part of the collection for one run.",
-            remedy="Look at them; to let them through, run once with --run-now --allow-removals.",
-            collection=slug,
-            movies=tuple(str(change.movie) for change in found.plan.held_back if change.slug == slug)[:20],
-        )
-        for slug, count in counted.items()
+        (_held_additions if operation == "add" else _held_removals)(found, slug, changes)
+        for (slug, operation), changes in groups.items()
     ]
+
+
+def _are(changes: Sequence[Change], noun: str) -> str:
+    return f"{counted(len(changes), noun)} {'is' if len(changes) == 1 else 'are'}"
+
+
+def _held_removals(_found: Findings, slug: Slug, changes: Sequence[Change]) -> Problem:
+    return Problem(
+        source="REMOVAL_LIMIT",
+        what=f"{_are(changes, 'removal')} held back: too large a part of the collection for one run.",
+        remedy="Look at them; to let them through, run once with --run-now --allow-removals.",
+        collection=slug,
+        movies=tuple(str(change.movie) for change in changes)[:20],
+    )
+
+
+def _held_additions(found: Findings, slug: Slug, changes: Sequence[Change]) -> Problem:
+    members = sum(changes[0].label in movie.labels for movie in found.movies)
+    # A run for some movies does not know how many additions there are in all.
+    is_whole = len(found.judged) >= len(found.movies)
+    limit = f"ADDITION_LIMIT={-(-len(changes) * 100 // members)}" if is_whole and members else "a higher ADDITION_LIMIT"
+    return Problem(
+        source="ADDITION_LIMIT",
+        what=f"{_are(changes, 'addition')} held back: too many for a collection of {counted(members, 'movie')}.",
+        remedy=f"Look at them; to let them through, run once with {limit} in the environment of --run-now, or edit the "
+        "block. --allow-removals does not.",
+        collection=slug,
+        movies=tuple(str(change.movie) for change in changes)[:20],
+    )
 
 
 def warnings_of(found: Findings) -> list[Problem]:

@@ -131,6 +131,15 @@ class Settings(BaseModel):
             "block has not changed; more is held back and reported. 100: no limit."
         ),
     ] = 25
+    addition_limit: Annotated[
+        Number,
+        Field(ge=0, le=1_000_000),
+        Form("a percentage from 0 to 1000000"),
+        About(
+            "The same for additions to a collection that has members: percent of its size (and more than 20) that one "
+            "run may add while its block has not changed; more is held back and reported. 1000000: no limit."
+        ),
+    ] = 100
 
     smtp_server: Annotated[Host, About("The mail server; without one no e-mail is sent.", "none")] = ""
     smtp_port: Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
@@ -19,14 +20,15 @@ ERRORS_KEPT = 20
 RUNS_KEPT = 100
 
 HELD_BACK = "held back"
-"""A collection's status while removals wait for somebody's decision."""
+"""A collection's status while additions or removals wait for a person's decision."""
 
 
 class CollectionStatus(msgspec.Struct, frozen=True, kw_only=True):
     """How far a collection has come.
 
     `block_hash` is that of the block as last carried out; `block_change_open` stays true from an edit of the block
-    until a run has carried it out completely, so that the safety brake does not stop an edit half-way. `former_tags`
+    until a run has carried it out completely, so that the safety brake does not stop an edit half-way, and
+    `first_build_open` from the first member on likewise. `holds` says which changes the brake held back. `former_tags`
     are those that the collection had before and that movies still have.
     """
 
@@ -41,11 +43,14 @@ class CollectionStatus(msgspec.Struct, frozen=True, kw_only=True):
     last_processed_movie: int | None = None
     block_hash: str = ""
     block_change_open: bool = False
+    first_build_open: bool = False
+    holds: tuple[Literal["add", "remove"], ...] = ()
 
-    @property
-    def is_held_back(self) -> bool:
-        """Whether the safety brake held removals back when it was last carried out."""
-        return self.status == HELD_BACK
+    def is_held_back(self, operation: Literal["add", "remove"]) -> bool:
+        """Whether the safety brake held such changes back when it was last carried out."""
+        if self.status == HELD_BACK and not self.holds:  # written before additions had a brake
+            return operation == "remove"
+        return operation in self.holds
 
     def is_edited(self, block_hash: str) -> bool:
         """Whether the block was edited since it was last carried out. One never carried out was not edited."""

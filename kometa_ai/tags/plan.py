@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from kometa_ai.core.changes import Change, TagPlan
@@ -15,31 +16,39 @@ if TYPE_CHECKING:
     from kometa_ai.core.naming import Label, Slug
     from kometa_ai.decisions.policy import Membership
 
-FEW = 5
-"""So many removals in one collection never trip the brake."""
-NO_LIMIT = 100
+FEW_REMOVALS = 5
+FEW_ADDITIONS = 20
+"""So many changes of one collection never trip its brake."""
+NO_REMOVAL_LIMIT = 100
+NO_ADDITION_LIMIT = 1_000_000
 
 
 class Brake(NamedTuple):
-    """How many of a collection's members one run may untag when its block has not changed.
+    """How many of a collection's members one run may untag, or add to them, when its block has not changed.
 
-    `percent` may be NO_LIMIT. `released` names the collections it does not hold: those whose block was edited.
-    `tight` names those of which it holds any: a part of what was held back must not get through on its own.
+    `percent` may be `no_limit`. `released` names the collections it does not hold: those whose block was edited.
+    `tight` names those of which it holds any: a part of what was held back must not get through on its own. A
+    collection without members has nothing to be protected.
     """
 
     percent: int
     released: AbstractSet[Slug]
     tight: AbstractSet[Slug] = frozenset()
+    few: int = FEW_REMOVALS
+    no_limit: int = NO_REMOVAL_LIMIT
 
-    def holds(self, slug: Slug, removals: int, members: int) -> bool:
-        """Whether that many removals of so many members are too many."""
-        if slug in self.released or self.percent == NO_LIMIT:
+    def holds(self, slug: Slug, changes: int, members: int) -> bool:
+        """Whether that many changes are too many for so many members."""
+        if slug in self.released or self.percent == self.no_limit or not members:
             return False
         if slug in self.tight:
             return True
-        if removals <= FEW:
+        if changes <= self.few:
             return False
-        return removals * 100 > members * self.percent
+        return changes * 100 > members * self.percent
+
+
+NO_BRAKE = Brake(NO_ADDITION_LIMIT, frozenset(), few=FEW_ADDITIONS, no_limit=NO_ADDITION_LIMIT)
 
 
 def plan_tags(
@@ -48,12 +57,15 @@ def plan_tags(
     movies: Sequence[Movie],
     judged: AbstractSet[TmdbId],
     brake: Brake,
+    *,
+    additions: Brake = NO_BRAKE,
+    chosen: Mapping[Slug, AbstractSet[TmdbId]] = MappingProxyType({}),
 ) -> TagPlan:
     """Compare who belongs with the tags that movies have now.
 
     Only the labels of the given collections are looked at. Movies that are undecided, or were not in the library when
-    it was judged, stay as they are. When the brake holds, none of a collection's removals is made: a part of them each
-    night would empty it all the same.
+    it was judged, stay as they are. When a brake holds, none of a collection's removals (or additions) is made: a part
+    of them each night would empty it (or fill it) all the same. Additions that a person has `chosen` are not weighed.
     """
     changes: list[Change] = []
     held_back: list[Change] = []
@@ -72,7 +84,10 @@ def plan_tags(
                 removed.append(_change(movie, collection, "remove"))
             else:
                 added.append(_change(movie, collection, "add"))
-        changes += added
+        picked = chosen.get(collection.slug, frozenset())
+        weighed = [change for change in added if change.movie.tmdb_id not in picked]
+        changes += [change for change in added if change.movie.tmdb_id in picked]
+        (held_back if additions.holds(collection.slug, len(weighed), members) else changes).extend(weighed)
         (held_back if brake.holds(collection.slug, len(removed), members) else changes).extend(removed)
     return TagPlan(changes=tuple(changes), held_back=tuple(held_back))
 

@@ -34,7 +34,15 @@ def test_the_headline_says_it(run: RunReport, sentence: str) -> None:
 def test_the_json_has_what_follows() -> None:
     """A script need not count lists or subtract times."""
     data = as_data(report(collections=(CHANGED, collection("Noir", failed=movies("M"))), finished=STARTED))
-    assert data["totals"] == {"added": 2, "removed": 1, "held_back": 1, "failed": 1, "asked": 9, "pending": 2}
+    assert data["totals"] == {
+        "added": 2,
+        "removed": 1,
+        "held_back": 1,
+        "held_back_additions": 0,
+        "failed": 1,
+        "asked": 9,
+        "pending": 2,
+    }
     assert data["duration_seconds"] == 0
     assert as_data(report(finished=STARTED + timedelta(seconds=90)))["duration_seconds"] == 90
     assert as_data(report(finished=STARTED - timedelta(seconds=90)))["duration_seconds"] == 0

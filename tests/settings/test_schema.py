@@ -27,6 +27,7 @@ CONTRACT = {
     "RUN_TIMEOUT": None,
     "RADARR_CREDITS": True,
     "REMOVAL_LIMIT": 25,
+    "ADDITION_LIMIT": 100,
     "SMTP_SERVER": "",
     "SMTP_PORT": 25,
     "SMTP_USERNAME": "",
@@ -154,7 +155,13 @@ def test_claude_address_without_v1(ending: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "lowest", "highest"),
-    [("BATCH_SIZE", 1, 300), ("SMTP_PORT", 1, 65535), ("HTTP_PORT", 0, 65535), ("REMOVAL_LIMIT", 0, 100)],
+    [
+        ("BATCH_SIZE", 1, 300),
+        ("SMTP_PORT", 1, 65535),
+        ("HTTP_PORT", 0, 65535),
+        ("REMOVAL_LIMIT", 0, 100),
+        ("ADDITION_LIMIT", 0, 10**6),
+    ],
 )
 def test_numbers_have_limits(name: str, lowest: int, highest: int) -> None:
     """The limits themselves are fine, the numbers beyond are not, and the remedy names the limits."""

@@ -12,7 +12,7 @@ from kometa_ai.core.changes import Change, TagPlan
 from kometa_ai.core.movie import TmdbId
 from kometa_ai.core.naming import Label, Slug
 from kometa_ai.decisions.policy import Membership
-from kometa_ai.tags.plan import Brake, group, plan_tags
+from kometa_ai.tags.plan import NO_ADDITION_LIMIT, NO_BRAKE, Brake, group, plan_tags
 from tests.decisions.making import movie, named
 
 if TYPE_CHECKING:
@@ -112,6 +112,45 @@ def test_brake(members: int, leaving: int, percent: int, *, held: bool) -> None:
     assert [change.operation for change in plan.changes] == ["add"] + ["remove"] * (0 if held else leaving)
     released = plan_tags(COLLECTIONS[:1], memberships, movies, judged, Brake(percent, {Slug("noir")}))
     assert released.held_back == ()
+
+
+@pytest.mark.parametrize(
+    ("members", "joining", "percent", "held"),
+    [
+        (10, 21, 100, True),
+        (10, 20, 100, False),
+        (30, 30, 100, False),
+        (30, 31, 100, True),
+        (100, 60, 50, True),
+        (1, 500, NO_ADDITION_LIMIT, False),
+        (0, 500, 100, False),
+        (0, 500, 0, False),
+    ],
+)
+def test_addition_brake(members: int, joining: int, percent: int, *, held: bool) -> None:
+    """More than the limit, and more than twenty: no addition is made, all removals are; an empty one has none."""
+    tagged = [movie(number, "kai-noir") for number in range(members)]
+    movies = [*tagged, *(movie(number) for number in range(1000, 1000 + joining))]
+    belonging = frozenset(found.tmdb_id for found in movies[1 if members else 0 :])
+    memberships = {Slug("noir"): Membership(members=belonging, undecided=frozenset())}
+    judged = {found.tmdb_id for found in movies}
+    brake = NO_BRAKE._replace(percent=percent)
+
+    def planned(brake: Brake, chosen: frozenset[TmdbId] = frozenset()) -> tuple[int, int, int]:
+        plan = plan_tags(
+            COLLECTIONS[:1], memberships, movies, judged, OFF, additions=brake, chosen={Slug("noir"): chosen}
+        )
+        operations = [change.operation for change in plan.changes]
+        return operations.count("add"), operations.count("remove"), len(plan.held_back)
+
+    leaving = min(members, 1)
+    all_made = (joining, leaving, 0)
+    none_added = (0, leaving, joining)
+    assert planned(brake) == (none_added if held else all_made)
+    assert planned(brake._replace(released={Slug("noir")})) == all_made
+    assert planned(brake, chosen=belonging) == all_made
+    is_on = members and percent != NO_ADDITION_LIMIT
+    assert planned(brake._replace(tight={Slug("noir")})) == (none_added if is_on else all_made)
 
 
 def test_brake_holds_one_collection_and_not_another() -> None:
