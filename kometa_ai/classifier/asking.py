@@ -14,10 +14,11 @@ from kometa_ai.classifier import forecast, prices
 from kometa_ai.classifier.answers import read_answer
 from kometa_ai.classifier.outcomes import Answered, Gap, Limits, Page, Spent
 from kometa_ai.classifier.pacing import Budget, Pauses, Places, Sleep, is_worth_another_try
-from kometa_ai.classifier.planning import Block
-from kometa_ai.classifier.prompts import SECOND_LOOK_SIZE, collection_text
-from kometa_ai.classifier.provider import RETRIED, Ending, Failure, Provider, Reply, Request, RequestFailed
+from kometa_ai.classifier.planning import Block, second_looks
+from kometa_ai.classifier.prompts import collection_text
+from kometa_ai.classifier.provider import RETRIED, Ending, Failure, Provider, Reply, Request, RequestFailed, Usage
 from kometa_ai.core.collection import Collection
+from kometa_ai.core.decision import request_id
 from kometa_ai.core.text import one_line
 from kometa_ai.errors import CheckClaude
 
@@ -63,8 +64,9 @@ class Asker:
 
     After `ask` and `look_again`: `spent` by collection, `gaps`, `unknown_ids` (ids that were never sent), why the
     asking ended early, if it did (`stopped`), models that were not asked because their price is not known while the
-    costs are limited (`unpriced`), and how many requests that should read the movies from the cache did and did not
-    (`cache_reads`).
+    costs are limited (`unpriced`), models of which a verdict could be read (`read_models`), how many requests were paid
+    for, or may have been, without bringing a verdict, by what became of them (`wasted`), and how many requests that
+    should read the movies from the cache did and did not (`cache_reads`).
     """
 
     def __init__(
@@ -90,10 +92,13 @@ class Asker:
         self._with_cached_system: set[str] = set()
         self._failing_with: Failure | None = None
         self._in_a_row: Counter[Slug | TmdbId] = Counter()
+        self._unreadable_in_a_row = 0
         self.spent: dict[Slug, Spent] = {}
         self.gaps: list[Gap] = []
         self.unknown_ids: Counter[Slug] = Counter()
         self.cache_reads: Counter[bool] = Counter()
+        self.read_models: set[str] = set()
+        self.wasted: Counter[str] = Counter()
         self.stopped: Exception | None = None
         self.out_of_budget = False
         self.dearest = 0.0
@@ -129,11 +134,7 @@ class Asker:
 
     async def look_again(self, due: Sequence[tuple[Collection, Sequence[Movie]]]) -> None:
         """Give movies near the threshold their second look: small requests about one collection."""
-        blocks = [
-            Block(tuple(movies[start : start + SECOND_LOOK_SIZE]), (collection,))
-            for collection, movies in due
-            for start in range(0, len(movies), SECOND_LOOK_SIZE)
-        ]
+        blocks = second_looks(due)
         if self._can_ask(self._review_model, len(blocks)):
             await self._together(self._ask_block(block, second_look=True) for block in blocks)
 
@@ -251,11 +252,12 @@ class Asker:
                 break
             is_partly_answered = True
             page, failed = failures[0]
-        self._give_up(page, question.collection, failed, is_partly_answered=is_partly_answered)
+        self._give_up(page, question, failed, is_partly_answered=is_partly_answered)
 
-    def _give_up(self, page: Page, collection: Collection, failed: RequestFailed, *, is_partly_answered: bool) -> None:
+    def _give_up(self, page: Page, question: _Question, failed: RequestFailed, *, is_partly_answered: bool) -> None:
         """Leave a page for the next run, and draw the conclusions."""
-        self._leave(page.movies, collection, failed)
+        collection = question.collection
+        self._leave(page.movies, question, failed)
         if len(page.movies) == 1:
             self._culprits.add(page.movies[0].tmdb_id)
         elif not is_partly_answered:
@@ -264,25 +266,32 @@ class Asker:
             self._count_failure(failed, page, collection)
 
     async def _attempt(self, page: Page, question: _Question) -> RequestFailed | None:
-        """Ask about a page once, and once more about movies the answer leaves out; return why no answer came."""
-        try:
-            missing = await self._ask_once(page, question)
-        except RequestFailed as failure:
-            self._note(failure, page, question.collection)
-            return failure
-        if not missing:
-            return None
-        smaller = Page.of(missing)
-        why = RequestFailed(Failure.UNREADABLE, "Claude's answers left them out twice.")
-        try:
-            missing = await self._ask_once(smaller, question.of_a_part())
-        except RequestFailed as failure:
-            self._note(failure, smaller, question.collection)
-            why = failure
-        if len(missing) == len(page.movies):
+        """Ask about a page once, and once more about movies the answer leaves out; return why no answer came.
+
+        Of an answer that broke off the whole entries are kept, and only the others are asked about again, as often as
+        a question is tried that brings nothing.
+        """
+        left, tries, times_left_out = page, 0, 0
+        while True:
+            tries += 1
+            try:
+                missing, cut = await self._ask_once(left, question)
+            except RequestFailed as failure:
+                self._note(failure, left, question.collection)
+                why = failure
+                break
+            if not missing:
+                return None
+            left, question = Page.of(missing), question.of_a_part()
+            if cut is not None and is_worth_another_try(cut, tries):
+                continue
+            why = cut or RequestFailed(Failure.UNREADABLE, "Claude's answers left them out twice.")
+            times_left_out += 1
+            if cut is not None or times_left_out > 1:
+                break
+        if len(left.movies) == len(page.movies):
             return why
-        if missing:
-            self._leave(missing, question.collection, why)
+        self._leave(left.movies, question, why)
         return None
 
     def _note(self, failure: RequestFailed, page: Page, collection: Collection) -> None:
@@ -290,87 +299,155 @@ class Asker:
         if failure.failure in RETRIED:
             self._count_failure(failure, page, collection)
 
-    async def _ask_once(self, page: Page, question: _Question) -> tuple[Movie, ...]:
-        """Ask, record the verdicts, and return the movies without one. Raise RequestFailed where there is none."""
-        collection, second_look = question.collection, question.second_look
-        model = self._review_model if second_look else self._model
+    async def _ask_once(self, page: Page, question: _Question) -> tuple[tuple[Movie, ...], RequestFailed | None]:
+        """Ask until there is an answer, and record its verdicts. Return the movies without one, and how it broke off.
+
+        Raise RequestFailed where no verdict came.
+        """
+        model = self._model_for(question)
         request = Request(
             movies=page.text,
-            collection=collection_text(collection, second_look=second_look),
+            collection=collection_text(question.collection, second_look=question.second_look),
             model=model,
             cache=question.cache,
             cache_system=model in self._with_cached_system,
             expected_tokens=4000 + 80 * len(page.movies),
         )
-        reply = await self._send(request, question)
-        if question.reads:
-            self.cache_reads[reply.usage.cache_read_tokens > prices.tokens_in(page.text) / 2] += 1
-        if reply.ending is Ending.REFUSED:
-            raise RequestFailed(Failure.REFUSED, "Claude declined to answer.")
-        by_number = dict(enumerate(page.movies, start=1))
-        standing = {number for number, movie in by_number.items() if collection.label in movie.labels}
-        reading = read_answer(reply.text, by_number.keys(), standing)
-        self.unknown_ids[collection.slug] += len(reading.unknown)
-        if reading.verdicts:
-            self._in_a_row.clear()
-            self._spent(collection).answers += len(reading.verdicts)
-            verdicts = {by_number[number].tmdb_id: verdict for number, verdict in reading.verdicts.items()}
-            self._record(Answered(collection, verdicts, second_look, model))
-        elif len(page.movies) > 1:
-            _log.warning("claude.unreadable", answer=one_line(reply.text, 2000))
-            raise RequestFailed(Failure.UNREADABLE, "Claude's answer holds no verdict that could be read.")
-        return tuple(by_number[number] for number in sorted(reading.missing))
-
-    async def _send(self, request: Request, question: _Question) -> Reply:
-        """Send a request until it is answered, waiting together with all others where Claude does not answer."""
         tries = 0
         while True:
             tries += 1
+            pieces: list[Reply] = []
             try:
-                return await self._send_once(request, question)
+                reply = await self._send(request, question, pieces.append)
             except RequestFailed as failure:
-                if not is_worth_another_try(failure, tries):
-                    raise
-                self._places.shrink()
-                wait = self._pauses.begin(failure, tries)
-                _log.info("claude.waiting", seconds=round(wait, 1), failure=failure.failure)
+                missing = self._keep(page, question, pieces)
+                again = is_worth_another_try(failure, tries)
+                if again:
+                    self._wait(failure, tries)
+                elif failure.failure is Failure.UNREADABLE:
+                    self._count_unreadable(failure)
+                if missing is not None:
+                    return missing, failure
+                if again or (failure.is_asked_otherwise_now and not self.is_over):
+                    continue
+                raise
+            except BaseException:
+                self._keep(page, question, pieces)
+                raise
+            return self._read_whole(page, question, reply), None
 
-    async def _send_once(self, request: Request, question: _Question) -> Reply:
+    def _keep(self, page: Page, question: _Question, pieces: Sequence[Reply]) -> tuple[Movie, ...] | None:
+        """Record what is whole of an answer that broke off; return the movies without a verdict, or None for all."""
+        for piece in pieces:
+            missing = self._read(page, question, piece.text)
+            if len(missing) < len(page.movies):
+                _log.info("claude.kept", verdicts=len(page.movies) - len(missing), missing=len(missing))
+                return missing
+        return None
+
+    def _read_whole(self, page: Page, question: _Question, reply: Reply) -> tuple[Movie, ...]:
+        """Record the verdicts of an answer; return the movies without one. Raise RequestFailed where it has none."""
+        if question.reads:
+            self.cache_reads[reply.usage.cache_read_tokens > prices.tokens_in(page.text) / 2] += 1
+        if reply.ending is Ending.REFUSED:
+            self._unreadable_in_a_row = 0
+            raise RequestFailed(Failure.REFUSED, "Claude declined to answer.")
+        missing = self._read(page, question, reply.text)
+        if len(missing) == len(page.movies):
+            why = RequestFailed(Failure.UNREADABLE, "Claude's answer holds no verdict that could be read.")
+            _log.warning("claude.unreadable", answer=one_line(reply.text, 2000))
+            self.wasted[str(why)] += 1
+            self._count_unreadable(why)
+            if len(page.movies) > 1:
+                raise why
+        return missing
+
+    def _read(self, page: Page, question: _Question, text: str) -> tuple[Movie, ...]:
+        """Record the verdicts of a text, and return the movies without one."""
+        collection, model = question.collection, self._model_for(question)
+        by_number = dict(enumerate(page.movies, start=1))
+        standing = {number for number, movie in by_number.items() if collection.label in movie.labels}
+        reading = read_answer(text, by_number.keys(), standing)
+        self.unknown_ids[collection.slug] += len(reading.unknown)
+        if reading.verdicts:
+            self._in_a_row.clear()
+            self._unreadable_in_a_row = 0
+            self.read_models.add(model)
+            self._spent(collection).answers += len(reading.verdicts)
+            verdicts = {by_number[number].tmdb_id: verdict for number, verdict in reading.verdicts.items()}
+            request = request_id((movie.tmdb_id for movie in page.movies), collection.slug)
+            self._record(Answered(collection, verdicts, question.second_look, model, request=request))
+        return tuple(by_number[number] for number in sorted(reading.missing))
+
+    def _model_for(self, question: _Question) -> str:
+        return self._review_model if question.second_look else self._model
+
+    def _wait(self, failure: RequestFailed, tries: int) -> None:
+        """Let everybody wait before anything is sent again."""
+        self._places.shrink()
+        wait = self._pauses.begin(failure, tries)
+        _log.info("claude.waiting", seconds=round(wait, 1), failure=failure.failure)
+
+    async def _send(self, request: Request, question: _Question, broken: Callable[[Reply], None]) -> Reply:
+        """Send a request once, and book what it costs, whatever becomes of it."""
         collection = question.collection
         self._check_open(collection)
-        estimate = (forecast.most(request) if self.budget.is_limited else None) or 0.0
+        priced = forecast.most(request)
+        estimate = (priced if self.budget.is_limited else None) or 0.0
         if not await self.budget.reserve(estimate):
             self.out_of_budget = True
             self.dearest = max(self.dearest, estimate)
             self._pauses.end()
             raise _Over
+        pieces: list[Reply] = []
         # Where nothing is heard of a request again, or of what it used, it may have been paid for.
-        actual = estimate
+        actual, is_sent = estimate, False
+
+        def piece(reply: Reply) -> None:
+            pieces.append(reply)
+            broken(reply)
+
         try:
             await self._pauses.pass_by()
             self._check_open(collection)
-            started = asyncio.get_running_loop().time()
-            reply = await self._provider.ask(request, question.begun)
+            started, is_sent = asyncio.get_running_loop().time(), True
+            reply = await self._provider.ask(request, question.begun, piece)
             seconds = asyncio.get_running_loop().time() - started
             price = prices.cost(reply.usage, request.model) if reply.usage.is_known else None
             actual = estimate if price is None else price
         except RequestFailed as failure:
-            if not failure.may_be_billed:
+            if failure.may_be_billed:
+                self._book_unclear(collection, pieces, priced, request.model, str(failure))
+            else:
                 actual = 0.0
             raise
         except _Over:
             actual = 0.0
             raise
         except CheckClaude as error:
-            actual = 0.0
+            actual = self._book_unclear(collection, pieces, priced, request.model, error.message) if pieces else 0.0
             self.stop(error)
             raise _Over from error
+        except asyncio.CancelledError:
+            if is_sent:
+                self._book_unclear(collection, pieces, priced, request.model, "The run ended before it was answered.")
+            raise
         finally:
             self.budget.settle(estimate, actual)
         self._spent(collection).add(reply.usage, price, seconds)
         self._places.grow()
         self._pauses.hold(reply.pause)
         return reply
+
+    def _book_unclear(
+        self, collection: Collection, pieces: Sequence[Reply], most: float | None, model: str, why: str
+    ) -> float:
+        """Count a request that may be billed: with what has arrived of it, or with the most it may have cost."""
+        usage = next((piece.usage for piece in pieces if piece.usage.is_known), Usage(requests=1))
+        cost = prices.cost(usage, model) if usage.is_known else most
+        self._spent(collection).add_unclear(usage, cost)
+        self.wasted[why] += 1
+        return cost or 0.0
 
     def _check_open(self, collection: Collection) -> None:
         if self.is_over or collection.slug in self._skipped:
@@ -397,5 +474,23 @@ class Asker:
             what = f"{count} requests in a row failed alike ({failure.failure}): {failure}"
             self.stop(RequestFailed(failure.failure, what))
 
-    def _leave(self, movies: tuple[Movie, ...], collection: Collection, failed: RequestFailed) -> None:
-        self.gaps.append(Gap(collection=collection.slug, movies=movies, failure=failed.failure, message=str(failed)))
+    def _count_unreadable(self, failure: RequestFailed) -> None:
+        """Count answers in a row without a verdict, whatever they were about; five of them end the asking.
+
+        Each costs money, and where one follows the other it is the endpoint that does not answer as Claude does.
+        """
+        self._unreadable_in_a_row += 1
+        if self._unreadable_in_a_row >= SAME_FAILURES and not self.is_over:
+            what = f"{self._unreadable_in_a_row} answers in a row could not be read ({failure.failure}): {failure}"
+            self.stop(RequestFailed(failure.failure, what))
+
+    def _leave(self, movies: tuple[Movie, ...], question: _Question, failed: RequestFailed) -> None:
+        self.gaps.append(
+            Gap(
+                collection=question.collection.slug,
+                movies=movies,
+                failure=failed.failure,
+                message=str(failed),
+                model=self._model_for(question),
+            )
+        )

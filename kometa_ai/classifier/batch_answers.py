@@ -18,6 +18,7 @@ from kometa_ai.classifier import prices
 from kometa_ai.classifier.answers import read_answer
 from kometa_ai.classifier.outcomes import Answered, Spent
 from kometa_ai.classifier.provider import Ending, RequestFailed, Usage
+from kometa_ai.core.decision import request_id
 from kometa_ai.errors import CheckClaude
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ FAILED_POLLS = 60
 KEPT = timedelta(days=29)
 """Anthropic keeps answers this long."""
 
+_ERRORS_TOLD = 3
 _CLOCKS_DIFFER = timedelta(minutes=5)
 _LONG_AGO = timedelta(hours=1)
 _DAYS_AGO = timedelta(days=2)
@@ -121,6 +123,8 @@ class BatchAnswers:
         self.answered: set[str] = set()
         self.cost: defaultdict[str, float] = defaultdict(float)
         self.used = Usage()
+        self.errors: dict[str, str] = {}
+        """What Claude said of questions that ended with an error, each with its batch."""
 
     @property
     def is_over(self) -> bool:
@@ -204,6 +208,7 @@ class BatchAnswers:
         questions = {question.id: question for question in batch.questions}
         slugs = scope.collections.keys() - batch.taken
         outcomes: Counter[str] = Counter()
+        errors: list[str] = []
         is_ours = bool(watch.read)
         async for answer in self._provider.answers(batch_id):
             question = questions.get(answer.id)
@@ -212,12 +217,16 @@ class BatchAnswers:
                 continue
             watch.read.add(answer.id)
             outcomes[answer.outcome] += 1
+            if answer.why and answer.why not in errors:
+                errors.append(answer.why)
             self._read(batch, question, answer, scope)
         if not is_ours:
             self._ledger.name(batch.key, "", (*batch.foreign, batch_id))
             return False
         self._ledger.take(batch.key, {question.slug for question in batch.questions} & slugs)
-        _log.info("batch.ended", batch_id=batch_id, **outcomes, cost_usd=round(self.cost[batch.key], 6))
+        cost = round(self.cost[batch.key], 6)
+        _log.info("batch.ended", batch_id=batch_id, **outcomes, cost_usd=cost, errors=errors[:_ERRORS_TOLD])
+        self.errors.update(dict.fromkeys(errors[:_ERRORS_TOLD], batch_id))
         return True
 
     def _read(self, batch: OpenBatch, question: BatchedQuestion, answer: BatchAnswer, scope: Scope) -> None:
@@ -250,7 +259,9 @@ class BatchAnswers:
             spent.answers += len(verdicts)
             # They may come back, and are paid for.
             away = {tmdb_id: asked_from for tmdb_id, asked_from in page.values() if tmdb_id not in scope.judged}
-            self._record(Answered(collection, verdicts, question.second_look, batch.model, away))
+            self._asker.read_models.add(batch.model)
+            request = request_id((tmdb_id for tmdb_id, _ in page.values()), collection.slug)
+            self._record(Answered(collection, verdicts, question.second_look, batch.model, away, request))
 
     async def rest(self, seconds: float) -> None:
         """Wait, unless the end comes first."""

@@ -6,26 +6,33 @@ Retries are ours (`asking`), not the SDK's: it obeys a `retry-after` of a day, a
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 import msgspec
 import structlog
 
 from kometa_ai.classifier.claude_connection import bound_of, unconnected, way_to, without_foreign_headers
-from kometa_ai.classifier.claude_failures import failure_of, lost, not_claude
-from kometa_ai.classifier.claude_messages import Streamed, arguments, is_cached, pause_of, reply_of
-from kometa_ai.classifier.provider import Failure, Reply, Request, RequestFailed, Usage
+from kometa_ai.classifier.claude_failures import error_in_answer, failure_of, lost, not_claude
+from kometa_ai.classifier.claude_incoming import Incoming
+from kometa_ai.classifier.claude_messages import arguments, is_cached, pause_of
+from kometa_ai.classifier.claude_models import Listed
+from kometa_ai.classifier.error_texts import read_error
+from kometa_ai.classifier.provider import Ending, Failure, Reply, Request, RequestFailed, Usage
+from kometa_ai.core.problem import Problem
+from kometa_ai.core.text import one_line
 from kometa_ai.errors import CheckClaude
 from kometa_ai.network.bounds import AnswerTooLarge
 from kometa_ai.network.client import open_client
 from kometa_ai.network.environment import Network
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     import anthropic
     import httpx2
@@ -38,6 +45,10 @@ LAST_WORDS = 0.5
 """Seconds for a stream to end behind a complete answer, so that its connection can be used again."""
 
 _QUESTIONS = "/v1/messages"
+_LONGEST_SAID = 300
+_PAGE, _PAGES = 1000, 20
+"""Models a page of their list, and how many pages are read."""
+_FORBIDDEN, _NOT_ALLOWED, _PROXY_REFUSES = 403, 405, 407
 _log = structlog.get_logger()
 
 
@@ -63,6 +74,7 @@ class Claude:
         self.redact = redact
         """Hides secrets in what an error says, before it is cut."""
         self.way = way_to(base_url, self._network, redact)
+        self._streams = True
         self._opened: anthropic.AsyncAnthropic | None = None
         self.calls: Counter[str] = Counter()
         """How often a question had each outcome: how its answer ended, or why there was none."""
@@ -77,6 +89,12 @@ class Claude:
     async def __aexit__(self, *_: object) -> None:
         if self._opened is not None:
             await self._opened.close()
+
+    @property
+    def is_anthropic(self) -> bool:
+        """Whether questions go to Anthropic itself, and not to a gateway."""
+        host = urlsplit(self.way.address).hostname
+        return host is not None and (host == "anthropic.com" or host.endswith(".anthropic.com"))
 
     @property
     def client(self) -> anthropic.AsyncAnthropic:
@@ -103,65 +121,142 @@ class Claude:
         asked = arguments(request)
         del asked["max_tokens"]
         client = self.client
-        try:
-            with self.translated(request.model):
-                return int((await client.messages.count_tokens(**asked, timeout=CHECK_TIMEOUT)).input_tokens)
-        except (ValueError, AttributeError, TypeError) as error:
-            raise not_claude() from error
+        with self.translated(request.model):
+            raw = await client.messages.with_raw_response.count_tokens(**asked, timeout=CHECK_TIMEOUT)
+        body = _json(raw.http_response.content)
+        tokens = body.get("input_tokens") if isinstance(body, dict) else None
+        if isinstance(tokens, int):
+            return tokens
+        text = raw.http_response.text
+        raise error_in_answer(body, raw.headers, request.model, self.redact) or not_claude(body or text, self.redact)
 
     def caches(self, tokens: int, model: str) -> bool:
         """See Provider."""
         return is_cached(tokens, model)
 
-    async def check(self, model: str) -> str:
+    async def check(self, model: str) -> Problem | None:
         """Make sure that Claude answers, accepts the key and knows the model, by calls that cost nothing.
 
-        Return a warning where the model will not be there for long, else nothing. Raise CheckClaude where questions
-        will be refused, ClaudeSilent where there is no answer. A proxy without these calls proves nothing.
+        Return a warning where the model will not be there for long, or a hint where it is doubtful: that the first
+        question tells, for nothing as well. Raise CheckClaude where questions will be refused, ClaudeSilent where there
+        is no answer. A gateway without these calls proves nothing.
         """
         client = self.client
         from anthropic import AnthropicError, NotFoundError  # noqa: PLC0415 - loaded with the client
 
         try:
-            try:
-                found = await client.models.retrieve(model, timeout=CHECK_TIMEOUT)
-            except NotFoundError:
-                names = [info.id for info in (await client.models.list(limit=100, timeout=CHECK_TIMEOUT)).data]
-                if names and model not in names:
-                    raise CheckClaude(
-                        f"Claude knows no model {model!r}.", f"Set CLAUDE_MODEL to one of: {', '.join(names)}."
-                    ) from None
-                return ""
-            lifecycle, retires = getattr(found, "lifecycle", None), getattr(found, "retires_at", None)
-        except (NotFoundError, ValueError, AttributeError, TypeError):
-            # No such call, or a page of a proxy, which the SDK trips over.
-            return ""
+            raw = await client.models.with_raw_response.retrieve(model, timeout=CHECK_TIMEOUT)
+        except NotFoundError as error:
+            said = read_error(error.body)
+            is_told = said.is_anthropic and model.casefold() in said.sentence.casefold()
+            return await self._look_up(model, is_told=is_told)
         except AnthropicError as error:
-            failure = self.translate(error, model)
-            if isinstance(failure, CheckClaude):
-                raise failure from error
-            remedy = "Check the network, CLAUDE_BASE_URL and Anthropic's status page."
-            raise ClaudeSilent(f"{str(failure).rstrip('.')}.", remedy) from error
-        if lifecycle in ("deprecated", "retired"):
-            when = f" and ends on {retires:%Y-%m-%d}" if isinstance(retires, datetime) else ""
-            return f"The model {model!r} is {lifecycle}{when}."
-        return ""
+            return self._unchecked(error, model)
+        except ValueError:
+            return None  # a path that cannot be
+        return _ending(_json(raw.http_response.content), model)
 
-    async def ask(self, request: Request, begun: Callable[[], None] | None = None) -> Reply:
+    async def _look_up(self, model: str, *, is_told: bool) -> Problem | None:
+        """Look for a model in the list of all; `is_told` where Claude has said by its name that it is not there."""
+        from anthropic import AnthropicError  # noqa: PLC0415 - loaded with the client
+
+        try:
+            listed = await self._list()
+        except (AnthropicError, ValueError) as error:
+            _log.info("claude.no_list", why=one_line(self.redact(str(error)), _LONGEST_SAID))
+            return None
+        if not listed.proves_absence or listed.has(model):
+            return None
+        near = ", ".join(listed.nearest(model))
+        if is_told and (listed.is_anthropic or self.is_anthropic):
+            raise CheckClaude(
+                f"Claude knows no model {model!r}.",
+                f"Set CLAUDE_MODEL to one of: {near}." if near else "Check CLAUDE_MODEL.",
+            )
+        return _doubt(
+            f"The list of models at Claude's address does not name {model!r}; the first question tells whether it is "
+            "there.",
+            f"If not, set CLAUDE_MODEL to one of: {near}." if near else "If not, check CLAUDE_MODEL.",
+        )
+
+    async def _list(self) -> Listed:
+        listed, after = Listed(), ""
+        for _ in range(_PAGES):
+            query = {"after_id": after} if after else {}
+            raw = await self.client.models.with_raw_response.list(limit=_PAGE, timeout=CHECK_TIMEOUT, extra_query=query)
+            page = _json(raw.http_response.content)
+            if not isinstance(page, dict):
+                return Listed()
+            before, listed = listed, listed.with_page(page.get("data"))
+            last = page.get("last_id") or (listed.names[-1] if listed.names else "")
+            if not page.get("has_more"):
+                return listed
+            if not isinstance(last, str) or last == after or set(listed.names) == set(before.names):
+                break
+            after = last
+        return listed._replace(is_whole=False)
+
+    def _unchecked(self, error: anthropic.AnthropicError, model: str) -> Problem | None:
+        """What a check that was refused means: less than for a question, which a gateway may treat in another way."""
+        from anthropic import APIStatusError  # noqa: PLC0415 - loaded with the client
+
+        failure = self.translate(error, model)
+        status = error.status_code if isinstance(error, APIStatusError) else 0
+        if isinstance(failure, CheckClaude):
+            is_proof = status == _PROXY_REFUSES or self.is_anthropic or read_error(_body(error)).is_anthropic
+            if is_proof and status not in (_FORBIDDEN, _NOT_ALLOWED):
+                raise failure from error
+            if status == _NOT_ALLOWED:
+                return None
+            return _doubt(f"The free check before the first question was refused: {failure.message}", failure.remedy)
+        if status in (400, 405, 501):
+            return None
+        remedy = "Check the network, CLAUDE_BASE_URL and Anthropic's status page."
+        raise ClaudeSilent(f"{str(failure).rstrip('.')}.", remedy) from error
+
+    async def ask(
+        self,
+        request: Request,
+        begun: Callable[[], None] | None = None,
+        broken: Callable[[Reply], None] | None = None,
+    ) -> Reply:
         """Send one request; see Provider. It is streamed where somebody waits for the beginning of its answer."""
         client = self.client
+        call, incoming = _Call(model=request.model), Incoming(request.model, begun, self.redact)
+        asks_for_stream = begun is not None and self._streams
+        try:
+            with self._failures(request, call), _handing_over(incoming, broken):
+                # The SDK limits single reads only: a server that sends a byte now and then would hold us for ever.
+                async with asyncio.timeout(self._timeout):
+                    reply = await _receive(client, request, call, incoming, stream=asks_for_stream)
+            if incoming.is_stream and reply.ending is Ending.COMPLETE and not reply.text:
+                if broken is not None:
+                    broken(reply)
+                why = "Claude's answer is a stream without any text."
+                raise call.failed(RequestFailed(Failure.UNREADABLE, why, may_be_billed=True))
+        except RequestFailed as failure:
+            if asks_for_stream and _is_for_the_stream(failure, incoming):
+                self._streams = False
+                failure.is_asked_otherwise_now = True
+                _log.info("claude.streams_no_more", why=str(failure))
+            raise
+        else:
+            call.outcome, call.usage = reply.ending, reply.usage
+            return reply
+        finally:
+            self.calls[call.outcome] += 1
+            self.seconds.append(call.seconds)
+            call.log()
+
+    @contextmanager
+    def _failures(self, request: Request, call: _Call) -> Iterator[None]:
+        """Whatever goes wrong with a question, as RequestFailed or CheckClaude."""
         from anthropic import AnthropicError  # noqa: PLC0415 - loaded with the client
         from httpx2 import HTTPError  # noqa: PLC0415
 
-        call = _Call(model=request.model)
         try:
-            # The SDK limits single reads only: a server that sends a byte now and then would hold us for ever.
-            async with asyncio.timeout(self._timeout):
-                if begun is None:
-                    reply = await _fetch(client, request, call)
-                else:
-                    reply = await _listen(client, request, call, begun)
-        except RequestFailed as failure:
+            yield
+        except (RequestFailed, CheckClaude) as failure:
             raise call.failed(failure) from None
         except AnthropicError as error:
             call.response = getattr(error, "response", call.response)
@@ -173,15 +268,7 @@ class Claude:
             why = f"timed out after {self._timeout:g} s" if isinstance(error, TimeoutError) else str(error)
             raise call.failed(lost(why or type(error).__name__, may_be_billed=True)) from error
         except (AttributeError, LookupError, TypeError, ValueError) as error:
-            # Nor does it check anything: a proxy's page, or half an answer, arrives where a message should be.
             raise call.failed(not_claude()) from error
-        else:
-            call.outcome, call.usage = reply.ending, reply.usage
-            return reply
-        finally:
-            self.calls[call.outcome] += 1
-            self.seconds.append(call.seconds)
-            call.log()
 
     @contextmanager
     def translated(self, model: str) -> Iterator[None]:
@@ -267,46 +354,73 @@ class _Call:
         _log.debug("claude.call", **self._about, outcome=self.outcome, milliseconds=milliseconds, **details)
 
 
-async def _fetch(client: anthropic.AsyncAnthropic, request: Request, call: _Call) -> Reply:
-    """Ask, and take the answer when it is complete."""
-    raw = await client.messages.with_raw_response.create(**arguments(request))
-    call.response = raw.http_response
-    return _paced(reply_of(await raw.parse()), raw.headers)
+async def _receive(
+    client: anthropic.AsyncAnthropic, request: Request, call: _Call, incoming: Incoming, *, stream: bool
+) -> Reply:
+    """Send a question and take the bytes of its answer. A complete answer is paid for: its stream need not end well."""
+    from httpx2 import HTTPError  # noqa: PLC0415 - loaded with the client
+
+    form: dict[str, Any] = {"stream": True} if stream else {}
+    async with client.messages.with_streaming_response.create(**arguments(request), **form) as raw:
+        call.response, incoming.headers = raw.http_response, raw.headers
+        try:
+            async with asyncio.timeout(None) as patience:
+                async for piece in raw.http_response.aiter_bytes():
+                    incoming.take(piece)
+                    if incoming.is_complete and patience.when() is None:
+                        patience.reschedule(asyncio.get_running_loop().time() + LAST_WORDS)
+        except (RequestFailed, CheckClaude, HTTPError, TimeoutError):
+            if not incoming.is_complete:
+                raise
+        reply = incoming.reply()
+    return msgspec.structs.replace(reply, pause=pause_of(raw.headers, datetime.now(UTC)))
 
 
-async def _listen(client: anthropic.AsyncAnthropic, request: Request, call: _Call, begun: Callable[[], None]) -> Reply:
-    """Ask for a stream, and say when it brings the first of the text."""
-    from anthropic.types import Message  # noqa: PLC0415 - loaded with the client
-
-    async with client.messages.with_streaming_response.create(**arguments(request), stream=True) as raw:
-        call.response = raw.http_response
-        if "event-stream" in raw.headers.get("content-type", ""):
-            answer = Streamed()
-            await _hear(await raw.parse(), answer, begun)
-            return _paced(answer.reply(), raw.headers)
-        # Some gateways do not stream, whatever is asked for.
-        reply = reply_of(Message.construct(**cast("dict[str, Any]", await raw.json())))
-        if reply.text:
-            begun()
-        return _paced(reply, raw.headers)
-
-
-async def _hear(events: AsyncIterable[Any], answer: Streamed, begun: Callable[[], None]) -> None:
-    """Take the events of a stream. A complete answer is paid for: whatever becomes of its stream does not matter."""
-    from anthropic import AnthropicError  # noqa: PLC0415 - loaded with the client
-    from httpx2 import HTTPError  # noqa: PLC0415
-
+@contextmanager
+def _handing_over(incoming: Incoming, broken: Callable[[Reply], None] | None) -> Iterator[None]:
+    """Hand over what there is of an answer that breaks off, for whatever reason: it is paid for."""
     try:
-        async with asyncio.timeout(None) as patience:
-            async for event in events:
-                if answer.add(event):
-                    begun()
-                if answer.is_complete and patience.when() is None:
-                    patience.reschedule(asyncio.get_running_loop().time() + LAST_WORDS)
-    except (AnthropicError, HTTPError, TimeoutError):
-        if not answer.is_complete:
-            raise
+        yield
+    except BaseException:
+        if broken is not None and (so_far := incoming.so_far) is not None:
+            broken(so_far)
+        raise
 
 
-def _paced(reply: Reply, headers: Mapping[str, str]) -> Reply:
-    return msgspec.structs.replace(reply, pause=pause_of(headers, datetime.now(UTC)))
+def _is_for_the_stream(failure: RequestFailed, incoming: Incoming) -> bool:
+    """Whether a question failed because its answer was to be streamed."""
+    if failure.failure is Failure.UNREADABLE:
+        return incoming.is_stream and not (incoming.so_far and incoming.so_far.text)
+    return failure.failure in (Failure.REJECTED, Failure.SERVER_ERROR) and "stream" in str(failure).casefold()
+
+
+def _json(content: bytes) -> Any:  # noqa: ANN401 - any JSON
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _body(error: Exception) -> object:
+    return getattr(error, "body", None)
+
+
+def _ending(found: object, model: str) -> Problem | None:
+    """A warning where what Claude says of a model is that it will not be there for long."""
+    if not isinstance(found, dict) or (lifecycle := found.get("lifecycle")) not in ("deprecated", "retired"):
+        return None
+    try:
+        when = f" and ends on {datetime.fromisoformat(str(found.get('retires_at'))):%Y-%m-%d}"
+    except ValueError:
+        when = ""
+    return Problem(
+        source="CLAUDE_MODEL",
+        what=f"The model {model!r} is {lifecycle}{when}.",
+        remedy="Choose another CLAUDE_MODEL in time; it asks nothing again.",
+        severity="warning",
+    )
+
+
+def _doubt(what: str, remedy: str) -> Problem:
+    """What a question that is answered disproves."""
+    return Problem(source="CLAUDE_MODEL", what=what, remedy=remedy, severity="hint")

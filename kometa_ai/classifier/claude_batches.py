@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from kometa_ai.classifier.claude_failures import LONGEST
 from kometa_ai.classifier.claude_messages import arguments, count_of, reply_of
+from kometa_ai.classifier.error_texts import read_error
 from kometa_ai.classifier.provider import BatchAnswer, BatchSeen, Failure, RequestFailed
+from kometa_ai.core.text import one_line
 from kometa_ai.errors import CheckClaude
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from datetime import datetime
 
     from kometa_ai.classifier.claude import Claude
@@ -84,7 +87,7 @@ class ClaudeBatches:
         try:
             with self._claude.translated(_MODEL_OF_NO_REQUEST):
                 async for line in await self._claude.client.messages.batches.results(batch_id):
-                    answer = _answer(line)
+                    answer = _answer(line, self._claude.redact)
                     self._claude.calls[answer.reply.ending if answer.reply else answer.outcome] += 1
                     yield answer
         except (RequestFailed, CheckClaude):
@@ -118,10 +121,13 @@ def _seen(batch: Any) -> BatchSeen:  # noqa: ANN401 - the SDK's type, which it d
     )
 
 
-def _answer(line: Any) -> BatchAnswer:  # noqa: ANN401 - the SDK's type, which it does not check
+def _answer(line: Any, hide: Callable[[str], str]) -> BatchAnswer:  # noqa: ANN401 - the SDK's type, which it does not check
     result = line.result
     if result.type != "succeeded":
-        return BatchAnswer(id=line.custom_id, outcome=result.type)
+        # The error is the body of an answer: one with an `error` in it.
+        error = getattr(result, "error", None)
+        said = read_error(error.to_dict() if error is not None and hasattr(error, "to_dict") else error)
+        return BatchAnswer(id=line.custom_id, outcome=result.type, why=one_line(hide(said.sentence), LONGEST))
     reply = reply_of(result.message)
     used, told = reply.usage, getattr(result.message, "usage", None)
     for_an_hour = count_of(getattr(told, "cache_creation", None), "ephemeral_1h_input_tokens") or 0

@@ -16,6 +16,8 @@ from kometa_ai.classifier.provider import Ending, Failure, Reply, Request, Reque
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from kometa_ai.classifier.claude_events import Event
+
 _CACHED_FROM = {
     "claude-haiku-4-5": 4096,
     "claude-opus-4-5": 4096,
@@ -80,14 +82,27 @@ def is_cached(tokens: int, model: str) -> bool:
     return tokens + _BEFORE_THE_MOVIES >= _CACHED_FROM.get(_DATE.sub("", model), otherwise)
 
 
-def reply_of(message: Any) -> Reply:  # noqa: ANN401 - the SDK's type, which it does not check
-    """What a message says. Raise AttributeError or TypeError for what is no message."""
-    usage = getattr(message, "usage", None)
-    if getattr(message, "content", None) is None and usage is None:
+def reply_of(message: Any) -> Reply:  # noqa: ANN401 - JSON, or the SDK's type, which it does not check
+    """What a message says. Raise TypeError for what is no message."""
+    usage, content = _counted(_get(message, "usage")), _get(message, "content")
+    stop_reason = _get(message, "stop_reason")
+    is_message = bool(usage) or _get(message, "type") == "message" or isinstance(stop_reason, str)
+    if not (is_message or isinstance(content, list)):
         raise TypeError("an object without anything of a message")
-    # A response may begin with thinking blocks, and a refusal may have no text at all.
-    text = "".join(block.text for block in message.content or () if block.type == "text")
-    return _reply(text, getattr(message, "stop_reason", None), _counted(usage))
+    return _reply(_text_of(content), stop_reason, usage)
+
+
+def _text_of(content: object) -> str:
+    """The text of an answer: it may begin with thinking blocks, a refusal may have none, gateways write it plain."""
+    if isinstance(content, str):
+        return content
+    blocks = content if isinstance(content, list | tuple) else ()
+    texts = (_get(block, "text") for block in blocks if _get(block, "type") == "text")
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+def _get(thing: object, name: str) -> Any:  # noqa: ANN401 - whatever came
+    return thing.get(name) if isinstance(thing, dict) else getattr(thing, name, None)
 
 
 class Streamed:
@@ -99,26 +114,48 @@ class Streamed:
         self._stop_reason: str | None = None
         self._is_known = False
         self._is_whole = False
+        self._is_garbled = False
 
-    def add(self, event: Any) -> bool:  # noqa: ANN401 - the SDK's type, which it does not check
+    def add(self, event: Event) -> bool:
         """Take the next event; say whether it is the first that has something of the text."""
-        match event.type:
+        data = event.data
+        if data is None:
+            # What follows a piece that cannot be read is no longer what was written: "1" and "4" would make 14.
+            self._is_garbled = self._is_garbled or event.name != "ping"
+            return False
+        if self._is_garbled:
+            return False
+        return self._add(event.name, data)
+
+    def _add(self, name: str, data: dict[str, Any]) -> bool:
+        match name:
             case "message_start":
                 self._is_known = True
-                self._used |= _counted(event.message.usage)
-            case "content_block_start" if event.content_block.type == "text":
-                return self._write(event.content_block.text)
-            case "content_block_delta" if event.delta.type == "text_delta":
-                return self._write(event.delta.text)
-            case "message_delta":
-                self._stop_reason = event.delta.stop_reason
+                message = _get(data, "message")
+                self._used |= _counted(_get(message, "usage"))
+                return self._write(_text_of(_get(message, "content")))
+            case "content_block_start" if _get(data.get("content_block"), "type") == "text":
+                return self._write(_get(data["content_block"], "text"))
+            case "content_block_delta":
+                delta = data.get("delta")
+                if _get(delta, "type") in ("text_delta", None):
+                    return self._write(_get(delta, "text"))
+            case "message_delta" if isinstance(data.get("delta"), dict):
+                self._stop_reason = _get(data["delta"], "stop_reason")
                 # Totals, and only of what has changed since the beginning.
-                self._used |= _counted(event.usage)
+                self._used |= _counted(data.get("usage"))
+            case "message_delta":
+                self._is_garbled = True
             case "message_stop":
                 self._is_whole = True
+            case _:
+                pass
         return False
 
-    def _write(self, text: str) -> bool:
+    def _write(self, text: object) -> bool:
+        if not isinstance(text, str):
+            self._is_garbled = True
+            return False
         is_first = bool(text) and not self._texts
         if text:
             self._texts.append(text)
@@ -127,10 +164,22 @@ class Streamed:
     @property
     def is_complete(self) -> bool:
         """Whether nothing is missing: its last event has come, or the one before that says how it ended."""
-        return self._is_whole or self._stop_reason is not None
+        return not self._is_garbled and (self._is_whole or self._stop_reason is not None)
+
+    @property
+    def so_far(self) -> Reply | None:
+        """What there is of an answer that broke off; None where nothing has begun. It has used so much at least."""
+        if not (self._is_known or self._texts):
+            return None
+        text = "".join(self._texts)
+        written = max(self._used.get("output_tokens", 0), tokens_in(text) if text else 0)
+        used = {**self._used, "output_tokens": written} if self._used else {}
+        return _reply(text, None, used, Ending.BROKEN)
 
     def reply(self) -> Reply:
         """What it says. Raise TypeError where nothing was an answer, RequestFailed for one that broke off."""
+        if self._is_garbled and (self._is_known or self._texts):
+            raise RequestFailed(Failure.UNREADABLE, "Claude's answer was garbled on its way.", may_be_billed=True)
         if not self._is_known:
             raise TypeError("a stream without anything of a message")
         if not self.is_complete:
@@ -146,15 +195,15 @@ def _counted(usage: object) -> dict[str, int]:
 def count_of(usage: object, name: str) -> int | None:
     """A number of tokens, or None where there is none: what is no number must not cost an answer that was paid for."""
     try:
-        return msgspec.convert(getattr(usage, name, None), _Tokens, strict=False)
+        return msgspec.convert(_get(usage, name), _Tokens, strict=False)
     except msgspec.ValidationError:
         return None
 
 
-def _reply(text: str, stop_reason: str | None, used: Mapping[str, int]) -> Reply:
+def _reply(text: str, stop_reason: str | None, used: Mapping[str, int], ending: Ending | None = None) -> Reply:
     return Reply(
         text=text,
-        ending=_ENDINGS.get(stop_reason or "", Ending.COMPLETE),
+        ending=ending or (_ENDINGS.get(stop_reason) if isinstance(stop_reason, str) else None) or Ending.COMPLETE,
         usage=Usage(requests=1, **used),
     )
 

@@ -19,6 +19,7 @@ class Answered(NamedTuple):
     """Verdicts that have just arrived, of one collection.
 
     `away` are those of movies that are no longer in the library: the metadata hashes that they were asked about with.
+    `request` names the request that brought them.
     """
 
     collection: Collection
@@ -26,26 +27,31 @@ class Answered(NamedTuple):
     second_look: bool
     model: str
     away: Mapping[TmdbId, str] = {}
+    request: str = ""
 
 
 class Gap(msgspec.Struct, frozen=True, kw_only=True):
-    """Movies that could not be judged for a collection, and why."""
+    """Movies that could not be judged for a collection, by which model, and why."""
 
     collection: Slug
     movies: tuple[Movie, ...]
     failure: Failure
     message: str
+    model: str = ""
 
 
 class Spent(msgspec.Struct, kw_only=True):
     """What was used. `cost` is in USD and leaves out requests whose price is not known (`unpriced`).
 
-    `seconds` are those that answered requests took, added up; those of batches are not in it.
+    Of `unclear` requests it is not known what they cost, if anything: their answers did not arrive, or not as a whole.
+    They are in `cost` with what has arrived, or with what they may have cost where that is nothing. `seconds` are those
+    that answered requests took, added up; those of batches are not in it.
     """
 
     usage: Usage = Usage()
     cost: float = 0.0
     unpriced: int = 0
+    unclear: int = 0
     answers: int = 0
     seconds: float = 0.0
 
@@ -57,6 +63,11 @@ class Spent(msgspec.Struct, kw_only=True):
             self.unpriced += 1
         else:
             self.cost += cost
+
+    def add_unclear(self, usage: Usage, cost: float | None) -> None:
+        """Count one request that may be billed, with what is known of it."""
+        self.unclear += 1
+        self.add(usage, cost)
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

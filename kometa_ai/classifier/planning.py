@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from kometa_ai.classifier.prompts import SECOND_LOOK_SIZE
+from kometa_ai.classifier.wariness import addresses_a_reader
 from kometa_ai.core.decision import TRIES, Decision, Memory, Reason, Remembered, is_near
 from kometa_ai.core.movie import NO_CREDITS, Fingerprint, Movie, TmdbId, fingerprint, metadata_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.naming import Label, Slug
@@ -18,8 +21,22 @@ if TYPE_CHECKING:
 
 _NOT_ASKED_FIRST = frozenset({Reason.SECOND_LOOK, Reason.GIVEN_UP})
 
+MOST_ALONE = 50
+"""Movies that each have a block of their own; where there are more they share blocks, but with no other."""
+
 Questions = dict["Slug", dict[TmdbId, Reason]]
 """For each collection the movies to ask about, each with the reason."""
+
+
+GIVEN_UP = "given-up"
+"""What to call the questions that were given up where they are to be asked again."""
+
+
+class Models(NamedTuple):
+    """Which model is asked first, and which for the second look."""
+
+    first: str
+    review: str
 
 
 class Described(NamedTuple):
@@ -53,13 +70,16 @@ def plan_questions(
     collections: Sequence[Collection],
     memory: Memory,
     gates: Mapping[Slug, Gates],
+    models: Models,
     *,
     force: bool = False,
+    again: AbstractSet[str] = frozenset(),
 ) -> Questions:
     """Find the questions to ask: pairs without a decision, or whose decision was made from other inputs.
 
     Each decision is compared with the inputs it was made from itself, so changed data is judged again in every
-    collection. Gated movies need no question. With `force` every movie of the collections is asked about.
+    collection. Gated movies need no question. With `force` every movie of the collections is asked about; `again` names
+    requests whose verdicts are asked for again, or says `given-up`. What another model has given up is asked once.
     """
     questions: Questions = {collection.slug: {} for collection in collections}
     rules = [(collection, questions[collection.slug], gates[collection.slug].causes) for collection in collections]
@@ -72,9 +92,13 @@ def plan_questions(
                 continue
             decision = decisions.get(collection.slug)
             reason = _reason(decision, prints, prompts[collection.slug], collection, force=force)
+            if reason in (None, Reason.SECOND_LOOK) and decision is not None and is_named(decision.request, again):
+                reason = Reason.ASKED_AGAIN
             if reason is None:
                 continue
-            if not force and known is not None and known.unjudged and _is_given_up(known, collection, prints):
+            model = models.review if reason is Reason.SECOND_LOOK else models.first
+            can_be_given_up = known is not None and known.unjudged and not (force or GIVEN_UP in again)
+            if can_be_given_up and _is_given_up(known, collection, prints, model):
                 if reason is Reason.SECOND_LOOK:
                     continue  # the first verdict stands
                 reason = Reason.GIVEN_UP
@@ -98,11 +122,17 @@ def _reason(
     return None
 
 
-def _is_given_up(known: Remembered, collection: Collection, prints: Fingerprint) -> bool:
-    """Whether this very question has been asked in vain often enough."""
-    tried = known.unjudged.get(collection.slug)
+def is_named(request: str, again: AbstractSet[str]) -> bool:
+    """Whether a request is one of those named: by its whole name, or by the part that stands for its movies."""
+    return bool(again and request) and (request in again or request.partition("-")[0] in again)
+
+
+def _is_given_up(known: Remembered | None, collection: Collection, prints: Fingerprint, model: str) -> bool:
+    """Whether this very question has been put to this model in vain often enough."""
+    tried = known.unjudged.get(collection.slug) if known else None
     return (
         tried is not None
+        and tried.model in ("", model)
         and tried.runs >= TRIES
         and tried.prompt_hash == collection.prompt_hash
         and prints.covers(tried.metadata_hash)
@@ -146,7 +176,8 @@ def pack(
     Second looks are left out, and what is given up.
 
     Movies that have the same collections to be asked about share blocks, so that every request over a block is
-    exactly about what is to be asked. `collections` is in order of priority; blocks of one urgency are too.
+    exactly about what is to be asked. One whose texts address a reader stands alone, since one answer decides for all
+    movies of its block. `collections` is in order of priority; blocks of one urgency are too.
     """
     wanted: dict[TmdbId, list[int]] = {}
     urgency: dict[TmdbId, int] = {}
@@ -156,15 +187,29 @@ def pack(
                 wanted.setdefault(tmdb_id, []).append(rank)
                 this = _urgency(reason, collection, library[tmdb_id].movie)
                 urgency[tmdb_id] = min(this, urgency.get(tmdb_id, this))
-    groups: dict[tuple[int, ...], list[TmdbId]] = {}
+    wary = {tmdb_id for tmdb_id in wanted if addresses_a_reader(library[tmdb_id].movie)}
+    stand_alone = len(wary) <= MOST_ALONE
+    groups: dict[tuple[tuple[int, ...], int], list[TmdbId]] = {}
     for tmdb_id in sorted(wanted, key=lambda tmdb_id: (urgency[tmdb_id], tmdb_id)):
-        groups.setdefault(tuple(wanted[tmdb_id]), []).append(tmdb_id)
-    chunks = [(ranks, chunk) for ranks, members in groups.items() for chunk in _even(members, size)]
+        apart = 0 if tmdb_id not in wary else tmdb_id if stand_alone else 1
+        groups.setdefault((tuple(wanted[tmdb_id]), apart), []).append(tmdb_id)
+    chunks = [(ranks, chunk) for (ranks, _), members in groups.items() for chunk in _even(members, size)]
     chunks.sort(key=lambda piece: (min(urgency[tmdb_id] for tmdb_id in piece[1]), piece[0]))
     return [
         Block(tuple(library[tmdb_id].movie for tmdb_id in chunk), tuple(collections[rank] for rank in ranks))
         for ranks, chunk in chunks
     ]
+
+
+def second_looks(due: Iterable[tuple[Collection, Sequence[Movie]]]) -> list[Block]:
+    """Small blocks about one collection each, for movies near its threshold; what addresses a reader stands alone."""
+    blocks = []
+    for collection, movies in due:
+        alone = [movie for movie in movies if addresses_a_reader(movie)]
+        rest = [movie for movie in movies if movie not in alone]
+        pages = [tuple(rest[start : start + SECOND_LOOK_SIZE]) for start in range(0, len(rest), SECOND_LOOK_SIZE)]
+        blocks += [Block(page, (collection,)) for page in (*pages, *((movie,) for movie in alone))]
+    return blocks
 
 
 def _urgency(reason: Reason, collection: Collection, movie: Movie) -> int:

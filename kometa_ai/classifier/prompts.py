@@ -25,6 +25,11 @@ KEYWORDS = 15
 
 # Half a surrogate pair cannot be sent: it has no UTF-8.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+HIDDEN = re.compile(
+    r"[\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
+    r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\U0001d173-\U0001d17a\U000e0000-\U000e0fff]+"
+)
+"""Characters that a model reads and a person does not see: tags, variation selectors, marks of direction, fillers."""
 
 SYSTEM = """\
 You are a film expert who sorts the movies of a home media server into collections.
@@ -109,12 +114,12 @@ def _names(texts: Sequence[str]) -> list[str]:
 
 
 def clean(text: str) -> str:
-    """Text on one line, without control characters and broken ones."""
+    """Text on one line, without control characters, broken ones, and those that nobody sees."""
     return _replace_controls(text).strip()
 
 
 def _replace_controls(text: str) -> str:
-    return _CONTROL.sub(" ", text)
+    return _CONTROL.sub(" ", text if text.isascii() else HIDDEN.sub("", text))
 
 
 def collection_text(collection: Collection, *, second_look: bool = False) -> str:

@@ -9,6 +9,8 @@ from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
+from kometa_ai.core.problem import Problem
+
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One question about a block of movies and one collection.
@@ -56,11 +58,12 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ending(StrEnum):
-    """How an answer ended."""
+    """How an answer ended. A broken one ended on its way, and its last words may not be whole."""
 
     COMPLETE = "complete"
     TRUNCATED = "truncated"
     REFUSED = "refused"
+    BROKEN = "broken"
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,33 +99,50 @@ class RequestFailed(Exception):
     """One request brought no answer.
 
     `retry_after` is in seconds, where the service named it. `may_be_billed` says that the answer may exist all the
-    same and have been lost on its way.
+    same and have been lost on its way. `is_asked_otherwise_now` says that the provider would send the same request in
+    another form from now on, so that it is worth one more try at once.
     """
 
     def __init__(
-        self, failure: Failure, message: str, retry_after: float | None = None, *, may_be_billed: bool = False
+        self,
+        failure: Failure,
+        message: str,
+        retry_after: float | None = None,
+        *,
+        may_be_billed: bool = False,
+        is_asked_otherwise_now: bool = False,
     ) -> None:
         super().__init__(message)
         self.failure = failure
         self.retry_after = retry_after
         self.may_be_billed = may_be_billed
+        self.is_asked_otherwise_now = is_asked_otherwise_now
 
 
 class Provider(Protocol):
     """A model that can be asked."""
 
-    async def ask(self, request: Request, begun: Callable[[], None] | None = None) -> Reply:
+    async def ask(
+        self,
+        request: Request,
+        begun: Callable[[], None] | None = None,
+        broken: Callable[[Reply], None] | None = None,
+    ) -> Reply:
         """Send one request, once.
 
         `begun` is called as soon as there is something of the answer: from then on other requests can read what this
-        one has written to the cache. Where it cannot be known earlier that is when the answer is complete.
+        one has written to the cache. Where it cannot be known earlier that is when the answer is complete. `broken` is
+        called with what there is of an answer that broke off, for whatever reason: it is paid for.
 
         Raise RequestFailed where this request failed, and CheckClaude where every further one would fail too.
         """
         ...
 
-    async def check(self, model: str) -> str:
-        """By free calls: a warning about the model, or nothing. Raise CheckClaude where it cannot be asked."""
+    async def check(self, model: str) -> Problem | None:
+        """By free calls: a warning about the model, a hint that it may not be there, or nothing.
+
+        Raise CheckClaude where it cannot be asked.
+        """
         ...
 
     async def count(self, request: Request) -> int:
@@ -144,12 +164,16 @@ class BatchSeen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BatchAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one request of a batch; `reply` is None where it brought no answer, which costs nothing."""
+    """What became of one request of a batch; `reply` is None where it brought no answer, which costs nothing.
+
+    `why` is what Claude said of one that ended with an error.
+    """
 
     id: str
     outcome: Literal["succeeded", "errored", "canceled", "expired"]
     reply: Reply | None = None
     at_batch_price: bool = True
+    why: str = ""
 
 
 class BatchedRequest(NamedTuple):

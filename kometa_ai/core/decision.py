@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Literal
@@ -41,7 +42,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     while a verdict near the threshold has not been looked at again, and `done` when it has; while it is due,
     `standing` says which membership stood before, if one did, for the hysteresis of that second look.
 
-    In JSON everything but these last two is always there: a default that a factory makes is not omitted.
+    `request` names the request that brought the verdict (see `request_id`).
+
+    In JSON everything but these last three is always there: a default that a factory makes is not omitted.
     """
 
     tag: str
@@ -56,18 +59,33 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     reasoning: str = msgspec.field(default_factory=str)
     second_look: Literal["none", "due", "done"] = "none"
     standing: bool | None = None
+    request: str = ""
 
 
 TRIES = 3
 """A question that in so many runs has brought no verdict is not asked again until something changes."""
 
 
-class Unjudged(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """In how many runs in a row a question made from these inputs has brought no verdict."""
+class Unjudged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """In how many runs in a row a question made from these inputs has brought no verdict of this model.
+
+    The model is not known where it was not written down yet.
+    """
 
     runs: int
     metadata_hash: str
     prompt_hash: str
+    model: str = ""
+
+
+def request_id(movies: Iterable[TmdbId], slug: Slug) -> str:
+    """The name of a request: eight characters for the movies that it is about in their order, four for the collection.
+
+    It follows from what is asked, so that a batch need not remember it, and one name serves all collections that were
+    asked about the same movies: its first part.
+    """
+    block = hashlib.sha256(",".join(map(str, movies)).encode()).hexdigest()[:8]
+    return f"{block}-{hashlib.sha256(slug.encode()).hexdigest()[:4]}"
 
 
 class Reason(StrEnum):
@@ -77,6 +95,7 @@ class Reason(StrEnum):
     MOVIE_CHANGED = "movie changed"
     PROMPT_CHANGED = "prompt changed"
     FORCED = "forced"
+    ASKED_AGAIN = "asked again"
     SECOND_LOOK = "second look"
     GIVEN_UP = "given up"
 

@@ -141,6 +141,7 @@ def settle(
     metadata_hash: str,
     model: str,
     now: datetime,
+    request: str = "",
 ) -> Decision:
     """Make the decision that follows from a verdict.
 
@@ -167,6 +168,7 @@ def settle(
         reasoning=verdict.reason,
         second_look="done" if second_look else "due" if due else "none",
         standing=standing if due else None,
+        request=request,
     )
 
 

@@ -8,8 +8,7 @@ import structlog
 
 from kometa_ai.classifier import forecast
 from kometa_ai.classifier.batching import Batcher, Scope
-from kometa_ai.classifier.planning import Block, pack
-from kometa_ai.classifier.prompts import SECOND_LOOK_SIZE
+from kometa_ai.classifier.planning import pack, second_looks
 from kometa_ai.core.decision import Reason
 from kometa_ai.core.problem import Problem
 from kometa_ai.run.session import keep
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from kometa_ai.classifier.asking import Asker
     from kometa_ai.classifier.outcomes import Answered
-    from kometa_ai.classifier.planning import Described, Questions
+    from kometa_ai.classifier.planning import Block, Described, Questions
     from kometa_ai.core.batches import BatchedQuestion, OpenBatch
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.movie import Movie, TmdbId
@@ -115,11 +114,7 @@ class Batches:
         """Give second looks through a batch where that is worth it, and say whether any was asked for so."""
         if self._batcher is None or not self._may_wait:
             return False
-        blocks = [
-            Block(tuple(movies[start : start + SECOND_LOOK_SIZE]), (collection,))
-            for collection, movies in due
-            for start in range(0, len(movies), SECOND_LOOK_SIZE)
-        ]
+        blocks = second_looks(due)
         cost = forecast.cost(blocks, self._parts.provider, self._asker.models[-1], forecast.SECOND_LOOKS)
         if cost is None or cost <= WORTH:
             return False

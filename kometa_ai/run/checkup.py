@@ -93,12 +93,12 @@ async def look_at_claude(claude: Claude, models: Sequence[str]) -> Looked:
     await asyncio.to_thread(lambda: claude.client)
 
     async def look() -> Looked:
-        warnings = [warning for model in models if (warning := await claude.check(model))]
+        warnings = [warning for model in models if (warning := await claude.check(model)) is not None]
         return Looked(
             service="Claude",
             status="ok",
             detail=", ".join(models) + claude.way.through,
-            warnings=tuple(_warning("Claude", what, "Set CLAUDE_MODEL to another one in time.") for what in warnings),
+            warnings=tuple(msgspec.structs.replace(warning, severity="warning") for warning in warnings),
         )
 
     return await _in_time("Claude", look, claude.way)

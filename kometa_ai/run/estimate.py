@@ -9,6 +9,7 @@ import msgspec
 from kometa_ai.classifier import forecast, prices
 from kometa_ai.classifier.planning import (
     Described,
+    Models,
     describe,
     needing_credits,
     pack,
@@ -119,7 +120,15 @@ class _Planned:
         decided: dict[Label, frozenset[TmdbId]] = {collection.label: frozenset() for collection in collections}
         for stage in stages(collections):
             gated = {c.slug: gates(c, library.movies, decided, state.pins) for c in stage}
-            every = plan_questions(known, stage, memory, gated, force=self._options.force_refresh)
+            every = plan_questions(
+                known,
+                stage,
+                memory,
+                gated,
+                Models(self._rules.model, self._rules.review_model),
+                force=self._options.force_refresh,
+                again=frozenset(self._options.ask_again),
+            )
             asked = not_in_batches(state.batches, stage, known, every)
             self.in_batches |= {slug: len(every[slug]) - len(pairs) for slug, pairs in asked.items()}
             self.questions |= asked

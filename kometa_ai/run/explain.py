@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kometa_ai.classifier.planning import describe, plan_questions, stages, unanswered
+from kometa_ai.classifier.planning import Models, describe, plan_questions, stages, unanswered
 from kometa_ai.core.collection import MovieRef, fold_title, namesakes
 from kometa_ai.core.decision import Cause, Decision
 from kometa_ai.core.movie import Movie, RadarrId
@@ -47,6 +47,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     second_look: str = ""
     metadata_hash: str = ""
     prompt_hash: str = ""
+    request: str = ""
     to_be_asked: str = ""
     asked_again_when: str = ""
 
@@ -83,10 +84,11 @@ async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Ex
     movies = library.movies
     by_id = {movie.tmdb_id: movie for movie in movies}
     decided: dict[Label, frozenset[TmdbId]] = {collection.label: frozenset() for collection in collections}
+    models = Models(rules.model, rules.review_model)
     found: dict[str, Explanation] = {}
     for stage in stages(collections):
         gated = {c.slug: gates(c, movies, decided, parts.store.state.pins) for c in stage}
-        questions = plan_questions(known, stage, parts.store.memory, gated)
+        questions = plan_questions(known, stage, parts.store.memory, gated, models)
         memberships = decide(stage, known, parts.store.memory, gated, unanswered(questions))
         tags = {c.slug: tags_that_decide(c, movie, gated[c.slug].causes.get(movie.tmdb_id), decided) for c in stage}
         for collection in stage:
@@ -192,6 +194,7 @@ def _explanation(
         second_look=decision.second_look,
         metadata_hash=decision.metadata_hash,
         prompt_hash=decision.prompt_hash,
+        request=decision.request,
     )
 
 
@@ -205,5 +208,5 @@ def _again_when(cause: Cause | None, decision: Decision | None) -> str:
         return ""
     return (
         "its title, year, plot, genres, directors or first five actors change, the collection's prompt changes, "
-        "or --force-refresh is given"
+        "or --force-refresh or --ask-again is given"
     )

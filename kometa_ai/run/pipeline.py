@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import structlog
 
 from kometa_ai.classifier.asking import Asker
-from kometa_ai.classifier.planning import describe, stages, unanswered
+from kometa_ai.classifier.planning import Models, describe, stages, unanswered
 from kometa_ai.core.changes import Change, TagChange, TagPlan
 from kometa_ai.core.collection import namesakes, recognise
 from kometa_ai.core.problem import Problem
@@ -120,6 +120,8 @@ class Run:
             found,
             batch_size=self._options.batch_size,
             radarr_credits=self._rules.radarr_credits,
+            models=Models(self._rules.model, self._rules.review_model),
+            again=frozenset(self._options.ask_again),
             batches=Choice(self._rules.batches, self._options.unattended, is_partial=bool(self._options.movies)),
         )
         found.asker = parts.interruption.asker = Asker(

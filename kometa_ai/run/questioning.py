@@ -9,9 +9,17 @@ import msgspec
 import structlog
 
 from kometa_ai.classifier.claude import ClaudeSilent
-from kometa_ai.classifier.planning import Described, Questions, needing_credits, pack, plan_questions
+from kometa_ai.classifier.planning import (
+    GIVEN_UP,
+    Described,
+    Models,
+    Questions,
+    needing_credits,
+    pack,
+    plan_questions,
+)
 from kometa_ai.classifier.provider import RETRIED
-from kometa_ai.core.decision import Reason, Remembered, Unjudged
+from kometa_ai.core.decision import TRIES, Reason, Remembered, Unjudged
 from kometa_ai.core.movie import Credits, Movie, fingerprint
 from kometa_ai.core.problem import Problem
 from kometa_ai.decisions.policy import settle
@@ -25,9 +33,10 @@ from kometa_ai.state.schema import Judged, LeftUnjudged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from collections.abc import Set as AbstractSet
 
     from kometa_ai.classifier.asking import Asker
-    from kometa_ai.classifier.outcomes import Answered
+    from kometa_ai.classifier.outcomes import Answered, Gap
     from kometa_ai.core.collection import Collection
 
 _CREDITS_A_CHECKPOINT = 100
@@ -44,6 +53,8 @@ class Questioning:
         *,
         batch_size: int,
         radarr_credits: bool,
+        models: Models,
+        again: AbstractSet[str] = frozenset(),
         batches: Choice = Choice(),  # noqa: B008 - nothing of it changes
     ) -> None:
         self._parts = parts
@@ -53,13 +64,19 @@ class Questioning:
         self._choice = batches
         self._batches: Batches | None = None
         self._open: Questions = {}
+        self._models = models
+        self._again = again
         self._is_checked = False
+        self._doubts: list[Problem] = []
+        self._gaps_counted = 0
 
     async def ask(self, stage: Sequence[Collection], asker: Asker, *, force: bool) -> None:
         """Ask all questions of a stage; those that stay open are left in the findings."""
         found, memory = self._found, self._parts.store.memory
         self._parts.observer.step("Planning the questions")
-        questions = plan_questions(found.judged, stage, memory, found.gates, force=force)
+        questions = plan_questions(
+            found.judged, stage, memory, found.gates, self._models, force=force, again=self._again
+        )
         for slug, pairs in questions.items():
             found.reasons[slug] = count(pairs.values())
         total = sum(reason is not Reason.GIVEN_UP for pairs in questions.values() for reason in pairs.values())
@@ -76,7 +93,8 @@ class Questioning:
             await batches.collect(stage, questions)
             await self._learn_credits(batches.left(stage, questions))
             await self._send(stage, asker, batches)
-            questions = plan_questions(found.judged, stage, memory, found.gates)
+            questions = plan_questions(found.judged, stage, memory, found.gates, self._models)
+            self._warn_of_doubts(asker)
         found.open_questions |= questions
 
     async def _check_model(self, asker: Asker) -> None:
@@ -94,11 +112,17 @@ class Questioning:
             except CheckClaude as error:
                 asker.stop(error)
                 return
-            if warning:
-                remedy = "Choose another CLAUDE_MODEL in time; it asks nothing again."
-                self._found.warnings.append(
-                    Problem(source="CLAUDE_MODEL", what=warning, remedy=remedy, severity="warning")
-                )
+            if warning is not None:
+                self._doubts.append(warning)
+
+    def _warn_of_doubts(self, asker: Asker) -> None:
+        """Tell what the free check has said of the models, but for a doubt that their answers have dispelled."""
+        doubts, self._doubts = self._doubts, []
+        self._found.warnings += [
+            msgspec.structs.replace(doubt, severity="warning")
+            for doubt in doubts
+            if doubt.severity == "warning" or not asker.read_models
+        ]
 
     async def _learn_credits(self, questions: Questions) -> None:
         """Fetch the credits of movies that are asked about for the first time, and remember what each is made of."""
@@ -171,7 +195,6 @@ class Questioning:
         if await batches.ask(stage, self._open, self._batch_size):
             blocks = pack(batches.left(stage, self._open), self._found.judged, stage, self._batch_size)
         await asker.ask(blocks)
-        self._count_failures(stage, asker)
         due = self._due(stage, batches)
         if due and not asker.is_over:
             self._parts.observer.step("Looking again at the borderline")
@@ -179,11 +202,15 @@ class Questioning:
             if await batches.look_again(stage, due):
                 due = self._due(stage, batches)
             await asker.look_again(due)
+        self._count_failures(stage, asker)
 
     def _due(self, stage: Sequence[Collection], batches: Batches) -> list[tuple[Collection, list[Movie]]]:
         """The second looks that nobody has been asked for yet."""
         found = self._found
-        open_now = batches.left(stage, plan_questions(found.judged, stage, self._parts.store.memory, found.gates))
+        planned = plan_questions(
+            found.judged, stage, self._parts.store.memory, found.gates, self._models, again=self._again & {GIVEN_UP}
+        )
+        open_now = batches.left(stage, planned)
         return [
             (collection, [found.judged[tmdb_id].movie for tmdb_id in sorted(pairs)])
             for collection in stage
@@ -192,24 +219,52 @@ class Questioning:
 
     def _count_failures(self, stage: Sequence[Collection], asker: Asker) -> None:
         """Count movies that could not be judged for a reason of their own: they are not asked about for ever."""
-        collections = {collection.slug: collection for collection in stage}
-        entries = []
-        if asker.stopped is not None or not any(spent.usage.requests for spent in asker.spent.values()):
+        gaps, self._gaps_counted = asker.gaps[self._gaps_counted :], len(asker.gaps)
+        if asker.stopped is not None:
             return  # it was not for the movies
-        for gap in asker.gaps:
-            if gap.failure in RETRIED or gap.collection not in collections:
-                continue
-            prompt_hash = collections[gap.collection].prompt_hash
-            for movie in gap.movies:
-                inputs = (self._found.judged[movie.tmdb_id].fingerprint.full, prompt_hash)
-                known = self._parts.store.memory.get(movie.tmdb_id)
-                before = known.unjudged.get(gap.collection) if known else None
-                is_same = before is not None and (before.metadata_hash, before.prompt_hash) == inputs
-                unjudged = Unjudged(
-                    runs=before.runs + 1 if before and is_same else 1, metadata_hash=inputs[0], prompt_hash=inputs[1]
-                )
-                entries.append(LeftUnjudged(tmdb_id=movie.tmdb_id, slug=gap.collection, unjudged=unjudged))
-        keep(self._parts, self._found, *entries)
+        collections = {collection.slug: collection for collection in stage}
+        met = [
+            (gap, movie, self._before(gap, movie, collections[gap.collection].prompt_hash))
+            for gap in gaps
+            if gap.failure not in RETRIED and gap.collection in collections
+            for movie in gap.movies
+        ]
+        # Where nothing of a model could be read it is the endpoint that fails, unless only movies were asked about that
+        # have failed beside others before.
+        guilty = asker.read_models | {
+            model for model in asker.models if all(before is not None for gap, _, before in met if gap.model == model)
+        }
+        keep(
+            self._parts,
+            self._found,
+            *(
+                self._unjudged(gap, movie, before, collections[gap.collection].prompt_hash)
+                for gap, movie, before in met
+                if gap.model in guilty
+            ),
+        )
+
+    def _before(self, gap: Gap, movie: Movie, prompt_hash: str) -> Unjudged | None:
+        """How often the same question has been asked in vain before, if so."""
+        known = self._parts.store.memory.get(movie.tmdb_id)
+        before = known.unjudged.get(gap.collection) if known else None
+        inputs = (self._found.judged[movie.tmdb_id].fingerprint.full, prompt_hash)
+        return before if before and (before.metadata_hash, before.prompt_hash) == inputs else None
+
+    def _unjudged(self, gap: Gap, movie: Movie, before: Unjudged | None, prompt_hash: str) -> LeftUnjudged:
+        """One vain run more; of what another model has given up, one is enough."""
+        runs = before.runs if before else 0
+        is_other = before is not None and before.model not in ("", gap.model)
+        return LeftUnjudged(
+            tmdb_id=movie.tmdb_id,
+            slug=gap.collection,
+            unjudged=Unjudged(
+                runs=(TRIES if runs >= TRIES else 1) if is_other else runs + 1,
+                metadata_hash=self._found.judged[movie.tmdb_id].fingerprint.full,
+                prompt_hash=prompt_hash,
+                model=gap.model,
+            ),
+        )
 
     def record(self, answered: Answered) -> None:
         """Turn verdicts into decisions and remember them."""
@@ -217,14 +272,16 @@ class Questioning:
         entries = []
         for tmdb_id, verdict in answered.verdicts.items():
             known = store.memory.get(tmdb_id)
+            is_distrusted = self._open.get(collection.slug, {}).get(tmdb_id) is Reason.ASKED_AGAIN
             decision = settle(
                 verdict,
-                known.collections.get(collection.slug) if known else None,
+                known.collections.get(collection.slug) if known and not is_distrusted else None,
                 collection,
                 second_look=answered.second_look,
                 metadata_hash=answered.away.get(tmdb_id) or found.judged[tmdb_id].fingerprint.full,
                 model=answered.model,
                 now=self._parts.now(),
+                request=answered.request,
             )
             self._open.get(collection.slug, {}).pop(tmdb_id, None)
             entries.append(Judged(tmdb_id=tmdb_id, slug=collection.slug, decision=decision))

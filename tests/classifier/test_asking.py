@@ -161,7 +161,7 @@ async def test_a_first_answer_that_breaks_off_is_asked_for_again(claude: ClaudeS
     async with asking(claude, concurrency=4) as session:
         await session.ask(block(40, "Heists", "Noir", "War", "Space"))
 
-    assert session.sizes("Heists") == [40, 40]
+    assert session.sizes("Heists") == [40, 35]  # what was whole of the first is kept
     assert writes(claude) == 1
     assert len(session.verdicts) == 160
 
@@ -463,7 +463,7 @@ async def test_a_collection_that_fails_is_skipped_and_the_others_go_on(claude: C
     """When neither half is answered, the rest of that collection is not asked about either."""
     for name in ("Noir", "War"):
         claude.queue_style(style, times=None, when=about(name))
-    blocks = [block(10, "Heists", "Noir", "War", "Space") for _ in range(3)]
+    blocks = [block(10, "Heists", "Noir", "Space", "War") for _ in range(3)]
     async with asking(claude, concurrency=1) as session:
         await session.ask(*blocks)
 
@@ -487,16 +487,45 @@ async def test_two_bad_movies_do_not_cost_a_collection(claude: ClaudeStandIn) ->
 # The end of a run
 
 
-@pytest.mark.parametrize("style", [REFUSED, GARBAGE], ids=["refused", "garbage"])
-async def test_five_failures_of_a_kind_in_a_row_stop_the_run(claude: ClaudeStandIn, style: Style) -> None:
-    """No further collection is asked about."""
-    claude.style = style
+async def test_five_refusals_in_a_row_stop_the_run(claude: ClaudeStandIn) -> None:
+    """No further collection is asked about; the halves of a refused page prove nothing new."""
+    claude.style = REFUSED
     async with asking(claude, concurrency=1) as session:
         await session.ask(block(10, *(f"C{number}" for number in range(30))))
 
     assert isinstance(session.asker.stopped, RequestFailed)
     assert len({request.collection_name for request in claude.requests}) == SAME_FAILURES
     assert session.answered == []
+
+
+@pytest.mark.parametrize("size", [1, 10])
+@pytest.mark.parametrize("concurrency", [1, 4])
+@pytest.mark.parametrize("style", [GARBAGE, NOTHING], ids=["garbage", "nothing"])
+async def test_five_unreadable_answers_in_a_row_stop_the_run(
+    claude: ClaudeStandIn, style: Style, concurrency: int, size: int
+) -> None:
+    """Whatever was halved in between, and however many collections there are: each answer is paid for."""
+    claude.style = style
+    claude.latency = 0.02
+    names = [f"C{number}" for number in range(14)]
+    async with asking(claude, concurrency=concurrency) as session:
+        await session.ask(*(block(size, *names) for _ in range(3)))
+
+    assert isinstance(session.asker.stopped, RequestFailed)
+    assert SAME_FAILURES <= len(claude.requests) < SAME_FAILURES + concurrency
+
+
+async def test_a_verdict_between_unreadable_answers_counts_them_anew(claude: ClaudeStandIn) -> None:
+    """Three of four collections bring nothing, one after the other, and the run goes on to its end."""
+    names = [f"C{number}" for number in range(12)]
+    for number, name in enumerate(names):
+        if number % 2:
+            claude.queue_style(GARBAGE, times=None, when=about(name))
+    async with asking(claude, concurrency=1) as session:
+        await session.ask(block(10, *names))
+
+    assert not session.asker.is_over
+    assert all(session.judged(name) == set(range(1, 11)) for name in names[::2])
 
 
 async def test_five_single_movies_that_fail_stop_the_run_too(claude: ClaudeStandIn) -> None:
@@ -715,8 +744,13 @@ async def test_skipped_questions_need_no_budget(claude: ClaudeStandIn) -> None:
 class _Uncounted(Claude):
     """Claude behind a gateway that states no tokens."""
 
-    async def ask(self, request: Request, begun: Callable[[], None] | None = None) -> Reply:
-        return msgspec.structs.replace(await super().ask(request, begun), usage=Usage(requests=1))
+    async def ask(
+        self,
+        request: Request,
+        begun: Callable[[], None] | None = None,
+        broken: Callable[[Reply], None] | None = None,
+    ) -> Reply:
+        return msgspec.structs.replace(await super().ask(request, begun, broken), usage=Usage(requests=1))
 
 
 async def test_a_limit_is_kept_where_no_tokens_are_stated() -> None:

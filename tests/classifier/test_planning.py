@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kometa_ai.classifier.planning import Questions, describe, needing_credits, plan_questions, stages, unanswered
+from kometa_ai.classifier.planning import (
+    Models,
+    Questions,
+    describe,
+    needing_credits,
+    plan_questions,
+    stages,
+    unanswered,
+)
 from kometa_ai.core.collection import Collection
 from kometa_ai.core.decision import TRIES, Cause, Decision, Reason, Remembered, Unjudged
 from kometa_ai.core.movie import Credits, Movie, TmdbId, fingerprint
@@ -50,6 +58,9 @@ def remembered(of: Movie, *about: Collection, **fields: Any) -> Remembered:
     return Remembered(**{**known, **fields})
 
 
+ONE_MODEL = Models("one", "one")
+
+
 def plan(
     library: Sequence[Movie],
     collections: Sequence[Collection],
@@ -57,10 +68,12 @@ def plan(
     gates: Mapping[Slug, Gates] | None = None,
     *,
     force: bool = False,
+    again: frozenset[str] = frozenset(),
+    models: Models = ONE_MODEL,
 ) -> Questions:
     """Plan the questions; nothing is gated unless it is said."""
     gates = {each.slug: Gates() for each in collections} | dict(gates or {})
-    return plan_questions(describe(library, memory), collections, memory, gates, force=force)
+    return plan_questions(describe(library, memory), collections, memory, gates, models, force=force, again=again)
 
 
 HEISTS, NOIR = collection("Heists"), collection("Noir")
