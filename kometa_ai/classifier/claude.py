@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 import msgspec
 import structlog
 
-from kometa_ai.classifier.claude_connection import bound_of, unconnected, way_to, without_foreign_headers
-from kometa_ai.classifier.claude_failures import error_in_answer, failure_of, lost, not_claude
+from kometa_ai.classifier.claude_connection import bound_of, refused, unconnected, way_to, without_foreign_headers
+from kometa_ai.classifier.claude_failures import error_in_answer, lost, not_claude
 from kometa_ai.classifier.claude_incoming import Incoming
 from kometa_ai.classifier.claude_messages import arguments, is_cached, pause_of
 from kometa_ai.classifier.claude_models import Listed
@@ -285,7 +285,7 @@ class Claude:
         from anthropic import APIConnectionError, APIStatusError  # noqa: PLC0415 - loaded with the client
 
         if isinstance(error, APIStatusError):
-            return failure_of(error.status_code, error.body, error.response.headers, model, self.redact)
+            return refused(error.status_code, error.body, error.response.headers, model, self.way)
         if isinstance(error, APIConnectionError):
             return unconnected(error, self.way)
         return RequestFailed(Failure.UNREADABLE, f"Claude's answer could not be read: {error}")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from kometa_ai.classifier.claude_failures import lost
+from kometa_ai.classifier.claude_failures import LONGEST, failure_of, lost, retry_after
+from kometa_ai.classifier.error_texts import read_error
 from kometa_ai.classifier.provider import Failure, RequestFailed
+from kometa_ai.core.text import one_line
 from kometa_ai.errors import CheckClaude
 from kometa_ai.network.bounds import MIB, AnswerTooLarge, Bound
-from kometa_ai.network.failures import Way, causes, trouble_of
+from kometa_ai.network.failures import Way, causes, is_of_the_proxy, of_the_proxy, trouble_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import httpx2
 
@@ -55,6 +57,16 @@ def without_foreign_headers(client: type[Client]) -> type[Client]:
             pass
 
     return WithoutForeignHeaders
+
+
+def refused(status: int, body: object, headers: Mapping[str, str], model: str, way: Way) -> RequestFailed | CheckClaude:
+    """What an answer means that is an error: of the proxy on the way, or of Claude or what stands in for it."""
+    if not is_of_the_proxy(way, status, headers):
+        return failure_of(status, body, headers, model, way.hide)
+    trouble = of_the_proxy(way, status, one_line(way.hide(read_error(body).sentence), LONGEST))
+    if trouble.is_final:
+        return CheckClaude(trouble.what, trouble.remedy)
+    return RequestFailed(Failure.SERVER_ERROR, f"{trouble.what} {trouble.remedy}", retry_after(headers))
 
 
 def unconnected(error: Exception, way: Way) -> RequestFailed | CheckClaude:

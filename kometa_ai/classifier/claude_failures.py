@@ -12,6 +12,7 @@ from kometa_ai.classifier.error_texts import ErrorText, read_error
 from kometa_ai.classifier.provider import Failure, RequestFailed
 from kometa_ai.core.text import beginning, one_line
 from kometa_ai.errors import CheckClaude
+from kometa_ai.network.failures import redirect_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -110,7 +111,7 @@ def failure_of(
     else:
         what = f"Claude broke off its answer: {message}" if is_late else f"Claude answered {status}: {message}"
     # What was answered until then is likely to be billed, and nobody says how much it was.
-    return RequestFailed(failure, what, _retry_after(headers), may_be_billed=is_late)
+    return RequestFailed(failure, what, retry_after(headers), may_be_billed=is_late)
 
 
 def error_in_answer(
@@ -171,7 +172,8 @@ def _status_of(said: ErrorText) -> int | None:
 def _redirected(status: int, headers: Mapping[str, str]) -> CheckClaude | None:
     if not _FIRST_REDIRECT <= status < _FIRST_ERROR:
         return None
-    where = headers.get("location", "")
+    location = headers.get("location", "")
+    where = redirect_target(location, "") if "://" in location else ""
     return CheckClaude(
         f"Claude's address leads elsewhere ({status}){f', to {where}' if where else ''}; redirects are not followed.",
         "Set CLAUDE_BASE_URL to the address that answers itself, or look at the login page of the proxy in between.",
@@ -204,7 +206,7 @@ def _names_a_model(said: ErrorText, model: str) -> bool:
     return said.is_anthropic or "model" in said.sentence.casefold() or model.casefold() in said.sentence.casefold()
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
+def retry_after(headers: Mapping[str, str]) -> float | None:
     """The seconds that Claude asks us to wait; HTTP lets it name a date instead."""
     text = headers.get("retry-after", "")
     try:

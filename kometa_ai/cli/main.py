@@ -54,6 +54,7 @@ _SECTIONS = {
         "dry_run",
         "collections",
         "force_refresh",
+        "ask_again",
         "batch_size",
         "allow_removals",
         "reasons",
@@ -82,10 +83,12 @@ _COMMANDS = {
     "": "runs:daemon",
 }
 """Where each command is: imported when it is called, for a health check must not wait for what a run needs."""
-_RUN_OPTIONS = ("dry_run", "collections", "batch_size", "force_refresh", "allow_removals", "reasons")
+_RUN_OPTIONS = ("dry_run", "collections", "batch_size", "force_refresh", "ask_again", "allow_removals", "reasons")
+_IMPLYING = ("dry_run", "collections", "ask_again")
+"""Options that imply one run."""
 _TAKES = {
     "run_now": _RUN_OPTIONS,
-    "estimate": ("dry_run", "collections", "batch_size", "force_refresh"),
+    "estimate": ("dry_run", "collections", "batch_size", "force_refresh", "ask_again"),
     "explain": ("collections",),
     "undo": ("dry_run",),
     "release_pin": ("collections",),
@@ -142,6 +145,13 @@ class _Sorted(click.Command):
 )
 @click.option("--batch-size", type=click.IntRange(1, 300), metavar="NUMBER", help="Movies in one request to Claude.")
 @_flag("--force-refresh", text="Ask again about every movie, whatever is known. Costs as much as a first run.")
+@click.option(
+    "--ask-again",
+    multiple=True,
+    metavar="TEXT",
+    help="Ask again what one request has answered (its id is in --explain), or what was given-up. May be repeated. "
+    "Implies --run-now.",
+)
 @_flag("--allow-removals", text="Remove as many movies as it takes: lift the safety brake (REMOVAL_LIMIT).")
 @_flag("--estimate", text="What a run would ask, why, and about what it would cost. Costs nothing.")
 @_flag("--check-config", text="Check settings, Kometa's files, Radarr and Claude: every problem, and how to mend it.")
@@ -193,7 +203,7 @@ def cli(caller: Caller, /, **options: Any) -> int:  # noqa: ANN401 - click's par
         _refuse_run_options(chosen[0], options)
     if options["demo"] and options["output"] == "json":
         raise FixUsage("--demo tells a story; it has no JSON form.", "Leave --output out.")
-    command = chosen[0] if chosen else "run_now" if options["dry_run"] or options["collections"] else ""
+    command = chosen[0] if chosen else "run_now" if any(map(options.get, _IMPLYING)) else ""
     module, _, name = _COMMANDS[command].partition(":")
     function: Callable[[Call], int] = getattr(import_module(f"kometa_ai.cli.{module}"), name)
     return function(Call(options, caller.environ, caller.is_watched))

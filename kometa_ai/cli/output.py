@@ -178,6 +178,7 @@ def _details(found: Explanation) -> list[str]:
         lines.append(
             f"{clean(found.model)}, {found.decided:%Y-%m-%d %H:%M} UTC{look}; "
             f"made from data {found.metadata_hash[:12]} and prompt {found.prompt_hash}"
+            + (f" in request {found.request}" if found.request else "")
         )
     return lines
 

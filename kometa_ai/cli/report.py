@@ -102,7 +102,7 @@ def _footer(report: RunReport) -> str:
     if report.tokens.requests:
         requests = counted(report.tokens.requests, "request")
         parts.append(f"{counted(report.asked, 'verdict')} in {requests}, {_tokens(report.tokens)}")
-        parts.append(_cost(report.cost_usd, report.unpriced_requests))
+        parts.append(_cost(report))
     else:
         parts.append("nothing was asked")
     if report.month:
@@ -119,9 +119,11 @@ def _tokens(tokens: Tokens) -> str:
 
 
 def _month(month: Spending) -> str:
-    spent = _cost(month.cost_usd, month.unpriced_requests)
+    spent = _cost(month)
     return f"this month {spent}" + (f", {_tokens(month.tokens)}" if month.tokens.requests else "")
 
 
-def _cost(usd: float, unpriced: int) -> str:
-    return dollars(usd) + (f" and {counted(unpriced, 'unpriced request')}" if unpriced else "")
+def _cost(spent: RunReport | Spending) -> str:
+    unpriced = spent.unpriced_requests
+    known = f"at least {dollars(spent.cost_usd)}" if spent.unclear_requests else dollars(spent.cost_usd)
+    return known + (f" and {counted(unpriced, 'unpriced request')}" if unpriced else "")

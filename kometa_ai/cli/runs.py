@@ -27,7 +27,7 @@ from kometa_ai.run.canceling import cancel_batches
 from kometa_ai.run.estimate import estimate
 from kometa_ai.run.explain import explain
 from kometa_ai.run.options import Options
-from kometa_ai.run.scope import choose
+from kometa_ai.run.scope import check_again, choose
 from kometa_ai.run.service import run_and_report
 from kometa_ai.run.undo import undo
 from kometa_ai.settings.describe import secrets_of
@@ -54,6 +54,7 @@ def _options(call: Call, settings: Settings) -> Options:
         dry_run=call.given["dry_run"],
         collections=call.given["collections"],
         force_refresh=call.given["force_refresh"],
+        ask_again=tuple(text.strip() for text in call.given["ask_again"]),
         allow_removals=call.given["allow_removals"],
         batch_size=call.given["batch_size"] or settings.batch_size,
     )
@@ -78,7 +79,9 @@ def run_now(call: Call) -> int:
                 gc.freeze()
             finally:
                 gc.enable()
-            report = asyncio.run(_run(settings, _options(call, settings), store, watcher))
+            options = _options(call, settings)
+            check_again(options.ask_again, store.memory)
+            report = asyncio.run(_run(settings, options, store, watcher))
         try:
             show(call, report, partial(print_report, reasons=call.given["reasons"]), as_data)
         finally:
@@ -118,8 +121,10 @@ def show_estimate(call: Call) -> int:
 
     async def forecast(settings: Settings) -> Any:  # noqa: ANN401 - only passed on
         store = Store.load(settings.state_dir, read_only=True)
+        options = _options(call, settings)
+        check_again(options.ask_again, store.memory)
         async with open_parts(settings, store) as parts:
-            return await estimate(parts, rules_of(settings), _options(call, settings))
+            return await estimate(parts, rules_of(settings), options)
 
     with prepared(call, *_RADARR) as loaded:
         _check_names(call, loaded.settings)

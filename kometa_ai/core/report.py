@@ -40,13 +40,15 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
 class Spending(msgspec.Struct, frozen=True, kw_only=True):
     """What was used and what it cost, in a calendar month (`2026-03`) where one is named.
 
-    `cost_usd` leaves out requests to models without a known price.
+    `cost_usd` leaves out requests to models without a known price. It is what was spent at least where there are
+    `unclear_requests`: these may be billed, though their answers did not arrive as a whole.
     """
 
     month: str = ""
     tokens: Tokens = Tokens()
     cost_usd: float = 0.0
     unpriced_requests: int = 0
+    unclear_requests: int = 0
 
     def __add__(self, other: Spending) -> Spending:
         return self._with(other, 1)
@@ -63,6 +65,7 @@ class Spending(msgspec.Struct, frozen=True, kw_only=True):
             tokens=Tokens(**tokens),
             cost_usd=round(self.cost_usd + sign * other.cost_usd, 9),
             unpriced_requests=self.unpriced_requests + sign * other.unpriced_requests,
+            unclear_requests=self.unclear_requests + sign * other.unclear_requests,
         )
 
 
@@ -132,6 +135,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     tokens: Tokens = Tokens()
     cost_usd: float = 0.0
     unpriced_requests: int = 0
+    unclear_requests: int = 0
     month: Spending | None = None
     decisions_by_other_models: int = 0
     changes: tuple[TagChange, ...] = ()

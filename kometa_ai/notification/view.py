@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta, tzinfo
 
     from kometa_ai.core.problem import Problem
-    from kometa_ai.core.report import CollectionReport, MovieLine, RunReport, Tokens
+    from kometa_ai.core.report import CollectionReport, MovieLine, RunReport, Spending, Tokens
     from kometa_ai.core.summary import Mood
     from kometa_ai.notification.news import News
 
@@ -300,12 +300,12 @@ def _figures(report: RunReport, zone: tzinfo) -> Iterator[tuple[str, str]]:
     yield "Library", counted(report.library, "movie")
     yield "Collections", f"{len(report.collections):,}"
     yield "Asked", counted(report.asked, "question") + (f", {report.pending:,} left" if report.pending else "")
-    yield "Cost", _cost(report.cost_usd, report.unpriced_requests)
+    yield "Cost", _cost(report)
     if report.tokens.requests:
         yield "Tokens", _tokens(report.tokens)
     if report.month:
         tokens = f"; {_tokens(report.month.tokens)}" if report.month.tokens.requests else ""
-        yield "This month", _cost(report.month.cost_usd, report.month.unpriced_requests) + tokens
+        yield "This month", _cost(report.month) + tokens
     if report.decisions_by_other_models:
         yield "Other models", f"{counted(report.decisions_by_other_models, 'decision')} made by another model"
     yield "Started", _moment(report.started, zone)
@@ -314,14 +314,17 @@ def _figures(report: RunReport, zone: tzinfo) -> Iterator[tuple[str, str]]:
 
 
 def _brief_figures(report: RunReport, zone: tzinfo) -> Iterator[tuple[str, str]]:
-    month = f"; this month {_cost(report.month.cost_usd, report.month.unpriced_requests)}" if report.month else ""
-    yield "Cost", _cost(report.cost_usd, report.unpriced_requests) + month
+    month = f"; this month {_cost(report.month)}" if report.month else ""
+    yield "Cost", _cost(report) + month
     yield "Duration", _duration(report.finished - report.started)
     yield "Next run", _moment(report.next_run, zone) if report.next_run else "not planned: no daemon is running"
 
 
-def _cost(usd: float, unpriced: int) -> str:
+def _cost(spent: RunReport | Spending) -> str:
+    usd, unpriced = spent.cost_usd, spent.unpriced_requests
     cost = "less than 0.01 USD" if 0 < usd < 0.01 else f"{usd:,.2f} USD"  # noqa: PLR2004 - a cent
+    if spent.unclear_requests:
+        cost = f"at least {usd:,.2f} USD ({counted(spent.unclear_requests, 'request')} unanswered that may be billed)"
     return cost + (f", and {counted(unpriced, 'request')} at a price that is not known" if unpriced else "")
 
 

@@ -82,6 +82,7 @@ def make_report(found: Findings, store: Store, frame: Frame) -> RunReport:
         tokens=spent.tokens,
         cost_usd=round(spent.cost_usd, 6),
         unpriced_requests=spent.unpriced_requests,
+        unclear_requests=spent.unclear_requests,
         month=of_month(store.state.spending, frame.finished, frame.zone),
         decisions_by_other_models=_by_other_models(found, store, frame.models),
         changes=tuple(found.tag_changes),

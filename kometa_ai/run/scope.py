@@ -5,12 +5,14 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from kometa_ai.classifier.planning import GIVEN_UP, is_named
 from kometa_ai.errors import FixUsage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from kometa_ai.core.collection import Collection, Folder, OtherCollection
+    from kometa_ai.core.decision import Memory
 
 
 def choose(folder: Folder, names: Sequence[str]) -> tuple[Collection, ...]:
@@ -27,6 +29,19 @@ def choose(folder: Folder, names: Sequence[str]) -> tuple[Collection, ...]:
         reasons = " ".join(reason for name in missing for reason in _why_missing(name, folder))
         raise FixUsage(reasons, f"There are: {there_are}.")
     return tuple(collection for collection in folder.collections if wanted.keys() & _spellings(collection))
+
+
+def check_again(names: Sequence[str], memory: Memory) -> None:
+    """Raise FixUsage for a name in `--ask-again` that no request of a remembered decision has."""
+    wanted = {name for name in names if name != GIVEN_UP}
+    if not wanted:
+        return
+    requests = {decision.request for known in memory.values() for decision in known.collections.values()}
+    if missing := sorted(name for name in wanted if not any(is_named(request, {name}) for request in requests)):
+        raise FixUsage(
+            f"No decision comes from a request named {missing[0]!r}.",
+            f"--explain shows the request of each decision, such as 1a2b3c4d-5e6f. Or write {GIVEN_UP}.",
+        )
 
 
 def _spellings(collection: Collection | OtherCollection) -> set[str]:

@@ -28,7 +28,12 @@ def total(spent: Iterable[Spent]) -> Spending:
             cache_read=usage.cache_read_tokens,
             output=usage.output_tokens,
         )
-        sums += Spending(tokens=tokens, cost_usd=item.cost, unpriced_requests=item.unpriced)
+        sums += Spending(
+            tokens=tokens,
+            cost_usd=item.cost,
+            unpriced_requests=item.unpriced,
+            unclear_requests=item.unclear,
+        )
     return sums
 
 

@@ -6,13 +6,14 @@ import math
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from kometa_ai.classifier.provider import Failure, RequestFailed
 from kometa_ai.core.decision import TRIES, Reason
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.summary import counted
 from kometa_ai.errors import CheckClaude
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from kometa_ai.classifier.asking import Asker
     from kometa_ai.classifier.outcomes import Gap
@@ -41,7 +42,7 @@ def _claude_problems(found: Findings) -> list[Problem]:
             Problem(
                 source="Claude",
                 what=f"The asking was stopped: {asker.stopped}",
-                remedy=f"{pending:,} questions wait for the next run.",
+                remedy=f"{_remedy_of(asker.stopped)} {pending:,} questions wait for the next run.",
             )
         )
     if asker.ended == "RUN_TIMEOUT":
@@ -81,6 +82,22 @@ def _out_of_budget(asker: Asker, pending: int) -> Problem:
     )
 
 
+def _remedy_of(stopped: Exception) -> str:
+    return _REMEDIES[stopped.failure] if isinstance(stopped, RequestFailed) else ""
+
+
+_REMEDIES: Mapping[Failure, str] = {
+    Failure.RATE_LIMITED: "Lower MAX_CONCURRENT_REQUESTS, or raise the rate limit where the key comes from.",
+    Failure.OVERLOADED: "Look at Anthropic's status page, or wait.",
+    Failure.SERVER_ERROR: "Look at Anthropic's status page, and at the proxy or gateway in between if there is one.",
+    Failure.NO_CONNECTION: "Look at the network, the proxy and CLAUDE_BASE_URL.",
+    Failure.TOO_LARGE: "Lower BATCH_SIZE, or raise the limit of the proxy in between.",
+    Failure.REJECTED: "Look at what it says; a lower BATCH_SIZE or another CLAUDE_MODEL may help.",
+    Failure.REFUSED: "Pin them in the block, word its prompt in another way, or try another CLAUDE_MODEL.",
+    Failure.UNREADABLE: "Look at what answers at CLAUDE_BASE_URL, and whether CLAUDE_MODEL can answer in JSON.",
+}
+
+
 def _gaps(asker: Asker) -> list[Problem]:
     """One problem for each collection and cause, however many requests met it."""
     grouped: dict[tuple[str, str], list[Gap]] = defaultdict(list)
@@ -90,7 +107,7 @@ def _gaps(asker: Asker) -> list[Problem]:
         Problem(
             source="Claude",
             what=f"{sum(len(gap.movies) for gap in gaps)} movies could not be judged: {message}",
-            remedy="Nothing changes for them; the next run asks again.",
+            remedy=f"{_REMEDIES[gaps[0].failure]} Nothing changes for them; the next run asks again.",
             collection=collection,
             movies=tuple(str(movie) for gap in gaps for movie in gap.movies)[:20],
         )
@@ -107,7 +124,8 @@ def _given_up(found: Findings) -> list[Problem]:
                 Problem(
                     source="Claude",
                     what=f"{len(movies)} movies could not be judged in {TRIES} runs and are not asked about any more.",
-                    remedy="Pin them in the block, or ask once more with --force-refresh. They stay as they are.",
+                    remedy="Pin them in the block, or ask once more with --ask-again given-up; another CLAUDE_MODEL is "
+                    "asked by itself. They stay as they are.",
                     collection=slug,
                     movies=tuple(str(movie) for movie in movies[:20]),
                 )
@@ -173,7 +191,7 @@ def _claude_warnings(found: Findings) -> list[Problem]:
                 severity="warning",
             )
         )
-    return unread + [
+    return [*unread, *_wasted(asker)] + [
         Problem(
             source="Claude",
             what=f"Claude named {count} movies that it was not asked about; they were ignored.",
@@ -183,4 +201,19 @@ def _claude_warnings(found: Findings) -> list[Problem]:
         )
         for slug, count in found.asker.unknown_ids.items()
         if count
+    ]
+
+
+def _wasted(asker: Asker) -> list[Problem]:
+    """What was paid, or may be billed, without a verdict; where it was asked again, that is paid twice."""
+    return [
+        Problem(
+            source="Claude",
+            what=f"{counted(count, 'request')} to Claude brought no whole answer and may be billed all the same; what "
+            f"was left open is paid twice where it was asked again: {why}",
+            remedy="The cost holds them, as an estimate where their use is not known. Look at what stands between this "
+            "program and Claude: the network, the proxy, CLAUDE_BASE_URL.",
+            severity="warning",
+        )
+        for why, count in asker.wasted.items()
     ]
