@@ -126,6 +126,12 @@ class Refusal(NamedTuple):
     remedy: str
 
 
+def is_known(name: str) -> bool:
+    """Whether Kometa knows an attribute of this name, in whatever case."""
+    name = name.lower()
+    return name in _KNOWN or name.rpartition(".")[0] in _KNOWN
+
+
 def is_filled_otherwise(attributes: Mapping[str, Any]) -> str:
     """The attribute with which a collection takes no tag at all, as a smart one; empty if there is none."""
     smart = next((name for name in _SMART if name in attributes), "")
@@ -161,7 +167,7 @@ def refusals(attributes: Mapping[str, Any], default_order: object = None) -> Ite
         base = name.rpartition(".")[0] or name
         if "<<" in name:
             continue
-        if name not in _KNOWN and base not in _KNOWN:
+        if not is_known(name):
             near = get_close_matches(base, _KNOWN, n=1, cutoff=0.8) if guesses > 0 and len(base) < _LONGEST else []
             guesses -= 1
             remedy = f"Did you mean `{near[0]}`?" if near else "Take it away, or check its spelling."

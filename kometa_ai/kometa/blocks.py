@@ -7,26 +7,21 @@ blank lines may stand. Indentation of a comment means nothing. Whether a line is
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from kometa_ai.core.problem import Correction, Problem
 from kometa_ai.kometa import corrections
+from kometa_ai.kometa.markers import BARE_MARKER, BEGIN, BLOCK_KEYS, END, MARKER
+from kometa_ai.kometa.slips import lost_hashes, unquoted_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from kometa_ai.kometa.document import Document, Key
-
-BEGIN = "# === KOMETA-AI ==="
-END = "# === END KOMETA-AI ==="
-
-MARKER_TEXT = re.compile(r"kometa[-_ ]?ai", re.IGNORECASE)
-"""A file in which this is not found holds no block."""
-
-_MARKER = re.compile(r"\A\s*+#\s*+=++\s*+(?P<end>end[\s_-]++)?kometa[-_ ]?ai\s*+=++\s*+", re.IGNORECASE)
-
+    from kometa_ai.kometa.slips import Slip
 
 # A line of a block that sets something, as far as a line alone can tell.
 _SETTING = re.compile(r"\A\s*+#\s*+[a-z_]++\s*+:")
@@ -63,14 +58,21 @@ class _Flaw(msgspec.Struct, frozen=True):
 
 def find_blocks(document: Document, source: str) -> FileBlocks:
     """Every block of the document, bound to its key or complained about."""
-    keys = {key.start: key for key in document.keys}
+    keys = {key.start: key for key in document.keys if not BARE_MARKER.fullmatch(key.name)}
     bound: list[tuple[Key, Block]] = []
     spoiled: list[Key] = []
     misplaced: list[Key] = []
     problems: list[Problem] = []
+    lost: set[int] = set()
     for run, offset in _comment_runs(document):
         found = _read_run(document, run)
         if not found:
+            continue
+        if slip := next(filter(None, (_lost_hashes(document, item) for item in found)), None):
+            if slip.line not in lost:
+                problems.append(_about_slip(slip, source))
+                spoiled += _below(document, slip)
+            lost.add(slip.line)
             continue
         key = keys.get(offset)
         hosts = _hosts(document, run[0], offset) if key is None else []
@@ -84,6 +86,30 @@ def find_blocks(document: Document, source: str) -> FileBlocks:
         else:
             bound += [(key, block) for block in found if isinstance(block, Block)]
     return FileBlocks(bound=tuple(bound), spoiled=tuple(spoiled), misplaced=tuple(misplaced), problems=tuple(problems))
+
+
+def _lost_hashes(document: Document, item: Block | _Flaw) -> Slip | None:
+    """The lines that a marker without its other half has lost to the YAML around the block."""
+    return lost_hashes(document.lines, item.line) if isinstance(item, _Flaw) else None
+
+
+def _about_slip(slip: Slip, source: str, name: str = "") -> Problem:
+    return Problem(
+        what=f"{slip.reason}.",
+        remedy=slip.remedy,
+        source=source,
+        line=slip.line,
+        column=slip.column,
+        collection=name,
+        correction=slip.correction,
+    )
+
+
+def _below(document: Document, slip: Slip) -> list[Key]:
+    """The key that a block belongs to that has lost some `#`, as far as it can be told."""
+    end = slip.correction.last if slip.correction else slip.line
+    names = (key for key in document.keys if key.line > end and key.name not in BLOCK_KEYS)
+    return list(islice((key for key in names if not BARE_MARKER.fullmatch(key.name)), 1))
 
 
 def _comment_runs(document: Document) -> Iterator[tuple[list[int], int]]:
@@ -105,7 +131,7 @@ def _read_run(document: Document, run: Sequence[int]) -> list[Block | _Flaw]:
     found: list[Block | _Flaw] = []
     begun: int | None = None
     for number in run:
-        marker = _MARKER.fullmatch(document.lines[number])
+        marker = MARKER.fullmatch(document.lines[number])
         if marker is None:
             continue
         if not marker["end"]:
@@ -138,6 +164,9 @@ def _complaints(found: Sequence[Block | _Flaw], key: Key | None, source: str, me
         if isinstance(item, _Flaw):
             what, remedy = _ABOUT_HALVES[item.missing]
             correction = mender.completed(item)
+        elif key is None and (slip := mender.misread_name()):
+            problems.append(_about_slip(slip, source))
+            continue
         elif key is None:
             what = "the block belongs to no collection."
             remedy = "Move it right above the name of its collection, below `collections:`; nothing may stand between."
@@ -184,25 +213,31 @@ class _Mender:
         lines = self._document.lines
         indent = " " * (self.column(flaw.line) - 1)
         if flaw.missing == "end":
-            end = flaw.line
+            end, sets = flaw.line, False
             for number in range(flaw.line, self._run[-1] + 1):
-                if _MARKER.fullmatch(lines[number]):
+                if MARKER.fullmatch(lines[number]):
                     break
                 end = number + 1 if lines[number].strip() else end
-            return corrections.above(end + 1, indent + END)
+                sets = sets or bool(_SETTING.match(lines[number]))
+            return corrections.above(end + 1, indent + END) if sets else corrections.removed(flaw.line)
         body = []
         for number in range(flaw.line - 2, self._run[0] - 1, -1):
-            if _MARKER.fullmatch(lines[number]) or not lines[number].strip():
+            if MARKER.fullmatch(lines[number]) or not lines[number].strip():
                 break
             body.append(number + 1)
         begin = min((line for line in body if _SETTING.match(lines[line - 1])), default=None)
         return corrections.above(begin, indent + BEGIN) if begin else corrections.removed(flaw.line)
 
+    def misread_name(self) -> Slip | None:
+        """The name below the comments, where YAML reads it as something else than text."""
+        below = self._run[-1] + 2
+        return unquoted_name(self._document.lines, below) if below <= len(self._document.lines) else None
+
     def moved(self, block: Block) -> Correction | None:
         """The block above the name it stands below, or above the first name of the `collections:` it stands above."""
         lines = self._document.lines
         if self._host is not None:
-            if any(_MARKER.fullmatch(line) for line in self._above(self._host)):
+            if any(MARKER.fullmatch(line) for line in self._above(self._host)):
                 return None
             before = lines[self._host.line - 1 : block.line - 1]
             text = (*self._indented(block, self._host), *before)
@@ -212,7 +247,7 @@ class _Mender:
             return None
         first = after[0]
         between = lines[block.end : first.line - 1]
-        if any(_MARKER.fullmatch(line) for line in between):
+        if any(MARKER.fullmatch(line) for line in between):
             return None
         return Correction(block.line, first.line - 1, (*between, *self._indented(block, first)))
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from kometa_ai.kometa.markers import BARE_MARKER, BLOCK_KEYS
 from kometa_ai.kometa.reading import labels_in
 
 if TYPE_CHECKING:
@@ -20,11 +20,6 @@ _SYNC = "sync_mode"
 _ORDER = "collection_order"
 _WRITERS = frozenset({"item_radarr_tag", "item_radarr_tag.sync", "item_radarr_tag.remove"})
 _DELETES = "radarr_remove_by_tag"
-_OF_A_BLOCK = re.compile(
-    r"enabled|prompt|confidence_threshold|priority|tag|(?:in|ex)clude_(?:tag|movie)s"
-    r"|=++ *+(?:end[ _-]++)?kometa[-_ ]?ai *+=++",
-    re.IGNORECASE,
-)
 _DEPTH_OF_ATTRIBUTES = 3
 
 
@@ -109,10 +104,15 @@ def is_meant(changes: Sequence[Change], collection: str) -> bool:
     root = parent[0] if parent else None
     return (
         _is_new_name(changes)
-        or all(change.new is MISSING and _OF_A_BLOCK.fullmatch(change.name) for change in changes)
+        or all(change.new is MISSING and _is_of_a_block(change.name) for change in changes)
         or (root == "collections" and _is_for_collection(changes, collection))
         or (root in {"collections", "libraries"} and not collection and _is_about_writers(changes))
     )
+
+
+def _is_of_a_block(name: str) -> bool:
+    """Whether a key can only be a line of a block that has lost its `#`."""
+    return name in BLOCK_KEYS or bool(BARE_MARKER.fullmatch(name))
 
 
 def _is_new_name(changes: Sequence[Change]) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from kometa_ai.kometa.blocks import MARKER_TEXT
+from kometa_ai.kometa.markers import MARKER_TEXT
 from kometa_ai.observe.redact import MASK
 
 _SECTIONS = """

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import msgspec
 
 from kometa_ai.core.problem import Problem
-from kometa_ai.kometa.blocks import MARKER_TEXT
+from kometa_ai.kometa.markers import MARKER_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

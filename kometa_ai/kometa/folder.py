@@ -10,16 +10,16 @@ import msgspec
 
 from kometa_ai.core.collection import Collection, Folder, OtherCollection
 from kometa_ai.core.naming import label_of, slug_of, tag_of
-from kometa_ai.core.problem import Correction, Problem
+from kometa_ai.core.problem import Problem
 from kometa_ai.errors import FixConfiguration
 from kometa_ai.kometa.advice import advise
 from kometa_ai.kometa.beside import Beside
-from kometa_ai.kometa.blocks import BEGIN, MARKER_TEXT, find_blocks
+from kometa_ai.kometa.blocks import find_blocks
 from kometa_ai.kometa.configuration import is_configuration
 from kometa_ai.kometa.document import load, read_document
 from kometa_ai.kometa.files import Found, TextFile, read_files
 from kometa_ai.kometa.libraries import hints
-from kometa_ai.kometa.lines import split_lines
+from kometa_ai.kometa.markers import BEGIN, MARKER_TEXT
 from kometa_ai.kometa.parser import parse_block
 from kometa_ai.kometa.proof import Proof, View
 from kometa_ai.kometa.reading import Place, Reading
@@ -167,14 +167,13 @@ def _no_folder(path: Path) -> FixConfiguration:
 def _broken_file(file: TextFile, error: BrokenYaml) -> Problem:
     if is_configuration(file.source, file.text):
         return _broken_configuration(file, error)
-    mended = error.mend(split_lines(file.text), error.line) if error.line else None
     return Problem(
         what=f"the file cannot be read: {error.reason}.",
         remedy=error.remedy,
         source=file.source,
         line=error.line or None,
         column=error.column or None,
-        correction=Correction(error.line, error.line, (mended,) if mended else ()) if mended is not None else None,
+        correction=error.correction,
     )
 
 

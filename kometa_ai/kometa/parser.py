@@ -218,8 +218,11 @@ class _BlockReader:
     def _mended(self, error: BrokenYaml, line: int) -> Correction | None:
         text, contents = self._text(line), uncomment(self._block.body)
         content = contents[error.line - 1] if error.line else ""
-        mended = error.mend(contents, error.line) if error.line else None
-        if not content or not mended or content not in text:
+        correction = error.correction
+        if correction is None or not correction.first == correction.last == error.line or len(correction.lines) != 1:
+            return None
+        (mended,) = correction.lines
+        if not content or content not in text:
             return None
         start = text[: text.index(content)].rstrip("\t")
         start += "" if start.endswith(" ") else " "

@@ -5,61 +5,76 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
+from kometa_ai.core.problem import Correction
 from kometa_ai.kometa.lines import INVISIBLE_BREAK, line_starts, split_lines
+from kometa_ai.kometa.slips import (
+    after,
+    depth_of,
+    has_content,
+    lost_hashes,
+    no_colon,
+    no_colon_within,
+    too_deep,
+    unquoted_name,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from kometa_ai.kometa.slips import Slip
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 _PAIR = re.compile(r"\A(?P<key>\s*+(?:- ++)?[^\s#:'\"][^:'\"]*+:)\s++(?P<value>[^\s'\"].*)")
-_WORDS = re.compile(r"\A(?P<key>\s*+\w++)\s++(?P<value>\S.*)")
-
 _TEXT_BELOW = re.compile(r"\A\s*+(?:- ++)?(?P<key>[\w.-]++): ++[|>][+-]?\d?\s*+")
-_NAME_ALONE = re.compile(r"\A\s*+[^\s#:'\"|>{\[-][^#:'\"]*")
-
+_ALIAS = re.compile(r"\*\S++")
+_COMMENT = re.compile(r"\s++#")
 _LONGEST = 200
 
-Mend = Callable[[Sequence[str], int], "str | None"]
-"""From lines, and the number (from 1) of one that YAML refuses, to what was probably meant by it; else None."""
+
+# From the lines, and the number (from 1) of one that YAML refuses, to what was meant by it where that is plain.
 
 
 def _quoted(lines: Sequence[str], line: int) -> str | None:
     found = _PAIR.fullmatch(lines[line - 1].rstrip())
-    return f"{found['key']} {json.dumps(found['value'], ensure_ascii=False)}" if found else None
-
-
-def _with_colon(lines: Sequence[str], line: int) -> str | None:
-    found = _WORDS.fullmatch(lines[line - 1])
-    return f"{found['key']}: {found['value']}" if found else None
-
-
-def _closed(lines: Sequence[str], line: int) -> str:
-    return f"{lines[line - 1].rstrip()}:"
+    if not found or _ALIAS.fullmatch(found["value"]):
+        return None
+    comment = _COMMENT.search(found["value"])
+    end = comment.start() if comment else len(found["value"])
+    return f"{found['key']} {json.dumps(found['value'][:end], ensure_ascii=False)}{found['value'][end:]}"
 
 
 def _indented(lines: Sequence[str], line: int) -> str:
     return "  " + lines[line - 1]
 
 
-def _untabbed(lines: Sequence[str], line: int) -> str:
-    """Without tabs, and as far to the right as the line before it; further, if that one opens something."""
+def _untabbed(lines: Sequence[str], line: int) -> str | None:
+    """Without tabs, and as deep as the lines before and after it, where these leave no doubt."""
     text = lines[line - 1]
     if not text.startswith("\t"):
         return text.replace("\t", "  ")
-    before = next((other for other in reversed(lines[: line - 1]) if other.strip(" #")), "")
-    indent = len(before) - len(before.lstrip(" ")) + (2 if before.rstrip().endswith(":") else 0)
-    return " " * indent + text.strip().replace("\t", "  ")
+    before = next((other for other in reversed(lines[: line - 1]) if has_content(other)), "")
+    after = next((other for other in lines[line:] if has_content(other)), "")
+    if before.rstrip().endswith(":"):
+        depth = depth_of(after) if depth_of(after) > depth_of(before) else depth_of(before) + 2
+    elif depth_of(after) <= depth_of(before) <= _DEEPEST_PLAIN:
+        depth = depth_of(before)
+    else:
+        return None
+    return " " * depth + text.strip().replace("\t", "  ")
+
+
+_DEEPEST_PLAIN = 4
+"""How deep the attributes of a collection usually stand: what is deeper may belong to one of several."""
 
 
 def _without_mark(lines: Sequence[str], line: int) -> str | None:
-    return "" if lines[line - 1].strip() == "---" else None
+    return "" if lines[line - 1].strip() == "---" and not any(map(has_content, lines[line:])) else None
 
 
 def _without_controls(lines: Sequence[str], line: int) -> str:
     return _CONTROL.sub("", lines[line - 1])
-
-
-def _with_visible(lines: Sequence[str], line: int) -> str:
-    return visible(lines[line - 1])
 
 
 def _unknown(_lines: Sequence[str], _line: int) -> None:
@@ -67,7 +82,7 @@ def _unknown(_lines: Sequence[str], _line: int) -> None:
 
 
 # What ruamel says, what it means, what to do about it, and how to do it.
-_IN_PLAIN_WORDS: tuple[tuple[str, str, str, Mend], ...] = (
+_IN_PLAIN_WORDS: tuple[tuple[str, str, str, Callable[[Sequence[str], int], str | None]], ...] = (
     ("mapping values are not allowed", 'there is a ": " too many on this line', "Put the text in quotes.", _quoted),
     (
         "found duplicate key",
@@ -101,7 +116,7 @@ _IN_PLAIN_WORDS: tuple[tuple[str, str, str, Mend], ...] = (
     ),
     ("while scanning a quoted scalar", "a quote is never closed", "Close it.", _unknown),
     ("expected <block end>", "the indentation is not consistent", "Indent it like its neighbours.", _unknown),
-    ("could not find expected ':'", "a colon is missing after the key", "Write it as `key: value`.", _with_colon),
+    ("could not find expected ':'", "a colon is missing after the key", "Write it as `key: value`.", _unknown),
     (
         "special characters are not allowed",
         "it holds an invisible control character",
@@ -117,16 +132,18 @@ _FIXED = frozenset((reason, remedy) for _, reason, remedy, _ in _IN_PLAIN_WORDS)
 class BrokenYaml(Exception):
     """YAML refuses the text: why, in plain words, what to do, and the line (from 1; 0 where it cannot be known).
 
-    `column` counts from 1, too. `mend` makes of that line the one that was probably meant.
+    `column` counts from 1, too. `correction` is what was probably meant.
     """
 
-    def __init__(self, reason: str, remedy: str, line: int = 0, column: int = 0, mend: Mend = _unknown) -> None:
+    def __init__(
+        self, reason: str, remedy: str, line: int = 0, column: int = 0, correction: Correction | None = None
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.remedy = remedy
         self.line = line
         self.column = column
-        self.mend = mend
+        self.correction = correction
 
     @property
     def repeats_nothing(self) -> bool:
@@ -143,57 +160,68 @@ def in_plain_words(error: Exception, text: str) -> BrokenYaml:
     position = getattr(mark, "index", getattr(error, "position", None))
     line = bisect_right(starts, position) if isinstance(position, int) else 0
     column = position - starts[line - 1] + 1 if isinstance(position, int) else 0
-    if broken := _broken_comment(text, line):
+    lines = split_lines(text)
+    if broken := _broken_comment(lines, line):
         return broken
     told = told or str(error)
-    if "mapping values are not allowed" in told and (name := _name_before(text, line, column)):
-        return BrokenYaml("a colon is missing at the end of the line", "Write one: it is a name.", *name, _closed)
-    if "could not find expected ':'" in told and (key := _text_before(text, line)):
+    if line and (slip := next(filter(None, _slips(lines, line, column, told)), None)):
+        return BrokenYaml(*slip)
+    if "could not find expected ':'" in told and (key := _text_before(lines, line)):
         remedy = f"Write it as `key: value`; if it belongs to the text of `{key}`, two blanks further in than `{key}`."
-        return BrokenYaml("a colon is missing after the key", remedy, line, column, _indented)
+        new = _as_correction(line, _indented(lines, line))
+        return BrokenYaml("a colon is missing after the key", remedy, line, column, new)
     for words, reason, remedy, mend in _IN_PLAIN_WORDS:
         if words in told:
-            return BrokenYaml(reason, remedy, line, column, mend)
+            return BrokenYaml(reason, remedy, line, column, _as_correction(line, mend(lines, line)) if line else None)
     first = split_lines(told)[0][:_LONGEST] or type(error).__name__
     return BrokenYaml(first, "Correct the file; Kometa cannot load it, either.", line, column)
 
 
-def _name_before(text: str, line: int, column: int) -> tuple[int, int] | None:
-    """Line and column of a name whose colon is missing, so that YAML trips over the colon of the line below it."""
-    lines = split_lines(text)[:line]
-    if not lines or ":" in lines[-1][: column - 1]:
-        return None
-    number = next((number for number in range(len(lines) - 1, 0, -1) if lines[number - 1].strip()), 0)
-    if not number or not _NAME_ALONE.fullmatch(lines[number - 1]):
-        return None
-    return number, _depth(lines[number - 1]) + 1
+def _as_correction(line: int, new: str | None) -> Correction | None:
+    return None if new is None else Correction(line, line, (new,) if new else ())
 
 
-def _text_before(text: str, line: int) -> str:
+def _slips(lines: Sequence[str], line: int, column: int, told: str) -> Iterator[Slip | None]:
+    """What may have been slipped where YAML gave up, the most certain first."""
+    line = min(line, len(lines))
+    before = next((number for number in range(line, 0, -1) if has_content(lines[number - 1])), line)
+    yield lost_hashes(lines, before)
+    yield unquoted_name(lines, before)
+    if "mapping values are not allowed" in told and ": " not in lines[line - 1][: column - 1]:
+        yield too_deep(lines, line)
+        yield no_colon(lines, line)
+    elif "but found '<block mapping start>'" in told:
+        yield too_deep(lines, line)
+    elif "could not find expected ':'" in told:
+        following = after(lines, line)
+        if following and depth_of(lines[following - 1]) > depth_of(lines[line - 1]):
+            yield no_colon(lines, following)
+        yield no_colon_within(lines, line)
+
+
+def _text_before(everything: Sequence[str], line: int) -> str:
     """The key whose text this line may belong to: it opens a text, and has none yet or is the last one above."""
-    lines = [other for other in split_lines(text)[:line] if other.strip()]
-    depth = _depth(lines[-1]) if lines else 0
-    shallow = [number for number, other in enumerate(lines[:-1]) if _depth(other) <= depth]
+    lines = [other for other in everything[:line] if other.strip()]
+    depth = depth_of(lines[-1]) if lines else 0
+    shallow = [number for number, other in enumerate(lines[:-1]) if depth_of(other) <= depth]
     for number in reversed(shallow):
         found = _TEXT_BELOW.fullmatch(lines[number])
-        if found and (number == shallow[-1] or _depth(lines[number + 1]) <= _depth(lines[number])):
+        if found and (number == shallow[-1] or depth_of(lines[number + 1]) <= depth_of(lines[number])):
             return found["key"]
     return ""
 
 
-def _depth(line: str) -> int:
-    return len(line) - len(line.lstrip(" "))
-
-
-def _broken_comment(text: str, line: int) -> BrokenYaml | None:
+def _broken_comment(lines: Sequence[str], line: int) -> BrokenYaml | None:
     """The comment before or on the line where YAML gave up that an invisible character ends half-way."""
-    for number, content in enumerate(split_lines(text)[:line], start=1):
+    for number, content in enumerate(lines[:line], start=1):
         found = INVISIBLE_BREAK.search(content) if content.lstrip().startswith("#") else None
         rest = content[found.end() :].lstrip() if found else ""
         if found and rest and not rest.startswith("#"):
             reason = f"the invisible character U+{ord(found[0]):04X} ends the comment in the middle of the line"
             remedy = "Type the line anew: Kometa cannot load the file, either."
-            return BrokenYaml(reason, remedy, number, found.start() + 1, _with_visible)
+            return BrokenYaml(
+                reason, remedy, number, found.start() + 1, Correction(number, number, (visible(content),))
+            )
     return None
 
 

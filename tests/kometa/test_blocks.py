@@ -270,7 +270,7 @@ def test_lines_are_cut_as_yaml_counts_them() -> None:
         ("a: 1\nb: c: d\n", 2, "Put the text in quotes"),
         ("a:\n  b\n    c: 1\n", 2, "a colon is missing at the end of the line"),
         ("a:\n  b c\n\n    d: 1\n", 2, "a colon is missing at the end of the line"),
-        ("a: b\n  c: 1\n", 2, "Put the text in quotes"),
+        ("a: b\n  c: 1\n", 2, "Indent it as deep as that one"),
         ("a: |\nb c\n", 2, "two blanks further in than `a`"),
         ("a: >-\n  b\nc d\n", 3, "two blanks further in than `a`"),
         ("a: |\nb: c\nd e\n", 3, "two blanks further in than `a`"),

@@ -1,0 +1,32 @@
+"""The two lines between which a block stands, and how they are recognised."""
+
+from __future__ import annotations
+
+import re
+
+BEGIN = "# === KOMETA-AI ==="
+END = "# === END KOMETA-AI ==="
+
+MARKER_TEXT = re.compile(r"kometa[-_ ]?ai", re.IGNORECASE)
+"""A file in which this is not found holds no block."""
+
+MARKER = re.compile(r"\A\s*+#\s*+=++\s*+(?P<end>end[\s_-]++)?kometa[-_ ]?ai\s*+=++\s*+", re.IGNORECASE)
+"""A whole line of comment that begins or ends a block."""
+
+BARE_MARKER = re.compile(r"\A\s*+=++\s*+(?P<end>end[\s_-]++)?kometa[-_ ]?ai\s*+=++\s*+:?\s*+", re.IGNORECASE)
+"""A whole line that would be a marker if it had not lost its `#`."""
+
+BLOCK_KEYS = frozenset(
+    {
+        "enabled",
+        "prompt",
+        "confidence_threshold",
+        "priority",
+        "include_tags",
+        "exclude_tags",
+        "include_movies",
+        "exclude_movies",
+        "tag",
+    }
+)
+"""The keys that a block may hold."""

@@ -1,0 +1,251 @@
+"""Slips of the pen in a file's lines: a `#` that a block has lost, a name that needs quotes, a line that is too deep.
+
+Each is found near a line on which YAML or the search for blocks gave up. Lines count from 1.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.nodes import MappingNode, ScalarNode
+
+from kometa_ai.core.problem import Correction
+from kometa_ai.kometa.attributes import is_known
+from kometa_ai.kometa.markers import BARE_MARKER, BEGIN, BLOCK_KEYS, END, MARKER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_FARTHEST = 200
+_SETTING = re.compile(r"\A(?P<key>[a-z_]++) *+:(?: |\Z)")
+_ENTRY = re.compile(r"\A(?P<key>[^\s#:'\"\[{&*!|>%@`-][^#:]*+): ++(?P<value>[^\s#&!].*+)")
+_COLLECTIONS = re.compile(r"\Acollections *+:")
+_TEXT = re.compile(r"[|>][+-]?\d?[+-]?(?: +#.*)?")
+_COMMENT = re.compile(r"(?<=[^\s]): ++(?P<comment>#.*)\Z")
+_LONGEST_NAME = 200
+
+
+class Slip(NamedTuple):
+    """What is wrong with a line, what to do, where, and the lines that put it right."""
+
+    reason: str
+    remedy: str
+    line: int
+    column: int
+    correction: Correction | None
+
+
+def depth_of(line: str) -> int:
+    """How far a line is indented, in blanks."""
+    return len(line) - len(line.lstrip(" "))
+
+
+def has_content(line: str) -> bool:
+    """Whether a line is neither blank nor a comment, by itself."""
+    text = line.strip()
+    return bool(text) and not text.startswith("#")
+
+
+# A line of a block without its `#`
+
+
+def lost_hashes(lines: Sequence[str], near: int) -> Slip | None:
+    """The lines without `#` of the block that this line is in, or that its marker begins or ends."""
+    begin = _marker(lines, range(near, max(near - _FARTHEST, 0), -1), is_end=False)
+    end = _marker(lines, range(max(begin, near) if begin else near, min(near + _FARTHEST, len(lines)) + 1), is_end=True)
+    if not begin or not end or any(_kind(lines[number - 1]) == "begin" for number in range(begin + 1, end)):
+        return None
+    lost = [number for number in range(begin, end + 1) if has_content(lines[number - 1])]
+    column = min(depth_of(lines[number - 1]) for number in range(begin, end + 1) if lines[number - 1].strip())
+    if not lost or not all(_may_be_of_block(lines[number - 1], column) for number in lost):
+        return None
+    new = [_with_hash(line, column) if has_content(line) else line for line in lines[lost[0] - 1 : lost[-1]]]
+    shown = f"`{new[0].strip()}`" if BARE_MARKER.fullmatch(lines[lost[0] - 1]) else "`#` and a blank before its text"
+    return Slip(
+        "a line of the block has lost its `#`" if len(lost) == 1 else "lines of the block have lost their `#`",
+        f"Write {shown}.",
+        lost[0],
+        depth_of(lines[lost[0] - 1]) + 1,
+        Correction(lost[0], lost[-1], tuple(new)),
+    )
+
+
+def _kind(line: str) -> str:
+    found = MARKER.fullmatch(line) or BARE_MARKER.fullmatch(line)
+    return "" if found is None else "end" if found["end"] else "begin"
+
+
+def _marker(lines: Sequence[str], numbers: Sequence[int], *, is_end: bool) -> int:
+    """The first marker among these lines if it is of that kind, else 0; the line to start from may be any."""
+    for number in numbers:
+        kind = _kind(lines[number - 1])
+        if kind == ("end" if is_end else "begin"):
+            return number
+        if kind and number != numbers[0]:
+            return 0
+    return 0
+
+
+def _may_be_of_block(line: str, column: int) -> bool:
+    text = line.strip()
+    if BARE_MARKER.fullmatch(text):
+        return True
+    if found := _SETTING.match(text):
+        return found["key"] in BLOCK_KEYS
+    is_deeper = depth_of(line) > column
+    return is_deeper or not (text.endswith(":") or ": " in text or text.startswith("- "))
+
+
+def _with_hash(line: str, column: int) -> str:
+    if found := BARE_MARKER.fullmatch(line):
+        return " " * column + (END if found["end"] else BEGIN)
+    rest = line[column:]
+    return " " * column + ("#" if rest.startswith(" ") else "# ") + rest.rstrip()
+
+
+# A name that is something else for YAML
+
+
+def unquoted_name(lines: Sequence[str], near: int) -> Slip | None:
+    """The name of the collection that this line belongs to, where YAML does not read it as the text that it is."""
+    for number in range(near, max(near - _FARTHEST, 0), -1):
+        line = lines[number - 1]
+        if has_content(line) and _is_below_collections(lines, number):
+            return _in_quotes(line, number)
+    return None
+
+
+def _is_below_collections(lines: Sequence[str], number: int) -> bool:
+    above = _shallower(lines, number)
+    return bool(above) and bool(_COLLECTIONS.match(lines[above - 1]))
+
+
+def _shallower(lines: Sequence[str], number: int) -> int:
+    """The nearest line above that is indented less; 0 if there is none."""
+    depth = depth_of(lines[number - 1])
+    for above in range(number - 1, 0, -1):
+        if has_content(lines[above - 1]) and depth_of(lines[above - 1]) < depth:
+            return above
+    return 0
+
+
+def _in_quotes(line: str, number: int) -> Slip | None:
+    text = line.strip()
+    comment = ""
+    if not text.endswith(":") and (found := _COMMENT.search(text)):
+        text, comment = text[: found.start() + 1], text[found.start() + 1 :]
+    name = text.removesuffix(":").rstrip()
+    is_open = name.startswith('"') and name.count('"') == 1  # may as well lack its end
+    if not text.endswith(":") or not name or is_open or len(name) > _LONGEST_NAME or _is_a_key(text):
+        return None
+    quoted = json.dumps(name, ensure_ascii=False)
+    column = depth_of(line)
+    return Slip(
+        "the name holds a character that means something in YAML",
+        f"Put the name in quotes: `{quoted}:`.",
+        number,
+        column + 1,
+        Correction(number, number, (f"{line[:column]}{quoted}:{comment}",)),
+    )
+
+
+def _is_a_key(text: str) -> bool:
+    """Whether YAML takes the line for a key with something below it."""
+    try:
+        node = YAML(typ="safe", pure=True).compose(f"{text}\n  a: b\n")
+    except (YAMLError, ValueError, IndexError, AttributeError):
+        return False
+    if not isinstance(node, MappingNode) or len(node.value) != 1:
+        return False
+    key = node.value[0][0]
+    return isinstance(key, ScalarNode) and key.start_mark.line == 0
+
+
+# A line that is too deep, or that has no colon
+
+
+def too_deep(lines: Sequence[str], near: int) -> Slip | None:
+    """A line below an entry that has its value, and further to the right; with those below it as deep as that entry."""
+    line = lines[near - 1]
+    above = _shallower(lines, near)
+    while above and not _ENTRY.match(lines[above - 1].strip()) and not lines[above - 1].rstrip().endswith(":"):
+        above = _shallower(lines, above)
+    entry = _ENTRY.match(lines[above - 1].strip()) if above else None
+    if not entry or _TEXT.fullmatch(entry["value"]):
+        return None
+    less = depth_of(line) - depth_of(lines[above - 1])
+    last = max(_run(lines, near))
+    moved = tuple(text[less:] if text.strip() else text for text in lines[near - 1 : last])
+    is_clear = above == _before(lines, near)
+    return Slip(
+        "the line is indented deeper than the one above it, which already has its value",
+        "Indent it as deep as that one.",
+        near,
+        depth_of(line) + 1,
+        Correction(near, last, moved) if is_clear and _is_a_setting(line) else None,
+    )
+
+
+def _is_a_setting(line: str) -> bool:
+    key = line.strip().partition(":")[0].rstrip()
+    return is_known(key) or key in BLOCK_KEYS
+
+
+def _run(lines: Sequence[str], first: int) -> Iterator[int]:
+    """The lines from here on that are as deep as this one, or deeper."""
+    depth = depth_of(lines[first - 1])
+    for number in range(first, len(lines) + 1):
+        text = lines[number - 1]
+        if not text.strip():
+            continue
+        if depth_of(text) < depth:
+            return
+        yield number
+
+
+def after(lines: Sequence[str], number: int) -> int:
+    """The next line with content; 0 if there is none."""
+    return next((below for below in range(number + 1, len(lines) + 1) if has_content(lines[below - 1])), 0)
+
+
+def _before(lines: Sequence[str], number: int) -> int:
+    """The line with content right above; 0 if there is none."""
+    return next((above for above in range(number - 1, 0, -1) if has_content(lines[above - 1])), 0)
+
+
+def no_colon(lines: Sequence[str], near: int) -> Slip | None:
+    """A line without its colon, which is the one with content above this one: a name, or a key and its value."""
+    number = _before(lines, near)
+    if not number:
+        return None
+    line, text = lines[number - 1], lines[number - 1].strip()
+    column = depth_of(line)
+    if ": " in text or text.endswith(":") or text[0] in "-'\"|>{[&*!%@`":
+        return None
+    if depth_of(lines[near - 1]) > column and ":" not in text:
+        is_name = _is_below_collections(lines, number) or is_known(text)
+        correction = Correction(number, number, (f"{line.rstrip()}:",)) if is_name and "#" not in text else None
+        return Slip(
+            "a colon is missing at the end of the line", "Write one: it is a name.", number, column + 1, correction
+        )
+    return no_colon_within(lines, number)
+
+
+def no_colon_within(lines: Sequence[str], number: int) -> Slip | None:
+    """A line `key value` or `key:value` in place of `key: value`."""
+    line = lines[number - 1]
+    key, space, value = line.strip().replace(":", " ", 1).partition(" ")
+    if not space or not value.strip() or not (is_known(key) or key in BLOCK_KEYS):
+        return None
+    column = depth_of(line)
+    return Slip(
+        "a colon and a blank are missing after the key",
+        "Write it as `key: value`.",
+        number,
+        column + 1,
+        Correction(number, number, (f"{line[:column]}{key}: {value.strip()}",)),
+    )
