@@ -45,6 +45,8 @@ _SYNC = "sync_mode"
 _WANTED_SYNC = "sync_mode: sync"
 _NEVER = "Kometa never removes a movie from the collection"
 _LONGEST = 80
+_MOST_GUESSES = 20
+_CLOSE = 0.75
 _NAME = re.compile(r"\A\s*+(?:[&!]\S++\s++){0,2}([^\s:][^:]*+):")
 
 
@@ -320,25 +322,25 @@ class _Advisor:
 
 def _about_references(place: Place, collection: Collection, labels: AbstractSet[Label]) -> Iterator[Problem]:
     """`KAI-` labels in a block that name no collection."""
-    for label in sorted((collection.include_tags | collection.exclude_tags) - labels):
-        if not label.startswith(PREFIX.lower()):
-            continue
+    start = PREFIX.lower()
+    unknown = [label for label in collection.include_tags | collection.exclude_tags if label.startswith(start)]
+    for number, label in enumerate(sorted(set(unknown) - labels)):
         # A list may run over several lines, so it is the label that is looked for.
         block = enumerate(place.block.body, start=place.block.line + 1)
         line, text = next(((line, text) for line, text in block if label in text.lower()), (collection.line, ""))
         at = text.lower().find(label)
-        near = get_close_matches(label, labels, n=1)
+        names = [other.removeprefix(start) for other in labels] if number < _MOST_GUESSES else []
+        near = get_close_matches(label.removeprefix(start), names, n=1, cutoff=_CLOSE)
+        better = f"{start}{near[0]}" if near else None
         yield Problem(
             what=f"the tag {label} is that of no collection with a block.",
-            remedy=f"Did you mean {near[0]}?"
-            if near
+            remedy=f"Did you mean {better}?"
+            if better
             else "Check its spelling; a collection's tag is kai- and its name.",
             source=collection.source,
             line=line,
             column=at + 1 if at >= 0 else None,
             collection=collection.name,
             severity="warning",
-            correction=corrections.swapped(line, text, text[at : at + len(label)], near[0])
-            if near and at >= 0
-            else None,
+            correction=corrections.swapped(line, text, text[at : at + len(label)], better) if at >= 0 else None,
         )

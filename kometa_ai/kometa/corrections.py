@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from kometa_ai.core.naming import PREFIX, label_of, slug_of, tag_of
@@ -17,15 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 _PLAIN = re.compile(r"[A-Za-z0-9][\w.-]*")
+_LIKE_A_NUMBER = re.compile(r"[0-9][0-9a-fxoz_.t-]*", re.IGNORECASE)
+_WORDS_OF_YAML = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 _COMMENT_START = re.compile(r"\A\s*+# *")
 _COMMENT_BEHIND = re.compile(r"(?<!\s)\s++#")
-_YES = ("true", "yes", "on", "enabled", "active")
-_NO = ("false", "no", "off", "disabled")
-_LEAST_TENTHS = 2
-_LEAST_PERCENT = 10
-_LARGEST_PRIORITY = 1000
 _LONGEST_VALUE = 200
 _PLACES_TRIED = 100
+_PERCENT = re.compile(r"(100|\d{1,2}) ?%")
+_WITH_COMMA = re.compile(r"0,\d{1,4}")
+_ID = re.compile(r"tmdb[ /#-]([1-9]\d{0,9})", re.IGNORECASE)
 
 
 def swapped(line: int, text: str, old: str, new: str | None, *, after: str = "") -> Correction | None:
@@ -52,10 +51,33 @@ def _is_word(character: str) -> bool:
     return character.isalnum() or character == "_"
 
 
-def _comment_behind(line: str) -> str:
-    """The comment at the end of a line, with the blanks before it; one that holds a quote may be text instead."""
-    found = _COMMENT_BEHIND.search(line, max(line.rfind("'"), line.rfind('"')) + 1)
-    return line[found.start() :] if found else ""
+def _comment_behind(entry: str) -> str:
+    """The comment behind a key and its value, with the blanks before it."""
+    start = _end_of_quotes(entry)
+    found = _COMMENT_BEHIND.search(entry, start)
+    return entry[found.start() :] if found else ""
+
+
+def _end_of_quotes(entry: str) -> int:
+    """Where the value ends that stands in quotes or brackets; 0 if there is none: a quote inside of text is text."""
+    value = entry.find(": ") + 2
+    while value < len(entry) and entry[value] == " ":
+        value += 1
+    if value < 2 or entry[value : value + 1] not in {"'", '"', "[", "{"}:  # noqa: PLR2004 - the length of ": "
+        return 0
+    quote, end = "", 0
+    for number in range(value, len(entry)):
+        character = entry[number]
+        if quote:
+            if character == quote and (quote == "'" or entry[number - 1] != "\\"):
+                quote, end = "", number + 1
+        elif character in {"'", '"'}:
+            quote = character
+        elif character == "#" and entry[number - 1] == " ":
+            break
+        else:
+            end = number + 1 if character in "]}" else end
+    return end
 
 
 def removed(first: int, last: int | None = None) -> Correction:
@@ -143,24 +165,25 @@ def _is_flow(collection: object) -> bool:
     return bool(style is not None and style.flow_style())
 
 
+def _is_text(label: str) -> bool:
+    """Whether YAML, of whatever version, takes a label without quotes for text."""
+    is_plain = _PLAIN.fullmatch(label) and not _LIKE_A_NUMBER.fullmatch(label)
+    return bool(is_plain) and label.lower() not in _WORDS_OF_YAML
+
+
 def tags_as_yaml(labels: Sequence[str], *, as_list: bool = False) -> str:
     """One or more tags as the value of an attribute; one alone needs no list, unless it holds a comma or the like."""
-    quoted = [label if _PLAIN.fullmatch(label) else json.dumps(label, ensure_ascii=False) for label in labels]
+    quoted = [label if _is_text(label) else json.dumps(label, ensure_ascii=False) for label in labels]
     return f"[{', '.join(quoted)}]" if as_list or quoted != list(labels[:1]) else quoted[0]
 
 
-# What somebody may have meant by a value that a block cannot have.
+# What was meant by a value that a block cannot have.
 
 
 def meant(key: str, value: str) -> str | None:
-    """What to write as the value of a block's key in place of this one, where that can be guessed."""
+    """What to write as the value of a block's key in place of this one, where there is no doubt about it."""
     guess = _GUESSES.get(key)
-    return guess(value) if guess and len(value) <= _LONGEST_VALUE else None
-
-
-def _switch(value: str) -> str | None:
-    near = get_close_matches(value.lower(), (*_YES, *_NO), n=1)
-    return ("true" if near[0] in _YES else "false") if near else None
+    return guess(value.strip()) if guess and len(value) <= _LONGEST_VALUE else None
 
 
 def _tag(value: str) -> str | None:
@@ -168,50 +191,20 @@ def _tag(value: str) -> str | None:
     return label_of(tag_of(slug)) if slug else None
 
 
-def _share(value: str) -> str:
-    """`75%`, `75`, `7` and `0,75` as what they are of 1; 1.2 may be anything."""
-    try:
-        number = float(value.replace("%", "").replace(",", ".").strip())
-    except ValueError:
-        return "0.7"
-    if number >= _LEAST_TENTHS:
-        number /= 100 if number > _LEAST_PERCENT or "%" in value else _LEAST_PERCENT
-    return f"{number:g}" if 0 <= number <= 1 else "0.7"
-
-
-def _priority(value: str) -> str:
-    try:
-        return str(max(-_LARGEST_PRIORITY, min(_LARGEST_PRIORITY, round(float(value)))))
-    except (ValueError, OverflowError):
-        return "10"
-
-
-_IDS = (
-    (re.compile(r"\A(?:tmdb)?[\s:/#-]*+([1-9]\d{0,9})\Z", re.IGNORECASE), "tmdb:"),
-    (re.compile(r"themoviedb\.org/movie/([1-9]\d{0,9})\b", re.IGNORECASE), "tmdb:"),
-    (re.compile(r"imdb\.com/(?:\S{0,60}/)?title/(tt\d++)\b", re.IGNORECASE), ""),
-    (re.compile(r"\Aimdb[\s:/-]*+(tt\d++)\b", re.IGNORECASE), ""),
-)
-_YEAR_AT_END = re.compile(r"[\s\[(]((?:18|19|20)\d\d)[\])]?\Z")
+def _share(value: str) -> str | None:
+    """`75%` and `0,75` as what they are of 1."""
+    if found := _PERCENT.fullmatch(value):
+        return f"{int(found[1]) / 100:g}"
+    return value.replace(",", ".") if _WITH_COMMA.fullmatch(value) else None
 
 
 def _movie(value: str) -> str | None:
-    value = value.strip()
-    for pattern, start in _IDS:
-        if found := pattern.search(value):
-            return start + found[1]
-    found = _YEAR_AT_END.search(value)
-    title = value[: found.start()].rstrip().removesuffix(",") if found else ""
-    if not found or not title:
-        return None
-    text = f"{title} ({found[1]})"
-    return json.dumps(text, ensure_ascii=False) if "," in text or ": " in text else text
+    found = _ID.fullmatch(value)
+    return f"tmdb:{found[1]}" if found else None
 
 
 _GUESSES: dict[str, Callable[[str], str | None]] = {
-    "enabled": _switch,
     "confidence_threshold": _share,
-    "priority": _priority,
     "include_movies": _movie,
     "exclude_movies": _movie,
     "tag": _tag,

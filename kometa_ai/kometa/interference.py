@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from kometa_ai.core.problem import Correction, Problem
 from kometa_ai.kometa import corrections
 from kometa_ai.kometa.document import place_of
-from kometa_ai.kometa.reading import labels_in
+from kometa_ai.kometa.reading import find, labels_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,8 +33,9 @@ def about_tag_writers(reading: Reading, labels: AbstractSet[Label]) -> Iterator[
             rest = [label for label in found if label not in labels]
             if attribute == _WIPES:
                 what = f"`{key}` takes every other tag off the collection's movies, the managed ones included."
-                remedy = "Write `item_radarr_tag` instead: it only adds."
-                correction = _renamed(reading, mapping, key)
+                has_other = find(mapping, _WRITES[0]) is not None
+                remedy = "Take it away." if has_other else "Write `item_radarr_tag` instead: it only adds."
+                correction = None if has_other else _renamed(reading, mapping, key)
             elif not touched:
                 continue
             else:
@@ -44,6 +45,9 @@ def about_tag_writers(reading: Reading, labels: AbstractSet[Label]) -> Iterator[
                 remedy = f"Take {touched} out of it."
                 text = f"{key}: {corrections.tags_as_yaml(rest, as_list=isinstance(value, list))}" if rest else None
                 correction = corrections.with_entry(reading.document.lines, mapping, key, text)
+                if attribute == _DELETES and rest:
+                    # Kometa deletes the movies that have all of these tags: with one less there would be more of them.
+                    remedy, correction = "Take the line away: with one tag less it deletes more movies.", None
             line, column = place_of(mapping, key) or (None, None)
             yield Problem(
                 what=what,

@@ -7,7 +7,7 @@ text that is no YAML, is reported there, because each of them may be an `enabled
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _TAG = re.compile(re.escape(PREFIX) + "[a-z0-9-]+", re.IGNORECASE | re.ASCII)
 _PRIORITY_LIMIT = 2**31 - 1
 _LONGEST = 80
+_CLOSE = 0.8
 _LONGEST_NAME = 300  # of a movie
 
 
@@ -234,7 +235,8 @@ class _BlockReader:
         near = _near(key)
         remedy = f"Did you mean `{near}`?" if near else f"The keys there are: {', '.join(BlockModel.model_fields)}."
         line = entries[key].line
-        better = near if near and near not in entries else None
+        is_clear = SequenceMatcher(None, key.lower(), near).ratio() >= _CLOSE
+        better = near if is_clear and near not in entries else None
         correction = corrections.swapped(line, self._text(line), key, better)
         return self._problem(f"`{_shown(key)}` is not a key of a block.", remedy, line, at=key, correction=correction)
 
@@ -269,15 +271,10 @@ class _BlockReader:
                 )
 
     def _no_prompt(self, entries: dict[str, _Entry]) -> Problem:
-        enabled = entries["enabled"].line
-        lines = corrections.commented(
-            self._text(enabled), "prompt: |", f"  Movies that belong under the name \u201c{self._name}\u201d."
-        )
         there = entries["prompt"].line if "prompt" in entries else self._empty.get("prompt")
-        correction = Correction(there, there, lines) if there else corrections.above(enabled + 1, *lines)
         what = "`enabled` is true, but there is no `prompt`."
         remedy = "Write `prompt: |` and below it, two blanks further in, which movies belong; or switch it off."
-        return self._problem(what, remedy, there or self._block.line, correction=correction)
+        return self._problem(what, remedy, there or self._block.line)
 
     def _own_tag(self, key: str, entry: _Entry, own: Label) -> Problem:
         where = [line for item, line in zip(entry.value, entry.item_lines, strict=True) if label_of(item) == own]
@@ -294,7 +291,7 @@ class _BlockReader:
 
 
 def _near(key: str) -> str:
-    """The key that somebody may have meant, else nothing."""
+    """The key that was perhaps meant, else nothing."""
     known = tuple(BlockModel.model_fields)
     near = get_close_matches(re.sub(r"[\s-]+", "_", key.lower()), known, n=1, cutoff=0.55)
     return near[0] if near else ""

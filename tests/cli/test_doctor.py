@@ -77,7 +77,6 @@ BROKEN = {
         "movies.yml:2",
         "there is no `prompt`",
         "Write `prompt: |`",
-        "  # prompt: |\n  #   Movies that belong under the name “Heist”.",
     ),
     "an empty prompt": Broken(
         "prompt: Heists.",
@@ -85,10 +84,13 @@ BROKEN = {
         "movies.yml:4:5",
         "there is no `prompt`",
         "or switch it off",
-        "  # prompt: |\n  #   Movies that belong under the name “Heist”.",
     ),
     "neither on nor off": Broken(
-        "enabled: true", "enabled: treu", "movies.yml:3:14", "holds 'treu'", "`enabled: true`", "  # enabled: true"
+        "enabled: true",
+        "enabled: treu",
+        "movies.yml:3:14",
+        "holds 'treu'",
+        "`enabled: true`",
     ),
     "a threshold in percent": Broken(
         "prompt: Heists.",
@@ -104,7 +106,6 @@ BROKEN = {
         "movies.yml:5:27",
         "holds '1.5', which is not a number from 0.0 to 1.0",
         "0.7",
-        "  # confidence_threshold: 0.7",
     ),
     "a priority in words": Broken(
         "prompt: Heists.",
@@ -112,7 +113,6 @@ BROKEN = {
         "movies.yml:5:15",
         "not a whole number",
         "higher comes earlier",
-        "  # priority: 10",
     ),
     "a movie without its year in brackets": Broken(
         "prompt: Heists.",
@@ -120,7 +120,6 @@ BROKEN = {
         "movies.yml:6:9",
         "holds 'Heat 1995', which is not a movie",
         "The Matrix (1999)",
-        "  #   - Heat (1995)",
     ),
     "a movie by its page": Broken(
         "prompt: Heists.",
@@ -128,7 +127,6 @@ BROKEN = {
         "movies.yml:5:22",
         "which is not a movie",
         "tmdb:603",
-        "  # exclude_movies: [tmdb:949]",
     ),
     "a tag that cannot be managed": Broken(
         "prompt: Heists.",
@@ -373,7 +371,7 @@ BROKEN = {
         "    operations:\n      radarr_remove_by_tag: kai-heist, old\n    collection_files:",
         "config.yml:4:7",
         "deletes from Radarr the movies with the managed tag kai-heist",
-        "Take kai-heist out of it.",
+        "Take the line away",
         file="config.yml",
     ),
 }
