@@ -20,6 +20,8 @@ import structlog
 
 from kometa_ai.__version__ import __version__
 from kometa_ai.core.text import ending
+from kometa_ai.network.client import open_client
+from kometa_ai.network.failures import Way, redirect_target, trouble_of
 from kometa_ai.settings.describe import secrets_of
 from kometa_ai.settings.schema import variables
 
@@ -56,7 +58,7 @@ async def after_changes(names: Sequence[str], settings: Settings, *, timeout: fl
     if not names:
         return
     if settings.after_changes_url:
-        await _post(settings.after_changes_url, names)
+        await _post(settings, names)
     if settings.after_changes_command:
         await _run(settings, "|".join(names), timeout)
 
@@ -103,18 +105,34 @@ class Teller:
                 _log.warning("after_changes.not_told", collections=list(self._names), why="the program ends")
 
 
-async def _post(url: str, names: Sequence[str]) -> None:
+async def _post(settings: Settings, names: Sequence[str]) -> None:
+    url = settings.after_changes_url
     # The rest of the address may be a token.
     host = urlsplit(url).hostname
+    way = Way(address=host or "", setting="AFTER_CHANGES_URL", proxy=settings.network.proxy_to(url))
     body = msgspec.json.encode({"collections": list(names), "run_collections": "|".join(names)})
     headers = {"Content-Type": "application/json", "User-Agent": f"Kometa-AI/{__version__}"}
+    through = {"proxy": str(way.proxy)} if way.proxy else {}
     try:
-        async with asyncio.timeout(URL_TIMEOUT), httpx2.AsyncClient(timeout=URL_TIMEOUT) as client:
-            response = await client.post(url, content=body, headers=headers)
-        level = _log.info if response.is_success else _log.warning
-        level("after_changes.called", host=host, status=response.status_code, collections=list(names))
+        async with open_client(settings.network, headers=headers, timeout=URL_TIMEOUT) as client:
+            response = await client.post(url, content=body)
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
-        _log.warning("after_changes.not_called", host=host, why=f"{type(error).__name__}: {error}")
+        trouble = trouble_of(error, way)
+        _log.warning(
+            "after_changes.not_called", host=host, **through, why=trouble.what or trouble.why, remedy=trouble.remedy
+        )
+        return
+    about = {"host": host, **through, "status": response.status_code, "collections": list(names)}
+    if response.is_success:
+        _log.info("after_changes.called", **about)
+    elif response.has_redirect_location:
+        # Of the address only the host, as of ours.
+        target = urlsplit(redirect_target(url, response.headers["location"])).hostname
+        _log.warning(
+            "after_changes.redirected", **about, to=target, remedy="Write that address into AFTER_CHANGES_URL."
+        )
+    else:
+        _log.warning("after_changes.called", **about)
 
 
 async def _run(settings: Settings, names: str, seconds: float) -> None:

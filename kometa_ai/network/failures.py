@@ -28,7 +28,8 @@ _NO_AGREEMENT = (
     "NO_PROTOCOLS",
     "CERTIFICATE_REQUIRED",
 )
-_TLS_ALERT = r"bytearray(b'\x15\x03"
+# What h11 says of an answer that begins with a control character, as each record of TLS does.
+_BINARY = "illegal request line"
 # OpenSSL's X509_V_ERR_...
 _NOT_YET_VALID, _HAS_EXPIRED, _WRONG_NAMES = 9, 10, {62, 64}
 _PROXY_STATUSES = {
@@ -105,7 +106,7 @@ def _final(cause: BaseException, way: Way) -> Trouble | None:
             )
         case ssl.SSLError():
             return _no_tls(cause, way)
-        case httpx2.RemoteProtocolError() if _TLS_ALERT in str(cause):
+        case httpx2.RemoteProtocolError() if str(cause) == _BINARY and way.address.startswith("http://"):
             return Trouble(
                 why="it speaks TLS",
                 what=f"{way.address} speaks TLS (https behind http://).",

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import ssl
+from contextlib import contextmanager
 from functools import lru_cache
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING
 
+import certifi
 import httpx2
+
+from kometa_ai.network.authorities import OF_APPRISE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @lru_cache(maxsize=2)
@@ -30,3 +41,26 @@ def unverified() -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
+
+
+@contextmanager
+def bundle_for(authorities: tuple[bytes, ...]) -> Iterator[Path | None]:
+    """A file for libraries that take one in place of a context: what they trust by themselves, and these authorities.
+
+    None where there are none to add, or no temporary file can be written.
+    """
+    if not authorities:
+        yield None
+        return
+    own = next((path for name in OF_APPRISE if Path(path := os.environ.get(name, "")).is_file()), certifi.where())
+    try:
+        file = NamedTemporaryFile(prefix="kometa-ai-", suffix=".pem")  # noqa: SIM115 - closed below
+    except OSError:
+        yield None
+        return
+    with file:
+        file.write(Path(own).read_bytes())
+        for authority in authorities:
+            file.write(b"\n" + ssl.DER_cert_to_PEM_cert(authority).encode())
+        file.flush()
+        yield Path(file.name)

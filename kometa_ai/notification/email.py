@@ -10,7 +10,7 @@ Encryption (`SMTP_SECURITY`):
 `auto` without a user name takes any certificate for STARTTLS: whoever could forge one could as well hide the offer,
 and most mail relays next door sign their own. With a user name the certificate must be valid, and the password
 is not sent unencrypted to a server on the open internet; `none` sends it, since that is what somebody asked for.
-A private authority is named in SSL_CERT_FILE, as everywhere.
+A private authority is named in SSL_CERT_FILE, which adds it to the system's.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ import aiosmtplib
 
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.text import one_line
+from kometa_ai.network.failures import certificate_trouble
+from kometa_ai.network.trust import context_for, unverified
 from kometa_ai.notification.message import Delivery
 from kometa_ai.observe.redact import Redactor
 from kometa_ai.settings.describe import secrets_of
@@ -105,11 +107,9 @@ def _is_tls_at_once(settings: Settings) -> bool:
 
 
 def _tls_context(settings: Settings) -> ssl.SSLContext:
-    context = ssl.create_default_context()
     if settings.smtp_security == "auto" and settings.smtp_port != _TLS_PORT and not settings.smtp_username:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
+        return unverified()
+    return context_for(settings.network.authorities)
 
 
 async def _open(client: aiosmtplib.SMTP, settings: Settings) -> None:
@@ -299,9 +299,7 @@ def _explained(error: Exception, settings: Settings, *, is_open: bool = False) -
             what = f"{server} does not answer."
             remedy = "Check SMTP_SERVER and SMTP_PORT; port 465 needs SMTP_SECURITY tls or auto."
         case ssl.SSLCertVerificationError() as invalid:
-            what = f"The certificate of {settings.smtp_server} is not valid: {one_line(invalid.verify_message)}."
-            remedy = "Use the name it was made out for, or name a private authority's certificate in SSL_CERT_FILE."
-            return _problem("SMTP_SERVER", what, remedy)
+            return _problem("SMTP_SERVER", *certificate_trouble(invalid, settings.smtp_server, "SMTP_SERVER"))
         case ssl.SSLError():
             what = f"{server} does not speak TLS as it was asked to."
             return _problem("SMTP_SECURITY", what, "Set SMTP_SECURITY to starttls (mostly port 587), or to auto.")

@@ -7,6 +7,7 @@ without the address: nearly all of it may be a token.
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,6 +16,7 @@ import msgspec
 
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.text import one_line
+from kometa_ai.network.trust import bundle_for
 from kometa_ai.notification.message import Delivery
 
 if TYPE_CHECKING:
@@ -35,12 +37,16 @@ _WHOLE_REPORT = 10_000
 """Characters of HTML that a service must take to get the report as by e-mail; chats that take some tags take fewer."""
 
 
+_REDIRECTED = re.compile(r"\berror=30[12378]\b")
+
+
 class Target(NamedTuple):
     """One address of APPRISE_URLS. `key` tells it from others and holds nothing of it; `name` is what people see."""
 
     key: str
     name: str
     url: str
+    authorities: tuple[bytes, ...] = ()
 
 
 def targets(settings: Settings) -> list[Target]:
@@ -50,7 +56,8 @@ def targets(settings: Settings) -> list[Target]:
         url = secret.get_secret_value()
         schema = one_line(url.partition("://")[0].lower())
         key = f"{schema}:{sha256(url.encode()).hexdigest()[:16]}"
-        found.append(Target(key, f"{schema} (APPRISE_URLS, address {number})", url))
+        name = f"{schema} (APPRISE_URLS, address {number})"
+        found.append(Target(key, name, url, settings.network.authorities))
     return found
 
 
@@ -80,9 +87,11 @@ async def send(
 
 async def _send(target: Target, title: str, write: Callable[[Form, int], str], patience: float) -> Delivery:
     # Half a second and some megabytes, which a run without such addresses can do without.
-    from apprise import Apprise, AppriseResultStatus, NotifyFormat, OverflowMode  # noqa: PLC0415
+    from apprise import Apprise, AppriseAsset, AppriseResultStatus, NotifyFormat, OverflowMode  # noqa: PLC0415
 
-    service = await asyncio.to_thread(Apprise.instantiate, target.url)
+    # A redirect would take the report wherever it points. `?redirect=yes` in the address allows it.
+    asset = AppriseAsset(http_redirects=False)
+    service = await asyncio.to_thread(Apprise.instantiate, target.url, asset=asset)
     if service is None:
         return _lost(target, "Apprise cannot read this address.", "Compare it with Apprise's page on that service.")
     if service.overflow_mode is OverflowMode.UPSTREAM:
@@ -91,9 +100,12 @@ async def _send(target: Target, title: str, write: Callable[[Form, int], str], p
     form, room = form_and_room(service, title)
     sender = Apprise()
     sender.add(service)
-    result = await sender.async_notify(
-        body=write(form, room), title=title, body_format=NotifyFormat(form), timeout=patience
-    )
+    with bundle_for(target.authorities) as bundle:
+        if bundle and service.verify_certificate is True:
+            service.verify_certificate = str(bundle)  # type: ignore[assignment] # goes to `requests`, which takes a file
+        result = await sender.async_notify(
+            body=write(form, room), title=title, body_format=NotifyFormat(form), timeout=patience
+        )
     if result:
         return Delivery(to=target.name, answer=f"{service.service_name} took it.")
     if any(one.status is AppriseResultStatus.TIMEOUT for one in result):
@@ -103,6 +115,8 @@ async def _send(target: Target, title: str, write: Callable[[Form, int], str], p
             "See whether the service can be reached from here.",
         )
     said = " ".join(dict.fromkeys(entry.message for entry in result.logs()))
+    if _REDIRECTED.search(said):
+        return _lost(target, f"{said} It redirects, which is not followed.", "Write the address that it redirects to.")
     return _lost(target, said or "It was not sent.", "Check the address, and whether the service can be reached.")
 
 

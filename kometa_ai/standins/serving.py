@@ -12,6 +12,7 @@ from anyio.from_thread import start_blocking_portal
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Iterator
 
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -35,18 +36,19 @@ def listener_on(port: int, host: str = HOST) -> socket.socket:
 
 
 @contextlib.contextmanager
-def serve(app: ASGIApp, *, port: int = 0, host: str = HOST) -> Iterator[str]:
+def serve(app: ASGIApp, *, port: int = 0, host: str = HOST, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """Serve `app` while the context is open and yield its base URL, without a slash at the end.
 
+    With `tls`, a context with a certificate, the URL is one of https.
     Port 0 picks a free port. In a container another host is needed than the default, which only this machine reaches.
     Closing ends requests that still run, so that a delayed answer never delays a test.
     """
     with (
         listener_on(port, host) as listener,
         start_blocking_portal(name="stand-in") as portal,
-        portal.wrap_async_context_manager(_serving(app, listener)),
+        portal.wrap_async_context_manager(_serving(app, listener, tls)),
     ):
-        yield f"http://{host}:{listener.getsockname()[1]}"
+        yield f"{'https' if tls else 'http'}://{host}:{listener.getsockname()[1]}"
 
 
 async def hang_up(scope: Scope, *, flush: bool = False) -> None:
@@ -70,20 +72,21 @@ async def let_connections_arrive() -> None:
 
 
 @contextlib.asynccontextmanager
-async def _serving(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
-    server = _Server(
-        uvicorn.Config(
-            _ending_quietly(app),
-            interface="asgi3",
-            http=_Protocol,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            log_level="error",
-            access_log=False,
-            server_header=False,
-        )
+async def _serving(app: ASGIApp, listener: socket.socket, tls: ssl.SSLContext | None) -> AsyncIterator[None]:
+    config = uvicorn.Config(
+        _ending_quietly(app),
+        interface="asgi3",
+        http=_Protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        server_header=False,
     )
+    config.load()
+    config.ssl = tls
+    server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         await server.ready.wait()

@@ -21,6 +21,7 @@ from kometa_ai.standins.serving import serve
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from kometa_ai.network.environment import Network
     from kometa_ai.standins.mailbox import Mailbox
 
 STARTED = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
@@ -53,7 +54,9 @@ def report(**fields: Any) -> RunReport:
     return RunReport(**usual | fields)
 
 
-def settings_for(box: Mailbox, recipients: Iterable[str] = ("ann@example.org",), **fields: Any) -> Settings:
+def settings_for(
+    box: Mailbox, recipients: Iterable[str] = ("ann@example.org",), *, network: Network | None = None, **fields: Any
+) -> Settings:
     """Settings that send to this mail server."""
     usual: dict[str, Any] = {
         "smtp_server": box.host,
@@ -61,7 +64,7 @@ def settings_for(box: Mailbox, recipients: Iterable[str] = ("ann@example.org",),
         "smtp_from": "Kometa-AI <kometa-ai@example.org>",
         "notification_recipients": tuple(recipients),
     }
-    return Settings(**usual | fields)
+    return Settings.model_validate(usual | fields, context=network)
 
 
 class Hooks:

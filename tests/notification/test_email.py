@@ -16,6 +16,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Sink
 
+from kometa_ai.network.environment import Network, read_network
 from kometa_ai.notification import email
 from kometa_ai.notification.email import PATIENCE, is_far
 from kometa_ai.settings.schema import Settings
@@ -33,10 +34,10 @@ ANN, BOB = "ann@example.org", "bob@example.org"
 SECRET = "swordfish"
 
 
-@pytest.fixture
-def _trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(name="trusting")
+def _trusting() -> Network:
     """The stand-in's certificate is trusted, the way an operator trusts a private authority."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(PEM))
+    return read_network({"SSL_CERT_FILE": str(PEM)}, {}).network
 
 
 def server_context() -> ssl.SSLContext:
@@ -236,21 +237,21 @@ async def test_a_password_goes_only_to_a_valid_certificate() -> None:
     assert "SSL_CERT_FILE" in problem.remedy
 
 
-@pytest.mark.usefixtures("_trusted")
 @pytest.mark.parametrize("security", ["auto", "starttls"])
-async def test_logs_in_over_starttls(security: str) -> None:
+async def test_logs_in_over_starttls(security: str, trusting: Network) -> None:
     """The log-in that is only offered inside is found there; a private authority is trusted by SSL_CERT_FILE."""
     with Mailbox(starttls=server_context(), require_starttls=True, credentials=("ann", SECRET)) as box:
-        settings = settings_for(box, smtp_username="ann", smtp_password=SECRET, smtp_security=security)
+        settings = settings_for(
+            box, network=trusting, smtp_username="ann", smtp_password=SECRET, smtp_security=security
+        )
         (delivery,) = await send(settings, HELLO)
         assert delivery.problem is None
 
 
-@pytest.mark.usefixtures("_trusted")
-async def test_tls_from_the_first_byte() -> None:
+async def test_tls_from_the_first_byte(trusting: Network) -> None:
     """`tls` speaks nothing else."""
     with Mailbox(tls=server_context(), credentials=("ann", SECRET)) as box:
-        settings = settings_for(box, smtp_username="ann", smtp_password=SECRET, smtp_security="tls")
+        settings = settings_for(box, network=trusting, smtp_username="ann", smtp_password=SECRET, smtp_security="tls")
         (delivery,) = await send(settings, HELLO)
         assert delivery.problem is None
 
@@ -260,7 +261,7 @@ async def test_an_invalid_certificate(security: str, knob: str) -> None:
     """Where encryption was asked for, a certificate nobody vouches for ends it."""
     with Mailbox(tls=server_context() if knob == "tls" else None, starttls=server_context()) as box:
         problem = await the_problem(settings_for(box, smtp_security=security))
-    assert "The certificate of 127.0.0.1 is not valid: self" in problem.what
+    assert "The certificate of 127.0.0.1 is not trusted: self" in problem.what
 
 
 async def test_none_stays_in_clear() -> None:
