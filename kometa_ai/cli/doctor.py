@@ -18,9 +18,11 @@ from kometa_ai.cli import output
 from kometa_ai.cli.calls import prepared, show
 from kometa_ai.core.collection import Folder
 from kometa_ai.core.problem import Problem
+from kometa_ai.daemon.after_changes import about_left_out
 from kometa_ai.errors import FixConfiguration, KometaAIError
 from kometa_ai.kometa.excerpts import Excerpts
 from kometa_ai.kometa.folder import examine_folder
+from kometa_ai.kometa.kometa_log import about_version
 from kometa_ai.observe.redact import Redactor
 from kometa_ai.run.orphans import adopted_tags
 from kometa_ai.settings.describe import secrets_of
@@ -71,6 +73,12 @@ def check_config(call: Call) -> int:
             folder = examine_folder(config_dir, radarr_url=settings.radarr_url if settings else "")
         except FixConfiguration as error:
             problems += error.problems
+    if config_dir is not None and folder.collections:
+        warnings += about_version(config_dir)
+    if settings and (settings.after_changes_command or settings.after_changes_url):
+        left_out = list(about_left_out(folder.collections))
+        warnings += [problem for problem in left_out if problem.severity == "warning"]
+        hints = (*hints, *(problem for problem in left_out if problem.severity == "hint"))
     if settings:
         warnings += _adopted_tags(settings.state_dir, folder)
     services = _services(call, folder) if settings else ()

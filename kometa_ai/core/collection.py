@@ -79,10 +79,15 @@ def namesakes(ref: MovieRef, movies: Iterable[Movie]) -> list[Movie]:
     return [movie for movie in movies if ref.title and fold_title(movie.title) == ref.title]
 
 
+SCHEDULED = "it has a `schedule`, of which Kometa takes no notice when it is asked for by name"
+"""Why a collection with a schedule of its own is not told of when it changes."""
+
+
 class Collection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One enabled, readable collection. Tags are lower-case labels; a `kai-` label means that collection's members.
 
-    `source` and `line` say where its block begins.
+    `source` and `line` say where its block begins. `untold` says why Kometa must not, or cannot, be asked for it by
+    name when it has changed; it is empty where it can.
     """
 
     name: str
@@ -97,6 +102,7 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     exclude_movies: tuple[MovieRef, ...] = ()
     source: str = ""
     line: int = 0
+    untold: str = ""
 
     @property
     def label(self) -> Label:

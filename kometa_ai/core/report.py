@@ -75,7 +75,8 @@ class CollectionReport(msgspec.Struct, frozen=True, kw_only=True):
     `held_back` is all that the safety brake kept from happening; `held_back_additions` are those of them that would
     have joined.
 
-    `seconds` are those that the requests about it took, added up, though they ran side by side.
+    `seconds` are those that the requests about it took, added up, though they ran side by side. `untold` says why
+    Kometa is not told when it changes; see `Collection`.
     """
 
     name: str
@@ -93,6 +94,7 @@ class CollectionReport(msgspec.Struct, frozen=True, kw_only=True):
     tokens: Tokens = Tokens()
     cost_usd: float = 0.0
     seconds: float = 0.0
+    untold: str = ""
 
     @property
     def held_back_removals(self) -> tuple[MovieLine, ...]:

@@ -6,7 +6,9 @@ Whatever goes wrong here is logged and fails nothing.
 from __future__ import annotations
 
 import asyncio
+import codecs
 import os
+import re
 import shlex
 import signal
 import time
@@ -19,15 +21,18 @@ import msgspec
 import structlog
 
 from kometa_ai.__version__ import __version__
-from kometa_ai.core.text import ending
+from kometa_ai.core.collection import SCHEDULED
+from kometa_ai.core.problem import Problem
+from kometa_ai.core.text import ending, one_line
 from kometa_ai.network.client import open_client
 from kometa_ai.network.failures import Way, redirect_target, trouble_of
 from kometa_ai.settings.describe import secrets_of
 from kometa_ai.settings.schema import variables
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from kometa_ai.core.collection import Collection
     from kometa_ai.core.report import RunReport
     from kometa_ai.settings.schema import Settings
 
@@ -37,15 +42,58 @@ URL_TIMEOUT = 30.0
 APART = 300.0
 """Seconds between two tellings of a daemon; what changes in between is told together."""
 _OUTPUT_KEPT = 4000
+_SEPARATOR = "|"
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_LONGEST_NAME = 1000
+_SHOWN = 80
 
 _log = structlog.get_logger()
 
 
 def changed_collections(report: RunReport) -> tuple[str, ...]:
-    """The names of collections whose tags this run has changed; none for a dry run."""
+    """The names of collections whose tags this run has changed and that others may be told of; none for a dry run."""
     if report.dry_run:
         return ()
-    return tuple(collection.name for collection in report.collections if collection.added or collection.removed)
+    changed = [each for each in report.collections if each.added or each.removed]
+    for each in changed:
+        if each.untold:
+            _log.info("after_changes.left_out", collection_name=each.name, why=each.untold)
+    return tuple(each.name for each in changed if not each.untold)
+
+
+def why_not_by_name(name: str) -> str:
+    """Why Kometa's `--run-collections` cannot be given this name; empty where it can."""
+    if _SEPARATOR in name:
+        return "its name holds `|`, at which Kometa cuts the names apart"
+    if _CONTROLS.search(name):
+        return "its name holds a line break or another control character"
+    if name != name.strip():
+        return "its name begins or ends with a blank, which Kometa takes away"
+    encoded = name.encode(errors="ignore")
+    if encoded != name.encode(errors="surrogatepass"):
+        return "its name holds half a character"
+    return "its name is too long" if len(encoded) > _LONGEST_NAME else ""
+
+
+def about_left_out(collections: Iterable[Collection]) -> Iterator[Problem]:
+    """A warning for each collection that Kometa cannot be told of by name, a hint for each that it should not be."""
+    for each in collections:
+        by_name = why_not_by_name(each.name)
+        why = by_name or each.untold
+        if not why:
+            continue
+        # A schedule is what its owner wants; a name is so by accident.
+        is_wanted = each.untold == SCHEDULED and not by_name
+        yield Problem(
+            source=each.source,
+            line=each.line,
+            collection=each.name,
+            what=f"when it changes, others are not told: {why}.",
+            remedy="Nothing to do: Kometa builds it when it is due."
+            if is_wanted
+            else "Give it another name, or let Kometa build it in its next full run.",
+            severity="hint" if is_wanted else "warning",
+        )
 
 
 async def after_changes(names: Sequence[str], settings: Settings, *, timeout: float = COMMAND_TIMEOUT) -> None:  # noqa: ASYNC109 - the command's, not ours
@@ -53,14 +101,19 @@ async def after_changes(names: Sequence[str], settings: Settings, *, timeout: fl
 
     The command is split like a shell would, but no shell is involved: the names, joined with `|` as Kometa's
     `--run-collections` takes them, are its last argument, and in the environment as KAI_CHANGED_COLLECTIONS. It gets
-    none of our settings.
+    none of our settings. Names that cannot be told so are left out.
     """
-    if not names:
+    if not (settings.after_changes_url or settings.after_changes_command):
         return
-    if settings.after_changes_url:
-        await _post(settings, names)
-    if settings.after_changes_command:
-        await _run(settings, "|".join(names), timeout)
+    for name in names:
+        if why := why_not_by_name(name):
+            _log.warning("after_changes.left_out", collection_name=one_line(name, _SHOWN), why=why)
+    # What begins with a hyphen would be taken for an option if it came first.
+    told = sorted((name for name in names if not why_not_by_name(name)), key=lambda name: name.startswith("-"))
+    if told and settings.after_changes_url:
+        await _post(settings, told)
+    if told and settings.after_changes_command:
+        await _run(settings, _SEPARATOR.join(told), timeout)
 
 
 def environ_for_others(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
@@ -110,7 +163,7 @@ async def _post(settings: Settings, names: Sequence[str]) -> None:
     # The rest of the address may be a token.
     host = urlsplit(url).hostname
     way = Way(address=host or "", setting="AFTER_CHANGES_URL", proxy=settings.network.proxy_to(url))
-    body = msgspec.json.encode({"collections": list(names), "run_collections": "|".join(names)})
+    body = msgspec.json.encode({"collections": list(names), "run_collections": _SEPARATOR.join(names)})
     headers = {"Content-Type": "application/json", "User-Agent": f"Kometa-AI/{__version__}"}
     through = {"proxy": str(way.proxy)} if way.proxy else {}
     try:
@@ -173,10 +226,45 @@ async def _tail(process: asyncio.subprocess.Process) -> str:
     """
     if process.stdout is None:
         return ""
-    kept = b""
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    screen = _Screen(4 * _OUTPUT_KEPT + 1)
     while chunk := await process.stdout.read(65536):
-        kept = (kept + chunk)[-4 * _OUTPUT_KEPT - 1 :]
-    return ending(kept.decode(errors="replace"), _OUTPUT_KEPT)
+        screen.write(decoder.decode(chunk))
+    screen.write(decoder.decode(b"", final=True))
+    return ending(screen.text, _OUTPUT_KEPT)
+
+
+class _Screen:
+    """The last of what a terminal would show: after a carriage return, a line is written anew.
+
+    Kometa counts what it has done on one line, thousands of times.
+    """
+
+    def __init__(self, kept: int) -> None:
+        self._kept = kept
+        self._above = ""
+        self._line = ""
+        self._is_returned = False
+
+    @property
+    def text(self) -> str:
+        """What is shown now."""
+        return self._above + self._line
+
+    def write(self, text: str) -> None:
+        """Take in more."""
+        above = [self._above]
+        for piece in re.split(r"([\r\n])", text):
+            if piece == "\n":
+                above += (self._line, piece)
+                self._line, self._is_returned = "", False
+            elif piece == "\r":
+                self._is_returned = True
+            elif piece:
+                self._line = piece if self._is_returned else self._line + piece
+                self._is_returned = False
+        self._above = "".join(above)[-self._kept :]
+        self._line = self._line[-self._kept :]
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

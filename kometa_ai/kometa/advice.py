@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -25,8 +25,7 @@ from kometa_ai.kometa.libraries import about_libraries, taken_elsewhere
 from kometa_ai.kometa.lines import INVISIBLE_BREAK
 from kometa_ai.kometa.reading import Place, find, labels_in
 from kometa_ai.kometa.refusals import visible
-from kometa_ai.kometa.shelves import loadings, shelf_of
-from kometa_ai.kometa.templates import VARIABLE, effective
+from kometa_ai.kometa.templates import VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,11 +33,11 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.collection import OtherCollection
     from kometa_ai.core.naming import Label
-    from kometa_ai.kometa.beside import Beside
     from kometa_ai.kometa.libraries import Taken
     from kometa_ai.kometa.reading import Reading
     from kometa_ai.kometa.setup import Setup
-    from kometa_ai.kometa.templates import Effective, Loading, Shelf
+    from kometa_ai.kometa.shelves import Shelves
+    from kometa_ai.kometa.templates import Effective
 
 _TAGLIST = "radarr_taglist"
 _SYNC = "sync_mode"
@@ -62,59 +61,32 @@ def advise(
     collections: Sequence[Collection],
     others: Sequence[OtherCollection],
     setup: Setup,
-    beside: Beside,
+    shelves: Shelves,
 ) -> tuple[Problem, ...]:
     """Every warning about these files, in order of file and line. `others` keep their tags, so theirs count, too.
 
-    `setup` says which files Kometa loads, and `beside` are those in which a template may be found.
+    `setup` says which files Kometa loads, and `shelves` what it makes of each collection.
     """
     names = {collection.name for collection in collections}
     labels = {collection.label for collection in collections} | {other.label for other in others}
     warnings = list(about_libraries(setup, readings, names))
-    templates = _Templates(readings, setup, beside)
     for reading in readings:
         warnings += about_tag_writers(reading, labels)
         for place in reading.places:
             if isinstance(place.collection, Collection) and place.collection.name in names:
                 if setup.is_taken(reading.source, place.key.value):
-                    warnings += templates.advisor(reading, place, place.collection).warnings()
+                    warnings += _Advisor(reading, place, place.collection, setup).warnings(shelves)
                 warnings += _about_references(place, place.collection, labels)
     for taken in taken_elsewhere(setup, readings, names):
-        warnings += _about_taken(taken, templates)
+        warnings += _about_taken(taken, setup, shelves)
     return tuple(sorted(warnings, key=lambda warning: (warning.source, warning.line or 0)))
 
 
-class _Context(NamedTuple):
-    """What decides what a collection means: where nothing but itself can sync it (see `Setup`), templates, loadings."""
-
-    unsynced: str | None
-    shelf: Shelf
-    ways: tuple[Loading, ...]
-
-
-class _Templates:
-    """Knows for each file which templates it can call, and how Kometa loads it."""
-
-    def __init__(self, readings: Sequence[Reading], setup: Setup, beside: Beside) -> None:
-        self._readings = {reading.source: reading for reading in readings}
-        self._setup = setup
-        self._beside = beside
-        self._known: dict[str, tuple[Shelf, tuple[Loading, ...]]] = {}
-
-    def advisor(self, reading: Reading, place: Place, collection: Collection) -> _Advisor:
-        """What looks at one collection of a file."""
-        source = reading.source
-        if source not in self._known:
-            self._known[source] = shelf_of(reading, self._readings, self._beside), loadings(self._setup, source)
-        unsynced = self._setup.without_sync(source, place.key.value)
-        return _Advisor(reading, place, collection, _Context(unsynced, *self._known[source]))
-
-
-def _about_taken(taken: Taken, templates: _Templates) -> Iterator[Problem]:
+def _about_taken(taken: Taken, setup: Setup, shelves: Shelves) -> Iterator[Problem]:
     """A warning where the definition that Kometa takes in place of the one with the block is not as it should be."""
     reading, key = taken.definition
     place = Place(key=key, block=Block(line=key.line, end=key.line - 1, body=()), collection=taken.collection)
-    for warning in list(templates.advisor(reading, place, taken.collection).warnings())[:1]:
+    for warning in list(_Advisor(reading, place, taken.collection, setup).warnings(shelves))[:1]:
         libraries = ", ".join(taken.libraries)
         if taken.is_sure:
             what = f"Kometa takes it in {libraries} from here, not from {taken.elsewhere}: {warning.what}"
@@ -127,18 +99,22 @@ def _about_taken(taken: Taken, templates: _Templates) -> Iterator[Problem]:
 class _Advisor:
     """Looks at one collection's definition."""
 
-    def __init__(self, reading: Reading, place: Place, collection: Collection, context: _Context) -> None:
+    def __init__(self, reading: Reading, place: Place, collection: Collection, setup: Setup) -> None:
         self._source = reading.source
         self._document = reading.document
         self._lines = reading.document.lines
         self._tags = f"{_TAGLIST}: {collection.label}"
         self._place = place
         self._collection = collection
-        self._unsynced, self._shelf, self._ways = context
+        self._reading = reading
+        self._unsynced = setup.without_sync(reading.source, place.key.value)
+        # What a configuration gives to a template may be a secret, like all that stands in it.
+        given = [value for _, variables in setup.ways(reading.source) for value in variables.values()]
+        self._given = frozenset(str(value).lower() for value in given if is_plain(value) and value not in (None, ""))
         root: Any = reading.document.data  # a mapping with `collections`, or there would be no key
         self._body = root["collections"].get(place.key.value)
 
-    def warnings(self) -> Iterator[Problem]:
+    def warnings(self, shelves: Shelves) -> Iterator[Problem]:
         """What is wrong, in the first of the ways to load the file in which anything is."""
         yield from self._about_name()
         yield from self._about_comments()
@@ -151,8 +127,8 @@ class _Advisor:
             what = f"Kometa skips it: below its name stands {kind} in place of attributes."
             yield self._warn(what, f"Write {self._paste()} in its place.")
         else:
-            for way in self._ways:
-                found = list(self._about(effective(self._collection.name, self._body, self._shelf, way)))
+            for seen in shelves.seen(self._reading, self._place.key):
+                found = list(self._about(seen))
                 if found:
                     yield from found
                     return
@@ -225,7 +201,7 @@ class _Advisor:
             # People's own tags stay; what looks like one of ours and is not is a slip of the pen.
             others = [label for label in found if label and not label.startswith(PREFIX.lower())]
             text = f"{_TAGLIST}: {corrections.tags_as_yaml([self._collection.label, *others])}"
-            shown = ", ".join(found)[:_LONGEST] or "empty"
+            shown = self._shown(", ".join(found), taglist)
             what = f"`{_TAGLIST}` is {shown}, but its tag is {self._collection.label}."
             remedy = f"Write `{text if len(text) <= _LONGEST else self._tags}`."
             yield self._warn(what, remedy, taglist, self._rewritten(taglist, _TAGLIST, text))
@@ -246,8 +222,14 @@ class _Advisor:
             what = f"nothing gives {variable[0][:_LONGEST]} in `{_SYNC}` a value, so Kometa removes no movie."
         else:
             where = "" if mode == "append" else self._where()
-            what = f"{_NEVER}{where}: `sync_mode` is {mode[:_LONGEST] or 'empty'}."
+            what = f"{_NEVER}{where}: `sync_mode` is {self._shown(mode, sync)}."
         yield self._warn(what, "Write `sync_mode: sync`.", sync, correction)
+
+    def _shown(self, value: str, attribute: _Attribute) -> str:
+        """The value of an attribute as it can be shown."""
+        if attribute.place is None and any(given in value for given in self._given):
+            return "what the configuration gives to its template"
+        return value[:_LONGEST] or "empty"
 
     def _where(self) -> str:
         return f" in {self._unsynced}" if self._unsynced else ""

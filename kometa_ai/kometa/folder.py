@@ -18,6 +18,7 @@ from kometa_ai.kometa.blocks import find_blocks
 from kometa_ai.kometa.configuration import is_configuration
 from kometa_ai.kometa.document import load, read_document
 from kometa_ai.kometa.files import Found, TextFile, read_files
+from kometa_ai.kometa.hindrances import about_hindrances, definitions_of, hints_of, untold
 from kometa_ai.kometa.libraries import hints
 from kometa_ai.kometa.markers import BEGIN, MARKER_TEXT
 from kometa_ai.kometa.parser import parse_block
@@ -25,6 +26,7 @@ from kometa_ai.kometa.proof import Proof, View
 from kometa_ai.kometa.reading import Place, Reading
 from kometa_ai.kometa.refusals import BrokenYaml
 from kometa_ai.kometa.setup import Setup, may_be_beside
+from kometa_ai.kometa.shelves import Shelves
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
@@ -265,7 +267,14 @@ def _put_together(findings: _Findings, beside: Beside, radarr_url: str) -> Folde
     skipped += [other for name, other in findings.misplaced.items() if name not in by_name]
     collections.sort(key=lambda collection: (-collection.priority, collection.name))
     setup = Setup(findings.readings, beside, findings.broken)
+    shelves = Shelves(findings.readings, setup, beside)
     names = {collection.name for collection in collections}
+    definitions = definitions_of(findings.readings, names, setup, shelves)
+    by_name_only = untold(definitions)
+    collections = [
+        msgspec.structs.replace(each, untold=by_name_only[each.name]) if each.name in by_name_only else each
+        for each in collections
+    ]
     problems.sort(key=lambda problem: (problem.source, problem.line or 0))
     return Folder(
         collections=tuple(collections),
@@ -273,8 +282,12 @@ def _put_together(findings: _Findings, beside: Beside, radarr_url: str) -> Folde
         skipped=tuple(sorted(skipped, key=lambda other: other.name)),
         unreadable_files=tuple(sorted(findings.unreadable)),
         problems=tuple(problems),
-        warnings=(*_no_block(findings), *advise(findings.readings, collections, [*disabled, *skipped], setup, beside)),
-        hints=tuple(hints(setup, findings.readings, names, radarr_url)),
+        warnings=(
+            *_no_block(findings),
+            *advise(findings.readings, collections, [*disabled, *skipped], setup, shelves),
+            *about_hindrances(definitions),
+        ),
+        hints=(*hints(setup, findings.readings, names, radarr_url), *hints_of(definitions)),
     )
 
 

@@ -151,13 +151,13 @@ def _not_loaded(setup: Setup, source: str, names: Sequence[str]) -> Problem:
     elif setup.elsewhere(source):
         what = (
             f"no library loads {source} from this folder, but one of that name from elsewhere: it cannot be seen "
-            f"whether that one has {_some(names)}."
+            f"whether that one has {some(names)}."
         )
     elif key := _misspelt(setup, source):
-        what = f"no library loads {source}, so Kometa never builds {_some(names)}: Kometa does not know `{key}`."
+        what = f"no library loads {source}, so Kometa never builds {some(names)}: Kometa does not know `{key}`."
         remedy = f"Write it in lower case, as `{key.lower()}`."
     else:
-        what = f"no library loads {source}, so Kometa never builds {_some(names)}."
+        what = f"no library loads {source}, so Kometa never builds {some(names)}."
     return _at(library, place, what, remedy)
 
 
@@ -194,13 +194,14 @@ def _capitals(entry: object) -> list[str]:
     )
 
 
-def _some(names: Sequence[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
     shown = ", ".join(names[:_FEW])
     return shown if len(names) <= _FEW else f"{shown} and {len(names) - _FEW} more"
 
 
 def _some_libraries(libraries: Iterable[Library]) -> str:
-    return _some([library.name for library in libraries])
+    return some([library.name for library in libraries])
 
 
 # Which Radarr

@@ -58,9 +58,20 @@ class Library(NamedTuple):
         """Whether it loads this file, or may do so."""
         return any(source in group.sources for group in self.groups if not group.is_elsewhere)
 
-    def setting(self, name: str, allowed: Sequence[object], default: object) -> object:
+    def setting(self, name: str, allowed: Sequence[object], default: object = None) -> object:
         """A setting of this library, else of all; None where it cannot be told which of two counts."""
         return setting((self.body, root_of(self.config)), name, allowed, default)
+
+    def place_of_setting(self, names: Sequence[str]) -> tuple[int, int] | None:
+        """Where a setting stands that counts for this library, under any of its names."""
+        for level in (self.body, root_of(self.config)):
+            settings = level.get("settings")
+            group = settings.get("collections") if isinstance(settings, Mapping) else None
+            for mapping in (each for each in (settings, group) if isinstance(each, Mapping)):
+                for name in names:
+                    if mapping.get(name) is not None:
+                        return place_of(mapping, name)
+        return None
 
     @property
     def radarr(self) -> dict[str, object]:
@@ -97,7 +108,9 @@ _OLD_NAMES = {"minimum_items": "collection_minimum", "save_report": "save_missin
 _IN_PLEX = ("sync_mode", "show_missing", "save_missing")
 
 
-def setting(levels: Iterable[Mapping[Any, Any]], name: str, allowed: Sequence[object], default: object) -> object:
+def setting(
+    levels: Iterable[Mapping[Any, Any]], name: str, allowed: Sequence[object], default: object = None
+) -> object:
     """A setting, from the first level that has one of the allowed values (types, or values themselves).
 
     None where one level has two, one in a group (`settings: collections:`, as newer Kometas take it).
@@ -205,6 +218,14 @@ class Setup:
         taken = {each.reading.source for library in self.all for each in self.taken_from(library, name)}
         return not self.is_known or not taken or source in taken
 
+    def taking_from(self, source: str, name: object) -> tuple[Library, ...]:
+        """The libraries that take a collection from this file, or may do so."""
+        return tuple(
+            library
+            for library in self.loading(source)
+            if any(each.reading.source == source for each in self.taken_from(library, name))
+        )
+
     def without_sync(self, source: str, name: object) -> str | None:
         """Where a collection of this file is not synced unless it says so: names of libraries, empty for everywhere.
 
@@ -212,11 +233,7 @@ class Setup:
         """
         if self._broken:
             return None
-        libraries = [
-            library
-            for library in self.loading(source)
-            if any(each.reading.source == source for each in self.taken_from(library, name))
-        ]
+        libraries = self.taking_from(source, name)
         if not libraries:
             return "" if setting(self._settings, "sync_mode", _SYNC_MODES, "append") == "append" else None
         without = [each.name for each in libraries if each.setting("sync_mode", _SYNC_MODES, "append") == "append"]

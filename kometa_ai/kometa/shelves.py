@@ -5,17 +5,40 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kometa_ai.kometa.setup import names_file
-from kometa_ai.kometa.templates import Loading, Shelf, Template
+from kometa_ai.kometa.templates import Loading, Shelf, Template, effective
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from kometa_ai.kometa.beside import Beside
+    from kometa_ai.kometa.document import Key
     from kometa_ai.kometa.reading import Reading
     from kometa_ai.kometa.setup import Setup
+    from kometa_ai.kometa.templates import Effective
 
 _MOST_LOADINGS = 4
 _ELSEWHERE = ("url", "git", "repo", "default", "pmm", "folder")
+
+
+class Shelves:
+    """Knows for each file which templates it can call and in which ways Kometa loads it."""
+
+    def __init__(self, readings: Sequence[Reading], setup: Setup, beside: Beside) -> None:
+        self._readings = {reading.source: reading for reading in readings}
+        self._setup = setup
+        self._beside = beside
+        self._known: dict[str, tuple[Shelf, tuple[Loading, ...]]] = {}
+
+    def seen(self, reading: Reading, key: Key) -> tuple[Effective, ...]:
+        """A collection of a file as Kometa sees it in each of the ways; none where it is no mapping."""
+        source = reading.source
+        if source not in self._known:
+            self._known[source] = shelf_of(reading, self._readings, self._beside), loadings(self._setup, source)
+        shelf, ways = self._known[source]
+        data = reading.document.data
+        collections = data.get("collections") if isinstance(data, dict) else None
+        body = collections.get(key.value) if isinstance(collections, dict) else None
+        return tuple(effective(key.name, body, shelf, way) for way in ways) if isinstance(body, dict) else ()
 
 
 def loadings(setup: Setup, source: str) -> tuple[Loading, ...]:

@@ -179,6 +179,7 @@ def _collections(found: Findings, store: Store, *, dry_run: bool) -> tuple[Colle
                 tokens=spent.tokens,
                 cost_usd=round(spent.cost_usd, 6),
                 seconds=round(asked.seconds, 3),
+                untold=collection.untold,
             )
         )
     return tuple(reports)

@@ -40,7 +40,7 @@ class Reverted(msgspec.Struct, frozen=True, kw_only=True):
 class Undone(msgspec.Struct, frozen=True, kw_only=True):
     """What was, or in a dry run would be, taken back; `left` are changes that something else has overtaken.
 
-    `collections` are the names of those whose tags were changed.
+    `collections` are the names of those whose tags were changed and that others may be told of.
     """
 
     run_id: str
@@ -81,6 +81,7 @@ async def undo(parts: Parts, run_id: str, *, dry_run: bool) -> Undone:
         )
     if dry_run:
         return _undone(run_id, wanted, left, dry_run=True)
+    untold = {collection.slug for collection in report.collections if collection.untold}
     undo_id = new_run_id(parts.now())
 
     def remember(done: Sequence[Change]) -> None:
@@ -93,7 +94,10 @@ async def undo(parts: Parts, run_id: str, *, dry_run: bool) -> Undone:
         msgspec.structs.replace(problem, what=parts.redact(problem.what))
         for problem in (*applied.problems, *applied.warnings, *problems)
     )
-    return _undone(run_id, applied.done, left, dry_run=False, problems=told)
+    names_told = dict.fromkeys(change.collection_name for change in applied.done if change.slug not in untold)
+    return msgspec.structs.replace(
+        _undone(run_id, applied.done, left, dry_run=False, problems=told), collections=tuple(names_told)
+    )
 
 
 def _nothing_to_undo(run_id: str, report: RunReport) -> FixUsage:

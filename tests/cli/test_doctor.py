@@ -739,3 +739,38 @@ def test_a_tag_that_another_collection_has_left_is_told(home: World, call: Call)
     assert [len(each) for each in told] == [1, 1]
     assert "kai-old-heists" in told[0][0]
     assert [each for each in second if "'Old Heists'" in each["what"]] == []
+
+
+# Kometa right after changes, and Kometa's age
+
+
+def test_what_others_are_not_told_of(home: World, call: Call) -> None:
+    """Where something is run after changes: a warning for names that Kometa cannot be given, a hint for schedules."""
+    piece = HEIST.partition("\n")[2].replace("kai-heist", "kai-{slug}").replace("  Heist:", "  {name}:")
+    pieces = [("Crime | Passion", "crime-passion"), ("1917", "1917"), ("Christmas", "christmas")]
+    more = "".join(piece.format(name=name, slug=slug) for name, slug in pieces)
+    (home.kometa / "movies.yml").write_text(f"{HEIST}{more}    schedule: range(12/01-12/31)\n")
+
+    without = call("--check-config", "--output", "json")
+    told = call("--check-config", "--output", "json", AFTER_CHANGES_URL="http://127.0.0.1:9/x")
+
+    def left_out(data: Any, kind: str) -> dict[str, str]:
+        return {one["collection"]: one["what"] for one in data[kind] if "others are not told" in one["what"]}
+
+    assert left_out(without.data, "warnings") == left_out(without.data, "hints") == {}
+    assert left_out(told.data, "warnings").keys() == {"Crime | Passion", "1917"}
+    assert left_out(told.data, "hints").keys() == {"Christmas"}
+    assert "`schedule`" in left_out(told.data, "hints")["Christmas"]
+
+
+def test_a_kometa_that_is_too_old(home: World, call: Call) -> None:
+    """Its version is read from its log, and nothing is told of it where no collection takes part."""
+    (home.kometa / "logs").mkdir()
+    (home.kometa / "logs" / "meta.log").write_text("[..] [INFO] |     Version: 2.3.1 (Docker: latest)   |\n")
+
+    (warning,) = call("--check-config", "--output", "json").data["warnings"]
+
+    assert warning["source"] == "logs/meta.log"
+    assert warning["what"].startswith("Kometa 2.3.1 leaves a collection as it was")
+    (home.kometa / "movies.yml").write_text(HEIST.replace("enabled: true", "enabled: false"))
+    assert call("--check-config", "--output", "json").data["warnings"] == []

@@ -181,3 +181,98 @@ def test_one_run_tells_too(world: World, tmp_path: Path, capsys: pytest.CaptureF
 
     assert codes == [0, 0, 0]
     assert Path(tmp_path / "told").read_text() == "Noir"
+
+
+ODD_NAMES = ["Crime | Passion", "A\0B", "A\nB", "A\u2028B", " Heist", "Heist ", "A\ud800B", "x" * 2000]
+
+
+async def test_names_that_cannot_be_told_stop_no_others(log: list[structlog.typing.EventDict]) -> None:
+    """Kometa cuts at `|`, and no program can be given a zero byte: such names are left out, and logged."""
+    receiver = Receiver()
+    with serve(receiver.app) as url:
+        show = command("import sys; print(sys.argv)")
+        settings = Settings(after_changes_url=f"{url}/told", after_changes_command=show)
+        await after_changes([*ODD_NAMES, "Noir", "Kumiho: 100%, 'x' \U0001f98a"], settings)
+
+    assert receiver.told[0]["collections"] == ["Noir", "Kumiho: 100%, 'x' \U0001f98a"]
+    events = [line["event"] for line in log]
+    assert events == ["after_changes.left_out"] * len(ODD_NAMES) + ["after_changes.called", "after_changes.run"]
+    assert all(line["why"] for line in log[: len(ODD_NAMES)])
+    assert '"Noir|Kumiho' in log[-1]["output"]
+
+
+async def test_nothing_is_told_where_no_name_is_left(log: list[structlog.typing.EventDict]) -> None:
+    """Kometa without a name would run everything."""
+    receiver = Receiver()
+    with serve(receiver.app) as url:
+        await after_changes(["A|B"], Settings(after_changes_url=f"{url}/told", after_changes_command=command("x")))
+
+    assert receiver.told == []
+    assert [line["event"] for line in log] == ["after_changes.left_out"]
+
+
+async def test_a_name_that_looks_like_an_option_comes_last(log: list[structlog.typing.EventDict]) -> None:
+    """At the beginning of the argument it would be taken for one."""
+    await after_changes(["-1", "Noir"], Settings(after_changes_command=command("import sys; print(sys.argv)")))
+
+    assert "'Noir|-1'" in log[-1]["output"]
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("Processing: 1/2\rProcessing: 2/2\rSummary\n", "Summary\n"),
+        ("a\r\nb\r\n", "a\nb\n"),
+        ("a\r\r\nb", "a\nb"),
+        ("one\rtwo", "two"),
+        ("one\rtwo\r", "two"),
+        ("\rx\n\ry", "x\ny"),
+        ("", ""),
+    ],
+)
+async def test_the_output_is_what_a_terminal_shows(
+    tmp_path: Path, log: list[structlog.typing.EventDict], written: str, kept: str
+) -> None:
+    """A line that is written anew, again and again, is kept once."""
+    script = tmp_path / "write.py"
+    script.write_text(f"import os\nfor one in {written!r}: os.write(1, one.encode())")
+    await after_changes(["Noir"], Settings(after_changes_command=f"{sys.executable} {script}"))
+
+    assert log[-1]["output"] == kept
+
+
+async def test_a_long_progress_leaves_the_summary(tmp_path: Path, log: list[structlog.typing.EventDict]) -> None:
+    """Kometa writes its summary first and its progress last, which is on one line for a terminal."""
+    script = tmp_path / "write.py"
+    script.write_text(
+        "import sys; sys.stdout.write('Summary: Noir, 12 added\\n' + "
+        "''.join(f'Processing: {n}/50000 \u00e9\\r' for n in range(50000)))"
+    )
+    await after_changes(["Noir"], Settings(after_changes_command=f"{sys.executable} -X utf8 {script}"))
+
+    assert log[-1]["output"] == "Summary: Noir, 12 added\nProcessing: 49999/50000 \u00e9"
+
+
+def test_collections_with_a_schedule_are_not_told(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Kometa would build them out of their time; neither after a run nor after an undo, and a template counts, too."""
+    script = tmp_path / "tell.py"
+    script.write_text(f"import sys; open({str(tmp_path / 'told')!r}, 'a').write(sys.argv[1] + ';')")
+    templates = "templates:\n  Winter:\n    schedule: range(12/01-12/31)\n"
+    (world.kometa / "movies.yml").write_text(
+        f"{templates}collections:\n{block('Noir')}{block('Christmas')}    schedule: range(12/01-12/31)\n"
+        f"{block('Snow')}    template: {{name: Winter}}\n{block('1917').replace(chr(34), '')}"
+    )
+    for name in ("Noir", "Christmas", "Snow", "1917"):
+        world.believe(name, [1])
+    environ = {**world.environ, "AFTER_CHANGES_COMMAND": f"{sys.executable} {script}"}
+
+    run(["--run-now", "--output", "json"], environ)
+    report = json.loads(capsys.readouterr().out)
+    run(["--undo", report["run_id"]], environ)
+
+    assert {each["name"]: bool(each["added"]) for each in report["collections"]} == dict.fromkeys(
+        ["Noir", "Christmas", "Snow", "1917"], True
+    )
+    assert (tmp_path / "told").read_text() == "Noir;Noir;"

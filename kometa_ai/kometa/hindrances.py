@@ -1,0 +1,180 @@
+"""Warn of what keeps Kometa from building a collection whose tag is right, and find those it must not be told of.
+
+A collection is looked at as Kometa sees it in each library: with its templates, and the library's settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from kometa_ai.core.collection import SCHEDULED, Collection
+from kometa_ai.core.problem import Problem
+from kometa_ai.kometa.attributes import is_off, is_plain
+from kometa_ai.kometa.document import place_of
+from kometa_ai.kometa.libraries import some, taken_elsewhere
+from kometa_ai.kometa.reading import find
+from kometa_ai.kometa.setup import root_of, setting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from kometa_ai.kometa.document import Key
+    from kometa_ai.kometa.reading import Reading
+    from kometa_ai.kometa.setup import Library, Setup
+    from kometa_ai.kometa.shelves import Shelves
+    from kometa_ai.kometa.templates import Effective
+
+_CACHE = ("cache_builders",)
+_MINIMUM = ("minimum_items", "collection_minimum")
+_SHOW = ("show_missing",)
+_REPORT = ("save_report", "save_missing")
+_ADD = ("radarr_add_missing", "radarr_add")
+
+
+class Definition(NamedTuple):
+    """A definition that Kometa takes for a collection, as it sees it in each of the ways to load its file."""
+
+    reading: Reading
+    key: Key
+    name: str
+    seen: tuple[Effective, ...]
+    libraries: tuple[Library, ...]
+
+    def values(self, names: Sequence[str]) -> list[object]:
+        """What an attribute is, under any of its names, in each of the ways."""
+        return [seen.attributes[name] for seen in self.seen for name in names if name in seen.attributes]
+
+    def problem(self, names: Sequence[str], what: str, remedy: str, *, is_hint: bool = False) -> Problem:
+        """A warning at an attribute, or at the collection's name if a template brings the attribute in."""
+        body = root_of(self.reading)["collections"][self.key.value]
+        places = (place_of(body, find(body, name)) for name in names)
+        line, column = next((place for place in places if place), (self.key.line, None))
+        return Problem(
+            what=what,
+            remedy=remedy,
+            source=self.reading.source,
+            line=line,
+            column=column,
+            collection=self.name,
+            severity="hint" if is_hint else "warning",
+        )
+
+
+def definitions_of(
+    readings: Sequence[Reading], names: AbstractSet[str], setup: Setup, shelves: Shelves
+) -> tuple[Definition, ...]:
+    """The definitions that Kometa takes, or may take, for the collections of these names."""
+    found = [
+        (reading, place.key, place.collection)
+        for reading in readings
+        for place in reading.places
+        if isinstance(place.collection, Collection)
+        and place.collection.name in names
+        and setup.is_taken(reading.source, place.key.value)
+    ]
+    found += [(*taken.definition, taken.collection) for taken in taken_elsewhere(setup, readings, names)]
+    return tuple(
+        Definition(
+            reading=reading,
+            key=key,
+            name=collection.name,
+            seen=shelves.seen(reading, key),
+            libraries=setup.taking_from(reading.source, key.value),
+        )
+        for reading, key, collection in found
+    )
+
+
+def about_hindrances(definitions: Sequence[Definition]) -> Iterator[Problem]:
+    """A warning for each that Kometa's cache or a minimum keeps from showing what its tag says."""
+    for each in definitions:
+        caches = [setting((root_of(library.config),), "cache", (bool,)) for library in each.libraries]
+        has_cache = not caches or any(cache is not False for cache in caches)
+        if has_cache and any(map(_is_more_than_none, each.values(_CACHE))):
+            what = "Kometa keeps what it found for as many days as `cache_builders` says, and does not see new tags."
+            yield each.problem(_CACHE, what, "Take `cache_builders` away.")
+        if any(map(_is_more_than_one, each.values(_MINIMUM))) and _is_built(each):
+            what = "Kometa builds it only with as many movies as `minimum_items` says; with fewer it says no word."
+            yield each.problem(_MINIMUM, what, "Take `minimum_items` away, or write `minimum_items: 1`.")
+    yield from _about_minimum_of_settings(definitions)
+
+
+def _about_minimum_of_settings(definitions: Sequence[Definition]) -> Iterator[Problem]:
+    """One warning for each configuration whose settings have a minimum for collections that have none of their own."""
+    found: dict[tuple[str, tuple[int, int] | None], tuple[list[str], list[str]]] = {}
+    for each in definitions:
+        for library in each.libraries if not each.values(_MINIMUM) and _is_built(each) else ():
+            if _is_more_than_one(library.setting("minimum_items", (int,))):
+                place = library.place_of_setting(_MINIMUM)
+                names, libraries = found.setdefault((library.config.source, place), ([], []))
+                names += [each.name] if each.name not in names else []
+                libraries += [library.name] if library.name not in libraries else []
+    for (source, place), (names, libraries) in found.items():
+        line, column = place or (None, None)
+        yield Problem(
+            what=f"Kometa builds {some(names)} in {some(libraries)} only with as many movies as `minimum_items` says; "
+            "with fewer it says no word.",
+            remedy="Write `minimum_items: 1` in these collections, or take the setting away.",
+            source=source,
+            line=line,
+            column=column,
+            severity="warning",
+        )
+
+
+def hints_of(definitions: Sequence[Definition]) -> Iterator[Problem]:
+    """A hint where `show_missing: false` does not keep Kometa from looking up what is not in Plex."""
+    for each in definitions:
+        shows = each.values(_SHOW)
+        if not shows or not all(map(is_off, shows)):
+            continue
+        if why := _looks_up_all_the_same(each):
+            what = f"Kometa looks up its movies that are not in Plex in spite of `show_missing: false`: {why}."
+            remedy = "Write `save_report: false` and `radarr_add_missing: false` below its name to be rid of that, too."
+            yield each.problem(_SHOW, what, remedy, is_hint=True)
+
+
+def _looks_up_all_the_same(each: Definition) -> str:
+    reports, adds = each.values(_REPORT), each.values(_ADD)
+    if any(value is True for value in reports) or (
+        not reports and any(library.setting("save_report", (bool,)) is True for library in each.libraries)
+    ):
+        return "`save_report` is on"
+    if any(value is True for value in adds):
+        return "`radarr_add_missing` is on"
+    if not adds and any(
+        library.radarr.get("add_missing", library.radarr.get("add")) is True for library in each.libraries
+    ):
+        return "`add_missing` of `radarr:` is on"
+    return ""
+
+
+def untold(definitions: Sequence[Definition]) -> Mapping[str, str]:
+    """Of which collections Kometa is not told by name, each with the reason."""
+    found: dict[str, str] = {}
+    for each in definitions:
+        if not each.key.is_text:
+            found[each.name] = "its name is no text for YAML, and Kometa finds no such name"
+        elif each.values(("schedule",)):
+            found[each.name] = SCHEDULED
+    return found
+
+
+def _is_built(each: Definition) -> bool:
+    return not any(map(is_off, each.values(("build_collection",))))
+
+
+def _is_more_than_none(value: object) -> bool:
+    return _number(value) > 0
+
+
+def _is_more_than_one(value: object) -> bool:
+    return _number(value) > 1
+
+
+def _number(value: object) -> int:
+    """A whole number as Kometa reads one; 0 for anything else."""
+    text = str(value) if is_plain(value) and not isinstance(value, bool) else ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < len(str(1 << 62)) else 0
