@@ -161,6 +161,11 @@ def unanswered(questions: Questions) -> dict[Slug, frozenset[TmdbId]]:
     }
 
 
+def may_turn(questions: Mapping[TmdbId, Reason]) -> frozenset[TmdbId]:
+    """The movies of one collection that the next run of it asks about."""
+    return frozenset(tmdb_id for tmdb_id, reason in questions.items() if reason is not Reason.GIVEN_UP)
+
+
 class Block(NamedTuple):
     """Movies that are asked about together, for each of the collections (highest priority first)."""
 

@@ -11,6 +11,7 @@ from kometa_ai.classifier.planning import (
     Described,
     Models,
     describe,
+    may_turn,
     needing_credits,
     pack,
     plan_questions,
@@ -19,7 +20,8 @@ from kometa_ai.classifier.planning import (
 )
 from kometa_ai.classifier.provider import RequestFailed, Usage
 from kometa_ai.core.problem import Problem
-from kometa_ai.decisions.policy import decide, gates, members_as_seen
+from kometa_ai.decisions.mutual import Mutual, with_named
+from kometa_ai.decisions.policy import decide, gates
 from kometa_ai.errors import CheckClaude
 from kometa_ai.run.batches import not_in_batches
 from kometa_ai.run.pipeline import Run
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from kometa_ai.classifier.planning import Block, Questions
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.movie import TmdbId
-    from kometa_ai.core.naming import Label, Slug
+    from kometa_ai.core.naming import Slug
     from kometa_ai.radarr.wire import Library
     from kometa_ai.run.options import Options
     from kometa_ai.run.session import Parts, Rules
@@ -75,7 +77,7 @@ async def estimate(parts: Parts, rules: Rules, options: Options) -> Estimate:
     library = await run.fetch_library()
     collections = run.load_collections()
     planned = _Planned(parts, rules, options)
-    planned.plan(library, collections)
+    planned.plan(library, collections, run.found.folder.collections)
     ruler, basis = await _ruler(parts, rules, planned.blocks)
     usages = [usage for block in planned.blocks for usage in forecast.usages(block, parts.provider, rules.model, ruler)]
     total = sum(usages, Usage())
@@ -112,30 +114,34 @@ class _Planned:
         self.in_batches: dict[Slug, int] = {}
         self.blocks: list[Block] = []
 
-    def plan(self, library: Library, collections: Sequence[Collection]) -> None:
+    def plan(self, library: Library, collections: Sequence[Collection], everything: Sequence[Collection]) -> None:
         """Go through the stages as a run does, with what is known now for decisions."""
         state, memory = self._parts.store.state, self._parts.store.memory
         known = describe(library.movies, memory)
-        by_id = {movie.tmdb_id: movie for movie in library.movies}
-        decided: dict[Label, frozenset[TmdbId]] = {collection.label: frozenset() for collection in collections}
-        for stage in stages(collections):
-            gated = {c.slug: gates(c, library.movies, decided, state.pins) for c in stage}
+        chosen = {collection.slug for collection in collections}
+        named = with_named(collections, everything)
+        models = Models(self._rules.model, self._rules.review_model)
+        mutual = Mutual(named, library.movies)
+        for stage in stages(named):
+            gated = {c.slug: gates(c, library.movies, mutual.decided, state.pins) for c in stage}
+            mine = [c for c in stage if c.slug in chosen]
             every = plan_questions(
                 known,
-                stage,
+                mine,
                 memory,
                 gated,
-                Models(self._rules.model, self._rules.review_model),
+                models,
                 force=self._options.force_refresh,
                 again=frozenset(self._options.ask_again),
             )
-            asked = not_in_batches(state.batches, stage, known, every)
+            asked = not_in_batches(state.batches, mine, known, every)
             self.in_batches |= {slug: len(every[slug]) - len(pairs) for slug, pairs in asked.items()}
             self.questions |= asked
-            self.blocks += pack(asked, self._with_credits(known, asked), stage, self._options.batch_size)
-            memberships = decide(stage, known, memory, gated, unanswered(every))
-            for collection in stage:
-                decided[collection.label] = members_as_seen(collection, memberships[collection.slug], by_id)
+            self.blocks += pack(asked, self._with_credits(known, asked), mine, self._options.batch_size)
+            others = plan_questions(known, [c for c in stage if c.slug not in chosen], memory, gated, models)
+            memberships = decide(stage, known, memory, gated, unanswered(every | others))
+            for each in stage:
+                mutual.settle(each, memberships[each.slug], gated[each.slug], may_turn(others.get(each.slug, {})))
 
     def _with_credits(self, known: dict[TmdbId, Described], asked: Questions) -> dict[TmdbId, Described]:
         """The movies as they will be sent, with somebody in place of people that are not known yet."""

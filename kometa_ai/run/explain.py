@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kometa_ai.classifier.planning import Models, describe, plan_questions, stages, unanswered
+from kometa_ai.classifier.planning import Models, describe, may_turn, plan_questions, stages, unanswered
 from kometa_ai.core.collection import MovieRef, fold_title, namesakes
 from kometa_ai.core.decision import Cause, Decision
 from kometa_ai.core.movie import Movie, RadarrId
 from kometa_ai.core.problem import Problem
-from kometa_ai.decisions.policy import Gates, decide, gates, is_in, members_as_seen, tags_that_decide
+from kometa_ai.decisions.mutual import Mutual, with_named
+from kometa_ai.decisions.policy import Gates, decide, gates, is_in, tags_that_decide
 from kometa_ai.errors import FixUsage
 from kometa_ai.radarr.failures import RadarrSilent
 from kometa_ai.run.pipeline import Run
@@ -20,8 +21,6 @@ from kometa_ai.run.pipeline import Run
 if TYPE_CHECKING:
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.decision import Reason
-    from kometa_ai.core.movie import TmdbId
-    from kometa_ai.core.naming import Label
     from kometa_ai.run.options import Options
     from kometa_ai.run.session import Parts, Rules
 
@@ -82,18 +81,21 @@ async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Ex
     movie = _find(text, library.movies)
     known = describe(library.movies, parts.store.memory)
     movies = library.movies
-    by_id = {movie.tmdb_id: movie for movie in movies}
-    decided: dict[Label, frozenset[TmdbId]] = {collection.label: frozenset() for collection in collections}
+    named = with_named(collections, run.found.folder.collections)
+    mutual = Mutual(named, movies)
     models = Models(rules.model, rules.review_model)
     found: dict[str, Explanation] = {}
-    for stage in stages(collections):
-        gated = {c.slug: gates(c, movies, decided, parts.store.state.pins) for c in stage}
+    for stage in stages(named):
+        gated = {c.slug: gates(c, movies, mutual.decided, parts.store.state.pins) for c in stage}
         questions = plan_questions(known, stage, parts.store.memory, gated, models)
         memberships = decide(stage, known, parts.store.memory, gated, unanswered(questions))
-        tags = {c.slug: tags_that_decide(c, movie, gated[c.slug].causes.get(movie.tmdb_id), decided) for c in stage}
+        tags = {
+            c.slug: tags_that_decide(c, movie, gated[c.slug].causes.get(movie.tmdb_id), mutual.decided) for c in stage
+        }
         for collection in stage:
-            open_questions, membership = questions[collection.slug], memberships[collection.slug]
-            decided[collection.label] = members_as_seen(collection, membership, by_id)
+            open_questions = questions[collection.slug]
+            unasked = frozenset() if collection in collections else may_turn(open_questions)
+            membership = mutual.settle(collection, memberships[collection.slug], gated[collection.slug], unasked)
             remembered = parts.store.memory.get(movie.tmdb_id)
             explanation = _explanation(
                 movie,
