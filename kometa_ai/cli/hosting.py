@@ -37,7 +37,7 @@ _log = structlog.get_logger()
 
 def live(call: Call) -> int:
     """Be the daemon until a signal ends it. Raise FixUsage for options that only one run can have."""
-    for name in ("force_refresh", "allow_removals", "reasons"):
+    for name in ("force_refresh", "allow_removals", "accept_library", "reasons"):
         if call.given[name]:
             raise FixUsage(f"--{name.replace('_', '-')} is for one run, not for every night.", "Add --run-now.")
     with prepared(call, *REQUIRED) as loaded:

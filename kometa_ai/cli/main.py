@@ -57,6 +57,7 @@ _SECTIONS = {
         "ask_again",
         "batch_size",
         "allow_removals",
+        "accept_library",
         "reasons",
     ),
     "Looking; nothing is changed": ("check_config", "estimate", "explain", "pins", "dump_config", "dump_state"),
@@ -83,7 +84,16 @@ _COMMANDS = {
     "": "runs:daemon",
 }
 """Where each command is: imported when it is called, for a health check must not wait for what a run needs."""
-_RUN_OPTIONS = ("dry_run", "collections", "batch_size", "force_refresh", "ask_again", "allow_removals", "reasons")
+_RUN_OPTIONS = (
+    "dry_run",
+    "collections",
+    "batch_size",
+    "force_refresh",
+    "ask_again",
+    "allow_removals",
+    "accept_library",
+    "reasons",
+)
 _IMPLYING = ("dry_run", "collections", "ask_again")
 """Options that imply one run."""
 _TAKES = {
@@ -153,6 +163,10 @@ class _Sorted(click.Command):
     "Implies --run-now.",
 )
 @_flag("--allow-removals", text="Remove as many movies as it takes: lift the safety brake (REMOVAL_LIMIT).")
+@_flag(
+    "--accept-library",
+    text="Believe Radarr's list although it has shrunk to less than half, or its tags have lost their names.",
+)
 @_flag("--estimate", text="What a run would ask, why, and about what it would cost. Costs nothing.")
 @_flag("--check-config", text="Check settings, Kometa's files, Radarr and Claude: every problem, and how to mend it.")
 @_flag("--health-check", text="For Docker: is the daemon alive, can it write its state?")

@@ -56,6 +56,7 @@ def _options(call: Call, settings: Settings) -> Options:
         force_refresh=call.given["force_refresh"],
         ask_again=tuple(text.strip() for text in call.given["ask_again"]),
         allow_removals=call.given["allow_removals"],
+        accept_library=call.given["accept_library"],
         batch_size=call.given["batch_size"] or settings.batch_size,
     )
 

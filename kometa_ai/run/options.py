@@ -15,6 +15,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     With `movies` a run is about these only: no other movie is asked about or touched, and nothing is remembered that
     only a run of the whole library can know. Nobody waits for a run that is `unattended`. `ask_again` names requests
     whose verdicts are asked for again, or says `given-up` for the questions that are not asked any more.
+
+    `allow_removals` lifts the brake for removals; `accept_library` believes a library that has shrunk, or lost the
+    names of its tags, this once.
     """
 
     dry_run: bool = False
@@ -23,6 +26,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     force_refresh: bool = False
     ask_again: tuple[str, ...] = ()
     allow_removals: bool = False
+    accept_library: bool = False
     batch_size: int = 50
     unattended: bool = False
 

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Literal
 import structlog
 
 from kometa_ai.classifier.asking import Asker
-from kometa_ai.classifier.planning import Models, describe, stages, unanswered
+from kometa_ai.classifier.planning import Models, describe, may_turn, plan_questions, stages, unanswered
 from kometa_ai.core.changes import Change, TagChange, TagPlan
 from kometa_ai.core.collection import namesakes, recognise
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.summary import counted
-from kometa_ai.decisions.policy import decide, gates, members_as_seen
+from kometa_ai.decisions.mutual import Mutual, with_named
+from kometa_ai.decisions.policy import decide, gates
 from kometa_ai.errors import CheckRadarr
 from kometa_ai.radarr.diagnosis import diagnose
 from kometa_ai.run.batches import Choice
@@ -34,11 +35,12 @@ from kometa_ai.tags.plan import FEW_ADDITIONS, NO_ADDITION_LIMIT, Brake, plan_ta
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from collections.abc import Set as AbstractSet
     from datetime import datetime
 
     from kometa_ai.core.collection import Collection, MovieRef
     from kometa_ai.core.movie import Movie, TmdbId
-    from kometa_ai.core.naming import Label, Slug
+    from kometa_ai.core.naming import Slug
     from kometa_ai.radarr.client import Status
     from kometa_ai.radarr.wire import Library
     from kometa_ai.run.options import Options
@@ -80,8 +82,10 @@ class Run:
             )
         library = await parts.radarr.library()
         found.warnings += oddities(library)
-        believe(library, parts.store.state.library, allow_smaller=self._options.allow_removals)
-        keep(parts, found, LibraryRead(library=_seen(library, parts.now())))
+        believe(library, parts.store.state.library, accepted=self._options.accept_library)
+        # What was accepted for a dry run is not accepted for the runs after it.
+        if not (self._options.dry_run and self._options.accept_library):
+            keep(parts, found, LibraryRead(library=_seen(library, parts.now())))
         found.library = len(library.movies)
         found.movies = library.movies
         _log.info("library.read", movies=len(library.movies), tags=len(library.tags))
@@ -115,12 +119,13 @@ class Run:
         """Plan the questions, ask them and decide, for one stage of collections after the other."""
         parts, found = self._parts, self.found
         found.judged = describe(self._in_scope(library), parts.store.memory)
+        models = Models(self._rules.model, self._rules.review_model)
         questioning = Questioning(
             parts,
             found,
             batch_size=self._options.batch_size,
             radarr_credits=self._rules.radarr_credits,
-            models=Models(self._rules.model, self._rules.review_model),
+            models=models,
             again=frozenset(self._options.ask_again),
             batches=Choice(self._rules.batches, self._options.unattended, is_partial=bool(self._options.movies)),
         )
@@ -133,19 +138,26 @@ class Run:
         )
         if parts.interruption.why or parts.interruption.has_timed_out:
             found.asker.end(parts.interruption.why or "RUN_TIMEOUT")
-        # The labels of collections that are decided in this run; one that is not decided yet counts as empty.
-        decided: dict[Label, frozenset[TmdbId]] = {collection.label: frozenset() for collection in collections}
-        by_id = {movie.tmdb_id: movie for movie in library.movies}
-        for stage in stages(collections):
-            for collection in stage:
-                found.gates[collection.slug] = gates(collection, library.movies, decided, parts.store.state.pins)
-            await questioning.ask(stage, found.asker, force=self._options.force_refresh)
+        chosen = {collection.slug for collection in collections}
+        named = with_named(collections, found.folder.collections)
+        mutual = Mutual(named, library.movies)
+        for stage in stages(named):
+            for each in stage:
+                found.gates[each.slug] = gates(each, library.movies, mutual.decided, parts.store.state.pins)
+            if asked := [each for each in stage if each.slug in chosen]:
+                await questioning.ask(asked, found.asker, force=self._options.force_refresh)
             parts.observer.step("Deciding")
-            left = unanswered(found.open_questions)
-            found.memberships |= decide(stage, found.judged, parts.store.memory, found.gates, left)
-            for collection in stage:
-                self._warn_of_pins(collection)
-                decided[collection.label] = members_as_seen(collection, found.memberships[collection.slug], by_id)
+            others = [each for each in stage if each.slug not in chosen]
+            questions = plan_questions(found.judged, others, parts.store.memory, found.gates, models)
+            left = unanswered(found.open_questions | questions)
+            memberships = decide(stage, found.judged, parts.store.memory, found.gates, left)
+            for each in stage:
+                unasked = may_turn(questions.get(each.slug, {}))
+                settled = mutual.settle(each, memberships[each.slug], found.gates[each.slug], unasked)
+                if each in asked:
+                    found.memberships[each.slug] = settled
+                    self._warn_of_pins(each)
+                    self._warn_of_doubts(each, mutual.left_alone.get(each.slug, frozenset()))
 
     def _in_scope(self, library: Library) -> Sequence[Movie]:
         """The movies to be judged: no other is asked about or changed; all count for pins, orphans and the brake."""
@@ -177,6 +189,19 @@ class Run:
             )
             for ref in self.found.gates[collection.slug].unknown_pins
         ]
+
+    def _warn_of_doubts(self, collection: Collection, movies: AbstractSet[TmdbId]) -> None:
+        if movies:
+            self.found.warnings.append(
+                Problem(
+                    source="--collection",
+                    what=f"{counted(len(movies), 'movie')}: left alone, since a collection that the block names has "
+                    "open questions about them.",
+                    remedy="Nothing to do: the next run of all collections decides them.",
+                    collection=collection.slug,
+                    severity="warning",
+                )
+            )
 
     def plan_tags(self, library: Library, collections: Sequence[Collection]) -> TagPlan:
         """Compare the decisions with a library's tags."""
@@ -229,9 +254,8 @@ class Run:
         if not plan.changes:
             return
         parts.observer.step("Applying the changes")
-        last = parts.store.state.library
         library = await parts.radarr.library()
-        believe(library, last, allow_smaller=False)
+        believe(library, parts.store.state.library, accepted=False)
         plan = self.plan_tags(library, collections)
 
         def remember(done: Sequence[Change]) -> None:
@@ -256,8 +280,8 @@ class Run:
         found.warnings += found.applied.warnings
 
 
-def believe(library: Library, last: LibrarySeen | None, *, allow_smaller: bool) -> None:
-    """Raise CheckRadarr for no movies, for less than half of those there were, and for tags without any name."""
+def believe(library: Library, last: LibrarySeen | None, *, accepted: bool) -> None:
+    """Raise CheckRadarr for no movies; unless `accepted`, for less than half of those there were, or nameless tags."""
     count = len(library.movies)
     if not count:
         left_out = len(library.left_out)
@@ -267,17 +291,19 @@ def believe(library: Library, last: LibrarySeen | None, *, allow_smaller: bool) 
             else "Radarr answers with an empty list of movies.",
             "Nothing was changed. Check that RADARR_URL is the right Radarr and that its database is whole.",
         )
-    if last is not None and count * 2 < last.count and not allow_smaller:
+    if last is None or accepted:
+        return
+    if count * 2 < last.count:
         raise CheckRadarr(
             f"Radarr lists {count} movies where it listed {last.count} before.",
-            "Nothing was changed. If so many are really gone, run once with --run-now --allow-removals.",
+            "Nothing was changed. If so many are really gone, run once with --run-now --accept-library.",
         )
-    if last is not None and last.tagged and library.nameless and not library.tags and not allow_smaller:
+    if last.tagged and library.nameless and not library.tags:
         # Believed, it would take every member out that only a tag of its owner's holds.
         raise CheckRadarr(
             f"Radarr's list of tags is empty, but {library.nameless} of its movies have tags.",
             "Nothing was changed. Look whether Radarr's database is whole. If it is, and all tags are really gone, run "
-            "once with --run-now --allow-removals.",
+            "once with --run-now --accept-library.",
         )
 
 

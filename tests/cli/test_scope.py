@@ -63,6 +63,7 @@ def test_an_option_that_would_do_nothing_is_refused(call: Call) -> None:
     """Each option of a run is taken by the commands that follow it, and refused by the others."""
     for arguments in (
         ("--estimate", "--allow-removals"),
+        ("--undo", "x", "--accept-library"),
         ("--explain", "tmdb:1", "--force-refresh"),
         ("--undo", "x", "--collection", "Heist"),
         ("--release-pin", "tmdb:1", "--dry-run"),

@@ -177,7 +177,7 @@ def test_a_taken_port_is_a_wrong_setting(world: World) -> None:
     assert "HTTP_PORT" in second.stderr
 
 
-@pytest.mark.parametrize("option", ["--force-refresh", "--allow-removals"])
+@pytest.mark.parametrize("option", ["--force-refresh", "--allow-removals", "--accept-library"])
 def test_options_for_one_run_are_refused(world: World, option: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Whoever forgets --run-now gets no daemon that does something else than was asked for."""
     assert run([option], world.environ) == 2

@@ -34,7 +34,7 @@ def test_an_empty_library_is_not_believed(world: World) -> None:
 
 
 def test_a_much_smaller_library_is_not_believed(world: World) -> None:
-    """Less than half of the movies: exit 3 with both numbers; --allow-removals says that it is right."""
+    """Less than half of the movies: exit 3 with both numbers; --accept-library says that it is right."""
     members(world, "Heist", range(40))
     for number in range(12, 40):
         world.radarr.remove_movie(1000 + number)
@@ -43,8 +43,35 @@ def test_a_much_smaller_library_is_not_believed(world: World) -> None:
 
     assert report.exit_code == 3
     assert "12 movies where it listed 40" in report.problems[0].what
-    assert world.run(allow_removals=True).exit_code == 0
+    assert "--accept-library" in report.problems[0].remedy
+    assert world.run(allow_removals=True).exit_code == 3
+    assert world.run(dry_run=True, accept_library=True).exit_code == 0
+    assert world.run().exit_code == 3
+    assert world.run(accept_library=True).exit_code == 0
     assert world.run().exit_code == 0
+
+
+def test_an_empty_library_is_never_accepted(world: World) -> None:
+    """Not even with --accept-library."""
+    members(world, "Heist", range(40))
+    for number in range(40):
+        world.radarr.remove_movie(1000 + number)
+
+    assert world.run(accept_library=True, allow_removals=True).exit_code == 3
+
+
+def test_an_accepted_library_is_braked_all_the_same(world: World) -> None:
+    """Tags that are really gone take their members out only where removals are allowed, too."""
+    for number in range(10):
+        world.radarr.tag_by_hand(1000 + number, "favourite")
+    world.collections(block("Heist", include_tags="[favourite]"))
+    world.run()
+    for number in range(10):
+        world.radarr.untag_by_hand(1000 + number, "favourite")
+    kept = world.run(accept_library=True)
+
+    assert (kept.removed, kept.held_back) == (0, 10)
+    assert world.run(allow_removals=True).removed == 10
 
 
 def test_a_list_of_tags_gone_blank_is_not_believed(world: World) -> None:
@@ -61,7 +88,10 @@ def test_a_list_of_tags_gone_blank_is_not_believed(world: World) -> None:
     assert fault.hits == 1
     assert report.exit_code == 3
     assert "list of tags is empty, but 10 of its movies have tags" in report.problems[0].what
+    assert "--accept-library" in report.problems[0].remedy
     assert world.numbers("kai-heist") == set(range(10))
+    fault = world.radarr.faults.inject(answer(200, "[]", content_type="application/json"), path="*/tag", times=1)
+    assert (world.run(allow_removals=True).exit_code, fault.hits) == (3, 1)
     assert world.run().exit_code == 0
 
 
