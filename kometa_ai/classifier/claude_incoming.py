@@ -68,6 +68,14 @@ class Incoming:
         except TypeError:
             raise not_claude() from None
 
+    def _lines(self, text: str) -> Reply:
+        """Events without the form of a stream, an object a line."""
+        self._hear(event for line in text.splitlines() for event in self._decoder.feed(f"data: {line}\n\n".encode()))
+        try:
+            return self._streamed.reply()
+        except TypeError:
+            raise not_claude(text, self._hide) from None
+
     def _hear(self, events: Iterable[Event]) -> None:
         for event in events:
             if event.name == "error" or (event.data is not None and not event.name and "error" in event.data):
@@ -79,6 +87,8 @@ class Incoming:
         try:
             body = json.loads(text)
         except (ValueError, RecursionError):
+            if text.startswith("{") and "\n" in text:
+                return self._lines(text)
             raise not_claude(text, self._hide) from None
         failure = error_in_answer(body, self.headers, self._model, self._hide)
         if failure is not None:

@@ -23,6 +23,7 @@ from kometa_ai.standins.claude_cache import count_tokens, lay_out
 from kometa_ai.standins.claude_checks import check_headers, check_request, check_shape, find_model
 from kometa_ai.standins.claude_engine import ClaudeEngine
 from kometa_ai.standins.claude_faults import MESSAGES, Fault, Faults
+from kometa_ai.standins.claude_gateway import Gateway
 from kometa_ai.standins.claude_log import RequestRecord
 from kometa_ai.standins.claude_message import events
 from kometa_ai.standins.claude_models import MODELS, Model
@@ -80,6 +81,7 @@ class ClaudeStandIn(ClaudeEngine):
     - `latency`: seconds until an answer begins, and with that until its cache entries can be read.
     - `writing`: seconds from there to its end, which one that is not streamed arrives with.
     - `streams`: whether `stream` is obeyed; there are gateways that answer plainly.
+    - `gateway`: what stands in front of it and rewrites its answers.
     - the rest is described at `ClaudeEngine`.
 
     `batches` says how batches go. `faults` wait for their calls. `calls` is every HTTP call, also those that failed.
@@ -103,6 +105,7 @@ class ClaudeStandIn(ClaudeEngine):
         self.latency = latency
         self.writing = writing
         self.streams = streams
+        self.gateway = Gateway()
         self.batches = Batches(self)
         self.faults = Faults()
         self.rate_limits = RateLimits()
@@ -208,13 +211,13 @@ class ClaudeStandIn(ClaudeEngine):
             self.cache.begin(charge)
             whole = self.complete(call.record, model, charge, service_tier="standard")
             self.rate_limits.spend(self.clock(), whole["usage"])
-            is_streamed = bool(body.get("stream")) and self.streams
+            is_streamed = self.gateway.wants_stream(body) and self.streams
             if is_streamed:
                 return self._stream(whole, call)
             await asyncio.sleep(self.writing)
         finally:
             self.in_flight -= not is_streamed
-        return json_response(whole)
+        return self.gateway.message(whole, body)
 
     def _stream(self, whole: dict[str, Any], call: Call) -> Response:
         fault = call.fault_in_stream
@@ -222,11 +225,14 @@ class ClaudeStandIn(ClaudeEngine):
         def done() -> None:
             self.in_flight -= 1
 
+        breaks_off = None if fault is None else fault.breaks_off(call.request_id)
+        proper = [each for each in events(whole, breaks_off) if each is not breaks_off]
         return EventStream(
-            events(whole, None if fault is None else fault.breaks_off(call.request_id)),
+            [*map(self.gateway.event, proper), breaks_off or b""],
             seconds=self.writing,
             drop=fault is not None and fault.drop,
             done=done,
+            media_type=self.gateway.content_type or "text/event-stream; charset=utf-8",
         )
 
     async def _count_tokens(self, call: Call) -> Response:

@@ -129,8 +129,10 @@ class DroppedConnection(Response):
 class EventStream(StreamingResponse):
     """Server-sent events, spread over `seconds`. With `drop` the connection ends behind the last of them."""
 
-    def __init__(self, events: Iterable[bytes], *, seconds: float, drop: bool, done: Callable[[], None]) -> None:
-        super().__init__(self._one_by_one(list(events)), media_type="text/event-stream; charset=utf-8")
+    def __init__(
+        self, events: Iterable[bytes], *, seconds: float, drop: bool, done: Callable[[], None], media_type: str
+    ) -> None:
+        super().__init__(self._one_by_one(list(events)), media_type=media_type)
         self._seconds = seconds
         self._drop = drop
         self._done = done

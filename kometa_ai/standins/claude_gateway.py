@@ -1,0 +1,100 @@
+"""Gateways in front of the Claude stand-in: how they rewrite its answers. All of it is seen in the wild or allowed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import msgspec
+from starlette.responses import Response
+
+Dialect = Literal[
+    "as Claude",
+    "no names",
+    "no blanks",
+    "no names, no blank lines",
+    "names, no blank lines",
+    "crlf",
+    "cr",
+    "comments",
+    "many lines",
+    "empty data",
+    "chat chunks",
+    "json lines",
+]
+
+
+class Gateway(msgspec.Struct, frozen=True, kw_only=True):
+    """What a gateway makes of answers.
+
+    - `dialect`: how events of a stream are written; `empty data` and `chat chunks` lose what they say.
+    - `streams`: obeys `stream`, or streams always, or never, or waits for the whole stream (`buffers`) and sends a
+      message under the content type of a stream.
+    - `content_type`: put in place of every answer's own.
+    - `plain_content`: the content of a message is a text, not a list of blocks.
+    - `usage`: whether messages say what they used.
+    """
+
+    dialect: Dialect = "as Claude"
+    streams: Literal["as asked", "always", "never", "buffers"] = "as asked"
+    content_type: str = ""
+    plain_content: bool = False
+    usage: bool = True
+
+    def wants_stream(self, body: Mapping[str, Any]) -> bool:
+        """Whether the answer to this request is streamed."""
+        return self.streams == "always" or (self.streams == "as asked" and bool(body.get("stream")))
+
+    def message(self, whole: dict[str, Any], body: Mapping[str, Any]) -> Response:
+        """A message that is sent whole."""
+        if self.plain_content:
+            text = "".join(block.get("text", "") for block in whole["content"])
+            whole = {**whole, "content": text}
+        if not self.usage:
+            whole = {name: value for name, value in whole.items() if name != "usage"}
+        kind = "text/event-stream" if self.streams == "buffers" and body.get("stream") else "application/json"
+        return Response(json.dumps(whole), headers={"content-type": self.content_type or kind})
+
+    def event(self, event: bytes) -> bytes:
+        """An event of the stand-in's, in the words of this gateway."""
+        return _DIALECTS[self.dialect](event)
+
+
+def _data(event: bytes) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(event.partition(b"data: ")[2])
+    return found
+
+
+def _no_names(event: bytes) -> bytes:
+    return event[event.index(b"data: ") :]
+
+
+def _many_lines(event: bytes) -> bytes:
+    lines = json.dumps(_data(event), indent=1).splitlines()
+    return "".join(f"data: {line}\n" for line in lines).encode() + b"\n"
+
+
+def _comments(event: bytes) -> bytes:
+    return b": keep-alive\n\nretry: 100\nid: 7\n" + _no_names(event) + b":\n\n"
+
+
+def _chat_chunk(event: bytes) -> bytes:
+    text = _data(event).get("delta", {}).get("text", "")
+    return b"data: " + json.dumps({"choices": [{"delta": {"content": text}}]}).encode() + b"\n\n"
+
+
+_DIALECTS: Mapping[Dialect, Callable[[bytes], bytes]] = {
+    "as Claude": bytes,
+    "no names": _no_names,
+    "no blanks": lambda event: event.replace(b"event: ", b"event:").replace(b"data: ", b"data:", 1),
+    "no names, no blank lines": lambda event: _no_names(event).rstrip() + b"\n",
+    "names, no blank lines": lambda event: event.rstrip() + b"\n",
+    "crlf": lambda event: event.replace(b"\n", b"\r\n"),
+    "cr": lambda event: event.replace(b"\n", b"\r"),
+    "comments": _comments,
+    "many lines": _many_lines,
+    "empty data": lambda event: event[: event.index(b"data: ")] + b"data:\n\n",
+    "chat chunks": _chat_chunk,
+    "json lines": lambda event: json.dumps(_data(event)).encode() + b"\n",
+}
