@@ -185,7 +185,7 @@ class ClaudeStandIn(ClaudeEngine):
         """
         if fault.delay:
             await asyncio.sleep(fault.delay)
-        if fault.mid_stream and self.streams and call.record.body.get("stream"):
+        if fault.mid_stream and self.streams and self.gateway.wants_stream(call.record.body):
             call.fault_in_stream = fault
             return None
         error = fault.error()

@@ -23,6 +23,7 @@ from kometa_ai.standins import claude_faults as faults
 from kometa_ai.standins.claude import ClaudeStandIn
 from kometa_ai.standins.claude_answers import FENCED, PROSE, REFUSED, SPEC, Style
 from kometa_ai.standins.claude_faults import Fault
+from kometa_ai.standins.claude_gateway import Gateway
 from kometa_ai.standins.serving import serve
 from tests.classifier.support import KEY, MODEL, Session, asking, block, collection, holds, judge, movie, movies
 
@@ -644,6 +645,65 @@ async def test_a_cancelled_run_frees_its_place(claude: ClaudeStandIn) -> None:
         await asyncio.wait_for(session.ask(block(10, "War")), 5)
 
     assert len(claude.requests) == 1
+
+
+async def test_a_cancelled_run_keeps_what_has_come(claude: ClaudeStandIn) -> None:
+    """Whole entries of the answer that was on its way are recorded, and it counts as billed."""
+    claude.writing = 5
+    claude.style = SPEC
+    async with asking(claude, concurrency=1) as session:
+        work = asyncio.create_task(session.ask(block(40, "Heists", "Noir")))
+        await asyncio.sleep(1.5)
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+
+    (spent,) = session.asker.spent.values()
+    assert 0 < len(session.judged("Heists")) < 40
+    assert (spent.unclear, spent.answers) == (1, len(session.judged("Heists")))
+    assert 0 < spent.cost <= spent_by(claude)
+
+
+async def test_a_cancelled_run_counts_what_it_has_sent(claude: ClaudeStandIn) -> None:
+    """Of which nothing was heard: it may be billed, and is booked with the most it may have cost."""
+    claude.latency = 30
+    async with asking(claude, concurrency=1) as session:
+        work = asyncio.create_task(session.ask(block(10, "Heists")))
+        await asyncio.sleep(0.5)
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+
+    (spent,) = session.asker.spent.values()
+    assert spent.unclear == 1
+    assert spent.cost > 0
+
+
+@pytest.mark.parametrize("fault", [faults.BAD_KEY, faults.CREDIT_BALANCE], ids=["key", "credit"])
+async def test_what_came_before_the_end_of_all_is_kept(claude: ClaudeStandIn, fault: Fault) -> None:
+    """Also where the error within the stream stops the run."""
+    claude.style = SPEC
+    claude.faults.add(faults.mid_stream(fault))
+    async with asking(claude, concurrency=1) as session:
+        await session.ask(block(40, "Heists", "Noir"))
+
+    assert isinstance(session.asker.stopped, CheckClaude)
+    assert 0 < len(session.judged("Heists")) < 40
+    assert len(claude.requests) == 1
+
+
+async def test_a_stream_that_is_cut_again_and_again_gets_on(claude: ClaudeStandIn) -> None:
+    """Each time by what is whole of it; nothing is asked twice that was read, and no movie is to blame."""
+    claude.style = SPEC
+    claude.gateway = Gateway(streams="always")
+    claude.faults.add(faults.mid_stream(Fault(drop=True)), times=None)
+    async with asking(claude, concurrency=1) as session:
+        await session.ask(block(40, "Heists", "Noir"))
+
+    sizes = session.sizes("Heists")
+    assert sizes == sorted(sizes, reverse=True)
+    assert len(session.judged("Heists")) > 30
+    assert {gap.failure for gap in session.asker.gaps} <= {Failure.NO_CONNECTION}
 
 
 # Money
