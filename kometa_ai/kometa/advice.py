@@ -108,6 +108,7 @@ class _Advisor:
         self._collection = collection
         self._reading = reading
         self._unsynced = setup.without_sync(reading.source, place.key.value)
+        self._default_order = "custom" if setup.has_custom_order(reading.source, place.key.value) else None
         # What a configuration gives to a template may be a secret, like all that stands in it.
         given = [value for _, variables in setup.ways(reading.source) for value in variables.values()]
         self._given = frozenset(str(value).lower() for value in given if is_plain(value) and value not in (None, ""))
@@ -152,7 +153,7 @@ class _Advisor:
         if is_off(seen.attributes.get("run_definition")):
             what = "Kometa never builds it: `run_definition` is false."
             yield self._warn(what, "Take `run_definition` away.", self._own("run_definition"))
-        for refusal in refusals(seen.attributes):
+        for refusal in refusals(seen.attributes, self._default_order):
             at = self._own(refusal.attribute)
             better = "collection_order: release" if refusal.attribute == "collection_order" and at else ""
             correction = self._rewritten(at, "collection_order", better) if at and better in refusal.remedy else None

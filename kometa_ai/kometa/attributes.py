@@ -104,7 +104,7 @@ _FOR_OTHERS = {"item_album_sorting": "libraries of music", "plex_pilots": "colle
 _NEVER_BLANK = frozenset({"language", "name", "schedule", "tmdb_birthday", "tmdb_deathday", "tmdb_person"})
 _SMART = ("smart_filter", "smart_url")
 _ORDERS = frozenset({"release", "alpha"})
-_CUSTOM = ("custom", "custom.asc", "custom.desc")
+CUSTOM_ORDERS = ("custom", "custom.asc", "custom.desc")
 _SORTED_BY = frozenset(
     """
 title year originally_available release critic_rating audience_rating user_rating content_rating duration progress
@@ -153,7 +153,7 @@ def is_plain(value: object) -> bool:
     return not isinstance(value, (dict, list))
 
 
-def refusals(attributes: Mapping[str, Any], default_order: object = None) -> Iterator[Refusal]:
+def refusals(attributes: Mapping[str, Any], default_order: str | None = None) -> Iterator[Refusal]:
     """Each reason why Kometa refuses a collection with these attributes (in lower case), filled from a tag.
 
     `default_order` is what the library takes where the collection says no order.
@@ -192,7 +192,7 @@ def _about_known(name: str, base: str, value: object, attributes: Mapping[str, A
         yield Refusal(name, f"`{name}` has no value.", "Give it one, or take it away.")
 
 
-def _about_order(attributes: Mapping[str, Any], default_order: object) -> Iterator[Refusal]:
+def _about_order(attributes: Mapping[str, Any], default_order: str | None) -> Iterator[Refusal]:
     name = "collection_order"
     is_own = name in attributes
     smart = "smart_label" in attributes
@@ -200,14 +200,14 @@ def _about_order(attributes: Mapping[str, Any], default_order: object) -> Iterat
     shown = f"`{name}: {str(order)[:_LONGEST] if is_plain(order) else '…'}`"
     remedy = f"Write `{name}: release`."
     if not is_own:
-        shown = f"the settings have `default_{shown[1:]}, which"
+        shown = "the settings have a `default_collection_order` that"  # no value of a configuration is shown
     if is_own and order is None:
         yield Refusal(name, f"`{name}` has no value.", remedy)
-    elif order is None or "<<" in shown:
+    elif order is None or "<<" in str(order if is_plain(order) else ""):
         return
     elif smart:
         yield Refusal(name, f"`{name}` does not go with `smart_label`.", "Take it away.")
-    elif order in _CUSTOM:
+    elif order in CUSTOM_ORDERS:
         yield Refusal(name, f"{shown} cannot be used with `radarr_taglist`.", remedy)
     elif not all(map(_is_order, order if isinstance(order, list) else [order])):
         yield Refusal(name, f"{shown} is no order that Kometa knows.", remedy)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
+from kometa_ai.kometa.attributes import CUSTOM_ORDERS
 from kometa_ai.kometa.document import place_of
 
 if TYPE_CHECKING:
@@ -136,7 +137,9 @@ def _values(level: Mapping[Any, Any], name: str) -> Iterator[object]:
         group = settings.get("collections")
         for mapping in (settings, group):
             if isinstance(mapping, Mapping):
-                yield from (mapping[key] for key in {name, old} if key in mapping and _is_plain(mapping[key]))
+                # A group leaves its own name out of theirs.
+                spellings = {name, old, name.replace("_collection", "") if mapping is group else name}
+                yield from (mapping[key] for key in spellings if key in mapping and _is_plain(mapping[key]))
         if name in settings or old in settings:
             return
     plex = level.get("plex")
@@ -225,6 +228,11 @@ class Setup:
             for library in self.loading(source)
             if any(each.reading.source == source for each in self.taken_from(library, name))
         )
+
+    def has_custom_order(self, source: str, name: object) -> bool:
+        """Whether a library that takes the collection from this file gives it an order that suits lists only."""
+        libraries = self.taking_from(source, name)
+        return any(each.setting("default_collection_order", (str,)) in CUSTOM_ORDERS for each in libraries)
 
     def without_sync(self, source: str, name: object) -> str | None:
         """Where a collection of this file is not synced unless it says so: names of libraries, empty for everywhere.

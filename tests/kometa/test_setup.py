@@ -400,3 +400,40 @@ def test_hints_about_libraries_that_load_nothing_of_ours(tmp_path: Path) -> None
 
     assert examine_folder(tmp_path, radarr_url="http://radarr:7878").hints == ()
     assert read_folder(tmp_path).warnings == ()
+
+
+# An order for lists, and variables
+
+
+@pytest.mark.parametrize(
+    ("everywhere", "library", "attributes", "is_refused"),
+    [
+        ("default_collection_order: custom", "", BOTH, True),
+        ("", "default_collection_order: custom.desc", BOTH, True),
+        ("collections: {default_order: custom}", "", BOTH, True),
+        ("default_collection_order: custom", "default_collection_order: release", BOTH, False),
+        ("default_collection_order: custom", "", f"{BOTH}, collection_order: release", False),
+        ("default_collection_order: release", "", BOTH, False),
+    ],
+)
+def test_the_order_of_the_settings(everywhere: str, library: str, attributes: str, *, is_refused: bool) -> None:
+    """What a library gives to all its collections can make Kometa refuse this one; its value is not shown."""
+    text = config(settings=f"settings: {{{everywhere}}}\n", more=f"    settings: {{{library}}}\n")
+
+    found = told({"config.yml": text, "m.yml": noir(attributes)})
+
+    assert len(found) == is_refused
+    assert all("the settings have a `default_collection_order` that cannot be used" in warning for warning in found)
+
+
+@pytest.mark.parametrize("attribute", ["radarr_taglist: <<given>>", "sync_mode: <<given>>"])
+def test_variables_of_a_configuration_are_not_shown(attribute: str) -> None:
+    """What a template is given there may be anything, so a warning about it does not repeat it."""
+    lines = f"    {attribute}\n" + ("    sync_mode: sync\n" if "tag" in attribute else "    radarr_taglist: kai-noir\n")
+    text = f"templates:\n  T:\n{lines}" + noir("template: {name: T}")
+    entry = "{file: config/m.yml, template_variables: {given: S3cret}}"
+
+    (warning,) = told({"config.yml": config(entry), "m.yml": text})
+
+    assert "s3cret" not in warning.lower()
+    assert "what the configuration gives to its template" in warning
