@@ -24,6 +24,7 @@ from kometa_ai.standins.radarr_http import V3, json_answer, problem_details, ref
 from kometa_ai.standins.radarr_movies import Movies
 from kometa_ai.standins.radarr_pipeline import VERSION, LoggedRequest, layers, starting_up_answer
 from kometa_ai.standins.radarr_seed import AutoTagRule, Behaviour, MovieSeed, Translation
+from kometa_ai.standins.radarr_settings import routes as settings_routes
 from kometa_ai.standins.radarr_store import Row, Store
 from kometa_ai.standins.radarr_tags import Tags
 from kometa_ai.standins.radarr_wire import status_resource
@@ -84,7 +85,7 @@ class RadarrStandIn:
         self._movies = Movies(self._store, self.behaviour)
         tags = Tags(self._store, self.behaviour)
         self.app = Starlette(
-            routes=[*_probes(self.behaviour), *tags.routes(), *self._movies.routes()],
+            routes=[*_probes(self.behaviour), *tags.routes(), *self._movies.routes(), *settings_routes()],
             middleware=layers(self.behaviour, self.requests, self.faults),
             exception_handlers={HTTPException: refuse_quietly, FrameworkError: problem_details},
         )

@@ -28,6 +28,7 @@ from kometa_ai.standins.radarr_http import (
     read_body,
     route,
 )
+from kometa_ai.standins.radarr_settings import PROFILES
 from kometa_ai.standins.radarr_wire import MovieWriter, Shape, credit_resources, rule_resources
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from kometa_ai.standins.radarr_wire import Json
 
 _LANGUAGES = range(1, 58)
-_QUALITY_PROFILES = range(1, 7)
+_QUALITY_PROFILES = range(1, len(PROFILES) + 1)
 
 
 class Movies:

@@ -8,14 +8,14 @@ from typing import Any
 from fastapi import APIRouter, Request, Security
 from fastapi.security import HTTPBasic
 
-from kometa_ai.core.movie import TmdbId
+from kometa_ai.core.movie import LARGEST_ID, TmdbId
 from kometa_ai.core.text import one_line
 from kometa_ai.errors import FixUsage
+from kometa_ai.radarr.rows import number
 from kometa_ai.web.answers import DOCUMENTED_KEY, KEY_NEEDED, FailedModel
 from kometa_ai.web.runs import TheDaemon
 
 _HINTS = frozenset({"MovieAdded", "Download"})
-_LARGEST_ID = 2**31 - 1
 
 router = APIRouter(
     prefix="/api/v1/webhooks",
@@ -52,8 +52,8 @@ async def from_radarr(daemon: TheDaemon, request: Request) -> dict[str, str]:
         return {"status": "ignored"}
     movie = event.get("movie")
     movie = movie if isinstance(movie, dict) else {}
-    tmdb_id = movie.get("tmdbId")
-    if not isinstance(tmdb_id, int) or isinstance(tmdb_id, bool) or not 0 < tmdb_id <= _LARGEST_ID:
+    tmdb_id = number(movie.get("tmdbId"))
+    if tmdb_id is None or not 0 < tmdb_id <= LARGEST_ID:
         # Radarr keeps movies that TMDb does not know; they take no part.
         return {"status": "ignored"}
     daemon.hints.add(TmdbId(tmdb_id), f"{kind}: {one_line(str(movie.get('title', '')), 200)}")

@@ -6,7 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from structlog.testing import capture_logs
 
+from kometa_ai.core.movie import TmdbId
 from kometa_ai.standins.faults import answer, answer_instead, drop_after_applying, rewrite
 from tests.run.world import World, block, movies
 
@@ -150,3 +152,16 @@ def test_a_proxy_that_gives_up_on_the_list_is_named_at_once(world: World) -> Non
 
     assert (fault.hits, report.exit_code) == (1, 3)
     assert "raise its time-out" in report.problems[0].remedy
+
+
+def test_thousands_of_unknown_movies_are_one_short_warning(world: World) -> None:
+    """A run for seven thousand hints that Radarr does not list tells how many there were, and names a few."""
+    unknown = frozenset(TmdbId(number) for number in range(100_000, 107_000))
+
+    with capture_logs() as logged:
+        report = world.run(movies=unknown)
+
+    [told] = [warning for warning in report.warnings if warning.source == "Radarr"]
+    assert told.what == "7000 of the 7000 movies of this run are not in Radarr's list."
+    assert len(told.movies) == 20
+    assert max(len(str(event)) for event in logged) < 2000

@@ -820,3 +820,35 @@ def test_large_libraries() -> None:
         again = client.get("/api/v3/movie?excludeLocalCovers=true").json()
     assert len(movies) == 10_000
     assert [movie for movie in again if movie["tags"]] == [{**movie, "tags": [tag]} for movie in movies[:100]]
+
+
+@pytest.mark.parametrize("path", ["rootFolder", "rootfolder", "qualityProfile", "exclusions"])
+def test_settings_that_others_read_first(path: str) -> None:
+    """Kometa asks for folders, profiles and exclusions when it connects; the profile of each movie is among them."""
+    radarr = RadarrStandIn(LIBRARY)
+    with _client_of(radarr) as client:
+        found = client.get(f"/api/v3/{path}")
+        movies = client.get("/api/v3/movie").json()
+        refused = client.post(f"/api/v3/{path}", json={})
+    assert (found.status_code, refused.status_code) == (200, 405)
+    if path.lower() == "rootfolder":
+        assert {movie["rootFolderPath"] for movie in movies} == {folder["path"] for folder in found.json()}
+    if path == "qualityProfile":
+        profiles = {profile["id"]: profile["name"] for profile in found.json()}
+        assert profiles[4] == "HD-1080p"
+        assert {movie["qualityProfileId"] for movie in movies} <= profiles.keys()
+    assert isinstance(found.json(), list)
+
+
+def test_answers_that_arrive_changed_or_not_at_all() -> None:
+    """A body may be rewritten on its way, and a proxy may answer for a request that was carried out."""
+    radarr = RadarrStandIn(LIBRARY)
+    radarr.faults.inject(faults.rewrite(lambda body: body.replace(b"Heat", b"H\\ud800t")), path="/api/v3/movie")
+    radarr.faults.inject(faults.answer_instead(504), path=EDITOR)
+    with _client_of(radarr) as client:
+        listed = client.get("/api/v3/movie").content
+        tag = _post_tag(client, "kai-noir").json()["id"]
+        edited = _edit(client, _ids(radarr, 949), [tag])
+    assert b"H\\ud800t" in listed
+    assert edited.status_code == 504
+    assert radarr.labels_of(949) == {"kai-noir"}

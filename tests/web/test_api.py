@@ -261,9 +261,9 @@ async def test_radarrs_webhook(here: Beside, world: World) -> None:
     assert ignored == ["OK", "ignored", "ignored", "ignored", "ignored"]
     await asyncio.sleep(0.4)
     assert here.daemon.runs.last is None
-    strange = [(await send("MovieAdded", tmdb_id))["status"] for tmdb_id in (0, None, "1001", True, -1, 2**40, [1])]
+    strange = [(await send("MovieAdded", tmdb_id))["status"] for tmdb_id in (0, None, "x", True, -1, 2**40, [1])]
     assert strange == ["ignored"] * 7
-    answers = [await send("MovieAdded"), await send("Download"), await send("MovieAdded", 1002)]
+    answers = [await send("MovieAdded"), await send("Download", "1001"), await send("MovieAdded", 1002.0)]
     assert [answer["status"] for answer in answers] == ["queued"] * 3
     assert here.daemon.runs.current is None
     await until(lambda: here.daemon.runs.last)
