@@ -96,7 +96,7 @@ class Delivering:
         if self._keeper.trouble:
             self._problems.append(self._keeper.trouble)
         # One dead server is one problem, however many recipients it has.
-        return list(dict.fromkeys(self._problems))
+        return list({(problem.what, problem.remedy): problem for problem in self._problems}.values())
 
     def _take(self) -> list[_Parcel]:
         """Whatever waits: one parcel for all who wait for the same by e-mail, and one for each push service."""

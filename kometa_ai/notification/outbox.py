@@ -168,12 +168,14 @@ class Outbox(msgspec.Struct, kw_only=True):
 
 def undelivered(folder: Path) -> int:
     """How many reports have not reached everybody: those that wait, and those that are missing for good."""
-    try:
-        box = msgspec.json.decode((folder / FILE).read_bytes(), type=_Counted)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-        return 0
+    box = _counted(folder)
     missing = {one.run_id for found in box.missing.values() for one in found}
     return len(box.waiting) + len(missing) + max(box.lost.values(), default=0)
+
+
+def is_waiting(folder: Path) -> bool:
+    """Whether any report waits to be delivered."""
+    return bool(_counted(folder).waiting)
 
 
 class _Counted(msgspec.Struct):
@@ -182,6 +184,13 @@ class _Counted(msgspec.Struct):
     waiting: list[msgspec.Raw] = []
     missing: dict[str, list[Missing]] = {}
     lost: dict[str, int] = {}
+
+
+def _counted(folder: Path) -> _Counted:
+    try:
+        return msgspec.json.decode((folder / FILE).read_bytes(), type=_Counted)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return _Counted()
 
 
 class Claims:

@@ -103,7 +103,7 @@ def _unreadable(target: Target) -> Problem:
     return Problem(
         source="APPRISE_URLS",
         what=f"{target.name}: Apprise cannot read this address.",
-        remedy="Compare it with Apprise's page on that service, https://appriseit.com/services/.",
+        remedy="Compare it with Apprise's page on that service.",
         severity="warning",
     )
 
@@ -185,6 +185,8 @@ async def _send(
 def _service(target: Target) -> NotifyBase | None:
     from apprise import Apprise, AppriseAsset, NotifyBase  # noqa: PLC0415
 
+    # What it logs holds parts of addresses; what matters is in its result.
+    logging.getLogger("apprise").setLevel(logging.CRITICAL)
     # A redirect would take the report wherever it points. `?redirect=yes` in the address allows it.
     service = Apprise.instantiate(target.url, asset=AppriseAsset(http_redirects=False))
     if not isinstance(service, NotifyBase):
