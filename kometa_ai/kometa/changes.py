@@ -145,7 +145,7 @@ def _is_ours(change: Change) -> bool:
     if change.name == _SYNC:
         return str(change.new).lower() == "sync"
     if change.name == _ORDER:
-        return change.old is not MISSING and change.new == "release"
+        return change.new == "release"
     if change.name != _TAGLIST or change.new is MISSING:
         return False
     before = labels_in(change.old) if change.old is not MISSING else []

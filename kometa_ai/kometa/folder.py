@@ -276,6 +276,7 @@ def _put_together(findings: _Findings, beside: Beside, radarr_url: str) -> Folde
         for each in collections
     ]
     problems.sort(key=lambda problem: (problem.source, problem.line or 0))
+    advice = advise(findings.readings, collections, [*disabled, *skipped], setup, shelves)
     return Folder(
         collections=tuple(collections),
         disabled=tuple(sorted(disabled, key=lambda other: other.name)),
@@ -284,10 +285,14 @@ def _put_together(findings: _Findings, beside: Beside, radarr_url: str) -> Folde
         problems=tuple(problems),
         warnings=(
             *_no_block(findings),
-            *advise(findings.readings, collections, [*disabled, *skipped], setup, shelves),
+            *(each for each in advice if each.severity == "warning"),
             *about_hindrances(definitions),
         ),
-        hints=(*hints(setup, findings.readings, names, radarr_url), *hints_of(definitions)),
+        hints=(
+            *hints(setup, findings.readings, names, radarr_url),
+            *(each for each in advice if each.severity == "hint"),
+            *hints_of(definitions),
+        ),
     )
 
 

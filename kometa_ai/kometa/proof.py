@@ -65,12 +65,28 @@ class Proof:
         self._taken: dict[str, list[Correction]] = {}
 
     def proven(self) -> Folder:
-        """The folder with the corrections that are right, of which no two touch the same lines."""
+        """The folder with the corrections that are right: each alone, and all of a file together."""
+        problems = tuple(map(self._judged, self._folder.problems))
+        warnings = tuple(map(self._judged, self._folder.warnings))
+        alone = {source: taken[0] for source, taken in self._taken.items() if not self._go_together(source, taken)}
+
+        def kept(problem: Problem) -> Problem:
+            is_kept = problem.correction is None or problem.correction is alone.get(problem.source, problem.correction)
+            return problem if is_kept else msgspec.structs.replace(problem, correction=None)
+
         return msgspec.structs.replace(
-            self._folder,
-            problems=tuple(map(self._judged, self._folder.problems)),
-            warnings=tuple(map(self._judged, self._folder.warnings)),
+            self._folder, problems=tuple(map(kept, problems)), warnings=tuple(map(kept, warnings))
         )
+
+    def _go_together(self, source: str, taken: list[Correction]) -> bool:
+        """Whether the corrections of a file can all be applied at once; where not, the first is offered alone."""
+        if len(taken) <= 1:
+            return True
+        text = self._texts[source]
+        for correction in sorted(taken, key=lambda correction: -correction.first):
+            text = corrected(text, correction)
+        after = self._read_again(source, text)
+        return after.reading is not None and not any(self._new(after.folder))
 
     def _judged(self, problem: Problem) -> Problem:
         correction = problem.correction
