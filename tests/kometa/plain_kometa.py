@@ -1,7 +1,7 @@
-"""What Kometa makes of a folder, read plainly by ruamel.yaml: nothing of the program is used, so it can be judged by it.
+"""What Kometa makes of a file, read plainly by ruamel.yaml: with nothing of the program, which is judged by it.
 
-From Kometa's source: attributes by their names without case, merges and aliases as YAML has them, and templates with the
-variables of the entry in config.yml, the call and the defaults.
+From Kometa's source: attributes by their names without case, merges and aliases as YAML has them, templates of the same
+file with the variables of the entry in config.yml, the call and the defaults.
 """
 
 from __future__ import annotations
