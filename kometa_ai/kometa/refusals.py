@@ -30,7 +30,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 _PAIR = re.compile(r"\A(?P<key>\s*+(?:- ++)?[^\s#:'\"][^:'\"]*+:)\s++(?P<value>[^\s'\"].*)")
 _TEXT_BELOW = re.compile(r"\A\s*+(?:- ++)?(?P<key>[\w.-]++): ++[|>][+-]?\d?\s*+")
 _ALIAS = re.compile(r"\*\S++")
-_COMMENT = re.compile(r"\s++#")
+_COMMENT = re.compile(r"(?<!\s)\s++#")
 _LONGEST = 200
 
 
