@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from kometa_ai.notification.message import Delivery, Form
     from kometa_ai.settings.schema import Settings
 
+TEST_PATIENCE = 60.0
+"""Seconds for the answer to a test message: somebody sits and waits."""
 HURRY = 20.0
 """Seconds that a run waits until everybody is told: it holds the state, and the next run waits for it."""
 
@@ -73,9 +75,12 @@ async def send_test(settings: Settings) -> list[Tested]:
     """Send a test message to every receiver, and say of each what happened; also why nothing was sent."""
     redactor = Redactor(secrets_of(settings))
     addresses = [*addresses_of(settings)]
-    deliveries = await email.send(settings, _TEST, addresses) if addresses else []
+    deliveries = await email.send(settings, _TEST, addresses, answering=TEST_PATIENCE) if addresses else []
     deliveries += await asyncio.gather(
-        *(push.send(target, _TEST.subject, _test_text, redact=redactor.text) for target in push.targets(settings))
+        *(
+            push.send(target, _TEST.subject, _test_text, patience=TEST_PATIENCE, redact=redactor.text)
+            for target in push.targets(settings)
+        )
     )
     tested = [
         Tested(
@@ -120,7 +125,8 @@ def _sentence(delivery: Delivery) -> str:
     problem = delivery.problem
     if problem is None:
         return delivery.answer
-    return f"Not sent: {problem.what.removeprefix(f'{delivery.to}: ')} {problem.remedy}"
+    became = "Not confirmed" if delivery.fate == "unclear" else "Not sent"
+    return f"{became}: {problem.what.removeprefix(f'{delivery.to}: ')} {problem.remedy}"
 
 
 def _redacted(report: RunReport, redactor: Redactor) -> RunReport:

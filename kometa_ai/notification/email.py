@@ -15,6 +15,7 @@ A private authority is named in SSL_CERT_FILE, which adds it to the system's.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 import socket
@@ -102,6 +103,9 @@ async def send(
         await post.hand_over(client)
     except (*_FOREIGN, _Unfit) as error:
         post.lose(_explained(error, settings))
+    except asyncio.CancelledError:
+        client.close()  # no goodbye: the program ends
+        raise
     finally:
         await _close(client)
     return post.deliveries

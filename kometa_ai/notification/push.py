@@ -22,6 +22,7 @@ import msgspec
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.text import beginning, one_line
 from kometa_ai.network.trust import bundle_for
+from kometa_ai.notification.background import in_thread
 from kometa_ai.notification.message import Delivery
 from kometa_ai.notification.render import titled
 
@@ -142,7 +143,7 @@ async def _send(
     handing: Callable[[], object],
 ) -> Delivery:
     # Half a second and some megabytes, which a run without such addresses can do without.
-    from apprise import Apprise, AppriseResultStatus  # noqa: PLC0415
+    from apprise import Apprise  # noqa: PLC0415
 
     service = await asyncio.to_thread(_service, target)
     if service is None:
@@ -157,22 +158,27 @@ async def _send(
     with bundle_for(target.authorities) as bundle:
         if bundle and service.verify_certificate is True:
             service.verify_certificate = str(bundle)  # type: ignore[assignment] # goes to `requests`, which takes a file
-        result = await sender.async_notify(
+        # Not in Apprise's own threads, for which the program would wait when it ends.
+        call = partial(
+            sender.notify,
             body=taking.text_of(title, body),
             title=title if service.title_maxlen > 0 else "",
             body_format=taking.declared,
-            timeout=patience,
             log_level=logging.DEBUG,
         )
+        try:
+            result = await asyncio.wait_for(in_thread(call), patience)
+        except TimeoutError:
+            return _unconfirmed(target, service)
+    return _delivery_of(target, service, result)
+
+
+def _delivery_of(target: Target, service: NotifyBase, result: AppriseResult) -> Delivery:
     if result:
         return Delivery(to=target.name, answer=f"{service.service_name} took it.")
-    if any(one.status is AppriseResultStatus.TIMEOUT for one in result):
-        fate: Fate = "unclear"
-    else:
-        fate = _fate_of(result)
+    fate = _fate_of(result)
     if fate == "unclear":
-        what = f"{service.service_name} did not confirm the message in time; it may arrive or not."
-        return _lost(target, what, "See whether the service can be reached from here.", fate)
+        return _unconfirmed(target, service)
     warnings = (entry.message for entry in result.logs() if entry.level not in ("DEBUG", "INFO", "TRACE"))
     said = " ".join(dict.fromkeys(warnings)) or "It was not sent."
     if _REDIRECTED.search(said):
@@ -188,7 +194,7 @@ def _service(target: Target) -> NotifyBase | None:
     # What it logs holds parts of addresses; what matters is in its result.
     logging.getLogger("apprise").setLevel(logging.CRITICAL)
     # A redirect would take the report wherever it points. `?redirect=yes` in the address allows it.
-    service = Apprise.instantiate(target.url, asset=AppriseAsset(http_redirects=False))
+    service = Apprise.instantiate(target.url, asset=AppriseAsset(http_redirects=False, async_mode=False))
     if not isinstance(service, NotifyBase):
         return None
     asked = _asked(target.url)
@@ -281,6 +287,11 @@ def _form_of(service: NotifyBase, *, is_asked: bool) -> tuple[Form, NotifyFormat
     if usual is NotifyFormat.HTML and service.body_maxlen < _WHOLE_REPORT:
         return "tags", usual
     return ("html" if usual is NotifyFormat.HTML else "text"), usual
+
+
+def _unconfirmed(target: Target, service: NotifyBase) -> Delivery:
+    what = f"{service.service_name} did not confirm the message in time; it may arrive or not."
+    return _lost(target, what, "See whether the service can be reached from here.", "unclear")
 
 
 def _lost(target: Target, what: str, remedy: str, fate: Fate = "waits") -> Delivery:
