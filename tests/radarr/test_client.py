@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import socket
 import ssl
@@ -13,10 +14,11 @@ import httpx2
 import pytest
 import structlog
 
-from kometa_ai.core.movie import Credits, RadarrId
+from kometa_ai.core.movie import Credits, RadarrId, metadata_hash
 from kometa_ai.errors import CheckRadarr
 from kometa_ai.radarr import CreditsUnavailable, Radarr, Timeouts
 from kometa_ai.standins.faults import Effect, answer, bad_gateway, delay, drop, html_page, redirect, rewrite, truncate
+from kometa_ai.standins.library import films
 from kometa_ai.standins.radarr import API_KEY, MovieSeed, RadarrStandIn, locked, not_ready
 from kometa_ai.standins.serving import serve
 from tests.radarr.talking import HEAT, RONIN, Waits, talking
@@ -577,3 +579,12 @@ async def test_at_most_two_credits_at_once() -> None:
         async with Radarr(url, API_KEY) as radarr:
             await asyncio.gather(*(radarr.credits(RadarrId(server.movie(949)["id"])) for _ in range(8)))
     assert running == [0, 2]
+
+
+async def test_the_metadata_hashes_of_the_bundled_films_stay_as_they_are() -> None:
+    """Whatever the border does to odd movies: another hash of an ordinary one would ask about a whole library again."""
+    hashes = hashlib.sha256()
+    async with talking(RadarrStandIn(film.as_seed() for film in films())) as radarr:
+        for movie in (await radarr.library()).movies:
+            hashes.update(metadata_hash(movie, await radarr.credits(movie.radarr_id)).encode())
+    assert hashes.hexdigest() == "3aa2c0924b8019b7c8d74de960fc0816fddc5a3de76cb20609c49779c144ac62"
