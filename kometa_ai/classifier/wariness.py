@@ -23,7 +23,7 @@ _ADDRESSES = re.compile(
     # Tags and roles of prompts.
       </ | <\| | \[/?inst\]
     | <(?:system|assistant|user|movies?|collection|criteria|examples?|instructions?|prompt|record)\b
-    | \#{2,}\s?(?:instructions?|system|response|prompt|note)\b
+    | (?<!\#)\#{2,}\s?(?:instructions?|system|response|prompt|note)\b
     | \b(?:system|developer)\s?(?:prompt|note|instructions?|override|directive)\b
     | \bsystem\smessage\s?(?::|to\b|for\b)
     | [\n\x1f.!?"'>{}]\s?(?:system|assistant)\s?:

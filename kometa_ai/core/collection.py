@@ -172,7 +172,8 @@ class Folder(msgspec.Struct, frozen=True, kw_only=True):
     """What Kometa's folder says, complete with what is wrong with it.
 
     `collections` are in order of priority (highest first), then name. `unreadable_files` are those whose collections
-    cannot be known; together with `skipped` they keep us from taking an unreadable collection for a removed one.
+    cannot be known, and folders in which not every file is known (`.` for Kometa's own); together with `skipped` they
+    keep us from taking an unreadable collection for a removed one.
     """
 
     collections: tuple[Collection, ...] = ()
@@ -182,3 +183,8 @@ class Folder(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
     hints: tuple[Problem, ...] = ()
+
+    def may_hide(self, source: str) -> bool:
+        """Whether what once came from this file may still be there, in what could not be read."""
+        above = [source[:at] for at, character in enumerate(source) if character == "/"]
+        return not {".", source, *above}.isdisjoint(self.unreadable_files)

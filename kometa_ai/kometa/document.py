@@ -7,15 +7,17 @@ scalars are located by the scanner's tokens instead.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from ruamel.yaml import YAML
+from ruamel.yaml.constructor import RoundTripConstructor
 from ruamel.yaml.error import YAMLError
-from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
+from ruamel.yaml.scanner import RoundTripScanner, Scanner
 from ruamel.yaml.tokens import (
     AliasToken,
     AnchorToken,
@@ -44,7 +46,14 @@ _OPENING = (BlockMappingStartToken, BlockSequenceStartToken, FlowMappingStartTok
 _CLOSING = (BlockEndToken, FlowMappingEndToken, FlowSequenceEndToken)
 _DEPTH_OF_COLLECTIONS = 2  # in the mapping under a key of the file's own mapping
 
-_HALF = re.compile("[\ud800-\udfff]")
+MOST_TOKENS = 200_000
+"""Keys, values, items and brackets in one file. YAML in pure Python reads some 40,000 of them in a second."""
+
+_MOST_NESTED = 100
+_MOST_IN_A_KEY = 1_000
+_MOST_MERGED = 300_000
+_LONGEST_NUMBER = 1_000
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 # ruamel's loader lets Python's own errors out for some input: an impossible date, a key that cannot be hashed.
 _REFUSALS = (YAMLError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError)
@@ -70,13 +79,112 @@ class Key(msgspec.Struct, frozen=True):
 
 
 class Document(msgspec.Struct, frozen=True):
-    """One file: its lines and where they start, which of them are real comments (from 0), its keys and its data."""
+    """One file: its lines and where they start, which of them are real comments (from 0), its keys and its data.
+
+    `size` is how many tokens of YAML it consists of.
+    """
 
     lines: tuple[str, ...]
     starts: tuple[int, ...]
     comments: frozenset[int]
     keys: tuple[Key, ...]
     data: object
+    size: int = 0
+
+
+class _TooMuch(Exception):
+    """The text goes beyond a limit: which one, what to do about it, and the offset where it does so."""
+
+    def __init__(self, reason: str, remedy: str, index: int) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.remedy = remedy
+        self.index = index
+
+
+class _Limited:
+    """What both of ruamel's scanners get: limits, and a list of the tokens that they hand out."""
+
+    def __init__(self, taken: list[Token], loader: object) -> None:
+        super().__init__(loader=loader)  # type: ignore[call-arg]
+        self._taken = taken
+
+    def fetch_more_tokens(self) -> object:
+        if len(self.indents) + self.flow_level > _MOST_NESTED:  # type: ignore[attr-defined]
+            raise _TooMuch("it is nested too deeply", "Flatten it.", self.reader.index)  # type: ignore[attr-defined]
+        return super().fetch_more_tokens()  # type: ignore[misc]
+
+    def get_token(self) -> Token | None:
+        token: Token | None = super().get_token()  # type: ignore[misc]
+        if token is not None:
+            self._taken.append(token)
+            if len(self._taken) > MOST_TOKENS:
+                reason = f"it is too long: it holds more than {MOST_TOKENS:,} keys, values and brackets"
+                raise _TooMuch(reason, "Split it into several files.", token.start_mark.index)
+        return token
+
+
+class _RoundTripScanner(_Limited, RoundTripScanner):
+    pass
+
+
+class _PlainScanner(_Limited, Scanner):
+    pass
+
+
+class _Constructor(RoundTripConstructor):
+    """Makes data of nodes, but not of a few aliases that stand for more than any memory holds."""
+
+    _merged = 0
+
+    def construct_document(self, node: Node) -> object:
+        for each in _nodes(node):
+            if isinstance(each, ScalarNode):
+                if len(each.value) > _LONGEST_NUMBER and each.tag in _NUMBERS:
+                    raise _TooMuch("a number is too long", "Put it in quotes.", each.start_mark.index)
+            elif isinstance(each, MappingNode):
+                for key, _ in each.value:
+                    if isinstance(key, (MappingNode, SequenceNode)) and _is_large(key):
+                        raise _TooMuch("a key holds too much", "Give it a short name.", key.start_mark.index)
+        return super().construct_document(node)
+
+    def flatten_mapping(self, node: MappingNode) -> object:
+        merges = super().flatten_mapping(node)
+        for merged in merges:
+            # ruamel notes who was merged where and looks through it all each time; only changed data would need it.
+            merged._ref.clear()  # noqa: SLF001 - as above
+            self._merged += len(merged)
+        if self._merged > _MOST_MERGED:
+            raise _TooMuch("its merges (`<<`) repeat too much", "Write less of them.", node.start_mark.index)
+        return merges
+
+
+def _nodes(root: Node) -> Iterator[Node]:
+    """A node and every one below it, once: aliases share them, and may even make them hold themselves."""
+    seen: set[int] = set()
+    left = [root]
+    while left:
+        node = left.pop()
+        if id(node) not in seen:
+            seen.add(id(node))
+            yield node
+            left += _inside(node)
+
+
+def _is_large(root: Node) -> bool:
+    """Whether a node, with its aliases written out, holds too much to be a key."""
+    left, count = [root], 0
+    while left and count <= _MOST_IN_A_KEY:
+        left += _inside(left.pop())
+        count += 1
+    return count > _MOST_IN_A_KEY
+
+
+def _inside(node: Node) -> Iterator[Node]:
+    if isinstance(node, MappingNode):
+        yield from (inner for pair in node.value for inner in pair)
+    elif isinstance(node, SequenceNode):
+        yield from node.value
 
 
 @contextmanager
@@ -85,22 +193,35 @@ def _explained(text: str) -> Iterator[None]:
         yield
     except RecursionError as error:
         raise BrokenYaml("it is nested too deeply", "Flatten it.") from error
+    except _TooMuch as error:
+        starts = line_starts(text)
+        line = bisect_right(starts, error.index)
+        raise BrokenYaml(error.reason, error.remedy, line, error.index - starts[line - 1] + 1) from error
     except _REFUSALS as error:
         raise in_plain_words(error, text) from error
 
 
 def load(text: str) -> object:
-    """The data as Kometa would have it; raise BrokenYaml where Kometa would refuse the file."""
+    """The data as Kometa would have it; raise BrokenYaml where Kometa would refuse the file, or it is too large."""
+    return _load(text)[0]
+
+
+def _load(text: str) -> tuple[object, list[Token]]:
+    """The data, and the tokens that it was made of."""
+    taken: list[Token] = []
     yaml = YAML()
+    yaml.Scanner = partial(_RoundTripScanner, taken)
+    yaml.Constructor = _Constructor
     yaml.composer.warn_double_anchors = False
     with _explained(text):
         data: object = yaml.load(text)
-    return data
+    return data, taken
 
 
 def compose(text: str) -> Node | None:
     """The node tree of one document, duplicate keys let through; raise BrokenYaml if YAML refuses the text."""
     yaml = YAML(typ="safe", pure=True)  # the round-trip scanner marks the folds of `>` with BEL characters
+    yaml.Scanner = partial(_PlainScanner, [])
     yaml.composer.warn_double_anchors = False
     with _explained(text):
         node: Node | None = yaml.compose(text)
@@ -109,17 +230,17 @@ def compose(text: str) -> Node | None:
 
 def read_document(text: str) -> Document:
     """Load a file's text (without a byte order mark) and locate what is in it; raise BrokenYaml if it is refused."""
-    data = load(text)
+    data, tokens = _load(text)
     starts = line_starts(text)
     lines = split_lines(text)
     with _explained(text):
-        tokens = tuple(YAML().scan(text))
         return Document(
             lines=lines,
             starts=starts,
             comments=_comment_lines(lines, starts, _long_scalars(tokens)),
             keys=tuple(_keys(tokens, starts)) if _has_collections(data) else (),
             data=data,
+            size=len(tokens),
         )
 
 
@@ -211,8 +332,7 @@ class _Names:
             if not kind.endswith(":str"):
                 value = YAML(typ="safe", pure=True).load(token.value)
         line = bisect_right(starts, self._tokens[number].start_mark.index)
-        # A name with half a character in it can be written nowhere.
-        return Key(name=_HALF.sub("\ufffd", str(value)), value=value, start=start, end=end, line=line)
+        return Key(name=str(value), value=value, start=start, end=end, line=line)
 
 
 def place_of(mapping: Mapping[Any, Any], key: object) -> tuple[int, int] | None:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from kometa_ai.core.collection import Collection
 from kometa_ai.core.problem import Problem
 from kometa_ai.kometa.document import place_of
-from kometa_ai.kometa.setup import FILES, OLD_FILES, Files, Library, root_of
+from kometa_ai.kometa.setup import FILES, OLD_FILES, OTHER_FILES, Files, Library, root_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from kometa_ai.kometa.reading import Reading
     from kometa_ai.kometa.setup import Definition, Setup
 
-_OTHER_FILES = ("metadata_files", "metadata_path", "overlay_files", "overlay_path", "image_files", "playlist_files")
 _NEEDED = ("url", "token")
 _NEEDED_TOO = ("root_folder_path", "quality_profile")
 _PORTS = {"http": 80, "https": 443}
@@ -165,7 +164,7 @@ def _nearest(setup: Setup, source: str) -> tuple[Library, str]:
     """The library that names the file in a list of another kind, and that list; else the first one."""
     for library in setup.all:
         files = Files({source})
-        for attribute in _OTHER_FILES:
+        for attribute in OTHER_FILES:
             if any(source in group.sources for group in files.groups(library.body.get(attribute))):
                 return library, attribute
     return setup.all[0], ""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MAIN = ("config.yml", "config.yaml")
 FILES = "collection_files"
 OLD_FILES = "metadata_path"
+OTHER_FILES = ("metadata_files", "metadata_path", "overlay_files", "overlay_path", "image_files", "playlist_files")
 _SYNC_MODES = ("append", "sync")
 _ENDINGS = (".yml", ".yaml")
 _IN_FOLDER = re.compile(r"/?config(?:/|$)")
@@ -185,6 +186,20 @@ class Setup:
         found = tuple(library for library in self._main if library.loads(source))
         return found or tuple(library for library in self._beside if library.loads(source))
 
+    def named(self, sources: AbstractSet[str]) -> frozenset[str]:
+        """Which of these files Kometa may load for anything: some configuration names them, or a list of templates."""
+        listed: list[tuple[object, Mapping[Any, Any]]] = []
+        for library in self.all:
+            root = root_of(library.config)
+            listed += [(library.body.get(kind), root) for kind in (FILES, *OTHER_FILES)]
+            listed += [(root.get(kind), root) for kind in OTHER_FILES]
+        listed += [(root_of(reading).get("external_templates"), {}) for reading in self._readings.values()]
+        found: set[str] = set()
+        for entries, root in listed:
+            for group in Files(sources, _repository_of(root)).groups(entries) if entries else ():
+                found.update(group.sources)
+        return frozenset(found)
+
     def ways(self, source: str) -> Iterator[tuple[str, Mapping[Any, Any]]]:
         """Each way in which a file is loaded: the library's name, and the variables of its own and of the entry."""
         for library in self.loading(source):
@@ -276,14 +291,18 @@ def is_main_or_beside(reading: Reading) -> bool:
 def _libraries(config: Reading, sources: AbstractSet[str]) -> Iterator[Library]:
     root = root_of(config)
     libraries: Mapping[Any, Any] = root["libraries"]
-    settings = root.get("settings")
-    repository = settings.get("custom_repo") if isinstance(settings, Mapping) else None
-    files = Files(sources, repository if isinstance(repository, str) else "")
+    files = Files(sources, _repository_of(root))
     for key, value in libraries.items():
         body = value if isinstance(value, Mapping) else {}
         # An old name, which Kometa takes where the new one is not there at all.
         listed = body.get(FILES) if FILES in body else body.get(OLD_FILES)
         yield Library(str(key), config, body, tuple(files.groups(listed)), place_of(libraries, key))
+
+
+def _repository_of(root: Mapping[Any, Any]) -> str:
+    settings = root.get("settings")
+    repository = settings.get("custom_repo") if isinstance(settings, Mapping) else None
+    return repository if isinstance(repository, str) else ""
 
 
 def names_file(entry: object, source: str) -> bool:

@@ -21,7 +21,7 @@ OF_APPRISE = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 _LARGEST = 16 * 1024 * 1024
 _MOST_FILES = 5000
-_BLOCK = re.compile(rb"-----BEGIN CERTIFICATE-----\s.*?-----END CERTIFICATE-----", re.DOTALL)
+_BLOCK = re.compile(rb"-----BEGIN CERTIFICATE-----\s[^-]*+-----END CERTIFICATE-----")
 _BEGIN = b"-----BEGIN CERTIFICATE-----"
 _REMEDY = "Name a file with certificates in PEM form that this user can read, or unset {variable}."
 

@@ -21,7 +21,7 @@ _VARIABLES = {"http": "HTTP_PROXY", "https": "HTTPS_PROXY"}
 _FOR_ALL, _EXCEPTIONS = "ALL_PROXY", "NO_PROXY"
 _LAST_PORT = 65535
 _BRACKETS = re.compile(r"^\[([^\]]*)\](/\d+)?$")
-_HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|[0-9a-f:.]*:[0-9a-f:.]*")
+_HOST = re.compile(r"\A(?:[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|[0-9a-f.]*+:[0-9a-f:.]*)")
 
 
 class Proxy(msgspec.Struct, frozen=True, kw_only=True):

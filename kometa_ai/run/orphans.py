@@ -48,7 +48,7 @@ def _left_behind(found: Findings, store: Store) -> Iterator[tuple[str, Label, st
     now |= {other.slug: other.label for other in folder.disabled}
     unreadable = {other.slug for other in folder.skipped}
     for slug, status in store.state.collections.items():
-        if slug in unreadable or (slug not in now and status.source in folder.unreadable_files):
+        if slug in unreadable or (slug not in now and folder.may_hide(status.source)):
             continue
         why = f"its tag is {now[slug]} now" if slug in now else "it is no longer in Kometa's folder"
         for label in tags_of(status):

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from kometa_ai.core.collection import Collection, Folder, OtherCollection
     from kometa_ai.core.decision import Memory
 
+_FEW = 3
+_EXPLAINED = 20
+
 
 def choose(folder: Folder, names: Sequence[str]) -> tuple[Collection, ...]:
     """The collections with one of those names or slugs, all without any.
@@ -26,7 +29,7 @@ def choose(folder: Folder, names: Sequence[str]) -> tuple[Collection, ...]:
     known = {spelling for collection in folder.collections for spelling in _spellings(collection)}
     if missing := [name for spelling, name in sorted(wanted.items()) if spelling not in known]:
         there_are = ", ".join(sorted(collection.name for collection in folder.collections)) or "none"
-        reasons = " ".join(reason for name in missing for reason in _why_missing(name, folder))
+        reasons = " ".join(reason for name in missing[:_EXPLAINED] for reason in _why_missing(name, folder))
         raise FixUsage(reasons, f"There are: {there_are}.")
     return tuple(collection for collection in folder.collections if wanted.keys() & _spellings(collection))
 
@@ -63,8 +66,9 @@ def _why_missing(name: str, folder: Folder) -> Iterator[str]:
     near = get_close_matches(spelling, names, n=1)
     yield f"There is no collection named {name!r}." + (f" Did you mean {names[near[0]]!r}?" if near else "")
     if folder.unreadable_files:
-        files = ", ".join(folder.unreadable_files)
-        yield f"It may stand in a file that cannot be read: {files}; --check-config says why."
+        files = ["Kometa's folder itself" if file == "." else file for file in folder.unreadable_files[:_FEW]]
+        files += ["others"] if len(folder.unreadable_files) > _FEW else []
+        yield f"It may stand in a file that cannot be read: {', '.join(files)}; --check-config says why."
 
 
 def _its_problems(other: OtherCollection, folder: Folder) -> str:

@@ -23,7 +23,7 @@ _SHORTEST_TOKEN = 16
 _SECRET_FLAG = re.compile(r"--?[\w-]{0,20}(?:pass|token|key|secret|auth)[\w-]{0,20}", re.IGNORECASE)
 _USER_FLAG = re.compile(r"-u|--(?:proxy-)?user")
 _IDS = re.compile(r"[0-9:]+")
-_MIXED = re.compile(r"(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[\w+-]+", re.ASCII)
+_MIXED = re.compile(r"\A(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[\w+-]+", re.ASCII)
 
 
 def as_dump(loaded: Loaded) -> dict[str, dict[str, object]]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 5
 """Characters: so short a value is no secret worth the name."""
-_HARMLESS = re.compile(r"(?!.*[0-9]{6})[0-9\s.,:*/+-]{1,60}")
+_HARMLESS = re.compile(r"\A(?!.*[0-9]{6})[0-9\s.,:*/+-]{1,60}")
 """Times, windows, cron expressions and small numbers."""
 # Not the standard library's parser: it makes an address of almost anything, and fails on `me@`.
 _ADDRESS = r"[^\s@<>,;:\"()\[\]\\\x00-\x1f\x7f]++@[\w-]++(\.[\w-]++)*+"

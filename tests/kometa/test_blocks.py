@@ -285,7 +285,7 @@ def test_lines_are_cut_as_yaml_counts_them() -> None:
         ("a: 1\n# \x07\n", 2, "control character"),
         ("a: 1\n# x\u2028y z\n# b\nc: 1\n", 2, "U+2028"),
         ("a: 1\r\n# x\x85y z\r\nc: 1\r\n", 2, "U+0085"),
-        ("[" * 600, 0, "nested too deeply"),
+        ("[" * 600, 1, "nested too deeply"),
         ("a: 2001-99-99\n", 0, "month must be in 1..12"),
     ],
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kometa_ai.errors import FixConfiguration
-from kometa_ai.kometa.files import LARGEST
+from kometa_ai.kometa.files import LIMITS
 from kometa_ai.kometa.folder import read_folder
 from tests.kometa.support import block, collection, read, read_one
 
@@ -140,8 +140,8 @@ def assert_short(folder: Folder) -> None:
 def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
     """With a block in it, it is a problem and may hide a collection; without one, it is none of our business."""
     (tmp_path / "movies.yml").write_text(FINE)
-    (tmp_path / "ours.yml").write_text("# remark\n" * (LARGEST // 8) + FINE)
-    (tmp_path / "report.yml").write_text("# remark\n" * (LARGEST // 8))
+    (tmp_path / "ours.yml").write_text("# remark\n" * (LIMITS.file // 8) + FINE)
+    (tmp_path / "report.yml").write_text("# remark\n" * (LIMITS.file // 8))
 
     folder = read_folder(tmp_path)
 

