@@ -28,7 +28,7 @@ OPTIONS = {name for parameter in cli.params for name in parameter.opts if name.s
 SETTINGS = variables().keys() | {variable.alias for variable in variables().values() if variable.alias}
 CONTAINER = {"PUID", "PGID", "UMASK"}
 
-FOREIGN_OPTIONS = {"--run-collections"}
+FOREIGN_OPTIONS = {"--config", "--ignore-ghost", "--run-collections", "--validate", "--validate-schema"}
 FOREIGN_VARIABLES = {"KAI_CHANGED_COLLECTIONS", "NAME_FILE", "SSL_CERT_FILE", "X_FILE"}
 # What is not run here, since it needs the tool itself, a Docker or a person's own files. The shell checks the form of
 # such lines, and the calls of the program in them are run.

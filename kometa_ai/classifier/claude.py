@@ -17,7 +17,14 @@ from urllib.parse import urlsplit
 import msgspec
 import structlog
 
-from kometa_ai.classifier.claude_connection import bound_of, refused, unconnected, way_to, without_foreign_headers
+from kometa_ai.classifier.claude_connection import (
+    at_home,
+    bound_of,
+    refused,
+    unconnected,
+    way_to,
+    without_foreign_headers,
+)
 from kometa_ai.classifier.claude_failures import error_in_answer, lost, not_claude
 from kometa_ai.classifier.claude_incoming import Incoming
 from kometa_ai.classifier.claude_messages import arguments, is_cached, pause_of
@@ -27,7 +34,6 @@ from kometa_ai.classifier.provider import Ending, Failure, Reply, Request, Reque
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.text import one_line
 from kometa_ai.errors import CheckClaude
-from kometa_ai.network.bounds import AnswerTooLarge
 from kometa_ai.network.client import open_client
 from kometa_ai.network.environment import Network
 
@@ -48,7 +54,7 @@ _QUESTIONS = "/v1/messages"
 _LONGEST_SAID = 300
 _PAGE, _PAGES = 1000, 20
 """Models a page of their list, and how many pages are read."""
-_FORBIDDEN, _NOT_ALLOWED, _PROXY_REFUSES = 403, 405, 407
+_NO_ANSWER, _FORBIDDEN, _NOT_ALLOWED, _PROXY_REFUSES = 0, 403, 405, 407
 _log = structlog.get_logger()
 
 
@@ -201,9 +207,11 @@ class Claude:
         from anthropic import APIStatusError  # noqa: PLC0415 - loaded with the client
 
         failure = self.translate(error, model)
-        status = error.status_code if isinstance(error, APIStatusError) else 0
+        status = error.status_code if isinstance(error, APIStatusError) else _NO_ANSWER
         if isinstance(failure, CheckClaude):
-            is_proof = status == _PROXY_REFUSES or self.is_anthropic or read_error(_body(error)).is_anthropic
+            is_proof = (
+                status in (_NO_ANSWER, _PROXY_REFUSES) or self.is_anthropic or read_error(_body(error)).is_anthropic
+            )
             if is_proof and status not in (_FORBIDDEN, _NOT_ALLOWED):
                 raise failure from error
             if status == _NOT_ALLOWED:
@@ -261,12 +269,12 @@ class Claude:
         except AnthropicError as error:
             call.response = getattr(error, "response", call.response)
             raise call.failed(self.translate(error, request.model)) from error
-        except AnswerTooLarge as error:
-            raise call.failed(unconnected(error, self.way)) from error
-        except (HTTPError, TimeoutError) as error:
+        except HTTPError as error:
             # The SDK translates nothing of what happens once an answer has begun.
-            why = f"timed out after {self._timeout:g} s" if isinstance(error, TimeoutError) else str(error)
-            raise call.failed(lost(why or type(error).__name__, may_be_billed=True)) from error
+            raise call.failed(unconnected(error, self.way, has_begun=True)) from error
+        except TimeoutError as error:
+            why = f"timed out after {self._timeout:g} s{self.way.through}"
+            raise call.failed(lost(why, may_be_billed=True)) from error
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise call.failed(not_claude()) from error
 
@@ -294,6 +302,7 @@ class Claude:
         """The SDK's middleware: log what is no question, as checks and batches. Of questions `ask` knows more."""
         if request.url == _QUESTIONS:
             return await call_next(request)
+        request = request.copy(url=at_home(request.url))
         from anthropic import APIConnectionError  # noqa: PLC0415 - loaded with the client
 
         call = _Call(method=request.method.upper(), path=request.url)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
 
 from kometa_ai.classifier.claude_failures import LONGEST, failure_of, lost, retry_after
 from kometa_ai.classifier.error_texts import read_error
 from kometa_ai.classifier.provider import Failure, RequestFailed
 from kometa_ai.core.text import one_line
 from kometa_ai.errors import CheckClaude
-from kometa_ai.network.bounds import MIB, AnswerTooLarge, Bound
+from kometa_ai.network.bounds import MIB, SMALL, AnswerTooLarge, Bound
 from kometa_ai.network.failures import Way, causes, is_of_the_proxy, of_the_proxy, trouble_of
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 ANTHROPIC = "https://api.anthropic.com"
 
-_ANSWER = Bound(16 * MIB)
-_RESULTS = Bound(4096 * MIB, line=16 * MIB, seconds=3600)
+_ANSWER = Bound(16 * MIB, lines=1_000_000)
+_RESULTS = Bound(4096 * MIB, line=2 * MIB, seconds=3600)
 """The results of a batch: a line for each of up to 100,000 answers, which are read one by one."""
 _BETWEEN = "Something between you and Anthropic opens the connection"
 
@@ -38,7 +39,19 @@ def way_to(base_url: str | None, network: Network, hide: Callable[[str], str]) -
 
 def bound_of(request: httpx2.Request) -> Bound:
     """How long an answer may be."""
-    return _RESULTS if request.url.path.endswith("/results") else _ANSWER
+    if request.url.path.endswith("/results"):
+        return _RESULTS
+    return _ANSWER if request.url.path.endswith(("/messages", "/models")) else Bound(SMALL)
+
+
+def at_home(url: str) -> str:
+    """The same path at Claude's own address: an answer may tell an address to go on at, and the key would go there."""
+    parts = urlsplit(url)
+    if not parts.netloc:
+        return url
+    _, version, rest = parts.path.partition("/v1/")
+    path = f"{version}{rest}" or parts.path
+    return f"{path}?{parts.query}" if parts.query else path
 
 
 def without_foreign_headers(client: type[Client]) -> type[Client]:
@@ -56,6 +69,7 @@ def without_foreign_headers(client: type[Client]) -> type[Client]:
         def _custom_headers(self, headers: object) -> None:
             pass
 
+    WithoutForeignHeaders.__name__ = client.__name__  # the SDK introduces itself by it
     return WithoutForeignHeaders
 
 
@@ -69,15 +83,18 @@ def refused(status: int, body: object, headers: Mapping[str, str], model: str, w
     return RequestFailed(Failure.SERVER_ERROR, f"{trouble.what} {trouble.remedy}", retry_after(headers))
 
 
-def unconnected(error: Exception, way: Way) -> RequestFailed | CheckClaude:
-    """What an error of the SDK's connection means: a failure that may pass, or the end of all questions."""
+def unconnected(error: Exception, way: Way, *, has_begun: bool = False) -> RequestFailed | CheckClaude:
+    """What an error of a connection means: a failure that may pass, or the end of all questions.
+
+    `has_begun`: a part of the answer is there.
+    """
     cause = error.__cause__ or error
     trouble = trouble_of(cause, way)
     if any(isinstance(one, AnswerTooLarge) for one in causes(cause)):
         return RequestFailed(Failure.UNREADABLE, f"{trouble.what} {trouble.remedy}", may_be_billed=True)
-    if trouble.is_final:
+    if trouble.is_final and not has_begun:
         return CheckClaude(trouble.what, trouble.remedy)
     why = f"{way.through.strip()}: {trouble.why}" if way.proxy else trouble.why
     if trouble.remedy:
         why = f"{why}. {trouble.remedy}"
-    return lost(why, may_be_billed=trouble.is_sent)
+    return lost(why, may_be_billed=trouble.is_sent or has_begun)

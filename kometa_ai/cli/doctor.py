@@ -23,6 +23,7 @@ from kometa_ai.errors import FixConfiguration, KometaAIError
 from kometa_ai.kometa.excerpts import Excerpts
 from kometa_ai.kometa.folder import examine_folder
 from kometa_ai.kometa.kometa_log import about_version
+from kometa_ai.notification import push
 from kometa_ai.observe.redact import Redactor
 from kometa_ai.run.orphans import adopted_tags
 from kometa_ai.settings.describe import secrets_of
@@ -64,6 +65,7 @@ def check_config(call: Call) -> int:
         problems += _unwritable(settings.state_dir, "STATE_DIR", "No run can keep what it has paid for", "error")
         warnings += _unwritable(settings.log_dir, "LOG_DIR", "No log is kept", "warning")
         warnings += _missing_program(settings.after_changes_command, call.environ)
+        warnings += push.unreadable(settings)
     config_dir = settings.config_dir if settings else _config_dir(call)
     redact = Redactor(secrets_of(settings) if settings else _secrets_in(call.environ)).text
     told = _Teller(config_dir, redact)

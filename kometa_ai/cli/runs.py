@@ -22,6 +22,7 @@ from kometa_ai.daemon.ending import end_run, ending_in_order
 from kometa_ai.errors import FixUsage
 from kometa_ai.kometa.folder import read_folder
 from kometa_ai.notification import dispatch as notification
+from kometa_ai.notification.background import finish
 from kometa_ai.observe.redact import Redactor
 from kometa_ai.run.canceling import cancel_batches
 from kometa_ai.run.estimate import estimate
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from kometa_ai.core.report import RunReport
     from kometa_ai.settings.schema import Settings
 
+_PATIENCE, _SHORT = 120.0, 5.0
+"""Seconds that the program stays for a report that is still on its way, and where it was told to end."""
 _RADARR = ("RADARR_URL", "RADARR_API_KEY")
 _YEAR = re.compile(r" \(\d{4}\)$")
 
@@ -82,12 +85,14 @@ def run_now(call: Call) -> int:
                 gc.enable()
             options = _options(call, settings)
             check_again(options.ask_again, store.memory)
-            report = asyncio.run(_run(settings, options, store, watcher))
+            report, is_ending = asyncio.run(_run(settings, options, store, watcher))
         try:
             show(call, report, partial(print_report, reasons=call.given["reasons"]), as_data)
         finally:
             # Whether or not the result could be shown.
             _tell_others(changed_collections(report), settings)
+            # A server that looks into each message takes its time; the state is free by now.
+            finish(_SHORT if is_ending else _PATIENCE)
         return report.exit_code
 
 
@@ -96,7 +101,9 @@ def _tell_others(names: Sequence[str], settings: Settings) -> None:
     asyncio.run(after_changes(names, settings))
 
 
-async def _run(settings: Settings, options: Options, store: Store, watcher: output.Watcher) -> RunReport:
+async def _run(settings: Settings, options: Options, store: Store, watcher: output.Watcher) -> tuple[RunReport, bool]:
+    """Do a run; also say whether the program was told to end meanwhile."""
+
     async def notify(report: RunReport) -> list[Problem]:
         return await notification.notify(report, settings, unattended=False)
 
@@ -114,7 +121,7 @@ async def _run(settings: Settings, options: Options, store: Store, watcher: outp
             if settings.run_timeout is not None:
                 seconds = settings.run_timeout.total_seconds()
                 asyncio.get_running_loop().call_later(seconds, parts.interruption.time_out)
-            return await run
+            return await run, bool(parts.interruption.why)
 
 
 def show_estimate(call: Call) -> int:

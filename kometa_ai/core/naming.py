@@ -12,6 +12,8 @@ Label = NewType("Label", str)
 """A tag's label as Radarr stores it: lower case."""
 
 PREFIX = "KAI-"
+LONGEST_SLUG = 250
+"""Characters. A slug stands with every decision of its collection, and in Radarr's list of tags."""
 
 
 def slug_of(name: str) -> Slug:

@@ -44,6 +44,7 @@ APART = 300.0
 _OUTPUT_KEPT = 4000
 _SEPARATOR = "|"
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_HALVES = re.compile("[\ud800-\udfff\ufffd]")
 _LONGEST_NAME = 1000
 _SHOWN = 80
 
@@ -69,10 +70,9 @@ def why_not_by_name(name: str) -> str:
         return "its name holds a line break or another control character"
     if name != name.strip():
         return "its name begins or ends with a blank, which Kometa takes away"
-    encoded = name.encode(errors="ignore")
-    if encoded != name.encode(errors="surrogatepass"):
+    if _HALVES.search(name):
         return "its name holds half a character"
-    return "its name is too long" if len(encoded) > _LONGEST_NAME else ""
+    return "its name is too long" if len(name.encode()) > _LONGEST_NAME else ""
 
 
 def about_left_out(collections: Iterable[Collection]) -> Iterator[Problem]:

@@ -9,6 +9,8 @@ from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from kometa_ai.state import files
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -21,12 +23,8 @@ LONGEST = 90.0
 
 def beat(folder: Path, details: Mapping[str, object]) -> None:
     """Say that the loop is alive and the folder can be written. Raise OSError where it cannot."""
-    scratch = folder / f".{NAME}.new"
     # Written anew each time, not touched: a full disk has to show.
-    handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump({**details, "pid": os.getpid()}, file)
-    scratch.replace(folder / NAME)
+    files.replace(folder / NAME, json.dumps({**details, "pid": os.getpid()}).encode(), durable=False)
 
 
 def end(folder: Path) -> None:
@@ -41,7 +39,7 @@ def age(folder: Path) -> float | None:
     A time in the future counts as age too: the clock was set back, and the next sign will tell.
     """
     try:
-        return abs(time.time() - (folder / NAME).stat().st_mtime)
+        return abs(time.time() - (folder / NAME).lstat().st_mtime)
     except OSError:
         return None
 
@@ -60,7 +58,7 @@ def next_run(folder: Path) -> datetime | None:
 def read(folder: Path) -> dict[str, Any]:
     """What the daemon last said of itself; empty where nothing can be read."""
     try:
-        found = json.loads((folder / NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = json.loads(files.read(folder / NAME, files.SMALL))
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

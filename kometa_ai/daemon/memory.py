@@ -12,7 +12,8 @@ import structlog
 from kometa_ai.core.report import RunReport, Spending
 from kometa_ai.errors import FixUsage
 from kometa_ai.run import history
-from kometa_ai.state.schema import CollectionStatus, LibrarySeen, RunSummary
+from kometa_ai.state import files
+from kometa_ai.state.schema import DAMAGE, CollectionStatus, LibrarySeen, RunSummary
 from kometa_ai.state.store import Store
 
 if TYPE_CHECKING:
@@ -62,19 +63,19 @@ class Memory:
     def _refresh(self) -> None:
         path = self._snapshot
         try:
-            stat = path.stat()
+            stat = path.lstat()
             found = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
             if found != self._known:
-                self._overview = msgspec.json.decode(path.read_bytes(), type=Overview)
-                self._known = found
+                self._known = found  # what cannot be read is not read again and again
+                self._overview = msgspec.json.decode(files.read(path, files.LARGE), type=Overview)
         except FileNotFoundError:
             self._overview, self._known = Overview(), None
-        except (OSError, msgspec.MsgspecError) as error:
-            _log.debug("state.not_read", why=str(error))
+        except (OSError, *DAMAGE) as error:
+            _log.warning("state.not_read", path=str(path), why=str(error))
 
 
 def _size(path: Path) -> int:
     try:
-        return path.stat().st_size
+        return path.lstat().st_size
     except OSError:
         return 0

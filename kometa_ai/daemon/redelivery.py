@@ -1,4 +1,4 @@
-"""Deliver reports that did not arrive, some time after a run: who puts off strangers wants to be asked again."""
+"""Retry reports that did not arrive, some time after a run: greylisting servers take the second attempt."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import structlog
 
 from kometa_ai.daemon.aside import aside
 from kometa_ai.notification.dispatch import deliver_again
+from kometa_ai.notification.outbox import is_waiting
 from kometa_ai.observe.logs import log_problem
 
 if TYPE_CHECKING:
@@ -60,4 +61,4 @@ class Redelivery:
             return False
         for problem in problems:
             log_problem("notification.not_delivered", problem)
-        return bool(problems)
+        return bool(problems) or await asyncio.to_thread(is_waiting, self._settings.state_dir)

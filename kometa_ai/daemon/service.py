@@ -24,6 +24,7 @@ from kometa_ai.daemon.timetable import Timetable, schedule_of
 from kometa_ai.daemon.watch import Watch
 from kometa_ai.errors import KometaAIError, RepairState, WaitForOtherRun
 from kometa_ai.kometa.folder import read_folder
+from kometa_ai.notification.outbox import undelivered
 from kometa_ai.observe.logs import log_problem
 from kometa_ai.run.options import Options
 from kometa_ai.run.scope import choose
@@ -84,6 +85,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     collections: int
     members: int
     pending: int
+    undelivered: int
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
@@ -206,6 +208,7 @@ class Daemon:
             collections=len(overview.collections),
             members=sum(status.members for status in overview.collections.values()),
             pending=sum(status.pending for status in overview.collections.values()),
+            undelivered=await asyncio.to_thread(undelivered, self.settings.state_dir),
         )
 
     async def past_runs(self) -> list[RunSummary]:

@@ -55,7 +55,7 @@ def next_start(settings: Settings, moment: datetime) -> datetime:
 
 def _known_anchor(path: Path, interval: str) -> date | None:
     """The remembered anchor of this interval. Raise OSError or ValueError for a file that cannot be read."""
-    known = msgspec.json.decode(path.read_bytes(), type=Anchor)
+    known = msgspec.json.decode(files.read(path, files.SMALL), type=Anchor)
     return known.anchor if known.interval == interval else None
 
 

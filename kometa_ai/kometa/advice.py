@@ -63,7 +63,7 @@ def advise(
     setup: Setup,
     shelves: Shelves,
 ) -> tuple[Problem, ...]:
-    """Every warning about these files, in order of file and line. `others` keep their tags, so theirs count, too.
+    """Every warning and hint about these files, by file and line. `others` keep their tags, so theirs count, too.
 
     `setup` says which files Kometa loads, and `shelves` what it makes of each collection.
     """
@@ -131,8 +131,16 @@ class _Advisor:
             for seen in shelves.seen(self._reading, self._place.key):
                 found = list(self._about(seen))
                 if found:
-                    yield from found
+                    yield from map(self._with_anchor, found)
                     return
+
+    def _with_anchor(self, warning: Problem) -> Problem:
+        """The warning, with a word on what else would change where the definition has an anchor."""
+        anchor = getattr(getattr(self._body, "anchor", None), "value", None)
+        if not anchor:
+            return warning
+        more = f"Whatever uses `*{anchor[:_LONGEST]}` changes, too."
+        return msgspec.structs.replace(warning, remedy=f"{warning.remedy} {more}")
 
     def _about(self, seen: Effective) -> Iterator[Problem]:
         """What is wrong with the collection as Kometa sees it."""
@@ -146,7 +154,8 @@ class _Advisor:
             yield self._warn(what, "Correct its name, or write the template below `templates:`.", self._own("template"))
             return
         if wrong := is_filled_otherwise(seen.attributes):
-            what = f"Kometa cannot fill it from a tag: `{wrong}` goes with no other builder."
+            smart = "" if wrong == "blank_collection" else ", which makes it a smart collection"
+            what = f"Kometa refuses `{_TAGLIST}` beside `{wrong}`{smart}."
             remedy = f"Take `{wrong}` away, or move the block to another collection."
             yield self._warn(what, remedy, self._own(wrong))
             return
@@ -155,9 +164,14 @@ class _Advisor:
             yield self._warn(what, "Take `run_definition` away.", self._own("run_definition"))
         for refusal in refusals(seen.attributes, self._default_order):
             at = self._own(refusal.attribute)
-            better = "collection_order: release" if refusal.attribute == "collection_order" and at else ""
-            correction = self._rewritten(at, "collection_order", better) if at and better in refusal.remedy else None
-            yield self._warn(f"{REFUSES}{refusal.why}", refusal.remedy, at, correction if better else None)
+            correction = None
+            if refusal.better:
+                correction = self._rewritten(at or _Attribute(None, None), refusal.attribute, refusal.better)
+            yield self._warn(f"{REFUSES}{refusal.why}", refusal.remedy, at, correction)
+        if is_off(seen.attributes.get("build_collection")):
+            what = "with `build_collection: false` no collection is seen, and labels stay on movies that lose the tag."
+            hint = self._warn(what, "Take it away, unless just that is wanted.", self._own("build_collection"))
+            yield msgspec.structs.replace(hint, severity="hint")
         yield from self._about_lines(seen)
 
     def _about_lines(self, seen: Effective) -> Iterator[Problem]:
@@ -258,12 +272,11 @@ class _Advisor:
         if not self._place.key.is_text:
             line, name = self._place.key.line, self._collection.name
             what = f"its name is no text for YAML; Kometa calls the collection {name!r}."
-            written = _NAME.match(self._lines[line - 1])
-            correction = (
-                corrections.swapped(line, self._lines[line - 1], written[1].rstrip(), json.dumps(name))
-                if written
-                else None
-            )
+            text = self._lines[line - 1]
+            written = _NAME.match(text)
+            # Where Kometa's name is not what is written (`007` is 7), only the writer knows which is meant.
+            is_clear = written is not None and written[1].rstrip() == name
+            correction = corrections.swapped(line, text, name, json.dumps(name)) if is_clear else None
             yield self._warn(what, f"Put the name in quotes: `{json.dumps(name)}:`.", correction=correction)
 
     def _about_comments(self) -> Iterator[Problem]:

@@ -105,6 +105,8 @@ _NEVER_BLANK = frozenset({"language", "name", "schedule", "tmdb_birthday", "tmdb
 _SMART = ("smart_filter", "smart_url")
 _ORDERS = frozenset({"release", "alpha"})
 CUSTOM_ORDERS = ("custom", "custom.asc", "custom.desc")
+"""Orders that only one builder at a time can have, and only some builders."""
+
 _SORTED_BY = frozenset(
     """
 title year originally_available release critic_rating audience_rating user_rating content_rating duration progress
@@ -119,11 +121,15 @@ _MOST_GUESSES = 10
 
 
 class Refusal(NamedTuple):
-    """Why Kometa does not build a collection: the attribute (as it is looked up), what it does, and what to do."""
+    """Why Kometa does not build a collection: the attribute (as it is looked up), what it does, and what to do.
+
+    `better` is the entry to write in its place, where there is one.
+    """
 
     attribute: str
     why: str
     remedy: str
+    better: str = ""
 
 
 def is_known(name: str) -> bool:
@@ -198,19 +204,20 @@ def _about_order(attributes: Mapping[str, Any], default_order: str | None) -> It
     smart = "smart_label" in attributes
     order = attributes[name] if is_own else None if smart else default_order
     shown = f"`{name}: {str(order)[:_LONGEST] if is_plain(order) else '…'}`"
-    remedy = f"Write `{name}: release`."
+    better = f"{name}: release"
+    remedy = f"Write `{better}`."
     if not is_own:
         shown = "the settings have a `default_collection_order` that"  # no value of a configuration is shown
     if is_own and order is None:
-        yield Refusal(name, f"`{name}` has no value.", remedy)
+        yield Refusal(name, f"`{name}` has no value.", remedy, better)
     elif order is None or "<<" in str(order if is_plain(order) else ""):
         return
     elif smart:
         yield Refusal(name, f"`{name}` does not go with `smart_label`.", "Take it away.")
     elif order in CUSTOM_ORDERS:
-        yield Refusal(name, f"{shown} cannot be used with `radarr_taglist`.", remedy)
+        yield Refusal(name, f"{shown} cannot be used with `radarr_taglist`.", remedy, better)
     elif not all(map(_is_order, order if isinstance(order, list) else [order])):
-        yield Refusal(name, f"{shown} is no order that Kometa knows.", remedy)
+        yield Refusal(name, f"{shown} is no order that Kometa knows.", remedy, better)
 
 
 def _is_order(order: object) -> bool:

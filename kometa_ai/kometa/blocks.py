@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # A line of a block that sets something, as far as a line alone can tell.
 _SETTING = re.compile(r"\A\s*+#\s*+[a-z_]++\s*+:")
 _LONGEST_MOVE = 60
+_BOTH = 2
 
 
 class Block(msgspec.Struct, frozen=True):
@@ -50,10 +51,10 @@ class FileBlocks(msgspec.Struct, frozen=True):
 
 
 class _Flaw(msgspec.Struct, frozen=True):
-    """A marker without its other half."""
+    """A marker without its other half; it is `turned` where the marker of a beginning stands for an end."""
 
     line: int
-    missing: Literal["begin", "end"]
+    missing: Literal["begin", "end", "turned"]
 
 
 def find_blocks(document: Document, source: str) -> FileBlocks:
@@ -145,7 +146,19 @@ def _read_run(document: Document, run: Sequence[int]) -> list[Block | _Flaw]:
             begun = None
     if begun is not None:
         found.append(_Flaw(begun + 1, "end"))
-    return found
+    return _with_turned(document, run, found)
+
+
+def _with_turned(document: Document, run: Sequence[int], found: list[Block | _Flaw]) -> list[Block | _Flaw]:
+    """Two beginnings without an end, as one block whose end is written as a beginning, if nothing is set below."""
+    if not (len(found) == _BOTH and all(isinstance(item, _Flaw) and item.missing == "end" for item in found)):
+        return found
+    first, second = (item.line for item in found)
+    set_between, set_below = (
+        any(_SETTING.match(document.lines[number]) for number in run if start <= number < end)
+        for start, end in ((first, second - 1), (second, len(document.lines)))
+    )
+    return [_Flaw(second, "turned")] if set_between and not set_below else found
 
 
 def _hosts(document: Document, first: int, offset: int) -> list[Key]:
@@ -159,11 +172,14 @@ def _complaints(found: Sequence[Block | _Flaw], key: Key | None, source: str, me
     name = key.name if key else ""
     first: Block | None = None
     problems = []
+    flaws = sum(isinstance(item, _Flaw) for item in found)
     for item in found:
         correction = None
         if isinstance(item, _Flaw):
             what, remedy = _ABOUT_HALVES[item.missing]
-            correction = mender.completed(item)
+            correction = mender.completed(item) if flaws == 1 else None
+            if correction and not correction.lines:
+                what, remedy = "this marker begins or ends no block.", "Take the line away."
         elif key is None and (slip := mender.misread_name()):
             problems.append(_about_slip(slip, source))
             continue
@@ -212,6 +228,8 @@ class _Mender:
             return None
         lines = self._document.lines
         indent = " " * (self.column(flaw.line) - 1)
+        if flaw.missing == "turned":
+            return Correction(flaw.line, flaw.line, (indent + END,))
         if flaw.missing == "end":
             end, sets = flaw.line, False
             for number in range(flaw.line, self._run[-1] + 1):
@@ -269,5 +287,6 @@ _ABOUT_HALVES = {
         "the block has no end.",
         f"Write `{END}` in a line of its own after its last line; only comments may stand in a block.",
     ),
+    "turned": ("the block begins a second time where it should end.", f"Write `{END}` in this line."),
     "begin": ("the end of a block without its beginning.", f"Write `{BEGIN}` in a line of its own above the block."),
 }

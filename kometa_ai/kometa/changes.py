@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 MISSING: Final = object()
 """What stands for the value of a key that is not there."""
 
-_MOST_CHANGES = 20
 _MOST_COMPARISONS = 1_000_000
 _TAGLIST = "radarr_taglist"
 _SYNC = "sync_mode"
@@ -46,14 +45,15 @@ class _Comparison:
     A list that differs somewhere differs as a whole.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
         self.changes: list[Change] = []
         self._equal: set[tuple[int, int]] = set()
         self._left = _MOST_COMPARISONS
 
     def compare(self, path: tuple[object, ...], old: object, new: object) -> None:
         self._left -= 1
-        if self._left < 0 or len(self.changes) > _MOST_CHANGES:
+        if self._left < 0 or len(self.changes) > self._most:
             raise _TooMuch
         pair = (id(old), id(new))
         if pair in self._equal:
@@ -80,9 +80,9 @@ def _is_same_scalar(old: object, new: object) -> bool:
     return old is new or (type(old) is type(new) and bool(old == new))
 
 
-def changes_between(old: object, new: object) -> list[Change] | None:
-    """Where the data of a file differs: after anchors, aliases and merges; None where that is too much to say."""
-    comparison = _Comparison()
+def changes_between(old: object, new: object, most: int = 10) -> list[Change] | None:
+    """Where the data of a file differs: after anchors, aliases and merges; None where that is in more places."""
+    comparison = _Comparison(most)
     try:
         comparison.compare((), old, new)
     except (_TooMuch, RecursionError):
@@ -145,7 +145,7 @@ def _is_ours(change: Change) -> bool:
     if change.name == _SYNC:
         return str(change.new).lower() == "sync"
     if change.name == _ORDER:
-        return change.old is not MISSING and change.new == "release"
+        return change.new == "release"
     if change.name != _TAGLIST or change.new is MISSING:
         return False
     before = labels_in(change.old) if change.old is not MISSING else []

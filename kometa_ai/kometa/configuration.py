@@ -39,7 +39,7 @@ _KNOWN = frozenset(f"{_SECTIONS} {_CONTENTS} {_OTHER_KEYS}".split())
 _AT_START = r"(?:^|[\r\n])[\t \"'{?-]{0,2}"
 _SECTION = re.compile(rf"{_AT_START}(?:{'|'.join(_SECTIONS.split())})(?![\w.-])")
 _CONTENT = re.compile(rf"{_AT_START}(?:{'|'.join(_CONTENTS.split())})(?![\w.-])")
-_KEY = re.compile(r"\A(?P<before>[\s?-]{0,200})(?P<key>[\"']?(?P<word>[\w.]{1,40})(?![\w.-])[\"']?)")
+_KEY = re.compile(r"\A(?P<before>[\s?-]{0,200}+)(?P<key>[\"']?(?P<word>[\w.]{1,40})(?![\w.-])[\"']?)")
 
 
 def is_configuration(source: str, text: str) -> bool:

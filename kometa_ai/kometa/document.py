@@ -7,6 +7,7 @@ scalars are located by the scanner's tokens instead.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from contextlib import contextmanager
 from functools import partial
@@ -54,6 +55,8 @@ _MOST_IN_A_KEY = 1_000
 _MOST_MERGED = 300_000
 _LONGEST_NUMBER = 1_000
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+
+_HALF = re.compile("[\ud800-\udfff]")
 
 # ruamel's loader lets Python's own errors out for some input: an impossible date, a key that cannot be hashed.
 _REFUSALS = (YAMLError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError)
@@ -332,7 +335,8 @@ class _Names:
             if not kind.endswith(":str"):
                 value = YAML(typ="safe", pure=True).load(token.value)
         line = bisect_right(starts, self._tokens[number].start_mark.index)
-        return Key(name=str(value), value=value, start=start, end=end, line=line)
+        # A name with half a character in it can be written nowhere.
+        return Key(name=_HALF.sub("\ufffd", str(value)), value=value, start=start, end=end, line=line)
 
 
 def place_of(mapping: Mapping[Any, Any], key: object) -> tuple[int, int] | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kometa_ai.core.collection import Collection, Folder, OtherCollection
-from kometa_ai.core.naming import label_of, slug_of, tag_of
+from kometa_ai.core.naming import LONGEST_SLUG, label_of, slug_of, tag_of
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import FixConfiguration
 from kometa_ai.kometa.advice import advise
@@ -320,7 +320,7 @@ def _put_together(findings: _Findings, beside: Beside, radarr_url: str, loaded: 
     by_name: dict[str, list[_Claim]] = defaultdict(list)
     for claim in findings.claims:
         by_name[claim.name].append(claim)
-    problems = [*findings.problems, *_different_blocks(by_name), *_empty_slugs(by_name), *_same_tags(by_name)]
+    problems = [*findings.problems, *_different_blocks(by_name), *_unusable_slugs(by_name), *_same_tags(by_name)]
     touched = {problem.collection for problem in problems}
     touched |= {claim.name for claim in findings.claims if not claim.usable}
     collections, disabled, skipped = [], [], []
@@ -343,6 +343,7 @@ def _put_together(findings: _Findings, beside: Beside, radarr_url: str, loaded: 
         for each in collections
     ]
     problems.sort(key=lambda problem: (problem.source, problem.line or 0))
+    advice = advise(findings.readings, collections, [*disabled, *skipped], setup, shelves)
     return Folder(
         collections=tuple(collections),
         disabled=tuple(sorted(disabled, key=lambda other: other.name)),
@@ -351,11 +352,12 @@ def _put_together(findings: _Findings, beside: Beside, radarr_url: str, loaded: 
         problems=tuple(problems),
         warnings=(
             *_no_block(findings),
-            *advise(findings.readings, collections, [*disabled, *skipped], setup, shelves),
+            *(each for each in advice if each.severity == "warning"),
             *about_hindrances(definitions),
         ),
         hints=(
             *hints(setup, findings.readings, names, radarr_url),
+            *(each for each in advice if each.severity == "hint"),
             *hints_of(definitions),
             *map(_of_no_library, others),
         ),
@@ -378,12 +380,16 @@ def _different_blocks(by_name: dict[str, list[_Claim]]) -> Iterator[Problem]:
                 yield claim.problem(what, "Keep one of them; the other places need none.")
 
 
-def _empty_slugs(by_name: dict[str, list[_Claim]]) -> Iterator[Problem]:
+def _unusable_slugs(by_name: dict[str, list[_Claim]]) -> Iterator[Problem]:
     for claims in by_name.values():
         for claim in claims:
             if claim.takes_part and not claim.says.slug:
                 what = "no tag can be made of the name: it holds no letter or digit."
                 remedy = "Give it a name with letters, and below it `name:` with the title that Plex is to show."
+                yield claim.problem(what, remedy)
+            elif claim.takes_part and len(claim.says.slug) > LONGEST_SLUG:
+                what = f"its name makes a tag of {len(claim.says.slug):,} characters."
+                remedy = "Give it a shorter name, and below it `name:` with the title that Plex is to show."
                 yield claim.problem(what, remedy)
 
 

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from kometa_ai.core.collection import Collection, MovieRef, OtherCollection
-from kometa_ai.core.naming import PREFIX, Label, label_of, slug_of, tag_of
+from kometa_ai.core.naming import LONGEST_SLUG, PREFIX, Label, label_of, slug_of, tag_of
 from kometa_ai.core.problem import Correction, Problem
 from kometa_ai.kometa import corrections
 from kometa_ai.kometa.document import compose
@@ -43,7 +43,7 @@ def _label(text: str) -> Label:
 
 
 def _tag(text: str) -> str:
-    if not _TAG.fullmatch(text):
+    if not _TAG.fullmatch(text) or len(text) > LONGEST_SLUG:
         raise ValueError("not a managed tag")
     return text
 
@@ -81,7 +81,10 @@ _WANTED = {
     "exclude_tags": ("not the label of a tag", _TAG_REMEDY),
     "include_movies": ("not a movie", _MOVIE_REMEDY),
     "exclude_movies": ("not a movie", _MOVIE_REMEDY),
-    "tag": ("not a tag that can be managed", "Write `kai-` and then letters a to z, digits and hyphens only."),
+    "tag": (
+        "not a tag that can be managed",
+        "Write `kai-` and then letters a to z, digits and hyphens only.",
+    ),
 }
 
 

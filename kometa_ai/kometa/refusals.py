@@ -11,6 +11,7 @@ from kometa_ai.core.problem import Correction
 from kometa_ai.kometa.lines import INVISIBLE_BREAK, line_starts, split_lines
 from kometa_ai.kometa.slips import (
     after,
+    before,
     depth_of,
     has_content,
     lost_hashes,
@@ -54,12 +55,12 @@ def _untabbed(lines: Sequence[str], line: int) -> str | None:
     text = lines[line - 1]
     if not text.startswith("\t"):
         return text.replace("\t", "  ")
-    before = next((other for other in reversed(lines[: line - 1]) if has_content(other)), "")
-    after = next((other for other in lines[line:] if has_content(other)), "")
-    if before.rstrip().endswith(":"):
-        depth = depth_of(after) if depth_of(after) > depth_of(before) else depth_of(before) + 2
-    elif depth_of(after) <= depth_of(before) <= _DEEPEST_PLAIN:
-        depth = depth_of(before)
+    above = next((other for other in reversed(lines[: line - 1]) if has_content(other)), "")
+    below = next((other for other in lines[line:] if has_content(other)), "")
+    if above.rstrip().endswith(":"):
+        depth = depth_of(below) if depth_of(below) > depth_of(above) else depth_of(above) + 2
+    elif depth_of(below) <= depth_of(above) <= _DEEPEST_PLAIN:
+        depth = depth_of(above)
     else:
         return None
     return " " * depth + text.strip().replace("\t", "  ")
@@ -184,9 +185,10 @@ def _as_correction(line: int, new: str | None) -> Correction | None:
 def _slips(lines: Sequence[str], line: int, column: int, told: str) -> Iterator[Slip | None]:
     """What may have been slipped where YAML gave up, the most certain first."""
     line = min(line, len(lines))
-    before = next((number for number in range(line, 0, -1) if has_content(lines[number - 1])), line)
-    yield lost_hashes(lines, before)
-    yield unquoted_name(lines, before)
+    here = line if has_content(lines[line - 1]) else before(lines, line)
+    for near in filter(None, (here, before(lines, here))):
+        yield lost_hashes(lines, near)
+    yield unquoted_name(lines, here or line)
     if "mapping values are not allowed" in told and ": " not in lines[line - 1][: column - 1]:
         yield too_deep(lines, line)
         yield no_colon(lines, line)

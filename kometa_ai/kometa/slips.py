@@ -103,6 +103,8 @@ def _may_be_of_block(line: str, column: int) -> bool:
 def _with_hash(line: str, column: int) -> str:
     if found := BARE_MARKER.fullmatch(line):
         return " " * column + (END if found["end"] else BEGIN)
+    if (found := _SETTING.match(line.strip())) and found["key"] in BLOCK_KEYS:
+        return " " * column + "# " + line.strip()
     rest = line[column:]
     return " " * column + ("#" if rest.startswith(" ") else "# ") + rest.rstrip()
 
@@ -180,7 +182,7 @@ def too_deep(lines: Sequence[str], near: int) -> Slip | None:
     less = depth_of(line) - depth_of(lines[above - 1])
     last = max(_run(lines, near))
     moved = tuple(text[less:] if text.strip() else text for text in lines[near - 1 : last])
-    is_clear = above == _before(lines, near)
+    is_clear = above == before(lines, near)
     return Slip(
         "the line is indented deeper than the one above it, which already has its value",
         "Indent it as deep as that one.",
@@ -212,14 +214,14 @@ def after(lines: Sequence[str], number: int) -> int:
     return next((below for below in range(number + 1, len(lines) + 1) if has_content(lines[below - 1])), 0)
 
 
-def _before(lines: Sequence[str], number: int) -> int:
+def before(lines: Sequence[str], number: int) -> int:
     """The line with content right above; 0 if there is none."""
     return next((above for above in range(number - 1, 0, -1) if has_content(lines[above - 1])), 0)
 
 
 def no_colon(lines: Sequence[str], near: int) -> Slip | None:
     """A line without its colon, which is the one with content above this one: a name, or a key and its value."""
-    number = _before(lines, near)
+    number = before(lines, near)
     if not number:
         return None
     line, text = lines[number - 1], lines[number - 1].strip()

@@ -49,12 +49,11 @@ class Shelf(msgspec.Struct, frozen=True):
 class Effective(msgspec.Struct):
     """A collection as Kometa sees it: attributes by their names in lower case.
 
-    `brought` are those that stand in a template. `unseen` names templates outside of the folder, `missing` those that
+    `unseen` names templates outside of the folder, `missing` those that
     are nowhere; `refused` says why Kometa cannot use a template.
     """
 
     attributes: dict[str, Any]
-    brought: frozenset[str] = frozenset()
     unseen: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     refused: str = ""
@@ -71,7 +70,7 @@ class _Dropped(Exception):
 def effective(name: str, body: Mapping[Any, Any], shelf: Shelf, loading: Loading) -> Effective:
     """The collection of this name and with this body, where its file is loaded so."""
     own = {str(key).lower(): value for key, value in body.items()}
-    found = Effective(own)
+    found = Effective(dict(own))
     calls = own.get("template")
     if "template" not in own:
         return found
@@ -93,9 +92,8 @@ def effective(name: str, body: Mapping[Any, Any], shelf: Shelf, loading: Loading
                 brought.setdefault(key, value)
         except _Refused as error:
             found.refused = f"{error}."
-    new = {key: value for key, value in brought.items() if key.lower() not in own}
-    found.attributes = {**own, **{key.lower(): value for key, value in new.items()}}
-    found.brought = frozenset(key.lower() for key in new)
+    for key, value in brought.items():
+        found.attributes.setdefault(key.lower(), value)
     found.unseen, found.missing = tuple(unseen), tuple(missing)
     return found
 
@@ -200,7 +198,10 @@ class _Variables:
         self._left = _MOST_VALUES
 
     def _value(self, value: object) -> object:
-        return _put_in(value, self._given) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        whole = VARIABLE.fullmatch(value)
+        return self._given[whole[1]] if whole and whole[1] in self._given else _put_in(value, self._given)
 
     # Conditionals
 

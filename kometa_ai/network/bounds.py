@@ -30,10 +30,11 @@ _EXTENSION = "kometa_ai.bound"
 
 
 class Bound(msgspec.Struct, frozen=True):
-    """How many bytes an answer may have, and each of its lines; `seconds` replaces the request's time-out."""
+    """How many bytes an answer may have, and each of its lines, and how many lines; `seconds` replaces the time-out."""
 
     size: int
     line: int | None = None
+    lines: int | None = None
     seconds: float | None = None
 
     @property
@@ -123,13 +124,16 @@ class _BoundedBody(httpx2.AsyncByteStream):
         self._deadline = deadline
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        size = in_line = 0
+        size = lines = in_line = 0
         chunks = self._response.aiter_bytes()
         while (chunk := await self._next(chunks)) is not None:
             size += len(chunk)
             # Compressed nothing is endless, too.
             if max(size, self._response.num_bytes_downloaded) > self._bound.size:
                 raise AnswerTooLarge(f"the answer has more than {_in_words(self._bound.size)}")
+            lines += chunk.count(b"\n") + chunk.count(b"\r")
+            if self._bound.lines is not None and lines > self._bound.lines:
+                raise AnswerTooLarge(f"the answer has more than {self._bound.lines:,} lines")
             if self._bound.line is not None:
                 first, _, _ = chunk.partition(b"\n")
                 if in_line + len(first) > self._bound.line or _longest(chunk) > self._bound.line:

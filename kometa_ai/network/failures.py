@@ -108,8 +108,8 @@ def _final(cause: BaseException, way: Way) -> Trouble | None:
             return _no_tls(cause, way)
         case httpx2.RemoteProtocolError() if str(cause) == _BINARY and way.address.startswith("http://"):
             return Trouble(
-                why="it speaks TLS",
-                what=f"{way.address} speaks TLS (https behind http://).",
+                why="it does not speak HTTP",
+                what=f"{way.address} does not speak HTTP; most likely it speaks TLS (https behind http://).",
                 remedy=f"Write https:// instead of http:// in {way.setting}.",
                 is_final=True,
             )

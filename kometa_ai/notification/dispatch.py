@@ -1,36 +1,37 @@
 """Who is told of a run, when, and what becomes of a report that does not arrive.
 
-A channel sends one message and says of each receiver what became of it; it never raises. What it could not deliver
-waits in the outbox and is joined to the next report for that receiver, so nothing is lost and nobody is told twice.
+A channel sends one message and says of each receiver what became of it; it never raises. What may be delivered later
+waits in the outbox and is joined to the next report for that receiver; see `delivering`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from kometa_ai.notification import email, push
+from kometa_ai.notification.background import beside
+from kometa_ai.notification.delivering import Delivering, addresses_of, missing_settings
 from kometa_ai.notification.message import Message
 from kometa_ai.notification.news import is_wanted, ledger_after, news_of
 from kometa_ai.notification.outbox import Keeper
-from kometa_ai.notification.render import render, written
-from kometa_ai.notification.view import subject_of
 from kometa_ai.observe.redact import Redactor
 from kometa_ai.settings.describe import secrets_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
     from kometa_ai.core.problem import Problem
     from kometa_ai.core.report import RunReport
     from kometa_ai.notification.message import Delivery, Form
-    from kometa_ai.notification.news import News
-    from kometa_ai.notification.outbox import Outbox
-    from kometa_ai.notification.push import Target
     from kometa_ai.settings.schema import Settings
+
+TEST_PATIENCE = 60.0
+"""Seconds for the answer to a test message: somebody sits and waits."""
+HURRY = 20.0
+"""Seconds that a run waits until everybody is told: it holds the state, and the next run waits for it."""
 
 
 class Tested(msgspec.Struct, frozen=True):
@@ -41,10 +42,11 @@ class Tested(msgspec.Struct, frozen=True):
     is_delivered: bool
 
 
-async def notify(report: RunReport, settings: Settings, *, unattended: bool) -> list[Problem]:
+async def notify(report: RunReport, settings: Settings, *, unattended: bool, hurry: float = HURRY) -> list[Problem]:
     """Tell everybody who wants it of a run, and return what could not be delivered, as warnings.
 
-    What is sent of an `unattended` run depends on what was told before: see `news`.
+    What is sent of an `unattended` run depends on what was told before: see `news`. After `hurry` seconds the sending
+    goes on in a thread of its own, and whatever comes of it is logged and told by the next report.
     """
     receivers = _receivers(settings)
     if not receivers:
@@ -61,26 +63,24 @@ async def notify(report: RunReport, settings: Settings, *, unattended: bool) -> 
         box.told = ledger_after(news, box.told, settings.tz, is_sent=is_sent)
         if is_sent:
             box.put(news, receivers)
-        parcels = _parcels(box, settings)
-    return await _deliver(parcels, keeper, settings)
+    return await beside(Delivering(settings).run, hurry)
 
 
 async def deliver_again(settings: Settings) -> list[Problem]:
     """Try once more to deliver what waits, and return what still cannot be."""
-    keeper = Keeper(settings.state_dir)
-    with keeper.changing() as box:
-        box.keep_only(_receivers(settings))
-        parcels = _parcels(box, settings)
-    return await _deliver(parcels, keeper, settings)
+    return await Delivering(settings).run()
 
 
 async def send_test(settings: Settings) -> list[Tested]:
     """Send a test message to every receiver, and say of each what happened; also why nothing was sent."""
     redactor = Redactor(secrets_of(settings))
-    addresses = [*_addresses(settings)]
-    deliveries = await email.send(settings, _TEST, addresses) if addresses else []
+    addresses = [*addresses_of(settings)]
+    deliveries = await email.send(settings, _TEST, addresses, answering=TEST_PATIENCE) if addresses else []
     deliveries += await asyncio.gather(
-        *(push.send(target, _TEST.subject, _test_text, redact=redactor.text) for target in push.targets(settings))
+        *(
+            push.send(target, _TEST.subject, _test_text, patience=TEST_PATIENCE, redact=redactor.text)
+            for target in push.targets(settings)
+        )
     )
     tested = [
         Tested(
@@ -90,7 +90,7 @@ async def send_test(settings: Settings) -> list[Tested]:
         )
         for delivery in deliveries
     ]
-    missing = _missing(settings)
+    missing = missing_settings(settings)
     if len(missing) == 1 or not tested:
         # Half of it set up is a mistake; none of it is one only where nothing else is.
         missing += [] if tested or len(missing) == 1 else ["APPRISE_URLS"]
@@ -105,8 +105,9 @@ _TEST = Message(
 )
 
 
-def _test_text(form: Form, room: int) -> str:
-    return (_TEST.html if form == "html" else _TEST.text)[:room]
+def _test_text(form: Form, fits: Callable[[str], bool]) -> str:
+    text = _TEST.html if form == "html" else _TEST.text
+    return text if fits(text) else "Kometa-AI"
 
 
 # Who
@@ -114,94 +115,7 @@ def _test_text(form: Form, room: int) -> str:
 
 def _receivers(settings: Settings) -> list[str]:
     """The keys of everybody who is told."""
-    return [*_addresses(settings).values(), *(target.key for target in push.targets(settings))]
-
-
-def _addresses(settings: Settings) -> dict[str, str]:
-    """Everybody who gets e-mail, each with a key."""
-    return {} if _missing(settings) else {one: _key_of(one) for one in settings.notification_recipients}
-
-
-def _key_of(address: str) -> str:
-    return f"e-mail:{address}"
-
-
-def _missing(settings: Settings) -> list[str]:
-    """What keeps e-mail from being sent at all."""
-    needed = {"SMTP_SERVER": settings.smtp_server, "NOTIFICATION_RECIPIENTS": settings.notification_recipients}
-    return [name for name, value in needed.items() if not value]
-
-
-# Delivering
-
-
-class Parcel(NamedTuple):
-    """What waits for one receiver, the oldest first, and how many more were given up."""
-
-    news: Sequence[News]
-    lost: int
-
-    @property
-    def run_ids(self) -> tuple[str, ...]:
-        """The runs it tells of."""
-        return tuple(one.report.run_id for one in self.news)
-
-
-def _parcels(box: Outbox, settings: Settings) -> dict[str, Parcel]:
-    parcels = {receiver: Parcel(*box.of(receiver)) for receiver in _receivers(settings)}
-    return {receiver: parcel for receiver, parcel in parcels.items() if parcel.news}
-
-
-async def _deliver(parcels: dict[str, Parcel], keeper: Keeper, settings: Settings) -> list[Problem]:
-    """Send everybody their parcel; what cannot be delivered goes on waiting."""
-    if not parcels:
-        return [keeper.trouble] if keeper.trouble else []
-    redactor = Redactor(secrets_of(settings))
-    problems = []
-    deliveries = await _send(parcels, settings)
-    with keeper.changing() as box:
-        for receiver, delivery in deliveries.items():
-            if delivery.problem is None:
-                box.delivered(receiver, parcels[receiver].run_ids)
-                continue
-            problem = _without_secrets(delivery.problem, redactor)
-            box.failing[receiver] = problem
-            remedy = f"{problem.remedy} The report is kept, and joined to the next one."
-            problems.append(msgspec.structs.replace(problem, remedy=remedy))
-    if keeper.trouble:
-        problems.append(keeper.trouble)
-    # One dead server is one problem, however many recipients it has.
-    return list(dict.fromkeys(problems))
-
-
-async def _send(parcels: dict[str, Parcel], settings: Settings) -> dict[str, Delivery]:
-    """All channels side by side: by receiver, what became of it."""
-    targets = [target for target in push.targets(settings) if target.key in parcels]
-    async with asyncio.TaskGroup() as group:
-        mailed = group.create_task(_mail(parcels, settings))
-        pushed = [group.create_task(_push(target, parcels[target.key], settings)) for target in targets]
-    return mailed.result() | {target.key: task.result() for target, task in zip(targets, pushed, strict=True)}
-
-
-async def _mail(parcels: dict[str, Parcel], settings: Settings) -> dict[str, Delivery]:
-    """One message for all who wait for the same."""
-    groups: dict[tuple[tuple[str, ...], int], list[str]] = {}
-    for address, key in _addresses(settings).items():
-        if key in parcels:
-            groups.setdefault((parcels[key].run_ids, parcels[key].lost), []).append(address)
-    found: dict[str, Delivery] = {}
-    for addresses in groups.values():
-        parcel = parcels[_key_of(addresses[0])]
-        message = await asyncio.to_thread(render, parcel.news, settings.tz, lost=parcel.lost)
-        deliveries = await email.send(settings, message, addresses)
-        found |= zip(map(_key_of, addresses), deliveries, strict=True)
-    return found
-
-
-async def _push(target: Target, parcel: Parcel, settings: Settings) -> Delivery:
-    title = subject_of(parcel.news[-1], len(parcel.news) - 1 + parcel.lost)
-    write = partial(written, parcel.news, settings.tz, lost=parcel.lost)
-    return await push.send(target, title, write, redact=Redactor(secrets_of(settings)).text)
+    return [*addresses_of(settings).values(), *(target.key for target in push.targets(settings))]
 
 
 # Secrets
@@ -211,7 +125,8 @@ def _sentence(delivery: Delivery) -> str:
     problem = delivery.problem
     if problem is None:
         return delivery.answer
-    return f"Not sent: {problem.what.removeprefix(f'{delivery.to}: ')} {problem.remedy}"
+    became = "Not confirmed" if delivery.fate == "unclear" else "Not sent"
+    return f"{became}: {problem.what.removeprefix(f'{delivery.to}: ')} {problem.remedy}"
 
 
 def _redacted(report: RunReport, redactor: Redactor) -> RunReport:

@@ -15,6 +15,7 @@ A private authority is named in SSL_CERT_FILE, which adds it to the system's.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 import socket
@@ -22,11 +23,14 @@ import ssl
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime, make_msgid, parseaddr
+from functools import partial
 from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
 import aiosmtplib
+import msgspec
 
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.text import one_line
@@ -37,17 +41,20 @@ from kometa_ai.observe.redact import Redactor
 from kometa_ai.settings.describe import secrets_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from kometa_ai.notification.message import Message
+    from kometa_ai.notification.message import Fate, Message
     from kometa_ai.settings.schema import Settings
 
 PATIENCE = 30.0
-"""Seconds for each answer of the server."""
+"""Seconds for a connection, and for each answer of the server but one."""
+ANSWERING = 600.0
+"""Seconds for the answer to the message itself: filters look into it meanwhile, and RFC 5321 gives them ten minutes."""
 
 _GOODBYE = 5.0
 _TLS_PORT = 465
 _PERMANENT = 500
+_LOG_IN_WANTED = {530, 534, 535, 538}
 _LONGEST_ANSWER = 200
 _FOREIGN = (aiosmtplib.SMTPException, OSError, ValueError)
 _FULL_NAME = re.compile(r"\A[A-Za-z0-9-]++(\.[A-Za-z0-9-]++)++")
@@ -64,11 +71,20 @@ class _Unfit(Exception):
 
 
 async def send(
-    settings: Settings, message: Message, recipients: Sequence[str], *, patience: float = PATIENCE
+    settings: Settings,
+    message: Message,
+    recipients: Sequence[str],
+    *,
+    patience: float = PATIENCE,
+    answering: float = ANSWERING,
+    name: str = "",
+    handing: Callable[[list[str]], object] = len,
 ) -> list[Delivery]:
     """Hand a message to the mail server and say for each recipient what became of it, in their order.
 
-    Nothing that goes wrong on the way is raised. A refused recipient does not stop the others. Nothing is tried twice.
+    Nothing that goes wrong on the way is raised. A refused recipient does not stop the others, and a message that is
+    refused for several is offered for each alone. `name` is its Message-ID, where it has one already. `handing` is
+    called with recipients before the server gets the message for them: from then on it may arrive.
     """
     client = aiosmtplib.SMTP(
         hostname=settings.smtp_server,
@@ -80,19 +96,19 @@ async def send(
         start_tls=False,
         tls_context=_tls_context(settings),
     )
-    is_open = False
+    write = partial(compose, settings, message, recipients, name)
+    post = _Post(settings, recipients, write=write, answering=answering, handing=handing)
     try:
         await _open(client, settings)
-        is_open = True
-        return await _hand_over(client, settings, message, recipients)
+        await post.hand_over(client)
     except (*_FOREIGN, _Unfit) as error:
-        return _lost(recipients, _explained(error, settings, is_open=is_open))
+        post.lose(_explained(error, settings))
+    except asyncio.CancelledError:
+        client.close()  # no goodbye: the program ends
+        raise
     finally:
         await _close(client)
-
-
-def _lost(recipients: Iterable[str], problem: Problem) -> list[Delivery]:
-    return [Delivery(to=_channel(recipient), problem=problem) for recipient in recipients]
+    return post.deliveries
 
 
 def _channel(recipient: str) -> str:
@@ -170,33 +186,107 @@ def is_far(peer: str) -> bool:
     return ip_address(peer.partition("%")[0]).is_global
 
 
-async def _hand_over(
-    client: aiosmtplib.SMTP, settings: Settings, message: Message, recipients: Sequence[str]
-) -> list[Delivery]:
-    by_address = {_bare(recipient): recipient for recipient in recipients}
-    # The library gives up on all of them where the server cannot take one.
-    takes_any = client.supports_extension("smtputf8")
-    possible = {address: name for address, name in by_address.items() if takes_any or address.isascii()}
-    answer = ""
-    refused: Mapping[str, aiosmtplib.SMTPResponse] = {}
-    if possible:
-        letter = compose(settings, message, possible.values())
-        try:
-            refused, answer = await client.send_message(
-                letter, sender=_bare(settings.smtp_from), recipients=list(possible)
+class _Post:
+    """One message, and what becomes of it for each recipient."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        recipients: Sequence[str],
+        *,
+        write: Callable[[], EmailMessage],
+        answering: float,
+        handing: Callable[[list[str]], object],
+    ) -> None:
+        self._settings = settings
+        self._recipients = recipients
+        self._write = write
+        self._answering = answering
+        self._handing = handing
+        self._sender = _bare(settings.smtp_from)
+        self._became: dict[str, Delivery] = {}
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """What became of it, in the recipients' order."""
+        return [
+            msgspec.structs.replace(self._became[_bare(recipient)], to=_channel(recipient))
+            for recipient in self._recipients
+        ]
+
+    def lose(self, problem: Problem) -> None:
+        """Nothing else will become of it for those of whom nothing is known yet."""
+        for recipient in self._recipients:
+            self._became.setdefault(_bare(recipient), Delivery(to=recipient, problem=problem, fate="waits"))
+
+    async def hand_over(self, client: aiosmtplib.SMTP) -> None:
+        """Offer it to the server for all recipients."""
+        addresses = list(dict.fromkeys(map(_bare, self._recipients)))
+        # The library gives up on all of them where the server cannot take one.
+        takes_any = client.supports_extension("smtputf8")
+        for address in addresses:
+            if not takes_any and not address.isascii():
+                self._settle([address], _not_ascii(self._settings, address), "waits")
+        possible = [address for address in addresses if address not in self._became]
+        if possible:
+            await self._offer(client, self._write(), possible)
+
+    async def _offer(self, client: aiosmtplib.SMTP, letter: EmailMessage, addresses: Sequence[str]) -> None:
+        is_utf8 = not "".join((self._sender, *addresses)).isascii()
+        if is_utf8 and not client.supports_extension("smtputf8"):
+            raise _Unfit(
+                "SMTP_FROM",
+                f"{_server(self._settings)} cannot send from {self._sender}: it knows no addresses beyond ASCII.",
+                "Use another address in SMTP_FROM.",
             )
-        except aiosmtplib.SMTPRecipientsRefused as error:
-            refused = {one.recipient: aiosmtplib.SMTPResponse(one.code, one.message) for one in error.recipients}
-    deliveries = []
-    for recipient in recipients:
-        address, problem = _bare(recipient), None
-        if address not in possible:
-            problem = _not_ascii(settings, address)
-        elif address in refused:
-            problem = _refused_recipient(settings, address, refused[address])
-        said = "" if problem else f"{_server(settings)} took it: {_quoted(answer, settings)}"
-        deliveries.append(Delivery(to=_channel(recipient), answer=said, problem=problem))
-    return deliveries
+        raw = letter.as_bytes(policy=SMTPUTF8 if is_utf8 else SMTP)
+        accepted: list[str] = []
+        try:
+            await self._begin(client, len(raw), is_utf8=is_utf8)
+            accepted = [address for address in addresses if await self._is_accepted(client, address, is_utf8=is_utf8)]
+            if accepted:
+                self._handing([recipient for recipient in self._recipients if _bare(recipient) in accepted])
+                response = await client.data(raw, timeout=self._answering)
+                said = f"{_server(self._settings)} took it: {_quoted(response.message, self._settings)}"
+                self._became |= {address: Delivery(to=address, answer=said) for address in accepted}
+                return
+        except aiosmtplib.SMTPSenderRefused as error:
+            self._settle(addresses, _refusal(error, self._settings), _fate(error.code))
+        except aiosmtplib.SMTPDataError as error:
+            if error.code >= _PERMANENT and len(accepted) > 1:
+                for address in accepted:
+                    await client.rset()
+                    await self._offer(client, letter, [address])
+                return
+            self._settle(accepted, _refusal(error, self._settings), _fate(error.code))
+        except (aiosmtplib.SMTPServerDisconnected, TimeoutError, ConnectionError):
+            # Before the message was handed over, others say what has happened.
+            if not accepted:
+                raise
+            self._settle(accepted, _unconfirmed(self._settings), "unclear")
+            return
+        await client.rset()
+
+    async def _begin(self, client: aiosmtplib.SMTP, size: int, *, is_utf8: bool) -> None:
+        options = [f"size={size}"] if client.supports_extension("size") else []
+        options += ["SMTPUTF8"] if is_utf8 else []
+        await client.mail(self._sender, options=options, encoding="utf-8" if is_utf8 else "ascii")
+
+    async def _is_accepted(self, client: aiosmtplib.SMTP, address: str, *, is_utf8: bool) -> bool:
+        try:
+            await client.rcpt(address, encoding="utf-8" if is_utf8 else "ascii")
+        except aiosmtplib.SMTPRecipientRefused as error:
+            self._settle([address], _refused_recipient(self._settings, address, error), _fate(error.code))
+            return False
+        return True
+
+    def _settle(self, addresses: Iterable[str], problem: Problem, fate: Fate) -> None:
+        self._became |= {address: Delivery(to=address, problem=problem, fate=fate) for address in addresses}
+
+
+def _fate(code: int) -> Fate:
+    """A final refusal is about this message, but for one for want of a log-in."""
+    return "refused" if code >= _PERMANENT and code not in _LOG_IN_WANTED else "waits"
 
 
 async def _close(client: aiosmtplib.SMTP) -> None:
@@ -208,14 +298,19 @@ async def _close(client: aiosmtplib.SMTP) -> None:
 # The message
 
 
-def compose(settings: Settings, message: Message, recipients: Iterable[str]) -> EmailMessage:
+def message_id(settings: Settings) -> str:
+    """A new name for a message; one that is sent again keeps it, so that mail programs show it once."""
+    return make_msgid("kometa-ai", domain=_bare(settings.smtp_from).rpartition("@")[2])
+
+
+def compose(settings: Settings, message: Message, recipients: Iterable[str], name: str = "") -> EmailMessage:
     """The message as it is sent: text and HTML, marked as written by a program so that no one's holiday answers it."""
     letter = EmailMessage()
     letter["Subject"] = one_line(message.subject)
     letter["From"] = _mailbox(settings.smtp_from)
     letter["To"] = [_mailbox(recipient) for recipient in recipients]
     letter["Date"] = format_datetime(datetime.now(settings.tz))
-    letter["Message-ID"] = make_msgid("kometa-ai", domain=_bare(settings.smtp_from).rpartition("@")[2])
+    letter["Message-ID"] = name or message_id(settings)
     letter["Auto-Submitted"] = "auto-generated"
     letter.set_content(message.text, cte=_encoding(message.text))
     letter.add_alternative(message.html, subtype="html", cte=_encoding(message.html))
@@ -271,7 +366,15 @@ def _not_ascii(settings: Settings, address: str) -> Problem:
     )
 
 
-def _refused_recipient(settings: Settings, address: str, response: aiosmtplib.SMTPResponse) -> Problem:
+def _unconfirmed(settings: Settings) -> Problem:
+    return _problem(
+        "SMTP_SERVER",
+        f"{_server(settings)} did not confirm the message; it may arrive or not.",
+        "Look at the mail server if it happens again.",
+    )
+
+
+def _refused_recipient(settings: Settings, address: str, response: aiosmtplib.SMTPRecipientRefused) -> Problem:
     is_final = response.code >= _PERMANENT
     return _problem(
         "NOTIFICATION_RECIPIENTS",
@@ -283,8 +386,8 @@ def _refused_recipient(settings: Settings, address: str, response: aiosmtplib.SM
     )
 
 
-def _explained(error: Exception, settings: Settings, *, is_open: bool = False) -> Problem:
-    """Say what an error means to whoever wrote the settings. `is_open`: the message was already on its way."""
+def _explained(error: Exception, settings: Settings) -> Problem:
+    """Say what an error means to the operator, before the message was handed over."""
     server = _server(settings)
     cause = error.__cause__ or error
     match cause if isinstance(cause, OSError) else error:
@@ -292,9 +395,6 @@ def _explained(error: Exception, settings: Settings, *, is_open: bool = False) -
             return _problem(unfit.setting, unfit.what, unfit.remedy)
         case aiosmtplib.SMTPResponseException() as response:
             return _refusal(response, settings)
-        case TimeoutError() if is_open:
-            what = f"{server} did not confirm the message in time; it may arrive or not."
-            remedy = "Look at the mail server if it happens again."
         case TimeoutError():
             what = f"{server} does not answer."
             remedy = "Check SMTP_SERVER and SMTP_PORT; port 465 needs SMTP_SECURITY tls or auto."
@@ -310,7 +410,7 @@ def _explained(error: Exception, settings: Settings, *, is_open: bool = False) -
             what = f"Nothing listens at {settings.smtp_server}:{settings.smtp_port}."
             remedy = "Check SMTP_PORT, and whether the mail server runs."
         case aiosmtplib.SMTPServerDisconnected() | ConnectionError():
-            what = f"{server} ended the connection" + (" before it confirmed the message." if is_open else ".")
+            what = f"{server} ended the connection."
             remedy = "Look at the mail server's log; check SMTP_PORT and SMTP_SECURITY."
         case _:
             what = f"{server} cannot be used: {_cut(str(error), settings)}"

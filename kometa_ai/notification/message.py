@@ -10,7 +10,24 @@ if TYPE_CHECKING:
     from kometa_ai.core.problem import Problem
 
 
-Form = Literal["text", "markdown", "html"]
+Form = Literal["text", "guarded", "markdown", "tags", "html"]
+"""How a text is written.
+
+    text       plain, for services that show it as it is
+    guarded    plain, for services that read a markup of their own in it: no line begins like an item of a list
+    markdown   CommonMark that shows every title as it is
+    tags       plain with HTML's entities, for chats that know a few tags
+    html       a whole page, as an e-mail has it
+"""
+
+Fate = Literal["taken", "waits", "refused", "unclear"]
+"""What becomes of a message.
+
+    taken      the other side has taken it
+    waits      it has not, and may later: no connection, a busy server, a password that is wrong just now
+    refused    it never will take this very message; another one it may
+    unclear    it was handed over whole, and no answer came: it may arrive or not
+"""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,9 +41,10 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """One message on its way to one receiver (`e-mail to ann@example.org`).
 
-    Either `answer` is what the other side said when it took the message, or `problem` is why it did not.
+    Either `answer` is what the other side said when it took the message, or `problem` is why that is not known.
     """
 
     to: str
     answer: str = ""
     problem: Problem | None = None
+    fate: Fate = "taken"

@@ -67,6 +67,14 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
     has_fresh_problems: bool = False
 
 
+class Missing(msgspec.Struct, frozen=True, kw_only=True):
+    """A report that was not delivered and never will be, or (`may_have_arrived`) of which nobody knows."""
+
+    run_id: str
+    started: datetime
+    may_have_arrived: bool = False
+
+
 def key_of(problem: Problem) -> str:
     """What is the same for the same problem in the next run."""
     words = _CHANGING.sub("#", problem.what)

@@ -7,23 +7,30 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
 
 from kometa_ai.core.problem import Problem
-from kometa_ai.notification.news import News, Told
+from kometa_ai.notification.news import Missing, News, Told
 from kometa_ai.state import files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator
 
 FILE = "notifications.json"
 MOST = 30
 """Reports that wait for one receiver or another; beyond, the oldest are given up and counted."""
+_LONGEST_WAIT = 5.0
+"""Seconds for a lock: it is held for moments, but a share may never give it."""
+_LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+TRIES = 2
+"""How often a letter is handed over of which nobody says what became of it."""
 
 _log = structlog.get_logger()
 
@@ -35,10 +42,24 @@ class Waiting(msgspec.Struct, kw_only=True):
     to: set[str]
 
 
+class Letter(msgspec.Struct, kw_only=True):
+    """One message for one receiver: the reports in it, and what stands beside them.
+
+    `name` is its Message-ID. `tries` is how often it was handed over whole without a word on what became of it.
+    """
+
+    name: str
+    run_ids: tuple[str, ...]
+    lost: int = 0
+    missing: tuple[Missing, ...] = ()
+    tries: int = 0
+
+
 class Outbox(msgspec.Struct, kw_only=True):
     """The ledger of what was told, reports that wait (the oldest first), how many were given up for whom, and why.
 
-    A receiver is a key that holds no secret. `failing` is why the last try did not reach one.
+    A receiver is a key that holds no secret. `failing` is why the last try did not reach one. `unclear` is a letter
+    that a receiver may have got: it goes once more, as it was, and nothing is joined to it. `missing` is to be told.
     """
 
     format: int = 1
@@ -46,6 +67,8 @@ class Outbox(msgspec.Struct, kw_only=True):
     waiting: list[Waiting] = []
     lost: dict[str, int] = {}
     failing: dict[str, Problem] = {}
+    unclear: dict[str, Letter] = {}
+    missing: dict[str, list[Missing]] = {}
 
     def put(self, news: News, to: Iterable[str]) -> None:
         """Let a report wait for its receivers."""
@@ -56,26 +79,171 @@ class Outbox(msgspec.Struct, kw_only=True):
             for receiver in self.waiting.pop(0).to:
                 self.lost[receiver] = self.lost.get(receiver, 0) + 1
 
-    def of(self, receiver: str) -> tuple[Sequence[News], int]:
-        """What waits for a receiver, the oldest first, and how many more were given up."""
-        return [one.news for one in self.waiting if receiver in one.to], self.lost.get(receiver, 0)
+    def letters(self, receiver: str, on_their_way: Collection[str] = ()) -> list[Letter]:
+        """What a receiver is to get now: one that may have arrived once more, and in another one all that waits.
 
-    def delivered(self, receiver: str, run_ids: Iterable[str]) -> None:
-        """A receiver has got these reports."""
-        arrived = set(run_ids)
-        for one in self.waiting:
-            if one.news.report.run_id in arrived:
-                one.to.discard(receiver)
-        self.waiting = [one for one in self.waiting if one.to]
-        self.lost.pop(receiver, None)
+        Runs that are `on_their_way` in a letter are in none of these.
+        """
+        again = self.unclear.get(receiver)
+        apart = {*on_their_way, *(again.run_ids if again else ())}
+        if again and not set(again.run_ids).isdisjoint(on_their_way):
+            again = None
+        elif again and again.tries >= TRIES:
+            # The program was ended while it waited for the second answer.
+            self.give_up(receiver, again, may_have_arrived=True)
+            again = None
+        waiting = [one.news.report.run_id for one in self.waiting if receiver in one.to]
+        others = tuple(run_id for run_id in waiting if run_id not in apart)
+        letters = [again] if again else []
+        if others:
+            lost, missing = self.lost.get(receiver, 0), tuple(self.missing.get(receiver, ()))
+            letters.append(Letter(name="", run_ids=others, lost=lost, missing=missing))
+        return letters
+
+    def news_in(self, letter: Letter) -> list[News]:
+        """The reports of a letter, the oldest first."""
+        return [one.news for one in self.waiting if one.news.report.run_id in letter.run_ids]
+
+    def handing(self, receiver: str, letter: Letter) -> None:
+        """From now on the receiver may get this letter."""
+        letter.tries += 1
+        self.unclear[receiver] = letter
+
+    def not_taken(self, receiver: str, letter: Letter, why: Problem, *, was_handed: bool) -> None:
+        """The receiver has not got this letter now. One that may have arrived before still may have."""
+        self.failing[receiver] = why
+        if was_handed and self._is_out(receiver, letter):
+            letter.tries -= 1
+            if letter.tries <= 0:
+                del self.unclear[receiver]
+            else:
+                self.unclear[receiver] = letter
+
+    def delivered(self, receiver: str, letter: Letter) -> None:
+        """A receiver has got this letter."""
+        self._settle(receiver, letter)
         self.failing.pop(receiver, None)
+        left = self.lost.pop(receiver, 0) - letter.lost
+        if left > 0:
+            self.lost[receiver] = left
+        self._keep_missing(receiver, [one for one in self.missing.get(receiver, ()) if one not in letter.missing])
+
+    def give_up(self, receiver: str, letter: Letter, *, may_have_arrived: bool = False) -> None:
+        """A receiver will not get this letter: its next one says which reports are missing."""
+        gone = [
+            Missing(run_id=news.report.run_id, started=news.report.started, may_have_arrived=may_have_arrived)
+            for news in self.news_in(letter)
+        ]
+        self._settle(receiver, letter)
+        self._keep_missing(receiver, [*self.missing.get(receiver, ()), *gone][-MOST:])
 
     def keep_only(self, receivers: Iterable[str]) -> None:
         """Forget receivers that are configured no more."""
-        gone = {receiver for one in self.waiting for receiver in one.to} | set(self.lost) | set(self.failing)
-        everything = [one.news.report.run_id for one in self.waiting]
-        for receiver in gone - set(receivers):
-            self.delivered(receiver, everything)
+        left = set(receivers)
+        for one in self.waiting:
+            one.to &= left
+        self.waiting = [one for one in self.waiting if one.to]
+        kept: dict[str, Any]
+        for kept in (self.lost, self.failing, self.unclear, self.missing):
+            for receiver in kept.keys() - left:
+                del kept[receiver]
+
+    def _is_out(self, receiver: str, letter: Letter) -> bool:
+        found = self.unclear.get(receiver)
+        return found is not None and found.name == letter.name
+
+    def _settle(self, receiver: str, letter: Letter) -> None:
+        for one in self.waiting:
+            if one.news.report.run_id in letter.run_ids:
+                one.to.discard(receiver)
+        self.waiting = [one for one in self.waiting if one.to]
+        if self._is_out(receiver, letter):
+            del self.unclear[receiver]
+
+    def _keep_missing(self, receiver: str, missing: list[Missing]) -> None:
+        self.missing.pop(receiver, None)
+        if missing:
+            self.missing[receiver] = missing
+
+
+def undelivered(folder: Path) -> int:
+    """How many reports have not reached everybody: those that wait, and those that are missing for good."""
+    box = _counted(folder)
+    missing = {one.run_id for found in box.missing.values() for one in found}
+    return len(box.waiting) + len(missing) + max(box.lost.values(), default=0)
+
+
+def is_waiting(folder: Path) -> bool:
+    """Whether any report waits to be delivered."""
+    return bool(_counted(folder).waiting)
+
+
+class _Counted(msgspec.Struct):
+    """As much of the outbox as is counted."""
+
+    waiting: list[msgspec.Raw] = []
+    missing: dict[str, list[Missing]] = {}
+    lost: dict[str, int] = {}
+
+
+def _counted(folder: Path) -> _Counted:
+    try:
+        return msgspec.json.decode((folder / FILE).read_bytes(), type=_Counted)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return _Counted()
+
+
+class Claims:
+    """Which runs are on their way to whom, so that no two threads or processes send the same at once.
+
+    One process sends at a time; within it, whoever takes a letter has it until the claims are released.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE
+        self._mine: list[tuple[str, str]] = []
+
+    def enter(self) -> bool:
+        """Begin to send; False where another process does, which will find what was put into the outbox."""
+        with _guard:
+            if self._path not in _senders:
+                try:
+                    handle = os.open(self._path.with_suffix(".sending"), _LOCK_FLAGS, files.PRIVATE)
+                except OSError:
+                    return True  # without a lock things may be told twice, which is no reason to stop
+                if not _wait_for(handle):
+                    os.close(handle)
+                    return False
+                _senders[self._path] = [handle, 0]
+            _senders[self._path][1] += 1
+        return True
+
+    def of(self, receiver: str) -> set[str]:
+        """The runs that are on their way to a receiver."""
+        return {run_id for one, run_id in _claimed.get(self._path, ()) if one == receiver}
+
+    def take(self, receiver: str, letters: Iterable[Letter]) -> None:
+        """These letters are on their way now."""
+        new = [(receiver, run_id) for letter in letters for run_id in letter.run_ids]
+        self._mine += new
+        _claimed.setdefault(self._path, set()).update(new)
+
+    def leave(self) -> None:
+        """Nothing that was taken here is on its way any more."""
+        with _guard:
+            _claimed.get(self._path, set()).difference_update(self._mine)
+            self._mine.clear()
+            if sender := _senders.get(self._path):
+                sender[1] -= 1
+                if not sender[1]:
+                    os.close(sender[0])
+                    del _senders[self._path]
+
+
+_guard = threading.Lock()
+_claimed: dict[Path, set[tuple[str, str]]] = {}
+_senders: dict[Path, list[int]] = {}
+"""The handle of this process's lock for each outbox, and how many here hold it."""
 
 
 class Keeper:
@@ -121,18 +289,32 @@ _unwritten: dict[Path, Outbox] = {}
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Alone among all processes. Without a lock things may be told twice, which is no reason to stop."""
+    """Alone among all threads and processes. Without a lock things may be told twice, which is no reason to stop."""
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, files.PRIVATE)
+        handle = os.open(path, _LOCK_FLAGS, files.PRIVATE)
     except OSError:
         yield
         return
     try:
-        with suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        _wait_for(handle)
         yield
     finally:
         os.close(handle)
+
+
+def _wait_for(handle: int) -> bool:
+    """Wait for a lock, but not for ever; say whether it is ours, or there are none here."""
+    until = time.monotonic() + _LONGEST_WAIT
+    while time.monotonic() < until:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.02)
+        except OSError:
+            return True
+        else:
+            return True
+    return False
 
 
 def _not_written(path: Path, error: OSError) -> Problem:

@@ -1,40 +1,74 @@
 """Push messages, chats and webhooks, through Apprise. The one module that imports it, and only where it is needed.
 
-Each address gets the report in the form its service takes, within what it takes. What Apprise says is only shown
-without the address: nearly all of it may be a token.
+Each address gets the report in the form that its service shows, measured as its service counts, so that neither Apprise
+nor the service cuts it. What Apprise says is only shown without the address: nearly all of it may be a token.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import re
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
-from typing import TYPE_CHECKING, NamedTuple
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Literal, NamedTuple
+from urllib.parse import parse_qs
 
 import msgspec
 
 from kometa_ai.core.problem import Problem
-from kometa_ai.core.text import one_line
+from kometa_ai.core.text import beginning, one_line
 from kometa_ai.network.trust import bundle_for
+from kometa_ai.notification.background import in_thread
 from kometa_ai.notification.message import Delivery
+from kometa_ai.notification.render import titled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from apprise import NotifyBase
+    from apprise import AppriseResult, NotifyBase, NotifyFormat
 
-    from kometa_ai.notification.message import Form
+    from kometa_ai.notification.message import Fate, Form
     from kometa_ai.settings.schema import Settings
 
-PATIENCE = 60.0
+PATIENCE = 300.0
 """Seconds for one address, whatever its service does."""
+CONNECTING, ANSWERING = 10.0, 120.0
+"""Seconds for a connection, and for an answer; Apprise would give up each after four."""
 
 _LONGEST_ANSWER = 300
-_SPARE = 0.9
-"""Of what a service takes: escaping may add some."""
+_LONGEST = 8000
+"""Of what fits on a phone, whatever a service takes."""
 _WHOLE_REPORT = 10_000
 """Characters of HTML that a service must take to get the report as by e-mail; chats that take some tags take fewer."""
+
+_NTFY_BYTES = 4000
+"""At 4,096 bytes a server makes an attachment of the message, or refuses it where it has no place for these."""
+_NTFY_REQUEST = 7200
+"""Characters of JSON, title included, beyond 8,000 of which Apprise itself makes an attachment."""
+_MOST = {"NotifySlack": 3000, "NotifyTelegram": 4096, "NotifyDiscord": 2000, "NotifyGuilded": 2000}
+"""Where a service takes less than Apprise says: a block of Slack's."""
+_IN_BYTES = {"NotifyWeComBot", "NotifyWeChat"}
+
+_MARKDOWN_IN_TEXT = {"NotifyDiscord", "NotifyFluxer", "NotifyGuilded", "NotifyMattermost"}
+"""They show CommonMark in whatever they get."""
+_MARKUP_IN_TEXT = {"NotifyZulip", "NotifyRevolt", "NotifyNextcloudTalk"}
+"""They show a markup of their own in whatever they get, and know no escapes."""
+
+_STATUS = re.compile(r"\berror=(\d{3,5})\b")
+# What says that a request was sent whole before the connection failed. In the words of `requests` and urllib3.
+_SENT = re.compile(r"Read timed out|RemoteDisconnected|Connection aborted|Connection broken|IncompleteRead")
+_PASSING = {
+    HTTPStatus.UNAUTHORIZED,  # a token that was changed is mended, and the message is as good as it was
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.PROXY_AUTHENTICATION_REQUIRED,
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.TOO_EARLY,
+    HTTPStatus.TOO_MANY_REQUESTS,
+}
 
 
 _REDIRECTED = re.compile(r"\berror=30[12378]\b")
@@ -61,20 +95,36 @@ def targets(settings: Settings) -> list[Target]:
     return found
 
 
+def unreadable(settings: Settings) -> list[Problem]:
+    """A problem for each address that Apprise cannot read."""
+    return [_unreadable(target) for target in targets(settings) if _service(target) is None]
+
+
+def _unreadable(target: Target) -> Problem:
+    return Problem(
+        source="APPRISE_URLS",
+        what=f"{target.name}: Apprise cannot read this address.",
+        remedy="Compare it with Apprise's page on that service.",
+        severity="warning",
+    )
+
+
 async def send(
     target: Target,
     title: str,
-    write: Callable[[Form, int], str],
+    write: Callable[[Form, Callable[[str], bool]], str],
     *,
     patience: float = PATIENCE,
     redact: Callable[[str], str] = str,
+    handing: Callable[[], object] = bool,
 ) -> Delivery:
     """Send to one address and say what became of it. Nothing that goes wrong on the way is raised.
 
-    `write` is asked for the text in a form and within so many characters; `redact` hides secrets in what Apprise says.
+    `write` is asked for the text in a form, and told what fits; `redact` hides secrets in what Apprise says. `handing`
+    is called before it is sent: from then on it may arrive.
     """
     try:
-        delivery = await _send(target, title, write, patience)
+        delivery = await _send(target, title, write, patience, handing)
     except Exception as error:  # noqa: BLE001 - one of a hundred and fifty services
         delivery = _lost(target, f"{type(error).__name__}: {error}", "The log may say more.")
     if delivery.problem is None:
@@ -85,55 +135,165 @@ async def send(
     return msgspec.structs.replace(delivery, problem=problem)
 
 
-async def _send(target: Target, title: str, write: Callable[[Form, int], str], patience: float) -> Delivery:
+async def _send(
+    target: Target,
+    title: str,
+    write: Callable[[Form, Callable[[str], bool]], str],
+    patience: float,
+    handing: Callable[[], object],
+) -> Delivery:
     # Half a second and some megabytes, which a run without such addresses can do without.
-    from apprise import Apprise, AppriseAsset, AppriseResultStatus, NotifyFormat, OverflowMode  # noqa: PLC0415
+    from apprise import Apprise  # noqa: PLC0415
 
-    # A redirect would take the report wherever it points. `?redirect=yes` in the address allows it.
-    asset = AppriseAsset(http_redirects=False)
-    service = await asyncio.to_thread(Apprise.instantiate, target.url, asset=asset)
+    service = await asyncio.to_thread(_service, target)
     if service is None:
-        return _lost(target, "Apprise cannot read this address.", "Compare it with Apprise's page on that service.")
-    if service.overflow_mode is OverflowMode.UPSTREAM:
-        # Only where escaping adds more than is spared: better cut than refused, or split into twenty.
-        service.overflow_mode = OverflowMode.TRUNCATE
-    form, room = form_and_room(service, title)
+        problem = _unreadable(target)
+        return _lost(target, problem.what.removeprefix(f"{target.name}: "), problem.remedy)
+    taking = taking_of(service, target.url)
+    title = beginning(title, service.title_maxlen or len(title))
+    body = write(taking.form, partial(taking.fits, title))
+    handing()
     sender = Apprise()
     sender.add(service)
     with bundle_for(target.authorities) as bundle:
         if bundle and service.verify_certificate is True:
             service.verify_certificate = str(bundle)  # type: ignore[assignment] # goes to `requests`, which takes a file
-        result = await sender.async_notify(
-            body=write(form, room), title=title, body_format=NotifyFormat(form), timeout=patience
+        # Not in Apprise's own threads, for which the program would wait when it ends.
+        call = partial(
+            sender.notify,
+            body=taking.text_of(title, body),
+            title=title if service.title_maxlen > 0 else "",
+            body_format=taking.declared,
+            log_level=logging.DEBUG,
         )
+        try:
+            result = await asyncio.wait_for(in_thread(call), patience)
+        except TimeoutError:
+            return _unconfirmed(target, service)
+    return _delivery_of(target, service, result)
+
+
+def _delivery_of(target: Target, service: NotifyBase, result: AppriseResult) -> Delivery:
     if result:
         return Delivery(to=target.name, answer=f"{service.service_name} took it.")
-    if any(one.status is AppriseResultStatus.TIMEOUT for one in result):
-        return _lost(
-            target,
-            f"{service.service_name} did not answer within {patience:g} s; the message may arrive or not.",
-            "See whether the service can be reached from here.",
-        )
-    said = " ".join(dict.fromkeys(entry.message for entry in result.logs()))
+    fate = _fate_of(result)
+    if fate == "unclear":
+        return _unconfirmed(target, service)
+    warnings = (entry.message for entry in result.logs() if entry.level not in ("DEBUG", "INFO", "TRACE"))
+    said = " ".join(dict.fromkeys(warnings)) or "It was not sent."
     if _REDIRECTED.search(said):
         return _lost(target, f"{said} It redirects, which is not followed.", "Write the address that it redirects to.")
-    return _lost(target, said or "It was not sent.", "Check the address, and whether the service can be reached.")
+    if fate == "refused":
+        return _lost(target, said, "Its answer says why; other messages may pass.", fate)
+    return _lost(target, said, "Check the address, and whether the service can be reached.")
 
 
-def form_and_room(service: NotifyBase, title: str) -> tuple[Form, int]:
-    """The form that a service takes, and how many characters of it are left beside a title in the body."""
+def _service(target: Target) -> NotifyBase | None:
+    from apprise import Apprise, AppriseAsset, NotifyBase  # noqa: PLC0415
+
+    # What it logs holds parts of addresses; what matters is in its result.
+    logging.getLogger("apprise").setLevel(logging.CRITICAL)
+    # A redirect would take the report wherever it points. `?redirect=yes` in the address allows it.
+    service = Apprise.instantiate(target.url, asset=AppriseAsset(http_redirects=False, async_mode=False))
+    if not isinstance(service, NotifyBase):
+        return None
+    asked = _asked(target.url)
+    if "cto" not in asked:
+        service.socket_connect_timeout = CONNECTING
+    if "rto" not in asked:
+        service.socket_read_timeout = ANSWERING
+    # A log of its own: its details say what became of a request, and they hold tokens, so they go nowhere else.
+    service.logger = logging.Logger("apprise", logging.DEBUG)  # noqa: LOG001 - no other is to hear of it
+    service.logger.addHandler(logging.NullHandler())
+    return service
+
+
+def _asked(url: str) -> dict[str, list[str]]:
+    """What the address itself asks for."""
+    return parse_qs(url.partition("?")[2])
+
+
+def _fate_of(result: AppriseResult) -> Fate:
+    """Whether a message that was not taken may be taken later. Where no status is told, it may."""
+    said = [entry.message for entry in result.logs()]
+    statuses = [int(found[1][:3]) for text in said for found in _STATUS.finditer(text)]
+    if any(_SENT.search(text) for text in said):
+        return "unclear"
+    is_final = any(
+        HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in _PASSING
+        for status in statuses
+    )
+    return "refused" if is_final else "waits"
+
+
+# What a service takes
+
+
+class Taking(NamedTuple):
+    """How a service gets a report.
+
+    `declared` is the form that Apprise is told, where it has to make the service's own of it; None where the text is
+    sent as it is. `most` is what fits, title included where that stands in the text, in units that `size` counts.
+    """
+
+    form: Form
+    declared: NotifyFormat | None
+    service: NotifyBase
+    most: int
+    unit: Literal["utf-16", "bytes", "ntfy"]
+
+    def fits(self, title: str, body: str) -> bool:
+        """Whether this body can be sent beside this title, as Apprise will send it."""
+        sent, service = self.text_of(title, body), self.service
+        if self.declared is not None:
+            sent = service.dialect_convert(sent, self.declared)
+        beside = len(title) + 2 if service.title_maxlen > 0 and service.overflow_amalgamate_title else 0
+        if self.unit == "ntfy" and len(json.dumps(sent)) + len(json.dumps(title)) > _NTFY_REQUEST:
+            return False
+        size = len(sent.encode("utf-16-le")) // 2 if self.unit == "utf-16" else len(sent.encode())
+        return size + beside <= self.most
+
+    def text_of(self, title: str, body: str) -> str:
+        """What Apprise is given: with the title where a service has no place for one."""
+        text = body if self.service.title_maxlen > 0 else titled(self.form, title, body)
+        # Telegram's lines end as they are written; where they end in a tag, it would drop empty ones.
+        is_html = self.form == "tags" and type(self.service).__name__ != "NotifyTelegram"
+        return text.replace("\n", "<br>") if is_html else text
+
+
+def taking_of(service: NotifyBase, url: str) -> Taking:
+    """What a service takes, by what it shows rather than by what it accepts; `?format=` of its address goes first."""
+    name = type(service).__name__
+    form, declared = _form_of(service, is_asked="format" in _asked(url))
+    if name == "NotifyNtfy":
+        return Taking(form, declared, service, _NTFY_BYTES, "ntfy")
+    most = service.body_maxlen if form == "html" else min(service.body_maxlen, _MOST.get(name, _LONGEST))
+    return Taking(form, declared, service, most, "bytes" if name in _IN_BYTES else "utf-16")
+
+
+def _form_of(service: NotifyBase, *, is_asked: bool) -> tuple[Form, NotifyFormat | None]:
+    """The form of the text, and which one Apprise is told."""
     from apprise import NotifyFormat  # noqa: PLC0415
 
-    room = int(service.body_maxlen * _SPARE) - (0 if service.title_maxlen > 0 else len(title) + 10)
-    usual = service.resolve_format(None)
-    if usual is NotifyFormat.HTML:
-        return ("html" if room >= _WHOLE_REPORT else "text"), room
-    # Chats show Markdown in whatever they get. A webhook hands on what it gets, so it says that it takes everything.
-    takes_markdown = service.resolve_format(NotifyFormat.MARKDOWN) is NotifyFormat.MARKDOWN
-    hands_on = service.resolve_format(NotifyFormat.HTML) is NotifyFormat.HTML
-    return ("markdown" if takes_markdown and not hands_on else "text"), room
+    name, usual = type(service).__name__, service.resolve_format(None)
+    if not is_asked and name in _MARKDOWN_IN_TEXT:
+        takes_it = service.resolve_format(NotifyFormat.MARKDOWN) is NotifyFormat.MARKDOWN
+        return "markdown", NotifyFormat.MARKDOWN if takes_it else None
+    if not is_asked and service.resolve_format(NotifyFormat.TEXT) is NotifyFormat.TEXT:
+        return ("guarded", None) if name in _MARKUP_IN_TEXT else ("text", NotifyFormat.TEXT)
+    if usual is NotifyFormat.MARKDOWN:
+        # Where nobody asks for it, it is a Markdown of their own, which knows few of the escapes.
+        return ("markdown", usual) if is_asked else ("guarded", None)
+    if usual is NotifyFormat.HTML and service.body_maxlen < _WHOLE_REPORT:
+        return "tags", usual
+    return ("html" if usual is NotifyFormat.HTML else "text"), usual
 
 
-def _lost(target: Target, what: str, remedy: str) -> Delivery:
+def _unconfirmed(target: Target, service: NotifyBase) -> Delivery:
+    what = f"{service.service_name} did not confirm the message in time; it may arrive or not."
+    return _lost(target, what, "See whether the service can be reached from here.", "unclear")
+
+
+def _lost(target: Target, what: str, remedy: str, fate: Fate = "waits") -> Delivery:
     problem = Problem(source="APPRISE_URLS", what=what, remedy=remedy, severity="warning", at=datetime.now(UTC))
-    return Delivery(to=target.name, problem=problem)
+    return Delivery(to=target.name, problem=problem, fate=fate)

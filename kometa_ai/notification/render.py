@@ -10,19 +10,22 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from html import escape
 from typing import TYPE_CHECKING
 
 from kometa_ai.core.summary import counted, headline
+from kometa_ai.core.text import ELLIPSIS, beginning
 from kometa_ai.notification.message import Form, Message
 from kometa_ai.notification.view import Limits, earlier_of, subject_of, view_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import tzinfo
 
     from jinja2 import Environment
 
-    from kometa_ai.notification.news import News
+    from kometa_ai.core.report import RunReport
+    from kometa_ai.notification.news import Missing, News
     from kometa_ai.notification.view import Earlier, View
 
 MAX_BYTES = 66_000
@@ -40,7 +43,9 @@ LIMITS = (
 
 BRIEF = (
     Limits(earlier=3, collections=12, movies=10, problems=5, name=80, sentence=300),
+    Limits(earlier=1, collections=20, movies=5, problems=5, name=80, sentence=300),
     Limits(earlier=1, collections=12, movies=5, problems=4, name=60, sentence=200),
+    Limits(earlier=0, collections=12, movies=3, problems=4, name=60, sentence=200),
     Limits(earlier=0, collections=8, movies=3, problems=3, name=60, sentence=150),
     Limits(earlier=0, collections=4, movies=1, problems=2, name=40, sentence=100),
     Limits(earlier=0, collections=0, movies=0, problems=1, name=40, sentence=100),
@@ -51,18 +56,24 @@ _FORMS: Mapping[Form, tuple[str, Sequence[Limits]]] = {
     "html": ("report.html.jinja", LIMITS),
     "markdown": ("brief.md.jinja", BRIEF),
     "text": ("brief.txt.jinja", BRIEF),
+    "guarded": ("brief.txt.jinja", BRIEF),
+    "tags": ("brief.txt.jinja", BRIEF),
 }
 _MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+.!|~=&-])")
-# What services make calls of: `@everyone`, `<!channel>`, `<@U12345>`. A blank without width keeps them words.
-_CALLS = re.compile(r"(?<=[@<])(?=\S)")
+# What services make calls of (`@everyone`, `<!channel>`, `<@U12345>`), and links that hide where they lead
+# (`[text](address)`, `<address|text>`). A blank without width keeps them words.
+_CALLS = re.compile(r"(?<=[@<])(?=\S)|(?<=\])(?=[(\[:])")
+# What begins an item of a list, a heading or a quotation in one markup or another.
+_LINE_MARK = re.compile(r"^(?=[-+*>#=]|\d+[.)])", re.MULTILINE)
+_NOTHING = "\u200b"
 
 
-def render(news: Sequence[News], zone: tzinfo, *, lost: int = 0) -> Message:
+def render(news: Sequence[News], zone: tzinfo, *, lost: int = 0, missing: Sequence[Missing] = ()) -> Message:
     """Reports as one e-mail, with times in `zone`: the last one, and before it those that did not arrive.
 
-    `lost` is how many more there were.
+    `lost` is how many more there were; `missing` will not be delivered any more.
     """
-    for view, earlier in _views(news, lost, zone, LIMITS):
+    for view, earlier in _views(news, (lost, missing), zone, LIMITS):
         text = _laid_out("report.txt.jinja", view, earlier)
         html = _laid_out("report.html.jinja", view, earlier)
         if len(text.encode()) + len(html.encode()) <= MAX_BYTES:
@@ -70,23 +81,70 @@ def render(news: Sequence[News], zone: tzinfo, *, lost: int = 0) -> Message:
     return Message(subject=subject_of(news[-1], len(news) - 1 + lost), text=text, html=html)
 
 
-def written(news: Sequence[News], zone: tzinfo, form: Form, room: int, *, lost: int = 0) -> str:
-    """The same in one form and at most `room` characters: whole as HTML, in short as text and Markdown."""
+def written(
+    news: Sequence[News],
+    zone: tzinfo,
+    form: Form,
+    fits: Callable[[str], bool],
+    *,
+    lost: int = 0,
+    missing: Sequence[Missing] = (),
+) -> str:
+    """The same in one form, and so short that it fits: whole as HTML, in short in every other form."""
     name, steps = _FORMS[form]
-    for view, earlier in _views(news, lost, zone, steps):
+    for view, earlier in _views(news, (lost, missing), zone, steps):
         text = _laid_out(name, view, earlier)
-        if form != "html":
-            text = _CALLS.sub("\u200b", text)
-        if len(text) <= room:
-            return text
-    # Not even a line of each fits: a text message, or a pager.
-    return headline(news[-1].report)[:room]
+        if fits(made := _in_form(form, text)):
+            return made
+    # A service that takes so little gets no page.
+    return _beginning("" if form == "html" else text, news[-1].report, form, fits)
 
 
-def _views(news: Sequence[News], lost: int, zone: tzinfo, steps: Sequence[Limits]) -> Iterator[tuple[View, Earlier]]:
+def titled(form: Form, title: str, body: str) -> str:
+    """A text that begins with its title, for services that have no other place for one."""
+    match form:
+        case "markdown":
+            return f"**{title}**\n{body}"
+        case "tags":
+            return f"<b>{escape(title, quote=False)}</b>\n{body}"
+    return f"{title}\n{body}"
+
+
+def _in_form(form: Form, text: str) -> str:
+    if form == "html":
+        return text
+    text = _CALLS.sub(_NOTHING, text)
+    match form:
+        case "guarded":
+            # Two blanks end a line where a line break alone does not.
+            return _LINE_MARK.sub(_NOTHING, text).replace("\n", "  \n")
+        case "tags":
+            return escape(text, quote=False)
+    return text
+
+
+def _beginning(text: str, report: RunReport, form: Form, fits: Callable[[str], bool]) -> str:
+    """As many whole lines as fit, how many more there are, and where; else as much of the headline as fits."""
+    lines = text.rstrip("\n").split("\n")
+    for count in range(len(lines) - 1, 0, -1):
+        rest = f"and {counted(len(lines) - count, 'more line')}: see STATE_DIR/runs/{report.run_id}.json"
+        if fits(made := _in_form(form, "\n".join([*lines[:count], _literal(form, rest)]))):
+            return made
+    words = headline(report)
+    shorter = (_in_form(form, _literal(form, beginning(words, size))) for size in range(len(words), 0, -1))
+    return next((made for made in shorter if fits(made)), ELLIPSIS)
+
+
+def _literal(form: Form, text: str) -> str:
+    return _escaped(text) if form == "markdown" else text
+
+
+def _views(
+    news: Sequence[News], gone: tuple[int, Sequence[Missing]], zone: tzinfo, steps: Sequence[Limits]
+) -> Iterator[tuple[View, Earlier]]:
     *before, last = news
     for limits in steps:
-        yield view_of(last, zone, limits), earlier_of(before[::-1], lost, zone, limits)
+        yield view_of(last, zone, limits), earlier_of(before[::-1], *gone, zone, limits)
 
 
 def _laid_out(name: str, view: View, earlier: Earlier) -> str:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.problem import Problem
     from kometa_ai.core.report import CollectionReport, MovieLine, RunReport, Spending, Tokens
     from kometa_ai.core.summary import Mood
-    from kometa_ai.notification.news import News
+    from kometa_ai.notification.news import Missing, News
 
 
 _SUBJECT = 200
@@ -118,11 +118,15 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """Reports that did not arrive before: some in full, then each in a line, then how many are too old to be kept."""
+    """Reports that did not arrive before: some in full, then each in a line, then how many are too old to be kept.
+
+    `missing` are those that are not delivered any more, each with its place.
+    """
 
     views: tuple[View, ...] = ()
     lines: Cut = Cut(())
     lost: int = 0
+    missing: Cut = Cut(())
 
 
 def subject_of(news: News, earlier: int = 0) -> str:
@@ -131,12 +135,22 @@ def subject_of(news: News, earlier: int = 0) -> str:
     return one_line(f"Kometa-AI: {_prefix(news.report)}{changes_of(news.report)}", _SUBJECT - len(joined)) + joined
 
 
-def earlier_of(news: Sequence[News], lost: int, zone: tzinfo, limits: Limits) -> Earlier:
+def earlier_of(news: Sequence[News], lost: int, missing: Sequence[Missing], zone: tzinfo, limits: Limits) -> Earlier:
     """Reports that did not arrive, the newest first."""
+    gone = [_missing(one, zone, limits) for one in reversed(missing)]
     lines = [f"{_moment(one.report.started, zone)}: {headline(one.report)}" for one in news[limits.earlier :]]
     return Earlier(
-        tuple(view_of(one, zone, limits) for one in news[: limits.earlier]), _cut(lines, limits.problems), lost
+        tuple(view_of(one, zone, limits) for one in news[: limits.earlier]),
+        _cut(lines, limits.problems),
+        lost,
+        _cut(gone, limits.problems),
     )
+
+
+def _missing(one: Missing, zone: tzinfo, limits: Limits) -> str:
+    what = "may not have arrived" if one.may_have_arrived else "could not be delivered"
+    place = f"STATE_DIR/runs/{one_line(one.run_id, limits.name)}.json"
+    return f"The report of {_moment(one.started, zone)} {what}: {place}"
 
 
 def view_of(news: News, zone: tzinfo, limits: Limits) -> View:

@@ -13,10 +13,12 @@ what Python itself would print, too: warnings, and errors of threads and destruc
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
 import re
+import stat
 import sys
 import threading
 from collections.abc import Callable
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 FILE_NAME = "kometa-ai.log"
 _LARGEST_FILE = 10_000_000
 _KEPT_FILES = 5
+_NOT_OURS = f"{FILE_NAME} is a link or no regular file: move it away, and a new one is made"
 _QUIET = ("anthropic", "apprise", "asyncio", "httpcore2", "httpx2", "urllib3", "uvicorn.access")
 """Libraries whose details are no one's business here: they would log every request, headers included."""
 
@@ -216,7 +219,18 @@ def _is_still(path: Path, stream: TextIOWrapper) -> bool:
 
 
 def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+    try:
+        handle = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            raise OSError(error.errno, _NOT_OURS) from error
+        raise
+    status = os.fstat(handle)
+    if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
+        return handle
+    # What is written there would be written to something that is not ours.
+    os.close(handle)
+    raise OSError(errno.EINVAL, _NOT_OURS)
 
 
 def _configure_structlog(level: int) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from kometa_ai.core.naming import Label, label_of
+from kometa_ai.core.text import beginning
 from kometa_ai.errors import CheckRadarr
 from kometa_ai.network.environment import Network
 from kometa_ai.radarr.edits import Editor, EditResult, Operation
@@ -30,6 +31,7 @@ from kometa_ai.radarr.http import Line, Timeouts
 from kometa_ai.radarr.patience import TRIES, patiently
 from kometa_ai.radarr.texts import clean
 from kometa_ai.radarr.wire import (
+    LONGEST_NAME,
     Library,
     TagId,
     Tags,
@@ -145,9 +147,9 @@ class Radarr:
                 "this works only as long as a proxy translates it."
             )
         return Status(
-            version=found.version or "",
-            instance_name=found.instance_name or "",
-            database=found.database_type or "",
+            version=beginning(clean(found.version), LONGEST_NAME),
+            instance_name=beginning(clean(found.instance_name), LONGEST_NAME),
+            database=beginning(clean(found.database_type), LONGEST_NAME),
             url_base=base,
             warning=warning,
         )
@@ -219,10 +221,11 @@ class Radarr:
             reply = await self._line.call("rules", "GET", "/autotagging", seconds=self._timeouts.check)
             rules, _ = reply.read_rows(WireRule)
             tags, _ = await self._tags()
+        named = [(beginning(clean(rule.name), LONGEST_NAME), set(rule.tags or ())) for rule in rules]
         return {
             label: names
             for label, numbers in tags.items()
-            if (names := tuple(clean(rule.name) for rule in rules if set(rule.tags or ()) & set(numbers)))
+            if (names := tuple(name for name, targets in named if targets & set(numbers)))
         }
 
     async def labels(self) -> frozenset[Label]:

@@ -30,7 +30,7 @@ from kometa_ai.run.questioning import Questioning
 from kometa_ai.run.scope import choose
 from kometa_ai.run.session import Findings, Parts, Rules, keep
 from kometa_ai.state.schema import LibraryRead, LibrarySeen, Tagged
-from kometa_ai.tags.apply import apply_changes
+from kometa_ai.tags.apply import Applied, apply_changes
 from kometa_ai.tags.plan import FEW_ADDITIONS, NO_ADDITION_LIMIT, Brake, plan_tags
 
 if TYPE_CHECKING:
@@ -275,9 +275,12 @@ class Run:
             found.tag_changes += changes
             keep(parts, found, *(Tagged(change=change) for change in changes))
 
-        found.applied = await apply_changes(parts.radarr, plan.changes, library, remember)
-        found.problems += found.applied.problems
-        found.warnings += found.applied.warnings
+        applied = found.applied = Applied()
+        try:
+            await apply_changes(parts.radarr, plan.changes, library, remember, applied)
+        finally:
+            found.problems += applied.problems
+            found.warnings += applied.warnings
 
 
 def believe(library: Library, last: LibrarySeen | None, *, accepted: bool) -> None:

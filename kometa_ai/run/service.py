@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,6 +21,7 @@ from kometa_ai.run import history
 from kometa_ai.run.pipeline import Run
 from kometa_ai.run.reporting import Frame, make_report, statuses
 from kometa_ai.run.spending import book
+from kometa_ai.state import files
 from kometa_ai.state.schema import CollectionForgotten, ErrorMet, ErrorSeen, RunEnded, RunSummary, StatusChanged
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.report import RunReport
     from kometa_ai.run.options import Options
     from kometa_ai.run.session import Findings, Parts, Rules
+    from kometa_ai.state.store import Store
 
 _log = structlog.get_logger()
 
@@ -159,8 +162,9 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
 
 
 def _remember(report: RunReport, found: Findings, parts: Parts, *, complete: bool) -> RunReport:
-    """Put a run into the state. A state that cannot be written is a problem of the report, not the end of it."""
+    """Keep a run's report, and put the run into the state. What cannot be written is a problem of the report."""
     store = parts.store
+    report = _kept(report, store)
     entries: list[StatusChanged | CollectionForgotten | ErrorMet | RunEnded] = [
         ErrorMet(
             error=ErrorSeen(
@@ -183,10 +187,45 @@ def _remember(report: RunReport, found: Findings, parts: Parts, *, complete: boo
         store.record(*entries)
         store.seen((movie.tmdb_id for movie in found.movies), report.finished)
         store.save(report.finished)
+    except RepairState as error:
+        report = _kept(_with_problem(report, error), store)
+        with suppress(RepairState):
+            store.record(RunEnded(run=summary_of(report)))
+        return report
+    if files.is_unsynced(store.folder):
+        report = _with_warnings(report, [_unsynced(store)])
+    return report
+
+
+def _kept(report: RunReport, store: Store) -> RunReport:
+    """Keep a report; where that fails, it has one problem more."""
+    try:
         history.keep(store.folder, report)
     except RepairState as error:
-        return _with_warnings(report, [Problem(source="state", what=error.message, remedy=error.remedy)])
+        return _with_problem(report, error)
     return report
+
+
+def _with_problem(report: RunReport, error: RepairState) -> RunReport:
+    """The report of a run that could not be written down: whatever it did, it is not in order."""
+    if any(problem.what == error.message for problem in report.problems):
+        return report
+    problem = Problem(source="state", what=error.message, remedy=error.remedy, at=report.finished)
+    return msgspec.structs.replace(
+        report,
+        problems=(*report.problems, problem),
+        outcome="problems" if report.outcome == "ok" else report.outcome,
+        exit_code=report.exit_code or 1,
+    )
+
+
+def _unsynced(store: Store) -> Problem:
+    return Problem(
+        source="state",
+        what=f"The file system of {str(store.folder)!r} knows no fsync: a power cut may cost what was written last.",
+        remedy="To be safe, put STATE_DIR on a disk of this machine; what is lost is asked again.",
+        severity="warning",
+    )
 
 
 def summary_of(report: RunReport) -> RunSummary:
@@ -199,6 +238,7 @@ def summary_of(report: RunReport) -> RunSummary:
         exit_code=report.exit_code,
         dry_run=report.dry_run,
         only_movies=report.only_movies,
+        only_collections=report.only_collections,
         added=report.added,
         removed=report.removed,
         held_back=report.held_back,

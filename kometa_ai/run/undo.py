@@ -15,7 +15,7 @@ from kometa_ai.errors import FixUsage, RepairState
 from kometa_ai.run import history
 from kometa_ai.run.service import new_run_id
 from kometa_ai.state.schema import Pinned, Tagged
-from kometa_ai.tags.apply import apply_changes
+from kometa_ai.tags.apply import Applied, apply_changes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,7 +88,8 @@ async def undo(parts: Parts, run_id: str, *, dry_run: bool) -> Undone:
         entries = [entry for change in done for entry in _entries(parts, change, undo_id, run_id)]
         _keep(problems, lambda: parts.store.record(*entries))
 
-    applied = await apply_changes(parts.radarr, wanted, library, remember)
+    applied = Applied()
+    await apply_changes(parts.radarr, wanted, library, remember, applied)
     _keep(problems, lambda: parts.store.save(parts.now()))
     told = tuple(
         msgspec.structs.replace(problem, what=parts.redact(problem.what))

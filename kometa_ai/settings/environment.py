@@ -27,6 +27,7 @@ _ADDRESSES = ("RADARR_URL", "CLAUDE_BASE_URL", "AFTER_CHANGES_URL")
 _LARGEST_FILE = 64 * 1024
 _LIKELY_TYPO = 0.82
 _SHORTEST_KEY = 16
+_TLS_PORT, _STARTTLS_PORTS = 465, (25, 587, 2525)
 _NAMES_ELSEWHERE = {"SMTP_HOST": "SMTP_SERVER", "SMTP_USER": "SMTP_USERNAME", "SMTP_PASS": "SMTP_PASSWORD"}
 
 
@@ -228,6 +229,18 @@ def _contradictions(settings: Settings) -> Iterator[Problem]:
         yield warning("NOTIFICATION_RECIPIENTS", "no e-mail is sent without a mail server.", "Set SMTP_SERVER.")
     if settings.smtp_server and not settings.notification_recipients:
         yield warning("SMTP_SERVER", "no e-mail is sent without a recipient.", "Set NOTIFICATION_RECIPIENTS.")
+    if settings.smtp_username and not settings.smtp_server:
+        yield warning("SMTP_USERNAME", "there is no mail server to log in to.", "Set SMTP_SERVER.")
+    if settings.smtp_server and settings.smtp_security == "starttls" and settings.smtp_port == _TLS_PORT:
+        yield warning(
+            "SMTP_SECURITY", f"on port {_TLS_PORT} servers speak TLS from the first byte.", "Set SMTP_SECURITY to tls."
+        )
+    if settings.smtp_server and settings.smtp_security == "tls" and settings.smtp_port in _STARTTLS_PORTS:
+        yield warning(
+            "SMTP_SECURITY",
+            f"on port {settings.smtp_port} servers speak no TLS before STARTTLS.",
+            f"Set SMTP_SECURITY to starttls or auto, or SMTP_PORT to {_TLS_PORT}.",
+        )
     if bool(settings.smtp_username) != bool(settings.smtp_password):
         yield warning("SMTP_USERNAME", "user and password only work together.", "Set SMTP_USERNAME and SMTP_PASSWORD.")
     if 0 < len(settings.http_api_key.get_secret_value()) < _SHORTEST_KEY:

@@ -44,7 +44,8 @@ class Mailbox:
     hang          it accepts the connection and never says a word ("greeting"), or never confirms a message ("data")
     drop          it ends the connection in the middle of a message
     say           what it answers in place of its own words, by command (`AUTH`, `MAIL`, `RCPT`, `DATA`, `QUIT`); to
-                  DATA that is its answer to the final dot. A function is given the argument, or the whole message
+                  DATA that is its answer to the final dot. A function is given the argument; to DATA, the recipients
+                  in a line and then the text
     think         seconds from the final dot to its answer; the message is kept by then
     lose          it keeps the message, and ends the connection in place of its answer to the final dot
     """
@@ -229,7 +230,8 @@ class _Handler:
             await asyncio.Event().wait()
         content = (envelope.original_content or b"").replace(b"\r\n", b"\n")
         message = email.message_from_bytes(content, policy=email.policy.default)
-        words = self.mailbox.words("DATA", "".join(part.get_content() for part in message.iter_parts()))
+        text = "".join(part.get_content() for part in message.iter_parts())
+        words = self.mailbox.words("DATA", f"{', '.join(envelope.rcpt_tos)}\n{text}")
         if words and not words.startswith("2"):
             return words
         self.mailbox.received.append(Mail(envelope.mail_from or "", tuple(envelope.rcpt_tos), message))

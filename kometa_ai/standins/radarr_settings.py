@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kometa_ai.standins.radarr_http import V3, json_answer, route
+from kometa_ai.standins.radarr_http import V3, integer_query, json_answer, route
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -25,7 +25,12 @@ _HD_1080P = {"id": 7, "name": "Bluray-1080p", "source": "bluray", "resolution": 
 
 def routes() -> list[Route]:
     """Path and action. Radarr's paths know no case; these are the two spellings that are in use."""
-    actions = {"rootFolder": _root_folders, "qualityProfile": _quality_profiles, "exclusions": _exclusions}
+    actions = {
+        "rootFolder": _root_folders,
+        "qualityProfile": _quality_profiles,
+        "exclusions": _exclusions,
+        "exclusions/paged": _exclusions_paged,
+    }
     return [
         route("GET", f"{V3}/{spelling}", action)
         for name, action in actions.items()
@@ -50,6 +55,17 @@ async def _quality_profiles(_request: Request) -> Response:
 
 async def _exclusions(_request: Request) -> Response:
     return json_answer([])
+
+
+async def _exclusions_paged(request: Request) -> Response:
+    page = {
+        "page": integer_query(request, "page") or 1,
+        "pageSize": integer_query(request, "pageSize") or 10,
+        "sortDirection": "descending",
+        "totalRecords": 0,
+        "records": [],
+    }
+    return json_answer(page)
 
 
 def _profile(number: int, name: str) -> Json:

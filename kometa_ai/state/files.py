@@ -1,9 +1,15 @@
-"""Files that survive a power cut: atomic replacement, appending with fsync, rotated backups."""
+"""Files that survive a power cut: atomic replacement, appending with fsync, rotated backups.
+
+Only regular files are read or written, whatever lies in their place: a link is not followed, and a FIFO or a device is
+not waited for.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,49 +18,120 @@ if TYPE_CHECKING:
 
 BACKUPS = 5
 PRIVATE = 0o600
+LARGE = 1 << 30
+"""Bytes that no state has; what is larger is none."""
+SMALL = 1 << 16
+"""The same for the small files beside it."""
 
 _BUFFER = 1 << 20
+_SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_KNOWS_NO_FSYNC = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+_GIVE = "Give STATE_DIR and what is in it to the user that runs this program (in Docker: PUID and PGID)."
+_REMEDIES = {
+    errno.ENOSPC: "The disk is full, or has no room for more files: free some space where STATE_DIR is.",
+    errno.EDQUOT: "The quota of this user is used up: free some space where STATE_DIR is, or raise the quota.",
+    errno.EROFS: "The file system of STATE_DIR is read-only, as after an error of the disk, or mounted so: look into "
+    "the system's log, then mount it writable.",
+    errno.EIO: "The disk or share of STATE_DIR reports errors: look into the system's log, and save what is there.",
+    errno.ESTALE: "The network share of STATE_DIR has gone and come back: mount it again, then restart the program.",
+    errno.ENOENT: "STATE_DIR is gone: mount it again, then restart the program.",
+    errno.ENOTDIR: "STATE_DIR is no folder: mount a folder there.",
+    errno.EACCES: _GIVE,
+    errno.EPERM: _GIVE,
+    errno.EMFILE: "The process may open no more files: raise its limit (ulimit -n), then restart it.",
+}
+_unsynced: dict[int, bool] = {}
 
 
-def replace(path: Path, content: bytes | Iterable[bytes], *, keep: bool = False) -> None:
+class NotOurs(OSError):
+    """What lies in the place of one of our files is none: a link, a FIFO, a folder, a device, or far too large."""
+
+    @property
+    def is_link(self) -> bool:
+        """Whether it is a link: then the file may be elsewhere, and is not lost."""
+        return self.errno == errno.ELOOP
+
+
+def remedy_for(error: OSError) -> str:
+    """What to do about a file of STATE_DIR that cannot be read or written."""
+    if isinstance(error, NotOurs):
+        if error.is_link:
+            return f"Put the file itself in the place of {str(error.filename)!r}: links are not followed in STATE_DIR."
+        return f"Move {str(error.filename)!r} out of STATE_DIR; the program makes its own."
+    return _REMEDIES.get(error.errno or 0, "Look at STATE_DIR: its disk, its rights and what is in it.")
+
+
+def open_regular(path: Path, flags: int) -> int:
+    """Open a regular file and return its handle. Raise NotOurs for anything else, without waiting for it."""
+    try:
+        handle = os.open(path, flags | _SAFE, PRIVATE)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
+            raise _not_ours(path, os.lstat(path).st_mode) from error
+        raise
+    mode = os.fstat(handle).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(handle)
+        raise _not_ours(path, mode)
+    return handle
+
+
+def read(path: Path, most: int) -> bytes:
+    """The content of a regular file. Raise NotOurs for what is none, or is larger than any of ours."""
+    with os.fdopen(open_regular(path, os.O_RDONLY), "rb") as file:
+        if os.fstat(file.fileno()).st_size > most:
+            raise NotOurs(errno.EFBIG, f"it has more than {most:,} bytes", str(path))
+        return file.read(most)
+
+
+def replace(path: Path, content: bytes | Iterable[bytes], *, keep: bool = False, durable: bool = True) -> None:
     """Put content in the place of a file so that a reader finds the old or the new one, whole, whatever happens.
 
     Content in pieces is written as the pieces come, so that it need not be in memory as a whole. With `keep` the old
     one becomes the newest backup. Where this fails with an OSError the old one is as it was, and where the new one
-    could not be written (a full disk) its backups are too.
+    could not be written (a full disk) its backups are too. What is not `durable` may be lost in a power cut.
     """
     scratch = path.with_name(f".{path.name}.new")
     try:
+        if stat.S_ISDIR(_mode(scratch)):
+            raise _not_ours(scratch, stat.S_IFDIR)
         scratch.unlink(missing_ok=True)
-        with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE), "wb", _BUFFER) as file:
+        with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE, PRIVATE), "wb", _BUFFER) as file:
             file.writelines((content,) if isinstance(content, bytes) else content)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                _sync(file.fileno())
         if keep:
             # Only now, when the new file is on the disk: failing again and again must not push good backups out.
             _rotate(path)
+        _clear(path)
         scratch.replace(path)
     except OSError:
         with contextlib.suppress(OSError):
             scratch.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    if durable:
+        _sync_folder(path.parent)
 
 
 def append(path: Path, content: bytes) -> int:
     """Add whole lines at the end of a file, and return its size when they are on the disk.
 
     Where this fails with an OSError nothing is added, if the disk still allows to take it back. What a power cut has
-    left of a line is ended first, so that it cannot spoil the next.
+    left of a line is ended first, so that it cannot spoil the next. A second name of the file keeps what it has.
     """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, PRIVATE)
+    handle = open_regular(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
     try:
+        if os.fstat(handle).st_nlink > 1:
+            replace(path, read(path, LARGE))
+            os.close(handle)
+            handle = open_regular(path, os.O_RDWR | os.O_APPEND)
         size = os.fstat(handle).st_size
         if size and os.pread(handle, 1, size - 1) != b"\n":
             content = b"\n" + content
         try:
             _write_all(handle, content)
-            os.fsync(handle)
+            _sync(handle)
         except OSError:
             with contextlib.suppress(OSError):
                 os.ftruncate(handle, size)
@@ -64,6 +141,27 @@ def append(path: Path, content: bytes) -> int:
     if not size:
         _sync_folder(path.parent)
     return size + len(content)
+
+
+def cut(path: Path, size: int) -> None:
+    """Keep only the first bytes of a regular file."""
+    handle = open_regular(path, os.O_RDWR)
+    try:
+        os.ftruncate(handle, size)
+    finally:
+        os.close(handle)
+
+
+def is_unsynced(folder: Path) -> bool:
+    """Whether a file system has turned out to know no fsync; true once for each of them, so that it is told once."""
+    try:
+        device = folder.stat().st_dev
+    except OSError:
+        return False
+    is_news = _unsynced.get(device, False)
+    if is_news:
+        _unsynced[device] = False
+    return is_news
 
 
 def backups(path: Path) -> list[Path]:
@@ -86,18 +184,30 @@ def set_aside(path: Path, why: str) -> Path:
 def _rotate(path: Path) -> None:
     """Keep the file as the newest backup and drop the oldest. The file itself stays where it is."""
     places = backups(path)
-    if not path.is_file() or (places[0].exists() and places[0].samefile(path)):
+    if not _is_regular(path) or (_is_regular(places[0]) and places[0].samefile(path)):
         # The second: a kill between rotating and replacing. The same state need not be kept twice.
         return
     for older, newer in zip(reversed(places), reversed(places[:-1]), strict=False):
-        if newer.exists():
+        if os.path.lexists(newer):
+            _clear(older)
             newer.replace(older)
     try:
         # Both names share one file until the new one takes the first name; nothing ever writes into it.
         os.link(path, places[0])
     except OSError:
         # No hard links here (some network shares): a copy costs time, not safety.
-        replace(places[0], path.read_bytes())
+        replace(places[0], read(path, LARGE))
+
+
+def _is_regular(path: Path) -> bool:
+    return stat.S_ISREG(_mode(path))
+
+
+def _mode(path: Path) -> int:
+    try:
+        return os.lstat(path).st_mode
+    except OSError:
+        return 0
 
 
 def _write_all(handle: int, content: bytes) -> None:
@@ -114,3 +224,26 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def _not_ours(path: Path, mode: int) -> NotOurs:
+    kinds = {stat.S_IFLNK: "a link", stat.S_IFIFO: "a FIFO", stat.S_IFDIR: "a folder", stat.S_IFSOCK: "a socket"}
+    what = kinds.get(stat.S_IFMT(mode), "a device")
+    number = errno.ELOOP if stat.S_ISLNK(mode) else errno.EINVAL
+    return NotOurs(number, f"it is {what}, not a regular file", str(path))
+
+
+def _clear(path: Path) -> None:
+    """Set a folder aside that lies where a file is to be; all else is replaced by the file."""
+    if stat.S_ISDIR(_mode(path)):
+        set_aside(path, "folder")
+
+
+def _sync(handle: int) -> None:
+    """Make what was written durable, where the file system can; one that cannot is noted, not an error."""
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _KNOWS_NO_FSYNC:
+            raise
+        _unsynced.setdefault(os.fstat(handle).st_dev, True)

@@ -7,6 +7,7 @@ journal and the present one are together everything that was ever known, should 
 from __future__ import annotations
 
 import codecs
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from kometa_ai.core.problem import Problem
 from kometa_ai.errors import RepairState
 from kometa_ai.state import files
 from kometa_ai.state.migrations import NoWay, migrate
-from kometa_ai.state.schema import FORMAT_VERSION, Line, Snapshot
+from kometa_ai.state.schema import DAMAGE, FORMAT_VERSION, Line, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,8 +29,7 @@ JOURNAL = "kometa_state.journal"
 
 _READINGS = 3
 _PIECE = 1 << 20
-# Text that is no UTF-8 comes as Python's own error.
-_DAMAGE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_LONGEST_LINE = 64 << 20
 _KEY = re.compile(r"movie:[0-9]{1,10}")
 _SNAPSHOT = msgspec.json.Decoder(Snapshot)
 _LINE = msgspec.json.Decoder(Line)
@@ -73,7 +73,7 @@ def read(folder: Path) -> Found:
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:
     try:
-        status = path.stat()
+        status = path.lstat()
     except FileNotFoundError:
         return None
     return status.st_ino, status.st_mtime_ns, status.st_size
@@ -100,17 +100,19 @@ def _read(folder: Path) -> Found:
         alerts.append(_alert(f"{lines[0].n - known - 1} entries between the state and its journal are missing."))
     if foreign:
         alerts.append(_alert("The journal is older than the state: it is set aside."))
+    if present.is_none:
+        alerts.append(_alert(f"{JOURNAL} is set aside: {present.is_none}."))
     if bad := present.bad + (before.bad if source != path else 0):
         alerts.append(_alert(f"{bad} lines of the journal are damaged and were passed over."))
     return Found(
         snapshot=snapshot,
         lines=lines,
         alerts=alerts,
-        damaged=path if why and path.exists() else None,
+        damaged=path if why and os.path.lexists(path) else None,
         whole=present.whole,
         torn=present.torn,
         spoilt=present.bad > 0,
-        foreign=foreign,
+        foreign=foreign or bool(present.is_none),
         older=is_older_used,
     )
 
@@ -118,6 +120,10 @@ def _read(folder: Path) -> Found:
 def _alert(what: str) -> Problem:
     remedy = "Look at STATE_DIR; what was damaged is kept there. What is missing will be asked again."
     return Problem(what=what, remedy=remedy, source="state")
+
+
+def _said(error: Exception) -> str:
+    return str(error.strerror if isinstance(error, OSError) else error)
 
 
 def _newest_good(path: Path) -> tuple[Snapshot, Path | None, str]:
@@ -128,9 +134,11 @@ def _newest_good(path: Path) -> tuple[Snapshot, Path | None, str]:
             snapshot = _decode(place)
         except FileNotFoundError:
             continue
-        except (*_DAMAGE, IsADirectoryError) as error:
+        except (*DAMAGE, files.NotOurs) as error:
+            if place == path and isinstance(error, files.NotOurs) and error.is_link:
+                raise
             if place == path:
-                why = f"{path.name} is damaged ({error})"
+                why = f"{path.name} is damaged ({_said(error)})"
             continue
         except OSError:
             # A snapshot that may not be read is for the operator to mend: it is the newest. Of backups there are more.
@@ -147,7 +155,7 @@ def fresh() -> Snapshot:
 
 
 def _decode(place: Path) -> Snapshot:
-    content = place.read_bytes()
+    content = files.read(place, files.LARGE)
     _check_text(content)
     try:
         snapshot = _SNAPSHOT.decode(content)
@@ -188,18 +196,26 @@ class _Version(msgspec.Struct):
 
 
 class _Reading:
-    """One reading of a journal: its good lines, how many are damaged, and where a torn last line begins."""
+    """One reading of a journal: its good lines, how many are damaged, and where a torn last line begins.
+
+    `is_none` says what lies in its place where that is no file.
+    """
 
     def __init__(self, path: Path) -> None:
         self._lines: list[Line] = []
         self.bad = 0
         self.torn = False
         self.whole = 0
+        self.is_none = ""
         try:
-            with path.open("rb") as file:
-                self._read(file)
+            with os.fdopen(files.open_regular(path, os.O_RDONLY), "rb") as file:
+                self._read(iter(lambda: file.readline(_LONGEST_LINE), b""))
         except FileNotFoundError:
             pass
+        except files.NotOurs as error:
+            if error.is_link:
+                raise
+            self.is_none = str(error.strerror)
         self.last = max((line.n for line in self._lines), default=0)
 
     def _read(self, file: Iterable[bytes]) -> None:
@@ -211,7 +227,7 @@ class _Reading:
             self.whole += len(text)
             try:
                 self._lines.append(_LINE.decode(text.decode()))
-            except _DAMAGE:
+            except DAMAGE:
                 self.bad += 1
 
     def after(self, number: int) -> list[Line]:

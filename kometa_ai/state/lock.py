@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
 from kometa_ai.errors import RepairState, WaitForOtherRun
-from kometa_ai.state.files import PRIVATE
+from kometa_ai.state import files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,11 +29,16 @@ class StateLock:
     def __enter__(self) -> Self:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
+            self._handle = files.open_regular(self._path, os.O_RDWR | os.O_CREAT)
+        except files.NotOurs as error:
+            raise RepairState(
+                f"{str(self._path)!r} cannot be the lock of the state folder: {error.strerror}.",
+                files.remedy_for(error),
+            ) from error
         except OSError as error:
             raise RepairState(
                 f"The state folder {str(self._path.parent)!r} cannot be written: {error.strerror}.",
-                "Mount a folder there that this user may write, or set STATE_DIR.",
+                f"{files.remedy_for(error)} Or set STATE_DIR to another folder.",
             ) from error
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -63,8 +68,10 @@ class StateLock:
         return "another process"
 
     def _note(self, text: str) -> None:
-        # The note is for people; the lock holds without it, on a full disk say.
+        # The note is for people; the lock holds without it, on a full disk say. A second name may be another's file.
         with contextlib.suppress(OSError):
+            if os.fstat(self._handle).st_nlink > 1:
+                return
             os.ftruncate(self._handle, 0)
             os.pwrite(self._handle, text.encode(), 0)
 

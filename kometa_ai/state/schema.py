@@ -23,6 +23,11 @@ HELD_BACK = "held back"
 """A collection's status while additions or removals wait for a person's decision."""
 
 
+# Text that is no UTF-8, and what is nested too deep, come as Python's own errors.
+DAMAGE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What reading a damaged file raises."""
+
+
 class CollectionStatus(msgspec.Struct, frozen=True, kw_only=True):
     """How far a collection has come.
 
@@ -67,7 +72,7 @@ class LibrarySeen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """One finished run; `only_movies` where it was about so many and not about the whole library."""
+    """One finished run; `only_movies` and `only_collections` say what it was about where that was not everything."""
 
     run_id: str
     started: datetime
@@ -76,6 +81,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int
     dry_run: bool = False
     only_movies: int | None = None
+    only_collections: tuple[str, ...] = ()
     added: int = 0
     removed: int = 0
     held_back: int = 0
@@ -84,6 +90,12 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     problems: int = 0
     cost_usd: float = 0.0
     collection_cost_usd: dict[str, float] = {}
+
+    @property
+    def is_success_of_everything(self) -> bool:
+        """Whether it has done everything there was to do, for all movies and all collections."""
+        is_of_everything = self.only_movies is None and not self.only_collections
+        return self.exit_code == 0 and not self.dry_run and is_of_everything
 
 
 class ErrorSeen(msgspec.Struct, frozen=True, kw_only=True):

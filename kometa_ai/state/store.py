@@ -7,6 +7,7 @@ good snapshot plus the journal's lines that it does not hold yet, so that a chec
 from __future__ import annotations
 
 import json
+import os
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar, assert_never
@@ -120,7 +121,7 @@ class Store:
                 store._mend(found)
         except OSError as error:
             raise RepairState(
-                f"The state {str(store.path)!r} cannot be read: {error.strerror}.", "Check STATE_DIR and its rights."
+                f"The state {str(store.path)!r} cannot be read: {error.strerror}.", files.remedy_for(error)
             ) from error
         store._take_over(found)
         return store
@@ -164,7 +165,7 @@ class Store:
             # The lines wait for the next try, so that the journal has no gap.
             raise RepairState(
                 f"The journal {str(self.journal_path)!r} cannot be written: {error.strerror}.",
-                "Free some space or mend the rights of STATE_DIR; what was learned in this run may be asked again.",
+                f"{files.remedy_for(error)} What was learned in this run may be asked again.",
             ) from error
         self._unwritten.clear()
         if size > self._journal_limit:
@@ -203,7 +204,7 @@ class Store:
         except OSError as error:
             raise RepairState(
                 f"The state {str(self.path)!r} cannot be written: {error.strerror}.",
-                "Free some space or mend the rights of STATE_DIR. Nothing is lost: the journal holds what is new.",
+                f"{files.remedy_for(error)} Nothing is lost: the journal holds what is new.",
             ) from error
         self._unwritten.clear()
 
@@ -222,7 +223,7 @@ class Store:
 
     def _begin_journal(self) -> None:
         present, before = journals(self.folder)
-        if present.exists():
+        if os.path.lexists(present):
             present.replace(before)
 
     def _shorten_journal(self, size: int) -> None:
@@ -253,13 +254,12 @@ class Store:
             files.set_aside(self.journal_path, f"older-{when}")
         elif found.spoilt or found.older:
             if found.spoilt:
-                damaged = self.journal_path.read_bytes()
+                damaged = files.read(self.journal_path, files.LARGE)
                 files.replace(self.journal_path.with_name(f"{JOURNAL}.damaged-{when}"), damaged)
             # All of it in one, since the next snapshot begins a new one and keeps only this.
             files.replace(self.journal_path, b"".join(_ENCODER.encode(line) + b"\n" for line in found.lines))
         elif found.torn:
-            with self.journal_path.open("r+b") as file:
-                file.truncate(found.whole)
+            files.cut(self.journal_path, found.whole)
 
     def _take_over(self, found: Found) -> None:
         self._state = found.snapshot
@@ -321,8 +321,12 @@ class Store:
                     state.errors.last = [*state.errors.last, entry.error][-ERRORS_KEPT:]
             case RunEnded():
                 others = [run for run in state.runs if run.run_id != entry.run.run_id]
+                if len(others) < len(state.runs) and state.last_successful_run == entry.run.finished:
+                    # It is told again: what it has done could not be saved.
+                    good = [run.finished for run in others if run.is_success_of_everything]
+                    state.last_successful_run = max(good, default=None)
                 state.runs = [*others, entry.run][-RUNS_KEPT:]
-                if entry.run.exit_code == 0 and not entry.run.dry_run and entry.run.only_movies is None:
+                if entry.run.is_success_of_everything:
                     state.last_successful_run = entry.run.finished
             case MoneySpent():
                 state.spending[entry.spending.month] = entry.spending
@@ -370,12 +374,12 @@ def reset(folder: Path, now: datetime) -> Path | None:
         kept = [
             files.set_aside(place, f"reset-{now:%Y%m%dT%H%M%S}")
             for place in (*files.backups(path), *journals(folder), path)
-            if place.exists()
+            if os.path.lexists(place)
         ]
         files.replace(path, _ENCODER.encode(msgspec.structs.replace(fresh(), last_update=now.astimezone(UTC))))
     except OSError as error:
         raise RepairState(
-            f"The state in {str(folder)!r} cannot be written: {error.strerror}.", "Check STATE_DIR and its rights."
+            f"The state in {str(folder)!r} cannot be written: {error.strerror}.", files.remedy_for(error)
         ) from error
     return kept[-1] if kept else None
 

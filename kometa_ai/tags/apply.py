@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -72,15 +73,16 @@ async def apply_changes(
     changes: Sequence[Change],
     library: Library,
     on_done: Callable[[Sequence[Change]], None],
-) -> Applied:
+    applied: Applied,
+) -> None:
     """Write changes to Radarr, at most a hundred movies a call, and tell `on_done` of those that Radarr confirms.
 
-    Where answers are lost, the library is read once more, and what it shows is confirmed, too.
+    Where answers are lost, the library is read once more, and what it shows is confirmed, too. What became of each
+    change is in `applied`, also where the run is ended in the middle.
 
     `library` is what Radarr has right now. A missing tag is created before its first use, and one that no movie has is
     looked up once more. One change that fails does not stop the others; Radarr becoming unusable does.
     """
-    applied = Applied()
     book = _Tags(radarr, library)
     edits = group(changes, MOVIES_A_CALL)
     for number, planned in enumerate(edits):
@@ -99,10 +101,22 @@ async def apply_changes(
         except CheckRadarr as error:
             applied.stop(error, [edit, *edits[number + 1 :]])
             break
+        except asyncio.CancelledError:
+            _account_for_the_end(applied, edit, edits[number + 1 :])
+            raise
         _account(applied, edit, result, on_done)
     if applied.unclear:
         await _look_again(radarr, applied, on_done)
-    return applied
+
+
+def _account_for_the_end(applied: Applied, edit: Edit, left: Sequence[Edit]) -> None:
+    """Note what the end of the run leaves open: Radarr may go on with the edit that is on its way."""
+    for change, why in applied.unclear:
+        applied.fail([change], f"{why} The run was ended before Radarr's list could be looked at.", _LOOKED_AT_NEXT)
+    applied.unclear = []
+    applied.fail(edit.changes, "the run was ended before Radarr had confirmed the change.", _LOOKED_AT_NEXT)
+    for each in left:
+        applied.fail(each.changes, "the run was ended before the change was sent.")
 
 
 async def _look_again(radarr: Radarr, applied: Applied, on_done: Callable[[Sequence[Change]], None]) -> None:

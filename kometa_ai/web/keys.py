@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import secrets
 from typing import TYPE_CHECKING
 
@@ -19,15 +21,31 @@ def kept_key(folder: Path) -> str:
     path = folder / NAME
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        key = path.read_text(encoding="utf-8").strip() if path.exists() else ""
+        key = _read(path)
         if not (key.isascii() and key.isprintable() and key):
             key = secrets.token_hex(16)
             files.replace(path, f"{key}\n".encode())
-        elif path.stat().st_mode & 0o077:
-            path.chmod(files.PRIVATE)
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise RepairState(
-            f"The key in {str(path)!r} can neither be read nor made: {error}.",
-            "Mount a folder that this user may write as STATE_DIR, or set HTTP_API_KEY.",
+            f"The key in {str(path)!r} can neither be read nor made: {error.strerror}.",
+            f"{files.remedy_for(error)} Or set HTTP_API_KEY, or HTTP_API_KEY_FILE for a key in another file.",
         ) from error
     return key
+
+
+def _read(path: Path) -> str:
+    """The key in the file, which nobody else can read from then on; nothing where there is none."""
+    try:
+        handle = files.open_regular(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return ""
+    try:
+        status = os.fstat(handle)
+        if status.st_nlink > 1:
+            # What is done to it would be done to a file of another name.
+            raise files.NotOurs(errno.EINVAL, "it is a file with a second name", str(path))
+        if status.st_mode & 0o077:
+            os.fchmod(handle, files.PRIVATE)
+        return os.read(handle, files.SMALL).decode(errors="replace").strip()
+    finally:
+        os.close(handle)

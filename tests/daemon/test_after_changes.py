@@ -183,7 +183,7 @@ def test_one_run_tells_too(world: World, tmp_path: Path, capsys: pytest.CaptureF
     assert Path(tmp_path / "told").read_text() == "Noir"
 
 
-ODD_NAMES = ["Crime | Passion", "A\0B", "A\nB", "A\u2028B", " Heist", "Heist ", "A\ud800B", "x" * 2000]
+ODD_NAMES = ["Crime | Passion", "A\0B", "A\nB", "A\u2028B", " Heist", "Heist ", "A\ud800B", "A\ufffdB", "x" * 2000]
 
 
 async def test_names_that_cannot_be_told_stop_no_others(log: list[structlog.typing.EventDict]) -> None:

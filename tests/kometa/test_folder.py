@@ -336,3 +336,10 @@ def test_no_text_makes_it_fail(text: str) -> None:
 def test_no_bytes_make_it_fail(content: bytes) -> None:
     """The same with bytes that are no text."""
     assert isinstance(read_one(content + b"# KOMETA-AI"), Folder)
+
+
+def test_a_name_with_half_a_character() -> None:
+    """YAML lets one in, and nothing can be written that holds it: it becomes what stands for no character."""
+    folder = read_one(f'collections:\n{block()}\n  "A\\ud800B":\n    radarr_taglist: kai-a-b\n    sync_mode: sync\n')
+
+    assert [one.name for one in folder.collections] == ["A\ufffdB"]

@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
 
 class Raw:
-    """The server's address, and how many connections it has had."""
+    """The server's address, and how many requests it has had."""
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
-        self.connections = 0
+        self.requests = 0
 
 
 @contextmanager
-def serving(handle: Callable[[socket.socket], None], *, reads: bool = True) -> Iterator[Raw]:
-    """Let `handle` answer each connection, after its request's head has come, and close it then."""
+def serving(handle: Callable[[socket.socket, bytes], None]) -> Iterator[Raw]:
+    """Let `handle` answer each connection, given its request's head, and close it then."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = Raw(listener.getsockname()[1])
 
@@ -31,18 +31,18 @@ def serving(handle: Callable[[socket.socket], None], *, reads: bool = True) -> I
                     connection, _ = listener.accept()
                 except OSError:
                     return
-                server.connections += 1
                 threading.Thread(target=answer, args=[connection], daemon=True).start()
 
         def answer(connection: socket.socket) -> None:
             with connection, suppress(OSError):
                 connection.settimeout(20)
                 head = b""
-                while reads and b"\r\n\r\n" not in head:
+                while b"\r\n\r\n" not in head:
                     if not (data := connection.recv(65536)):
                         return
                     head += data
-                handle(connection)
+                server.requests += 1
+                handle(connection, head)
 
         thread = threading.Thread(target=accept, daemon=True)
         thread.start()

@@ -124,11 +124,11 @@ def test_no_tls_behind_https(world: World, call: Callable[..., Ended], variable:
 def test_tls_behind_http(world: World, call: Callable[..., Ended], variable: str, code: int) -> None:
     """A server that answers with an alert of TLS is told as such, and asked once."""
     world.collections(block("Noir"))
-    with serving(lambda connection: connection.sendall(ALERT)) as server:
+    with serving(lambda connection, _: connection.sendall(ALERT)) as server:
         ended = call("--run-now", **{variable: server.url})
 
     assert ended.code == code
-    assert server.connections == 1
+    assert server.requests == 1
     assert f"Write https:// instead of http:// in {variable}." in " ".join((ended.out + ended.err).split())
 
 

@@ -98,9 +98,9 @@ class Hooks:
         path = request.url.path.strip("/")
         if self.answer:
             return JSONResponse(self.answer[1], self.answer[0])
-        if "slow" in path:
-            await asyncio.sleep(1)
         if path in self.refusing:
             return JSONResponse({"error": "no"}, status_code=500)
         self.received.append((path, await request.json()))
+        if "slow" in path:
+            await asyncio.sleep(1)
         return JSONResponse({"id": "1"})

@@ -180,25 +180,29 @@ async def test_what_did_not_arrive_is_joined_to_the_next(tmp_path: Path) -> None
     assert "Film of night 3" not in text_of(fourth)
 
 
+def _later_for_bob(address: str) -> str:
+    return "451 4.7.1 Later" if address == BOB else ""
+
+
 async def test_only_who_missed_it_gets_it_again(tmp_path: Path) -> None:
-    """Bob, who was refused, gets two reports in one; Ann, who was not, gets one after the other."""
-    with Mailbox(refuse={BOB}) as box:
+    """Bob, who was put off, gets two reports in one; Ann, who was not, gets one after the other."""
+    with Mailbox(say={"RCPT": _later_for_bob}) as box:
         settings = settings_for(box, [ANN, BOB], state_dir=tmp_path)
         await notify(night(1), settings, unattended=True)
-        box.refuse.clear()
+        box.say.clear()
         await notify(night(2), settings, unattended=True)
         texts = {mail.recipients: text_of(mail) for mail in box.received[1:]}
     assert {recipients: "night 1" in text for recipients, text in texts.items()} == {(ANN,): False, (BOB,): True}
 
 
 async def test_each_who_is_reached_hears_of_those_who_are_not(tmp_path: Path) -> None:
-    """Bob's refusal stands in Ann's next report, once."""
-    with Mailbox(refuse={BOB}) as box:
+    """That Bob was put off stands in Ann's next report, once."""
+    with Mailbox(say={"RCPT": _later_for_bob}) as box:
         settings = settings_for(box, [ANN, BOB], state_dir=tmp_path)
         for number in (1, 2, 3):
             await notify(night(number), settings, unattended=True)
         texts = [text_of(mail) for mail in box.received]
-    assert [f"refused {BOB}" in text for text in texts] == [False, True, False]
+    assert [f"put off {BOB}" in text for text in texts] == [False, True, False]
 
 
 async def test_greylisting_is_over_with_the_next_try(tmp_path: Path) -> None:

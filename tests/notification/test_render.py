@@ -107,13 +107,16 @@ def test_lists_what_changed_in_each_collection() -> None:
         "Heist Movies",
         added=movies("Heat"),
         removed=movies("Cars"),
-        held_back=movies("Ronin"),
+        held_back=movies("Ronin", "Payback"),
+        held_back_additions=movies("Ronin", "Payback")[1:],
         failed=movies("Thief"),
         pending=1200,
     )
     message = rendered(report(collections=(changed, collection("Noir", members=7))))
-    assert "43 movies · 1 added · 1 removed · 1 held back · 1 failed · 1,200 to be asked" in message.text
-    assert "  + Heat (1995)\n  - Cars (1995)\n  Held back, still in:\n  ! Ronin (1995)" in message.text
+    assert "43 movies · 1 added · 1 removed · 2 held back · 1 failed · 1,200 to be asked" in message.text
+    assert "  + Heat (1995)\n  - Cars (1995)\n  Held back, not added:\n  ! Payback (1995)\n" in message.text
+    assert "  Held back, still in:\n  ! Ronin (1995)\n" in message.text
+    assert "1 addition and 1 removal held back." in message.text
     assert "  Radarr did not confirm these changes:\n  ! Thief (1995)" in message.text
     assert "Unchanged: Noir (7)" in message.text
     shown = _Tags(message.html).text

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kometa_ai.core.text import ending, one_line
@@ -210,6 +210,7 @@ LONG = st.text("abcdefXYZ0189:+/-_!ü", min_size=12, max_size=40)
 
 
 @pytest.mark.parametrize("mark", ["", "…", "...", " …", '"', '…"', "***", "\nmore", "...)."])
+@settings(deadline=None)
 @given(secret=LONG, kept=st.integers(PART, 40), before=st.text("pq ", max_size=9))
 def test_the_beginning_of_a_secret_is_gone_where_a_text_was_cut(mark: str, secret: str, kept: int, before: str) -> None:
     """At its end, at the end of a line, before an ellipsis or stars: by whoever it was cut."""
@@ -218,6 +219,7 @@ def test_the_beginning_of_a_secret_is_gone_where_a_text_was_cut(mark: str, secre
 
 
 @pytest.mark.parametrize("mark", ["…", "...", "… ", "***"])
+@settings(deadline=None)
 @given(secret=LONG, kept=st.integers(PART, 40))
 def test_the_end_of_a_secret_is_gone_behind_a_cut(mark: str, secret: str, kept: int) -> None:
     """As in the tail of a long output, and in a key of which a service shows both ends."""
@@ -225,6 +227,7 @@ def test_the_end_of_a_secret_is_gone_behind_a_cut(mark: str, secret: str, kept: 
     assert not parts_shown(secret, hidden)
 
 
+@settings(deadline=None)
 @given(LONG, st.integers(0, 80), st.integers(1, 60), st.sampled_from([one_line, ending]))
 def test_cut_first_and_redacted_after(secret: str, size: int, limit: int, cut: Callable[[str, int], str]) -> None:
     """Our own cuts leave an ellipsis, so that a redactor behind them hides what is left."""

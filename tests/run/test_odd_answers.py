@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from kometa_ai.core.decision import Decision, Remembered
 from kometa_ai.core.movie import TmdbId
+from kometa_ai.core.naming import Slug
+from kometa_ai.radarr.rows import read_rows
+from kometa_ai.radarr.wire import WireMovie, library_of
 from kometa_ai.standins.faults import answer, answer_instead, drop_after_applying, rewrite
+from kometa_ai.state.schema import Described, Judged
+from kometa_ai.state.store import Store
 from tests.run.world import World, block, movies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from kometa_ai.standins.faults import Effect
 
@@ -100,6 +110,65 @@ def test_a_row_that_makes_no_sense_is_left_out_and_named(
         assert [warning.what for warning in report.warnings if named in warning.what]
     assert second.asked == 0
     assert not list(world.state_dir.glob("*.damaged-*"))
+
+
+NUMBERS = st.integers() | st.integers(-5, 10**11) | st.sampled_from([10**9, 10**25, 2**31 - 1, 2**31, 9_999_999_999])
+ROWS = st.fixed_dictionaries(
+    {"id": NUMBERS, "tmdbId": NUMBERS, "title": st.text(st.characters(), min_size=1)}, optional={"year": NUMBERS}
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60)
+@given(st.lists(ROWS, max_size=8))
+def test_whatever_a_library_lists_the_state_takes_back(rows: list[dict[str, Any]]) -> None:
+    """What a run writes of any movie, the next one reads without a complaint and without a loss."""
+    good, odd = read_rows(json.dumps(rows).encode(), WireMovie)
+    library = library_of(good, {}, odd)
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    noir = Slug("noir")
+    with TemporaryDirectory() as name:
+        store = Store.load(Path(name))
+        for movie in library.movies:
+            decision = Decision(
+                tag="KAI-noir", include=True, confidence=1, timestamp=now, metadata_hash="x", prompt_hash="y"
+            )
+            known = Remembered(title=movie.title, year=movie.year, last_seen=now.date())
+            store.record(Described(tmdb_id=movie.tmdb_id, movie=known))
+            store.record(Judged(tmdb_id=movie.tmdb_id, slug=noir, decision=decision))
+        journal = Store.load(Path(name), read_only=True)
+        store.save(now)
+        snapshot = Store.load(Path(name))
+
+    for again in (journal, snapshot):
+        assert again.alerts == []
+        assert {tmdb_id: known.title for tmdb_id, known in again.memory.items()} == {
+            movie.tmdb_id: movie.title for movie in library.movies
+        }
+
+
+@pytest.mark.parametrize("pin", ["tmdb:9999999999", "tmdb:2147483648"])
+def test_a_pin_beyond_all_ids_is_named_and_the_others_hold(world: World, pin: str) -> None:
+    """It names no movie that there could be; the state takes the run back all the same."""
+    world.collections(block("Noir", include_movies=f"[{pin}, tmdb:1001]"))
+
+    first, second = world.run(), world.run()
+
+    assert 1 in world.numbers("kai-noir")
+    for report in (first, second):
+        assert (report.problems, report.exit_code) == ((), 0)
+        assert any(pin in warning.what for warning in report.warnings)
+
+
+@pytest.mark.parametrize("name", ["N" * 1000, "N" * 251])
+def test_a_name_that_makes_a_tag_without_end_is_a_problem(world: World, name: str) -> None:
+    """That collection is skipped and named; the others go on."""
+    world.collections(block("Noir"), block(name))
+
+    report = world.run()
+
+    assert world.numbers("kai-noir") == {0, 2, 4, 6, 8, 10}
+    assert report.exit_code == 1
+    assert "its name makes a tag of" in report.problems[0].what
 
 
 def test_a_library_of_odd_rows_only_is_no_library(world: World) -> None:

@@ -830,6 +830,7 @@ def test_settings_that_others_read_first(path: str) -> None:
         found = client.get(f"/api/v3/{path}")
         movies = client.get("/api/v3/movie").json()
         refused = client.post(f"/api/v3/{path}", json={})
+        page = client.get("/api/v3/exclusions/paged?page=2").json()
     assert (found.status_code, refused.status_code) == (200, 405)
     if path.lower() == "rootfolder":
         assert {movie["rootFolderPath"] for movie in movies} == {folder["path"] for folder in found.json()}
@@ -838,6 +839,7 @@ def test_settings_that_others_read_first(path: str) -> None:
         assert profiles[4] == "HD-1080p"
         assert {movie["qualityProfileId"] for movie in movies} <= profiles.keys()
     assert isinstance(found.json(), list)
+    assert (page["page"], page["totalRecords"], page["records"]) == (2, 0, [])
 
 
 def test_answers_that_arrive_changed_or_not_at_all() -> None:

@@ -68,11 +68,13 @@ def failed(what: str = "It failed.", source: str = "Radarr") -> schema.ErrorMet:
     return schema.ErrorMet(error=schema.ErrorSeen(at=NOW, run_id="run", what=what, source=source))
 
 
-def ended(run_id: str, exit_code: int = 0, *, dry_run: bool = False, at: datetime = NOW) -> schema.RunEnded:
+def ended(
+    run_id: str, exit_code: int = 0, *, dry_run: bool = False, at: datetime = NOW, **only: Any
+) -> schema.RunEnded:
     """The end of a run."""
     return schema.RunEnded(
         run=schema.RunSummary(
-            run_id=run_id, started=NOW, finished=at, outcome="ok", exit_code=exit_code, dry_run=dry_run
+            run_id=run_id, started=NOW, finished=at, outcome="ok", exit_code=exit_code, dry_run=dry_run, **only
         )
     )
 

@@ -167,12 +167,31 @@ def test_lists_are_limited(tmp_path: Path) -> None:
     assert [run.run_id for run in state.runs] == [f"run {number}" for number in range(10, 110)]
 
 
-@pytest.mark.parametrize(("exit_code", "dry_run", "counts"), [(0, False, True), (1, False, False), (0, True, False)])
-def test_last_successful_run(tmp_path: Path, *, exit_code: int, dry_run: bool, counts: bool) -> None:
-    """Only a real run without any problem is a successful one."""
+@pytest.mark.parametrize(
+    ("run", "counts"),
+    [
+        (ended("run"), True),
+        (ended("run", 1), False),
+        (ended("run", dry_run=True), False),
+        (ended("run", only_movies=1), False),
+        (ended("run", only_collections=("Noir",)), False),
+    ],
+)
+def test_last_successful_run(tmp_path: Path, *, run: schema.RunEnded, counts: bool) -> None:
+    """Only a real run of everything without any problem is a successful one."""
     store = Store.load(tmp_path)
-    store.record(ended("run", exit_code, dry_run=dry_run))
+    store.record(run)
     assert (store.state.last_successful_run == NOW) is counts
+
+
+def test_a_success_that_could_not_be_saved(tmp_path: Path) -> None:
+    """A run that is told again with a problem is no success; the one before it still is the last."""
+    store = Store.load(tmp_path)
+    later = NOW + timedelta(days=1)
+    store.record(ended("first"), ended("second", at=later), ended("second", 1, at=later))
+
+    assert store.state.last_successful_run == NOW
+    assert Store.load(tmp_path).state.last_successful_run == NOW
 
 
 def test_save_begins_a_new_journal_and_keeps_the_old(tmp_path: Path) -> None:

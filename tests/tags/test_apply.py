@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -8,7 +9,7 @@ from structlog.testing import capture_logs
 
 from kometa_ai.core.changes import Change
 from kometa_ai.core.naming import Label, Slug
-from kometa_ai.standins.faults import Effect, answer, answer_instead, drop_after_applying
+from kometa_ai.standins.faults import Effect, answer, answer_instead, delay_answer, drop_after_applying
 from kometa_ai.standins.radarr import AutoTagRule, MovieSeed, RadarrStandIn, editor_dies_after
 from kometa_ai.tags.apply import Applied, apply_changes
 from tests.radarr.talking import library_of, talking
@@ -42,7 +43,8 @@ async def _apply(server: RadarrStandIn, make: Make, before: Callable[[], object]
         changes = make(library)
         if before is not None:
             before()
-        applied = await apply_changes(radarr, changes, library, told.extend)
+        applied = Applied()
+        await apply_changes(radarr, changes, library, told.extend, applied)
     assert told == applied.done
     return applied
 
@@ -204,10 +206,11 @@ async def test_twins_are_all_taken_off() -> None:
         other = await radarr.create_tag("kai-heist")
         tags = {**library.tags, Label("kai-noir"): (*library.tags[Label("kai-noir")], other)}
         twins = msgspec.structs.replace(library, tags=tags)
-        added = await apply_changes(radarr, _changes(library, [1], "kai-noir", "add"), twins, lambda _: None)
+        added = Applied()
+        await apply_changes(radarr, _changes(library, [1], "kai-noir", "add"), twins, lambda _: None, added)
         assert server.labels_of(1001) == {"kai-noir"}
         await radarr.edit_tags([library.movies[0].radarr_id], [other], operation="add")
-        await apply_changes(radarr, _changes(library, [0], "kai-noir", "remove"), twins, lambda _: None)
+        await apply_changes(radarr, _changes(library, [0], "kai-noir", "remove"), twins, lambda _: None, Applied())
     assert len(added.done) == 1
     assert server.labels_of(1000) == set()
 
@@ -307,6 +310,27 @@ async def test_an_exit_in_the_middle_forgets_no_change() -> None:
     applied = await _apply(server, lambda library: _changes(library, range(150), "kai-noir", "add"))
     assert (len(applied.done), len(applied.failed)) == (100, 50)
     assert applied.stopped is not None
+
+
+async def test_a_run_that_is_ended_in_the_middle_accounts_for_every_change() -> None:
+    """What was confirmed is done, what is on its way may be made, what is left was not sent: each is told as it is."""
+    server = library_of(250)
+    server.faults.inject(delay_answer(60), method="PUT", path=EDITOR, skip=1)
+    applied = Applied()
+    async with talking(server) as radarr:
+        library = await radarr.library()
+        changes = _changes(library, range(250), "kai-noir", "add")
+        writing = asyncio.create_task(apply_changes(radarr, changes, library, lambda _: None, applied))
+        for _ in range(2000):
+            await asyncio.sleep(0.01)
+            if len(server.members("kai-noir")) == 200:
+                break
+        writing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+    assert (len(applied.done), len(applied.failed)) == (100, 150)
+    assert sorted(len(problem.movies) for problem in applied.problems) == [50, 100]
+    assert any("before Radarr had confirmed" in problem.what for problem in applied.problems)
 
 
 async def test_edit_that_dies_half_way_is_done_in_the_end() -> None:

@@ -1,0 +1,110 @@
+"""Work that must not keep a run waiting: it goes on in a thread of its own, for as long as the program is there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+import time
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeVar
+
+from kometa_ai.observe.logs import log_problem, log_unexpected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import Any
+
+    from kometa_ai.core.problem import Problem
+
+_T = TypeVar("_T")
+_LAST_WORDS = 0.5
+"""Seconds that cancelled work has to put down what it holds."""
+
+_threads: list[threading.Thread] = []
+
+
+async def beside(work: Callable[[], Coroutine[Any, Any, list[Problem]]], seconds: float) -> list[Problem]:
+    """The problems that work finds in so many seconds; what it finds later is logged.
+
+    Cancelling this cancels the work: the program ends.
+    """
+    done: Future[list[Problem]] = Future()
+    one = _Work(work, done)
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=context.run, args=(one.run,), name="notification", daemon=True)
+    _threads[:] = [*(other for other in _threads if other.is_alive()), thread]
+    thread.start()
+    waiting = asyncio.wrap_future(done)
+    try:
+        await asyncio.wait({waiting}, timeout=seconds)
+        return waiting.result() if waiting.done() else []
+    except asyncio.CancelledError:
+        one.cancel()
+        await asyncio.wait({waiting}, timeout=_LAST_WORDS)
+        raise
+    finally:
+        one.is_left = True
+
+
+class _Work:
+    """One piece of work, in its own thread."""
+
+    def __init__(self, work: Callable[[], Coroutine[Any, Any, list[Problem]]], done: Future[list[Problem]]) -> None:
+        self._work = work
+        self._done = done
+        self._loop = asyncio.new_event_loop()
+        self._task: asyncio.Task[list[Problem]] | None = None
+        self.is_left = False
+
+    def run(self) -> None:
+        problems: list[Problem] = []
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                problems = runner.run(self._go())
+        except asyncio.CancelledError:
+            pass
+        except Exception as error:  # noqa: BLE001 - the work tells its own problems; this is a fault of ours
+            log_unexpected("notification.failed", error)
+        if self.is_left:
+            for problem in problems:
+                log_problem("notification.not_delivered", problem)
+        # Whoever waited may have gone, with the loop.
+        with suppress(RuntimeError):
+            self._done.set_result(problems)
+
+    async def _go(self) -> list[Problem]:
+        self._task = asyncio.current_task()
+        return await self._work()
+
+    def cancel(self) -> None:
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(lambda: self._task and self._task.cancel())
+
+
+async def in_thread(call: Callable[[], _T]) -> _T:
+    """What a blocking call returns, or raises, from a thread that keeps no program from ending."""
+    done: Future[_T] = Future()
+
+    def run() -> None:
+        try:
+            result = call()
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised where it was asked for
+            with suppress(InvalidStateError):
+                done.set_exception(error)
+        else:
+            with suppress(InvalidStateError):
+                done.set_result(result)
+
+    context = contextvars.copy_context()
+    threading.Thread(target=context.run, args=(run,), name="notification call", daemon=True).start()
+    return await asyncio.wrap_future(done)
+
+
+def finish(seconds: float) -> bool:
+    """Wait until all such work is done, for so many seconds at most; say whether it is."""
+    until = time.monotonic() + seconds
+    for thread in _threads:
+        thread.join(max(until - time.monotonic(), 0))
+    return not any(thread.is_alive() for thread in _threads)

@@ -1,0 +1,198 @@
+"""No answer is too large and no call too slow: bytes are counted behind the decompression, and time as a whole."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import resource
+import time
+import zlib
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import httpx2
+import pytest
+
+from kometa_ai.classifier.answers import read_answer
+from kometa_ai.classifier.claude import Claude
+from kometa_ai.classifier.claude_batches import ClaudeBatches
+from kometa_ai.classifier.provider import Failure, Request, RequestFailed
+from kometa_ai.core.movie import RadarrId
+from kometa_ai.errors import CheckRadarr
+from kometa_ai.network.bounds import MIB, AnswerTooLarge, Bound
+from kometa_ai.network.client import open_client
+from kometa_ai.network.environment import Network
+from kometa_ai.radarr import Radarr
+from kometa_ai.radarr.failures import CreditsUnavailable, RadarrSilent
+from kometa_ai.radarr.http import Timeouts
+from tests.network.raw import serving
+from tests.radarr.talking import Waits
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterator
+
+REQUEST = Request(movies="{}", collection="Noir", model="claude-sonnet-5-5", cache=False, expected_tokens=4000)
+ZEROS = bytes(MIB)
+
+
+def answer(body: bytes = b"", *, status: int = 200, kind: str = "application/json", encoding: str = "") -> bytes:
+    """An answer whose end is the end of its connection."""
+    coding = f"Content-Encoding: {encoding}\r\n" if encoding else ""
+    return f"HTTP/1.1 {status} OK\r\nContent-Type: {kind}\r\n{coding}Connection: close\r\n\r\n".encode() + body
+
+
+def bomb(megabytes: int, encoding: str) -> bytes:
+    """So many megabytes of spaces, compressed to a thousandth."""
+    bits = {"gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}[encoding]
+    packer = zlib.compressobj(9, zlib.DEFLATED, bits)
+    return b"".join([packer.compress(b" " * MIB) for _ in range(megabytes)] + [packer.flush()])
+
+
+def endless(piece: bytes, head: bytes, limit: int = 700 * MIB) -> Callable[[socket.socket, bytes], None]:
+    """Send a head, then the same piece again and again, until nobody reads any more."""
+
+    def handle(connection: socket.socket, _request: bytes) -> None:
+        connection.sendall(head)
+        for _ in range(limit // len(piece)):
+            connection.sendall(piece)
+
+    return handle
+
+
+def dripping(head: bytes) -> Callable[[socket.socket, bytes], None]:
+    """Send a head, then a blank five times a second."""
+
+    def handle(connection: socket.socket, _request: bytes) -> None:
+        connection.sendall(head)
+        for _ in range(100):
+            connection.sendall(b" ")
+            time.sleep(0.2)
+
+    return handle
+
+
+@contextmanager
+def little(*, megabytes: int = 150, seconds: float = 15) -> Iterator[None]:
+    """What happens inside takes no more memory than so much more than ever before, and no more time."""
+    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    yield
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < megabytes * 1024
+    assert time.monotonic() - started < seconds
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+async def test_a_bomb_in_place_of_claudes_answer(encoding: str) -> None:
+    """A small answer that becomes a large one is unreadable after 16 MB, and paid for perhaps."""
+    body = answer(bomb(200, encoding), encoding=encoding)
+    with serving(lambda connection, _: connection.sendall(body)) as server:
+        async with Claude("key", server.url) as claude:
+            with little(), pytest.raises(RequestFailed, match="more than 16 MB") as caught:
+                await claude.ask(REQUEST)
+
+    assert caught.value.failure is Failure.UNREADABLE
+    assert caught.value.may_be_billed
+    assert server.requests == 1
+
+
+async def test_a_bomb_in_a_bomb() -> None:
+    """Twice compressed is a million to one, and ends in the same way."""
+    body = answer(gzip.compress(bomb(200, "gzip")), encoding="gzip, gzip")
+    with serving(lambda connection, _: connection.sendall(body)) as server:
+        async with Claude("key", server.url) as claude:
+            with little(), pytest.raises(RequestFailed, match="more than 16 MB"):
+                await claude.ask(REQUEST)
+
+
+@pytest.mark.parametrize(
+    "piece", [b"x" * 65536, b"x\n" * 32768, b"data: x\n" * 8192, b": x\n" * 16384, b"\r" * 65536, b"\n" * 65536]
+)
+async def test_a_stream_without_end(piece: bytes) -> None:
+    """One endless line, an event without end, and lines that say nothing are read in little time."""
+    with serving(endless(piece, answer(b"event: message_start\ndata: ", kind="text/event-stream"))) as server:
+        async with Claude("key", server.url) as claude:
+            with little(), pytest.raises(RequestFailed) as caught:
+                await claude.ask(REQUEST, lambda: None)
+
+    assert caught.value.failure is Failure.UNREADABLE
+    assert server.requests == 1
+
+
+def test_an_answer_of_nothing_but_numbers() -> None:
+    """Fifty megabytes of `7,` are looked at as far as an answer can reach."""
+    with little():
+        reading = read_answer('{"decisions": [], "excluded": [' + "7," * (25 * MIB), frozenset({7, 8}))
+
+    assert set(reading.verdicts) == {7}
+
+
+async def test_a_library_has_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long list of movies is no small answer; what has no end is ended, and asked for once."""
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    rows = [
+        {"id": number, "title": f"M{number}", "tmdbId": number, "overview": "x" * 4000} for number in range(1, 2000)
+    ]
+    body = answer(json.dumps(rows).encode())
+    with serving(lambda connection, _: connection.sendall(body)) as server:
+        async with Radarr(server.url, "key", sleep=Waits()) as radarr:
+            with pytest.raises(CheckRadarr):
+                await radarr.library()  # the same is no list of tags
+    assert server.requests >= 2
+
+    with serving(endless(b" " * MIB, answer())) as server:
+        async with Radarr(server.url, "key", sleep=Waits()) as radarr:
+            with little(megabytes=700, seconds=60), pytest.raises(CheckRadarr, match="more than 512 MB"):
+                await radarr.library()
+    assert server.requests == 1
+
+
+async def test_small_answers_of_radarr() -> None:
+    """Its state, the credits of a movie and errors are small: a megabyte more ends the call, which is not repeated."""
+    for head in (answer(), answer(status=503), answer(kind="text/html")):
+        with serving(endless(b" " * 65536, head)) as server:
+            async with Radarr(server.url, "key", sleep=Waits()) as radarr:
+                with little(), pytest.raises(CheckRadarr, match="more than 1 MB") as caught:
+                    await radarr.check()
+                with pytest.raises(CreditsUnavailable, match="more than 1 MB"):
+                    await radarr.credits(RadarrId(1))
+        assert not isinstance(caught.value, RadarrSilent)
+        assert server.requests == 2
+
+
+async def test_results_of_a_batch_are_bounded_by_the_line() -> None:
+    """They may be long, but a line of more than 2 MB is no answer. They are read where the batch is, with the key."""
+    ended = {"id": "msgbatch_1", "processing_status": "ended", "results_url": "https://elsewhere.example/v1/x/results"}
+
+    def handle(connection: socket.socket, head: bytes) -> None:
+        if b"/results" in head.partition(b"\r\n")[0]:
+            endless(b" " * 65536, answer(kind="application/x-jsonl"))(connection, head)
+        connection.sendall(answer(json.dumps(ended).encode()))
+
+    with serving(handle) as server:
+        async with Claude("key", server.url) as claude:
+            with little(), pytest.raises(RequestFailed, match="a line of more than 2 MB"):
+                _ = [one async for one in ClaudeBatches(claude).answers("msgbatch_1")]
+
+
+@pytest.mark.parametrize("head", [answer(), b"HTTP/1.1 200 OK\r\nX:", b"HTTP/1.1 "])
+async def test_an_answer_that_drips(head: bytes) -> None:
+    """A byte now and then does not keep a call alive beyond its time."""
+    with serving(dripping(head)) as server:
+        async with open_client(Network(), timeout=1.5) as client:
+            with little(seconds=4), pytest.raises(httpx2.ReadTimeout):
+                await client.get(server.url)
+        async with Radarr(server.url, "key", sleep=Waits(), timeouts=Timeouts(check=1)) as radarr:
+            with little(seconds=4), pytest.raises(RadarrSilent, match="did not answer within 1 s"):
+                await radarr.check(tries=1)
+
+
+async def test_what_is_allowed_arrives_whole() -> None:
+    """An answer right below its bound is whole, decompressed, and the next one goes over the same connection."""
+    body = gzip.compress(b"x" * MIB)
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    with serving(lambda connection, _: connection.sendall(head + body)) as server:
+        async with open_client(Network(), bound_of=lambda _: Bound(MIB)) as client:
+            assert (await client.get(server.url)).content == b"x" * MIB
+        async with open_client(Network(), bound_of=lambda _: Bound(MIB - 1)) as client:
+            with pytest.raises(AnswerTooLarge):
+                await client.get(server.url)
