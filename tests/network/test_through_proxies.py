@@ -17,7 +17,6 @@ from kometa_ai.errors import CheckClaude, CheckRadarr
 from kometa_ai.network.environment import Network, read_network
 from kometa_ai.radarr import Radarr
 from kometa_ai.settings.environment import load_settings
-from kometa_ai.standins.claude import ClaudeStandIn
 from kometa_ai.standins.proxy import ProxyStandIn
 from kometa_ai.standins.radarr import API_KEY, RadarrStandIn
 from kometa_ai.standins.serving import serve
@@ -29,6 +28,7 @@ from tests.run.world import block
 from tests.tls import Handshakes, file_of
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
     from pathlib import Path
 
@@ -180,18 +180,24 @@ async def test_claude_is_sent_no_foreign_header(monkeypatch: pytest.MonkeyPatch)
     """Neither a token nor what ANTHROPIC_CUSTOM_HEADERS holds reaches it, not even another key; nor from a copy."""
     monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", "X-Api-Key: other\nX-Foreign: b\nX-Ü: ü")
     monkeypatch.setenv("ANTHROPIC_AUTH_TOKEN", "token")
-    stand_in = ClaudeStandIn(api_key="key")
-    with serve(stand_in.app) as url:
-        async with Claude("key", url) as claude:
-            await claude.check(REQUEST.model)
-            await claude.ask(REQUEST)
-            await ClaudeBatches(claude).create([BatchedRequest("one", REQUEST)])
+    heads: list[str] = []
 
-    assert len(stand_in.requests) >= 1
-    for request in stand_in.requests:
-        assert not {"x-foreign", "x-api-key"} & request.headers.keys()
-        assert request.headers["authorization"] == "Bearer key"
-        assert request.headers["user-agent"].startswith("AsyncAnthropic/")
+    def handle(connection: socket.socket, head: bytes) -> None:
+        heads.append(head.partition(b"\r\n\r\n")[0].decode().lower())
+        connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+
+    with serving(handle) as server:
+        async with Claude("key", server.url) as claude:
+            for call in (claude.ask(REQUEST), ClaudeBatches(claude).create([BatchedRequest("one", REQUEST)])):
+                with pytest.raises((RequestFailed, CheckClaude)):
+                    await call
+
+    assert len(heads) == 2
+    for head in heads:
+        assert "x-foreign" not in head
+        assert "x-api-key" not in head
+        assert "\r\nauthorization: bearer key\r\n" in head
+        assert "\r\nuser-agent: asyncanthropic/" in head
 
 
 async def test_claude_redirects_are_not_followed() -> None:
