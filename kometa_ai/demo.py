@@ -64,6 +64,7 @@ class Stage:
             }
             if self.is_real:
                 environ |= {name: value for name, value in self._environ.items() if name.startswith(_OURS)}
+                environ |= _way_out(self._environ)
             else:
                 environ |= {"CLAUDE_API_KEY": "demo", "CLAUDE_BASE_URL": stack.enter_context(serve(self.claude.app))}
             self.mailbox = mailbox
@@ -76,6 +77,14 @@ class Stage:
 
 
 _OURS = ("CLAUDE_", "ANTHROPIC_", "MAX_COST")
+_WAY_OUT = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"}
+
+
+def _way_out(environ: Mapping[str, str]) -> dict[str, str]:
+    """What leads to the real Claude; the stand-ins are reached without a proxy."""
+    found = {name: value for name, value in environ.items() if name.upper() in _WAY_OUT}
+    exceptions = environ.get("no_proxy", environ.get("NO_PROXY", ""))
+    return {**found, "no_proxy": f"{exceptions},127.0.0.1"}
 
 
 def tell(environ: Mapping[str, str]) -> int:

@@ -29,7 +29,10 @@ SETTINGS = variables().keys() | {variable.alias for variable in variables().valu
 CONTAINER = {"PUID", "PGID", "UMASK"}
 
 FOREIGN_OPTIONS = {"--config", "--ignore-ghost", "--run-collections", "--validate", "--validate-schema"}
-FOREIGN_VARIABLES = {"KAI_CHANGED_COLLECTIONS", "NAME_FILE", "SSL_CERT_FILE", "X_FILE"}
+FOREIGN_VARIABLES = {
+    "KAI_CHANGED_COLLECTIONS", "NAME_FILE", "X_FILE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE",
+    "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "ANTHROPIC_CUSTOM_HEADERS",
+}  # fmt: skip
 # What is not run here, since it needs the tool itself, a Docker or a person's own files. The shell checks the form of
 # such lines, and the calls of the program in them are run.
 FOREIGN_PROGRAMS = {"docker", "curl", "git", "pip", "python3", "tar", "cp", "chmod", ".", "export", "make"}

@@ -20,6 +20,7 @@ import structlog
 from kometa_ai.classifier.claude_connection import (
     at_home,
     bound_of,
+    quieten,
     refused,
     unconnected,
     way_to,
@@ -112,6 +113,7 @@ class Claude:
                 raise CheckClaude("The key for Claude holds characters that no key has.", "Check CLAUDE_API_KEY.")
             from anthropic import AsyncAnthropic, Timeout  # noqa: PLC0415 - takes seconds; settled runs ask nothing
 
+            quieten()
             self._opened = without_foreign_headers(AsyncAnthropic)(
                 api_key=self._api_key,
                 base_url=self.way.address,

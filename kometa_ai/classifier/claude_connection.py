@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
@@ -52,6 +53,12 @@ def at_home(url: str) -> str:
     _, version, rest = parts.path.partition("/v1/")
     path = f"{version}{rest}" or parts.path
     return f"{path}?{parts.query}" if parts.query else path
+
+
+def quieten() -> None:
+    """Undo what ANTHROPIC_LOG makes of the SDK's import: `debug` would write whole requests into our log."""
+    for name in ("anthropic", "httpx2"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def without_foreign_headers(client: type[Client]) -> type[Client]:

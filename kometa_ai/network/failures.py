@@ -100,7 +100,7 @@ def _final(cause: BaseException, way: Way) -> Trouble | None:
                 is_sent=True,
             )
         case ssl.SSLCertVerificationError():
-            what, remedy = certificate_trouble(cause, way.address, way.setting, between=way.between)
+            what, remedy = certificate_trouble(cause, f"{way.address}{way.through}", way.setting, between=way.between)
             return Trouble(
                 why=f"its certificate is not trusted: {cause.verify_message}", what=what, remedy=remedy, is_final=True
             )
@@ -109,7 +109,7 @@ def _final(cause: BaseException, way: Way) -> Trouble | None:
         case httpx2.RemoteProtocolError() if str(cause) == _BINARY and way.address.startswith("http://"):
             return Trouble(
                 why="it does not speak HTTP",
-                what=f"{way.address} does not speak HTTP; most likely it speaks TLS (https behind http://).",
+                what=f"{way.address} does not speak HTTP{way.through}; most likely it speaks TLS (https behind http://).",
                 remedy=f"Write https:// instead of http:// in {way.setting}.",
                 is_final=True,
             )
@@ -142,7 +142,7 @@ def _no_tls(error: ssl.SSLError, way: Way) -> Trouble | None:
     if reason in _NOT_TLS:
         return Trouble(
             why="it does not speak TLS",
-            what=f"{way.address} does not speak TLS (http behind https://).",
+            what=f"{way.address} does not speak TLS{way.through} (http behind https://).",
             remedy=f"Write http:// instead of https:// in {way.setting}.",
             is_final=True,
         )
@@ -150,7 +150,7 @@ def _no_tls(error: ssl.SSLError, way: Way) -> Trouble | None:
         words = reason.replace("_", " ").lower()
         return Trouble(
             why=f"no TLS connection comes about: {words}",
-            what=f"{way.address} and this program find no way to encrypt: {words}.",
+            what=f"{way.address} and this program find no way to encrypt{way.through}: {words}.",
             remedy=f"Look at the TLS settings of that server; check {way.setting}.",
             is_final=True,
         )

@@ -205,16 +205,22 @@ class Line:
     def _timed_out(self, seconds: float) -> TimedOut:
         return TimedOut(
             f"Radarr at {self.address} did not answer within {seconds:g} s{self.way.through}.",
-            "Look at its log and at the load of its machine.",
+            f"Look whether that proxy waits long enough, or {self.way.around}."
+            if self.way.proxy
+            else "Look at its log and at the load of its machine.",
         )
 
     def _unreachable(self, error: Exception) -> Failed:
         trouble = trouble_of(error, self.way)
         if isinstance(error, AnswerTooLarge):
             return TooLarge(trouble.what, trouble.remedy)
+        if trouble.is_final:
+            return Unusable(trouble.what, trouble.remedy)
+        kind = (
+            NotSent if isinstance(error, (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError)) else Transient
+        )
         if trouble.what:
-            return (Unusable if trouble.is_final else Transient)(trouble.what, trouble.remedy)
-        kind = NotSent if isinstance(error, (httpx2.ConnectError, httpx2.ConnectTimeout)) else Transient
+            return kind(trouble.what, trouble.remedy)
         return kind(
             f"Radarr at {self.address} cannot be reached{self.way.through}: {trouble.why}.",
             trouble.remedy
@@ -228,12 +234,13 @@ class Line:
         said = reply.complaint
         if is_of_the_proxy(self.way, reply.status, reply.headers):
             trouble = of_the_proxy(self.way, reply.status, said)
-            kind = Unusable if trouble.is_final else Transient
-            raise kind(trouble.what, trouble.remedy, status=reply.status, complaint=said)
+            for_now = TimedOut if reply.status in _GAVE_UP_WAITING else Transient
+            failure = Unusable if trouble.is_final else for_now
+            raise failure(trouble.what, trouble.remedy, status=reply.status, complaint=said)
         if HTTPStatus.MULTIPLE_CHOICES <= reply.status < HTTPStatus.BAD_REQUEST:
             raise self._redirected(reply)
-        if failure := self._shut_out(reply, said):
-            raise failure
+        if shut_out := self._shut_out(reply, said):
+            raise shut_out
         what = f"Radarr at {self.address} answered {named(reply.status)}" + (f": {said.rstrip('.')}." if said else ".")
         if reply.status in _GAVE_UP_WAITING:
             remedy = (

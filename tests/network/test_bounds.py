@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
+import structlog
 
 from kometa_ai.classifier.answers import read_answer
 from kometa_ai.classifier.claude import Claude
 from kometa_ai.classifier.claude_batches import ClaudeBatches
 from kometa_ai.classifier.provider import Failure, Request, RequestFailed
 from kometa_ai.core.movie import RadarrId
+from kometa_ai.daemon.after_changes import after_changes
 from kometa_ai.errors import CheckRadarr
 from kometa_ai.network.bounds import MIB, AnswerTooLarge, Bound
 from kometa_ai.network.client import open_client
@@ -25,6 +27,7 @@ from kometa_ai.network.environment import Network
 from kometa_ai.radarr import Radarr
 from kometa_ai.radarr.failures import CreditsUnavailable, RadarrSilent
 from kometa_ai.radarr.http import Timeouts
+from kometa_ai.settings.schema import Settings
 from tests.network.raw import serving
 from tests.radarr.talking import Waits
 
@@ -196,3 +199,12 @@ async def test_what_is_allowed_arrives_whole() -> None:
         async with open_client(Network(), bound_of=lambda _: Bound(MIB - 1)) as client:
             with pytest.raises(AnswerTooLarge):
                 await client.get(server.url)
+
+
+async def test_the_answer_to_the_call_after_changes() -> None:
+    """It is read no further than a megabyte, and the log says so."""
+    with serving(endless(b" " * 65536, answer())) as server, structlog.testing.capture_logs() as log, little():
+        await after_changes(["Noir"], Settings(after_changes_url=server.url))
+
+    assert log[-1]["event"] == "after_changes.not_called"
+    assert "more than 1 MB" in log[-1]["why"]

@@ -8,8 +8,10 @@ import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+import structlog
 import trustme
 
+from kometa_ai.daemon.after_changes import after_changes
 from kometa_ai.network.environment import read_network
 from kometa_ai.network.trust import context_for
 from kometa_ai.notification import push
@@ -216,3 +218,17 @@ def sent_to(settings: Settings) -> Delivery:
     """What became of a push to the only address."""
     (target,) = push.targets(settings)
     return asyncio.run(push.send(target, "Title", lambda _form, _room: "Text", patience=20))
+
+
+async def test_the_call_after_changes_trusts_no_other(authority: trustme.CA, tmp_path: Path) -> None:
+    """An authority that was added is trusted; another is told with what to do, in the log, and fails nothing."""
+    receiver = Receiver()
+    environ = {"SSL_CERT_FILE": file_of(authority, tmp_path)}
+    with serve(receiver.app, tls=Handshakes(authority).context) as url, structlog.testing.capture_logs() as log:
+        for more in (environ, {}):
+            settings = load_settings({"AFTER_CHANGES_URL": f"{url}/told", **more}, required=()).settings
+            await after_changes(["Noir"], settings)
+
+    assert [line["event"] for line in log] == ["after_changes.called", "after_changes.not_called"]
+    assert "is not trusted" in log[1]["why"]
+    assert "SSL_CERT_FILE" in log[1]["remedy"]

@@ -10,8 +10,7 @@ import structlog
 import trustme
 
 from kometa_ai.classifier.claude import Claude
-from kometa_ai.classifier.claude_batches import ClaudeBatches
-from kometa_ai.classifier.provider import BatchedRequest, Request, RequestFailed
+from kometa_ai.classifier.provider import Request, RequestFailed
 from kometa_ai.daemon.after_changes import after_changes
 from kometa_ai.errors import CheckClaude, CheckRadarr
 from kometa_ai.network.environment import Network, read_network
@@ -22,13 +21,11 @@ from kometa_ai.standins.radarr import API_KEY, RadarrStandIn
 from kometa_ai.standins.serving import serve
 from tests.daemon.living import free_port
 from tests.daemon.test_after_changes import Receiver
-from tests.network.raw import serving
 from tests.radarr.talking import Waits
 from tests.run.world import block
 from tests.tls import Handshakes, file_of
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
     from pathlib import Path
 
@@ -174,40 +171,3 @@ async def test_the_call_after_changes() -> None:
 
     assert len(receiver.told) == 1
     assert log[-1]["proxy"] == f"the proxy of HTTP_PROXY ({proxy.address})"
-
-
-async def test_claude_is_sent_no_foreign_header(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither a token nor what ANTHROPIC_CUSTOM_HEADERS holds reaches it, not even another key; nor from a copy."""
-    monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", "X-Api-Key: other\nX-Foreign: b\nX-Ü: ü")
-    monkeypatch.setenv("ANTHROPIC_AUTH_TOKEN", "token")
-    heads: list[str] = []
-
-    def handle(connection: socket.socket, head: bytes) -> None:
-        heads.append(head.partition(b"\r\n\r\n")[0].decode().lower())
-        connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
-
-    with serving(handle) as server:
-        async with Claude("key", server.url) as claude:
-            for call in (claude.ask(REQUEST), ClaudeBatches(claude).create([BatchedRequest("one", REQUEST)])):
-                with pytest.raises((RequestFailed, CheckClaude)):
-                    await call
-
-    assert len(heads) == 2
-    for head in heads:
-        assert "x-foreign" not in head
-        assert "x-api-key" not in head
-        assert "\r\nauthorization: bearer key\r\n" in head
-        assert "\r\nuser-agent: asyncanthropic/" in head
-
-
-async def test_claude_redirects_are_not_followed() -> None:
-    """Nothing is sent to where a redirect points; it is told with its host, and ends the questions."""
-    receiver = Receiver()
-    with serve(receiver.app) as elsewhere:
-        head = f"HTTP/1.1 307 Temporary Redirect\r\nLocation: {elsewhere}/told\r\nContent-Length: 0\r\n\r\n".encode()
-        with serving(lambda connection, _: connection.sendall(head)) as server:
-            said = await failure(server.url, Network())
-
-    assert isinstance(said, CheckClaude)
-    assert elsewhere in str(said)
-    assert not receiver.told
