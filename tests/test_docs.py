@@ -30,8 +30,8 @@ CONTAINER = {"PUID", "PGID", "UMASK"}
 
 FOREIGN_OPTIONS = {"--config", "--ignore-ghost", "--run-collections", "--validate", "--validate-schema"}
 FOREIGN_VARIABLES = {
-    "KAI_CHANGED_COLLECTIONS", "NAME_FILE", "X_FILE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE",
-    "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "ANTHROPIC_CUSTOM_HEADERS",
+    "KAI_CHANGED_COLLECTIONS", "NAME_FILE", "X_FILE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "ANTHROPIC_CUSTOM_HEADERS",
 }  # fmt: skip
 # What is not run here, since it needs the tool itself, a Docker or a person's own files. The shell checks the form of
 # such lines, and the calls of the program in them are run.
