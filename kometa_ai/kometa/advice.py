@@ -16,6 +16,7 @@ import msgspec
 from kometa_ai.core.collection import Collection
 from kometa_ai.core.naming import PREFIX
 from kometa_ai.core.problem import Correction, Problem
+from kometa_ai.core.text import beginning
 from kometa_ai.kometa import corrections
 from kometa_ai.kometa.attributes import REFUSES, is_filled_otherwise, is_off, is_plain, refusals
 from kometa_ai.kometa.blocks import Block
@@ -139,7 +140,7 @@ class _Advisor:
         anchor = getattr(getattr(self._body, "anchor", None), "value", None)
         if not anchor:
             return warning
-        more = f"Whatever uses `*{anchor[:_LONGEST]}` changes, too."
+        more = f"Whatever uses `*{beginning(anchor, _LONGEST)}` changes, too."
         return msgspec.structs.replace(warning, remedy=f"{warning.remedy} {more}")
 
     def _about(self, seen: Effective) -> Iterator[Problem]:
@@ -150,7 +151,7 @@ class _Advisor:
             )
             return
         if seen.missing:
-            what = f"{REFUSES}its template {', '.join(seen.missing)[:_LONGEST]} is nowhere."
+            what = f"{REFUSES}its template {beginning(', '.join(seen.missing), _LONGEST)} is nowhere."
             yield self._warn(what, "Correct its name, or write the template below `templates:`.", self._own("template"))
             return
         if wrong := is_filled_otherwise(seen.attributes):
@@ -180,7 +181,7 @@ class _Advisor:
         # With `build_collection: false` there is nothing that movies could be removed from.
         is_built = not is_off(seen.attributes.get("build_collection"))
         wants_sync = sync is None and self._unsynced is not None and is_built
-        unseen = ", ".join(seen.unseen)[:_LONGEST]
+        unseen = beginning(", ".join(seen.unseen), _LONGEST)
         if unseen and (taglist is None or wants_sync):
             missing = [
                 text for text, is_there in ((self._tags, taglist), (_WANTED_SYNC, not wants_sync)) if not is_there
@@ -210,7 +211,8 @@ class _Advisor:
         elif self._collection.label in found:
             return
         elif variable:
-            what = f"nothing gives {variable[0][:_LONGEST]} in `{_TAGLIST}` a value, so Kometa cannot find its tag."
+            name = beginning(variable[0], _LONGEST)
+            what = f"nothing gives {name} in `{_TAGLIST}` a value, so Kometa cannot find its tag."
             yield self._warn(what, f"Write `{self._tags}`.", taglist, self._rewritten(taglist, _TAGLIST, self._tags))
         else:
             # People's own tags stay; what looks like one of ours and is not is a slip of the pen.
@@ -234,7 +236,8 @@ class _Advisor:
             return
         correction = self._rewritten(sync, _SYNC, _WANTED_SYNC)
         if variable := VARIABLE.search(mode):
-            what = f"nothing gives {variable[0][:_LONGEST]} in `{_SYNC}` a value, so Kometa removes no movie."
+            name = beginning(variable[0], _LONGEST)
+            what = f"nothing gives {name} in `{_SYNC}` a value, so Kometa removes no movie."
         else:
             where = "" if mode == "append" else self._where()
             what = f"{_NEVER}{where}: `sync_mode` is {self._shown(mode, sync)}."
@@ -244,7 +247,7 @@ class _Advisor:
         """The value of an attribute as it can be shown."""
         if attribute.place is None and any(given in value for given in self._given):
             return "what the configuration gives to its template"
-        return value[:_LONGEST] or "empty"
+        return beginning(value, _LONGEST) or "empty"
 
     def _where(self) -> str:
         return f" in {self._unsynced}" if self._unsynced else ""

@@ -8,6 +8,8 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from kometa_ai.core.text import beginning
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -177,7 +179,7 @@ def refusals(attributes: Mapping[str, Any], default_order: str | None = None) ->
             near = get_close_matches(base, _KNOWN, n=1, cutoff=0.8) if guesses > 0 and len(base) < _LONGEST else []
             guesses -= 1
             remedy = f"Did you mean `{near[0]}`?" if near else "Take it away, or check its spelling."
-            yield Refusal(name, f"Kometa 2.4.4 knows no attribute `{name[:_LONGEST]}`.", remedy)
+            yield Refusal(name, f"Kometa 2.4.4 knows no attribute `{beginning(name, _LONGEST)}`.", remedy)
         else:
             yield from _about_known(name, base, value, attributes)
     for base in _TAG_WRITERS:
@@ -203,7 +205,7 @@ def _about_order(attributes: Mapping[str, Any], default_order: str | None) -> It
     is_own = name in attributes
     smart = "smart_label" in attributes
     order = attributes[name] if is_own else None if smart else default_order
-    shown = f"`{name}: {str(order)[:_LONGEST] if is_plain(order) else '…'}`"
+    shown = f"`{name}: {beginning(str(order), _LONGEST) if is_plain(order) else '…'}`"
     better = f"{name}: release"
     remedy = f"Write `{better}`."
     if not is_own:

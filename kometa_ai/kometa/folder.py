@@ -13,6 +13,7 @@ import msgspec
 from kometa_ai.core.collection import Collection, Folder, OtherCollection
 from kometa_ai.core.naming import LONGEST_SLUG, label_of, slug_of, tag_of
 from kometa_ai.core.problem import Problem
+from kometa_ai.core.text import beginning
 from kometa_ai.errors import FixConfiguration
 from kometa_ai.kometa.advice import advise
 from kometa_ai.kometa.beside import Beside
@@ -218,7 +219,7 @@ def _start_of(source: str) -> str:
 
 
 def _no_folder(path: Path) -> FixConfiguration:
-    shown = str(path)[:_LONGEST_PATH]
+    shown = beginning(str(path), _LONGEST_PATH)
     if os.path.exists(path):  # noqa: PTH110 - as above
         what = f"{shown} is not a folder."
     else:

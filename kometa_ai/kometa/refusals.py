@@ -8,6 +8,7 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from kometa_ai.core.problem import Correction
+from kometa_ai.core.text import beginning
 from kometa_ai.kometa.lines import INVISIBLE_BREAK, line_starts, split_lines
 from kometa_ai.kometa.slips import (
     after,
@@ -174,7 +175,7 @@ def in_plain_words(error: Exception, text: str) -> BrokenYaml:
     for words, reason, remedy, mend in _IN_PLAIN_WORDS:
         if words in told:
             return BrokenYaml(reason, remedy, line, column, _as_correction(line, mend(lines, line)) if line else None)
-    first = split_lines(told)[0][:_LONGEST] or type(error).__name__
+    first = beginning(split_lines(told)[0], _LONGEST) or type(error).__name__
     return BrokenYaml(first, "Correct the file; Kometa cannot load it, either.", line, column)
 
 

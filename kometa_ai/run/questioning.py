@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from kometa_ai.classifier.asking import Asker
     from kometa_ai.classifier.outcomes import Answered, Gap
     from kometa_ai.core.collection import Collection
+    from kometa_ai.core.decision import Verdict
 
 _CREDITS_A_CHECKPOINT = 100
 _log = structlog.get_logger()
@@ -266,6 +267,12 @@ class Questioning:
             ),
         )
 
+    def _without_secrets(self, verdict: Verdict) -> Verdict:
+        """The verdict as it may be remembered, and so be shown: an endpoint may repeat what it was sent."""
+        if not verdict.reason:
+            return verdict
+        return msgspec.structs.replace(verdict, reason=self._parts.redact(verdict.reason))
+
     def record(self, answered: Answered) -> None:
         """Turn verdicts into decisions and remember them."""
         store, found, collection = self._parts.store, self._found, answered.collection
@@ -274,7 +281,7 @@ class Questioning:
             known = store.memory.get(tmdb_id)
             is_distrusted = self._open.get(collection.slug, {}).get(tmdb_id) is Reason.ASKED_AGAIN
             decision = settle(
-                verdict,
+                self._without_secrets(verdict),
                 known.collections.get(collection.slug) if known and not is_distrusted else None,
                 collection,
                 second_look=answered.second_look,

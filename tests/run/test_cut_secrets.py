@@ -142,3 +142,20 @@ def test_nothing_of_a_whole_run_shows_a_part(tmp_path: Path, size: int, capsys: 
         assert not parts_shown(KEY, text)
     for part in letter.message.iter_parts():
         assert not parts_shown(KEY, part.get_content())
+
+
+def test_an_answer_that_repeats_a_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The reason of a verdict is remembered, reported and mailed: without the key that it repeats."""
+    with World(tmp_path, movies(3)) as world, Mailbox() as box:
+        world.collections(block("Heist"))
+        world.reason = f"it was {KEY} that"
+        world.believe("Heist", [1])
+        mail = {"SMTP_SERVER": box.host, "SMTP_PORT": str(box.port), "NOTIFICATION_RECIPIENTS": "ann@example.org"}
+
+        run(["--run-now", "--reasons"], {**world.environ, **mail})
+
+        shown = capsys.readouterr()
+        written = [path.read_text() for path in tmp_path.rglob("*") if path.is_file()]
+    assert "it was ***" in shown.out
+    for text in (shown.out, shown.err, *written):
+        assert not parts_shown(KEY, text)

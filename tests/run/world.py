@@ -63,6 +63,7 @@ class World:
         self.radarr = RadarrStandIn(movies=seeds)
         self.claude = ClaudeStandIn(judge=self._judge, api_key="key")
         self.truth: dict[str, dict[str, float]] = {}
+        self.reason = "so it is"
         self.kometa = folder / "kometa"
         self.kometa.mkdir()
         self.state_dir = folder / "state"
@@ -82,7 +83,7 @@ class World:
     def _judge(self, collection: str, movie: dict[str, Any]) -> Judgement:
         name = collection.partition("<name>")[2].partition("</name>")[0]
         confidence = self.truth.get(name, {}).get(movie["title"], 0.0)
-        return Judgement(include=confidence >= 0.5, confidence=confidence, reason="so it is")
+        return Judgement(include=confidence >= 0.5, confidence=confidence, reason=self.reason)
 
     @property
     def environ(self) -> dict[str, str]:
