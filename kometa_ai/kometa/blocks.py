@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 from itertools import islice
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from kometa_ai.core.problem import Correction, Problem
 from kometa_ai.kometa import corrections
+from kometa_ai.kometa.attributes import is_known
 from kometa_ai.kometa.markers import BARE_MARKER, BEGIN, BLOCK_KEYS, END, MARKER
-from kometa_ai.kometa.slips import lost_hashes, unquoted_name
+from kometa_ai.kometa.slips import has_content, lost_hashes, unquoted_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -76,6 +77,9 @@ def find_blocks(document: Document, source: str) -> FileBlocks:
             lost.add(slip.line)
             continue
         key = keys.get(offset)
+        if key and _is_attribute(document, key):
+            problems += [_about_attribute(item, key, source) for item in found]
+            continue
         hosts = _hosts(document, run[0], offset) if key is None else []
         mender = _Mender(document, run, offset, key, hosts[-1] if hosts else None)
         complaints = _complaints(found, key, source, mender)
@@ -92,6 +96,21 @@ def find_blocks(document: Document, source: str) -> FileBlocks:
 def _lost_hashes(document: Document, item: Block | _Flaw) -> Slip | None:
     """The lines that a marker without its other half has lost to the YAML around the block."""
     return lost_hashes(document.lines, item.line) if isinstance(item, _Flaw) else None
+
+
+def _is_attribute(document: Document, key: Key) -> bool:
+    """Whether what stands where a collection's name should be is one of the attributes of a collection."""
+    data: Any = document.data  # a mapping with `collections`, or there would be no key
+    return is_known(key.name) and not isinstance(data["collections"].get(key.value), (dict, type(None)))
+
+
+def _about_attribute(item: Block | _Flaw, key: Key, source: str) -> Problem:
+    return Problem(
+        what=f"the block stands above `{key.name}`, which is an attribute and no collection.",
+        remedy="Write the collection's name in between; one that begins with `#` needs quotes.",
+        source=source,
+        line=item.line,
+    )
 
 
 def _about_slip(slip: Slip, source: str, name: str = "") -> Problem:
@@ -258,6 +277,8 @@ class _Mender:
             if any(MARKER.fullmatch(line) for line in self._above(self._host)):
                 return None
             before = lines[self._host.line - 1 : block.line - 1]
+            if any(map(has_content, before[1:])):
+                return None  # it may as well be meant for what stands below it
             text = (*self._indented(block, self._host), *before)
             return Correction(self._host.line, block.end, text) if len(text) <= _LONGEST_MOVE else None
         after = [key for key in self._document.keys if key.start > self._offset >= 0]

@@ -194,12 +194,13 @@ class _Examination:
         readings = {source: reading for source, part in self._parts.items() for reading in part.readings}
         return Proof(self.folder(), self._texts, readings, self._read_again).proven()
 
-    def _read_again(self, source: str, text: str) -> View:
-        file = TextFile(source, text)
-        is_beside = source in self._beside.sources
-        part = _check_syntax(file) if is_beside else _read_file(file)
-        reading = part.readings[0] if part.readings else None
-        return View(self._put_together({**self._parts, source: part}), reading)
+    def _read_again(self, texts: Mapping[str, str]) -> View:
+        parts = {}
+        for source, text in texts.items():
+            file = TextFile(source, text)
+            parts[source] = _check_syntax(file) if source in self._beside.sources else _read_file(file)
+        readings = {source: reading for source, part in parts.items() for reading in part.readings}
+        return View(self._put_together({**self._parts, **parts}), readings)
 
     def _put_together(self, parts: Mapping[str, _Findings]) -> Folder:
         findings = _together(self._unread, *parts.values())

@@ -40,16 +40,16 @@ _NUMBER = re.compile(r"(?<=line )\d+|(?<=ml:)\d+")
 
 
 class View(msgspec.Struct, frozen=True):
-    """A folder as it would be with another text for one file; `reading` is that file, None where it is refused."""
+    """A folder as it would be with other texts for some files; `readings` are those of them that are not refused."""
 
     folder: Folder
-    reading: Reading | None
+    readings: Mapping[str, Reading]
 
 
 class Proof:
     """Tries corrections on one folder: its texts and what was read of them, by the source of each file.
 
-    `read_again` says what the folder would be with another text for the file of this source.
+    `read_again` says what the folder would be with other texts for the files of these sources.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Proof:
         folder: Folder,
         texts: Mapping[str, str],
         readings: Mapping[str, Reading],
-        read_again: Callable[[str, str], View],
+        read_again: Callable[[Mapping[str, str]], View],
     ) -> None:
         self._folder = folder
         self._texts = texts
@@ -71,11 +71,18 @@ class Proof:
 
     def proven(self) -> Folder:
         """The folder with the corrections that are right: each alone, and all of a file together."""
-        by_source: dict[str, list[Problem]] = {}
-        for problem in _findings(self._folder):
-            if problem.correction and problem.source in self._texts:
-                by_source.setdefault(problem.source, []).append(problem)
-        right = {id(problem.correction) for source, lot in by_source.items() for problem in self._of_file(source, lot)}
+        wanted = [each for each in _findings(self._folder) if each.correction and each.source in self._texts]
+        simple = _one_of_each(filter(self._is_simple, wanted))
+        proven = self._right_of(simple)
+        tried = set(map(id, simple))
+        by_source: dict[str, list[Problem]] = {problem.source: [] for problem in wanted}
+        for problem in proven:
+            by_source[problem.source].append(problem)
+        for problem in wanted:
+            others = by_source[problem.source]
+            if id(problem) not in tried and _is_apart(problem, others) and self._are_right([problem]):
+                others.append(problem)
+        right = {id(each.correction) for lot in by_source.values() for each in self._together(lot, tried)}
 
         def kept(problem: Problem) -> Problem:
             return problem if id(problem.correction) in right else msgspec.structs.replace(problem, correction=None)
@@ -86,17 +93,10 @@ class Proof:
             warnings=tuple(map(kept, self._folder.warnings)),
         )
 
-    def _of_file(self, source: str, lot: Sequence[Problem]) -> Sequence[Problem]:
-        """Those of a file's problems whose corrections are right, none of which touches another's lines."""
-        simple = [] if _SHARED.search(self._texts[source]) else _apart(filter(_is_about_lines, lot))
-        proven = self._right_of(simple)
-        tried = set(map(id, simple))
-        for problem in lot:
-            if id(problem) in tried or not _is_apart(problem, proven) or not self._are_right([problem]):
-                continue
-            proven.append(problem)
-        together = [*proven] if len(proven) > 1 and proven != simple else []
-        return proven if not together or self._go_together(source, together) else proven[:1]
+    def _is_simple(self, problem: Problem) -> bool:
+        """Whether a problem is about one collection's definition, of which no other in its file is a part."""
+        is_about_lines = problem.severity == "warning" and bool(problem.collection)
+        return is_about_lines and not _SHARED.search(self._texts[problem.source])
 
     def _right_of(self, lot: list[Problem]) -> list[Problem]:
         """The right ones of corrections in definitions that share nothing: all at once, or else by halves."""
@@ -105,33 +105,53 @@ class Proof:
         half = len(lot) // 2
         return [*self._right_of(lot[:half]), *self._right_of(lot[half:])] if half else []
 
-    def _go_together(self, source: str, lot: Sequence[Problem]) -> bool:
-        after = self._read_again(source, _all_applied(self._texts[source], lot))
-        return after.reading is not None and not any(self._new(after.folder))
+    def _together(self, lot: list[Problem], proven: AbstractSet[int]) -> list[Problem]:
+        """The corrections of a file if all can be applied at once; where not, those that were proven together."""
+        mine = [problem for problem in lot if id(problem) in proven]
+        if len(lot) <= 1 or len(mine) == len(lot):
+            return lot
+        after = self._read_again(self._applied(lot))
+        if lot[0].source in after.readings and not any(self._new(after.folder)):
+            return lot
+        return mine or lot[:1]
+
+    def _applied(self, lot: Sequence[Problem]) -> dict[str, str]:
+        """The texts of the files with all corrections applied, from the last line to the first."""
+        texts: dict[str, str] = {}
+        for problem in sorted(lot, key=_first_line, reverse=True):
+            if problem.correction:
+                source = problem.source
+                texts[source] = corrected(texts.get(source, self._texts[source]), problem.correction)
+        return texts
 
     def _are_right(self, lot: Sequence[Problem]) -> bool:
-        """Whether the corrections of these problems of one file, applied together, do what they are for and no more."""
-        source = lot[0].source
-        text = self._texts[source]
-        effort = len(text) + self._effort_per_check
+        """Whether the corrections of these problems, applied together, do what they are for and no more."""
+        sources = {problem.source for problem in lot}
+        effort = sum(len(self._texts[source]) for source in sources) + self._effort_per_check
         if effort > self._left:
             return False
         self._left -= effort
-        after = self._read_again(source, _all_applied(text, lot))
+        after = self._read_again(self._applied(lot))
         gone = self._found - Counter(map(_what, _findings(after.folder)))
         if Counter(map(_what, lot)) - gone:
             return False
-        before = self._readings.get(source)
-        if before is None:
-            return self._opens_the_file(lot[0], after)
+        if not sources <= self._readings.keys():
+            return len(lot) == 1 and self._opens_the_file(lot[0], after)
         names = {problem.collection for problem in lot}
         return (
-            after.reading is not None
+            sources <= after.readings.keys()
             and not any(self._new(after.folder))
-            and _changes_as_meant(lot, before, after)
-            and _blocks_stay(names, before, after.reading)
+            and all(
+                self._file_stays(source, [each for each in lot if each.source == source], after) for source in sources
+            )
             and self._rules_stay(names, after.folder)
         )
+
+    def _file_stays(self, source: str, lot: Sequence[Problem], after: View) -> bool:
+        """Whether a file means the same but for the corrections of these problems of it."""
+        before, now = self._readings[source], after.readings[source]
+        names = {problem.collection for problem in lot}
+        return _changes_as_meant(lot, before, now, after.folder) and _blocks_stay(names, before, now)
 
     def _new(self, folder: Folder) -> Iterator[Problem]:
         """What is found now and was not before."""
@@ -147,9 +167,9 @@ class Proof:
 
         It may have warnings of its own, which could not be seen before, but none about what was corrected.
         """
-        first, new_lines = _place(problem)
-        last = first + max(new_lines, 1) - 1
-        key = _key_at(after.reading, first)
+        first = _first_line(problem)
+        last = first + max(len(problem.correction.lines) if problem.correction else 0, 1) - 1
+        key = _key_at(after.readings.get(problem.source), first)
         inside = key.name if key and key.line < first else ""
         for new in self._new(after.folder):
             is_at_it = new.line is not None and first <= new.line <= last
@@ -169,26 +189,19 @@ class Proof:
         )
 
 
-def _place(problem: Problem) -> tuple[int, int]:
-    """The first line of a problem's correction, and how many lines it has."""
-    return (problem.correction.first, len(problem.correction.lines)) if problem.correction else (0, 0)
+def _first_line(problem: Problem) -> int:
+    """Where a problem's correction begins."""
+    return problem.correction.first if problem.correction else 0
 
 
-def _all_applied(text: str, lot: Sequence[Problem]) -> str:
-    for correction in sorted((each.correction for each in lot if each.correction), key=lambda one: -one.first):
-        text = corrected(text, correction)
-    return text
-
-
-def _is_about_lines(problem: Problem) -> bool:
-    """Whether a problem is about the definition of one collection."""
-    return problem.severity == "warning" and bool(problem.collection)
-
-
-def _apart(problems: Iterable[Problem]) -> list[Problem]:
+def _one_of_each(problems: Iterable[Problem]) -> list[Problem]:
+    """The first problem of each collection, as far as their corrections touch no line of each other's."""
     found: list[Problem] = []
-    for problem in problems:
-        if not found or _is_apart(problem, found[-1:]):
+    names = set()
+    for problem in sorted(problems, key=lambda each: (each.source, _first_line(each))):
+        is_next = not found or found[-1].source != problem.source or _is_apart(problem, found[-1:])
+        if is_next and problem.collection not in names:
+            names.add(problem.collection)
             found.append(problem)
     return found
 
@@ -225,13 +238,9 @@ def _rules_of(folder: Folder) -> dict[str, Collection | OtherCollection]:
     return rules
 
 
-def _changes_as_meant(lot: Sequence[Problem], before: Reading, after: View) -> bool:
+def _changes_as_meant(lot: Sequence[Problem], before: Reading, now: Reading, folder: Folder) -> bool:
     """Whether nothing has another meaning but what was meant, and the collections are such as Kometa builds."""
-    if after.reading is None:
-        return False
-    changes = changes_between(
-        before.document.data, after.reading.document.data, most=_CHANGES_PER_CORRECTION * len(lot)
-    )
+    changes = changes_between(before.document.data, now.document.data, most=_CHANGES_PER_CORRECTION * len(lot))
     if changes is None:
         return False
     names = {problem.collection for problem in lot}
@@ -244,7 +253,7 @@ def _changes_as_meant(lot: Sequence[Problem], before: Reading, after: View) -> b
             of_each.setdefault(str(change.path[1]) if len(change.path) > 1 else "", []).append(change)
         if not all(name in names and is_meant(found, name) for name, found in of_each.items()):
             return False
-    refused = {warning.collection for warning in after.folder.warnings if warning.what.startswith(REFUSES)}
+    refused = {warning.collection for warning in folder.warnings if warning.what.startswith(REFUSES)}
     return not changes or not (refused & names - {""})
 
 

@@ -33,6 +33,7 @@ _TEXT_BELOW = re.compile(r"\A\s*+(?:- ++)?(?P<key>[\w.-]++): ++[|>][+-]?\d?\s*+"
 _ALIAS = re.compile(r"\*\S++")
 _COMMENT = re.compile(r"(?<!\s)\s++#")
 _LONGEST = 200
+_LINES_LOOKED_AT = 4
 
 
 # From the lines, and the number (from 1) of one that YAML refuses, to what was meant by it where that is plain.
@@ -187,8 +188,10 @@ def _slips(lines: Sequence[str], line: int, column: int, told: str) -> Iterator[
     """What may have been slipped where YAML gave up, the most certain first."""
     line = min(line, len(lines))
     here = line if has_content(lines[line - 1]) else before(lines, line)
-    for near in filter(None, (here, before(lines, here))):
-        yield lost_hashes(lines, near)
+    near = here
+    for _ in range(_LINES_LOOKED_AT):
+        yield lost_hashes(lines, near) if near else None
+        near = before(lines, near)
     yield unquoted_name(lines, here or line)
     if "mapping values are not allowed" in told and ": " not in lines[line - 1][: column - 1]:
         yield too_deep(lines, line)

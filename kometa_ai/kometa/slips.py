@@ -94,10 +94,11 @@ def _may_be_of_block(line: str, column: int) -> bool:
     text = line.strip()
     if BARE_MARKER.fullmatch(text):
         return True
+    if depth_of(line) > column:
+        return True
     if found := _SETTING.match(text):
         return found["key"] in BLOCK_KEYS
-    is_deeper = depth_of(line) > column
-    return is_deeper or not (text.endswith(":") or ": " in text or text.startswith("- "))
+    return not (text.endswith(":") or ": " in text or text.startswith("- "))
 
 
 def _with_hash(line: str, column: int) -> str:
