@@ -28,7 +28,6 @@ MOST = 30
 """Reports that wait for one receiver or another; beyond, the oldest are given up and counted."""
 _LONGEST_WAIT = 5.0
 """Seconds for a lock: it is held for moments, but a share may never give it."""
-_LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 TRIES = 2
 """How often a letter is handed over of which nobody says what became of it."""
 
@@ -188,8 +187,8 @@ class _Counted(msgspec.Struct):
 
 def _counted(folder: Path) -> _Counted:
     try:
-        return msgspec.json.decode((folder / FILE).read_bytes(), type=_Counted)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return msgspec.json.decode(files.read(folder / FILE, files.LARGE), type=_Counted)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _Counted()
 
 
@@ -208,7 +207,7 @@ class Claims:
         with _guard:
             if self._path not in _senders:
                 try:
-                    handle = os.open(self._path.with_suffix(".sending"), _LOCK_FLAGS, files.PRIVATE)
+                    handle = files.open_regular(self._path.with_suffix(".sending"), os.O_RDWR | os.O_CREAT)
                 except OSError:
                     return True  # without a lock things may be told twice, which is no reason to stop
                 if not _wait_for(handle):
@@ -273,10 +272,10 @@ class Keeper:
 
     def _load(self) -> Outbox:
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=Outbox)
+            return msgspec.json.decode(files.read(self._path, files.LARGE), type=Outbox)
         except FileNotFoundError:
             return Outbox()
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             # The worst of it is that things are told twice.
             _log.warning("notifications.not_read", path=str(self._path), why=str(error))
             with suppress(OSError):
@@ -291,7 +290,7 @@ _unwritten: dict[Path, Outbox] = {}
 def _locked(path: Path) -> Iterator[None]:
     """Alone among all threads and processes. Without a lock things may be told twice, which is no reason to stop."""
     try:
-        handle = os.open(path, _LOCK_FLAGS, files.PRIVATE)
+        handle = files.open_regular(path, os.O_RDWR | os.O_CREAT)
     except OSError:
         yield
         return

@@ -174,7 +174,8 @@ async def _send(
 
 
 def _delivery_of(target: Target, service: NotifyBase, result: AppriseResult) -> Delivery:
-    if result:
+    # Each try by itself: Apprise counts a service with `?optional=yes` as reached, whatever became of it.
+    if all(one.attempts and one.attempts[-1] for one in result) and len(result):
         return Delivery(to=target.name, answer=f"{service.service_name} took it.")
     fate = _fate_of(result)
     if fate == "unclear":

@@ -263,3 +263,26 @@ def _until(happened: Callable[[], bool]) -> None:
     while not happened():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize("name", ["notifications.json", "notifications.lock", "notifications.sending"])
+async def test_what_is_no_file_keeps_nobody_waiting(name: str, tmp_path: Path) -> None:
+    """A pipe in the place of the outbox or of a lock is not waited for: the report is sent all the same."""
+    os.mkfifo(tmp_path / name)
+    began = time.monotonic()
+    with Mailbox() as box:
+        await night(1, settings_for(box, [ANN], state_dir=tmp_path))
+        assert len(box.received) == 1
+    assert time.monotonic() - began < 10
+
+
+async def test_an_optional_service_is_not_taken_at_its_word(tmp_path: Path) -> None:
+    """Apprise says of it that all is well; the report waits all the same."""
+    with Hooks() as hooks:
+        settings = Settings(apprise_urls=hooks.url("json", "hook", "optional=yes"), state_dir=tmp_path)  # type: ignore[arg-type]
+        hooks.refusing = {"hook"}
+        assert len(await night(1, settings)) == 1
+        hooks.refusing = set()
+        assert await night(2, settings) == []
+        ((_, body),) = hooks.received
+    assert "Film of night 1" in body["message"]
