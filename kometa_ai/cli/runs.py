@@ -17,7 +17,7 @@ from kometa_ai.core.movie import TmdbId
 from kometa_ai.core.naming import slug_of
 from kometa_ai.core.summary import as_data
 from kometa_ai.daemon import heartbeat
-from kometa_ai.daemon.after_changes import after_changes, changed_collections
+from kometa_ai.daemon.after_changes import changed_collections, tell_or_end
 from kometa_ai.daemon.ending import end_run, ending_in_order
 from kometa_ai.errors import FixUsage
 from kometa_ai.kometa.folder import read_folder
@@ -86,19 +86,24 @@ def run_now(call: Call) -> int:
             options = _options(call, settings)
             check_again(options.ask_again, store.memory)
             report, is_ending = asyncio.run(_run(settings, options, store, watcher))
+        ended_by = 0
         try:
             show(call, report, partial(print_report, reasons=call.given["reasons"]), as_data)
         finally:
             # Whether or not the result could be shown.
-            _tell_others(changed_collections(report), settings)
+            if not is_ending:
+                ended_by = _tell_others(changed_collections(report), settings)
             # A server that looks into each message takes its time; the state is free by now.
-            finish(_SHORT if is_ending else _PATIENCE)
-        return report.exit_code
+            finish(_SHORT if is_ending or ended_by else _PATIENCE)
+        return ended_by or report.exit_code
 
 
-def _tell_others(names: Sequence[str], settings: Settings) -> None:
-    """Tell of changed collections; never while the state is locked, since that may take as long as a run of Kometa."""
-    asyncio.run(after_changes(names, settings))
+def _tell_others(names: Sequence[str], settings: Settings) -> int:
+    """Tell of changed collections; never while the state is locked, since that may take as long as a run of Kometa.
+
+    Return 0, or the exit code of the signal that has ended it.
+    """
+    return asyncio.run(tell_or_end(names, settings)) if names else 0
 
 
 async def _run(settings: Settings, options: Options, store: Store, watcher: output.Watcher) -> tuple[RunReport, bool]:
@@ -167,12 +172,13 @@ def undo_run(call: Call) -> int:
         settings = loaded.settings
         with StateLock(settings.state_dir):
             found = asyncio.run(undone(settings, Store.load(settings.state_dir)))
+        ended_by = 0
         try:
             show(call, found, output.print_undone)
         finally:
             if not found.dry_run:
-                _tell_others(found.collections, settings)
-        return int(any(problem.severity == "error" for problem in found.problems))
+                ended_by = _tell_others(found.collections, settings)
+        return ended_by or int(any(problem.severity == "error" for problem in found.problems))
 
 
 def cancel_open_batches(call: Call) -> int:

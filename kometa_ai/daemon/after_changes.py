@@ -24,6 +24,7 @@ from kometa_ai.__version__ import __version__
 from kometa_ai.core.collection import SCHEDULED
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.text import ending, one_line
+from kometa_ai.daemon.ending import ending_in_order
 from kometa_ai.network.client import open_client
 from kometa_ai.network.failures import Way, redirect_target, trouble_of
 from kometa_ai.settings.describe import secrets_of
@@ -114,6 +115,26 @@ async def after_changes(names: Sequence[str], settings: Settings, *, timeout: fl
         await _post(settings, told)
     if told and settings.after_changes_command:
         await _run(settings, _SEPARATOR.join(told), timeout)
+
+
+async def tell_or_end(names: Sequence[str], settings: Settings) -> int:
+    """The same for a program that has nothing else to do; return 0, or the exit code of the signal that ended it.
+
+    A command that still runs is ended then, with all that it has started.
+    """
+    telling = asyncio.create_task(after_changes(names, settings))
+    signals: list[signal.Signals] = []
+
+    def end(number: signal.Signals) -> None:
+        signals.append(number)
+        telling.cancel()
+
+    with ending_in_order(end), suppress(asyncio.CancelledError):
+        await telling
+    if not signals:
+        return 0
+    _log.warning("after_changes.not_told", collections=list(names), why="the program ends")
+    return 128 + signals[0]
 
 
 def environ_for_others(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -276,3 +277,24 @@ def test_collections_with_a_schedule_are_not_told(
         ["Noir", "Christmas", "Snow", "1917"], True
     )
     assert (tmp_path / "told").read_text() == "Noir;Noir;"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_leaves_no_command_behind(world: World, tmp_path: Path, number: signal.Signals) -> None:
+    """--run-now that is ended while the command runs ends the command, and what that has started."""
+    begun, late = tmp_path / "begun", tmp_path / "late"
+    script = tmp_path / "stay.sh"
+    script.write_text(f"(sleep 3; touch {late}) & touch {begun}; sleep 60")
+    environ = {**world.environ, "AFTER_CHANGES_COMMAND": f"sh {script}", "PATH": "/usr/bin:/bin"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "kometa_ai", "--run-now"], env=environ, stdout=subprocess.DEVNULL
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not begun.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(number)
+        code = process.wait(30)
+    time.sleep(3)
+
+    assert code == 128 + number
+    assert not late.exists()
