@@ -275,8 +275,8 @@ class Claude:
             # The SDK translates nothing of what happens once an answer has begun.
             raise call.failed(unconnected(error, self.way, has_begun=True)) from error
         except TimeoutError as error:
-            why = f"timed out after {self._timeout:g} s{self.way.through}"
-            raise call.failed(lost(why, may_be_billed=True)) from error
+            why = f"timed out after {self._timeout:g} s"
+            raise call.failed(lost(why, may_be_billed=True, through=self.way.through)) from error
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise call.failed(not_claude()) from error
 

@@ -101,7 +101,5 @@ def unconnected(error: Exception, way: Way, *, has_begun: bool = False) -> Reque
         return RequestFailed(Failure.UNREADABLE, f"{trouble.what} {trouble.remedy}", may_be_billed=True)
     if trouble.is_final and not has_begun:
         return CheckClaude(trouble.what, trouble.remedy)
-    why = f"{way.through.strip()}: {trouble.why}" if way.proxy else trouble.why
-    if trouble.remedy:
-        why = f"{why}. {trouble.remedy}"
-    return lost(why, may_be_billed=trouble.is_sent or has_begun)
+    why = f"{trouble.why}. {trouble.remedy}" if trouble.remedy else trouble.why
+    return lost(why, may_be_billed=trouble.is_sent or has_begun, through=way.through)

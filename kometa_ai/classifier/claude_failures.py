@@ -131,10 +131,10 @@ def error_in_answer(
     return RequestFailed(failure.failure, what, failure.retry_after)
 
 
-def lost(why: object, *, may_be_billed: bool) -> RequestFailed:
-    """The failure where the connection failed."""
+def lost(why: object, *, may_be_billed: bool, through: str = "") -> RequestFailed:
+    """The failure where the connection failed; `through` names the proxy in between."""
     what = "Claude's answer was lost" if may_be_billed else "Claude could not be reached"
-    return RequestFailed(Failure.NO_CONNECTION, f"{what}: {why}", may_be_billed=may_be_billed)
+    return RequestFailed(Failure.NO_CONNECTION, f"{what}{through}: {why}", may_be_billed=may_be_billed)
 
 
 def not_claude(body: object = "", hide: Callable[[str], str] = str) -> RequestFailed:

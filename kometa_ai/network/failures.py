@@ -165,7 +165,7 @@ def _refused_tunnel(said: str, way: Way) -> Trouble:
         what, remedy = wants_log_in(way)
         return Trouble(why="the proxy wants a user and a password (407)", what=what, remedy=remedy, is_final=True)
     return Trouble(
-        why=f"{way.proxy} answered {said}",
+        why=f"it answered {said}",
         what=f"{_capital(way.proxy)} opens no connection to {way.address}: it answered {said}.",
         remedy=f"Look at that proxy's rules and log, or {way.around}.",
         is_final=status.startswith("4") and status not in ("408", "429"),
@@ -197,7 +197,7 @@ def of_the_proxy(way: Way, status: int, said: str = "") -> Trouble:
         return Trouble(why="the proxy wants a user and a password (407)", what=what, remedy=remedy, is_final=True)
     words = f"{named(status)}: {said.rstrip('.')}" if said else named(status)
     return Trouble(
-        why=f"{way.proxy} answered {words}",
+        why=f"it answered {words}",
         what=f"{_capital(way.proxy)} does not lead to {way.address}: it answered {words}.",
         remedy=f"Look at that proxy's rules and log, or {way.around}.",
         is_final=status < HTTPStatus.INTERNAL_SERVER_ERROR,

@@ -109,12 +109,21 @@ async def _in_time(service: str, look: Callable[[], Awaitable[Looked]], way: Way
         async with asyncio.timeout(PATIENCE):
             return await look()
     except TimeoutError:
-        return Looked(service=service, status="silent", detail=f"no answer within {PATIENCE:g} s{way.through}.")
+        return _silent(service, f"no answer within {PATIENCE:g} s{way.through}.", way)
     except (RadarrSilent, ClaudeSilent) as error:
-        return Looked(service=service, status="silent", detail=str(error))
+        return _silent(service, str(error), way)
     except KometaAIError as error:
         warning = _warning(service, error.message, error.remedy)
         return Looked(service=service, status="unusable", detail=error.message, warnings=(warning,))
+
+
+def _silent(service: str, detail: str, way: Way) -> Looked:
+    """A service that may answer later; a proxy in between is worth a warning, since it may be the cause for good."""
+    warnings = []
+    if way.proxy:
+        remedy = f"See whether that proxy runs and can reach {way.address}, or {way.around}."
+        warnings = [_warning(way.proxy.variable, f"{service} does not answer{way.through}.", remedy)]
+    return Looked(service=service, status="silent", detail=detail, warnings=tuple(warnings))
 
 
 def _warning(service: str, what: str, remedy: str) -> Problem:

@@ -12,6 +12,7 @@ from anyio.from_thread import start_blocking_portal
 from kometa_ai.standins.serving import HOST
 
 if TYPE_CHECKING:
+    import ssl
     from asyncio import StreamReader, StreamWriter
     from collections.abc import AsyncIterator
 
@@ -23,13 +24,14 @@ _SQUIDS = {403: "ERR_ACCESS_DENIED 0", 407: "ERR_CACHE_ACCESS_DENIED 0", 503: "E
 class ProxyStandIn:
     """Serves while its context is open. `requests` are the first lines that it was sent, `credentials` what came along.
 
-    `refuses` is a status that it answers everything with, on a page of its own.
+    `refuses` is a status that it answers everything with, on a page of its own. With `tls` it is itself reached by TLS.
     """
 
-    def __init__(self, *, refuses: int | None = None) -> None:
+    def __init__(self, *, refuses: int | None = None, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[str] = []
         self.credentials: list[str] = []
         self._refuses = refuses
+        self._tls = tls
         self._stack = contextlib.ExitStack()
         self._port = 0
 
@@ -49,7 +51,7 @@ class ProxyStandIn:
     @contextlib.asynccontextmanager
     async def _serving(self) -> AsyncIterator[None]:
         self._tasks: set[asyncio.Task[None]] = set()
-        server = await asyncio.start_server(self._accept, HOST, 0)
+        server = await asyncio.start_server(self._accept, HOST, 0, ssl=self._tls)
         self._port = server.sockets[0].getsockname()[1]
         try:
             yield

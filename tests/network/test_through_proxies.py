@@ -114,6 +114,23 @@ async def test_tls_through_a_tunnel(tmp_path: Path) -> None:
     assert proxy.requests == [f"CONNECT {url.removeprefix('https://')} HTTP/1.1"]
 
 
+@pytest.mark.parametrize("is_encrypted", [False, True])
+async def test_a_proxy_that_is_reached_by_tls(tmp_path: Path, *, is_encrypted: bool) -> None:
+    """Its certificate is checked as any other, and a tunnel through it may hold TLS once more."""
+    authority, other = trustme.CA(), trustme.CA()
+    tls = Handshakes(authority).context
+    with ProxyStandIn(tls=tls) as proxy, serve(RadarrStandIn().app, tls=tls if is_encrypted else None) as url:
+        environ = {"ALL_PROXY": f"https://{proxy.address}"}
+        trusting, suspicious = (network(**environ, SSL_CERT_FILE=file_of(one, tmp_path)) for one in (authority, other))
+        async with Radarr(url, API_KEY, network=trusting) as radarr:
+            await radarr.check()
+        said = await refusal(url, suspicious)
+
+    assert len(proxy.requests) == 1
+    assert "is not trusted" in said.message
+    assert f"the proxy of ALL_PROXY ({proxy.address})" in said.message
+
+
 async def test_a_proxy_that_is_down() -> None:
     """It is named with its variable, and how to do without it; Radarr and Claude are not to blame."""
     address = f"127.0.0.1:{free_port()}"
@@ -171,3 +188,13 @@ async def test_the_call_after_changes() -> None:
 
     assert len(receiver.told) == 1
     assert log[-1]["proxy"] == f"the proxy of HTTP_PROXY ({proxy.address})"
+
+
+def test_the_check_of_a_proxy_that_is_down(world: World, call: Callable[..., Ended]) -> None:
+    """A service that is silent may be so for a moment; behind a proxy that is a warning of the proxy's variable."""
+    world.collections(block("Noir", ""), file="movies.yml")
+    looked = call("--check-config", "--output", "json", HTTP_PROXY=f"127.0.0.1:{free_port()}")
+
+    assert looked.code == 1
+    assert {"HTTP_PROXY"} <= {warning["source"] for warning in looked.data["warnings"]}
+    assert [service["status"] for service in looked.data["services"]] == ["silent", "silent"]
