@@ -12,7 +12,7 @@ from structlog.contextvars import bound_contextvars
 
 from kometa_ai.classifier import forecast, prices
 from kometa_ai.classifier.answers import read_answer
-from kometa_ai.classifier.outcomes import Answered, Gap, Limits, Page, Spent
+from kometa_ai.classifier.outcomes import SAME_FAILURES, UNREADABLE, Answered, Gap, Limits, Page, Spent
 from kometa_ai.classifier.pacing import Budget, Pauses, Places, Sleep, is_worth_another_try
 from kometa_ai.classifier.planning import Block, second_looks
 from kometa_ai.classifier.prompts import collection_text
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from kometa_ai.core.movie import Movie, TmdbId
     from kometa_ai.core.naming import Slug
 
-SAME_FAILURES = 5
-"""This many failures of one kind in a row end the asking."""
 _MOST_OF_ONE = 3
 
 T = TypeVar("T")
@@ -354,7 +352,7 @@ class Asker:
             raise RequestFailed(Failure.REFUSED, "Claude declined to answer.")
         missing = self._read(page, question, reply.text)
         if len(missing) == len(page.movies):
-            why = RequestFailed(Failure.UNREADABLE, "Claude's answer holds no verdict that could be read.")
+            why = RequestFailed(Failure.UNREADABLE, UNREADABLE)
             _log.warning("claude.unreadable", answer=one_line(reply.text, 2000))
             self.wasted[str(why)] += 1
             self._count_unreadable(why)

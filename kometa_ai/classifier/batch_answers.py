@@ -16,8 +16,8 @@ import structlog
 
 from kometa_ai.classifier import prices
 from kometa_ai.classifier.answers import read_answer
-from kometa_ai.classifier.outcomes import Answered, Spent
-from kometa_ai.classifier.provider import Ending, RequestFailed, Usage
+from kometa_ai.classifier.outcomes import SAME_FAILURES, UNREADABLE, Answered, Spent
+from kometa_ai.classifier.provider import Ending, Failure, RequestFailed, Usage
 from kometa_ai.core.decision import request_id
 from kometa_ai.errors import CheckClaude
 
@@ -123,8 +123,15 @@ class BatchAnswers:
         self.answered: set[str] = set()
         self.cost: defaultdict[str, float] = defaultdict(float)
         self.used = Usage()
+        self._unreadable = 0
+        self._are_fresh = True
         self.errors: dict[str, str] = {}
         """What Claude said of questions that ended with an error, each with its batch."""
+
+    @property
+    def are_unreadable(self) -> bool:
+        """Whether answers have come and none could be read, these or any other of this run."""
+        return self._unreadable > 0 and not self._asker.read_models
 
     @property
     def is_over(self) -> bool:
@@ -143,7 +150,9 @@ class BatchAnswers:
                 self._ledger.drop(batch.key)
             elif any(question.slug in scope.collections for question in batch.open_questions):
                 keys.append(batch.key)
+        self._are_fresh = False
         await self.follow(keys, scope, wait=wait)
+        self._are_fresh = True
 
     async def follow(self, keys: Iterable[str], scope: Scope, *, wait: bool = True) -> None:
         """Look at batches until none is awaited any more, or once. Take their answers."""
@@ -226,8 +235,15 @@ class BatchAnswers:
         self._ledger.take(batch.key, {question.slug for question in batch.questions} & slugs)
         cost = round(self.cost[batch.key], 6)
         _log.info("batch.ended", batch_id=batch_id, **outcomes, cost_usd=cost, errors=errors[:_ERRORS_TOLD])
+        self._stop_where_nothing_is_readable()
         self.errors.update(dict.fromkeys(errors[:_ERRORS_TOLD], batch_id))
         return True
+
+    def _stop_where_nothing_is_readable(self) -> None:
+        """Ask nothing more where no answer of this run's batches holds a verdict: further ones would cost, too."""
+        if self._unreadable >= SAME_FAILURES and self.are_unreadable:
+            what = f"{self._unreadable} answers of batches could not be read, and no other was: {UNREADABLE}"
+            self._asker.stop(RequestFailed(Failure.UNREADABLE, what))
 
     def _read(self, batch: OpenBatch, question: BatchedQuestion, answer: BatchAnswer, scope: Scope) -> None:
         """Record one answer, as far as what it was made from is what there is now."""
@@ -249,6 +265,10 @@ class BatchAnswers:
         standing = {number for number, movie in here.items() if collection.label in movie.movie.labels}
         reading = read_answer(reply.text, page.keys(), standing)
         self._asker.unknown_ids[question.slug] += len(reading.unknown)
+        if not reading.verdicts:
+            self._asker.wasted[UNREADABLE] += 1
+            self._unreadable += self._are_fresh
+            return
         verdicts = {
             page[number][0]: verdict
             for number, verdict in reading.verdicts.items()

@@ -29,7 +29,7 @@ from kometa_ai.core.batches import BatchedQuestion, OpenBatch
 from kometa_ai.errors import CheckClaude
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from kometa_ai.classifier.asking import Asker
@@ -86,6 +86,11 @@ class Batcher:
         self._answers = BatchAnswers(provider, asker=asker, ledger=ledger, record=record, now=now, sleep=sleep)
         self.unavailable = ""
 
+    @property
+    def errors(self) -> Mapping[str, str]:
+        """What Claude said of questions that ended with an error, each with its batch."""
+        return self._answers.errors
+
     def end(self, why: str) -> None:
         """Wait for nothing more; what was handed over goes on, and the next run takes its answers."""
         if left := [batch.id for batch in self._ledger.open()]:
@@ -110,6 +115,9 @@ class Batcher:
             if first in self._answers.answered
         )
         share = 1.0
+        if rest and self._answers.are_unreadable:
+            # One block tells whether that goes on; as many unreadable answers as end the asking end it here as well.
+            await self._read(deque((rest.popleft(),)), scope, share)
         if sum(len(work.collections) for work in rest) >= TRIED_FROM:
             share = await self._try(deque(rest.popleft() for _ in range(-(-len(rest) // _TRIED))), scope)
         await self._read(rest, scope, share)

@@ -36,6 +36,14 @@ _SPENT_FOR_GOOD = re.compile(
 )
 _FORM_REFUSED = re.compile(r"schema|grammar|output_config|output format|\beffort\b|\bthinking\b", re.IGNORECASE)
 
+_NO_MODEL = re.compile(
+    r"\b(?:invalid|unknown|unsupported|no such) model\b"
+    r"|\bmodel\b.{0,80}\b(?:not (?:found|exist|available)|unknown|invalid)\b"
+    r"|\bno (?:healthy )?deployments? (?:available|found)\b",
+    re.IGNORECASE,
+)
+"""Gateways answer 400 for a model that they do not know."""
+
 _STATUS_OF_NAME = {
     "invalid_request_error": 400,
     "authentication_error": 401,
@@ -192,7 +200,9 @@ def _stopping(status: int, said: ErrorText, message: str, model: str) -> CheckCl
     if said.is_page and status in (401, 403, _NOT_FOUND, _NOT_ALLOWED):
         return CheckClaude(f"{_BETWEEN}: {status}, {_quoted(said)}", _LOOK_BETWEEN)
     if status == _BAD_REQUEST and not _FORM_REFUSED.search(message):
-        return None
+        if not _NO_MODEL.search(message):
+            return None
+        status = _NOT_FOUND
     if status == _NOT_ALLOWED or (status == _NOT_FOUND and not _names_a_model(said, model)):
         return CheckClaude(
             f"There is no Messages API at Claude's address: it answered {status}: {message}",

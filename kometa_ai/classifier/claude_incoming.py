@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from kometa_ai.classifier.provider import Reply
 
+_MOST_EVENTS = 200_000
+"""Several times as many as the longest answer has."""
 _ENOUGH = 8
 """Bytes that tell a stream from anything else."""
 
@@ -34,6 +36,7 @@ class Incoming:
         self._decoder = Decoder()
         self._pieces: list[bytes] = []
         self._size = 0
+        self._heard = 0
         self.is_stream = False
 
     @property
@@ -78,6 +81,9 @@ class Incoming:
 
     def _hear(self, events: Iterable[Event]) -> None:
         for event in events:
+            self._heard += 1
+            if self._heard > _MOST_EVENTS:
+                raise not_claude()
             if event.name == "error" or (event.data is not None and not event.name and "error" in event.data):
                 raise failure_of(200, event.data or event.text, self.headers, self._model, self._hide)
             if self._streamed.add(event) and self._begun is not None:

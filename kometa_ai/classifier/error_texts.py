@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 _TITLE = re.compile(r"<title[^<>]{0,200}>([^<]{1,500})", re.IGNORECASE)
 _HEADING = re.compile(r"<h1[^<>]{0,200}>([^<]{1,500})", re.IGNORECASE)
-_PAGE = re.compile(r"\s{0,1000}<(?:!doctype|html|head|body|\?xml|title|h1|center)\b", re.IGNORECASE)
+_PAGE = re.compile(r"<(?:!doctype|html|head|body|\?xml|title|h1|center)\b", re.IGNORECASE)
 _LOOKED_AT = 20_000
 """Characters of a page in which its title is looked for."""
 _SENTENCES = ("message", "detail", "error_description", "msg", "error", "reason", "title", "errors", "description")
@@ -32,7 +32,7 @@ def read_error(body: object) -> ErrorText:
     if isinstance(body, bytes):
         body = body.decode("utf-8", "replace")
     if isinstance(body, str):
-        if _PAGE.match(body):
+        if _PAGE.match(body[:_LOOKED_AT].lstrip("\ufeff \t\r\n")):
             return ErrorText(_title(body[:_LOOKED_AT]), is_page=True)
         return ErrorText(" ".join(body.split()))
     sentence = " ".join(_sentence(body, _DEPTH).split())

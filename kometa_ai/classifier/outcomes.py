@@ -14,6 +14,10 @@ from kometa_ai.core.decision import Verdict
 from kometa_ai.core.movie import Movie, TmdbId
 from kometa_ai.core.naming import Slug
 
+SAME_FAILURES = 5
+"""This many failures of one kind in a row end the asking."""
+UNREADABLE = "Claude's answer holds no verdict that could be read."
+
 
 class Answered(NamedTuple):
     """Verdicts that have just arrived, of one collection.

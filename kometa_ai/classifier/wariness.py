@@ -18,61 +18,53 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.movie import Movie
 
-_ADDRESSES = re.compile(
-    r"""
-    # Tags and roles of prompts.
-      </ | <\| | \[/?inst\]
-    | <(?:system|assistant|user|movies?|collection|criteria|examples?|instructions?|prompt|record)\b
-    | (?<!\#)\#{2,}\s?(?:instructions?|system|response|prompt|note)\b
-    | \b(?:system|developer)\s?(?:prompt|note|instructions?|override|directive)\b
-    | \bsystem\smessage\s?(?::|to\b|for\b)
-    | [\n\x1f.!?"'>{}]\s?(?:system|assistant)\s?:
-    | \n\n(?:human|user)\s?:
-
-    # The form of our own requests and answers.
-    | \bmovie[_\s]ids?\b | \bcollection_name\b
-    | ["'](?:include|excluded|decisions|confidence|reason)["']\s?:
-    | \bconfidence(?:\s?(?:level|score|value)|\s?[:=]|\s(?:is\s|of\s|to\s)?[01](?:[.,]\d|\s|$))
-    | \b(?:every|all|each|any|these|other)(?:\sof)?(?:\sthe|\sthese|\sother)?
-      \s(?:movies?|films?|items?|entries|records)\s(?:of|in|on|from|above|below|listed)
-      (?:\s(?:this|the|your))?\s(?:list|block|request|batch|input|prompt)\b
-    | \b(?:belongs?|include[ds]?|put|exclude[ds]?|add(?:ed)?)\b.{0,30}\b(?:to|in|into|from)
-      \s(?:every|all|each|any|this|the\s(?:given|current|requested))\scollections?\b
-    | \b(?:mark|include|exclude|list|tag|classify|rate|judge|accept)\s(?:\w{1,12}\s)?(?:every|all|each|any)(?:\sof)?
-      (?:\sthe|\sthese)?(?:\sother)?\s(?:movies?|films?|items?|entries|ids)\b
-    | \b(?:all|every|each|none)(?:\sof)?(?:\sthe|\sthese|\sthose|\sthem)?(?:\sother)?
-      (?:\smovies?|\sfilms?|\sitems?|\sentr(?:y|ies)|\sids?)?\sbelongs?\b\s?(?:to\s|in\s)?
-      (?:this\s|the\s|every\s|all\s|any\s)?(?:collections?|[.!"])
-    | \bthis\s(?:movie|film|entry|item|record)\s(?:
-        (?:must|should|is\sto|has\sto)\sbe\s(?:in|ex)cluded
-        | belongs\s(?:everywhere|(?:in|to)\s(?:all|every|any|this|the)\scollections?)
-      )
-    | \bend\sof\s(?:data|list|input|records?|movies)\b
-
-    # Orders to a model.
-    | \bclassifiers?\b | \boverride\s?:
-    | \b(?:ignore|disregard|forget|override|bypass|skip)\s(?:\w{1,15}\W{1,3}){0,4}
-      (?:instructions?|prompts?|guidelines?|criteria|directives?)\b
-    | \b(?:ignore|disregard|forget)\s(?:the\s|all\s)?(?:above|previous|preceding|foregoing)\s?[.,:;!]
-    | \b(?:ignore|disregard|forget)\s(?:all|any|everything|what(?:ever)?)\s(?:of\s)?(?:the\s)?(?:you\s)?
-      (?:previous|prior|above|preceding|earlier|else\sin|before|were\stold)
-    | \b(?:note|message|instructions?|attention|reminder|order)\s(?:to|for)\s(?:the\s|an?\s|any\s)?(?:\w{1,12}\s)?
-      (?:language\smodels?\b|llms?\b|model\b|ai\smodels?\b|ai\sassistants?\b|ai\ssystems?\b|ai\s?[:,]|chatbots?\b)
-    | \bnew\s(?:rules?|instructions?|system|task)\s?:
-    | \b(?:you\sare|you're|act\sas|as)\s(?:now\s)?(?:an?\s|the\s)?
-      (?:ai|artificial\sintelligence|large\slanguage|language|helpful)(?:\slanguage)?\s(?:assistant|model)\b
-    | \blarge\slanguage\smodels?\b | \bprompt\sinjections?\b | \bchatgpt\b | \bllms\b
-    | \b(?:answer|respond|reply|output|return|set)\s(?:only\s|always\s|exactly\s)?(?:with\s|in\s)?
-      (?:json|true|include|confidence)\b
-
-    # The same in other languages.
-    | \bignorier\w{0,4}\s(?:alle|die|s[äa]mtliche|vorherige)\w{0,4}\s(?:\w{1,15}\s)?
-      (?:anweisung|regel|vorgabe|instruktion)\w{0,5}
-    | \bignor[ae]\w{0,3}\s(?:todas?\s|toutes?\s|tutte\s)?(?:as\s|las\s|les\s|le\s)?(?:\w{1,15}\s)?
-      (?:instruc|instruç|istruzion)\w{0,7}
-    """,
-    re.VERBOSE,
+_TAGS = re.compile(r"</|<\||<(?:system|assistant|user|movie|collection|criteria|example|instruction|prompt|record)")
+_ROLES = re.compile(
+    r"\[/?inst\]|##\s?(?:instruction|system|response|prompt|note)|[\n\x1f.!?\"'>{}]\s?(?:system|assistant)\s?:"
+    r"|\n\n(?:human|user)\s?:"
 )
+_OUR_FORM = re.compile(
+    r"movie_id|movie\sid\b|movie\sids\b|collection_name|[\"'](?:include|excluded|decisions|confidence|reason)[\"']\s?:"
+    r"|confidence(?:\s?(?:level|score|value)|\s?[:=]|\s(?:is\s|of\s|to\s)?[01](?:[.,]\d|\s|$))"
+)
+_LISTED = re.compile(
+    r"(?:movie|film|item|entrie|record)s?\s(?:of|in|on|from|above|below|listed)(?:\s(?:this|the|your))?"
+    r"\s(?:list|block|request|batch|input|prompt)\b"
+    r"|(?:to|into)\s(?:every|all|each|any|this)\scollections?\b|in\s(?:every|all|each)\scollections?\b"
+    r"|end\sof\s(?:data|list|input|record|movies)"
+)
+_ALL_OF_THEM = re.compile(
+    r"(?:mark|include|exclude|list|tag|classify|rate|judge|accept)\s(?:\w{1,12}\s)?(?:every|all|each|any)(?:\sof)?"
+    r"(?:\sthe|\sthese)?(?:\sother)?\s(?:movie|film|item|entries|ids)"
+    r"|(?:all|every|each|none)(?:\sof)?(?:\sthe|\sthese|\sthose|\sthem)?(?:\sother)?"
+    r"(?:\smovies?|\sfilms?|\sitems?|\sentry|\sentries|\sids?)?\sbelongs?\s?(?:to\s|in\s)?"
+    r"(?:this\s|the\s|every\s|all\s|any\s)?(?:collection|[.!\"])"
+    r"|this\s(?:movie|film|entry|item|record)\s(?:(?:must|should|is\sto|has\sto)\sbe\s(?:in|ex)cluded|belongs\severywhere)"
+)
+_ORDERS = re.compile(
+    r"(?:ignore|disregard|forget|override|bypass|skip)\s(?:\w{1,15}\W{1,3}){0,4}"
+    r"(?:instruction|prompt|guideline|criteria|directive)"
+    r"|(?:ignore|disregard|forget)\s(?:the\s|all\s)?(?:above|previous|preceding|foregoing)\s?[.,:;!]"
+    r"|(?:ignore|disregard|forget)\s(?:all|any|everything|what|whatever)\s(?:of\s)?(?:the\s)?(?:you\s)?"
+    r"(?:previous|prior|above|preceding|earlier|else\sin|before|were\stold)"
+)
+_ADDRESSED = re.compile(
+    r"(?:system|developer)\s?(?:prompt|note|instruction|override|directive)|system\smessage\s?(?::|to\s|for\s)"
+    r"|(?:note|message|instructions?|attention|reminder|order)\s(?:to|for)\s(?:the\s|an?\s|any\s)?(?:\w{1,12}\s)?"
+    r"(?:language\smodel|llm|model\b|ai\smodel|ai\sassistant|ai\ssystem|ai\s?[:,]|chatbot)"
+    r"|(?:you\sare|you're|act\sas|as)\s(?:now\s)?(?:an?\s|the\s)?"
+    r"(?:ai|artificial\sintelligence|large\slanguage|language|helpful)(?:\slanguage)?\s(?:assistant|model)\b"
+)
+_TOLD = re.compile(
+    r"classifiers?\b|override\s?:|new\s(?:rule|instruction|system|task)s?\s?:|large\slanguage\smodel|prompt\sinjection|chatgpt"
+    r"|llms\b|(?:answer|respond|reply|output|return|set)\s(?:only\s|always\s|exactly\s)?(?:with\s|in\s)?"
+    r"(?:json|true|include|confidence)\b"
+)
+_ELSEWHERE = re.compile(
+    r"ignorier\w{0,4}\s(?:alle|die|s[äa]mtliche|vorherige)\w{0,4}\s(?:\w{1,15}\s)?(?:anweisung|regel|vorgabe|instruktion)"
+    r"|ignor[ae]\w{0,3}\s(?:todas?\s|toutes?\s|tutte\s)?(?:as\s|las\s|les\s|le\s)?(?:\w{1,15}\s)?(?:instruc|instruç|istruzion)"
+)
+_ADDRESSES = (_TAGS, _ROLES, _OUR_FORM, _LISTED, _ALL_OF_THEM, _ORDERS, _ADDRESSED, _TOLD, _ELSEWHERE)
 _KEPT_AS = "addresses_a_reader"
 _JOINERS = 2
 """So many characters without a width in a row occur in ordinary text."""
@@ -101,7 +93,8 @@ def _is_wary_of(text: str) -> bool:
         if _hides_much(text):
             return True
         text = unicodedata.normalize("NFKC", HIDDEN.sub("", text))
-    return _ADDRESSES.search(text.casefold()) is not None
+    text = text.casefold()
+    return any(pattern.search(text) for pattern in _ADDRESSES)
 
 
 def _hides_much(text: str) -> bool:

@@ -57,6 +57,7 @@ class Batches:
         self._asker = asker
         self._choice = choice
         self._batcher: Batcher | None = None
+        self._told: set[str] = set()
         if parts.batches is not None:
             self._batcher = parts.interruption.batcher = Batcher(
                 parts.batches,
@@ -90,6 +91,7 @@ class Batches:
             return
         self._parts.observer.step("Asking Claude")
         await self._batcher.collect(self._scope(stage, questions), wait=self._may_wait)
+        self._say_errors(self._batcher)
 
     async def ask(self, stage: Sequence[Collection], questions: Questions, size: int) -> bool:
         """Ask through batches what is worth it, and say whether anything was asked so.
@@ -122,7 +124,21 @@ class Batches:
         self._say_unavailable(self._batcher)
         return True
 
+    def _say_errors(self, batcher: Batcher) -> None:
+        for why, batch_id in batcher.errors.items():
+            if why not in self._told:
+                self._told.add(why)
+                self._found.warnings.append(
+                    Problem(
+                        source="Claude",
+                        what=f"Questions of the batch {batch_id} ended with an error, which costs nothing: {why}",
+                        remedy="They are asked again. If that fails too, what it says is to be put right.",
+                        severity="warning",
+                    )
+                )
+
     def _say_unavailable(self, batcher: Batcher) -> None:
+        self._say_errors(batcher)
         if batcher.unavailable:
             self._found.warnings.append(
                 Problem(

@@ -12,9 +12,8 @@ import pytest
 import structlog
 
 from kometa_ai.classifier import prices
-from kometa_ai.classifier.asking import SAME_FAILURES
 from kometa_ai.classifier.claude import Claude
-from kometa_ai.classifier.outcomes import Answered, Spent
+from kometa_ai.classifier.outcomes import SAME_FAILURES, Answered, Spent
 from kometa_ai.classifier.pacing import LONGEST_RETRY_AFTER, LONGEST_WAIT
 from kometa_ai.classifier.prompts import SECOND_LOOK_SIZE, SYSTEM
 from kometa_ai.classifier.provider import Failure, RequestFailed, Usage

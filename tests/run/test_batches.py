@@ -308,6 +308,30 @@ def test_what_a_batch_leaves_open_is_asked_in_the_same_run(world: BatchWorld, ou
     assert [request.collection_name for request in world.claude.requests if not request.batch_id].count("War") >= 1
 
 
+def test_what_a_batch_s_errors_say_is_told(world: BatchWorld) -> None:
+    """Once for all that say the same."""
+    world.claude.batches.queue_outcome("errored", times=5)
+
+    report = world.run()
+
+    (warning,) = [warning for warning in report.warnings if "ended with an error" in warning.what]
+    assert "Internal server error" in warning.what
+
+
+def test_a_batch_without_a_readable_answer_ends_the_asking(world: BatchWorld) -> None:
+    """What could not be read is told as paid for, and nothing further is asked, by batch or directly."""
+    world.claude.style = Style(text="Good morning.")
+
+    report = world.run()
+
+    asked = [bool(request.batch_id) for request in world.claude.requests]
+    assert asked.count(True) < len(everything()) / 20
+    assert asked.count(False) <= 8
+    assert report.cost_usd > 0
+    assert any("could not be read" in problem.what for problem in report.problems)
+    assert any("paid twice" in warning.what for warning in report.warnings)
+
+
 @pytest.mark.parametrize("style", [REFUSED, Style(missing=5), Style(truncated_at=60), Style(text="Good morning.")])
 def test_answers_that_cannot_be_used_are_left_to_the_ordinary_way(world: BatchWorld, style: Style) -> None:
     """Refused, incomplete, cut off, unreadable: what was said counts, the rest is asked again, and paid for once."""
