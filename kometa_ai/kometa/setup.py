@@ -250,7 +250,7 @@ class Setup:
         return any(each.setting("default_collection_order", (str,)) in CUSTOM_ORDERS for each in libraries)
 
     def without_sync(self, source: str, name: object) -> str | None:
-        """Where a collection of this file is not synced unless it says so: names of libraries, empty for everywhere.
+        """Where a collection of this file is not synced unless it says so: names of libraries, empty for all of them.
 
         None where it is synced, or where that cannot be told.
         """
@@ -259,10 +259,11 @@ class Setup:
         libraries = self.taking_from(source, name)
         if not libraries:
             return "" if setting(self._settings, "sync_mode", _SYNC_MODES, "append") == "append" else None
-        without = [each.name for each in libraries if each.setting("sync_mode", _SYNC_MODES, "append") == "append"]
-        if len(without) == len(libraries):
+        without = [each for each in libraries if each.setting("sync_mode", _SYNC_MODES, "append") == "append"]
+        of_their_own = [each for each in without if setting((each.body,), "sync_mode", _SYNC_MODES) == "append"]
+        if len(without) == len(libraries) and not of_their_own:
             return ""
-        return ", ".join(without) or None
+        return ", ".join(each.name for each in without) or None
 
     def _definition(self, source: str, name: object) -> Definition | None:
         reading = self._readings.get(source) or self._files_beside.reading(source, str(name))

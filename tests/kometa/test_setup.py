@@ -199,7 +199,7 @@ def test_a_configuration_that_cannot_be_read(name: str) -> None:
     ("everywhere", "library", "where"),
     [
         ("append", "sync", None),
-        ("sync", "append", ""),
+        ("sync", "append", " in Movies"),
         ("sync", "", None),
         ("sync", "~", None),
         ("sync", "SYNC", None),
@@ -219,7 +219,7 @@ def test_the_settings_of_the_library(everywhere: str, library: str, where: str |
     found = told({"config.yml": text, "m.yml": noir("radarr_taglist: kai-noir" + line)})
 
     assert len(found) == (where is not None)
-    assert all("Kometa never removes a movie from the collection: " in warning for warning in found)
+    assert all(f"Kometa never removes a movie from the collection{where}: " in warning for warning in found)
 
 
 def test_one_library_of_two() -> None:
