@@ -8,6 +8,8 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from kometa_ai.app import now, open_batches, open_parts, rules_of
 from kometa_ai.cli import output
 from kometa_ai.cli.calls import prepared, show
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 
 _PATIENCE, _SHORT = 120.0, 5.0
 """Seconds that the program stays for a report that is still on its way, and where it was told to end."""
+_log = structlog.get_logger()
 _RADARR = ("RADARR_URL", "RADARR_API_KEY")
 _YEAR = re.compile(r" \(\d{4}\)$")
 
@@ -94,7 +97,8 @@ def run_now(call: Call) -> int:
             if not is_ending:
                 ended_by = _tell_others(changed_collections(report), settings)
             # A server that looks into each message takes its time; the state is free by now.
-            finish(_SHORT if is_ending or ended_by else _PATIENCE)
+            if not finish(_SHORT if is_ending or ended_by else _PATIENCE):
+                _log.warning("notification.left", remedy="The report is kept; it goes once more with the next run.")
         return ended_by or report.exit_code
 
 

@@ -10,6 +10,8 @@ from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
+import structlog
+
 from kometa_ai.observe.logs import log_problem, log_unexpected
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.problem import Problem
 
+_log = structlog.get_logger()
 _T = TypeVar("_T")
 _LAST_WORDS = 0.5
 """Seconds that cancelled work has to put down what it holds."""
@@ -39,13 +42,16 @@ async def beside(work: Callable[[], Coroutine[Any, Any, list[Problem]]], seconds
     waiting = asyncio.wrap_future(done)
     try:
         await asyncio.wait({waiting}, timeout=seconds)
-        return waiting.result() if waiting.done() else []
     except asyncio.CancelledError:
         one.cancel()
         await asyncio.wait({waiting}, timeout=_LAST_WORDS)
         raise
     finally:
         one.is_left = True
+    if waiting.done():
+        return waiting.result()
+    _log.info("notification.still_sending", why="a server takes its time; the run does not wait for it")
+    return []
 
 
 class _Work:
@@ -105,6 +111,7 @@ async def in_thread(call: Callable[[], _T]) -> _T:
 def finish(seconds: float) -> bool:
     """Wait until all such work is done, for so many seconds at most; say whether it is."""
     until = time.monotonic() + seconds
-    for thread in _threads:
-        thread.join(max(until - time.monotonic(), 0))
+    with suppress(KeyboardInterrupt):
+        for thread in _threads:
+            thread.join(max(until - time.monotonic(), 0))
     return not any(thread.is_alive() for thread in _threads)
