@@ -25,6 +25,7 @@ _NEEDED = ("url", "token")
 _NEEDED_TOO = ("root_folder_path", "quality_profile")
 _PORTS = {"http": 80, "https": 443}
 _FEW = 3
+_EXPLAINED = 20
 
 
 class Taken(NamedTuple):
@@ -41,10 +42,12 @@ def about_libraries(setup: Setup, readings: Sequence[Reading], names: AbstractSe
     """A warning for each file with collections of these names that Kometa does not load, or cannot use."""
     if not setup.is_known:
         return
+    unloaded = 0
     for reading in readings:
         unbuilt = [key.name for key, _ in _managed(reading, names) if not _is_built(setup, key)]
         if unbuilt and not setup.loading(reading.source):
-            yield _not_loaded(setup, reading.source, unbuilt)
+            unloaded += 1
+            yield _not_loaded(setup, reading.source, unbuilt, explained=unloaded <= _EXPLAINED)
     yield from _about_radarr(_concerned(setup, readings, names))
 
 
@@ -122,8 +125,8 @@ def _is_built(setup: Setup, key: Key) -> bool:
 def _concerned(setup: Setup, readings: Sequence[Reading], names: AbstractSet[str]) -> list[Library]:
     """The libraries that load files with blocks."""
     sources = [reading.source for reading in readings if _managed(reading, names)]
-    found = [library for source in sources for library in setup.loading(source)]
-    return [library for library in setup.all if library in found]
+    found = {id(library) for source in sources for library in setup.loading(source)}
+    return [library for library in setup.all if id(library) in found]
 
 
 def _at(library: Library, place: tuple[int, int] | None, what: str, remedy: str, *, is_hint: bool = False) -> Problem:
@@ -141,18 +144,19 @@ def _at(library: Library, place: tuple[int, int] | None, what: str, remedy: str,
 # Which files
 
 
-def _not_loaded(setup: Setup, source: str, names: Sequence[str]) -> Problem:
-    library, attribute = _nearest(setup, source)
+def _not_loaded(setup: Setup, source: str, names: Sequence[str], *, explained: bool) -> Problem:
+    """A warning, and why it is so if that is to be looked for: it takes time."""
+    library, attribute = _nearest(setup, source) if explained else (setup.all[0], "")
     place = place_of(library.body, attribute or FILES)
     remedy = f"List it below `{FILES}` of its library, e.g. `- file: config/{source}`."
     if attribute:
         what = f"Kometa reads no collections from {source}, for it is listed below `{attribute}`."
-    elif setup.elsewhere(source):
+    elif explained and setup.elsewhere(source):
         what = (
             f"no library loads {source} from this folder, but one of that name from elsewhere: it cannot be seen "
             f"whether that one has {some(names)}."
         )
-    elif key := _misspelt(setup, source):
+    elif explained and (key := _misspelt(setup, source)):
         what = f"no library loads {source}, so Kometa never builds {some(names)}: Kometa does not know `{key}`."
         remedy = f"Write it in lower case, as `{key.lower()}`."
     else:

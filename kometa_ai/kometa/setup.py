@@ -9,6 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -29,6 +30,8 @@ OLD_FILES = "metadata_path"
 OTHER_FILES = ("metadata_files", "metadata_path", "overlay_files", "overlay_path", "image_files", "playlist_files")
 _SYNC_MODES = ("append", "sync")
 _ENDINGS = (".yml", ".yaml")
+_LONGEST_PATH = 1_000
+_MOST_GROUPS = 200_000
 _IN_FOLDER = re.compile(r"/?config(?:/|$)")
 _GITHUB = ("github.com", "raw.githubusercontent.com")
 _LIBRARIES = re.compile(r"(?:^|[\r\n])[\t \"'{?-]{0,2}libraries(?![\w.-])")
@@ -56,9 +59,12 @@ class Library(NamedTuple):
     groups: tuple[Group, ...]
     place: tuple[int, int] | None
 
+    positions: Mapping[str, Sequence[int]] = {}
+    """For each file that it loads, or may load, the numbers of the groups that hold it."""
+
     def loads(self, source: str) -> bool:
         """Whether it loads this file, or may do so."""
-        return any(source in group.sources for group in self.groups if not group.is_elsewhere)
+        return source in self.positions
 
     def setting(self, name: str, allowed: Sequence[object], default: object = None) -> object:
         """A setting of this library, else of all; None where it cannot be told which of two counts."""
@@ -161,15 +167,22 @@ class Setup:
         self._broken = frozenset(broken)
         self._keys: dict[str, dict[tuple[type, object], Key]] = {}
         self._taken: dict[tuple[int, type, object], tuple[Definition, ...]] = {}
+        self._sources = _by_name(readings)
         sources = self._readings.keys() | set(beside.sources)
         configs = [reading for reading in readings if is_main_or_beside(reading)]
         main = [config for name in MAIN for config in configs if config.source == name][:1]
         main = main or (configs if len(configs) == 1 else [])
         self._settings = [root_of(self._readings[name]) for name in MAIN if name in self._readings][:1]
-        self._main: tuple[Library, ...] = tuple(library for config in main for library in _libraries(config, sources))
-        self._beside = tuple(
-            library for config in configs if config not in main for library in _libraries(config, sources)
+        room = _Room()
+        self._main: tuple[Library, ...] = tuple(
+            library for config in main for library in _libraries(config, sources, room)
         )
+        self._beside = tuple(
+            library for config in configs if config not in main for library in _libraries(config, sources, room)
+        )
+        if room.is_over:
+            self._broken = self._broken | {config.source for config in configs}
+        self._files = Files(sources)
 
     @property
     def all(self) -> tuple[Library, ...]:
@@ -204,9 +217,17 @@ class Setup:
         """Each way in which a file is loaded: the library's name, and the variables of its own and of the entry."""
         for library in self.loading(source):
             given = library.body.get("template_variables")
-            for group in library.groups:
-                if source in group.sources and not group.is_elsewhere:
-                    yield library.name, {**(given if isinstance(given, Mapping) else {}), **group.variables}
+            for number in library.positions[source]:
+                yield (
+                    library.name,
+                    {**(given if isinstance(given, Mapping) else {}), **library.groups[number].variables},
+                )
+
+    def external(self, entry: object) -> Iterator[str]:
+        """The files of this folder that an entry of a list of files names."""
+        for group in self._files.groups(entry):
+            if not group.is_elsewhere:
+                yield from group.sources
 
     def elsewhere(self, source: str) -> bool:
         """Whether a library loads a file of this name from another place, which may be the same or not."""
@@ -222,12 +243,16 @@ class Setup:
 
     def _find(self, library: Library, name: object) -> dict[str, Definition]:
         found: dict[str, Definition] = {}
-        for group in library.groups:
-            if group.is_elsewhere:
-                continue
-            here = [definition for source in group.sources if (definition := self._definition(source, name))]
+        by_group: dict[int, list[Definition]] = {}
+        sources = (*self._sources.get((type(name), name), ()), *self._files_beside.naming(str(name)))
+        for source in sources:
+            if source in library.positions and (definition := self._definition(source, name)):
+                for number in library.positions[source]:
+                    by_group.setdefault(number, []).append(definition)
+        for number in sorted(by_group):
+            here = sorted(by_group[number], key=lambda definition: definition.reading.source)
             found |= {definition.reading.source: definition for definition in here}
-            if here and group.is_sure:
+            if library.groups[number].is_sure:
                 break
         return found
 
@@ -266,7 +291,7 @@ class Setup:
         return ", ".join(each.name for each in without) or None
 
     def _definition(self, source: str, name: object) -> Definition | None:
-        reading = self._readings.get(source) or self._files_beside.reading(source, str(name))
+        reading = self._readings.get(source) or self._files_beside.reading(source)
         if reading is None:
             return None
         collections = root_of(reading).get("collections")
@@ -279,6 +304,33 @@ class Setup:
         return Definition(reading, key) if key else None
 
 
+def _by_name(readings: Sequence[Reading]) -> dict[tuple[type, object], list[str]]:
+    """The files in which each name is a collection's."""
+    found: dict[tuple[type, object], list[str]] = {}
+    for reading in readings:
+        for key in reading.document.keys:
+            found.setdefault((type(key.value), key.value), []).append(reading.source)
+    return found
+
+
+class _Room:
+    """How many more groups of files are looked at: aliases can make a list of files that of each library."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_GROUPS
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there were more."""
+        return self._left < 0
+
+    def take(self, groups: Iterable[Group]) -> tuple[Group, ...]:
+        """As many as there is room for."""
+        taken = tuple(islice(groups, self._left + 1))
+        self._left -= sum(1 + len(group.sources) for group in taken)
+        return taken
+
+
 def may_be_beside(source: str, text: str) -> bool:
     """Whether a file may be a configuration with libraries, as far as its text shows: it may be broken."""
     return "/" not in source and (source in MAIN or bool(_LIBRARIES.search(text)))
@@ -289,7 +341,7 @@ def is_main_or_beside(reading: Reading) -> bool:
     return "/" not in reading.source and isinstance(root_of(reading).get("libraries"), Mapping)
 
 
-def _libraries(config: Reading, sources: AbstractSet[str]) -> Iterator[Library]:
+def _libraries(config: Reading, sources: AbstractSet[str], room: _Room) -> Iterator[Library]:
     root = root_of(config)
     libraries: Mapping[Any, Any] = root["libraries"]
     files = Files(sources, _repository_of(root))
@@ -297,7 +349,18 @@ def _libraries(config: Reading, sources: AbstractSet[str]) -> Iterator[Library]:
         body = value if isinstance(value, Mapping) else {}
         # An old name, which Kometa takes where the new one is not there at all.
         listed = body.get(FILES) if FILES in body else body.get(OLD_FILES)
-        yield Library(str(key), config, body, tuple(files.groups(listed)), place_of(libraries, key))
+        if room.is_over:
+            return
+        groups = room.take(files.groups(listed))
+        yield Library(str(key), config, body, groups, place_of(libraries, key), _positions(groups))
+
+
+def _positions(groups: Sequence[Group]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for number, group in enumerate(groups):
+        for source in group.sources if not group.is_elsewhere else ():
+            found.setdefault(source, []).append(number)
+    return found
 
 
 def _repository_of(root: Mapping[Any, Any]) -> str:
@@ -306,24 +369,24 @@ def _repository_of(root: Mapping[Any, Any]) -> str:
     return repository if isinstance(repository, str) else ""
 
 
-def names_file(entry: object, source: str) -> bool:
-    """Whether an entry of a list of files names this file of the folder, or the folder that it is in."""
-    return any(source in group.sources for group in Files({source}).groups(entry) if not group.is_elsewhere)
-
-
 class Files:
     """Finds the folder's files in what a configuration says of them. `repository` is Kometa's `custom_repo`."""
 
     def __init__(self, sources: AbstractSet[str], repository: str = "") -> None:
         self._sources = sources
-        self._folders = {source.rpartition("/")[0] for source in sources}
+        self._inside: dict[str, list[str]] = {}
+        self._by_stem: dict[str, list[str]] = {}
+        for source in sorted(sources):
+            self._inside.setdefault(source.rpartition("/")[0], []).append(source)
+            self._by_stem.setdefault(_stem_of(source), []).append(source)
         self._repository = repository
 
     def groups(self, listed: object) -> Iterator[Group]:
         """What a list of files makes Kometa load, in its order."""
         for entry in listed if isinstance(listed, list) else [listed]:
             if isinstance(entry, str):
-                yield self._file(entry, is_exact=True)
+                if len(entry) <= _LONGEST_PATH:
+                    yield self._file(entry, is_exact=True)
             elif isinstance(entry, Mapping):
                 is_sure = not entry.get("schedule")
                 variables = entry.get("template_variables")
@@ -335,7 +398,9 @@ class Files:
 
     def _entry(self, entry: Mapping[Any, Any]) -> Iterator[Group]:
         """One entry, which may name several files: Kometa takes them in this order."""
-        found = {key: value for key, value in entry.items() if isinstance(value, str) and value}
+        found = {
+            key: value for key, value in entry.items() if isinstance(value, str) and 0 < len(value) <= _LONGEST_PATH
+        }
         for kind in ("url", "git", "repo"):
             if kind in found:
                 yield self._elsewhere(kind, found[kind])
@@ -362,12 +427,12 @@ class Files:
             folder = "/".join(below)
         else:
             suffixes = ["/".join(parts[start:]) for start in range(len(parts))]
-            folder = next((suffix for suffix in suffixes if suffix in self._folders), "")
+            folder = next((suffix for suffix in suffixes if suffix in self._inside), "")
             # Somewhere else on the host: it may be the mounted folder itself, under whatever name.
             is_sure = bool(folder)
         for ending in _ENDINGS:
-            inside = (source for source in self._sources if source.rpartition("/")[0] == folder)
-            if sources := tuple(sorted(source for source in inside if source.endswith(ending))):
+            inside = self._inside.get(folder, ())
+            if sources := tuple(source for source in inside if source.endswith(ending)):
                 yield Group(sources, is_sure=is_sure)
 
     def _elsewhere(self, kind: str, path: str) -> Group:
@@ -377,7 +442,7 @@ class Files:
         parts = [part for part in (urlsplit(path).path if kind == "url" else path).split("/") if part]
         names = [
             source
-            for source in self._sources
+            for source in self._by_stem.get(_stem_of("/".join(parts)), ())
             for name in _spellings("/".join(parts), is_exact=kind == "url")
             if f"/{name}".endswith(f"/{source}") or (kind == "repo" and f"/{source}".endswith(f"/{name}"))
         ]
@@ -405,6 +470,14 @@ def _parts(path: str) -> tuple[list[str], list[str] | None]:
     found = _IN_FOLDER.match(clean)
     parts = [part for part in clean.split("/") if part not in ("", ".", "..")]
     return parts, [part for part in clean[found.end() :].split("/") if part] if found else None
+
+
+def _stem_of(path: str) -> str:
+    """The name of a file without its folder and its endings."""
+    stem = path.rpartition("/")[2]
+    for ending in _ENDINGS:
+        stem = stem.removesuffix(ending)
+    return stem
 
 
 def _spellings(path: str, *, is_exact: bool) -> Iterator[str]:

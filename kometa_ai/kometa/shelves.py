@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kometa_ai.kometa.setup import names_file
 from kometa_ai.kometa.templates import Loading, Shelf, Template, effective
 
 if TYPE_CHECKING:
@@ -33,42 +32,41 @@ class Shelves:
         """A collection of a file as Kometa sees it in each of the ways; none where it is no mapping."""
         source = reading.source
         if source not in self._known:
-            self._known[source] = shelf_of(reading, self._readings, self._beside), loadings(self._setup, source)
+            self._known[source] = self._shelf_of(reading), loadings(self._setup, source)
         shelf, ways = self._known[source]
         data = reading.document.data
         collections = data.get("collections") if isinstance(data, dict) else None
         body = collections.get(key.value) if isinstance(collections, dict) else None
         return tuple(effective(key.name, body, shelf, way) for way in ways) if isinstance(body, dict) else ()
 
+    def _shelf_of(self, reading: Reading) -> Shelf:
+        """The templates that the file can call: its own first, then those of other files of the folder."""
+        data = reading.document.data
+        if not isinstance(data, dict):
+            return Shelf({})
+        templates = dict(_templates_of(data, {}))
+        is_whole = True
+        listed = data.get("external_templates")
+        for entry in listed if isinstance(listed, list) else [listed] if listed else []:
+            found = False
+            for source in self._setup.external(entry):
+                found = True
+                theirs = (
+                    self._readings[source].document.data if source in self._readings else self._beside.data_of(source)
+                )
+                is_whole = is_whole and isinstance(theirs, dict)
+                variables = entry.get("template_variables") if isinstance(entry, dict) else None
+                for name, template in _templates_of(theirs, variables if isinstance(variables, dict) else {}).items():
+                    templates.setdefault(name, template)
+            elsewhere = isinstance(entry, dict) and any(entry.get(kind) for kind in _ELSEWHERE)
+            is_whole = is_whole and found and not elsewhere
+        return Shelf(templates, is_whole)
+
 
 def loadings(setup: Setup, source: str) -> tuple[Loading, ...]:
     """The ways in which Kometa loads a file; one without variables where it cannot be told."""
     found = [Loading(library, variables) for library, variables in setup.ways(source)]
     return tuple(found[:_MOST_LOADINGS]) or (Loading(),)
-
-
-def shelf_of(reading: Reading, readings: Mapping[str, Reading], beside: Beside) -> Shelf:
-    """The templates that the file can call: its own first, then those of other files in the folder that it names."""
-    data = reading.document.data
-    if not isinstance(data, dict):
-        return Shelf({})
-    templates = dict(_templates_of(data, {}))
-    is_whole = True
-    listed = data.get("external_templates")
-    for entry in listed if isinstance(listed, list) else [listed] if listed else []:
-        found = False
-        for source in (*readings, *beside.sources):
-            if not names_file(entry, source):
-                continue
-            found = True
-            theirs = readings[source].document.data if source in readings else beside.data_of(source)
-            is_whole = is_whole and isinstance(theirs, dict)
-            variables = entry.get("template_variables") if isinstance(entry, dict) else None
-            for name, template in _templates_of(theirs, variables if isinstance(variables, dict) else {}).items():
-                templates.setdefault(name, template)
-        elsewhere = isinstance(entry, dict) and any(entry.get(kind) for kind in _ELSEWHERE)
-        is_whole = is_whole and found and not elsewhere
-    return Shelf(templates, is_whole)
 
 
 def _templates_of(data: object, variables: Mapping[Any, Any]) -> dict[str, Template]:
