@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,6 +20,7 @@ from kometa_ai.kometa import corrections
 from kometa_ai.kometa.attributes import REFUSES, is_filled_otherwise, is_off, is_plain, refusals
 from kometa_ai.kometa.blocks import Block
 from kometa_ai.kometa.document import place_of
+from kometa_ai.kometa.guesses import Guesses
 from kometa_ai.kometa.interference import about_tag_writers
 from kometa_ai.kometa.libraries import about_libraries, taken_elsewhere
 from kometa_ai.kometa.lines import INVISIBLE_BREAK
@@ -45,7 +45,7 @@ _SYNC = "sync_mode"
 _WANTED_SYNC = "sync_mode: sync"
 _NEVER = "Kometa never removes a movie from the collection"
 _LONGEST = 80
-_MOST_GUESSES = 20
+_MOST_REFERENCES = 100
 _CLOSE = 0.75
 _NAME = re.compile(r"\A\s*+(?:[&!]\S++\s++){0,2}([^\s:][^:]*+):")
 
@@ -71,23 +71,24 @@ def advise(
     names = {collection.name for collection in collections}
     labels = {collection.label for collection in collections} | {other.label for other in others}
     warnings = list(about_libraries(setup, readings, names))
+    guesses = Guesses()
     for reading in readings:
         warnings += about_tag_writers(reading, labels)
         for place in reading.places:
             if isinstance(place.collection, Collection) and place.collection.name in names:
                 if setup.is_taken(reading.source, place.key.value):
-                    warnings += _Advisor(reading, place, place.collection, setup).warnings(shelves)
-                warnings += _about_references(place, place.collection, labels)
+                    warnings += _Advisor(reading, place, place.collection, setup, guesses).warnings(shelves)
+                warnings += _about_references(place, place.collection, labels, guesses)
     for taken in taken_elsewhere(setup, readings, names):
-        warnings += _about_taken(taken, setup, shelves)
+        warnings += _about_taken(taken, setup, shelves, guesses)
     return tuple(sorted(warnings, key=lambda warning: (warning.source, warning.line or 0)))
 
 
-def _about_taken(taken: Taken, setup: Setup, shelves: Shelves) -> Iterator[Problem]:
+def _about_taken(taken: Taken, setup: Setup, shelves: Shelves, guesses: Guesses) -> Iterator[Problem]:
     """A warning where the definition that Kometa takes in place of the one with the block is not as it should be."""
     reading, key = taken.definition
     place = Place(key=key, block=Block(line=key.line, end=key.line - 1, body=()), collection=taken.collection)
-    for warning in list(_Advisor(reading, place, taken.collection, setup).warnings(shelves))[:1]:
+    for warning in list(_Advisor(reading, place, taken.collection, setup, guesses).warnings(shelves))[:1]:
         libraries = ", ".join(taken.libraries)
         if taken.is_sure:
             what = f"Kometa takes it in {libraries} from here, not from {taken.elsewhere}: {warning.what}"
@@ -100,7 +101,8 @@ def _about_taken(taken: Taken, setup: Setup, shelves: Shelves) -> Iterator[Probl
 class _Advisor:
     """Looks at one collection's definition."""
 
-    def __init__(self, reading: Reading, place: Place, collection: Collection, setup: Setup) -> None:
+    def __init__(self, reading: Reading, place: Place, collection: Collection, setup: Setup, guesses: Guesses) -> None:
+        self._guesses = guesses
         self._source = reading.source
         self._document = reading.document
         self._lines = reading.document.lines
@@ -111,8 +113,7 @@ class _Advisor:
         self._unsynced = setup.without_sync(reading.source, place.key.value)
         self._default_order = "custom" if setup.has_custom_order(reading.source, place.key.value) else None
         # What a configuration gives to a template may be a secret, like all that stands in it.
-        given = [value for _, variables in setup.ways(reading.source) for value in variables.values()]
-        self._given = frozenset(str(value).lower() for value in given if is_plain(value) and value not in (None, ""))
+        self._given = setup.given(reading.source)
         root: Any = reading.document.data  # a mapping with `collections`, or there would be no key
         self._body = root["collections"].get(place.key.value)
 
@@ -163,7 +164,7 @@ class _Advisor:
         if is_off(seen.attributes.get("run_definition")):
             what = "Kometa never builds it: `run_definition` is false."
             yield self._warn(what, "Take `run_definition` away.", self._own("run_definition"))
-        for refusal in refusals(seen.attributes, self._default_order):
+        for refusal in refusals(seen.attributes, self._guesses, self._default_order):
             at = self._own(refusal.attribute)
             correction = None
             if refusal.better:
@@ -319,18 +320,20 @@ class _Advisor:
         )
 
 
-def _about_references(place: Place, collection: Collection, labels: AbstractSet[Label]) -> Iterator[Problem]:
+def _about_references(
+    place: Place, collection: Collection, labels: AbstractSet[Label], guesses: Guesses
+) -> Iterator[Problem]:
     """`KAI-` labels in a block that name no collection."""
     start = PREFIX.lower()
     unknown = [label for label in collection.include_tags | collection.exclude_tags if label.startswith(start)]
-    for number, label in enumerate(sorted(set(unknown) - labels)):
+    lines = [text.lower() for text in place.block.body]
+    for label in sorted(set(unknown) - labels)[:_MOST_REFERENCES]:
         # A list may run over several lines, so it is the label that is looked for.
-        block = enumerate(place.block.body, start=place.block.line + 1)
-        line, text = next(((line, text) for line, text in block if label in text.lower()), (collection.line, ""))
-        at = text.lower().find(label)
-        names = [other.removeprefix(start) for other in labels] if number < _MOST_GUESSES else []
-        near = get_close_matches(label.removeprefix(start), names, n=1, cutoff=_CLOSE)
-        better = f"{start}{near[0]}" if near else None
+        number = next((number for number, text in enumerate(lines) if label in text), None)
+        line, text = (collection.line, "") if number is None else (place.block.line + 1 + number, lines[number])
+        at = text.find(label)
+        near = guesses.nearest(label.removeprefix(start), (other.removeprefix(start) for other in labels), _CLOSE)
+        better = f"{start}{near}" if near else None
         yield Problem(
             what=f"the tag {label} is that of no collection with a block.",
             remedy=f"Did you mean {better}?"
@@ -341,5 +344,11 @@ def _about_references(place: Place, collection: Collection, labels: AbstractSet[
             column=at + 1 if at >= 0 else None,
             collection=collection.name,
             severity="warning",
-            correction=corrections.swapped(line, text, text[at : at + len(label)], better) if at >= 0 else None,
+            correction=_swapped_label(place.block, line, at, label, better) if at >= 0 and better else None,
         )
+
+
+def _swapped_label(block: Block, line: int, at: int, label: str, better: str) -> Correction | None:
+    """The line of a block with another label in place of the one that stands there, in whatever case."""
+    text = block.body[line - block.line - 1]
+    return corrections.swapped(line, text, text[at : at + len(label)], better)

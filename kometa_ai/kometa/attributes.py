@@ -5,13 +5,14 @@ As Kometa 2.4.4 has it (`modules/builder.py`, `modules/plex.py` and its JSON sch
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kometa_ai.core.text import beginning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from kometa_ai.kometa.guesses import Guesses
 
 REFUSES = "Kometa refuses this collection: "
 """How each sentence about something begins that keeps Kometa from building a collection."""
@@ -119,7 +120,6 @@ _TAG_WRITERS = ("item_label", "item_genre", "item_radarr_tag")
 _TRUE = frozenset({"t", "true", "y", "yes"})
 _FALSE = frozenset({"f", "false", "n", "no"})
 _LONGEST = 80
-_MOST_GUESSES = 10
 
 
 class Refusal(NamedTuple):
@@ -161,7 +161,7 @@ def is_plain(value: object) -> bool:
     return not isinstance(value, (dict, list))
 
 
-def refusals(attributes: Mapping[str, Any], default_order: str | None = None) -> Iterator[Refusal]:
+def refusals(attributes: Mapping[str, Any], guesses: Guesses, default_order: str | None = None) -> Iterator[Refusal]:
     """Each reason why Kometa refuses a collection with these attributes (in lower case), filled from a tag.
 
     `default_order` is what the library takes where the collection says no order.
@@ -170,15 +170,13 @@ def refusals(attributes: Mapping[str, Any], default_order: str | None = None) ->
         yield from _about_order(attributes, default_order)
     if is_off(attributes.get("validate_builders")):
         return
-    guesses = _MOST_GUESSES
     for name, value in attributes.items():
         base = name.rpartition(".")[0] or name
         if "<<" in name:
             continue
         if not is_known(name):
-            near = get_close_matches(base, _KNOWN, n=1, cutoff=0.8) if guesses > 0 and len(base) < _LONGEST else []
-            guesses -= 1
-            remedy = f"Did you mean `{near[0]}`?" if near else "Take it away, or check its spelling."
+            near = guesses.nearest(base, _KNOWN, 0.8)
+            remedy = f"Did you mean `{near}`?" if near else "Take it away, or check its spelling."
             yield Refusal(name, f"Kometa 2.4.4 knows no attribute `{beginning(name, _LONGEST)}`.", remedy)
         else:
             yield from _about_known(name, base, value, attributes)

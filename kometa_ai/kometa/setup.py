@@ -167,6 +167,7 @@ class Setup:
         self._broken = frozenset(broken)
         self._keys: dict[str, dict[tuple[type, object], Key]] = {}
         self._taken: dict[tuple[int, type, object], tuple[Definition, ...]] = {}
+        self._given: dict[str, frozenset[str]] = {}
         self._sources = _by_name(readings)
         sources = self._readings.keys() | set(beside.sources)
         configs = [reading for reading in readings if is_main_or_beside(reading)]
@@ -222,6 +223,14 @@ class Setup:
                     library.name,
                     {**(given if isinstance(given, Mapping) else {}), **library.groups[number].variables},
                 )
+
+    def given(self, source: str) -> frozenset[str]:
+        """What configurations give to the templates of a file, in lower case."""
+        if source not in self._given:
+            values = [value for _, variables in self.ways(source) for value in variables.values()]
+            plain = (str(value).lower() for value in values if not isinstance(value, (dict, list, type(None))))
+            self._given[source] = frozenset(plain) - {""}
+        return self._given[source]
 
     def external(self, entry: object) -> Iterator[str]:
         """The files of this folder that an entry of a list of files names."""
