@@ -171,6 +171,12 @@ def test_every_shell_sample_is_one() -> None:
             assert words[1].partition("=")[0] in SETTINGS, sample.where
 
 
+def a_request(state: Path) -> str:
+    """The name of a request that decisions come from."""
+    found = re.search(r'"request":"([0-9a-f-]+)"', (state / "kometa_state.json").read_text(encoding="utf-8"))
+    return found[1] if found else "REQUEST"
+
+
 def test_every_command_works(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each call of the program on any page is run against the stand-ins, in order of appearance, and succeeds."""
     stage = Stage(tmp_path, {})
@@ -181,7 +187,8 @@ def test_every_command_works(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         assert run(["--run-now"], environ, is_watched=False) == 0
         (first,) = (tmp_path / "state" / "runs").iterdir()
         for command in commands:
-            arguments = [first.name.partition(".")[0] if word == "RUN_ID" else word for word in command]
+            named = {"RUN_ID": first.name.partition(".")[0], "REQUEST": a_request(tmp_path / "state")}
+            arguments = [named.get(word, word) for word in command]
             code = run(arguments, environ, is_watched=False)
             if code:
                 failed[command] = (code, capsys.readouterr().err[-500:])
