@@ -110,6 +110,15 @@ def is_meant(changes: Sequence[Change], collection: str) -> bool:
     )
 
 
+def names_begun(changes: Sequence[Change]) -> set[str]:
+    """The names under which Kometa finds a collection that it did not find before."""
+    return {
+        str(change.path[1])
+        for change in changes
+        if change.path[:1] == ("collections",) and len(change.path) == 2 and change.old in (MISSING, None)  # noqa: PLR2004
+    }
+
+
 def _is_of_a_block(name: str) -> bool:
     """Whether a key can only be a line of a block that has lost its `#`."""
     return name in BLOCK_KEYS or bool(BARE_MARKER.fullmatch(name))

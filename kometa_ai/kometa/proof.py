@@ -14,7 +14,7 @@ import msgspec
 
 from kometa_ai.core.collection import Collection, Folder, OtherCollection
 from kometa_ai.kometa.attributes import REFUSES
-from kometa_ai.kometa.changes import changes_between, is_meant
+from kometa_ai.kometa.changes import changes_between, is_meant, names_begun
 from kometa_ai.kometa.lines import corrected
 
 if TYPE_CHECKING:
@@ -150,8 +150,15 @@ class Proof:
     def _file_stays(self, source: str, lot: Sequence[Problem], after: View) -> bool:
         """Whether a file means the same but for the corrections of these problems of it."""
         before, now = self._readings[source], after.readings[source]
-        names = {problem.collection for problem in lot}
-        return _changes_as_meant(lot, before, now, after.folder) and _blocks_stay(names, before, now)
+        most = _CHANGES_PER_CORRECTION * len(lot)
+        changes = changes_between(before.document.data, now.document.data, most)
+        if changes is None or not _are_meant(changes, lot, after.folder):
+            return False
+        # Kometa takes the first definition of a name: a new one may keep it from one in another file.
+        begun = names_begun(changes)
+        elsewhere = (text for other, text in self._texts.items() if other != source)
+        is_taken = bool(begun) and any(name in text for text in elsewhere for name in begun)
+        return not is_taken and _blocks_stay({problem.collection for problem in lot}, before, now)
 
     def _new(self, folder: Folder) -> Iterator[Problem]:
         """What is found now and was not before."""
@@ -238,11 +245,8 @@ def _rules_of(folder: Folder) -> dict[str, Collection | OtherCollection]:
     return rules
 
 
-def _changes_as_meant(lot: Sequence[Problem], before: Reading, now: Reading, folder: Folder) -> bool:
+def _are_meant(changes: Sequence[Change], lot: Sequence[Problem], folder: Folder) -> bool:
     """Whether nothing has another meaning but what was meant, and the collections are such as Kometa builds."""
-    changes = changes_between(before.document.data, now.document.data, most=_CHANGES_PER_CORRECTION * len(lot))
-    if changes is None:
-        return False
     names = {problem.collection for problem in lot}
     if len(lot) == 1:
         if not is_meant(changes, lot[0].collection):

@@ -40,7 +40,7 @@ def _plain(value: Any) -> Any:
     for kind in (bool, int, float, str):
         if isinstance(value, kind):
             return kind(value)
-    return value
+    return f"{value.tag} {value.value}" if hasattr(value, "tag") and hasattr(value, "value") else value
 
 
 def _key(key: Any) -> Any:

@@ -291,6 +291,6 @@ def plant(text: str, name: str, chance: Random) -> str:
     lines = text.rstrip("\n").split("\n")
     try:
         FAULTS[name](lines, chance)
-    except IndexError:
+    except (IndexError, StopIteration):
         return text
     return "\n".join(lines) + "\n"
