@@ -42,6 +42,8 @@ _MARKS = ("…", "...", "***")
 _CUT_AFTER = re.compile(r"[^\w\n]{0,8}(?:…|\.\.\.|\*\*\*|\n|\Z)")
 _CUT_BEFORE = re.compile(r"[^\w\n]{0,8}(?:…|\.\.\.|\*\*\*)")
 _HAS_CUT = re.compile(r"…|\.\.\.|\*\*\*")
+_SLASH = re.compile(r"/|%2f|%252f", re.IGNORECASE)
+_HOST = re.compile(r"[\w.-]+")
 _BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_"
 _BASE64_REST = re.compile(r"[\w+/-]*=*", re.ASCII)
 _LONGEST_BASE64 = 1024
@@ -173,9 +175,15 @@ def _shared(text: str, first: int, form: str) -> int:
 
 
 def _is_word(text: str, first: int, last: int, form: str) -> bool:
-    """Whether this is a word by itself in the text and in the secret: `radarr` tells nothing of `radarr-key`."""
-    is_apart = not text[max(first - 1, 0) : first].isalnum() and not form[last - first : last - first + 1].isalnum()
-    return is_apart and last - first < len(form) and text[first:last].isalpha()
+    """Whether this is a word by itself in the text and in the secret: `radarr` tells nothing of `radarr-key`.
+
+    Nor does a host of an address that is secret as a whole.
+    """
+    size = last - first
+    part = text[first:last]
+    is_apart = not text[max(first - 1, 0) : first].isalnum() and not form[size : size + 1].isalnum()
+    is_host = _SLASH.search(form) is not None and _HOST.fullmatch(part) is not None
+    return is_apart and size < len(form) and (part.isalpha() or is_host)
 
 
 def _all_of_base64(text: str, first: int, last: int) -> tuple[int, int]:

@@ -257,6 +257,9 @@ def test_a_word_that_a_secret_begins_with_stays() -> None:
     redactor = Redactor(["radarr-key"])
     assert redactor.text("http://radarr") == "http://radarr"
     assert redactor.text("http://radarr:7878/radarr") == "http://radarr:7878/radarr"
+    notifier = Redactor(["ntfy://nas.local/topic", "nas.local/topic"])
+    assert notifier.text("Radarr at http://nas.local") == "Radarr at http://nas.local"
+    assert notifier.text("sent to http://nas.local/top") == f"sent to http://{MASK}"
     assert redactor.text("the key radarr-k") == f"the key {MASK}"
     assert redactor.text("the key radarr…") == f"the key {MASK}…"
 
