@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import structlog
@@ -102,6 +102,7 @@ class Asker:
         self.dearest = 0.0
         self.unpriced: set[str] = set()
         self.ended: str = ""
+        self.on_their_way = 0
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -386,6 +387,14 @@ class Asker:
         wait = self._pauses.begin(failure, tries)
         _log.info("claude.waiting", seconds=round(wait, 1), failure=failure.failure)
 
+    @contextmanager
+    def _is_on_its_way(self) -> Iterator[None]:
+        self.on_their_way += 1
+        try:
+            yield
+        finally:
+            self.on_their_way -= 1
+
     async def _send(self, request: Request, question: _Question, broken: Callable[[Reply], None]) -> Reply:
         """Send a request once, and book what it costs, whatever becomes of it."""
         collection = question.collection
@@ -409,7 +418,8 @@ class Asker:
             await self._pauses.pass_by()
             self._check_open(collection)
             started, is_sent = asyncio.get_running_loop().time(), True
-            reply = await self._provider.ask(request, question.begun, piece)
+            with self._is_on_its_way():
+                reply = await self._provider.ask(request, question.begun, piece)
             seconds = asyncio.get_running_loop().time() - started
             price = prices.cost(reply.usage, request.model) if reply.usage.is_known else None
             actual = estimate if price is None else price

@@ -42,6 +42,9 @@ def _look(folder: Path) -> _Found:
     age = heartbeat.age(folder)
     if age is None:
         return _Found(is_healthy=True, what=f"{folder} can be written; no daemon lives there.")
+    problem = heartbeat.read(folder).get("problem")
+    if age < heartbeat.LONGEST and problem:
+        return _Found(is_healthy=False, what=str(problem))
     if age < heartbeat.LONGEST:
         return _Found(is_healthy=True, what=f"the daemon gave a sign of life {age:.0f} s ago.")
     return _Found(

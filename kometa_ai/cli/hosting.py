@@ -14,18 +14,21 @@ import structlog
 from pydantic import SecretStr
 
 from kometa_ai.cli.calls import prepared
+from kometa_ai.daemon.aside import LooseThreads
 from kometa_ai.daemon.ending import ending_in_order
 from kometa_ai.daemon.service import Daemon
-from kometa_ai.errors import FixUsage, RepairState
+from kometa_ai.errors import FixUsage, RepairState, WaitForOtherRun
 from kometa_ai.observe import logs
 from kometa_ai.observe.redact import Redactor
 from kometa_ai.settings.describe import secrets_of
 from kometa_ai.settings.environment import REQUIRED
+from kometa_ai.state.lock import StateLock
 from kometa_ai.web.keys import kept_key
 from kometa_ai.web.serving import serving
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from kometa_ai.cli.main import Call
     from kometa_ai.settings.schema import Settings
@@ -53,10 +56,25 @@ def live(call: Call) -> int:
             redactor=Redactor(secrets_of(settings)),
         )
         _log.info("daemon.starting", user=os.geteuid(), group=os.getegid(), is_root=os.geteuid() == 0)
+        _try_lock(settings.state_dir)
         code = asyncio.run(_live(settings, call.environ))
     # Or the interpreter would look through every object of the libraries before it ends, which takes a second.
     gc.freeze()
     return code
+
+
+def _try_lock(folder: Path) -> None:
+    """Raise RepairState where no run could ever have the lock of the state folder: a daemon would only seem to live."""
+    with suppress(WaitForOtherRun), StateLock(folder):
+        pass
+    if folder.stat().st_uid != os.geteuid():
+        _log.warning(
+            "state.of_another_user",
+            path=str(folder),
+            owner=folder.stat().st_uid,
+            user=os.geteuid(),
+            remedy="Whoever owns STATE_DIR can change what is remembered; give it to the user of this program.",
+        )
 
 
 def _raise_file_limit() -> None:
@@ -84,6 +102,7 @@ def _with_key(settings: Settings) -> Settings:
 async def _live(settings: Settings, environ: Mapping[str, str]) -> int:
     daemon = Daemon(settings, environ)
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(LooseThreads())
     rechecks: set[asyncio.Task[None]] = set()
 
     def recheck() -> None:

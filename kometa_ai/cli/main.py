@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import threading
 from importlib import import_module
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO, TypeVar
@@ -348,4 +349,8 @@ def main() -> None:
         sys.stderr.flush()
     except OSError:
         _discard(sys.stderr)  # or the exit code would be the interpreter's
+    if threading.active_count() > 1:
+        from kometa_ai.daemon.ending import leave  # noqa: PLC0415 - only where threads are left
+
+        leave(code)
     sys.exit(code)

@@ -20,7 +20,8 @@ from kometa_ai.core.naming import slug_of
 from kometa_ai.core.summary import as_data
 from kometa_ai.daemon import heartbeat
 from kometa_ai.daemon.after_changes import changed_collections, tell_or_end
-from kometa_ai.daemon.ending import end_run, ending_in_order
+from kometa_ai.daemon.ending import ending_in_order
+from kometa_ai.daemon.supervision import Supervised
 from kometa_ai.errors import FixUsage
 from kometa_ai.kometa.folder import read_folder
 from kometa_ai.notification import dispatch as notification
@@ -29,9 +30,10 @@ from kometa_ai.observe.redact import Redactor
 from kometa_ai.run.canceling import cancel_batches
 from kometa_ai.run.estimate import estimate
 from kometa_ai.run.explain import explain
+from kometa_ai.run.failure import RunHangs, report_of_failure
 from kometa_ai.run.options import Options
 from kometa_ai.run.scope import check_again, choose
-from kometa_ai.run.service import run_and_report
+from kometa_ai.run.service import new_run_id, run_and_report
 from kometa_ai.run.undo import undo
 from kometa_ai.settings.describe import secrets_of
 from kometa_ai.settings.environment import REQUIRED
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.report import RunReport
     from kometa_ai.settings.schema import Settings
 
-_PATIENCE, _SHORT = 120.0, 5.0
+_PATIENCE, _SHORT = 120.0, 1.0
 """Seconds that the program stays for a report that is still on its way, and where it was told to end."""
 _log = structlog.get_logger()
 _RADARR = ("RADARR_URL", "RADARR_API_KEY")
@@ -77,60 +79,83 @@ def run_now(call: Call) -> int:
     """One run in this process."""
     with prepared(call, *REQUIRED) as loaded:
         settings = loaded.settings
-        _check_names(call, settings)
-        with StateLock(settings.state_dir), output.Watcher() as watcher:
-            # What is remembered is no garbage: to look through it again and again is a tenth of a settled run.
-            gc.disable()
-            try:
-                store = Store.load(settings.state_dir)
-                gc.freeze()
-            finally:
-                gc.enable()
-            options = _options(call, settings)
-            check_again(options.ask_again, store.memory)
-            report, is_ending = asyncio.run(_run(settings, options, store, watcher))
+        with output.Watcher() as watcher:
+            report, is_ending = asyncio.run(_watched(call, settings, watcher))
         ended_by = 0
         try:
             show(call, report, partial(print_report, reasons=call.given["reasons"]), as_data)
         finally:
             # Whether or not the result could be shown.
-            if not is_ending:
-                ended_by = _tell_others(changed_collections(report), settings)
-            # A server that looks into each message takes its time; the state is free by now.
-            if not finish(_SHORT if is_ending or ended_by else _PATIENCE):
-                _log.warning("notification.left", remedy="The report is kept; it goes once more with the next run.")
+            names = () if is_ending else changed_collections(report)
+            ended_by = _tell_others(names, settings, seconds=_SHORT if is_ending else _PATIENCE)
         return ended_by or report.exit_code
 
 
-def _tell_others(names: Sequence[str], settings: Settings) -> int:
-    """Tell of changed collections; never while the state is locked, since that may take as long as a run of Kometa.
+def _tell_others(names: Sequence[str], settings: Settings, *, seconds: float = _PATIENCE) -> int:
+    """Tell of changed collections, and wait for reports on their way; return the exit code where a signal ends that.
 
-    Return 0, or the exit code of the signal that has ended it.
+    Never while the state is locked, since it may take as long as a run of Kometa.
     """
-    return asyncio.run(tell_or_end(names, settings)) if names else 0
+    return asyncio.run(tell_or_end(names, settings, then=partial(_finish, seconds)))
 
 
-async def _run(settings: Settings, options: Options, store: Store, watcher: output.Watcher) -> tuple[RunReport, bool]:
-    """Do a run; also say whether the program was told to end meanwhile."""
+def _finish(seconds: float) -> None:
+    """Wait for reports on their way: a server that looks into each message takes its time."""
+    if not finish(seconds):
+        _log.warning("notification.left", remedy="The report is kept; it goes once more with the next run.")
+
+
+async def _watched(call: Call, settings: Settings, watcher: output.Watcher) -> tuple[RunReport, bool]:
+    """Do a run in a thread of its own, and return its report, or one that says that it hangs.
+
+    Also return whether a signal has told the program to end meanwhile.
+    """
+    seconds = settings.run_timeout.total_seconds() if settings.run_timeout is not None else None
+    job, run_id, started = Supervised(seconds), new_run_id(now()), now()
+    with ending_in_order(lambda number: job.interrupt(number.name)):
+        try:
+            report = await job.watch("run", lambda: _run(call, settings, job, watcher=watcher, run_id=run_id))
+        except RunHangs as error:
+            _log.error("run.hangs", run_id=run_id, why=error.message, remedy=error.remedy)
+            report = report_of_failure(
+                run_id, error, started=started, finished=now(), dry_run=call.given["dry_run"], signal=job.why
+            )
+        return report, bool(job.why)
+
+
+async def _run(call: Call, settings: Settings, job: Supervised, *, watcher: output.Watcher, run_id: str) -> RunReport:
+    """The run itself, in its thread: everything that reads a file may hang."""
 
     async def notify(report: RunReport) -> list[Problem]:
         return await notification.notify(report, settings, unattended=False)
 
-    async with open_parts(settings, store, watcher) as parts:
-        run = asyncio.create_task(
-            run_and_report(
-                parts,
-                rules_of(settings),
-                options,
-                notify=notify,
-                next_run=heartbeat.next_run(settings.state_dir),
+    _check_names(call, settings)
+    options = _options(call, settings)
+    with StateLock(settings.state_dir) as lock:
+        store = _loaded(settings)
+        job.holds(lock, store)
+        check_again(options.ask_again, store.memory)
+        next_run = heartbeat.next_run(settings.state_dir)
+        async with open_parts(settings, store, watcher) as parts:
+            run = asyncio.create_task(
+                run_and_report(parts, rules_of(settings), options, notify=notify, next_run=next_run, run_id=run_id)
             )
-        )
-        with ending_in_order(lambda number: end_run(parts.interruption, run, number.name)):
-            if settings.run_timeout is not None:
-                seconds = settings.run_timeout.total_seconds()
-                asyncio.get_running_loop().call_later(seconds, parts.interruption.time_out)
-            return await run, bool(parts.interruption.why)
+            pulse = job.attach(parts.interruption, run)
+            try:
+                return await run
+            finally:
+                pulse.cancel()
+
+
+def _loaded(settings: Settings) -> Store:
+    # What is remembered is no garbage: to look through it again and again is a tenth of a settled run.
+    gc.disable()
+    try:
+        store = Store.load(settings.state_dir)
+        gc.freeze()
+    finally:
+        gc.enable()
+    return store
 
 
 def show_estimate(call: Call) -> int:

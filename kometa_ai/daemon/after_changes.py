@@ -24,6 +24,7 @@ from kometa_ai.__version__ import __version__
 from kometa_ai.core.collection import SCHEDULED
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.text import ending, one_line
+from kometa_ai.daemon.aside import LooseThreads
 from kometa_ai.daemon.ending import ending_in_order
 from kometa_ai.network.client import open_client
 from kometa_ai.network.failures import Way, redirect_target, trouble_of
@@ -31,7 +32,7 @@ from kometa_ai.settings.describe import secrets_of
 from kometa_ai.settings.schema import variables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.report import RunReport
@@ -43,6 +44,8 @@ URL_TIMEOUT = 30.0
 APART = 300.0
 """Seconds between two tellings of a daemon; what changes in between is told together."""
 _OUTPUT_KEPT = 4000
+_ENDING = 3.0
+"""Seconds that a command has to end when it is told to."""
 _SEPARATOR = "|"
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _HALVES = re.compile("[\ud800-\udfff\ufffd]")
@@ -117,12 +120,20 @@ async def after_changes(names: Sequence[str], settings: Settings, *, timeout: fl
         await _run(settings, _SEPARATOR.join(told), timeout)
 
 
-async def tell_or_end(names: Sequence[str], settings: Settings) -> int:
-    """The same for a program that has nothing else to do; return 0, or the exit code of the signal that ended it.
+async def tell_or_end(names: Sequence[str], settings: Settings, *, then: Callable[[], object]) -> int:
+    """The same for a program that has only `then` to do; return 0, or the exit code of the signal that ended it.
 
     A command that still runs is ended then, with all that it has started.
     """
-    telling = asyncio.create_task(after_changes(names, settings))
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(LooseThreads())
+
+    async def tell() -> None:
+        if names:
+            await after_changes(names, settings)
+        await loop.run_in_executor(None, then)
+
+    telling = asyncio.create_task(tell())
     signals: list[signal.Signals] = []
 
     def end(number: signal.Signals) -> None:
@@ -133,7 +144,8 @@ async def tell_or_end(names: Sequence[str], settings: Settings) -> int:
         await telling
     if not signals:
         return 0
-    _log.warning("after_changes.not_told", collections=list(names), why="the program ends")
+    if names:
+        _log.warning("after_changes.not_told", collections=list(names), why="the program ends")
     return 128 + signals[0]
 
 
@@ -289,8 +301,16 @@ class _Screen:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Leave nothing of it behind, its children included; one that ended by itself is left alone."""
-    if process.returncode is None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+    """Leave nothing of it behind, its children included; one that ended by itself is left alone.
+
+    It is asked to end, as a terminal would, and has some seconds for that.
+    """
+    if process.returncode is not None:
+        return
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_ENDING):
+                await process.wait()
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()

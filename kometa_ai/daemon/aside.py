@@ -1,12 +1,20 @@
-"""Work beside the daemon's loop, in a thread and a loop of its own, so that nothing it does keeps others waiting."""
+"""Work beside the daemon's loop, in threads of its own, so that nothing it does keeps others waiting.
+
+A thread cannot be ended from outside, and one that reads from a share that hangs does not end by itself. So nothing
+here waits for a thread: it is left behind, and ends with the process.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from kometa_ai.errors import KometaAIError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -14,33 +22,119 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
-async def aside(name: str, work: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
-    """Run a coroutine over there and return what it returns, or raise what it raises.
+class DoesNotAnswer(KometaAIError):
+    """A file system does not answer."""
 
-    Cancelling this asks for its end there and waits for nothing: the thread ends with the process at the latest.
-    """
-    here = asyncio.get_running_loop()
-    done: asyncio.Future[_T] = here.create_future()
-    over_there = _Loop()
 
-    def run() -> None:
+class Aside(Generic[_T]):
+    """A coroutine that runs in a thread and a loop of its own. `result` is settled in the loop that has begun it."""
+
+    def __init__(self, name: str, work: Callable[[], Coroutine[Any, Any, _T]]) -> None:
+        here = asyncio.get_running_loop()
+        self.result: asyncio.Future[_T] = here.create_future()
+        self._work = work
+        self._settle = partial(_settle, here, self.result)
+        self._guard = threading.Lock()
+        self._is_canceled = False
+        self._task: asyncio.Task[Any] | None = None
+        self._thread = _started(name, lambda: asyncio.run(self._main()))
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread is still there."""
+        return self._thread.is_alive()
+
+    def cancel(self) -> None:
+        """Ask for its end there."""
+        with self._guard:
+            self._is_canceled = True
+            if self._task is not None:
+                # Its loop is closed where it has just ended by itself.
+                with suppress(RuntimeError):
+                    self._task.get_loop().call_soon_threadsafe(self._task.cancel)
+
+    async def _main(self) -> None:
+        with self._guard:
+            self._task = asyncio.current_task()
+            if self._is_canceled and self._task is not None:
+                self._task.cancel()
+        # Told before the loop is closed, which waits for threads that may hang.
         try:
-            result = over_there.run(work())
+            result = await self._work()
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised where it was asked for
-            _tell(here, done, None, error)
+            self._settle(None, error)
         else:
-            _tell(here, done, result, None)
+            self._settle(result, None)
 
-    context = contextvars.copy_context()
-    threading.Thread(target=context.run, args=(run,), name=name, daemon=True).start()
+
+async def aside(name: str, work: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+    """Run a coroutine in a thread and return what it returns, or raise what it raises.
+
+    Cancelling this asks for its end there and waits for nothing.
+    """
+    job = Aside(name, work)
     try:
-        return await done
+        return await job.result
     except asyncio.CancelledError:
-        over_there.cancel()
+        job.cancel()
         raise
 
 
-def _tell(
+class Patience:
+    """Calls functions that may never return, since they read or write `what`. Each call gets so many seconds.
+
+    While as many calls as `most` have not returned in time, further ones fail at once.
+    """
+
+    def __init__(self, what: str, *, seconds: float = 10.0, most: int = 1) -> None:
+        self._what = what
+        self._seconds = seconds
+        self._most = most
+        self._hanging: list[threading.Thread] = []
+
+    async def __call__(self, function: Callable[..., _T], *arguments: object) -> _T:
+        """Call the function and return what it returns. Raise DoesNotAnswer where that takes too long."""
+        self._hanging = [thread for thread in self._hanging if thread.is_alive()]
+        if len(self._hanging) < self._most:
+            done: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
+            settle = partial(_settle, asyncio.get_running_loop(), done)
+
+            def call() -> None:
+                try:
+                    result = function(*arguments)
+                except BaseException as error:  # noqa: BLE001 - it is raised where it was asked for
+                    settle(None, error)
+                else:
+                    settle(result, None)
+
+            thread = _started(f"patience {self._what}", call)
+            try:
+                async with asyncio.timeout(self._seconds):
+                    return await done
+            except TimeoutError:
+                self._hanging.append(thread)
+        raise DoesNotAnswer(
+            f"{self._what} does not answer: it was waited for {self._seconds:g} seconds.",
+            "Look whether its disk or network share is there; restart the program when it is.",
+        )
+
+
+class LooseThreads(ThreadPoolExecutor):
+    """Threads that a loop does not wait for when it is closed."""
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - as there
+        """Take no more work."""
+        del wait, cancel_futures
+        super().shutdown(wait=False, cancel_futures=True)
+
+
+def _started(name: str, run: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(run,), name=name, daemon=True)
+    thread.start()
+    return thread
+
+
+def _settle(
     loop: asyncio.AbstractEventLoop, done: asyncio.Future[_T], result: _T | None, error: BaseException | None
 ) -> None:
     def settle() -> None:
@@ -56,29 +150,3 @@ def _tell(
     # The loop is closed when the program has ended meanwhile.
     with suppress(RuntimeError):
         loop.call_soon_threadsafe(settle)
-
-
-class _Loop:
-    """The loop over there, which may not have begun when its end is asked for."""
-
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._is_cancelled = False
-        self._task: asyncio.Task[Any] | None = None
-
-    def run(self, work: Coroutine[Any, Any, _T]) -> _T:
-        async def main() -> _T:
-            with self._guard:
-                self._task = asyncio.current_task()
-                if self._is_cancelled and self._task is not None:
-                    self._task.cancel()
-            return await work
-
-        return asyncio.run(main())
-
-    def cancel(self) -> None:
-        with self._guard:
-            self._is_cancelled = True
-            if self._task is not None:
-                with suppress(RuntimeError):
-                    self._task.get_loop().call_soon_threadsafe(self._task.cancel)

@@ -10,7 +10,9 @@ import msgspec
 import structlog
 
 from kometa_ai.core.report import RunReport, Spending
+from kometa_ai.daemon.aside import DoesNotAnswer, Patience
 from kometa_ai.errors import FixUsage
+from kometa_ai.notification.outbox import undelivered
 from kometa_ai.run import history
 from kometa_ai.state import files
 from kometa_ai.state.schema import DAMAGE, CollectionStatus, LibrarySeen, RunSummary
@@ -42,21 +44,37 @@ class Memory:
         self._known: tuple[int, int, int] | None = None
         self._overview = Overview()
         self._reading = asyncio.Lock()
+        self._reads = Patience("STATE_DIR")
+        self._counts = Patience("STATE_DIR", most=2)
+        self._recalls = Patience("STATE_DIR", most=4)
 
     async def overview(self) -> Overview:
         """What the newest snapshot says. One that cannot be read changes nothing: the next run reports it."""
         async with self._reading:
-            await asyncio.to_thread(self._refresh)
+            try:
+                await self._reads(self._refresh)
+            except DoesNotAnswer as error:
+                _log.warning("state.not_read", path=str(self._snapshot), why=error.message)
             return self._overview
 
     async def size(self) -> int:
         """Bytes on the disk: the snapshot and its journal."""
-        return await asyncio.to_thread(lambda: sum(_size(path) for path in (self._snapshot, self._journal)))
+        try:
+            return await self._counts(lambda: sum(_size(path) for path in (self._snapshot, self._journal)))
+        except DoesNotAnswer:
+            return 0
+
+    async def undelivered(self) -> int:
+        """How many reports have not reached everybody."""
+        try:
+            return await self._counts(undelivered, self._folder)
+        except DoesNotAnswer:
+            return 0
 
     async def report(self, run_id: str) -> RunReport | None:
-        """A kept report; None for a run that is not kept."""
+        """A kept report; None for a run that is not kept. Raise RepairState for one that cannot be read."""
         try:
-            return await asyncio.to_thread(history.recall, self._folder, run_id)
+            return await self._recalls(history.recall, self._folder, run_id)
         except FixUsage:
             return None
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from kometa_ai.daemon.aside import aside
+from kometa_ai.daemon.aside import DoesNotAnswer, Patience, aside
 from kometa_ai.notification.dispatch import deliver_again
 from kometa_ai.notification.outbox import is_waiting
 from kometa_ai.observe.logs import log_problem
@@ -30,6 +30,7 @@ class Redelivery:
         self._settings = settings
         self._waits = waits
         self._ended = asyncio.Event()
+        self._looking = Patience("STATE_DIR")
 
     def wake(self) -> None:
         """A run has ended, and has tried to deliver everything."""
@@ -45,7 +46,9 @@ class Redelivery:
         self._ended.clear()
         for wait in self._waits:
             try:
-                await asyncio.wait_for(self._ended.wait(), wait)
+                # Not wait_for, which forgets that it was cancelled where a run ends at the same moment.
+                async with asyncio.timeout(wait):
+                    await self._ended.wait()
             except TimeoutError:
                 if not await self._deliver():
                     return
@@ -61,4 +64,9 @@ class Redelivery:
             return False
         for problem in problems:
             log_problem("notification.not_delivered", problem)
-        return bool(problems) or await asyncio.to_thread(is_waiting, self._settings.state_dir)
+        if problems:
+            return True
+        try:
+            return await self._looking(is_waiting, self._settings.state_dir)
+        except DoesNotAnswer:
+            return False

@@ -3,39 +3,47 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections import Counter
+from collections import Counter, deque
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+import structlog
 from structlog.contextvars import bind_contextvars
 
-from kometa_ai.__version__ import __version__
 from kometa_ai.app import now, open_parts, rules_of
 from kometa_ai.classifier.claude import Claude
-from kometa_ai.core.problem import Problem
-from kometa_ai.core.report import Outcome, RunReport
-from kometa_ai.daemon.aside import aside
-from kometa_ai.daemon.ending import end_run
+from kometa_ai.daemon.aside import DoesNotAnswer, Patience, aside
 from kometa_ai.daemon.progress import Progress
-from kometa_ai.errors import CheckClaude, CheckRadarr, KometaAIError, RepairState, ReportDefect, WaitForOtherRun
+from kometa_ai.daemon.supervision import HANGS, Supervised
+from kometa_ai.errors import KometaAIError, RepairState, ReportDefect, WaitForOtherRun
 from kometa_ai.notification import dispatch as notification
 from kometa_ai.observe.logs import log_unexpected
 from kometa_ai.observe.redact import Redactor
 from kometa_ai.run import history
-from kometa_ai.run.service import log_problems, new_run_id, run_and_report
+from kometa_ai.run.failure import RunHangs, report_of_failure
+from kometa_ai.run.service import log_problems, new_run_id, run_and_report, summary_of
 from kometa_ai.settings.describe import secrets_of
 from kometa_ai.state.lock import StateLock
 from kometa_ai.state.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
+    from kometa_ai.core.problem import Problem
+    from kometa_ai.core.report import RunReport
     from kometa_ai.run.options import Options
     from kometa_ai.run.session import Parts
     from kometa_ai.settings.schema import Settings
+    from kometa_ai.state.schema import RunSummary
+
+_MOST_LEFT = 3
+_KEEPING = 1.0
+_TELLING = 60.0
+_BEGINNING = 30.0
+
+_log = structlog.get_logger()
 
 
 class Ended(NamedTuple):
@@ -55,6 +63,8 @@ class Runs:
     """Starts runs and knows the one that is on.
 
     `tell` is called in the loop with each run that has ended; `next_run` says what a report tells of the next one.
+    `last` is the report of the run that has ended last; `failed` are runs that the state does not know.
+    `no_lock` is why the last one could not begin.
     """
 
     def __init__(
@@ -69,12 +79,28 @@ class Runs:
         self._idle = asyncio.Event()
         self._idle.set()
         self._is_closed = False
+        self._left: list[_Job] = []
+        self.no_lock = ""
+        self._keeping = Patience("STATE_DIR", seconds=_KEEPING)
         self.last: RunReport | None = None
+        self.failed: deque[RunSummary] = deque(maxlen=history.KEPT)
 
     @property
     def current(self) -> Progress | None:
         """The run that is on."""
         return self._job.progress if self._job else None
+
+    @property
+    def trouble(self) -> str:
+        """What keeps runs from being done: no lock to be had, or one that hangs; empty where nothing does."""
+        job = self._job
+        if job is not None and job.silent > HANGS:
+            return f"The run {job.progress.run_id} hangs in the step {job.step!r} for {job.silent:.0f} seconds."
+        self._left = [one for one in self._left if one.is_left_behind]
+        if self._left:
+            left = self._left[0].progress.run_id
+            return f"The run {left} was left behind and still hangs; restart the program to be rid of it."
+        return self.no_lock
 
     async def start(self, options: Options, trigger: str) -> str:
         """Start a run and return its id as soon as it holds the lock of the state folder.
@@ -87,12 +113,22 @@ class Runs:
             raise WaitForOtherRun(
                 f"The run {self._job.progress.run_id} is in progress.", "Wait until it has ended, or stop it."
             )
+        if len(self._left) >= _MOST_LEFT and self.trouble:
+            raise RepairState(f"Runs hang again and again. {self.trouble}", "Restart the program.")
         begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._job = _Job(Progress(new_run_id(now()), trigger, options), options)
+        begun.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._job = _Job(Progress(new_run_id(now()), trigger, options), options, self._settings.run_timeout)
         self._idle.clear()
         self._task = asyncio.create_task(self._do(self._job, begun))
         run_id = self._job.progress.run_id
-        await begun
+        try:
+            async with asyncio.timeout(_BEGINNING):
+                await asyncio.shield(begun)
+        except TimeoutError as error:
+            raise DoesNotAnswer(
+                f"The run {run_id} has not begun yet: STATE_DIR does not answer.",
+                "Look whether its disk or network share is there. The run begins when it is.",
+            ) from error
         return run_id
 
     def close(self, why: str) -> None:
@@ -111,34 +147,62 @@ class Runs:
 
         def begin() -> None:
             if not begun.done():
+                self.no_lock = ""
                 begun.set_result(None)
 
+        ended: Ended | None = None
         try:
-            ended = await aside("run", lambda: self._work(job, lambda: loop.call_soon_threadsafe(begin)))
-        except Exception as error:  # noqa: BLE001 - see below
-            # Whoever starts the run hears that there is no lock; anything else is not foreseen.
+            ended = await job.watch("run", lambda: self._work(job, lambda: loop.call_soon_threadsafe(begin)))
+        except WaitForOtherRun as error:
+            begun.set_exception(error)
+        except (RepairState, RunHangs) as error:
+            # A run that could not be done is a run with a problem: else nobody would hear of it.
+            if isinstance(error, RunHangs):
+                job.take_over()
+                self._left.append(job)
+            else:
+                self.no_lock = error.message
+            if not begun.done():
+                begun.set_exception(error)
+            ended = await self._could_not(job, error)
+        except Exception as error:  # noqa: BLE001 - nobody has foreseen it
             if begun.done():
                 log_unexpected("run.failed", error)
             else:
                 begun.set_exception(error)
-        else:
-            self.last = ended.report
-            self._tell(ended)
         finally:
+            if ended is not None:
+                self.last = ended.report
+                self._tell(ended)
             begun.cancel()
             self._job = None
             self._idle.set()
 
+    async def _could_not(self, job: _Job, error: KometaAIError) -> Ended:
+        """Keep and tell of a run that could not be done. Of nothing in it anything is expected of the disk."""
+        report = self._report_of(job, error)
+        log_problems(report)
+        with suppress(KometaAIError):
+            await self._keeping(history.keep, self._settings.state_dir, report)
+        if not (report.dry_run or job.why):
+            try:
+                async with asyncio.timeout(_TELLING):
+                    await aside("notification", lambda: self._notify(job, report))
+            except Exception as failed:  # noqa: BLE001 - a run that failed must not end the daemon
+                _log.warning("notification.not_sent", why=f"{type(failed).__name__}: {failed}")
+        return Ended(report, Counter(), Counter())
+
     # In the run's thread
 
     async def _work(self, job: _Job, begin: Callable[[], object]) -> Ended:
-        with StateLock(self._settings.state_dir):
+        with StateLock(self._settings.state_dir) as lock:
             begin()
             radarr: Counter[tuple[str, str]] = Counter()
             claude: Claude | None = None
             try:
                 # Always from the disk: another process may have learned something since the last run.
                 store = Store.load(self._settings.state_dir)
+                job.holds(lock, store)
                 async with open_parts(self._settings, store, job.progress) as parts:
                     radarr = parts.radarr.calls
                     claude = parts.provider if isinstance(parts.provider, Claude) else None
@@ -161,30 +225,19 @@ class Runs:
                 run_id=job.progress.run_id,
             )
         )
-        if self._settings.run_timeout is not None:
-            seconds = self._settings.run_timeout.total_seconds()
-            asyncio.get_running_loop().call_later(seconds, parts.interruption.time_out)
-        loop = asyncio.get_running_loop()
-        job.attach(lambda why: loop.call_soon_threadsafe(end_run, parts.interruption, run, why))
-        return await run
+        pulse = job.attach(parts.interruption, run)
+        try:
+            return await run
+        finally:
+            pulse.cancel()
 
     async def _notify(self, job: _Job, report: RunReport) -> list[Problem]:
         return await notification.notify(report, self._settings, unattended=job.options.unattended)
 
     async def _failed(self, job: _Job, error: Exception) -> RunReport:
-        """The report of a run that could not make one."""
+        """The report of a run that could not make one, kept and told."""
         known = error if isinstance(error, KometaAIError) else ReportDefect(log_unexpected("run.failed", error))
-        report = RunReport(
-            run_id=job.progress.run_id,
-            version=__version__,
-            started=job.progress.started,
-            finished=now(),
-            dry_run=job.options.dry_run,
-            outcome=_outcome(error),
-            exit_code=known.exit_code,
-            problems=(Problem(what=self._redact(known.message), remedy=self._redact(known.remedy)),),
-            next_run=self._next_run(),
-        )
+        report = self._report_of(job, known)
         with suppress(RepairState):
             history.keep(self._settings.state_dir, report)
         if not report.dry_run:
@@ -192,40 +245,25 @@ class Runs:
         log_problems(report)
         return report
 
+    def _report_of(self, job: _Job, error: KometaAIError) -> RunReport:
+        report = report_of_failure(
+            job.progress.run_id,
+            error,
+            started=job.progress.started,
+            finished=now(),
+            dry_run=job.options.dry_run,
+            signal=job.why,
+            next_run=self._next_run(),
+            redact=self._redact,
+        )
+        self.failed.append(summary_of(report))
+        return report
 
-def _outcome(error: Exception) -> Outcome:
-    match error:
-        case RepairState():
-            return "state unusable"
-        case CheckRadarr():
-            return "radarr unusable"
-        case CheckClaude():
-            return "claude unusable"
-        case KometaAIError():
-            return "wrong configuration"
-    return "problems"
 
+class _Job(Supervised):
+    """A run of the daemon: how far it has come, and what was asked for."""
 
-class _Job:
-    """A run as the daemon's thread sees it; its end may be asked for before it has anything to end."""
-
-    def __init__(self, progress: Progress, options: Options) -> None:
+    def __init__(self, progress: Progress, options: Options, run_timeout: timedelta | None) -> None:
+        super().__init__(run_timeout.total_seconds() if run_timeout is not None else None)
         self.progress = progress
         self.options = options
-        self._guard = threading.Lock()
-        self._why = ""
-        self._end: Callable[[str], object] | None = None
-
-    def interrupt(self, why: str) -> None:
-        with self._guard:
-            first, self._why = not self._why, self._why or why
-            if first and self._end is not None:
-                # Its loop may just have closed: then it has ended by itself.
-                with suppress(RuntimeError):
-                    self._end(why)
-
-    def attach(self, end: Callable[[str], object]) -> None:
-        with self._guard:
-            self._end = end
-            if self._why:
-                end(self._why)

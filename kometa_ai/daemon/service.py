@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +16,7 @@ from kometa_ai.app import now
 from kometa_ai.core.summary import counted
 from kometa_ai.daemon import heartbeat
 from kometa_ai.daemon.after_changes import APART, Teller
+from kometa_ai.daemon.aside import DoesNotAnswer, Patience
 from kometa_ai.daemon.hints import LONGEST, QUIET, Hints
 from kometa_ai.daemon.memory import Memory
 from kometa_ai.daemon.metrics import Metrics
@@ -22,24 +24,28 @@ from kometa_ai.daemon.redelivery import WAITS, Redelivery
 from kometa_ai.daemon.runs import Ended, Runs
 from kometa_ai.daemon.timetable import Timetable, schedule_of
 from kometa_ai.daemon.watch import Watch
-from kometa_ai.errors import KometaAIError, RepairState, WaitForOtherRun
+from kometa_ai.errors import KometaAIError, WaitForOtherRun
 from kometa_ai.kometa.folder import read_folder
-from kometa_ai.notification.outbox import undelivered
 from kometa_ai.observe.logs import log_problem
 from kometa_ai.run.options import Options
 from kometa_ai.run.scope import choose
 from kometa_ai.run.service import summary_of
 from kometa_ai.run.spending import of_month
 from kometa_ai.settings.environment import load_settings
+from kometa_ai.state.schema import RUNS_KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
     from signal import Signals
 
     from kometa_ai.core.movie import TmdbId
     from kometa_ai.daemon.memory import Overview
     from kometa_ai.settings.schema import Settings
     from kometa_ai.state.schema import RunSummary
+
+_READING = 60.0
+"""Seconds for Kometa's folder: on a slow machine a large one takes its time."""
 
 _log = structlog.get_logger()
 
@@ -86,6 +92,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     members: int
     pending: int
     undelivered: int
+    problem: str | None
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +102,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     state: str
     loop: str
+    problem: str | None
     radarr: str
     claude: str
     running: bool
@@ -121,6 +129,9 @@ class Daemon:
         self._clock = clock
         self._stopping = asyncio.Event()
         self._beaten = True
+        self._age: float | None = None
+        self._looking = Patience("STATE_DIR", most=4)
+        self._reading = Patience("CONFIG_DIR", seconds=_READING)
         self._cut_short = ""
         self.timetable = Timetable(schedule, settings.state_dir, clock=clock)
         self.runs = Runs(settings, tell=self._learn, next_run=lambda: self.timetable.next_run)
@@ -172,7 +183,8 @@ class Daemon:
             for task in (*tasks, stopped):
                 task.cancel()
             await asyncio.gather(*tasks, stopped, return_exceptions=True)
-            await asyncio.to_thread(heartbeat.end, self.settings.state_dir)
+            with suppress(DoesNotAnswer):
+                await Patience("STATE_DIR", seconds=1.0)(heartbeat.end, self.settings.state_dir)
             _log.info("daemon.stopped")
 
     async def status(self) -> Status:
@@ -208,37 +220,50 @@ class Daemon:
             collections=len(overview.collections),
             members=sum(status.members for status in overview.collections.values()),
             pending=sum(status.pending for status in overview.collections.values()),
-            undelivered=await asyncio.to_thread(undelivered, self.settings.state_dir),
+            undelivered=await self.memory.undelivered(),
+            problem=await self._problem() or None,
         )
 
     async def past_runs(self) -> list[RunSummary]:
         """The runs that have ended, the newest last; also one of which the state could not be told."""
-        runs = (await self.memory.overview()).runs
+        runs = {run.run_id: run for run in (await self.memory.overview()).runs}
         last = self.runs.last
-        if last is None or any(run.run_id == last.run_id for run in runs):
-            return runs
-        return [*runs, summary_of(last)]
+        others = [*self.runs.failed, *([summary_of(last)] if last else [])]
+        runs |= {run.run_id: run for run in others if run.run_id not in runs}
+        return sorted(runs.values(), key=lambda run: run.started)[-RUNS_KEPT:]
 
     async def health(self) -> Health:
         """Whether the state can be written and the loop lives; that this answers at all says the latter."""
-        folder = self.settings.state_dir
         if not self._beaten:
             await self._beat()  # it may be well again
-        age = await asyncio.to_thread(heartbeat.age, folder)
-        is_writable = self._beaten and await asyncio.to_thread(os.access, folder, os.W_OK)
-        is_alive = age is None or age < heartbeat.LONGEST  # none yet: it has just started
+        problem = await self._problem()
+        age = self._age or 0.0
         last = self.runs.last
         return Health(
-            status="OK" if is_writable and is_alive else "Error",
+            status="Error" if problem else "OK",
             version=__version__,
-            state="ok" if is_writable else "cannot be written",
-            loop="ok" if is_alive else "stuck",
+            state="ok" if self._beaten and not self.runs.no_lock else "cannot be used",
+            loop="ok" if age < heartbeat.LONGEST else "stuck",
+            problem=problem or None,
             radarr=self.watch.seen["Radarr"].status,
             claude=self.watch.seen["Claude"].status,
             running=self.runs.current is not None,
             next_run=self.timetable.next_run,
             last_outcome=last.outcome if last else None,
         )
+
+    async def _problem(self) -> str:
+        """What keeps the daemon from its work; empty where nothing does."""
+        folder = self.settings.state_dir
+        try:
+            self._age, is_writable = await self._looking(_look, folder)
+        except DoesNotAnswer as error:
+            return error.message
+        if not (self._beaten and is_writable):
+            return f"STATE_DIR ({str(folder)!r}) cannot be written."
+        if self._age is not None and self._age >= heartbeat.LONGEST:
+            return f"The daemon has given no sign of life for {self._age:.0f} seconds."
+        return self.runs.trouble
 
     async def figures(self) -> bytes:
         """The metrics in Prometheus' text format."""
@@ -259,13 +284,12 @@ class Daemon:
     async def check_names(self, names: Sequence[str]) -> None:
         """Raise FixUsage for names that no collection has now."""
         if names:
-            folder = await asyncio.to_thread(read_folder, self.settings.config_dir)
-            choose(folder, names)
+            choose(await self._reading(read_folder, self.settings.config_dir), names)
 
     async def recheck(self) -> None:
         """Read settings and Kometa's folder again and log what is wrong with them. Nothing is taken over."""
         try:
-            loaded = await asyncio.to_thread(load_settings, self._environ)
+            loaded = await self._looking(load_settings, self._environ)
             changed = [
                 name.upper()
                 for name in type(loaded.settings).model_fields
@@ -280,7 +304,7 @@ class Daemon:
 
     async def _look_at_folder(self) -> str:
         """Read Kometa's folder, log what is wrong with it, and say in words what is there."""
-        folder = await asyncio.to_thread(read_folder, self.settings.config_dir)
+        folder = await self._reading(read_folder, self.settings.config_dir)
         for problem in (*folder.problems, *folder.warnings):
             log_problem("collections.problem", problem)
         names = [collection.name for collection in folder.collections]
@@ -328,7 +352,7 @@ class Daemon:
             else:
                 _log.warning("run.skipped", trigger=trigger, why=error.message, **details)
             return False
-        except RepairState as error:
+        except KometaAIError as error:
             _log.error("run.skipped", trigger=trigger, why=error.message, remedy=error.remedy, **details)
             return False
         return True
@@ -353,14 +377,15 @@ class Daemon:
 
     async def _beat(self) -> None:
         details = {
+            "problem": self.runs.trouble,
             "next_run": self.timetable.next_run.isoformat() if self.timetable.next_run else None,
             "running": self.runs.current is not None,
             **{name.lower(): seen.status for name, seen in self.watch.seen.items()},
         }
         try:
-            await asyncio.to_thread(heartbeat.beat, self.settings.state_dir, details)
+            await self._looking(heartbeat.beat, self.settings.state_dir, details)
             self._beaten = True
-        except OSError as error:
+        except (OSError, DoesNotAnswer) as error:
             if self._beaten:
                 _log.error("state.not_writable", path=str(self.settings.state_dir), why=str(error))
             self._beaten = False
@@ -370,3 +395,8 @@ class Daemon:
         self.metrics.count(ended)
         self.teller.add(ended.report)
         self.redelivery.wake()
+
+
+def _look(folder: Path) -> tuple[float | None, bool]:
+    """The age of the heartbeat, and whether the state folder can be written."""
+    return heartbeat.age(folder), os.access(folder, os.W_OK)

@@ -11,6 +11,7 @@ import msgspec
 import structlog
 
 from kometa_ai.app import now
+from kometa_ai.daemon.aside import DoesNotAnswer, Patience
 from kometa_ai.schedule import Schedule
 from kometa_ai.state import files
 
@@ -81,7 +82,11 @@ class Timetable:
     async def prepare(self) -> datetime:
         """Find the anchor, remember it, and return the first time after this was made."""
         if self._schedule.uses_anchor:
-            self._anchor = await asyncio.to_thread(self._remembered)
+            try:
+                self._anchor = await Patience("STATE_DIR")(self._remembered)
+            except DoesNotAnswer as error:
+                _log.warning("schedule.anchor_not_read", path=str(self._path), why=error.message)
+                self._anchor = self._schedule.first_anchor(self._since)
         self.next_run = self._schedule.next_after(self._since, self._anchor)
         return self.next_run
 

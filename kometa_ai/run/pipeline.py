@@ -28,7 +28,7 @@ from kometa_ai.run.batches import Choice
 from kometa_ai.run.orphans import adopted_tags
 from kometa_ai.run.questioning import Questioning
 from kometa_ai.run.scope import choose
-from kometa_ai.run.session import Findings, Parts, Rules, keep
+from kometa_ai.run.session import WRITING, Findings, Parts, Rules, keep
 from kometa_ai.state.schema import LibraryRead, LibrarySeen, Tagged
 from kometa_ai.tags.apply import Applied, apply_changes
 from kometa_ai.tags.plan import FEW_ADDITIONS, NO_ADDITION_LIMIT, Brake, plan_tags
@@ -253,7 +253,7 @@ class Run:
         parts, found = self._parts, self.found
         if not plan.changes:
             return
-        parts.observer.step("Applying the changes")
+        parts.observer.step(WRITING)
         library = await parts.radarr.library()
         believe(library, parts.store.state.library, accepted=False)
         plan = self.plan_tags(library, collections)

@@ -20,6 +20,7 @@ from kometa_ai.observe.logs import REPORTED, log_problem
 from kometa_ai.run import history
 from kometa_ai.run.pipeline import Run
 from kometa_ai.run.reporting import Frame, make_report, statuses
+from kometa_ai.run.session import REPORTING, Steps
 from kometa_ai.run.spending import book
 from kometa_ai.state import files
 from kometa_ai.state.schema import CollectionForgotten, ErrorMet, ErrorSeen, RunEnded, RunSummary, StatusChanged
@@ -64,11 +65,17 @@ async def run_and_report(
             collections=list(options.collections),
             only_movies=len(options.movies) or None,
         )
+        interruption = parts.interruption
+        parts = msgspec.structs.replace(parts, observer=Steps(parts.observer, interruption))
         run = Run(parts, rules, options, run_id)
         error = await _go(run, parts)
-        parts.observer.step("Reporting")
+        if interruption.is_left_behind:
+            # Others have taken over: nothing of this run is told or written any more.
+            raise asyncio.CancelledError
+        parts.observer.step(REPORTING)
         run.found.problems += parts.store.alerts
         book(parts, run.found)
+        is_cut_short = bool(interruption.why) or interruption.is_cut
         frame = Frame(
             run_id=run_id,
             started=started,
@@ -77,13 +84,13 @@ async def run_and_report(
             only_movies=len(options.movies) or None,
             models=frozenset({rules.model, rules.review_model}),
             error=error,
-            interrupted=parts.interruption.why,
+            interrupted=interruption.why,
             next_run=next_run,
             zone=parts.zone,
             redact=parts.redact,
         )
         report = make_report(run.found, parts.store, frame)
-        report = _remember(report, run.found, parts, complete=error is None and not frame.interrupted)
+        report = _remember(report, run.found, parts, complete=error is None and not is_cut_short)
         if notify is not None and not options.dry_run:
             undelivered = await _tell(report, notify, parts)
             report = _with_warnings(report, undelivered)
@@ -110,6 +117,7 @@ def _log_end(report: RunReport) -> None:
 
 
 async def _go(run: Run, parts: Parts) -> KometaAIError | None:
+    interruption = parts.interruption
     try:
         await run.go()
     except FixUsage:
@@ -117,7 +125,15 @@ async def _go(run: Run, parts: Parts) -> KometaAIError | None:
     except KometaAIError as error:
         return error
     except asyncio.CancelledError:
-        if not parts.interruption.why:
+        if interruption.is_cut and not interruption.why:
+            run.found.problems.append(
+                Problem(
+                    source="RUN_TIMEOUT",
+                    what=f"The time for this run was over and it had not come to its end: {interruption.step!r}.",
+                    remedy="Look what takes so long there, or give runs more time. The next run goes on from here.",
+                )
+            )
+        elif not interruption.why:
             raise
     except ExceptionGroup as group:
         known, others = group.split(KometaAIError)
@@ -136,7 +152,7 @@ async def _tell(
     try:
         return await notify(report)
     except asyncio.CancelledError:
-        if not parts.interruption.why:
+        if not (parts.interruption.why or parts.interruption.is_cut):
             raise
     return [
         Problem(

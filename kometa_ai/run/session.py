@@ -30,6 +30,9 @@ from kometa_ai.state.schema import Entry
 from kometa_ai.state.store import Store
 from kometa_ai.tags.apply import Applied
 
+WRITING = "Applying the changes"
+REPORTING = "Reporting"
+
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """The settings that a run depends on."""
@@ -50,8 +53,31 @@ class Interruption:
     def __init__(self) -> None:
         self.why = ""
         self.has_timed_out = False
+        self.is_cut = False
+        self.is_left_behind = False
+        self.step = ""
         self.asker: Asker | None = None
         self.batcher: Batcher | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the run has come as far as asking: before that there is nothing to be carried out."""
+        return self.asker is not None
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether the run writes tags."""
+        return self.step == WRITING
+
+    @property
+    def is_reporting(self) -> bool:
+        """Whether the run itself is over, and is told to others."""
+        return self.step == REPORTING
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is on its way that was paid for, or changes Radarr."""
+        return self.is_writing or bool(self.asker and self.asker.on_their_way)
 
     def time_out(self) -> None:
         """The time for asking is over: what is decided is carried out, the rest is left for the next run."""
@@ -66,6 +92,21 @@ class Interruption:
             self.asker.end(why)
         if self.batcher is not None:
             self.batcher.end(why)
+
+
+class Steps:
+    """Notes the step that a run is in before its observer is told."""
+
+    def __init__(self, observer: Observer, interruption: Interruption) -> None:
+        self._observer = observer
+        self._interruption = interruption
+        self.total = observer.total
+        self.advance = observer.advance
+
+    def step(self, name: str) -> None:
+        """See Observer."""
+        self._interruption.step = name
+        self._observer.step(name)
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):

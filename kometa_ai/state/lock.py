@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import socket
+import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
@@ -25,6 +26,7 @@ class StateLock:
     def __init__(self, folder: Path) -> None:
         self._path = folder / "lock"
         self._handle = -1
+        self._guard = threading.Lock()
 
     def __enter__(self) -> Self:
         try:
@@ -59,8 +61,14 @@ class StateLock:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._note("")
-        self._close()
+        self.release()
+
+    def release(self) -> None:
+        """Let others have it; also from another thread, where the holder hangs and has nothing to write any more."""
+        with self._guard:
+            if self._handle >= 0:
+                self._note("")
+                self._close()
 
     def _holder(self) -> str:
         with contextlib.suppress(OSError):

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar, assert_never
 
@@ -49,7 +51,7 @@ from kometa_ai.state.schema import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from kometa_ai.core.problem import Problem
@@ -91,6 +93,8 @@ class Store:
         self._read_only = read_only
         self._journal_limit = journal_limit
         self._sleep = sleep
+        self._guard = threading.RLock()
+        self._is_fenced = False
         # After a failure each write gets one try until one succeeds, so that a full disk does not cost a second a line.
         self._doubtful = False
         self._unwritten: list[bytes] = []
@@ -144,11 +148,26 @@ class Store:
 
     # Recording
 
+    def fence(self) -> bool:
+        """Write nothing any more, since others may write to the folder from now on. For another thread.
+
+        Return False where something is being written at this moment.
+        """
+        if not self._guard.acquire(blocking=False):
+            return False
+        self._is_fenced = True
+        self._guard.release()
+        return True
+
     def record(self, *entries: Entry) -> None:
         """Remember something now: in memory, and on the disk before this returns.
 
         Raise RepairState where it cannot be written; what was recorded is kept in memory all the same.
         """
+        with self._writing():
+            self._record(entries)
+
+    def _record(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
             self._state.journal_entry += 1
             # Written down before it is applied: applying joins a described movie to its decisions.
@@ -193,6 +212,10 @@ class Store:
 
         Raise RepairState where it cannot be written; the one before and the journal are as they were then.
         """
+        with self._writing():
+            self._save(now)
+
+    def _save(self, now: datetime) -> None:
         self._state.last_update = now.astimezone(UTC)
         self._state.version = __version__
         if self._read_only:
@@ -209,6 +232,13 @@ class Store:
         self._unwritten.clear()
 
     # Inside
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self._guard:
+            if self._is_fenced:
+                raise RepairState("This run was left behind: it keeps nothing any more.", "Look at the next run.")
+            yield
 
     def _pieces(self) -> Iterator[bytes]:
         """The snapshot as JSON, a movie a line: as a whole it would take the memory of everything once more."""

@@ -1,0 +1,147 @@
+"""One run in a thread of its own, watched from another: ended when it is told to, left behind when it hangs."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from kometa_ai.daemon.aside import Aside
+from kometa_ai.daemon.ending import GRACE, TELLING, WRITING, end_run, grace_of, time_out
+from kometa_ai.run.failure import RunHangs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from kometa_ai.run.session import Interruption
+    from kometa_ai.state.lock import StateLock
+    from kometa_ai.state.store import Store
+
+HANGS = 180.0
+"""Seconds without a sign of life from a run's thread after which it is said to hang. Large folders take their time."""
+LEFT_BEHIND = 900.0
+"""The same, after which it is left behind."""
+_EVERY = 0.2
+_PULSE = 0.5
+_STILL = 3.0
+"""Seconds without a sign of life after which a run that has to end is not waited for any more."""
+
+_T = TypeVar("_T")
+
+
+class Supervised:
+    """A run as other threads see it; its end may be asked for before it has anything to end."""
+
+    def __init__(self, run_timeout: float | None) -> None:
+        self._started = self._pulse = time.monotonic()
+        self._run_timeout = run_timeout
+        self._guard = threading.Lock()
+        self._why = ""
+        self._told = 0.0
+        self._end: Callable[[str], object] | None = None
+        self._interruption: Interruption | None = None
+        self._lock: StateLock | None = None
+        self._store: Store | None = None
+        self._left: Aside[Any] | None = None
+
+    @property
+    def why(self) -> str:
+        """The signal that has told the run to end."""
+        return self._why
+
+    @property
+    def silent(self) -> float:
+        """Seconds since the run's thread last gave a sign of life."""
+        return time.monotonic() - self._pulse
+
+    @property
+    def step(self) -> str:
+        """The step that the run is in."""
+        return (self._interruption.step if self._interruption else "") or "Starting"
+
+    def interrupt(self, why: str) -> None:
+        """Tell the run to end."""
+        with self._guard:
+            first, self._why = not self._why, self._why or why
+            if not first:
+                return
+            self._told = time.monotonic()
+            if self._end is not None:
+                # Its loop may just have closed: then it has ended by itself.
+                with suppress(RuntimeError):
+                    self._end(why)
+
+    async def watch(self, name: str, work: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+        """Run the work in a thread and return what it returns. Raise RunHangs where its thread does not come back."""
+        job = Aside(name, work)
+        try:
+            while not job.result.done():
+                await asyncio.wait({job.result}, timeout=_EVERY)
+                if not job.result.done() and self._is_overdue():
+                    raise RunHangs(self.step, self.silent)
+            return await job.result
+        finally:
+            if not job.result.done():
+                job.cancel()
+                self._left = job
+
+    @property
+    def is_left_behind(self) -> bool:
+        """Whether the thread was left behind and is still there."""
+        return self._left is not None and self._left.is_alive
+
+    def take_over(self) -> bool:
+        """Make sure that a run that was left behind writes nothing any more, and free its lock.
+
+        Return False where it hangs in the middle of writing to the state: then it has to keep the lock.
+        """
+        if self._interruption is not None:
+            self._interruption.is_left_behind = True
+        if self._lock is None or self._store is None or not self._store.fence():
+            return False
+        self._lock.release()
+        return True
+
+    # In the run's thread
+
+    def holds(self, lock: StateLock, store: Store) -> None:
+        """The run has the lock and the state."""
+        self._lock, self._store = lock, store
+
+    def attach(self, interruption: Interruption, run: asyncio.Task[Any]) -> asyncio.Task[None]:
+        """The run has begun; return what gives its signs of life, to be cancelled with it."""
+        loop = asyncio.get_running_loop()
+        with self._guard:
+            self._interruption = interruption
+            self._end = lambda why: loop.call_soon_threadsafe(end_run, interruption, run, why)
+            if self._why:
+                self._end(self._why)
+        if self._run_timeout is not None:
+            left = max(0.0, self._started + self._run_timeout - time.monotonic())
+            loop.call_later(left, time_out, interruption, run, self._run_timeout)
+        return loop.create_task(self._beat())
+
+    async def _beat(self) -> None:
+        while True:
+            self._pulse = time.monotonic()
+            await asyncio.sleep(_PULSE)
+
+    # Elsewhere
+
+    def _is_overdue(self) -> bool:
+        now, found = time.monotonic(), self._interruption
+        is_still = self.silent > _STILL
+        if self._told:
+            is_busy = found is not None and found.is_busy
+            limit = GRACE + TELLING + 0.6 if is_busy or not is_still else _STILL + 0.6
+            if now - self._told > limit:
+                return True
+        if self._run_timeout is not None:
+            over = now - self._started - self._run_timeout
+            is_writing = found is not None and found.is_writing
+            limit = _STILL if is_still and not is_writing else grace_of(self._run_timeout) + WRITING + 2 * _STILL
+            if over > limit:
+                return True
+        return self.silent > LEFT_BEHIND

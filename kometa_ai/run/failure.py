@@ -1,0 +1,76 @@
+"""The report of a run that could not make one itself, from what has kept it from that. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kometa_ai.__version__ import __version__
+from kometa_ai.core.problem import Problem
+from kometa_ai.core.report import Outcome, RunReport
+from kometa_ai.errors import CheckClaude, CheckRadarr, KometaAIError, RepairState, ReportDefect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+INTERRUPTED = {"SIGTERM": 143, "SIGINT": 130}
+
+
+def report_of_failure(
+    run_id: str,
+    error: KometaAIError,
+    *,
+    started: datetime,
+    finished: datetime,
+    dry_run: bool,
+    signal: str = "",
+    next_run: datetime | None = None,
+    redact: Callable[[str], str] = str,
+) -> RunReport:
+    """The report of a run that has ended with this error, or that a signal had told to end."""
+    return RunReport(
+        run_id=run_id,
+        version=__version__,
+        started=started,
+        finished=finished,
+        dry_run=dry_run,
+        outcome="interrupted" if signal else _outcome(error),
+        exit_code=INTERRUPTED.get(signal, error.exit_code),
+        problems=(
+            Problem(source=_source(error), what=redact(error.message), remedy=redact(error.remedy), at=finished),
+        ),
+        next_run=next_run,
+    )
+
+
+def _outcome(error: KometaAIError) -> Outcome:
+    match error:
+        case RepairState():
+            return "state unusable"
+        case CheckRadarr():
+            return "radarr unusable"
+        case CheckClaude():
+            return "claude unusable"
+        case ReportDefect() | RunHangs():
+            return "problems"
+    return "wrong configuration"
+
+
+def _source(error: KometaAIError) -> str:
+    match error:
+        case RepairState():
+            return "state"
+        case RunHangs():
+            return "RUN_TIMEOUT"
+    return ""
+
+
+class RunHangs(KometaAIError):
+    """A run's thread does not come back from something that does not answer."""
+
+    def __init__(self, step: str, seconds: float) -> None:
+        super().__init__(
+            f"The run hangs in the step {step!r}: for {seconds:.0f} seconds there was no sign of life from it.",
+            "Look whether the disks and network shares of CONFIG_DIR and STATE_DIR answer, then start a run again. "
+            "What was learned is kept.",
+        )

@@ -1,0 +1,213 @@
+"""Runs that wait for something that never answers, in processes: they are ended, told of, and in nobody's way."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kometa_ai.standins.mailbox import Mailbox
+from tests.daemon.living import PATIENCE, daemon_process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.run.world import World
+
+# A folder that does not answer, in the process under test: its first file never comes. A share does the same.
+HANGING = """
+import os, sys, threading
+import kometa_ai.app as app
+real = app.read_folder
+def hanging(folder):
+    if os.path.exists(os.environ["HANGS"]):
+        os.close(os.open(os.environ["HANGS"], os.O_RDONLY))  # a FIFO: waits for somebody to write
+    return real(folder)
+app.read_folder = hanging
+from kometa_ai.cli.main import main
+main()
+"""
+
+
+@contextmanager
+def started(world: World, *arguments: str, **changed: str) -> Iterator[subprocess.Popen[str]]:
+    """The program, with Kometa's folder on a share that does not answer."""
+    fifo = world.folder / "hangs"
+    if not fifo.exists():
+        os.mkfifo(fifo)
+    process = subprocess.Popen(  # noqa: S603 - our own code
+        [sys.executable, "-c", HANGING, *arguments],
+        env={**os.environ, **world.environ, "HANGS": str(fifo), **changed},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_run_timeout_ends_a_run_that_hangs(world: World) -> None:
+    """A run whose thread waits for a file ends soon after RUN_TIMEOUT, with a report that says where it hangs."""
+    begun = time.monotonic()
+    with started(world, "--run-now", "--output", "json", RUN_TIMEOUT="2s") as process:
+        out, err = process.communicate(timeout=PATIENCE)
+    report = json.loads(out)
+
+    assert time.monotonic() - begun < 15
+    assert process.returncode == report["exit_code"] == 1
+    assert "Loading the collections" in report["problems"][0]["what"]
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_a_run_that_hangs(world: World, number: signal.Signals, code: int) -> None:
+    """A signal ends the program within some seconds, with the code of an interrupted run."""
+    with started(world, "--run-now") as process:
+        wait_for_log(world, "library.read")
+        begun = time.monotonic()
+        process.send_signal(number)
+        assert process.wait(PATIENCE) == code
+
+    assert time.monotonic() - begun < 8
+
+
+def wait_for_log(world: World, event: str) -> None:
+    """Wait until the program has logged an event."""
+    end = time.monotonic() + PATIENCE
+    file = world.folder / "logs" / "kometa-ai.log"
+    while time.monotonic() < end:
+        if file.exists() and f'"event": "{event}"' in file.read_text():
+            return
+        time.sleep(0.05)
+    pytest.fail(f"{event} did not come")
+
+
+def test_a_signal_ends_a_run_that_waits_for_radarr(world: World) -> None:
+    """Where nothing that was paid for is on its way, a signal ends a run within five seconds."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "kometa_ai", "--run-now"],
+        env={**os.environ, **world.environ, "RADARR_URL": "http://127.0.0.1:1"},
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    ) as process:
+        wait_for_log(world, "run.started")
+        begun = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 143
+
+    assert time.monotonic() - begun < 5
+
+
+def test_the_daemon_goes_on_without_it(world: World) -> None:
+    """RUN_TIMEOUT leaves a hanging run behind: it is a run with a problem, /health says so, and the next one works."""
+    with daemon_process(world, program=HANGING, HANGS=str(world.folder / "hangs"), RUN_TIMEOUT="2s") as living:
+        living.wait_for("daemon.ready")
+        os.mkfifo(world.folder / "hangs")
+        run_id = living.call("POST", "/api/v1/runs").json()["run_id"]
+        living.wait_for("run.problem")
+        until_idle(living.call)
+        report = living.call("GET", f"/api/v1/runs/{run_id}").json()
+        health = living.call("GET", "/health")
+        listed = [run["run_id"] for run in living.call("GET", "/api/v1/runs").json()]
+        (world.folder / "hangs").rename(world.folder / "elsewhere")
+        started_again = living.call("POST", "/api/v1/runs")
+        living.wait_for("run.ended")
+        code, seconds = living.end(signal.SIGTERM)
+
+    assert report["exit_code"] == 1
+    assert "hangs" in report["problems"][0]["what"]
+    assert listed == [run_id]
+    assert (health.status_code, run_id in health.json()["problem"]) == (503, True)
+    assert started_again.status_code == 202
+    assert world.numbers("kai-noir") == {0, 1, 2}
+    assert (code, seconds < 5) == (0, True), (seconds, [line["event"] for line in living.lines])
+
+
+def until_idle(call: Callable[..., object]) -> None:
+    """Wait until no run is on."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        if call("GET", "/api/v1/status").json()["status"] == "idle":  # type: ignore[attr-defined]
+            return
+        time.sleep(0.1)
+    pytest.fail("a run is on")
+
+
+def test_a_signal_ends_a_daemon_whose_run_hangs(world: World) -> None:
+    """SIGTERM ends the daemon within ten seconds, with the code of an interrupted run."""
+    with daemon_process(world, program=HANGING, HANGS=str(world.folder / "hangs")) as living:
+        living.wait_for("daemon.ready")
+        os.mkfifo(world.folder / "hangs")
+        living.call("POST", "/api/v1/runs")
+        living.wait_for("library.read")
+        code, seconds = living.end(signal.SIGTERM)
+
+    assert code == 143
+    assert seconds < 9
+
+
+@pytest.mark.parametrize("held", ["notifications.lock", "a mail server"])
+def test_a_signal_ends_a_run_that_is_told(world: World, held: str) -> None:
+    """Neither a lock that another process holds nor a mail server that says nothing keeps the program from ending."""
+    (world.state_dir / "notifications.lock").touch()
+    with Mailbox(hang="greeting") as mailbox, (world.state_dir / "notifications.lock").open() as lock:
+        if held == "notifications.lock":
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        mail = {
+            "SMTP_SERVER": mailbox.host,
+            "SMTP_PORT": str(mailbox.port),
+            "NOTIFICATION_RECIPIENTS": "me@example.org",
+        }
+        with subprocess.Popen(
+            [sys.executable, "-m", "kometa_ai", "--run-now"],
+            env={**os.environ, **world.environ, **mail},
+            stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        ) as process:
+            wait_for_log(world, "tags.added")
+            time.sleep(1)
+            begun = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            code = process.wait(PATIENCE)
+
+    assert code in {0, 143}
+    assert time.monotonic() - begun < 8
+
+
+def test_a_command_after_changes_is_not_left_behind(world: World) -> None:
+    """SIGTERM while AFTER_CHANGES_COMMAND works under --run-now ends it and what it has started, politely."""
+    script = world.folder / "command.sh"
+    script.write_text(
+        f"trap 'echo told > {world.folder}/told; exit 0' TERM\necho $$ > {world.folder}/pid\nsleep 600 &\nwait\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-m", "kometa_ai", "--run-now"],
+        env={**os.environ, **world.environ, "AFTER_CHANGES_COMMAND": f"sh {script}"},
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    ) as process:
+        end = time.monotonic() + PATIENCE
+        while not (world.folder / "pid").exists() and time.monotonic() < end:
+            time.sleep(0.05)
+        time.sleep(0.3)
+        group = int((world.folder / "pid").read_text())
+        begun = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        code = process.wait(PATIENCE)
+
+    assert code == 143
+    assert time.monotonic() - begun < 8
+    assert (world.folder / "told").exists()
+    with pytest.raises(ProcessLookupError):
+        os.killpg(group, 0)
