@@ -143,14 +143,12 @@ def _held_back(found: Findings) -> list[Problem]:
     ]
 
 
-def _are(changes: Sequence[Change], noun: str) -> str:
-    return f"{counted(len(changes), noun)} {'is' if len(changes) == 1 else 'are'}"
-
-
 def _held_removals(_found: Findings, slug: Slug, changes: Sequence[Change]) -> Problem:
+    count = len(changes)
+    what = f"{count:,} removals are held back" if count > 1 else "1 removal is held back"
     return Problem(
         source="REMOVAL_LIMIT",
-        what=f"{_are(changes, 'removal')} held back: too large a part of the collection for one run.",
+        what=f"{what}: too large a part of the collection for one run.",
         remedy="Look at them; to let them through, run once with --run-now --allow-removals.",
         collection=slug,
         movies=tuple(str(change.movie) for change in changes)[:20],
@@ -158,13 +156,15 @@ def _held_removals(_found: Findings, slug: Slug, changes: Sequence[Change]) -> P
 
 
 def _held_additions(found: Findings, slug: Slug, changes: Sequence[Change]) -> Problem:
+    count = len(changes)
+    what = f"{count:,} additions are held back" if count > 1 else "1 addition is held back"
     members = sum(changes[0].label in movie.labels for movie in found.movies)
     # A run for some movies does not know how many additions there are in all.
     is_whole = len(found.judged) >= len(found.movies)
-    limit = f"ADDITION_LIMIT={-(-len(changes) * 100 // members)}" if is_whole and members else "a higher ADDITION_LIMIT"
+    limit = f"ADDITION_LIMIT={-(-count * 100 // members)}" if is_whole and members else "a higher ADDITION_LIMIT"
     return Problem(
         source="ADDITION_LIMIT",
-        what=f"{_are(changes, 'addition')} held back: too many for a collection of {counted(members, 'movie')}.",
+        what=f"{what}: too many for a collection of {counted(members, 'movie')}.",
         remedy=f"Look at them; to let them through, run once with {limit} in the environment of --run-now, or edit the "
         "block. --allow-removals does not.",
         collection=slug,
