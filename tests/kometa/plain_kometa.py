@@ -44,7 +44,7 @@ def _plain(value: Any) -> Any:
 
 
 def _key(key: Any) -> Any:
-    return _plain(key) if isinstance(key, (str, int, float)) else key if key is None else repr(key)
+    return _plain(key) if isinstance(key, (str, int, float)) else key if key is None else str(key)
 
 
 def collections(text: str) -> dict[Any, Any]:
