@@ -230,7 +230,7 @@ class _BlockReader:
             return None
         start = text[: text.index(content)].rstrip("\t")
         start += "" if start.endswith(" ") else " "
-        if content.startswith("prompt:") and '"' in mended:
+        if content.startswith("prompt:") and mended.endswith('"'):
             return Correction(line, line, (start + "prompt: |", f"{start}  {content.partition(':')[2].strip()}"))
         return Correction(line, line, (start + mended,))
 
