@@ -76,7 +76,7 @@ class _Work:
         if self.is_left:
             for problem in problems:
                 log_problem("notification.not_delivered", problem)
-        # Whoever waited may have gone, with the loop.
+        # The caller may have gone, and its loop with it.
         with suppress(RuntimeError):
             self._done.set_result(problems)
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from kometa_ai.settings.schema import Settings
 
 TEST_PATIENCE = 60.0
-"""Seconds for the answer to a test message: somebody sits and waits."""
+"""Seconds for the answer to a test message: the caller sits and waits."""
 HURRY = 20.0
 """Seconds that a run waits until everybody is told: it holds the state, and the next run waits for it."""
 

@@ -68,7 +68,7 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Missing(msgspec.Struct, frozen=True, kw_only=True):
-    """A report that was not delivered and never will be, or (`may_have_arrived`) of which nobody knows."""
+    """A report that was not delivered and never will be, or (`may_have_arrived`) may have been without an answer."""
 
     run_id: str
     started: datetime

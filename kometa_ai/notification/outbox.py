@@ -29,7 +29,7 @@ MOST = 30
 _LONGEST_WAIT = 5.0
 """Seconds for a lock: it is held for moments, but a share may never give it."""
 TRIES = 2
-"""How often a letter is handed over of which nobody says what became of it."""
+"""How often a letter is handed over that no answer comes to."""
 
 _log = structlog.get_logger()
 
@@ -195,7 +195,7 @@ def _counted(folder: Path) -> _Counted:
 class Claims:
     """Which runs are on their way to whom, so that no two threads or processes send the same at once.
 
-    One process sends at a time; within it, whoever takes a letter has it until the claims are released.
+    One process sends at a time; within it, the one that takes a letter has it until the claims are released.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -320,6 +320,6 @@ def _not_written(path: Path, error: OSError) -> Problem:
     return Problem(
         source="state",
         what=f"What was told, and what has not arrived, cannot be written to {str(path)!r}: {error.strerror}.",
-        remedy="Free some space or mend the rights of STATE_DIR; until then things may be told twice.",
+        remedy="Free some space or correct the rights of STATE_DIR; until then things may be told twice.",
         severity="warning",
     )

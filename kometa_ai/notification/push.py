@@ -283,7 +283,7 @@ def _form_of(service: NotifyBase, *, is_asked: bool) -> tuple[Form, NotifyFormat
     if not is_asked and service.resolve_format(NotifyFormat.TEXT) is NotifyFormat.TEXT:
         return ("guarded", None) if name in _MARKUP_IN_TEXT else ("text", NotifyFormat.TEXT)
     if usual is NotifyFormat.MARKDOWN:
-        # Where nobody asks for it, it is a Markdown of their own, which knows few of the escapes.
+        # Where the address does not ask for it, it is a Markdown of the service itself, which knows few of the escapes.
         return ("markdown", usual) if is_asked else ("guarded", None)
     if usual is NotifyFormat.HTML and service.body_maxlen < _WHOLE_REPORT:
         return "tags", usual
