@@ -24,6 +24,7 @@ CREATE_TIMEOUT = 300.0
 """Seconds. A batch is a long upload, and one that is given up too early may have been taken all the same."""
 
 _PAGE = 100
+_MOST = 5000
 _MODEL_OF_NO_REQUEST = "of the batch"
 _NOT_FOUND, _OVERLOADED = 404, 529
 
@@ -73,10 +74,13 @@ class ClaudeBatches:
         """See BatchProvider."""
         try:
             with self._claude.translated(_MODEL_OF_NO_REQUEST):
+                count = 0
                 # The newest come first.
                 async for batch in self._claude.client.messages.batches.list(limit=_PAGE):
                     seen = _seen(batch)
-                    if seen.created < when:
+                    count += 1
+                    # A list that says there is more for ever would keep the run for ever.
+                    if seen.created < when or count > _MOST:
                         return
                     yield seen
         except (ValueError, AttributeError, TypeError) as error:

@@ -241,6 +241,8 @@ def _reason(chain: list[BaseException], way: Way) -> str:
                 return "no connection came about in time"
             case ssl.SSLEOFError():
                 return "the connection was ended before it was encrypted; does it speak TLS?"
+    if isinstance(chain[0], (httpx2.ReadError, httpx2.WriteError)) and not str(chain[0]).strip():
+        return "the connection was lost"
     lines = way.hide(str(chain[0])).strip().splitlines()
     return (one_line(lines[0], _LONGEST) if lines else "") or type(chain[0]).__name__
 

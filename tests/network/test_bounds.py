@@ -8,6 +8,7 @@ import resource
 import time
 import zlib
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -129,18 +130,17 @@ def test_an_answer_of_nothing_but_numbers() -> None:
     assert set(reading.verdicts) == {7}
 
 
-async def test_a_library_has_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A long list of movies is no small answer; what has no end is ended, and asked for once."""
-    monkeypatch.delenv("NO_PROXY", raising=False)
+async def test_a_library_has_room() -> None:
+    """A long list of movies is no small answer, as a list of tags is; what has no end is ended, and asked for once."""
     rows = [
         {"id": number, "title": f"M{number}", "tmdbId": number, "overview": "x" * 4000} for number in range(1, 2000)
     ]
     body = answer(json.dumps(rows).encode())
     with serving(lambda connection, _: connection.sendall(body)) as server:
         async with Radarr(server.url, "key", sleep=Waits()) as radarr:
-            with pytest.raises(CheckRadarr):
-                await radarr.library()  # the same is no list of tags
-    assert server.requests >= 2
+            with pytest.raises(CheckRadarr, match="more than 1 MB"):
+                await radarr.library()  # the same as a list of tags
+    assert server.requests == 2
 
     with serving(endless(b" " * MIB, answer())) as server:
         async with Radarr(server.url, "key", sleep=Waits()) as radarr:
@@ -208,3 +208,22 @@ async def test_the_answer_to_the_call_after_changes() -> None:
 
     assert log[-1]["event"] == "after_changes.not_called"
     assert "more than 1 MB" in log[-1]["why"]
+
+
+async def test_a_list_of_batches_without_end() -> None:
+    """A list that always has more is left after some thousands."""
+    batch = {
+        "id": "msgbatch_1",
+        "type": "message_batch",
+        "created_at": "2099-01-01T00:00:00Z",
+        "processing_status": "ended",
+        "request_counts": dict.fromkeys(("processing", "succeeded", "errored", "canceled", "expired"), 0),
+    }
+    page = answer(json.dumps({"data": [batch] * 100, "has_more": True, "first_id": "a", "last_id": "b"}).encode())
+    with serving(lambda connection, _: connection.sendall(page)) as server:
+        async with Claude("key", server.url) as claude:
+            with little(seconds=30):
+                found = [one async for one in ClaudeBatches(claude).since(datetime(2026, 1, 1, tzinfo=UTC))]
+
+    assert len(found) == 5000
+    assert server.requests <= 51

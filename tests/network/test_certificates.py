@@ -14,11 +14,13 @@ import trustme
 from kometa_ai.daemon.after_changes import after_changes
 from kometa_ai.network.environment import read_network
 from kometa_ai.network.trust import context_for
-from kometa_ai.notification import push
+from kometa_ai.notification import email, push
 from kometa_ai.settings.environment import load_settings
+from kometa_ai.standins.mailbox import Mailbox
 from kometa_ai.standins.serving import serve
 from tests.daemon.test_after_changes import Receiver
 from tests.network.raw import serving
+from tests.notification.support import HELLO, settings_for
 from tests.run.world import block
 from tests.tls import LONG_AGO, TOMORROW, YESTERDAY, Handshakes, by_name, file_of
 
@@ -232,3 +234,16 @@ async def test_the_call_after_changes_trusts_no_other(authority: trustme.CA, tmp
     assert [line["event"] for line in log] == ["after_changes.called", "after_changes.not_called"]
     assert "is not trusted" in log[1]["why"]
     assert "SSL_CERT_FILE" in log[1]["remedy"]
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_mail_behind_tls(authority: trustme.CA, tmp_path: Path, case: Case) -> None:
+    """The mail server's certificate is judged in the same way and told in the same words."""
+    network = read_network({"SSL_CERT_FILE": file_of(authority, tmp_path)}, {}).network
+    with Mailbox(tls=Handshakes(authority, case.name, **case.dates).context) as box:
+        settings = settings_for(box, network=network, smtp_server="localhost", smtp_security="tls")
+        (delivery,) = await email.send(settings, HELLO, settings.notification_recipients)
+
+    said = f"{delivery.problem.what} {delivery.problem.remedy}" if delivery.problem else ""
+    assert bool(said) == bool(case.what)
+    assert not case.what or {"is not trusted", case.what, case.remedy} <= parts(said, case)
