@@ -54,7 +54,7 @@ def bomb(megabytes: int, encoding: str) -> bytes:
 
 
 def endless(piece: bytes, head: bytes, limit: int = 700 * MIB) -> Callable[[socket.socket, bytes], None]:
-    """Send a head, then the same piece again and again, until nobody reads any more."""
+    """Send a head, then the same piece again and again, until the client hangs up."""
 
     def handle(connection: socket.socket, _request: bytes) -> None:
         connection.sendall(head)

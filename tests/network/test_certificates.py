@@ -96,7 +96,7 @@ def test_claude_behind_tls(
         assert not case.what or {"is not trusted", case.what, case.remedy} <= parts(said, case)
 
 
-def test_an_authority_that_nobody_knows(world: World, call: Callable[..., Ended], authority: trustme.CA) -> None:
+def test_an_unknown_authority(world: World, call: Callable[..., Ended], authority: trustme.CA) -> None:
     """What to do is to name it: something opens the connection to Anthropic, or the server is one's own."""
     server = Handshakes(authority)
     with serve(world.claude.app, tls=server.context) as claude, serve(world.radarr.app, tls=server.context) as radarr:
