@@ -171,12 +171,18 @@ class Runs:
             else:
                 begun.set_exception(error)
         finally:
-            if ended is not None:
-                self.last = ended.report
-                self._tell(ended)
             begun.cancel()
-            self._job = None
-            self._idle.set()
+            self._end(job, ended)
+
+    def _end(self, job: _Job, ended: Ended | None) -> None:
+        """Let the next run begin; what has ended is known from now on."""
+        if job.failure is not None:
+            self.failed.append(job.failure)
+        if ended is not None:
+            self.last = ended.report
+            self._tell(ended)
+        self._job = None
+        self._idle.set()
 
     async def _could_not(self, job: _Job, error: KometaAIError) -> Ended:
         """Keep and tell of a run that could not be done. Of nothing in it anything is expected of the disk."""
@@ -256,7 +262,7 @@ class Runs:
             next_run=self._next_run(),
             redact=self._redact,
         )
-        self.failed.append(summary_of(report))
+        job.failure = summary_of(report)
         return report
 
 
@@ -267,3 +273,4 @@ class _Job(Supervised):
         super().__init__(run_timeout.total_seconds() if run_timeout is not None else None)
         self.progress = progress
         self.options = options
+        self.failure: RunSummary | None = None

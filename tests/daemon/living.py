@@ -63,9 +63,9 @@ class Living:
         """What it has logged."""
         return [json.loads(line) for line in self._log.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
 
-    def wait_for(self, event: str, count: int = 1) -> dict[str, Any]:
+    def wait_for(self, event: str, count: int = 1, *, seconds: float = PATIENCE) -> dict[str, Any]:
         """Wait until it has logged an event so often, and return the line."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + seconds
         while time.monotonic() < end:
             found = [line for line in self.lines if line["event"] == event]
             if len(found) >= count:
@@ -114,6 +114,16 @@ def daemon_process(
             yield living
         finally:
             process.kill()
+
+
+def until_idle(living: Living) -> None:
+    """Wait until no run is on."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        if living.call("GET", "/api/v1/status").json()["status"] == "idle":
+            return
+        time.sleep(0.1)
+    pytest.fail("a run is on")
 
 
 class Beside:

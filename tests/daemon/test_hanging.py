@@ -6,19 +6,20 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from kometa_ai.standins.mailbox import Mailbox
-from tests.daemon.living import PATIENCE, daemon_process
+from tests.daemon.living import PATIENCE, daemon_process, until_idle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tests.run.world import World
 
@@ -116,7 +117,7 @@ def test_the_daemon_goes_on_without_it(world: World) -> None:
         os.mkfifo(world.folder / "hangs")
         run_id = living.call("POST", "/api/v1/runs").json()["run_id"]
         living.wait_for("run.problem")
-        until_idle(living.call)
+        until_idle(living)
         report = living.call("GET", f"/api/v1/runs/{run_id}").json()
         health = living.call("GET", "/health")
         listed = [run["run_id"] for run in living.call("GET", "/api/v1/runs").json()]
@@ -134,16 +135,6 @@ def test_the_daemon_goes_on_without_it(world: World) -> None:
     assert (code, seconds < 5) == (0, True), (seconds, [line["event"] for line in living.lines])
 
 
-def until_idle(call: Callable[..., object]) -> None:
-    """Wait until no run is on."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        if call("GET", "/api/v1/status").json()["status"] == "idle":  # type: ignore[attr-defined]
-            return
-        time.sleep(0.1)
-    pytest.fail("a run is on")
-
-
 def test_a_signal_ends_a_daemon_whose_run_hangs(world: World) -> None:
     """SIGTERM ends the daemon within ten seconds, with the code of an interrupted run."""
     with daemon_process(world, program=HANGING, HANGS=str(world.folder / "hangs")) as living:
@@ -155,6 +146,37 @@ def test_a_signal_ends_a_daemon_whose_run_hangs(world: World) -> None:
 
     assert code == 143
     assert seconds < 9
+
+
+def test_everything_at_once(world: World) -> None:
+    """Idle connections, a text that takes a regular expression hours, a folder with 2**25 ways through it, all at once.
+
+    The daemon answers, a run of the schedule takes place, and SIGTERM ends it within ten seconds.
+    """
+    (world.kometa / "evil.yml").write_text(
+        "collections:\n  # === KOMETA-AI ===\n  # enabled: true\n  # prompt: x\n  # === END KOMETA-AI ===\n"
+        f'  Evil:\n    radarr_taglist: "<<{" " * 20_000}x"\n    sync_mode: sync\n'
+    )
+    for number in range(26):
+        (world.kometa / f"d{number}").mkdir()
+    for number in range(25):
+        for name in ("a", "b"):
+            (world.kometa / f"d{number}" / name).symlink_to(f"../d{number + 1}")
+    with daemon_process(world, SCHEDULE_INTERVAL="* * * * *") as living, ExitStack() as stack:
+        port = int(living.url.rpartition(":")[2])
+        for _ in range(500):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        living.wait_for("run.ended", seconds=100)
+        begun = time.monotonic()
+        answer = living.call("GET", "/ping")
+        took = time.monotonic() - begun
+        code, seconds = living.end(signal.SIGTERM)
+
+    assert answer.json() == {"status": "OK"}
+    assert took < 3
+    assert code in {0, 143}  # the next run may have begun
+    assert seconds < 10
+    assert world.numbers("kai-noir") == {0, 1, 2}
 
 
 @pytest.mark.parametrize("held", ["notifications.lock", "a mail server"])

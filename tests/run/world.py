@@ -104,6 +104,10 @@ class World:
         """The same as settings."""
         return Settings.model_validate(self.environ)
 
+    def change(self, **settings: object) -> None:
+        """Change settings, or set any other variable of the environment."""
+        self._settings |= settings
+
     def collections(self, *pieces: str, file: str = "movies.yml") -> None:
         """Write a file of Kometa's folder."""
         (self.kometa / file).write_text("collections:\n" + "".join(pieces))
