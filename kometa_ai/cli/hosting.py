@@ -67,14 +67,6 @@ def _try_lock(folder: Path) -> None:
     """Raise RepairState where no run could ever have the lock of the state folder: a daemon would only seem to live."""
     with suppress(WaitForOtherRun), StateLock(folder):
         pass
-    if folder.stat().st_uid != os.geteuid():
-        _log.warning(
-            "state.of_another_user",
-            path=str(folder),
-            owner=folder.stat().st_uid,
-            user=os.geteuid(),
-            remedy="Whoever owns STATE_DIR can change what is remembered; give it to the user of this program.",
-        )
 
 
 def _raise_file_limit() -> None:

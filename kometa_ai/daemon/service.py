@@ -130,6 +130,7 @@ class Daemon:
         self._stopping = asyncio.Event()
         self._beaten = True
         self._age: float | None = None
+        self._is_writable = True
         self._looking = Patience("STATE_DIR", most=4)
         self._reading = Patience("CONFIG_DIR", seconds=_READING)
         self._cut_short = ""
@@ -242,7 +243,7 @@ class Daemon:
         return Health(
             status="Error" if problem else "OK",
             version=__version__,
-            state="ok" if self._beaten and not self.runs.no_lock else "cannot be used",
+            state="cannot be written" if not self._is_writable else "cannot be locked" if self.runs.no_lock else "ok",
             loop="ok" if age < heartbeat.LONGEST else "stuck",
             problem=problem or None,
             radarr=self.watch.seen["Radarr"].status,
@@ -258,8 +259,10 @@ class Daemon:
         try:
             self._age, is_writable = await self._looking(_look, folder)
         except DoesNotAnswer as error:
+            self._is_writable = False
             return error.message
-        if not (self._beaten and is_writable):
+        self._is_writable = self._beaten and is_writable
+        if not self._is_writable:
             return f"STATE_DIR ({str(folder)!r}) cannot be written."
         if self._age is not None and self._age >= heartbeat.LONGEST:
             return f"The daemon has given no sign of life for {self._age:.0f} seconds."

@@ -10,11 +10,16 @@ import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
+import structlog
+
 from kometa_ai.errors import RepairState, WaitForOtherRun
 from kometa_ai.state import files
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_warned: set[Path] = set()
+_log = structlog.get_logger()
 
 
 class StateLock:
@@ -56,6 +61,7 @@ class StateLock:
                 f"The state folder {str(self._path.parent)!r} cannot be locked: {error.strerror}.",
                 "Set STATE_DIR to a folder on a disk of this machine; some network shares know no locks.",
             ) from error
+        self._look_at_owner()
         since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         self._note(f"process {os.getpid()} on {socket.gethostname()}, since {since}")
         return self
@@ -69,6 +75,21 @@ class StateLock:
             if self._handle >= 0:
                 self._note("")
                 self._close()
+
+    def _look_at_owner(self) -> None:
+        """Warn, once, where another user owns the folder, and so can change what is remembered."""
+        folder = self._path.parent
+        with contextlib.suppress(OSError):
+            owner = folder.stat().st_uid
+            if owner != os.geteuid() and folder not in _warned:
+                _warned.add(folder)
+                _log.warning(
+                    "state.of_another_user",
+                    path=str(folder),
+                    owner=owner,
+                    user=os.geteuid(),
+                    remedy="Its owner can change what is remembered: give STATE_DIR to the user of this program.",
+                )
 
     def _holder(self) -> str:
         with contextlib.suppress(OSError):

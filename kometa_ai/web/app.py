@@ -58,6 +58,7 @@ def make_app(daemon: Daemon, *, api_key: str, url_base: str = "") -> FastAPI:
         separate_input_output_schemas=False,
     )
     app.state.daemon = daemon
+    app.state.watchers = runs.Watchers()
     _add_open_paths(app, daemon)
     _add_overviews(app, daemon)
     app.include_router(runs.router)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 LOOK_EVERY = 0.2
 """Seconds. Watchers look at the progress instead of being told: however slow one is, nothing piles up for it."""
+WATCHERS = 100
+"""Connections that may be kept by watchers; others are needed for all else."""
 KEEP_ALIVE = 15.0
 """Seconds of silence after which a watcher is sent a comment, so that no proxy takes the connection for dead."""
 _EVENTS = "text/event-stream"
@@ -54,12 +56,34 @@ class Started(BaseModel):
     run_id: str
 
 
+class Watchers:
+    """How many watch at this moment: each keeps a connection for as long as a run is on."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    async def counted(self, events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The same events, and one watcher more while they come."""
+        self.count += 1
+        try:
+            async for event in events:
+                yield event
+        finally:
+            self.count -= 1
+
+
 def _daemon(request: Request) -> Daemon:
     daemon: Daemon = request.app.state.daemon
     return daemon
 
 
+def _watchers(request: Request) -> Watchers:
+    watchers: Watchers = request.app.state.watchers
+    return watchers
+
+
 TheDaemon = Annotated[Daemon, Depends(_daemon)]
+TheWatchers = Annotated[Watchers, Depends(_watchers)]
 _UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": FailedModel, "description": "No such run is kept"}}
 
 
@@ -106,13 +130,17 @@ async def read_run(daemon: TheDaemon, run_id: str) -> Response:
 
 
 @router.get("/{run_id}/events", responses={200: documented_as(_EVENTS, _EVENT), **_UNKNOWN}, response_class=Response)
-async def watch_run(daemon: TheDaemon, run_id: str) -> Response:
+async def watch_run(daemon: TheDaemon, watchers: TheWatchers, run_id: str) -> Response:
     """A run as server-sent events: `step`, `progress`, and `ended` with its totals, which closes the stream."""
+    if watchers.count >= WATCHERS:
+        raise HTTPException(
+            HTTPStatus.TOO_MANY_REQUESTS, f"{WATCHERS} others watch already: ask for its status instead."
+        )
     current = daemon.runs.current
     if current is None or current.run_id != run_id:
         await _report(daemon, run_id)
         current = None
-    return StreamingResponse(_events(daemon, run_id, current), media_type=_EVENTS)
+    return StreamingResponse(watchers.counted(_events(daemon, run_id, current)), media_type=_EVENTS)
 
 
 async def _events(daemon: Daemon, run_id: str, progress: Progress | None) -> AsyncIterator[bytes]:

@@ -8,8 +8,9 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -194,6 +195,23 @@ def read_slowly(port: int, count: int) -> int:
             while chunk := connection.recv(1 << 20):
                 received += len(chunk)
     return received
+
+
+def test_watchers_leave_room_for_others(world: World) -> None:
+    """Of 150 who watch a run and read nothing, 100 keep their connection; all else is answered, the end is quick."""
+    world.claude.latency = 8.0
+    with daemon_process(world) as living, ExitStack() as stack:
+        run_id = living.call("POST", "/api/v1/runs").json()["run_id"]
+        ask = f"GET /api/v1/runs/{run_id}/events HTTP/1.1\r\nHost: x\r\nX-Api-Key: {KEY}\r\n\r\n".encode()
+        watching = [stack.enter_context(opened(port_of(living), ask)) for _ in range(150)]
+        codes = Counter(watcher.recv(12).split()[1] for watcher in watching)
+        ping = living.call("GET", "/ping").status_code
+        code, seconds = living.end(signal.SIGTERM)
+
+    assert codes == {b"200": 100, b"429": 50}
+    assert ping == 200
+    assert code == 143
+    assert seconds < 10
 
 
 def garbage(port: int) -> None:
