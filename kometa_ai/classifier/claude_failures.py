@@ -126,7 +126,7 @@ def error_in_answer(
     body: object, headers: Mapping[str, str], model: str, hide: Callable[[str], str] = str
 ) -> RequestFailed | CheckClaude | None:
     """What an error means that stands where an answer was due, under status 200; None for what is no known error."""
-    if not isinstance(body, dict) or not (body.get("type") == "error" or "error" in body):
+    if not isinstance(body, dict) or not (body.get("type") == "error" or body.get("error")):
         return None
     said = _read(body, hide)
     if _status_of(said) is None and not _SPENT_FOR_GOOD.search(said.sentence):
@@ -154,7 +154,8 @@ def not_claude(body: object = "", hide: Callable[[str], str] = str) -> RequestFa
         what = f"What answered at Claude's address is not Claude: check CLAUDE_BASE_URL. It says: {said.sentence}"
     else:
         what = "What answered at Claude's address is not Claude: check CLAUDE_BASE_URL."
-    return RequestFailed(Failure.UNREADABLE, what, may_be_billed=True)
+    # A page is no answer of a model's.
+    return RequestFailed(Failure.UNREADABLE, what, may_be_billed=not said.is_page)
 
 
 def _read(body: object, hide: Callable[[str], str]) -> ErrorText:

@@ -84,7 +84,7 @@ class Incoming:
             self._heard += 1
             if self._heard > _MOST_EVENTS:
                 raise not_claude()
-            if event.name == "error" or (event.data is not None and not event.name and "error" in event.data):
+            if event.name == "error" or (event.data is not None and not event.name and event.data.get("error")):
                 raise failure_of(200, event.data or event.text, self.headers, self._model, self._hide)
             if self._streamed.add(event) and self._begun is not None:
                 self._begun()

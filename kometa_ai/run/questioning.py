@@ -221,7 +221,7 @@ class Questioning:
     def _count_failures(self, stage: Sequence[Collection], asker: Asker) -> None:
         """Count movies that could not be judged for a reason of their own: they are not asked about for ever."""
         gaps, self._gaps_counted = asker.gaps[self._gaps_counted :], len(asker.gaps)
-        if asker.stopped is not None:
+        if asker.stopped is not None or not any(spent.usage.requests for spent in asker.spent.values()):
             return  # it was not for the movies
         collections = {collection.slug: collection for collection in stage}
         met = [
