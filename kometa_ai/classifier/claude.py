@@ -56,6 +56,7 @@ _LONGEST_SAID = 300
 _PAGE, _PAGES = 1000, 20
 """Models a page of their list, and how many pages are read."""
 _NO_ANSWER, _FORBIDDEN, _NOT_ALLOWED, _PROXY_REFUSES = 0, 403, 405, 407
+_IN_THE_WAY = frozenset({_NO_ANSWER, _PROXY_REFUSES, *range(300, 400)})
 _log = structlog.get_logger()
 
 
@@ -162,7 +163,10 @@ class Claude:
             return self._unchecked(error, model)
         except ValueError:
             return None  # a path that cannot be
-        return _ending(_json(raw.http_response.content), model)
+        found = _json(raw.http_response.content)
+        if isinstance(failure := error_in_answer(found, raw.headers, model, self.redact), CheckClaude):
+            return _doubt(f"The free check before the first question was refused: {failure.message}", failure.remedy)
+        return _ending(found, model)
 
     async def _look_up(self, model: str, *, is_told: bool) -> Problem | None:
         """Look for a model in the list of all; `is_told` where Claude has said by its name that it is not there."""
@@ -211,10 +215,11 @@ class Claude:
         failure = self.translate(error, model)
         status = error.status_code if isinstance(error, APIStatusError) else _NO_ANSWER
         if isinstance(failure, CheckClaude):
-            is_proof = (
-                status in (_NO_ANSWER, _PROXY_REFUSES) or self.is_anthropic or read_error(_body(error)).is_anthropic
-            )
-            if is_proof and status not in (_FORBIDDEN, _NOT_ALLOWED):
+            said = read_error(_body(error))
+            # What stands before Anthropic's own door, redirects, or wants a log-in, is in the way of questions as well.
+            is_in_the_way = status in _IN_THE_WAY or (said.is_page and self.is_anthropic)
+            is_its_word = (said.is_anthropic or self.is_anthropic) and status not in (_FORBIDDEN, _NOT_ALLOWED)
+            if is_in_the_way or is_its_word:
                 raise failure from error
             if status == _NOT_ALLOWED:
                 return None

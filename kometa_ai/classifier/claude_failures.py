@@ -84,8 +84,8 @@ _STOPPING = {
     403: ("The key may not use the model {model!r}", "Check CLAUDE_MODEL and the key's workspace."),
     404: ("Claude knows no model {model!r}", "Check CLAUDE_MODEL and CLAUDE_BASE_URL."),
     407: (
-        "The proxy on the way to Claude wants a user and a password",
-        "Write both into HTTPS_PROXY or HTTP_PROXY (http://user:password@host:port), or Claude's host into NO_PROXY.",
+        "The proxy on the way to Claude wants to know its user (407)",
+        "Write user and password into HTTPS_PROXY, before the proxy's host, or Claude's host into NO_PROXY.",
     ),
 }
 _BETWEEN = "Something between this program and Claude (a firewall, a gateway, a login page) answers in Claude's place"

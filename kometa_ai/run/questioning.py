@@ -122,7 +122,8 @@ class Questioning:
         self._found.warnings += [
             msgspec.structs.replace(doubt, severity="warning")
             for doubt in doubts
-            if doubt.severity == "warning" or not asker.read_models
+            if doubt.severity == "warning"
+            or not (asker.read_models or (asker.stopped is not None and asker.stopped.args[0] in doubt.what))
         ]
 
     async def _learn_credits(self, questions: Questions) -> None:

@@ -116,6 +116,27 @@ async def test_a_check_that_a_gateway_refuses_stops_nothing(claude: ClaudeStandI
     assert doubt is None or doubt.severity == "hint"
 
 
+async def test_an_error_under_status_200_makes_it_doubtful(claude: ClaudeStandIn) -> None:
+    """A gateway that wants payment is no gateway that is in order."""
+    fault = Fault(status=200, raw='{"error": {"code": 402, "message": "no credits"}}', headers=JSON)
+    claude.faults.add(fault, times=None, path="/v1/models*")
+
+    doubt = await check(claude)
+
+    assert doubt is not None
+    assert "no credits" in doubt.what
+
+
+@pytest.mark.parametrize("status", [301, 307, 407])
+async def test_what_is_in_the_way_stops(claude: ClaudeStandIn, status: int) -> None:
+    """A redirect, or a proxy that wants a log-in, is in the way of questions as well."""
+    fault = Fault(status=status, raw="", headers={"location": "https://elsewhere.example/login"})
+    claude.faults.add(fault, times=None, path="*")
+
+    with pytest.raises(CheckClaude):
+        await check(claude)
+
+
 async def test_claude_s_own_word_stops(claude: ClaudeStandIn) -> None:
     """The model is not there by its own word, the list is whole and its own: the nearest names, five of them."""
     with pytest.raises(CheckClaude) as caught:

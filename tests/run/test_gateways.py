@@ -343,7 +343,7 @@ def test_a_way_that_leads_nowhere_stops_the_run(world: World, status: int) -> No
     report, problem = said(world, plain(status, "", location="https://elsewhere.example/login"))
 
     assert (report.exit_code, len(world.claude.requests)) == (4, 1)
-    assert any(word in problem.remedy for word in ("HTTP_PROXY", "CLAUDE_BASE_URL"))
+    assert any(word in problem.remedy for word in ("HTTPS_PROXY", "CLAUDE_BASE_URL"))
 
 
 def test_what_is_said_holds_no_key(world: World) -> None:
