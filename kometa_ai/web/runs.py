@@ -16,6 +16,7 @@ from kometa_ai.core.summary import as_data, totals
 from kometa_ai.core.text import one_line
 from kometa_ai.daemon.progress import Going
 from kometa_ai.daemon.service import Daemon
+from kometa_ai.errors import KometaAIError
 from kometa_ai.run.options import Options
 from kometa_ai.state.schema import RunSummary
 from kometa_ai.web.answers import DOCUMENTED_KEY, KEY_NEEDED, FailedModel, documented, documented_as, json_answer
@@ -166,8 +167,8 @@ async def _events(daemon: Daemon, run_id: str, progress: Progress | None) -> Asy
         await asyncio.sleep(LOOK_EVERY)
     try:
         report = await _report(daemon, run_id)
-    except HTTPException:
-        return  # it could not be kept, and another run has ended since
+    except (HTTPException, KometaAIError):
+        return  # it could not be kept, or not be read, and another run has ended since
     ended = {"run_id": run_id, "outcome": report.outcome, "exit_code": report.exit_code, **totals(report)}
     yield _event("ended", ended)
 
