@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -46,6 +47,9 @@ _WANTED_SYNC = "sync_mode: sync"
 _NEVER = "Kometa never removes a movie from the collection"
 _LONGEST = 80
 _MOST_REFERENCES = 100
+_MOST_WARNINGS = 20
+"""Warnings about one collection: an alias may give the same thousand mistakes to a thousand of them."""
+
 _CLOSE = 0.75
 _NAME = re.compile(r"\A\s*+(?:[&!]\S++\s++){0,2}([^\s:][^:]*+):")
 
@@ -77,7 +81,8 @@ def advise(
         for place in reading.places:
             if isinstance(place.collection, Collection) and place.collection.name in names:
                 if setup.is_taken(reading.source, place.key.value):
-                    warnings += _Advisor(reading, place, place.collection, setup, guesses).warnings(shelves)
+                    advisor = _Advisor(reading, place, place.collection, setup, guesses)
+                    warnings += islice(advisor.warnings(shelves), _MOST_WARNINGS)
                 warnings += _about_references(place, place.collection, labels, guesses)
     for taken in taken_elsewhere(setup, readings, names):
         warnings += _about_taken(taken, setup, shelves, guesses)

@@ -221,7 +221,9 @@ def _about_order(attributes: Mapping[str, Any], default_order: str | None) -> It
 
 
 def _is_order(order: object) -> bool:
+    if not is_plain(order):
+        return False
     if order in _ORDERS or order == "random":
         return True
-    by, _, direction = str(order).rpartition(".") if is_plain(order) else ("", "", "")
+    by, _, direction = str(order).rpartition(".")
     return by in _SORTED_BY and direction in {"asc", "desc"}

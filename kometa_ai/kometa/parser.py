@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from difflib import SequenceMatcher, get_close_matches
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _TAG = re.compile(re.escape(PREFIX) + "[a-z0-9-]+", re.IGNORECASE | re.ASCII)
 _PRIORITY_LIMIT = 2**31 - 1
 _LONGEST = 80
+_GUESSED = 20
 _CLOSE = 0.8
 _LONGEST_NAME = 300  # of a movie
 
@@ -122,9 +124,11 @@ class _BlockReader:
         unknown = [error for error in errors if error["type"] == "extra_forbidden"]
         wrong = [error for error in errors if error["type"] != "extra_forbidden"]
         refused = {str(error["loc"][0]) for error in wrong}
-        problems = self._structure + [self._unknown(str(error["loc"][0]), entries) for error in unknown]
+        problems = self._structure
+        for number, error in enumerate(unknown):
+            problems.append(self._unknown(str(error["loc"][0]), entries, guess=number < _GUESSED))
         # A prompt whose name is misspelt is there.
-        refused |= {"prompt"} & {_near(str(error["loc"][0])) for error in unknown}
+        refused |= {"prompt"} & {_near(str(error["loc"][0])) for error in unknown[:_GUESSED]}
         if model.enabled or "enabled" in refused:
             problems += [self._refused(error, entries) for error in wrong]
             problems += self._contradictions(model, entries, refused)
@@ -234,11 +238,11 @@ class _BlockReader:
             return Correction(line, line, (start + "prompt: |", f"{start}  {content.partition(':')[2].strip()}"))
         return Correction(line, line, (start + mended,))
 
-    def _unknown(self, key: str, entries: dict[str, _Entry]) -> Problem:
-        near = _near(key)
+    def _unknown(self, key: str, entries: dict[str, _Entry], *, guess: bool) -> Problem:
+        near = _near(key) if guess else ""
         remedy = f"Did you mean `{near}`?" if near else f"The keys there are: {', '.join(BlockModel.model_fields)}."
         line = entries[key].line
-        is_clear = SequenceMatcher(None, key.lower(), near).ratio() >= _CLOSE
+        is_clear = near and SequenceMatcher(None, key.lower(), near).ratio() >= _CLOSE
         better = near if is_clear and near not in entries else None
         correction = corrections.swapped(line, self._text(line), key, better)
         return self._problem(f"`{_shown(key)}` is not a key of a block.", remedy, line, at=key, correction=correction)
@@ -293,8 +297,11 @@ class _BlockReader:
         return self._problem(what, remedy, where[0], correction=correction)
 
 
+@lru_cache(maxsize=1000)
 def _near(key: str) -> str:
     """The key that was perhaps meant, else nothing."""
+    if len(key) > _LONGEST:
+        return ""
     known = tuple(BlockModel.model_fields)
     near = get_close_matches(re.sub(r"[\s-]+", "_", key.lower()), known, n=1, cutoff=0.55)
     return near[0] if near else ""

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from kometa_ai.kometa.templates import Effective
 
 _MOST_LOADINGS = 4
+_MOST_EFFORT = 1_000_000
+"""Variables and values of templates that are put in for all collections together: a few seconds."""
+
 _ELSEWHERE = ("url", "git", "repo", "default", "pmm", "folder")
 
 
@@ -26,10 +29,11 @@ class Shelves:
         self._readings = {reading.source: reading for reading in readings}
         self._setup = setup
         self._beside = beside
+        self._left = _MOST_EFFORT
         self._known: dict[str, tuple[Shelf, tuple[Loading, ...]]] = {}
 
     def seen(self, reading: Reading, key: Key) -> tuple[Effective, ...]:
-        """A collection of a file as Kometa sees it in each of the ways; none where it is no mapping."""
+        """A collection of a file as Kometa sees it in each of the ways; none where it is no mapping, or time is up."""
         source = reading.source
         if source not in self._known:
             self._known[source] = self._shelf_of(reading), loadings(self._setup, source)
@@ -37,7 +41,11 @@ class Shelves:
         data = reading.document.data
         collections = data.get("collections") if isinstance(data, dict) else None
         body = collections.get(key.value) if isinstance(collections, dict) else None
-        return tuple(effective(key.name, body, shelf, way) for way in ways) if isinstance(body, dict) else ()
+        if not isinstance(body, dict) or self._left < 0:
+            return ()
+        found = tuple(effective(key.name, body, shelf, way) for way in ways)
+        self._left -= sum(each.effort for each in found)
+        return found
 
     def _shelf_of(self, reading: Reading) -> Shelf:
         """The templates that the file can call: its own first, then those of other files of the folder."""

@@ -49,14 +49,15 @@ class Shelf(msgspec.Struct, frozen=True):
 class Effective(msgspec.Struct):
     """A collection as Kometa sees it: attributes by their names in lower case.
 
-    `unseen` names templates outside of the folder, `missing` those that
-    are nowhere; `refused` says why Kometa cannot use a template.
+    `unseen` names templates outside of the folder or too large to be looked at, `missing` those that are nowhere;
+    `refused` says why Kometa cannot use a template. `effort` is how many values were looked at.
     """
 
     attributes: dict[str, Any]
     unseen: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     refused: str = ""
+    effort: int = 0
 
 
 class _Refused(Exception):
@@ -70,7 +71,7 @@ class _Dropped(Exception):
 def effective(name: str, body: Mapping[Any, Any], shelf: Shelf, loading: Loading) -> Effective:
     """The collection of this name and with this body, where its file is loaded so."""
     own = {str(key).lower(): value for key, value in body.items()}
-    found = Effective(dict(own))
+    found = Effective(dict(own), effort=len(own))
     calls = own.get("template")
     if "template" not in own:
         return found
@@ -86,10 +87,14 @@ def effective(name: str, body: Mapping[Any, Any], shelf: Shelf, loading: Loading
         if template is None:
             (missing if shelf.is_whole else unseen).append(str(wanted))
             continue
+        if len(call) + len(loading.variables) + len(template.variables) > _MOST_VARIABLES:
+            unseen.append(str(wanted))
+            continue
         try:
             variables = _variables(name, own, call, template, loading)
             for key, value in variables.attributes(template.body, body):
                 brought.setdefault(key, value)
+            found.effort += variables.effort
         except _Refused as error:
             found.refused = f"{error}."
     for key, value in brought.items():
@@ -184,8 +189,8 @@ class _Variables:
             )
             if key not in given and key not in optional and key not in names
         }
-        listed = declared if isinstance(declared, list) else str(declared).split(",") if declared else []
-        for each in listed:
+        texts = str(declared).split(",") if declared and is_plain(declared) else []
+        for each in (declared if isinstance(declared, list) else texts)[:_MOST_VARIABLES]:
             name = _put_in(str(each).strip(), given) if is_plain(each) else ""
             if name not in self._defaults and name not in names:
                 optional |= {name, f"{name}_encoded"}
@@ -202,6 +207,11 @@ class _Variables:
             return value
         whole = VARIABLE.fullmatch(value)
         return self._given[whole[1]] if whole and whole[1] in self._given else _put_in(value, self._given)
+
+    @property
+    def effort(self) -> int:
+        """How many variables and values were looked at so far."""
+        return len(self._values) + _MOST_VALUES - self._left
 
     # Conditionals
 
@@ -230,7 +240,8 @@ class _Variables:
         base, _, kind = key.rpartition(".")
         everything = self._defaults | self._given
         if kind == "exists":
-            return (self._given.get(base) is not None) == (str(wanted).lower() in {"true", "t", "yes", "y", "1"})
+            is_wanted = is_plain(wanted) and str(wanted).lower() in {"true", "t", "yes", "y", "1"}
+            return (self._given.get(base) is not None) == is_wanted
         if kind in {"not", "notdefault"}:
             values = self._given if kind == "not" else everything
             return base not in values or not _is_one_of(values[base], wanted)
@@ -273,7 +284,7 @@ class _Variables:
         for _ in range(_ROUNDS):
             if not isinstance(value, str) or "<<" not in value:
                 break
-            if any(f"<<{name}>>" in value for name in self._optional):
+            if any(name in self._optional for name in VARIABLE.findall(value)):
                 raise _Dropped
             before = value
             whole = VARIABLE.fullmatch(value)

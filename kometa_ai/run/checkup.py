@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 PATIENCE = 5.0
 """Seconds for each service; both are looked at side by side."""
 
+_GUESSED = 20
+
 
 class Looked(msgspec.Struct, frozen=True, kw_only=True):
     """How a service was found: `ok`, `unusable`, or `silent` when it has not answered; its version, model or reason.
@@ -69,12 +71,14 @@ async def look_at_radarr(radarr: Radarr, collections: Sequence[Collection]) -> L
 
 def missing_tags(collections: Iterable[Collection], there: AbstractSet[Label]) -> Iterator[Problem]:
     """Tags that a block includes or excludes and that Radarr does not have; tags of ours are looked at elsewhere."""
+    guesses = iter(range(_GUESSED))
     for collection in collections:
         for key, wanted in (("include_tags", collection.include_tags), ("exclude_tags", collection.exclude_tags)):
             for label in sorted(wanted - there):
                 if label.startswith(PREFIX.lower()):
                     continue
-                near = get_close_matches(label, there, n=1)
+                known = there if next(guesses, None) is not None else ()
+                near = get_close_matches(label, known, n=1)
                 yield Problem(
                     what=f"Radarr has no tag {label!r}, so this part of `{key}` does nothing.",
                     remedy=f"Did you mean {near[0]!r}?"

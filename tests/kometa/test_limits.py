@@ -203,3 +203,88 @@ def test_a_file_of_the_largest_size_is_read(config: Path) -> None:
 
     assert names(folder) == ["Heist", "Noir"]
     assert folder.unreadable_files == ("larger.yml",)
+
+
+K8S = "kind: A\n---\nkind: B\n"
+LISTED = "libraries:\n  Movies:\n    collection_files:\n      - file: config/movies.yml\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("k8s/deploy.yaml", K8S),
+        ("k8s/deploy.yaml", "a: {b: c\n"),
+        ("compose.yml", "item_radarr_tag: [\n"),
+        ("compose.yml", b"name: caf\xe9\n"),
+    ],
+)
+def test_a_file_that_no_library_lists(config: Path, source: str, text: str | bytes) -> None:
+    """Without a block it is none of ours, whatever is in it, where Kometa's configuration lists the files."""
+    (config / "config.yml").write_text(LISTED)
+    (config / "k8s").mkdir()
+    (config / source).write_bytes(text.encode() if isinstance(text, str) else text)
+
+    assert examine_folder(config).problems == ()
+    assert examine_folder(config).unreadable_files == ()
+
+
+@pytest.mark.parametrize(
+    "configuration",
+    [
+        None,
+        LISTED + "      - file: config/other.yml\n",
+        LISTED + "      - folder: config/\n",
+        LISTED + "    overlay_files:\n      - file: config/other.yml\n",
+        LISTED + "playlist_files:\n  - file: config/other.yml\n",
+        "libraries: {\n",
+    ],
+)
+def test_a_broken_file_that_kometa_may_load(config: Path, configuration: str | None) -> None:
+    """A file that is listed for anything stays a problem, and so do all where nothing lists files."""
+    if configuration is not None:
+        (config / "config.yml").write_text(configuration)
+    (config / "other.yml").write_text(K8S)
+
+    assert "other.yml" in {problem.source for problem in examine_folder(config).problems}
+
+
+def test_a_broken_file_of_templates(config: Path) -> None:
+    """Files with templates are listed by the files that use them."""
+    (config / "config.yml").write_text(LISTED)
+    (config / "movies.yml").write_text(f"external_templates:\n  - file: config/other.yml\n{HEIST}")
+    (config / "other.yml").write_text(K8S)
+
+    assert [problem.source for problem in examine_folder(config).problems] == ["other.yml"]
+
+
+def test_a_broken_file_with_a_block(config: Path) -> None:
+    """It is a problem, whether a library lists it or not."""
+    (config / "config.yml").write_text(LISTED)
+    (config / "other.yml").write_text(f"---\n{NOIR}---\n")
+
+    folder = examine_folder(config)
+
+    assert [problem.source for problem in folder.problems] == ["other.yml"]
+    assert folder.unreadable_files == ("other.yml",)
+
+
+@pytest.mark.parametrize("name", ["_noir.yml", ".noir.yml", "_noir.yaml"])
+def test_a_name_that_is_passed_over(config: Path, name: str) -> None:
+    """A file that Kometa loads and we do not is hinted at, if it holds a block."""
+    (config / "config.yml").write_text(f"{LISTED}      - file: config/{name}\n")
+    (config / name).write_text(NOIR)
+    (config / "_empty.yml").write_text("collections: {}\n")
+
+    folder = examine_folder(config)
+
+    assert [hint.source for hint in folder.hints if "passed over" in hint.what] == [name]
+    assert (names(folder), folder.problems) == (["Heist"], ())
+    assert read_folder(config).hints == ()
+
+
+def test_a_name_that_nobody_loads(config: Path) -> None:
+    """What is switched off for both programs needs no hint."""
+    (config / "config.yml").write_text(LISTED)
+    (config / "_noir.yml").write_text(NOIR)
+
+    assert not any("passed over" in hint.what for hint in examine_folder(config).hints)
