@@ -124,7 +124,28 @@ class _BoundedBody(httpx2.AsyncByteStream):
         self._deadline = deadline
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        size = lines = in_line = 0
+        """The body in pieces: of whole lines where lines are bounded, as they come otherwise."""
+        if self._bound.line is None:
+            async for chunk in self._counted():
+                yield chunk
+            return
+        held: list[bytes] = []
+        size = 0
+        async for chunk in self._counted():
+            lines, end, rest = chunk.rpartition(b"\n")
+            size += len(lines.partition(b"\n")[0] if end else rest)
+            if max(size, len(rest), *map(len, lines.split(b"\n")[1:])) > self._bound.line:
+                raise AnswerTooLarge(f"the answer has a line of more than {_in_words(self._bound.line)}")
+            if end:
+                # The SDK joins what it gets of a line in time that grows with the square of its length.
+                yield b"".join([*held, lines, end])
+                held, size = [rest], len(rest)
+            else:
+                held.append(rest)
+        yield b"".join(held)
+
+    async def _counted(self) -> AsyncIterator[bytes]:
+        size = lines = 0
         chunks = self._response.aiter_bytes()
         while (chunk := await self._next(chunks)) is not None:
             size += len(chunk)
@@ -134,11 +155,6 @@ class _BoundedBody(httpx2.AsyncByteStream):
             lines += chunk.count(b"\n") + chunk.count(b"\r")
             if self._bound.lines is not None and lines > self._bound.lines:
                 raise AnswerTooLarge(f"the answer has more than {self._bound.lines:,} lines")
-            if self._bound.line is not None:
-                first, _, _ = chunk.partition(b"\n")
-                if in_line + len(first) > self._bound.line or _longest(chunk) > self._bound.line:
-                    raise AnswerTooLarge(f"the answer has a line of more than {_in_words(self._bound.line)}")
-                in_line = len(chunk) - chunk.rfind(b"\n") - 1 if b"\n" in chunk else in_line + len(chunk)
             yield chunk
             # A little that is received can be a lot when it is decompressed.
             await asyncio.sleep(0)
@@ -152,10 +168,6 @@ class _BoundedBody(httpx2.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._response.aclose()
-
-
-def _longest(chunk: bytes) -> int:
-    return max(map(len, chunk.split(b"\n")))
 
 
 def _in_words(size: int) -> str:

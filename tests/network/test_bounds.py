@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import resource
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING
 import httpx2
 import pytest
 import structlog
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kometa_ai.classifier.answers import read_answer
 from kometa_ai.classifier.claude import Claude
@@ -22,7 +25,7 @@ from kometa_ai.classifier.provider import Failure, Request, RequestFailed
 from kometa_ai.core.movie import RadarrId
 from kometa_ai.daemon.after_changes import after_changes
 from kometa_ai.errors import CheckRadarr
-from kometa_ai.network.bounds import MIB, AnswerTooLarge, Bound
+from kometa_ai.network.bounds import MIB, AnswerTooLarge, Bound, BoundedTransport
 from kometa_ai.network.client import open_client
 from kometa_ai.network.environment import Network
 from kometa_ai.radarr import Radarr
@@ -34,7 +37,7 @@ from tests.radarr.talking import Waits
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 REQUEST = Request(movies="{}", collection="Noir", model="claude-sonnet-5-5", cache=False, expected_tokens=4000)
 ZEROS = bytes(MIB)
@@ -227,3 +230,34 @@ async def test_a_list_of_batches_without_end() -> None:
 
     assert len(found) == 5000
     assert server.requests <= 51
+
+
+@given(st.lists(st.binary(max_size=40).map(lambda piece: piece.replace(b"7", b"\n")), max_size=20))
+def test_lines_stay_what_they_are(pieces: list[bytes]) -> None:
+    """Wherever an answer is cut into pieces, what arrives is the same, whole lines at a time; too long ones do not."""
+
+    async def arrived() -> list[bytes]:
+        response = httpx2.Response(200, stream=Pieces(pieces))
+        bounded = BoundedTransport(Network(), lambda _: Bound(MIB, line=30), httpx2.MockTransport(lambda _: response))
+        async with httpx2.AsyncClient(transport=bounded) as client, client.stream("GET", "http://radarr") as found:
+            return [chunk async for chunk in found.aiter_bytes()]
+
+    whole = b"".join(pieces)
+    if max(map(len, whole.split(b"\n"))) > 30:
+        with pytest.raises(AnswerTooLarge, match="a line"):
+            asyncio.run(arrived())
+    else:
+        found = asyncio.run(arrived())
+        assert b"".join(found) == whole
+        assert all(chunk.endswith(b"\n") for chunk in found[:-1])
+
+
+class Pieces(httpx2.AsyncByteStream):
+    """A body in these pieces."""
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        self._pieces = pieces
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self._pieces:
+            yield piece
