@@ -28,7 +28,10 @@ OPTIONS = {name for parameter in cli.params for name in parameter.opts if name.s
 SETTINGS = variables().keys() | {variable.alias for variable in variables().values() if variable.alias}
 CONTAINER = {"PUID", "PGID", "UMASK"}
 
-FOREIGN_OPTIONS = {"--config", "--ignore-ghost", "--run-collections", "--validate", "--validate-schema"}
+FOREIGN_OPTIONS = {
+    "--config", "--ignore-ghost", "--no-deps", "--require-hashes", "--run-collections", "--validate",
+    "--validate-schema",
+}  # fmt: skip
 FOREIGN_VARIABLES = {
     "KAI_CHANGED_COLLECTIONS", "NAME_FILE", "X_FILE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
     "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "ANTHROPIC_CUSTOM_HEADERS",
