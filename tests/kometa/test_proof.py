@@ -267,3 +267,16 @@ def test_a_wrong_tag_comes_before_the_mode() -> None:
 
     (mode,) = look(applied(text, [tag.correction])).warnings
     assert mode.correction is not None
+
+
+@pytest.mark.parametrize(("first", "other"), [("Film Noir:", "Film Noir"), ("1917:\n    sync_mode: sync", '"1917"')])
+def test_a_name_that_another_file_holds(first: str, other: str) -> None:
+    """Kometa takes the first definition of a name: none is begun that would keep it from another one."""
+    mine = f"collections:\n{block()}\n  {first}\n"
+    theirs = f"collections:\n  {other}:\n    plex_all: true\n"
+
+    alone, beside = read({"a.yml": mine}).warnings, read({"a.yml": mine, "b.yml": theirs}).warnings
+
+    assert alone[0].what == beside[0].what
+    assert alone[0].correction is not None
+    assert beside[0].correction is None
