@@ -226,15 +226,7 @@ async def _run(settings: Settings, names: str, seconds: float) -> None:
     started = time.monotonic()
     program = command.split(maxsplit=1)[0]  # alone in the log: the arguments may hold a secret
     try:
-        process = await asyncio.create_subprocess_exec(
-            *shlex.split(command),
-            names,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env={**environ_for_others(os.environ, settings), VARIABLE: names},
-            start_new_session=True,
-        )
+        process = await _started([*shlex.split(command), names], settings, names)
     except (OSError, ValueError) as error:
         _log.warning("after_changes.not_run", program=program, why=str(error))
         return
@@ -250,6 +242,26 @@ async def _run(settings: Settings, names: str, seconds: float) -> None:
     level = _log.warning if code else _log.info
     took = round(time.monotonic() - started, 1)
     level("after_changes.run", program=program, exit_code=code, seconds=took, output=output)
+
+
+async def _started(arguments: Sequence[str], settings: Settings, names: str) -> asyncio.subprocess.Process:
+    """Start a command. Where this is cancelled meanwhile, nothing of it is left: asyncio would leave its children."""
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            *arguments,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env={**environ_for_others(os.environ, settings), VARIABLE: names},
+            start_new_session=True,
+        )
+    )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        with suppress(OSError, ValueError):
+            await _end(await starting)
+        raise
 
 
 async def _tail(process: asyncio.subprocess.Process) -> str:
