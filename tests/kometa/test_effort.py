@@ -151,6 +151,7 @@ templates:
     sync_mode: <<w>>
     conditionals: {{u: {{default: @, conditions: [{{v: @, w.exists: @, value: @}}]}}}}
     optional: @
+    plex_search: @
     move_prefix: @
 external_templates:
   - file: config/templates.yml
@@ -199,7 +200,8 @@ def _places() -> Iterator[tuple[str, int]]:
 
 
 @pytest.mark.parametrize(
-    "alias", ["*a11", "*b11", "[*a11]", "[[x]]", "{x: y}", "~", "9999999999999999999", "2001-01-01"]
+    "alias",
+    ["*a11", "*b11", "[*a11]", "[[x]]", "{x: y}", "&x [*x]", "&x {y: *x}", "~", "9999999999999999999", "2001-01-01"],
 )
 def test_anything_in_any_place(alias: str) -> None:
     """What stands for a hundred billion items, or is of an unexpected kind, ends nothing and becomes no text."""
