@@ -21,6 +21,7 @@ VARIABLE = re.compile(r"<<([^<>]++)>>")
 _NOT_ATTRIBUTES = frozenset({"default", "optional", "conditionals", "move_prefix", "move_collection_prefix"})
 _ROUNDS = 8
 _MOST_VALUES = 2_000
+_DEEPEST = 50
 _LONGEST_VALUE = 4_000
 _MOST_VARIABLES = 500
 
@@ -255,24 +256,25 @@ class _Variables:
             if key in own or str(key) in _NOT_ATTRIBUTES:
                 continue
             try:
-                yield str(self._filled(str(key))), self._resolved(value)
+                yield str(self._filled(str(key))), self._resolved(value, 0)
             except _Dropped:
                 continue
 
-    def _resolved(self, value: object) -> object:
+    def _resolved(self, value: object, depth: int) -> object:
         self._left -= 1
-        if self._left < 0:
+        # Aliases may nest deeper than any text could.
+        if self._left < 0 or depth > _DEEPEST:
             return value
         if isinstance(value, dict):
-            return dict(self._kept((key, item) for key, item in value.items())) or self._dropped()
+            return dict(self._kept(((key, item) for key, item in value.items()), depth)) or self._dropped()
         if isinstance(value, list):
-            return [item for _, item in self._kept(("", item) for item in value)] or self._dropped()
+            return [item for _, item in self._kept((("", item) for item in value), depth)] or self._dropped()
         return self._filled(value)
 
-    def _kept(self, items: Iterator[tuple[object, object]]) -> Iterator[tuple[object, object]]:
+    def _kept(self, items: Iterator[tuple[object, object]], depth: int) -> Iterator[tuple[object, object]]:
         for key, item in items:
             try:
-                yield self._filled(key), self._resolved(item)
+                yield self._filled(key), self._resolved(item, depth + 1)
             except _Dropped:
                 continue
 

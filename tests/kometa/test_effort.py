@@ -142,6 +142,7 @@ TEN = ", ".join(["*{0}"] * 10)
 LIST = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{TEN.format(f'a{n - 1}')}]\n" for n in range(1, 12))
 TENFOLD = ", ".join(f"k{n}: *{{0}}" for n in range(10))
 MAPPING = "b0: &b0 {x: y}\n" + "".join(f"b{n}: &b{n} {{{TENFOLD.format(f'b{n - 1}')}}}\n" for n in range(1, 12))
+CHAIN = "c0: &c0 [x]\n" + "".join(f"c{n}: &c{n} [*c{n - 1}]\n" for n in range(1, 1100))
 TEMPLATES = "templates:\n  Other: {default: {v: @}, radarr_taglist: @}\n  More: @\n"
 COLLECTIONS = f"""
 templates:
@@ -201,14 +202,15 @@ def _places() -> Iterator[tuple[str, int]]:
 
 @pytest.mark.parametrize(
     "alias",
-    ["*a11", "*b11", "[*a11]", "[[x]]", "{x: y}", "&x [*x]", "&x {y: *x}", "~", "9999999999999999999", "2001-01-01"],
+    ["*a11", "*b11", "[*a11]", "[[x]]", "{x: y}", "*c1099", "&x {y: *x}", "~", "9999999999999999999", "2001-01-01"],
 )
 def test_anything_in_any_place(alias: str) -> None:
-    """What stands for a hundred billion items, or is of an unexpected kind, ends nothing and becomes no text."""
+    """What stands for a hundred billion items, nests without end, or is of a strange kind, ends nothing."""
     plain = {source: text.replace("@", "z") for source, text in FILES.items()}
     for source, at in _places():
         text = FILES[source]
-        changed = LIST + MAPPING + (text[:at] + alias + text[at + 1 :]).replace("@", "z")
+        before = CHAIN if "c" in alias else LIST + MAPPING
+        changed = before + (text[:at] + alias + text[at + 1 :]).replace("@", "z")
 
         folder = read({**plain, source: changed})
 
