@@ -97,6 +97,9 @@ def read_files(root: Path, limits: Limits = LIMITS) -> Found:
     found = Found(files=[], others=[], unreadable=[], problems=[], refused=[], warnings=[], passed_over=[])
     paths = sorted(_Walk(root, limits, found).files(), key=lambda path: path.parts)
     _Reader(root, limits, found).read(paths)
+    if not (paths or found.passed_over or found.problems or found.refused):
+        # A share that is not mounted looks like this: what came from this folder is not taken for gone.
+        found.unreadable.append(".")
     return found
 
 
@@ -305,6 +308,10 @@ class _Reader:
     def _decode(self, source: str, content: bytes) -> None:
         try:
             text = content.decode("utf-8-sig")
+            zero = content.find(b"\0")
+            if zero >= 0:
+                # No YAML has one; UTF-16 without a byte order mark is all of them.
+                raise UnicodeDecodeError("utf-8", content, zero, zero + 1, "a zero byte")
         except UnicodeDecodeError as error:
             line = content[: error.start].count(b"\n") + 1
             # Without its zero bytes, UTF-16 shows a marker, too.

@@ -128,11 +128,12 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
 class Findings(msgspec.Struct, kw_only=True):
     """What a run has found out so far; the report is made from it, however far the run came.
 
-    `booked` is what of its spending the state holds already.
+    Of a folder that is not read (yet), nothing is known: what it may hold is not taken for gone. `booked` is what of its
+    spending the state holds already.
     """
 
     library: int = 0
-    folder: Folder = Folder()
+    folder: Folder = Folder(unreadable_files=(".",))
     collections: tuple[Collection, ...] = ()
     asker: Asker | None = None
     gates: dict[Slug, Gates] = {}

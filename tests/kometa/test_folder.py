@@ -91,6 +91,12 @@ def test_an_empty_folder() -> None:
     assert [warning.source for warning in folder.warnings] == ["CONFIG_DIR"]
 
 
+def test_a_folder_without_any_yaml() -> None:
+    """A share that is not mounted looks like this, so that nothing in it counts as removed."""
+    assert read({}).may_hide("movies.yml")
+    assert not read({"config.yml": "libraries:\n"}).may_hide("movies.yml")
+
+
 def test_a_file_that_is_no_yaml() -> None:
     """It is skipped and reported with its line; the others go on; nothing in it counts as removed."""
     folder = read({"a.yml": HEIST, "sub/b.yml": "collections:\n" + collection("B") + "  C: [1\n  D: 2\n"})
@@ -127,6 +133,8 @@ def test_much_yaml_of_others_is_not_checked() -> None:
     [
         (HEIST.encode() + b"# caf\xe9\n", ("x.yml",)),
         (HEIST.encode("utf-16"), ("x.yml",)),
+        (HEIST.encode("utf-16-le"), ("x.yml",)),
+        (HEIST.encode("utf-16-be"), ("x.yml",)),
         (b"a: 1\nb: \xff\xfe\n", ()),
     ],
 )

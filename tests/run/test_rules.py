@@ -8,6 +8,7 @@ import pytest
 
 from kometa_ai.errors import FixUsage
 from kometa_ai.standins.claude import Judgement
+from kometa_ai.state.store import Store
 from tests.run.world import World, block
 
 
@@ -320,6 +321,24 @@ def test_the_tag_before_this_one_is_an_orphan(world: World) -> None:
     assert told == [{once}, {once}, {once}, set(then), {then[1]}, set(gone)]
     assert all("Radarr" in orphan.remedy for orphan in reports[1].orphans)
     assert world.numbers("kai-capers") == world.numbers("kai-jobs") == {1, 2}
+
+
+@pytest.mark.parametrize("what", ["gone", "empty"])
+def test_a_folder_that_is_not_there_leaves_no_orphans(world: World, what: str) -> None:
+    """What came from it is not taken for removed: it is neither called an orphan nor forgotten."""
+    world.collections(block("Heist"), block("Space"))
+    world.believe("Heist", [1])
+    world.run()
+    kept = world.folder / "kept"
+    world.kometa.rename(kept)
+    if what == "empty":
+        world.kometa.mkdir()
+
+    reports = [world.run(), world.run()]
+
+    assert [report.orphans for report in reports] == [(), ()]
+    assert {report.exit_code for report in reports} == ({2} if what == "gone" else {0})
+    assert set(Store.load(world.state_dir).state.collections) == {"heist", "space"}
 
 
 def test_a_tag_that_another_collection_has_taken_over_is_no_orphan(world: World) -> None:
