@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shlex
 import shutil
 from contextlib import suppress
@@ -29,6 +28,7 @@ from kometa_ai.run.orphans import adopted_tags
 from kometa_ai.settings.describe import secrets_of
 from kometa_ai.settings.environment import load_settings
 from kometa_ai.settings.schema import Settings, variables
+from kometa_ai.state import files
 from kometa_ai.state.store import Store
 
 if TYPE_CHECKING:
@@ -120,14 +120,13 @@ def _config_dir(call: Call) -> Path | None:
 
 
 def _unwritable(folder: Path, setting: str, so: str, severity: Literal["error", "warning"]) -> Iterator[Problem]:
-    """A problem where neither the folder nor the one that it would be made in can be written."""
-    there = next((place for place in (folder, *folder.parents) if os.path.lexists(place)), folder)
-    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+    """A problem where the folder cannot be written, or cannot be made, with what to do about the reason."""
+    error = files.hindrance(folder)
+    if error:
         yield Problem(
             source=setting,
-            what=f"{str(folder)!r} cannot be written. {so}.",
-            remedy=f"Give {str(there)!r} to the user that runs this program, or set {setting} to another folder; "
-            "in Docker, mount one there that belongs to PUID and PGID.",
+            what=f"{str(folder)!r} cannot be written: {error.strerror}. {so}.",
+            remedy=f"{files.remedy_for(error, setting)} Or set {setting} to another folder.",
             severity=severity,
         )
 

@@ -306,17 +306,17 @@ class _Reader:
             self._found.refuse(source, what, "Move the collections with a block into a file of their own.")
 
     def _decode(self, source: str, content: bytes) -> None:
+        # No YAML has a zero byte; UTF-16 without a byte order mark has one in nearly every character.
+        wrong = content.find(b"\0")
         try:
             text = content.decode("utf-8-sig")
-            zero = content.find(b"\0")
-            if zero >= 0:
-                # No YAML has one; UTF-16 without a byte order mark is all of them.
-                raise UnicodeDecodeError("utf-8", content, zero, zero + 1, "a zero byte")
         except UnicodeDecodeError as error:
-            line = content[: error.start].count(b"\n") + 1
+            wrong = error.start
+        if wrong >= 0:
             # Without its zero bytes, UTF-16 shows a marker, too.
             may_hold_block = bool(MARKER_TEXT.search(content.replace(b"\0", b"").decode("latin-1")))
             remedy = "Save the file as UTF-8; Kometa cannot load it, either."
+            line = content[:wrong].count(b"\n") + 1
             self._found.refuse(source, "the file is not UTF-8.", remedy, line=line, may_hold_block=may_hold_block)
             return
         if _OF_INTEREST.search(text) or source.rpartition("/")[2].lower() in _SETTINGS:

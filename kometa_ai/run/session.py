@@ -128,7 +128,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
 class Findings(msgspec.Struct, kw_only=True):
     """What a run has found out so far; the report is made from it, however far the run came.
 
-    Of a folder that is not read (yet), nothing is known: what it may hold is not taken for gone. `booked` is what of its
+    Of a folder that is not read, nothing is known: what it may hold is not taken for gone. `booked` is what of its
     spending the state holds already.
     """
 

@@ -21,6 +21,7 @@ PRIVATE = 0o600
 LARGE = 1 << 30
 """Bytes that no state has; what is larger is none."""
 SMALL = 1 << 16
+_PROBE = bytes(SMALL)
 """The same for the small files beside it."""
 
 _BUFFER = 1 << 20
@@ -52,13 +53,34 @@ class NotOurs(OSError):
         return self.errno == errno.ELOOP
 
 
-def remedy_for(error: OSError) -> str:
-    """What to do about a file of STATE_DIR that cannot be read or written."""
+def remedy_for(error: OSError, setting: str = "STATE_DIR") -> str:
+    """What to do about a file of STATE_DIR, or of another setting's folder, that cannot be read or written."""
+    return _remedy(error).replace("STATE_DIR", setting)
+
+
+def _remedy(error: OSError) -> str:
     if isinstance(error, NotOurs):
         if error.is_link:
             return f"Put the file itself in the place of {str(error.filename)!r}: links are not followed in STATE_DIR."
         return f"Move {str(error.filename)!r} out of STATE_DIR; the program makes its own."
     return _REMEDIES.get(error.errno or 0, "Look at STATE_DIR: its disk, its rights and what is in it.")
+
+
+def hindrance(folder: Path) -> OSError | None:
+    """What keeps a folder from being written, tried with a small file; one that is not there yet is not made."""
+    there = next((place for place in (folder, *folder.parents) if os.path.lexists(place)), folder)
+    if not there.is_dir():
+        return OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(there))
+    if there != folder:
+        is_writable = os.access(there, os.W_OK | os.X_OK)
+        return None if is_writable else OSError(errno.EACCES, os.strerror(errno.EACCES), str(there))
+    probe = folder / ".probe.new"
+    try:
+        replace(probe, _PROBE)
+        probe.unlink()
+    except OSError as error:
+        return error
+    return None
 
 
 def open_regular(path: Path, flags: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -576,6 +577,31 @@ def test_folders_that_cannot_be_written(home: World, call: Call, place: str) -> 
     (problem,), (warning,) = ended.data["problems"], ended.data["warnings"]
     assert (problem["source"], warning["source"]) == ("STATE_DIR", "LOG_DIR")
     assert str(folder) in problem["what"]
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    ("options", "reason", "remedy"), [("size=32k", "No space left", "free some space"), ("ro", "Read-only", "mount it")]
+)
+def test_a_disk_that_is_full_or_read_only(call: Call, tmp_path: Path, options: str, reason: str, remedy: str) -> None:
+    """The check writes a little where runs will write; it tells what is in the way, and what to do about that."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(  # noqa: S603 - our own folder
+        ["/bin/mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk)], check=False, capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("a file system can be mounted by root alone")
+    try:
+        ended = call("--check-config", "--output", "json", STATE_DIR=str(disk))
+        left = list(disk.iterdir())
+    finally:
+        subprocess.run(["/bin/umount", str(disk)], check=True)  # noqa: S603 - our own folder
+
+    (problem,) = ended.data["problems"]
+    assert (ended.code, problem["source"], left) == (2, "STATE_DIR", [])
+    assert reason in problem["what"]
+    assert remedy in problem["remedy"]
 
 
 @pytest.mark.usefixtures("home")
