@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from kometa_ai.kometa.configuration import is_configuration, only_the_key
+from kometa_ai.kometa.files import opened
 from kometa_ai.kometa.lines import split_lines
 from kometa_ai.observe.redact import MASK
 
@@ -65,7 +66,7 @@ class Excerpts:
     def _read(self, source: str) -> _Lines:
         if source not in self._files:
             try:
-                with (self._root / source).open("rb") as file:
+                with opened(self._root / source) as file:
                     text = file.read(_LARGEST).decode("utf-8-sig", errors="replace")
             except (OSError, ValueError):
                 text = ""

@@ -105,13 +105,13 @@ def read_files(root: Path, limits: Limits = LIMITS) -> Found:
 
 def holds_block(path: Path) -> bool:
     """Whether a marker stands in the file, as far as it is looked into; False where it cannot be read."""
-    with suppress(OSError), _opened(path) as file:
+    with suppress(OSError), opened(path) as file:
         return bool(_MARKER_BYTES.search(_read(file, LIMITS.file)))
     return False
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[FileIO]:
+def opened(path: Path) -> Iterator[FileIO]:
     """The file, without waiting for a writer of a pipe; raise OSError if it is no regular file."""
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     with open(handle, "rb", buffering=0) as file:  # noqa: PTH123 - of a handle
@@ -271,7 +271,7 @@ class _Reader:
                 left.append(source)
                 continue
             try:
-                with _opened(path) as file:
+                with opened(path) as file:
                     self._take(source, file)
             except OSError as error:
                 what = f"the file cannot be read: {_reason(error)}."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kometa_ai.core.collection import Folder
 from kometa_ai.kometa.files import LIMITS, Limits
 from kometa_ai.kometa.folder import examine_folder, read_folder
 from tests.kometa.support import collection
@@ -17,8 +18,6 @@ from tests.kometa.support import collection
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from kometa_ai.core.collection import Folder
 
 HEIST = "collections:\n" + collection("Heist")
 NOIR = "collections:\n" + collection("Noir")
@@ -288,3 +287,15 @@ def test_a_name_that_nobody_loads(config: Path) -> None:
     (config / "_noir.yml").write_text(NOIR)
 
     assert not any("passed over" in hint.what for hint in examine_folder(config).hints)
+
+
+def test_what_an_unread_folder_may_hide() -> None:
+    """All that stood in or below it, and nothing beside it; all of it where Kometa's own folder is not known whole."""
+    folder = Folder(unreadable_files=("a.yml", "sub/dir"))
+
+    assert [source for source in ("a.yml", "sub/dir/b.yml", "sub/b.yml", "b.yml", "") if folder.may_hide(source)] == [
+        "a.yml",
+        "sub/dir/b.yml",
+    ]
+    assert Folder(unreadable_files=(".",)).may_hide("b.yml")
+    assert not Folder().may_hide("b.yml")
