@@ -2,7 +2,8 @@
 
     taken      the receiver has it
     waits      it is kept, joined to the next report, and tried again with it
-    refused    it never will be taken: the next report goes alone, and says where the old one is
+    refused    it never will be taken: of several reports each of the newest is sent by itself at once, and the next
+               one says where those are that were refused
     unclear    it goes once more, as the same message; then it is left, and the next report says so
 
 Each step is written down before it is taken, so that whatever ends the program, no letter is sent for ever.
@@ -105,7 +106,7 @@ class Delivering:
             box.keep_only([*self._addresses, *self._targets])
             mail: dict[object, dict[str, Letter]] = {}
             for receiver in (*self._addresses, *self._targets):
-                letters = [] if receiver in self._failed else box.letters(receiver, self._claims.of(receiver))
+                letters = [] if receiver in self._failed else box.letters_for(receiver, self._claims.of(receiver))
                 self._claims.take(receiver, letters)
                 for letter in letters:
                     if receiver in self._addresses:
@@ -131,8 +132,13 @@ class Delivering:
                 if delivery.problem is None:
                     box.delivered(receiver, own)
                     continue
-                self._failed.add(receiver)
                 problem = _without_secrets(delivery.problem, self._redact)
+                if delivery.fate == "refused" and len(own.run_ids) > 1:
+                    _log.warning("notification.parted", to=delivery.to, runs=own.run_ids, why=problem.what)
+                    box.part(receiver, own)
+                    self._claims.give_back(receiver, own)
+                    continue
+                self._failed.add(receiver)
                 places = ", ".join(f"STATE_DIR/runs/{run_id}.json" for run_id in own.run_ids[-3:])
                 match delivery.fate:
                     case "unclear" if own.tries < TRIES:

@@ -53,8 +53,11 @@ ANSWERING = 600.0
 
 _GOODBYE = 5.0
 _TLS_PORT = 465
-_PERMANENT = 500
+_PASSING, _PERMANENT = 400, 500
 _LOG_IN_WANTED = {530, 534, 535, 538}
+_TOO_LARGE = 552
+_TOO_MANY = 452
+"""Recipients: the server takes the others with the next message. It also means that there is no room just now."""
 _LONGEST_ANSWER = 200
 _FOREIGN = (aiosmtplib.SMTPException, OSError, ValueError)
 _FULL_NAME = re.compile(r"\A[A-Za-z0-9-]++(\.[A-Za-z0-9-]++)++")
@@ -205,6 +208,7 @@ class _Post:
         self._handing = handing
         self._sender = _bare(settings.smtp_from)
         self._became: dict[str, Delivery] = {}
+        self._left_over: list[str] = []
 
     @property
     def deliveries(self) -> list[Delivery]:
@@ -241,6 +245,7 @@ class _Post:
             )
         raw = letter.as_bytes(policy=SMTPUTF8 if is_utf8 else SMTP)
         accepted: list[str] = []
+        self._left_over = []
         try:
             await self._begin(client, len(raw), is_utf8=is_utf8)
             accepted = [address for address in addresses if await self._is_accepted(client, address, is_utf8=is_utf8)]
@@ -249,6 +254,8 @@ class _Post:
                 response = await client.data(raw, timeout=self._answering)
                 said = f"{_server(self._settings)} took it: {_quoted(response.message, self._settings)}"
                 self._became |= {address: Delivery(to=address, answer=said) for address in accepted}
+                if self._left_over:
+                    await self._offer(client, letter, self._left_over)
                 return
         except aiosmtplib.SMTPSenderRefused as error:
             self._settle(addresses, _refusal(error, self._settings), _fate(error.code))
@@ -277,6 +284,8 @@ class _Post:
             await client.rcpt(address, encoding="utf-8" if is_utf8 else "ascii")
         except aiosmtplib.SMTPRecipientRefused as error:
             self._settle([address], _refused_recipient(self._settings, address, error), _fate(error.code))
+            if error.code == _TOO_MANY:
+                self._left_over.append(address)
             return False
         return True
 
@@ -425,14 +434,19 @@ def _refusal(error: aiosmtplib.SMTPResponseException, settings: Settings) -> Pro
             setting = "SMTP_USERNAME"
             what = f"{server} refused the log-in of {settings.smtp_username!r}: {said}"
             remedy = "Check SMTP_USERNAME and SMTP_PASSWORD; many providers want an app password here."
-        case aiosmtplib.SMTPSenderRefused():
+        case aiosmtplib.SMTPSenderRefused() if error.code in _LOG_IN_WANTED:
+            setting, what = "SMTP_USERNAME", f"{server} wants a log-in: {said}"
+            remedy = "Set SMTP_USERNAME and SMTP_PASSWORD, or use a port that wants none."
+        case aiosmtplib.SMTPSenderRefused() if error.code >= _PERMANENT and error.code != _TOO_LARGE:
             setting = "SMTP_FROM"
             what = f"{server} refused the sender {_bare(settings.smtp_from)}: {said}"
             remedy = "Set SMTP_FROM to an address it may send from, and SMTP_USERNAME if it wants a log-in."
-        case aiosmtplib.SMTPDataError():
-            setting, what = "SMTP_SERVER", f"{server} refused the message: {said}"
+        case aiosmtplib.SMTPSenderRefused() | aiosmtplib.SMTPDataError():
+            became = "refused" if error.code >= _PERMANENT else "put off"
+            setting, what = "SMTP_SERVER", f"{server} {became} the message: {said}"
             remedy = "Its answer says why; its log may say more."
         case _:
-            setting, what = "SMTP_SERVER", f"{server} refused to talk: {said}"
+            became = "cannot talk now" if _PASSING <= error.code < _PERMANENT else "refused to talk"
+            setting, what = "SMTP_SERVER", f"{server} {became}: {said}"
             remedy = "Its answer says why; its log may say more."
     return _problem(setting, what, remedy)

@@ -30,6 +30,8 @@ _LONGEST_WAIT = 5.0
 """Seconds for a lock: it is held for moments, but a share may never give it."""
 TRIES = 2
 """How often a letter is handed over that no answer comes to."""
+PARTS = 3
+"""Of so many reports in a letter that was refused, each is sent by itself."""
 
 _log = structlog.get_logger()
 
@@ -44,7 +46,8 @@ class Waiting(msgspec.Struct, kw_only=True):
 class Letter(msgspec.Struct, kw_only=True):
     """One message for one receiver: the reports in it, and what stands beside them.
 
-    `name` is its Message-ID. `tries` is how often it was handed over whole without a word on what became of it.
+    `name` is its Message-ID. `tries` is how often it was handed over whole without a word on what became of it; none,
+    where it is a part of a letter that was refused.
     """
 
     name: str
@@ -57,8 +60,9 @@ class Letter(msgspec.Struct, kw_only=True):
 class Outbox(msgspec.Struct, kw_only=True):
     """The ledger of what was told, reports that wait (the oldest first), how many were given up for whom, and why.
 
-    A receiver is a key that holds no secret. `failing` is why the last try did not reach one. `unclear` is a letter
-    that a receiver may have got: it goes once more, as it was, and nothing is joined to it. `missing` is to be told.
+    A receiver is a key that holds no secret. `failing` is why the last try did not reach one. `letters` are those to
+    which nothing is joined: a receiver may have got them and they go once more as they were, or they are parts of one
+    that was refused. `missing` is to be told.
     """
 
     format: int = 1
@@ -66,7 +70,7 @@ class Outbox(msgspec.Struct, kw_only=True):
     waiting: list[Waiting] = []
     lost: dict[str, int] = {}
     failing: dict[str, Problem] = {}
-    unclear: dict[str, Letter] = {}
+    letters: dict[str, list[Letter]] = {}
     missing: dict[str, list[Missing]] = {}
 
     def put(self, news: News, to: Iterable[str]) -> None:
@@ -78,26 +82,30 @@ class Outbox(msgspec.Struct, kw_only=True):
             for receiver in self.waiting.pop(0).to:
                 self.lost[receiver] = self.lost.get(receiver, 0) + 1
 
-    def letters(self, receiver: str, on_their_way: Collection[str] = ()) -> list[Letter]:
-        """What a receiver is to get now: one that may have arrived once more, and in another one all that waits.
+    def letters_for(self, receiver: str, on_their_way: Collection[str] = ()) -> list[Letter]:
+        """What a receiver is to get now: letters to which nothing is joined, and in another one all that waits.
 
         Runs that are `on_their_way` in a letter are in none of these.
         """
-        again = self.unclear.get(receiver)
-        apart = {*on_their_way, *(again.run_ids if again else ())}
-        if again and not set(again.run_ids).isdisjoint(on_their_way):
-            again = None
-        elif again and again.tries >= TRIES:
-            # The program was ended while it waited for the second answer.
-            self.give_up(receiver, again, may_have_arrived=True)
-            again = None
+        found: list[Letter] = []
+        apart = set(on_their_way)
+        for letter in [*self.letters.get(receiver, ())]:
+            apart.update(letter.run_ids)
+            if not set(letter.run_ids).isdisjoint(on_their_way):
+                continue
+            if letter.tries >= TRIES:
+                # The program was ended while it waited for the second answer.
+                self.give_up(receiver, letter, may_have_arrived=True)
+            else:
+                found.append(letter)
         waiting = [one.news.report.run_id for one in self.waiting if receiver in one.to]
         others = tuple(run_id for run_id in waiting if run_id not in apart)
-        letters = [again] if again else []
         if others:
-            lost, missing = self.lost.get(receiver, 0), tuple(self.missing.get(receiver, ()))
-            letters.append(Letter(name="", run_ids=others, lost=lost, missing=missing))
-        return letters
+            told = {one for letter in found for one in letter.missing}
+            missing = tuple(one for one in self.missing.get(receiver, ()) if one not in told)
+            lost = self.lost.get(receiver, 0) - sum(letter.lost for letter in found)
+            found.append(Letter(name="", run_ids=others, lost=max(lost, 0), missing=missing))
+        return found
 
     def news_in(self, letter: Letter) -> list[News]:
         """The reports of a letter, the oldest first."""
@@ -106,17 +114,23 @@ class Outbox(msgspec.Struct, kw_only=True):
     def handing(self, receiver: str, letter: Letter) -> None:
         """From now on the receiver may get this letter."""
         letter.tries += 1
-        self.unclear[receiver] = letter
+        self._keep(receiver, letter)
 
     def not_taken(self, receiver: str, letter: Letter, why: Problem, *, was_handed: bool) -> None:
         """The receiver has not got this letter now. One that may have arrived before still may have."""
         self.failing[receiver] = why
-        if was_handed and self._is_out(receiver, letter):
+        if was_handed:
             letter.tries -= 1
-            if letter.tries <= 0:
-                del self.unclear[receiver]
-            else:
-                self.unclear[receiver] = letter
+            self._keep(receiver, letter if letter.tries > 0 else None, letter.run_ids)
+
+    def part(self, receiver: str, letter: Letter) -> None:
+        """Of a letter that was refused, each of the newest reports goes by itself; the others are given up."""
+        older, newer = letter.run_ids[:-PARTS], letter.run_ids[-PARTS:]
+        self.give_up(receiver, msgspec.structs.replace(letter, run_ids=older))
+        self._keep(receiver, None, letter.run_ids)
+        parts = [Letter(name="", run_ids=(run_id,)) for run_id in newer]
+        parts[-1].lost, parts[-1].missing = letter.lost, tuple(self.missing.get(receiver, ()))
+        self.letters.setdefault(receiver, []).extend(parts)
 
     def delivered(self, receiver: str, letter: Letter) -> None:
         """A receiver has got this letter."""
@@ -143,21 +157,25 @@ class Outbox(msgspec.Struct, kw_only=True):
             one.to &= left
         self.waiting = [one for one in self.waiting if one.to]
         kept: dict[str, Any]
-        for kept in (self.lost, self.failing, self.unclear, self.missing):
+        for kept in (self.lost, self.failing, self.letters, self.missing):
             for receiver in kept.keys() - left:
                 del kept[receiver]
 
-    def _is_out(self, receiver: str, letter: Letter) -> bool:
-        found = self.unclear.get(receiver)
-        return found is not None and found.name == letter.name
+    def _keep(self, receiver: str, letter: Letter | None, run_ids: tuple[str, ...] = ()) -> None:
+        """Put a letter in the place of the one with the same reports; None takes that away."""
+        run_ids = letter.run_ids if letter else run_ids
+        kept = [one for one in self.letters.pop(receiver, ()) if one.run_ids != run_ids]
+        if letter:
+            kept.append(letter)
+        if kept:
+            self.letters[receiver] = kept
 
     def _settle(self, receiver: str, letter: Letter) -> None:
         for one in self.waiting:
             if one.news.report.run_id in letter.run_ids:
                 one.to.discard(receiver)
         self.waiting = [one for one in self.waiting if one.to]
-        if self._is_out(receiver, letter):
-            del self.unclear[receiver]
+        self._keep(receiver, None, letter.run_ids)
 
     def _keep_missing(self, receiver: str, missing: list[Missing]) -> None:
         self.missing.pop(receiver, None)
@@ -226,6 +244,12 @@ class Claims:
         new = [(receiver, run_id) for letter in letters for run_id in letter.run_ids]
         self._mine += new
         _claimed.setdefault(self._path, set()).update(new)
+
+    def give_back(self, receiver: str, letter: Letter) -> None:
+        """This letter is not on its way any more; what is in it may go in others."""
+        runs = [(receiver, run_id) for run_id in letter.run_ids]
+        self._mine = [one for one in self._mine if one not in runs]
+        _claimed.get(self._path, set()).difference_update(runs)
 
     def leave(self) -> None:
         """Nothing that was taken here is on its way any more."""

@@ -47,6 +47,7 @@ class Mailbox:
                   DATA that is its answer to the final dot. A function is given the argument; to DATA, the recipients
                   in a line and then the text
     think         seconds from the final dot to its answer; the message is kept by then
+    ponder        the same, by the text of the message
     lose          it keeps the message, and ends the connection in place of its answer to the final dot
     """
 
@@ -65,6 +66,7 @@ class Mailbox:
         drop: bool = False,
         say: Mapping[str, str | Callable[[str], str]] | None = None,
         think: float = 0,
+        ponder: Callable[[str], float] | None = None,
         lose: bool = False,
     ) -> None:
         self.received: list[Mail] = []
@@ -77,6 +79,7 @@ class Mailbox:
         self.drop = drop
         self.say = dict(say or {})
         self.think = think
+        self.ponder = ponder
         self.lose = lose
         self.starttls = starttls
         self.require_starttls = require_starttls
@@ -235,7 +238,7 @@ class _Handler:
         if words and not words.startswith("2"):
             return words
         self.mailbox.received.append(Mail(envelope.mail_from or "", tuple(envelope.rcpt_tos), message))
-        await asyncio.sleep(self.mailbox.think)
+        await asyncio.sleep(self.mailbox.ponder(text) if self.mailbox.ponder else self.mailbox.think)
         if self.mailbox.lose:
             server.abort()
             await server.lost.wait()

@@ -349,6 +349,12 @@ async def answering(**answers: str) -> AsyncIterator[tuple[Settings, list[str]]]
     [
         ({"greeting": "554 5.3.2 Go away"}, "SMTP_SERVER", 'refused to talk: 554 "5.3.2 Go away"'),
         ({"MAIL": "550 5.7.1 Not you"}, "SMTP_FROM", 'refused the sender kometa-ai@example.org: 550 "5.7.1 Not you"'),
+        ({"MAIL": "552 5.3.4 Too big"}, "SMTP_SERVER", 'refused the message: 552 "5.3.4 Too big"'),
+        ({"MAIL": "452 4.3.1 Disk full"}, "SMTP_SERVER", 'put off the message: 452 "4.3.1 Disk full"'),
+        ({"MAIL": "530 5.7.0 Log in"}, "SMTP_USERNAME", 'wants a log-in: 530 "5.7.0 Log in"'),
+        ({"RCPT": "421 4.7.0 Later"}, "NOTIFICATION_RECIPIENTS", 'put off ann@example.org: 421 "4.7.0 Later"'),
+        ({"DATA": "450 4.2.0 Later"}, "SMTP_SERVER", 'put off the message: 450 "4.2.0 Later"'),
+        ({"greeting": "421 4.3.2 Busy"}, "SMTP_SERVER", 'cannot talk now: 421 "4.3.2 Busy"'),
         ({"DATA": "552 5.3.4 Too big"}, "SMTP_SERVER", 'refused the message: 552 "5.3.4 Too big"'),
         ({"greeting": "HTTP/1.1 400 Bad Request"}, "SMTP_SERVER", "refused to talk: "),
     ],
