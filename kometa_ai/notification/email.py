@@ -209,6 +209,7 @@ class _Post:
         self._sender = _bare(settings.smtp_from)
         self._became: dict[str, Delivery] = {}
         self._left_over: list[str] = []
+        self._is_handed = False
 
     @property
     def deliveries(self) -> list[Delivery]:
@@ -246,12 +247,12 @@ class _Post:
         raw = letter.as_bytes(policy=SMTPUTF8 if is_utf8 else SMTP)
         accepted: list[str] = []
         self._left_over = []
+        self._is_handed = False
         try:
             await self._begin(client, len(raw), is_utf8=is_utf8)
             accepted = [address for address in addresses if await self._is_accepted(client, address, is_utf8=is_utf8)]
             if accepted:
-                self._handing([recipient for recipient in self._recipients if _bare(recipient) in accepted])
-                response = await client.data(raw, timeout=self._answering)
+                response = await self._hand_over(client, raw, accepted)
                 said = f"{_server(self._settings)} took it: {_quoted(response.message, self._settings)}"
                 self._became |= {address: Delivery(to=address, answer=said) for address in accepted}
                 if self._left_over:
@@ -268,11 +269,30 @@ class _Post:
             self._settle(accepted, _refusal(error, self._settings), _fate(error.code))
         except (aiosmtplib.SMTPServerDisconnected, TimeoutError, ConnectionError):
             # Before the message was handed over, others say what has happened.
-            if not accepted:
+            if not self._is_handed:
                 raise
             self._settle(accepted, _unconfirmed(self._settings), "unclear")
             return
         await client.rset()
+
+    async def _hand_over(self, client: aiosmtplib.SMTP, raw: bytes, accepted: Sequence[str]) -> aiosmtplib.SMTPResponse:
+        """Send the message, and note when the server has asked for it: until then it cannot arrive."""
+        if client.protocol is None:
+            raise aiosmtplib.SMTPServerDisconnected("Connection lost")
+        write = client.protocol.write
+
+        def watched(data: bytes) -> None:
+            if data != b"DATA\r\n" and not self._is_handed:
+                self._is_handed = True
+                self._handing([recipient for recipient in self._recipients if _bare(recipient) in accepted])
+            write(data)
+
+        client.protocol.write = watched  # type: ignore[method-assign]  # the library has no other way to tell
+        try:
+            return await client.data(raw, timeout=self._answering)
+        finally:
+            if client.protocol:
+                client.protocol.write = write  # type: ignore[method-assign]
 
     async def _begin(self, client: aiosmtplib.SMTP, size: int, *, is_utf8: bool) -> None:
         options = [f"size={size}"] if client.supports_extension("size") else []

@@ -48,6 +48,7 @@ class Mailbox:
                   in a line and then the text
     think         seconds from the final dot to its answer; the message is kept by then
     ponder        the same, by the text of the message
+    end           the command (`RCPT`, `DATA`) to which it answers 421 and ends the connection
     lose          it keeps the message, and ends the connection in place of its answer to the final dot
     """
 
@@ -67,6 +68,7 @@ class Mailbox:
         say: Mapping[str, str | Callable[[str], str]] | None = None,
         think: float = 0,
         ponder: Callable[[str], float] | None = None,
+        end: str = "",
         lose: bool = False,
     ) -> None:
         self.received: list[Mail] = []
@@ -80,6 +82,7 @@ class Mailbox:
         self.say = dict(say or {})
         self.think = think
         self.ponder = ponder
+        self.end = end
         self.lose = lose
         self.starttls = starttls
         self.require_starttls = require_starttls
@@ -154,6 +157,17 @@ class _Connection(SMTP):
         if isinstance(self.transport, asyncio.Transport):
             self.transport.abort()
 
+    async def _end(self) -> None:
+        await self.push("421 4.7.0 Bye")
+        self.abort()
+        await self.lost.wait()
+
+    @syntax("RCPT")
+    async def smtp_RCPT(self, arg: str) -> None:  # noqa: N802 # as below
+        if self._mailbox.end == "RCPT":
+            await self._end()
+        await super().smtp_RCPT(arg)
+
     async def push(self, status: AnyStr) -> None:
         if self._mailbox.hang == "greeting":
             await asyncio.Event().wait()
@@ -168,6 +182,8 @@ class _Connection(SMTP):
 
     @syntax("DATA")
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802 # the library finds commands by name
+        if self._mailbox.end == "DATA":
+            await self._end()
         if self._mailbox.drop:
             await self.push("354 End data with <CR><LF>.<CR><LF>")
             await self._reader.readline()

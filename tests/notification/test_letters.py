@@ -110,3 +110,16 @@ async def test_more_recipients_than_a_server_takes_at_once(tmp_path: Path) -> No
         assert await night(1, settings) == []
         assert [mail.recipients for mail in box.received] == [(ANN,), (BOB,)]
     assert undelivered(tmp_path) == 0
+
+
+@pytest.mark.parametrize("farewell", ["RCPT", "DATA"])
+async def test_what_was_never_handed_over_is_tried_until_it_is(farewell: str, tmp_path: Path) -> None:
+    """A server that ends the connection before it asks for the text has nothing: no letter is unclear or lost."""
+    with Mailbox(end=farewell) as box:
+        settings = settings_for(box, [ANN, BOB], state_dir=tmp_path)
+        problems = [problem for number in (1, 2, 3) for problem in await night(number, settings)]
+        box.end = ""
+        assert await night(4, settings) == []
+        texts = [text_of(mail) for mail in box.received]
+    assert not any("may arrive" in problem.what for problem in problems)
+    assert [nights_in(text) for text in texts] == [[1, 2, 3, 4]]
