@@ -286,7 +286,10 @@ class _Advisor:
             # Where Kometa's name is not what is written (`007` is 7), only the writer knows which is meant.
             is_clear = written is not None and written[1].rstrip() == name
             correction = corrections.swapped(line, text, name, json.dumps(name)) if is_clear else None
-            yield self._warn(what, f"Put the name in quotes: `{json.dumps(name)}:`.", correction=correction)
+            quoted = f"`{json.dumps(name)}:`"
+            if written and not is_clear and len(written[1]) <= _LONGEST:
+                quoted = f"`{json.dumps(written[1].rstrip())}:`, or {quoted} for the name that Kometa knows now"
+            yield self._warn(what, f"Put the name in quotes: {quoted}.", correction=correction)
 
     def _about_comments(self) -> Iterator[Problem]:
         block, key = self._place.block, self._place.key

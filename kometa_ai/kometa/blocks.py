@@ -243,8 +243,11 @@ class _Mender:
 
     def completed(self, flaw: _Flaw) -> Correction | None:
         """The missing marker, right after or right before the comments that seem to be the block."""
-        if self._key is None:
-            return None
+        correction = self._completed(flaw)
+        # Above no collection nothing is begun or ended; a marker alone is one too many all the same.
+        return correction if self._key or (correction and not correction.lines) else None
+
+    def _completed(self, flaw: _Flaw) -> Correction | None:
         lines = self._document.lines
         indent = " " * (self.column(flaw.line) - 1)
         if flaw.missing == "turned":

@@ -103,7 +103,7 @@ def is_meant(changes: Sequence[Change], collection: str) -> bool:
     (parent,) = parents
     root = parent[0] if parent else None
     return (
-        _is_new_name(changes)
+        is_new_name(changes)
         or all(change.new is MISSING and _is_of_a_block(change.name) for change in changes)
         or (root == "collections" and _is_for_collection(changes, collection))
         or (root in {"collections", "libraries"} and not collection and _is_about_writers(changes))
@@ -124,7 +124,7 @@ def _is_of_a_block(name: str) -> bool:
     return name in BLOCK_KEYS or bool(BARE_MARKER.fullmatch(name))
 
 
-def _is_new_name(changes: Sequence[Change]) -> bool:
+def is_new_name(changes: Sequence[Change]) -> bool:
     """Whether a collection has got a name that is text for one that was none, and nothing else."""
     gone = [change for change in changes if change.new is MISSING]
     come = [change for change in changes if change.old is MISSING]
@@ -164,11 +164,11 @@ def _is_ours(change: Change) -> bool:
 
 def _is_about_writers(changes: Sequence[Change]) -> bool:
     """Whether an attribute that writes tags has lost some of them, is gone, or has become one that only adds."""
-    if len(changes) == 2:  # noqa: PLR2004 - one name in place of another
-        old, new = (change for change in sorted(changes, key=lambda change: change.old is MISSING))
-        renamed = (old.name, new.name) == ("item_radarr_tag.sync", "item_radarr_tag")
+    change, *more = changes
+    if more:  # one name in place of another
+        old, new, *others = sorted(changes, key=lambda each: each.old is MISSING)
+        renamed = (old.name, new.name) == ("item_radarr_tag.sync", "item_radarr_tag") and not others
         return renamed and new.old is MISSING and old.new is MISSING and changes_between(old.old, new.new) == []
-    (change,) = changes
     if change.name == _DELETES:
         return change.new is MISSING
     if change.name not in _WRITERS or change.old is MISSING:

@@ -23,7 +23,7 @@ from kometa_ai.kometa.document import load, read_document
 from kometa_ai.kometa.files import LIMITS, Found, Limits, TextFile, holds_block, read_files
 from kometa_ai.kometa.hindrances import about_hindrances, definitions_of, hints_of, untold
 from kometa_ai.kometa.libraries import hints
-from kometa_ai.kometa.markers import BEGIN, MARKER_TEXT
+from kometa_ai.kometa.markers import BEGIN, LIKE_A_MARKER
 from kometa_ai.kometa.parser import parse_block
 from kometa_ai.kometa.proof import Proof, View
 from kometa_ai.kometa.reading import Place, Reading
@@ -259,7 +259,7 @@ def _read_file(file: TextFile) -> _Findings:
     try:
         document = read_document(file.text)
     except BrokenYaml as error:
-        holds_marker = bool(MARKER_TEXT.search(file.text))
+        holds_marker = bool(LIKE_A_MARKER.search(file.text))
         is_known = holds_marker or may_be_beside(file.source, file.text)
         (findings.problems if is_known else findings.refused).append(_broken_file(file, error))
         if may_be_beside(file.source, file.text):

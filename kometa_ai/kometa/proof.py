@@ -14,7 +14,7 @@ import msgspec
 
 from kometa_ai.core.collection import Collection, Folder, OtherCollection
 from kometa_ai.kometa.attributes import REFUSES
-from kometa_ai.kometa.changes import changes_between, is_meant, names_begun
+from kometa_ai.kometa.changes import changes_between, is_meant, is_new_name, names_begun
 from kometa_ai.kometa.lines import corrected
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class Proof:
         names = {problem.collection for problem in lot}
         return (
             sources <= after.readings.keys()
-            and not any(self._new(after.folder))
+            and not any(self._unwanted(lot, after))
             and all(
                 self._file_stays(source, [each for each in lot if each.source == source], after) for source in sources
             )
@@ -168,6 +168,13 @@ class Proof:
                 seen[_what(problem)] -= 1
             else:
                 yield problem
+
+    def _unwanted(self, lot: Sequence[Problem], after: View) -> Iterator[Problem]:
+        """What is new, but for warnings about a collection that has got its name by the correction."""
+        source = lot[0].source
+        changes = changes_between(self._readings[source].document.data, after.readings[source].document.data)
+        named = names_begun(changes) if changes and len(lot) == 1 and is_new_name(changes) else ()
+        return (new for new in self._new(after.folder) if new.severity == "error" or new.collection not in named)
 
     def _opens_the_file(self, problem: Problem, after: View) -> bool:
         """Whether a file that Kometa refuses is read afterwards.

@@ -96,9 +96,13 @@ def _may_be_of_block(line: str, column: int) -> bool:
         return True
     if depth_of(line) > column:
         return True
-    if found := _SETTING.match(text):
-        return found["key"] in BLOCK_KEYS
-    return not (text.endswith(":") or ": " in text or text.startswith("- "))
+    key, colon, value = text.partition(":")
+    if key.rstrip() in BLOCK_KEYS:
+        return bool(_SETTING.match(text))
+    if colon and (not value or value.startswith(" ")):
+        # A collection has more than a plain text behind its name, or below it.
+        return bool(value.strip()) and value.lstrip()[0] not in "[{*&!|>" and not is_known(key.rstrip())
+    return not text.startswith("- ")
 
 
 def _with_hash(line: str, column: int) -> str:

@@ -267,6 +267,19 @@ def test_a_broken_file_with_a_block(config: Path) -> None:
     assert folder.unreadable_files == ("other.yml",)
 
 
+@pytest.mark.parametrize("mention", ["image: me/kometa-ai:1", "a: 1 # our Kometa-AI", "KOMETA_AI: x"])
+def test_a_broken_file_that_only_mentions_us(config: Path, mention: str) -> None:
+    """A manifest with our image's name in it holds no block: unless a library lists it, it is none of ours."""
+    (config / "deploy.yml").write_text(f"{mention}\n---\n")
+    (config / "config.yml").write_text(LISTED)
+    unlisted = examine_folder(config)
+    (config / "config.yml").write_text(LISTED + "      - file: config/deploy.yml\n")
+    listed = examine_folder(config)
+
+    assert (unlisted.problems, unlisted.unreadable_files) == ((), ())
+    assert [problem.source for problem in listed.problems] == ["deploy.yml"]
+
+
 @pytest.mark.parametrize("name", ["_noir.yml", ".noir.yml", "_noir.yaml"])
 def test_a_name_that_is_passed_over(config: Path, name: str) -> None:
     """A file that Kometa loads and we do not is hinted at, if it holds a block."""

@@ -60,6 +60,42 @@ def test_a_name_that_needs_quotes(name: str, ending: str) -> None:
     assert mended.problems == mended.warnings == ()
 
 
+@pytest.mark.parametrize("name", ["&x", "!x", "- x", "? x", "&x *y", "!x y", "? "])
+@pytest.mark.parametrize("below", ["", "  Last:\n    plex_all: true\n"])
+def test_a_name_that_yaml_takes_for_none(name: str, below: str) -> None:
+    """Whatever YAML makes of it, the check ends with a sentence about it or the line below."""
+    folder = read_one(f"collections:\n{ON}\n  {name}:\n{LINES.format(slug='x')}{below}")
+
+    assert folder.problems or folder.warnings
+
+
+@pytest.mark.parametrize("name", ["[REC]", "{proof}"])
+def test_a_name_in_brackets_above_other_lines(name: str) -> None:
+    """Its correction is offered though the collection, once it has its name, lacks the lines that Kometa needs."""
+    text = collection(name, body="    plex_all: true\n")
+
+    (problem,) = read_one(text).problems
+
+    assert problem.correction is not None
+    assert problem.correction.lines == (f'  "{name}":',)
+
+
+@pytest.mark.parametrize(
+    ("written", "remedy"),
+    [
+        ("1917", 'Put the name in quotes: `"1917":`.'),
+        ("007", 'Put the name in quotes: `"007":`, or `"7":` for the name that Kometa knows now.'),
+        ("3.10", 'Put the name in quotes: `"3.10":`, or `"3.1":` for the name that Kometa knows now.'),
+    ],
+)
+def test_a_name_that_is_a_number(written: str, remedy: str) -> None:
+    """It is shown as it is written, and as Kometa calls it where that is something else."""
+    (warning, *_) = read_one(collection(written)).warnings
+
+    assert warning.remedy == remedy
+    assert bool(warning.correction) is ("or" not in remedy)
+
+
 def test_a_name_with_a_comment_behind_it() -> None:
     """The comment stays."""
     text = collection("Mission: Impossible").replace("Impossible:", "Impossible:   # the first: 1996")
@@ -124,6 +160,8 @@ def test_a_deep_line_that_may_be_anything(body: str) -> None:
         ("# prompt: Heists", "prompt: Heists", "  # prompt: Heists"),
         ("# prompt: Heists", "  prompt: Heists", "  # prompt: Heists"),
         ("# prompt: Heists", "# prompt: |\n     Heists", "  #   Heists"),
+        ("# === END KOMETA-AI ===", "; === END KOMETA-AI ===", "  # === END KOMETA-AI ==="),
+        ("# === END KOMETA-AI ===", "// === END KOMETA-AI ===", "  # === END KOMETA-AI ==="),
     ],
 )
 def test_a_line_of_the_block_without_its_hash(lost: str, written: str, meant: str) -> None:
@@ -139,7 +177,18 @@ def test_a_line_of_the_block_without_its_hash(lost: str, written: str, meant: st
     assert problem.correction.lines == (meant,)
     lines = text.split("\n")
     lines[problem.correction.first - 1 : problem.correction.last] = problem.correction.lines
-    assert [each.name for each in read_one("\n".join(lines)).collections] == ["Film Noir"]
+    mended = read_one("\n".join(lines))
+    assert [each.name for each in mended.collections] == ["Film Noir"]
+
+
+def test_a_line_of_the_prompt_without_its_hash() -> None:
+    """Where its place in the prompt is lost as well, it is only said: and no marker is taken away for it."""
+    text = collection("Film Noir").replace("# prompt: Heists", "# prompt: |\n  #   Heists\n  Thefts: all of them")
+
+    (problem,) = read_one(text).problems
+
+    assert (problem.line, problem.correction) == (8, None)
+    assert "a line of the block has lost its `#`" in problem.what
 
 
 def test_several_lines_of_the_block_without_their_hash() -> None:
@@ -212,6 +261,17 @@ def test_a_marker_too_many(text: str, first: int, lines: tuple[str, ...]) -> Non
 
     assert problem.correction is not None
     assert (problem.correction.first, problem.correction.lines) == (first, lines)
+
+
+@pytest.mark.parametrize("marker", ["# === KOMETA-AI ===", "# === END KOMETA-AI ==="])
+def test_a_marker_too_many_above_no_collection(marker: str) -> None:
+    """Without a setting beside it, it is taken away as well: at the top of a file, and at its end."""
+    for text, line in ((f"{marker}\n{collection('Noir')}", 1), (f"{collection('Noir')}{marker}\n", 13)):
+        (problem,) = read_one(text).problems
+
+        assert problem.what == "this marker begins or ends no block."
+        assert problem.correction is not None
+        assert (problem.correction.first, problem.correction.lines) == (line, ())
 
 
 def test_flaws_that_hang_together() -> None:
