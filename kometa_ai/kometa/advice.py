@@ -18,7 +18,16 @@ from kometa_ai.core.naming import PREFIX
 from kometa_ai.core.problem import Correction, Problem
 from kometa_ai.core.text import beginning
 from kometa_ai.kometa import corrections
-from kometa_ai.kometa.attributes import REFUSES, is_filled_otherwise, is_off, is_plain, refusals
+from kometa_ai.kometa.attributes import (
+    REFUSES,
+    is_filled_otherwise,
+    is_never_built,
+    is_off,
+    is_on,
+    is_plain,
+    refusals,
+    service_of,
+)
 from kometa_ai.kometa.blocks import Block
 from kometa_ai.kometa.document import place_of
 from kometa_ai.kometa.guesses import Guesses
@@ -108,6 +117,7 @@ class _Advisor:
 
     def __init__(self, reading: Reading, place: Place, collection: Collection, setup: Setup, guesses: Guesses) -> None:
         self._guesses = guesses
+        self._setup = setup
         self._source = reading.source
         self._document = reading.document
         self._lines = reading.document.lines
@@ -166,9 +176,7 @@ class _Advisor:
             remedy = f"Take `{wrong}` away, or move the block to another collection."
             yield self._warn(what, remedy, self._own(wrong))
             return
-        if is_off(seen.attributes.get("run_definition")):
-            what = "Kometa never builds it: `run_definition` is false."
-            yield self._warn(what, "Take `run_definition` away.", self._own("run_definition"))
+        yield from self._about_runs(seen)
         for refusal in refusals(seen.attributes, self._guesses, self._default_order):
             at = self._own(refusal.attribute)
             correction = None
@@ -180,6 +188,24 @@ class _Advisor:
             hint = self._warn(what, "Take it away, unless just that is wanted.", self._own("build_collection"))
             yield msgspec.structs.replace(hint, severity="hint")
         yield from self._about_lines(seen)
+
+    def _about_runs(self, seen: Effective) -> Iterator[Problem]:
+        """Whether Kometa passes it over in each run, or refuses it for a service that is not set up."""
+        if name := is_never_built(seen.attributes):
+            value = seen.attributes[name]
+            shown = "not for movies" if name != "schedule" else "never"
+            shown = "false" if is_off(value) else "blank" if value is None else shown
+            yield self._warn(f"Kometa never builds it: `{name}` is {shown}.", f"Take `{name}` away.", self._own(name))
+        if is_on(seen.attributes.get("only_run_on_create")):
+            what = "Kometa builds it once, and never removes or adds a movie after that: `only_run_on_create` is true."
+            yield self._warn(what, "Take `only_run_on_create` away.", self._own("only_run_on_create"))
+        for name in seen.attributes if not is_off(seen.attributes.get("validate_builders")) else ():
+            service = service_of(name)
+            where = service and self._setup.without_service(self._source, self._place.key.value, service)
+            if where:
+                why = f"`{name}` needs `{service}:`, which is not set up in {where}."
+                remedy = f"Take `{name}` away, or set up `{service}:` in Kometa's configuration."
+                yield self._warn(f"{REFUSES}{why}", remedy, self._own(name))
 
     def _about_lines(self, seen: Effective) -> Iterator[Problem]:
         """What is wrong with the two lines that make a collection of a tag."""

@@ -103,8 +103,22 @@ _FOR_SHOWS = frozenset(
         "tvdb_show_details",
     }
 )
+_SEARCHES_OF_SHOWS = frozenset(
+    """
+network season_collection episode_collection season_label episode_label episode_title episode_added episode_air_date
+episode_last_played episode_year unplayed_episodes episode_unplayed episode_duplicate episode_progress
+episode_unmatched show_unmatched
+""".split()  # noqa: SIM905 - as above
+)
 _FOR_OTHERS = {"item_album_sorting": "libraries of music", "plex_pilots": "collections of episodes"}
-_NEVER_BLANK = frozenset({"language", "name", "schedule", "tmdb_birthday", "tmdb_deathday", "tmdb_person"})
+_NEVER_BLANK = frozenset({"hub_priority", "tmdb_birthday", "tmdb_deathday", "tmdb_person"})
+_NEVER_NULL = (_BUILDERS - {"radarr_taglist"}) | _SEARCHES | _NEVER_BLANK
+_NEVER_EMPTY = frozenset(
+    {"language", "name", "schedule", "limit", "key_name", "translation_key", "non_item_remove_label"}
+)
+_AVAILABLE = ("announced", "cinemas", "released", "db")
+_SERVICES = ("trakt", "sonarr", "tautulli", "mal")
+_DEFINITIONS = ("run_definition", "allowed_library_types")
 _SMART = ("smart_filter", "smart_url")
 _ORDERS = frozenset({"release", "alpha"})
 CUSTOM_ORDERS = ("custom", "custom.asc", "custom.desc")
@@ -116,7 +130,7 @@ title year originally_available release critic_rating audience_rating user_ratin
 plays added viewed resolution bitrate
 """.split()  # noqa: SIM905
 )
-_TAG_WRITERS = ("item_label", "item_genre", "item_radarr_tag")
+_TAG_WRITERS = ("label", "item_label", "item_genre", "item_radarr_tag")
 _TRUE = frozenset({"t", "true", "y", "yes"})
 _FALSE = frozenset({"f", "false", "n", "no"})
 _LONGEST = 80
@@ -144,6 +158,31 @@ def is_filled_otherwise(attributes: Mapping[str, Any]) -> str:
     """The attribute with which a collection takes no tag at all, as a smart one; empty if there is none."""
     smart = next((name for name in _SMART if name in attributes), "")
     return smart or ("blank_collection" if is_on(attributes.get("blank_collection")) else "")
+
+
+def is_never_built(attributes: Mapping[str, Any]) -> str:
+    """The attribute for which Kometa skips a collection of movies in each run; empty if there is none."""
+    name = next((each for each in _DEFINITIONS if each in attributes), "")
+    if name and not all(one in {"true", "movie"} or "<<" in one for one in _texts(attributes[name])):
+        return name
+    schedule = _texts(attributes.get("schedule") or "")
+    return "schedule" if schedule and all(one == "never" for one in schedule) else ""
+
+
+def _is_told(value: object) -> bool:
+    """Whether a value is a scalar in which no variable of a template is left."""
+    return value is not None and is_plain(value) and "<<" not in str(value)
+
+
+def _texts(value: object) -> list[str]:
+    """A list of Kometa's: as it is, or a text cut at commas; in lower case, without anything nested."""
+    parts = value if isinstance(value, list) else str(value).split(",") if is_plain(value) else []
+    return [str(part).strip().lower() for part in parts if is_plain(part)]
+
+
+def service_of(name: str) -> str:
+    """The section of a configuration without which Kometa refuses an attribute of this name; empty if there is none."""
+    return next((service for service in _SERVICES if service in name and is_known(name)), "")
 
 
 def is_on(value: object) -> bool:
@@ -182,19 +221,21 @@ def refusals(attributes: Mapping[str, Any], guesses: Guesses, default_order: str
             yield from _about_known(name, base, value, attributes)
     for base in _TAG_WRITERS:
         there = [name for name in (base, f"{base}.sync", f"{base}.remove") if name in attributes]
-        if f"{base}.sync" in there and len(there) > 1:
+        if len(there) > 1 and (f"{base}.sync" in there or base == "item_radarr_tag"):
             why = " and ".join(f"`{name}`" for name in there) + " do not go together."
-            yield Refusal(f"{base}.sync", why, f"Take `{base}.sync` away.")
+            yield Refusal(there[1], why, f"Take `{there[1]}` away.")
 
 
 def _about_known(name: str, base: str, value: object, attributes: Mapping[str, Any]) -> Iterator[Refusal]:
-    if base in _FOR_SHOWS:
+    if base in _FOR_SHOWS or base in _SEARCHES_OF_SHOWS:
         yield Refusal(name, f"`{name}` is for libraries of shows, `radarr_taglist` for movies.", "Take it away.")
     elif base in _FOR_OTHERS:
         yield Refusal(name, f"`{name}` is for {_FOR_OTHERS[base]}.", "Take it away.")
     elif base == "collection_filtering" and "smart_label" not in attributes:
         yield Refusal(name, f"`{name}` is for smart collections.", "Take it away.")
-    elif value is None and base != "radarr_taglist" and (base in _BUILDERS | _SEARCHES | _NEVER_BLANK):
+    elif base == "radarr_availability" and _is_told(value) and str(value).lower() not in _AVAILABLE:
+        yield Refusal(name, f"`{name}` is none of {', '.join(_AVAILABLE)}.", "Write one of them, or take it away.")
+    elif (name in _NEVER_EMPTY and not value) or (value is None and base in _NEVER_NULL):
         yield Refusal(name, f"`{name}` has no value.", "Give it one, or take it away.")
 
 

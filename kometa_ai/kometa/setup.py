@@ -81,6 +81,10 @@ class Library(NamedTuple):
                         return place_of(mapping, name)
         return None
 
+    def has(self, service: str) -> bool:
+        """Whether a service is set up, here or for all libraries, as far as a configuration shows."""
+        return any(level.get(service) for level in (self.body, root_of(self.config)))
+
     @property
     def radarr(self) -> dict[str, object]:
         """Its Radarr, over the one of all libraries."""
@@ -282,6 +286,11 @@ class Setup:
         """Whether a library that takes the collection from this file gives it an order that suits lists only."""
         libraries = self.taking_from(source, name)
         return any(each.setting("default_collection_order", (str,)) in CUSTOM_ORDERS for each in libraries)
+
+    def without_service(self, source: str, name: object, service: str) -> str:
+        """The libraries that take a collection from this file and have this service not set up."""
+        libraries = self.taking_from(source, name) if not self._broken else ()
+        return ", ".join(each.name for each in libraries if not each.has(service))
 
     def without_sync(self, source: str, name: object) -> str | None:
         """Where a collection of this file is not synced unless it says so: names of libraries, empty for all of them.

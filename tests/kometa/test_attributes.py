@@ -6,7 +6,7 @@ import pytest
 
 from kometa_ai.kometa.markers import BLOCK_KEYS
 from kometa_ai.kometa.parser import BlockModel
-from tests.kometa.support import block, read_one
+from tests.kometa.support import block, read, read_one
 
 BOTH = ("radarr_taglist: kai-film-noir", "sync_mode: sync")
 
@@ -59,6 +59,19 @@ def test_a_smart_label_is_fine() -> None:
         ("collection_filtering: user", "smart collections"),
         ("imdb_list:", "`imdb_list` has no value"),
         ("name:", "`name` has no value"),
+        ("limit:", "`limit` has no value"),
+        ("limit: 0", "`limit` has no value"),
+        ('key_name: ""', "`key_name` has no value"),
+        ("schedule: []", "`schedule` has no value"),
+        ("non_item_remove_label:", "`non_item_remove_label` has no value"),
+        ("network: HBO", "`network` is for libraries of shows"),
+        ("episode_title.not: x", "`episode_title.not` is for libraries of shows"),
+        ("radarr_availability: soon", "`radarr_availability` is none of announced, cinemas, released, db"),
+        (
+            "item_radarr_tag: a\n    item_radarr_tag.remove: b",
+            "`item_radarr_tag` and `item_radarr_tag.remove`",
+        ),
+        ("label: a\n    label.sync: b", "`label` and `label.sync` do not go together"),
         ("template: {name: nope}", "its template nope is nowhere"),
         ("template: nope", "its `template` does not say which"),
     ],
@@ -96,6 +109,18 @@ def test_what_kometa_refuses(attribute: str, why: str) -> None:
         "colour: red\n    validate_builders: false",
         "sort_title: <<x>>",
         "hub_priority: 1",
+        "hub_priority: 0",
+        "label: a\n    label.remove: b",
+        "radarr_availability: Cinemas",
+        "episode_plays.gt: 3",
+        "radarr_availability: <<when>>",
+        "run_definition: <<kind>>",
+        "run_definition: movie",
+        "run_definition: [true, movie]",
+        "allowed_library_types: movie\n    run_definition: true",
+        "only_run_on_create: false",
+        "schedule: [never, daily]",
+        "trakt_list: https://trakt.tv/x",
     ],
 )
 def test_what_kometa_knows(attribute: str) -> None:
@@ -133,11 +158,59 @@ def test_a_collection_that_is_not_built() -> None:
     assert "no collection is seen" in hint.what
 
 
-def test_a_definition_that_is_switched_off() -> None:
-    """`run_definition: false` builds nothing."""
-    ((what, _),) = told(*BOTH, "run_definition: false")
+@pytest.mark.parametrize(
+    "attribute",
+    [
+        "run_definition: false",
+        "run_definition: show",
+        "run_definition: [movie, artist]",
+        "run_definition: no",
+        "run_definition:",
+        "allowed_library_types: show",
+        "schedule: never",
+        "schedule: [Never]",
+    ],
+)
+def test_a_definition_that_is_switched_off(attribute: str) -> None:
+    """Kometa skips it in each run, without an error."""
+    ((what, _),) = told(*BOTH, attribute)
 
-    assert "Kometa never builds it" in what
+    assert what.startswith(f"Kometa never builds it: `{attribute.partition(':')[0]}` is ")
+
+
+def test_a_definition_for_one_run() -> None:
+    """What is run on create alone is never brought up to date."""
+    ((what, _),) = told(*BOTH, "only_run_on_create: true")
+
+    assert "Kometa builds it once, and never removes or adds a movie after that" in what
+
+
+@pytest.mark.parametrize(
+    ("attribute", "section"),
+    [
+        ("trakt_list: x", "trakt"),
+        ("sync_to_trakt_list: x", "trakt"),
+        ("tautulli_popular: {list_days: 1}", "tautulli"),
+        ("item_sonarr_tag: x", "sonarr"),
+        ("mal_id: 3", "mal"),
+    ],
+)
+def test_services_that_are_not_set_up(attribute: str, section: str) -> None:
+    """Kometa refuses the whole collection for one attribute of such a service; the library is named."""
+    text = f"collections:\n{block()}\n  Film Noir:\n    {BOTH[0]}\n    {BOTH[1]}\n    {attribute}\n"
+    radarr = 'radarr: {url: "http://r", token: a, root_folder_path: /m, quality_profile: Any}\n'
+    config = "libraries:\n  Movies:\n    collection_files: config/m.yml\n" + radarr
+
+    (warning,) = read({"m.yml": text, "config.yml": config}).warnings
+    there = read({"m.yml": text, "config.yml": f'{config}{section}: {{url: "http://x", client_id: x}}\n'})
+    blank = read({"m.yml": text, "config.yml": f"{config}{section}:\n"})
+
+    name = attribute.partition(":")[0]
+    assert (
+        warning.what == f"Kometa refuses this collection: `{name}` needs `{section}:`, which is not set up in Movies."
+    )
+    assert there.warnings == ()
+    assert len(blank.warnings) == 1
 
 
 @pytest.mark.parametrize(("body", "kind"), [("Film Noir: todo", "a text"), ("Film Noir:\n    - a", "a list")])
