@@ -37,6 +37,7 @@ from kometa_ai.core.text import one_line
 from kometa_ai.errors import CheckClaude
 from kometa_ai.network.client import open_client
 from kometa_ai.network.environment import Network
+from kometa_ai.network.failures import is_of_the_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -217,7 +218,9 @@ class Claude:
         if isinstance(failure, CheckClaude):
             said = read_error(_body(error))
             # What stands before Anthropic's own door, redirects, or wants a log-in, is in the way of questions as well.
-            is_in_the_way = status in _IN_THE_WAY or (said.is_page and self.is_anthropic)
+            is_in_the_way = (
+                status in _IN_THE_WAY or (said.is_page and self.is_anthropic) or self._is_of_the_proxy(error)
+            )
             is_its_word = (said.is_anthropic or self.is_anthropic) and status not in (_FORBIDDEN, _NOT_ALLOWED)
             if is_in_the_way or is_its_word:
                 raise failure from error
@@ -228,6 +231,14 @@ class Claude:
             return None
         remedy = "Check the network, CLAUDE_BASE_URL and Anthropic's status page."
         raise ClaudeSilent(f"{str(failure).rstrip('.')}.", remedy) from error
+
+    def _is_of_the_proxy(self, error: anthropic.AnthropicError) -> bool:
+        """Whether the proxy on the way has refused a call, and refuses questions too."""
+        from anthropic import APIStatusError  # noqa: PLC0415 - loaded with the client
+
+        if not isinstance(error, APIStatusError):
+            return False
+        return is_of_the_proxy(self.way, error.status_code, error.response.headers)
 
     async def ask(
         self,
@@ -406,7 +417,7 @@ def _handing_over(incoming: Incoming, broken: Callable[[Reply], None] | None) ->
 def _is_for_the_stream(failure: RequestFailed, incoming: Incoming) -> bool:
     """Whether a question failed because its answer was to be streamed."""
     if failure.failure is Failure.UNREADABLE:
-        return incoming.is_stream and not (incoming.so_far and incoming.so_far.text)
+        return incoming.is_empty or (incoming.is_stream and not (incoming.so_far and incoming.so_far.text))
     return failure.failure in (Failure.REJECTED, Failure.SERVER_ERROR) and "stream" in str(failure).casefold()
 
 

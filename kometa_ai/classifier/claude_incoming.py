@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from kometa_ai.classifier.claude_events import Decoder, Event, is_stream
 from kometa_ai.classifier.claude_failures import error_in_answer, failure_of, not_claude
-from kometa_ai.classifier.claude_messages import Streamed, reply_of
+from kometa_ai.classifier.claude_messages import OWN_EVENTS, Streamed, reply_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -43,6 +43,11 @@ class Incoming:
     def is_complete(self) -> bool:
         """Whether the answer is there, though its stream has not ended."""
         return self._streamed.is_complete
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing at all has come."""
+        return not self.is_stream and not self._size
 
     @property
     def so_far(self) -> Reply | None:
@@ -84,7 +89,7 @@ class Incoming:
             self._heard += 1
             if self._heard > _MOST_EVENTS:
                 raise not_claude()
-            if event.name == "error" or (event.data is not None and not event.name and event.data.get("error")):
+            if _is_error(event):
                 raise failure_of(200, event.data or event.text, self.headers, self._model, self._hide)
             if self._streamed.add(event) and self._begun is not None:
                 self._begun()
@@ -106,3 +111,8 @@ class Incoming:
         if reply.text and self._begun is not None:
             self._begun()
         return reply
+
+
+def _is_error(event: Event) -> bool:
+    """Whether an event tells an error, by its name or, under any name but those of Claude's own, by what it holds."""
+    return event.name == "error" or (event.name not in OWN_EVENTS and bool(event.data and event.data.get("error")))

@@ -36,6 +36,11 @@ _ENDINGS = {
     "max_tokens": Ending.TRUNCATED,
     "model_context_window_exceeded": Ending.TRUNCATED,
 }
+OWN_EVENTS = frozenset({
+    "message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta",
+    "message_stop", "ping",
+})  # fmt: skip
+"""The events of an answer, as Claude names them."""
 _Tokens = Annotated[int, msgspec.Meta(ge=0, le=2**40)]
 _COUNTS = {
     "input_tokens": "input_tokens",
@@ -94,11 +99,13 @@ def reply_of(message: Any) -> Reply:  # noqa: ANN401 - JSON, or the SDK's type, 
 
 def _text_of(content: object) -> str:
     """The text of an answer: it may begin with thinking blocks, a refusal may have none, gateways write it plain."""
-    if isinstance(content, str):
-        return content
-    blocks = content if isinstance(content, list | tuple) else ()
-    texts = (_get(block, "text") for block in blocks if _get(block, "type") == "text")
+    blocks = content if isinstance(content, list | tuple) else (content,)
+    texts = (block if isinstance(block, str) else _get(block, "text") for block in blocks if _is_text(block))
     return "".join(text for text in texts if isinstance(text, str))
+
+
+def _is_text(block: object) -> bool:
+    return isinstance(block, str) or _get(block, "type") == "text"
 
 
 def _get(thing: object, name: str) -> Any:  # noqa: ANN401 - whatever came
@@ -134,6 +141,12 @@ class Streamed:
                 message = _get(data, "message")
                 self._used |= _counted(_get(message, "usage"))
                 return self._write(_text_of(_get(message, "content")))
+            case "message" if _get(data, "content"):
+                # A gateway that waits for the whole answer, and sends it as one event.
+                self._is_known = self._is_whole = True
+                self._used |= _counted(data.get("usage"))
+                self._stop_reason = data.get("stop_reason")
+                return self._write(_text_of(data["content"]))
             case "content_block_start" if _get(data.get("content_block"), "type") == "text":
                 return self._write(_get(data["content_block"], "text"))
             case "content_block_delta":

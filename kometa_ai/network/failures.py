@@ -177,7 +177,7 @@ def wants_log_in(way: Way) -> tuple[str, str]:
     variable = way.proxy.variable if way.proxy else "HTTP_PROXY"
     return (
         f"{_capital(way.proxy)} wants a user and a password (407).",
-        f"Write them into {variable} as http://user:password@host:port, or {way.around}.",
+        f"Write user and password into {variable}, before the proxy's host, or {way.around}.",
     )
 
 
@@ -244,7 +244,7 @@ def _reason(chain: list[BaseException], way: Way) -> str:
     if isinstance(chain[0], (httpx2.ReadError, httpx2.WriteError)) and not str(chain[0]).strip():
         return "the connection was lost"
     lines = way.hide(str(chain[0])).strip().splitlines()
-    return (one_line(lines[0], _LONGEST) if lines else "") or type(chain[0]).__name__
+    return (one_line(lines[0], _LONGEST).rstrip(".") if lines else "") or type(chain[0]).__name__
 
 
 def _capital(proxy: Proxy | None) -> str:

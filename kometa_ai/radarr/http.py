@@ -68,13 +68,15 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """An answer of Radarr's, or of whatever stands in for it."""
+    """An answer of Radarr's, or of whatever stands in for it; `address` with the proxy that it came through."""
 
     address: str
     status: int
     headers: Mapping[str, str]
     body: bytearray
     redact: Callable[[str], str] = str
+    login: str = LOGIN
+    """What to do where a web page came."""
 
     @property
     def complaint(self) -> str:
@@ -101,7 +103,7 @@ class Reply(msgspec.Struct, frozen=True):
                 self.complaint if wire.is_html(self.body) else wire.first_line(content_type, self.redact) or "nothing"
             )
             raise NotJSON(
-                f"{self.address} answered with {what} instead of JSON.", LOGIN, status=self.status, complaint=what
+                f"{self.address} answered with {what} instead of JSON.", self.login, status=self.status, complaint=what
             )
         try:
             return read()
@@ -153,6 +155,16 @@ class Line:
             transport=transport,
         )
 
+    @property
+    def _where(self) -> str:
+        """The address with the proxy that leads there, for messages."""
+        return f"{self.address}{self.way.through}"
+
+    @property
+    def _login(self) -> str:
+        """What to do where a web page, or the way to one, came in place of an answer."""
+        return f"{LOGIN[:-1]}; if the page is the proxy's, {self.way.around}." if self.way.proxy else LOGIN
+
     async def call(
         self,
         kind: str,
@@ -198,7 +210,7 @@ class Line:
                 received = bytearray()  # grows in place: joining the chunks of a whole library would hold it twice
                 async for chunk in response.aiter_bytes():
                     received += chunk
-                return Reply(self.address, response.status_code, response.headers, received, self._redact)
+                return Reply(self._where, response.status_code, response.headers, received, self._redact, self._login)
             finally:
                 await response.aclose()
 
@@ -241,7 +253,7 @@ class Line:
             raise self._redirected(reply)
         if shut_out := self._shut_out(reply, said):
             raise shut_out
-        what = f"Radarr at {self.address} answered {named(reply.status)}" + (f": {said.rstrip('.')}." if said else ".")
+        what = f"Radarr at {self._where} answered {named(reply.status)}" + (f": {said.rstrip('.')}." if said else ".")
         if reply.status in _GAVE_UP_WAITING:
             remedy = (
                 "A proxy gave up waiting for Radarr: raise its time-out, or set RADARR_URL to Radarr's own address."
@@ -254,7 +266,7 @@ class Line:
 
     def _shut_out(self, reply: Reply, said: str) -> Unusable | None:
         """The failure for statuses that every other request would get, too."""
-        status, where = reply.status, self.address
+        status, where = reply.status, self._where
         if status == HTTPStatus.UNAUTHORIZED and not reply.body and "www-authenticate" not in reply.headers:
             return Unusable(
                 f"Radarr at {where} does not accept the API key (401).",
@@ -279,12 +291,12 @@ class Line:
         return None
 
     def _redirected(self, reply: Reply) -> Unusable:
-        what = f"{self.address} redirects ({reply.status})"
+        what = f"{self._where} redirects ({reply.status})"
         shown = redirect_target(self.address + API, reply.headers.get("location", ""))
         if not shown:
             return Unusable(what + ".", "Correct RADARR_URL.", status=reply.status)
         base, api, _ = shown.partition(API)
-        remedy = f"Set RADARR_URL to {base}." if api and base != self.address else LOGIN
+        remedy = f"Set RADARR_URL to {base}." if api and base != self.address else self._login
         return Unusable(f"{what} to {shown}.", remedy, status=reply.status)
 
 

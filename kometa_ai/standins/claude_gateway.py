@@ -21,25 +21,27 @@ Dialect = Literal[
     "many lines",
     "empty data",
     "chat chunks",
+    "nothing",
     "json lines",
+    "one name for all",
 ]
 
 
 class Gateway(msgspec.Struct, frozen=True, kw_only=True):
     """What a gateway makes of answers.
 
-    - `dialect`: how events of a stream are written; `empty data` and `chat chunks` lose what they say.
+    - `dialect`: how events of a stream are written; `empty data`, `chat chunks` and `nothing` lose what they say.
     - `streams`: obeys `stream`, or streams always, or never, or waits for the whole stream (`buffers`) and sends a
-      message under the content type of a stream.
+      message under the content type of a stream, or as the data of `one event`.
     - `content_type`: put in place of every answer's own.
-    - `plain_content`: the content of a message is a text, not a list of blocks.
+    - `content`: of a message: a list of blocks, a text, one block, or a list of texts.
     - `usage`: whether messages say what they used.
     """
 
     dialect: Dialect = "as Claude"
-    streams: Literal["as asked", "always", "never", "buffers"] = "as asked"
+    streams: Literal["as asked", "always", "never", "buffers", "one event"] = "as asked"
     content_type: str = ""
-    plain_content: bool = False
+    content: Literal["blocks", "text", "block", "texts"] = "blocks"
     usage: bool = True
 
     def wants_stream(self, body: Mapping[str, Any]) -> bool:
@@ -48,13 +50,15 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True):
 
     def message(self, whole: dict[str, Any], body: Mapping[str, Any]) -> Response:
         """A message that is sent whole."""
-        if self.plain_content:
-            text = "".join(block.get("text", "") for block in whole["content"])
-            whole = {**whole, "content": text}
+        text = "".join(block.get("text", "") for block in whole["content"])
+        contents = {"text": text, "block": {"type": "text", "text": text}, "texts": [text]}
+        whole = {**whole, "content": contents.get(self.content, whole["content"])}
         if not self.usage:
             whole = {name: value for name, value in whole.items() if name != "usage"}
-        kind = "text/event-stream" if self.streams == "buffers" and body.get("stream") else "application/json"
-        return Response(json.dumps(whole), headers={"content-type": self.content_type or kind})
+        is_stream = self.streams in ("buffers", "one event") and bool(body.get("stream"))
+        kind = "text/event-stream" if is_stream else "application/json"
+        sent = f"data: {json.dumps(whole)}\n\n" if is_stream and self.streams == "one event" else json.dumps(whole)
+        return Response(sent, headers={"content-type": self.content_type or kind})
 
     def event(self, event: bytes) -> bytes:
         """An event of the stand-in's, in the words of this gateway."""
@@ -68,6 +72,10 @@ def _data(event: bytes) -> dict[str, Any]:
 
 def _no_names(event: bytes) -> bytes:
     return event[event.index(b"data: ") :]
+
+
+def _one_name(event: bytes) -> bytes:
+    return b"event: message\n" + _no_names(event)
 
 
 def _many_lines(event: bytes) -> bytes:
@@ -96,5 +104,7 @@ _DIALECTS: Mapping[Dialect, Callable[[bytes], bytes]] = {
     "many lines": _many_lines,
     "empty data": lambda event: event[: event.index(b"data: ")] + b"data:\n\n",
     "chat chunks": _chat_chunk,
+    "nothing": lambda _: b"",
+    "one name for all": _one_name,
     "json lines": lambda event: json.dumps(_data(event)).encode() + b"\n",
 }

@@ -24,13 +24,17 @@ _SQUIDS = {403: "ERR_ACCESS_DENIED 0", 407: "ERR_CACHE_ACCESS_DENIED 0", 503: "E
 class ProxyStandIn:
     """Serves while its context is open. `requests` are the first lines that it was sent, `credentials` what came along.
 
-    `refuses` is a status that it answers everything with, on a page of its own. With `tls` it is itself reached by TLS.
+    `refuses` is a status that it answers everything with, on a page of its own; or it `hangs_up` on each request. With
+    `tls` it is itself reached by TLS.
     """
 
-    def __init__(self, *, refuses: int | None = None, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, *, refuses: int | None = None, hangs_up: bool = False, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.requests: list[str] = []
         self.credentials: list[str] = []
         self._refuses = refuses
+        self._hangs_up = hangs_up
         self._tls = tls
         self._stack = contextlib.ExitStack()
         self._port = 0
@@ -78,6 +82,8 @@ class ProxyStandIn:
         first, *headers = head.split("\r\n")
         self.requests.append(first)
         self.credentials += [line.partition(": ")[2] for line in headers if line.lower().startswith("proxy-auth")]
+        if self._hangs_up:
+            return
         if self._refuses:
             writer.write(_refusal(self._refuses))
             await writer.drain()

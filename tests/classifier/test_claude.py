@@ -530,6 +530,7 @@ async def test_a_streamed_answer_has_an_ending(
         (faults.TOO_LARGE, Failure.TOO_LARGE),
         (Fault(status=400, message="Invalid request data"), Failure.REJECTED),
         (Fault(raw="event: error\ndata: upstream is gone\n\n"), Failure.SERVER_ERROR),
+        (Fault(raw='event: message\ndata: {"error": {"code": 529, "message": "busy"}}\n\n'), Failure.OVERLOADED),
         (faults.DROPPED, Failure.NO_CONNECTION),
         (Fault(status=None), Failure.NO_CONNECTION),
         (Fault(raw="event: message_delta\ndata: {\n\n"), Failure.UNREADABLE),

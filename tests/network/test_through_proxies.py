@@ -198,3 +198,40 @@ def test_the_check_of_a_proxy_that_is_down(world: World, call: Callable[..., End
     assert looked.code == 1
     assert {"HTTP_PROXY"} <= {warning["source"] for warning in looked.data["warnings"]}
     assert [service["status"] for service in looked.data["services"]] == ["silent", "silent"]
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_the_check_of_claude_behind_a_proxy_that_refuses(scheme: str) -> None:
+    """It is no gateway's list that is refused: questions would meet the same proxy."""
+    with ProxyStandIn(refuses=403) as proxy:
+        async with Claude("key", f"{scheme}://claude.example", network=network(ALL_PROXY=proxy.address)) as claude:
+            with pytest.raises(CheckClaude, match=r"the proxy of ALL_PROXY|The proxy of ALL_PROXY"):
+                await claude.check("claude-sonnet-5-5")
+
+
+def test_a_proxy_that_wants_a_user(world: World, call: Callable[..., Ended]) -> None:
+    """What to do about it can be read: the example of an address with a password is not masked."""
+    world.collections(block("Noir"))
+    with ProxyStandIn(refuses=407) as proxy:
+        ended = call("--run-now", HTTP_PROXY=proxy.address)
+
+    assert ended.code == 3
+    assert "Write user and password into HTTP_PROXY, before the proxy's host" in ended.out
+    assert "***" not in ended.out
+
+
+async def test_a_page_of_the_proxy_s_under_status_200() -> None:
+    """A portal's page is told with the proxy, and with the way around it."""
+    with ProxyStandIn(refuses=200) as proxy:
+        said = await refusal("http://radarr:7878", network(HTTP_PROXY=proxy.address))
+
+    assert f"through the proxy of HTTP_PROXY ({proxy.address}) answered with a web page" in said.message
+    assert "add radarr to NO_PROXY" in said.remedy
+
+
+async def test_a_proxy_that_hangs_up() -> None:
+    """One full stop ends the sentence."""
+    with ProxyStandIn(hangs_up=True) as proxy:
+        said = await refusal("http://radarr:7878", network(HTTP_PROXY=proxy.address))
+
+    assert ".." not in said.message

@@ -50,14 +50,19 @@ def twice(report: RunReport) -> list[Problem]:
         Gateway(dialect="comments"),
         Gateway(dialect="many lines"),
         Gateway(dialect="json lines"),
+        Gateway(dialect="one name for all"),
         Gateway(dialect="no names", content_type="application/json"),
         Gateway(content_type="text/plain"),
         Gateway(streams="never"),
         Gateway(streams="always"),
         Gateway(streams="always", dialect="no names", content_type="application/json"),
         Gateway(streams="buffers"),
-        Gateway(streams="never", plain_content=True),
-        Gateway(streams="buffers", plain_content=True),
+        Gateway(streams="never", content="text"),
+        Gateway(streams="never", content="block"),
+        Gateway(streams="never", content="texts"),
+        Gateway(streams="buffers", content="text"),
+        Gateway(streams="one event"),
+        Gateway(streams="one event", content="text"),
     ],
     ids=str,
 )
@@ -74,7 +79,7 @@ def test_other_forms_of_answers_cost_nothing(wide: World, gateway: Gateway) -> N
     assert wide.numbers("kai-heist") == set(range(5))
 
 
-@pytest.mark.parametrize("dialect", ["empty data", "chat chunks"])
+@pytest.mark.parametrize("dialect", ["empty data", "chat chunks", "nothing"])
 def test_a_stream_that_says_nothing_is_not_asked_for_again(wide: World, dialect: str) -> None:
     """One answer each is lost of those on their way; then nothing is streamed any more, and the loss is told."""
     wide.claude.gateway = Gateway(dialect=dialect)  # type: ignore[arg-type]  # one of them
