@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from kometa_ai.core.movie import Movie
 
 SECOND_LOOK_SIZE = 15
-LISTED_FROM = 0.2
 PLOT_LENGTH = 1500
 KEYWORDS = 15
 

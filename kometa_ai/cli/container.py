@@ -72,6 +72,16 @@ def become_user(environ: Mapping[str, str]) -> None:
         ) from error
 
 
+def refuse_unreadable() -> None:
+    """Raise FixUsage where the user that we have become may not read what of this program is still to be loaded."""
+    for file in (__file__, os.__file__):
+        if not os.access(file, os.R_OK):
+            raise FixUsage(
+                f"The user {os.geteuid()}:{os.getegid()} (PUID, PGID) may not read {file!r}, a part of this program.",
+                "Outside of a container, unset PUID; or install the program where that user may read it.",
+            )
+
+
 def hand_over(folder: Path, user: User, *, beside: Path) -> None:
     """Give a folder of ours, made if need be, and our files in it to the user who will write there.
 

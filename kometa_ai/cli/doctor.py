@@ -1,4 +1,4 @@
-"""`--check-config`: everything that is wrong with the settings, Kometa's files and the services, and how to mend it."""
+"""`--check-config`: everything that is wrong with the settings, Kometa's files and the services, and what to do."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO, TypeVar
 import click
 
 from kometa_ai.__version__ import version_and_commit
-from kometa_ai.cli.container import become_user
+from kometa_ai.cli.container import become_user, refuse_unreadable
 from kometa_ai.errors import FixConfiguration, FixUsage, KometaAIError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _Function = TypeVar("_Function", bound="Callable[..., Any]")
 _EPILOG = """\b
 Start here:
   kometa-ai --demo           see it work: needs no key and no network
-  kometa-ai --check-config   is everything set up right? how is it mended?
+  kometa-ai --check-config   is everything set up right? what is to be done?
   kometa-ai --estimate       what would a run ask, and what would it cost?
   kometa-ai --dry-run        ask Claude, show the exact changes, write nothing
   kometa-ai --run-now        the real thing, once; asks nothing again
@@ -169,7 +169,7 @@ class _Sorted(click.Command):
     text="Believe Radarr's list although it has shrunk to less than half, or its tags have lost their names.",
 )
 @_flag("--estimate", text="What a run would ask, why, and about what it would cost. Costs nothing.")
-@_flag("--check-config", text="Check settings, Kometa's files, Radarr and Claude: every problem, and how to mend it.")
+@_flag("--check-config", text="Check settings, Kometa's files, Radarr and Claude: every problem, and what to do.")
 @_flag("--health-check", text="For Docker: is the daemon alive, can it write its state?")
 @_flag("--dump-config", text="The settings in force (secrets masked), every collection found, and `next_run`, as JSON.")
 @_flag("--dump-state", text="Everything that is remembered, decisions and past runs, as JSON.")
@@ -340,6 +340,7 @@ def main() -> None:
     """The console script."""
     try:
         become_user(os.environ)
+        refuse_unreadable()
     except KometaAIError as error:
         _show(error, as_json=_wants_json(sys.argv))
         sys.exit(error.exit_code)

@@ -78,7 +78,7 @@ class Watch:
             tell = _log.debug if self.seen[service].status == "down" else _log.warning
             tell("service.down", service=service, why=error.message, remedy=error.remedy)
         except Exception as error:  # noqa: BLE001 - see below
-            # Whatever it is, a daemon that ends would not mend it.
+            # Whatever it is, a daemon that ends would not help.
             seen = Seen(status="down", detail=self._redact(f"{type(error).__name__}: {error}"))
             _log.exception("service.down", service=service)
         self._note(service, seen)

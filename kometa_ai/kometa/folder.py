@@ -113,7 +113,7 @@ def _without_lines(problems: Iterable[Problem]) -> tuple[Problem, ...]:
 
 
 def examine_folder(path: Path, *, radarr_url: str = "", limits: Limits = LIMITS) -> Folder:
-    """The same with everything that helps to mend it: corrections, and hints such as another Radarr than this one.
+    """The same with everything that helps to correct it: corrections, and hints such as another Radarr than this one.
 
     What it returns is for whoever edits these files, and has to be cleared of secrets before it is shown.
     """

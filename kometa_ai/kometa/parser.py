@@ -163,7 +163,7 @@ class _BlockReader:
         except BrokenYaml as error:
             line = self._line(error.line - 1) if error.line else self._block.line
             what = f"the block cannot be read: {error.reason}."
-            self._complain(what, error.remedy, line, correction=self._mended(error, line))
+            self._complain(what, error.remedy, line, correction=self._right(error, line))
             return {}
         if node is None or _is_null(node):
             return {}
@@ -223,20 +223,20 @@ class _BlockReader:
             correction=correction,
         )
 
-    def _mended(self, error: BrokenYaml, line: int) -> Correction | None:
+    def _right(self, error: BrokenYaml, line: int) -> Correction | None:
         text, contents = self._text(line), uncomment(self._block.body)
         content = contents[error.line - 1] if error.line else ""
         correction = error.correction
         if correction is None or not correction.first == correction.last == error.line or len(correction.lines) != 1:
             return None
-        (mended,) = correction.lines
+        (right,) = correction.lines
         if not content or content not in text:
             return None
         start = text[: text.index(content)].rstrip("\t")
         start += "" if start.endswith(" ") else " "
-        if content.startswith("prompt:") and mended.endswith('"'):
+        if content.startswith("prompt:") and right.endswith('"'):
             return Correction(line, line, (start + "prompt: |", f"{start}  {content.partition(':')[2].strip()}"))
-        return Correction(line, line, (start + mended,))
+        return Correction(line, line, (start + right,))
 
     def _unknown(self, key: str, entries: dict[str, _Entry], *, guess: bool) -> Problem:
         near = _near(key) if guess else ""

@@ -173,9 +173,11 @@ def in_plain_words(error: Exception, text: str) -> BrokenYaml:
         remedy = f"Write it as `key: value`; if it belongs to the text of `{key}`, two blanks further in than `{key}`."
         new = _as_correction(line, _indented(lines, line))
         return BrokenYaml("a colon is missing after the key", remedy, line, column, new)
-    for words, reason, remedy, mend in _IN_PLAIN_WORDS:
+    for words, reason, remedy, correct in _IN_PLAIN_WORDS:
         if words in told:
-            return BrokenYaml(reason, remedy, line, column, _as_correction(line, mend(lines, line)) if line else None)
+            return BrokenYaml(
+                reason, remedy, line, column, _as_correction(line, correct(lines, line)) if line else None
+            )
     first = beginning(split_lines(told)[0], _LONGEST) or type(error).__name__
     return BrokenYaml(first, "Correct the file; Kometa cannot load it, either.", line, column)
 

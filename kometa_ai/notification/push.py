@@ -62,7 +62,7 @@ _STATUS = re.compile(r"\berror=(\d{3,5})\b")
 # What says that a request was sent whole before the connection failed. In the words of `requests` and urllib3.
 _SENT = re.compile(r"Read timed out|RemoteDisconnected|Connection aborted|Connection broken|IncompleteRead")
 _PASSING = {
-    HTTPStatus.UNAUTHORIZED,  # a token that was changed is mended, and the message is as good as it was
+    HTTPStatus.UNAUTHORIZED,  # passes once the token is right; the message is as good as it was
     HTTPStatus.FORBIDDEN,
     HTTPStatus.PROXY_AUTHENTICATION_REQUIRED,
     HTTPStatus.REQUEST_TIMEOUT,

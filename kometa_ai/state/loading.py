@@ -36,7 +36,7 @@ _LINE = msgspec.json.Decoder(Line)
 
 
 class Found(msgspec.Struct, kw_only=True):
-    """What was read, and what has to be mended before anything is written.
+    """What was read, and what has to be repaired before anything is written.
 
     `alerts` tells what was wrong, `damaged` which file is to be set aside. Of the present journal `whole` says how many
     bytes come before a `torn` last line, `spoilt` whether there are damaged lines, `foreign` whether it belongs to an
@@ -141,7 +141,7 @@ def _newest_good(path: Path) -> tuple[Snapshot, Path | None, str]:
                 why = f"{path.name} is damaged ({_said(error)})"
             continue
         except OSError:
-            # A snapshot that may not be read is for the operator to mend: it is the newest. Of backups there are more.
+            # A snapshot that may not be read is the newest: the operator has to repair that. Of backups there are more.
             if place == path:
                 raise
             continue

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+import kometa_ai
 from kometa_ai.cli.container import User, become_user, hand_over, user_in
 from kometa_ai.errors import FixUsage
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _AS_ROOT = pytest.mark.skipif(
     os.geteuid() != 0, reason="only root can become another user; tests/shipping/smoke.py tries it in a container"
@@ -203,3 +202,22 @@ def test_another_user_stays_who_they_are() -> None:
     )
 
     assert seen.stdout == "True\n", seen.stderr
+
+
+@_AS_ROOT
+def test_a_user_who_may_not_read_the_program(tmp_path: Path) -> None:
+    """Root has installed it in a folder of its own, and PUID names another: that is said, instead of a stack trace."""
+    package = Path(kometa_ai.__file__).parent
+    (tmp_path / "root").mkdir(mode=0o700)
+    shutil.copytree(package, tmp_path / "root" / "kometa_ai", ignore=shutil.ignore_patterns("__pycache__", "standins"))
+    ended = subprocess.run(
+        [sys.executable, "-m", "kometa_ai", "--check-config"],
+        cwd=tmp_path / "root",
+        env={"PATH": os.environ["PATH"], "PUID": "", "PYTHONPATH": ":".join(sys.path[1:])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("Error: The user 1000:1000 (PUID, PGID) may not read '/")
+    assert "Traceback" not in ended.stderr
