@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 _SHORTEST_TOKEN = 16
 _SECRET_FLAG = re.compile(r"--?[\w-]{0,20}(?:pass|token|key|secret|auth)[\w-]{0,20}", re.IGNORECASE)
 _USER_FLAG = re.compile(r"-u|--(?:proxy-)?user")
+# `TOKEN=value`, `X-Api-Key: value`, `"password": "value"`, `?token=value`, `Authorization: Bearer value`.
+_NAMED_SECRET = re.compile(
+    r"(?:pass|passwd|password|token|key|secret|authorization)[\"']?(?:=|:)\s{0,9}[\"']?(?:(?:bearer|basic|token)\s{1,9})?"
+    r"([^\s\"'&;,|)}]+)",
+    re.IGNORECASE,
+)
+_GLUED = re.compile(r"-p(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])([^\s=/:,.-][^\s/:,]{3,63})")
+_INSIDE = re.compile(r"[\s\"';|&()`]+")
 _IDS = re.compile(r"[0-9:]+")
 _MIXED = re.compile(r"\A(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[\w+-]+", re.ASCII)
 
@@ -136,8 +144,8 @@ def _tokens(text: str) -> Iterator[str]:
 
 
 def _secrets_in_command(command: str) -> Iterator[str]:
-    """What follows a flag named like a secret, the password of `user:password`, and every word like a token."""
-    words = shlex.split(command)
+    """What follows a name of a secret, the password of `user:password`, and every word like a token."""
+    words = [*_words(command)]
     pairs = [*pairwise(words), *((flag, value) for flag, _, value in (word.partition("=") for word in words))]
     for flag, value in pairs:
         if _SECRET_FLAG.fullmatch(flag):
@@ -147,3 +155,14 @@ def _secrets_in_command(command: str) -> Iterator[str]:
     for word in words:
         yield from _password(word)
         yield from (part for part in _tokens(word) if _MIXED.fullmatch(part))
+        yield from (found[1] for found in _NAMED_SECRET.finditer(word))
+        if found := _GLUED.fullmatch(word):
+            yield found[1]
+
+
+def _words(command: str) -> Iterator[str]:
+    """The words of a command, and those inside a word: a script for a shell, a header, JSON."""
+    for word in shlex.split(command):
+        yield word
+        if len(inner := _INSIDE.split(word)) > 1:
+            yield from filter(None, inner)

@@ -100,6 +100,30 @@ def test_a_hooks_secrets_are_hidden_from_the_log() -> None:
     assert not secrets & {"kometa", "1000", "1000:1000", "docker", "python3", "--run-collections", "webhook"}
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "sh -c 'notify --password hunter2; exit 1'",
+        'bash -c "TOKEN=hunter2 notify | tee log"',
+        "sh -c \"curl -H 'X-Api-Key: hunter2' http://ha\"",
+        "curl -H 'X-Api-Key: hunter2' http://ha",
+        "curl -H 'Authorization: Bearer hunter2' http://ha",
+        "env HA_TOKEN=hunter2 notify",
+        "ssh nas 'sh -c \"notify --token=hunter2\"'",
+        "sh -c 'curl -u me:hunter2 http://ha'",
+        "mysql -phunter2 -e x",
+        "curl 'http://ha/run?token=hunter2&now=1'",
+        'notify --data \'{"password": "hunter2"}\'',
+    ],
+)
+def test_secrets_inside_a_commands_words_are_known(command: str) -> None:
+    """Those of a script for a shell, of a header, of a variable and of JSON, too."""
+    secrets = secrets_of(load_settings(ENOUGH | {"AFTER_CHANGES_COMMAND": command}).settings)
+
+    assert "hunter2" in secrets
+    assert not secrets & {"notify", "curl", "bash", "Bearer", "http://ha", "exit"}
+
+
 def test_credentials_that_a_server_repeats_are_known() -> None:
     """User and password of an address are hidden as `Basic` credentials hold them."""
     settings = load_settings(ENOUGH | {"RADARR_URL": "http://me:hunter%212@radarr"}).settings
