@@ -15,6 +15,8 @@ MASK = "********"
 _SHORTEST_SECRET = 4
 _SHORTEST_PART = 6
 """Characters of a secret that are hidden where a text was cut, and of its base64 form that do not occur by chance."""
+_SHORTEST_BY_ITSELF = 8
+"""Characters of a secret that are hidden wherever they stand, if they hold letters and digits."""
 _SHORTEST_WITH_CASE = 8
 """Below, a password may be a word, which must not be hidden in headings as well."""
 _DEEPEST = 20
@@ -41,9 +43,12 @@ _PATTERNS = (
 _MARKS = ("…", "...", "***")
 _CUT_AFTER = re.compile(r"[^\w\n]{0,8}(?:…|\.\.\.|\*\*\*|\n|\Z)")
 _CUT_BEFORE = re.compile(r"[^\w\n]{0,8}(?:…|\.\.\.|\*\*\*)")
-_HAS_CUT = re.compile(r"…|\.\.\.|\*\*\*")
 _SLASH = re.compile(r"/|%2f|%252f", re.IGNORECASE)
 _HOST = re.compile(r"[\w.-]+")
+_COLON, _DASH = r"(?::|%3a|%253a)", r"(?:/|%2f|%252f)"
+_ADDRESS = re.compile(
+    rf"\A(?:[\w.+-]{{1,30}}{_COLON}{_DASH}{{2}})?[\w.-]{{1,255}}(?:{_COLON}[0-9]{{1,5}})?{_DASH}", re.IGNORECASE
+)
 _BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_"
 _BASE64_REST = re.compile(r"[\w+/-]*=*", re.ASCII)
 _LONGEST_BASE64 = 1024
@@ -54,7 +59,8 @@ class Redactor:
 
     A secret is hidden as it is, escaped (URL, JSON, HTML, repr, hex), and inside base64, as in `Authorization: Basic`,
     of which nothing is left. Where a text was cut, the beginning of a secret is hidden before the cut, and its end
-    behind it; a cut is the end of the text or of a line, an ellipsis, or stars.
+    behind it; a cut is the end of the text or of a line, an ellipsis, or stars. Longer beginnings and ends that are no
+    words are hidden everywhere: services cut what they repeat without a mark.
     Secrets of fewer than four characters are ignored: hiding them would hide everything.
     """
 
@@ -97,10 +103,9 @@ class Redactor:
         """Where beginnings and ends of secrets stand beside a cut."""
         for first, last, form in _beginnings(text, self._beginnings, _CUT_AFTER):
             yield _all_of_base64(text, first, last) if form in self._encoded else (first, last)
-        if _HAS_CUT.search(text):
-            size = len(text)
-            for first, last, _ in _beginnings(text[::-1], self._ends, _CUT_BEFORE):
-                yield size - last, size - first
+        size = len(text)
+        for first, last, _ in _beginnings(text[::-1], self._ends, _CUT_BEFORE):
+            yield size - last, size - first
 
     def data(self, value: object, depth: int = 0) -> object:
         """The same data without secrets, as what JSON knows; anything else, and what is nested too deeply, is text."""
@@ -154,13 +159,14 @@ def _by_beginning(forms: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
 def _beginnings(
     text: str, forms: Mapping[str, tuple[str, ...]], cut: re.Pattern[str]
 ) -> Iterator[tuple[int, int, str]]:
-    """Where the beginning of one of these forms is followed by a cut: from, to, and which form."""
+    """Where the beginning of one of these forms is followed by a cut, or tells by itself: from, to, and which form."""
     for head, same in forms.items():
         for first in _places(text, head):
             for form in same:
                 last = first + _shared(text, first, form)
                 found = cut.match(text, last)
-                if found and (found[0].endswith(_MARKS) or not _is_word(text, first, last, form)):
+                is_cut = found and (found[0].endswith(_MARKS) or not _is_word(text, first, last, form))
+                if is_cut or _tells(text[first:last], form):
                     yield first, last, form
 
 
@@ -174,6 +180,19 @@ def _shared(text: str, first: int, form: str) -> int:
     return size
 
 
+def _tells(part: str, form: str) -> bool:
+    """Whether a part is long and mixed enough to be no chance and no word, nor the host of an address."""
+    if len(part) < _SHORTEST_BY_ITSELF:
+        return False
+    if _ADDRESS.match(form) and _is_host(part.rstrip("/:"), form):
+        return False
+    return any(map(str.isdigit, part)) and any(map(str.isalpha, part))
+
+
+def _is_host(part: str, form: str) -> bool:
+    return _SLASH.search(form) is not None and _HOST.fullmatch(part) is not None
+
+
 def _is_word(text: str, first: int, last: int, form: str) -> bool:
     """Whether this is a word by itself in the text and in the secret: `radarr` tells nothing of `radarr-key`.
 
@@ -182,8 +201,7 @@ def _is_word(text: str, first: int, last: int, form: str) -> bool:
     size = last - first
     part = text[first:last]
     is_apart = not text[max(first - 1, 0) : first].isalnum() and not form[size : size + 1].isalnum()
-    is_host = _SLASH.search(form) is not None and _HOST.fullmatch(part) is not None
-    return is_apart and size < len(form) and (part.isalpha() or is_host)
+    return is_apart and size < len(form) and (part.isalpha() or _is_host(part, form))
 
 
 def _all_of_base64(text: str, first: int, last: int) -> tuple[int, int]:

@@ -163,14 +163,22 @@ def _in_brief(error: Exception) -> str:
 
 
 def _value(piece: msgspec.Raw) -> object:
-    try:
-        return msgspec.json.decode(bytes(piece).decode(errors="replace"))
-    except _DAMAGE as error:  # a number of very many digits
-        return _in_brief(error)
+    for repair in (bytes, _sound):
+        try:
+            return msgspec.json.decode(repair(piece).decode(errors="replace"))
+        except _DAMAGE as error:
+            failure = error
+    return _in_brief(failure)
 
 
-# What JSON does not allow, but some writers do: no numbers, half a surrogate pair, control characters inside strings.
-_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|-?(?:NaN|Infinity)', re.DOTALL)
+# What JSON does not allow, but some writers do: no numbers, half a surrogate pair, control characters inside strings;
+# and what it allows, but no reader can hold: numbers of many digits, values inside values inside values.
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?'
+_TOKEN = re.compile(
+    _STRING + rb"|-?(?:NaN|Infinity)|-?[0-9.]{26,}+(?:[eE][+-]?[0-9]++)?|-?[0-9.]++[eE][+-]?[0-9]{3,}+", re.DOTALL
+)
+_BRACKET = re.compile(_STRING + rb"|[\[\]{}]", re.DOTALL)
+_DEEPEST = 50
 _ESCAPE = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}|\\.", re.DOTALL
 )
@@ -179,12 +187,40 @@ _SPACED = bytes(max(b, ord(" ")) for b in range(256))
 
 
 def _pieces(body: Body) -> Sequence[msgspec.Raw]:
-    for repair in (bytes, _repaired):
+    for repair in (bytes, _sound):
         try:
             return msgspec.json.decode(repair(body), type=list[msgspec.Raw])
         except _DAMAGE as error:
             failure = error
     raise Garbled(_in_brief(failure), is_torn=not _is_whole(body))
+
+
+def _sound(body: Body) -> bytes:
+    """The same with null in the place of what cannot be read; what was cut off stays so."""
+    text = _repaired(body)
+    try:
+        msgspec.json.decode(text, type=msgspec.Raw)
+    except RecursionError:
+        return _shallow(text)
+    except _DAMAGE:
+        pass
+    return text
+
+
+def _shallow(text: bytes) -> bytes:
+    """The same with null in the place of each value that stands too deep."""
+    pieces: list[bytes] = []
+    depth = kept = 0
+    for found in _BRACKET.finditer(text):
+        if found[0] in (b"[", b"{"):
+            depth += 1
+            if depth == _DEEPEST:
+                pieces += [text[kept : found.start()], b"null"]
+        elif found[0] in (b"]", b"}"):
+            if depth == _DEEPEST:
+                kept = found.end()
+            depth -= 1
+    return text if depth else b"".join([*pieces, text[kept:]])
 
 
 def _repaired(body: Body) -> bytes:
@@ -202,7 +238,7 @@ def _repaired_token(token: bytes) -> bytes:
 
 def _is_whole(body: Body) -> bool:
     try:
-        msgspec.json.decode(_repaired(body), type=msgspec.Raw)
+        msgspec.json.decode(_sound(body), type=msgspec.Raw)
     except _DAMAGE:
         return False
     return True

@@ -161,18 +161,19 @@ def _why_no_tag(row: WireTag) -> str:
 def library_of(
     rows: Sequence[WireMovie], tags: Tags, odd: Sequence[OddRow] = (), odd_tags: tuple[str, ...] = ()
 ) -> Library:
-    """The library, in order of TMDb ids. Of two rows with one TMDb id the older takes part; `odd` rows do not."""
+    """The library, in order of TMDb ids. Of two rows with one id the older takes part; `odd` rows do not."""
     labels: dict[int, Label] = {number: label for label, numbers in tags.items() for number in numbers}
     movies: dict[TmdbId, Movie] = {}
+    by_id: dict[int, Movie] = {}
     left_out = [LeftOut(RadarrId(row.id), beginning(row.name, LONGEST_TITLE), row.why) for row in odd]
     nameless = 0
     for row in sorted(rows, key=lambda row: row.id or 0):
         title = beginning(clean(row.title), LONGEST_TITLE)
         tmdb_id = TmdbId(row.tmdb_id or 0)
-        if why := _why_left_out(row, title, movies.get(tmdb_id)):
+        if why := _why_left_out(row, title, movies.get(tmdb_id), by_id.get(row.id or 0)):
             left_out.append(LeftOut(RadarrId(row.id or 0), title, why))
         else:
-            movies[tmdb_id] = _movie_of(row, title, labels)
+            movies[tmdb_id] = by_id[row.id or 0] = _movie_of(row, title, labels)
             nameless += bool(row.tags) and not movies[tmdb_id].labels
     in_order = tuple(movies[key] for key in sorted(movies))
     return Library(movies=in_order, tags=tags, left_out=tuple(left_out), odd_tags=odd_tags, nameless=nameless)
@@ -182,7 +183,7 @@ def _is_id(number: int | None) -> bool:
     return number is not None and 0 < number <= LARGEST_ID
 
 
-def _why_left_out(row: WireMovie, title: str, twin: Movie | None) -> str:
+def _why_left_out(row: WireMovie, title: str, twin: Movie | None, namesake: Movie | None) -> str:
     if not _is_id(row.id):
         return f"its id {_shown(row.id)} is none of Radarr's" if row.id else "it has no id in Radarr"
     if not _is_id(row.tmdb_id):
@@ -190,6 +191,8 @@ def _why_left_out(row: WireMovie, title: str, twin: Movie | None) -> str:
         return f"its TMDb id {_shown(row.tmdb_id)} is none of TMDb's" if too_large else "it has no TMDb id"
     if not title:
         return "it has no title"
+    if namesake:
+        return f"it has the same id as {namesake}"
     if twin:
         return f"it has the same TMDb id as {twin} (Radarr's movie {twin.radarr_id})"
     return ""

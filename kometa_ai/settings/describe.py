@@ -28,7 +28,7 @@ _NAMED_SECRET = re.compile(
     r"([^\s\"'&;,|)}]+)",
     re.IGNORECASE,
 )
-_GLUED = re.compile(r"-p(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])([^\s=/:,.-][^\s/:,]{3,63})")
+_GLUED = re.compile(r"\A-p(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])([^\s=/:,.-][^\s/:,]{3,63})\Z")
 _INSIDE = re.compile(r"[\s\"';|&()`]+")
 _IDS = re.compile(r"[0-9:]+")
 _MIXED = re.compile(r"\A(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[\w+-]+", re.ASCII)
@@ -156,7 +156,7 @@ def _secrets_in_command(command: str) -> Iterator[str]:
         yield from _password(word)
         yield from (part for part in _tokens(word) if _MIXED.fullmatch(part))
         yield from (found[1] for found in _NAMED_SECRET.finditer(word))
-        if found := _GLUED.fullmatch(word):
+        if found := _GLUED.match(word):
             yield found[1]
 
 

@@ -197,12 +197,13 @@ def test_any_data_become_json(data: object, secret: str) -> None:
         "x" * 39 + "…" + "xxxxxx…" * 40_000,
         "hunter" * 40_000,
         "Basic " * 40_000,
+        "secret8c" * 30_000,
     ],
 )
 def test_long_texts_take_no_time(text: str) -> None:
     """A log line of a whole prompt is redacted in a fraction of a second, whatever is in it."""
     started = time.process_time()
-    Redactor(["hunter2", "x" * 40]).text(text)
+    Redactor(["hunter2", "x" * 40, "secret8c" * 40]).text(text)
     assert time.process_time() - started < 2
 
 
@@ -233,6 +234,16 @@ def test_cut_first_and_redacted_after(secret: str, size: int, limit: int, cut: C
     """Our own cuts leave an ellipsis, so that a redactor behind them hides what is left."""
     hidden = Redactor([secret]).text(f"It says: {cut('p' * size + secret + 'p' * size, limit)} What to do.")
     assert not parts_shown(secret, hidden)
+
+
+@pytest.mark.parametrize("kept", range(8, 19))
+def test_what_a_service_cuts_without_a_mark(kept: int) -> None:
+    """In the middle of a sentence, from either end, in any form; a host that an address begins with stays."""
+    secret = "Sm7pPw0rd+/Tricky&9x"
+    redactor = Redactor([secret, "gotify://server2024:8080/Aq", "server2024:8080/Aq"])
+    for part in (secret[:kept], secret[-kept:], quote(secret, safe="")[:kept], secret.encode().hex()[: 2 * kept]):
+        assert redactor.text(f"535 bad {part} for user") == f"535 bad {MASK} for user"
+    assert redactor.text("http://server2024:7878/radarr is up") == "http://server2024:7878/radarr is up"
 
 
 def test_a_cut_form_is_hidden_as_well() -> None:

@@ -56,6 +56,8 @@ def _read(*pieces: bytes) -> wire.Library:
         ({"overview": ["x"]}, {"plot": ""}),
         ({"ratings": {"imdb": {"value": float("nan"), "votes": float("-inf")}}}, {"title": "Ronin"}),
         ({"title": "NaN, Infinity"}, {"title": "NaN, Infinity"}),
+        ({"year": 10**400}, {"title": "Ronin", "year": 0}),
+        ({"title": "9" * 400, "popularity": 10**400}, {"title": "9" * 299 + "…"}),
     ],
 )
 def test_odd_values_are_read_or_left_out(fields: dict[str, Any], read: dict[str, Any]) -> None:
@@ -167,6 +169,29 @@ def test_credits_rules_and_edited_movies_lose_their_odd_rows_only() -> None:
     assert found.actors == ("A",)
     assert ([rule.tags for rule in rules], [rule.name for rule in odd_rules]) == ([[1]], ["x"])
     assert ([(movie.id, movie.tags) for movie in edited], len(odd)) == ([(1, [2])], 2)
+
+
+@pytest.mark.parametrize("value", [b"1" + b"0" * 6000, b"1e400", b"-1E+9999", b"1." + b"7" * 6000])
+def test_a_number_that_nothing_can_hold_is_left_out(value: bytes) -> None:
+    """The movie stays, whether the number is one that is read or not."""
+    library = _read(HEAT, b'{"year": ' + value + b', "votes": ' + value + b', "id": 2, "tmdbId": 3, "title": "1e400"}')
+    assert [(movie.title, movie.year) for movie in library.movies] == [("1e400", 0), ("Heat", 0)]
+
+
+@pytest.mark.parametrize("depth", [200, 3000, 100_000])
+def test_what_is_nested_too_deeply_is_left_out(depth: int) -> None:
+    """A value that nothing reads costs no movie; a row without sense costs itself."""
+    deep = b'{"x":[' * depth + b'"]}\\\\"' + b"]}" * depth
+    library = _read(HEAT, deep, b'{"id": 2, "tmdbId": 3, "title": "Ronin", "zz": ' + deep + b', "year": 1998}')
+    assert [(movie.title, movie.year) for movie in library.movies] == [("Ronin", 1998), ("Heat", 0)]
+    assert len(library.left_out) == 1
+
+
+def test_of_two_rows_with_one_id_the_first_takes_part() -> None:
+    """An edit of that id would be one of both; they would take turns for ever."""
+    library = _read(HEAT, HEAT.replace(b"949", b"8195").replace(b"Heat", b"Ronin"))
+    assert [movie.title for movie in library.movies] == ["Heat"]
+    assert [(row.title, row.why) for row in library.left_out] == [("Ronin", "it has the same id as Heat")]
 
 
 def test_a_number_of_thousands_of_digits_is_an_odd_row() -> None:
