@@ -61,7 +61,7 @@ def remedy_for(error: OSError, setting: str = "STATE_DIR") -> str:
 def _remedy(error: OSError) -> str:
     if isinstance(error, NotOurs):
         if error.is_link:
-            return f"Put the file itself in the place of {str(error.filename)!r}: links are not followed in STATE_DIR."
+            return f"Links are not followed in STATE_DIR: put the file itself in the place of {str(error.filename)!r}."
         return f"Move {str(error.filename)!r} out of STATE_DIR; the program makes its own."
     return _REMEDIES.get(error.errno or 0, "Look at STATE_DIR: its disk, its rights and what is in it.")
 
@@ -166,10 +166,13 @@ def append(path: Path, content: bytes) -> int:
 
 
 def cut(path: Path, size: int) -> None:
-    """Keep only the first bytes of a regular file."""
+    """Keep only the first bytes of a regular file. A second name of the file keeps what it has."""
     handle = open_regular(path, os.O_RDWR)
     try:
-        os.ftruncate(handle, size)
+        if os.fstat(handle).st_nlink > 1:
+            replace(path, os.pread(handle, size, 0))
+        else:
+            os.ftruncate(handle, size)
     finally:
         os.close(handle)
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAME = "api_key"
+_LONGEST = 1024
+"""Characters that a request can bring as a key."""
 
 
 def kept_key(folder: Path) -> str:
@@ -22,7 +24,7 @@ def kept_key(folder: Path) -> str:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         key = _read(path)
-        if not (key.isascii() and key.isprintable() and key):
+        if not (key.isascii() and key.isprintable() and 0 < len(key) <= _LONGEST):
             key = secrets.token_hex(16)
             files.replace(path, f"{key}\n".encode())
     except OSError as error:

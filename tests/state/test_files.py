@@ -166,3 +166,14 @@ def test_set_aside_overwrites_nothing(tmp_path: Path) -> None:
         (tmp_path / "state").write_text(content)
         files.set_aside(tmp_path / "state", "damaged")
     assert [(tmp_path / name).read_text() for name in _names(tmp_path)] == ["one", "two", "three"]
+
+
+def test_cut_leaves_a_second_name_alone(tmp_path: Path) -> None:
+    """A file that has another name, too, is replaced by what is kept of it: the other may be somebody's own."""
+    (tmp_path / "other").write_bytes(b"whole and torn")
+    os.link(tmp_path / "other", tmp_path / "journal")
+
+    files.cut(tmp_path / "journal", 5)
+
+    assert (tmp_path / "journal").read_bytes() == b"whole"
+    assert (tmp_path / "other").read_bytes() == b"whole and torn"

@@ -23,7 +23,7 @@ def test_it_is_made_once(tmp_path: Path) -> None:
     assert (folder / "api_key").stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("content", [b"", b"\n", b"two words\x00", "schlüssel".encode()])
+@pytest.mark.parametrize("content", [b"", b"\n", b"two words\x00", "schlüssel".encode(), b"x" * 2_000])
 def test_one_that_no_header_can_carry_is_made_anew(tmp_path: Path, content: bytes) -> None:
     """An empty or damaged file is no key that would open everything, or nothing."""
     (tmp_path / "api_key").write_bytes(content)
