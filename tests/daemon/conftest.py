@@ -1,4 +1,4 @@
-"""A world for each test, with one collection that Claude knows."""
+"""A world for each test, with one collection that Claude knows, and the library in front of libc."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.daemon.preloaded import build
 from tests.run.world import World, block, movies
 
 if TYPE_CHECKING:
@@ -20,3 +21,9 @@ def world(tmp_path: Path) -> Iterator[World]:
         made.collections(block("Noir"))
         made.believe("Noir", range(3))
         yield made
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library in front of libc."""
+    return build(tmp_path_factory.mktemp("preloaded"))

@@ -87,21 +87,16 @@ class Living:
 
 
 @contextmanager
-def daemon_process(
-    world: World, *, files: int | tuple[int, int] | None = None, program: str = "", **changed: str
-) -> Iterator[Living]:
-    """The daemon, as `kometa-ai` without options starts it, once it answers; `files` is how many it may open.
-
-    `program` is Python code to be run in its place.
-    """
+def daemon_process(world: World, *, files: int | tuple[int, int] | None = None, **changed: str) -> Iterator[Living]:
+    """The daemon, as `kometa-ai` without options starts it, once it answers; `files` is how many it may open."""
     limits = (files, files) if isinstance(files, int) else files
     port = free_port()
     environ = {**os.environ, **world.environ, "HTTP_PORT": str(port), "HTTP_API_KEY": KEY, **changed}
     log = world.folder / "daemon.log"
     with (
         log.open("w", encoding="utf-8") as stderr,
-        subprocess.Popen(  # noqa: S603 - our own code
-            [sys.executable, *(["-c", program] if program else ["-m", "kometa_ai"])],
+        subprocess.Popen(
+            [sys.executable, "-m", "kometa_ai"],
             env=environ,
             stderr=stderr,
             text=True,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -14,55 +13,14 @@ import pytest
 
 from kometa_ai.standins.mailbox import Mailbox
 from tests.daemon.living import PATIENCE, daemon_process, until_idle
+from tests.daemon.preloaded import COMPILER
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.run.world import World
 
-COMPILER = shutil.which("gcc") or shutil.which("cc")
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="needs a C compiler")
-
-# FAULTS names a file with lines such as "fsync 22"; it is read at each call, so that faults may come and go.
-SOURCE = r"""
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-static int fault(const char *name) {
-    char line[64], what[32]; int number, found = 0; const char *path = getenv("FAULTS");
-    FILE *file = path ? fopen(path, "r") : NULL;
-    if (!file) return 0;
-    while (fgets(line, sizeof line, file))
-        if (sscanf(line, "%31s %d", what, &number) == 2 && !strcmp(what, name)) found = number;
-    fclose(file);
-    return found;
-}
-int fsync(int handle) {
-    int number = fault("fsync");
-    if (number) { errno = number; return -1; }
-    return ((int (*)(int))dlsym(RTLD_NEXT, "fsync"))(handle);
-}
-int flock(int handle, int operation) {
-    int number = fault("flock");
-    if (number) { errno = number; return -1; }
-    return ((int (*)(int, int))dlsym(RTLD_NEXT, "flock"))(handle, operation);
-}
-"""
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The library in front of libc."""
-    folder = tmp_path_factory.mktemp("faults")
-    (folder / "faults.c").write_text(SOURCE)
-    subprocess.run(  # noqa: S603 - our own code
-        [str(COMPILER), "-shared", "-fPIC", "-o", str(folder / "faults.so"), str(folder / "faults.c"), "-ldl"],
-        check=True,
-    )
-    return folder / "faults.so"
 
 
 def environ(world: World, library: Path, faults: str) -> dict[str, str]:

@@ -17,36 +17,33 @@ import pytest
 
 from kometa_ai.standins.mailbox import Mailbox
 from tests.daemon.living import PATIENCE, daemon_process, until_idle
+from tests.daemon.preloaded import COMPILER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.run.world import World
 
-# A folder that does not answer, in the process under test: its first file never comes. A share does the same.
-HANGING = """
-import os, sys, threading
-import kometa_ai.app as app
-real = app.read_folder
-def hanging(folder):
-    if os.path.exists(os.environ["HANGS"]):
-        os.close(os.open(os.environ["HANGS"], os.O_RDONLY))  # a FIFO: waits for somebody to write
-    return real(folder)
-app.read_folder = hanging
-from kometa_ai.cli.main import main
-main()
-"""
+needs_compiler = pytest.mark.skipif(COMPILER is None, reason="needs a C compiler")
+
+
+def silent(world: World, library: Path) -> dict[str, str]:
+    """An environment in which Kometa's file does not open while there is a FIFO: a share that hangs does the same."""
+    return {
+        "LD_PRELOAD": str(library),
+        "SILENT": str(world.kometa / "movies.yml"),
+        "HANGS": str(world.folder / "hangs"),
+    }
 
 
 @contextmanager
-def started(world: World, *arguments: str, **changed: str) -> Iterator[subprocess.Popen[str]]:
+def started(world: World, library: Path, *arguments: str, **changed: str) -> Iterator[subprocess.Popen[str]]:
     """The program, with Kometa's folder on a share that does not answer."""
-    fifo = world.folder / "hangs"
-    if not fifo.exists():
-        os.mkfifo(fifo)
+    os.mkfifo(world.folder / "hangs")
     process = subprocess.Popen(  # noqa: S603 - our own code
-        [sys.executable, "-c", HANGING, *arguments],
-        env={**os.environ, **world.environ, "HANGS": str(fifo), **changed},
+        [sys.executable, "-m", "kometa_ai", *arguments],
+        env={**os.environ, **world.environ, **silent(world, library), **changed},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -58,10 +55,11 @@ def started(world: World, *arguments: str, **changed: str) -> Iterator[subproces
             process.kill()
 
 
-def test_run_timeout_ends_a_run_that_hangs(world: World) -> None:
+@needs_compiler
+def test_run_timeout_ends_a_run_that_hangs(world: World, library: Path) -> None:
     """A run whose thread waits for a file ends soon after RUN_TIMEOUT, with a report that says where it hangs."""
     begun = time.monotonic()
-    with started(world, "--run-now", "--output", "json", RUN_TIMEOUT="2s") as process:
+    with started(world, library, "--run-now", "--output", "json", RUN_TIMEOUT="2s") as process:
         out, err = process.communicate(timeout=PATIENCE)
     report = json.loads(out)
 
@@ -71,10 +69,11 @@ def test_run_timeout_ends_a_run_that_hangs(world: World) -> None:
     assert "Traceback" not in err
 
 
+@needs_compiler
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_ends_a_run_that_hangs(world: World, number: signal.Signals, code: int) -> None:
+def test_a_signal_ends_a_run_that_hangs(world: World, library: Path, number: signal.Signals, code: int) -> None:
     """A signal ends the program within some seconds, with the code of an interrupted run."""
-    with started(world, "--run-now") as process:
+    with started(world, library, "--run-now") as process:
         wait_for_log(world, "library.read")
         begun = time.monotonic()
         process.send_signal(number)
@@ -110,9 +109,11 @@ def test_a_signal_ends_a_run_that_waits_for_radarr(world: World) -> None:
     assert time.monotonic() - begun < 5
 
 
-def test_the_daemon_goes_on_without_it(world: World) -> None:
+@needs_compiler
+def test_the_daemon_goes_on_without_it(world: World, library: Path) -> None:
     """RUN_TIMEOUT leaves a hanging run behind: it is a run with a problem, /health says so, and the next one works."""
-    with daemon_process(world, program=HANGING, HANGS=str(world.folder / "hangs"), RUN_TIMEOUT="2s") as living:
+    world.change(**silent(world, library))
+    with daemon_process(world, RUN_TIMEOUT="2s") as living:
         living.wait_for("daemon.ready")
         os.mkfifo(world.folder / "hangs")
         run_id = living.call("POST", "/api/v1/runs").json()["run_id"]
@@ -135,9 +136,11 @@ def test_the_daemon_goes_on_without_it(world: World) -> None:
     assert (code, seconds < 5) == (0, True), (seconds, [line["event"] for line in living.lines])
 
 
-def test_a_signal_ends_a_daemon_whose_run_hangs(world: World) -> None:
+@needs_compiler
+def test_a_signal_ends_a_daemon_whose_run_hangs(world: World, library: Path) -> None:
     """SIGTERM ends the daemon within ten seconds, with the code of an interrupted run."""
-    with daemon_process(world, program=HANGING, HANGS=str(world.folder / "hangs")) as living:
+    world.change(**silent(world, library))
+    with daemon_process(world) as living:
         living.wait_for("daemon.ready")
         os.mkfifo(world.folder / "hangs")
         living.call("POST", "/api/v1/runs")
