@@ -7,6 +7,7 @@ keyword matching and says so, and a mail box. With CLAUDE_API_KEY set, the real 
 from __future__ import annotations
 
 import shutil
+import signal
 import tempfile
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -89,6 +90,7 @@ def _way_out(environ: Mapping[str, str]) -> dict[str, str]:
 
 def tell(environ: Mapping[str, str]) -> int:
     """Tell the story; return the first exit code that is not 0."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # so that the folder is removed
     with tempfile.TemporaryDirectory(prefix="kometa-ai-demo-") as folder:
         stage = Stage(Path(folder), environ)
         with stage.open() as to_stage:

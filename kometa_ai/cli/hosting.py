@@ -43,6 +43,7 @@ def live(call: Call) -> int:
     for name in ("force_refresh", "allow_removals", "accept_library", "reasons"):
         if call.given[name]:
             raise FixUsage(f"--{name.replace('_', '-')} is for one run, not for every night.", "Add --run-now.")
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it means: look again; until there is a daemon, that is done anyway
     with prepared(call, *REQUIRED) as loaded:
         _raise_file_limit()
         settings = _with_key(loaded.settings)
@@ -105,6 +106,7 @@ async def _live(settings: Settings, environ: Mapping[str, str]) -> int:
     async with AsyncExitStack() as stack:
         stack.enter_context(ending_in_order(daemon.stop))
         loop.add_signal_handler(signal.SIGHUP, recheck)
+        stack.callback(signal.signal, signal.SIGHUP, signal.SIG_IGN)
         stack.callback(loop.remove_signal_handler, signal.SIGHUP)
         if settings.http_port:
             from kometa_ai.web.app import make_app  # noqa: PLC0415 - a daemon without a server needs no framework

@@ -337,7 +337,7 @@ def _show(error: KometaAIError, *, as_json: bool) -> None:
 
 
 def main() -> None:
-    """The console script."""
+    """Run the program for the arguments it was started with, and exit."""
     try:
         become_user(os.environ)
         refuse_unreadable()

@@ -40,6 +40,7 @@ def ending_in_order(end: Callable[[signal.Signals], None]) -> Iterator[None]:
     """
     loop = asyncio.get_running_loop()
     seen: list[signal.Signals] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def on_signal(number: signal.Signals) -> None:
         if seen:
@@ -50,13 +51,14 @@ def ending_in_order(end: Callable[[signal.Signals], None]) -> Iterator[None]:
         last.start()
         end(number)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in before:
         loop.add_signal_handler(number, on_signal, number)
     try:
         yield
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number, handler in before.items():
             loop.remove_signal_handler(number)
+            signal.signal(number, handler)
 
 
 def end_run(interruption: Interruption, run: asyncio.Task[Any], why: str, *, grace: float = GRACE) -> None:
