@@ -63,15 +63,6 @@ class Watchers:
     def __init__(self) -> None:
         self.count = 0
 
-    async def counted(self, events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The same events, and one watcher more while they come."""
-        self.count += 1
-        try:
-            async for event in events:
-                yield event
-        finally:
-            self.count -= 1
-
 
 def _daemon(request: Request) -> Daemon:
     daemon: Daemon = request.app.state.daemon
@@ -83,8 +74,20 @@ def _watchers(request: Request) -> Watchers:
     return watchers
 
 
+async def _watching(watchers: Annotated[Watchers, Depends(_watchers)]) -> AsyncIterator[None]:
+    """Count a watcher from its request to the end of its answer, so that a burst cannot pass the limit together."""
+    if watchers.count >= WATCHERS:
+        raise HTTPException(
+            HTTPStatus.TOO_MANY_REQUESTS, f"{WATCHERS} others watch already: ask for its status instead."
+        )
+    watchers.count += 1
+    try:
+        yield
+    finally:
+        watchers.count -= 1
+
+
 TheDaemon = Annotated[Daemon, Depends(_daemon)]
-TheWatchers = Annotated[Watchers, Depends(_watchers)]
 _UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": FailedModel, "description": "No such run is kept"}}
 
 
@@ -130,18 +133,19 @@ async def read_run(daemon: TheDaemon, run_id: str) -> Response:
     return json_answer({**as_data(report), "status": "finished"})
 
 
-@router.get("/{run_id}/events", responses={200: documented_as(_EVENTS, _EVENT), **_UNKNOWN}, response_class=Response)
-async def watch_run(daemon: TheDaemon, watchers: TheWatchers, run_id: str) -> Response:
+@router.get(
+    "/{run_id}/events",
+    responses={200: documented_as(_EVENTS, _EVENT), **_UNKNOWN},
+    response_class=Response,
+    dependencies=[Depends(_watching)],
+)
+async def watch_run(daemon: TheDaemon, run_id: str) -> Response:
     """A run as server-sent events: `step`, `progress`, and `ended` with its totals, which closes the stream."""
-    if watchers.count >= WATCHERS:
-        raise HTTPException(
-            HTTPStatus.TOO_MANY_REQUESTS, f"{WATCHERS} others watch already: ask for its status instead."
-        )
     current = daemon.runs.current
     if current is None or current.run_id != run_id:
         await _report(daemon, run_id)
         current = None
-    return StreamingResponse(watchers.counted(_events(daemon, run_id, current)), media_type=_EVENTS)
+    return StreamingResponse(_events(daemon, run_id, current), media_type=_EVENTS)
 
 
 async def _events(daemon: Daemon, run_id: str, progress: Progress | None) -> AsyncIterator[bytes]:

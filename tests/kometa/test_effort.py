@@ -223,7 +223,7 @@ def test_anything_in_any_place(alias: str) -> None:
 def test_keys_that_multiply(key: str, tmp_path: Path) -> None:
     """A key of a hundred billion items is refused before it is built; the other files are read."""
     (tmp_path / "movies.yml").write_text(COLLECTIONS.replace("@", "z"))
-    (tmp_path / "bad.yml").write_text(f"# KOMETA-AI\n{LIST}{MAPPING}c:\n  ? {key}\n  : x\n")
+    (tmp_path / "bad.yml").write_text(f"# === KOMETA-AI ===\n{LIST}{MAPPING}c:\n  ? {key}\n  : x\n")
 
     folder = examine_folder(tmp_path)
 
