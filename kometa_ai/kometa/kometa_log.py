@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-from stat import S_ISREG
 from typing import TYPE_CHECKING, NamedTuple
 
 from kometa_ai.core.problem import Problem
+from kometa_ai.kometa.files import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,15 +39,10 @@ class Version(NamedTuple):
 def version_in(folder: Path) -> Version | None:
     """The version that wrote the log in Kometa's folder; None where there is none, or where it says nothing clear."""
     try:
-        handle = os.open(folder / LOG, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with opened(folder / LOG) as file:
+            begin = file.read(_READ)
     except (OSError, ValueError):
         return None
-    try:
-        begin = os.read(handle, _READ) if S_ISREG(os.fstat(handle).st_mode) else b""
-    except OSError:
-        return None
-    finally:
-        os.close(handle)
     line = _LINE.search(begin)
     found = _VERSION.fullmatch(line[1].decode(errors="replace")) if line else None
     if found is None:

@@ -72,12 +72,17 @@ def _of_file(path: str) -> list[bytes]:
 
 
 def _of_folders(paths: str) -> list[bytes]:
-    """The certificates of all files of the folders, which are parted by `:` as OpenSSL wants it."""
+    """The certificates of all files of the folders, which are parted by `:` as OpenSSL wants it.
+
+    OpenSSL passes over a folder that is not there, as long as another one has what it looks for.
+    """
     found: list[bytes] = []
+    unfit = ""
     for name in filter(None, paths.split(":")):
         folder = Path(name)
         if not folder.is_dir():
-            raise Unfit("is not a folder" if folder.exists() else "is not there")
+            unfit = unfit or ("is not a folder" if folder.exists() else "is not there")
+            continue
         try:
             files = sorted(folder.iterdir())
         except OSError as error:
@@ -87,7 +92,7 @@ def _of_folders(paths: str) -> list[bytes]:
             if file.is_file():
                 found += _certificates(_content(file), name=f"{file.name}: ")
     if not found:
-        raise Unfit("holds no file with a certificate in PEM form")
+        raise Unfit(unfit or "holds no file with a certificate in PEM form")
     return found
 
 

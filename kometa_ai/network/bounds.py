@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 import msgspec
@@ -17,7 +17,7 @@ import msgspec
 from kometa_ai.network.trust import context_for, no_trust
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from kometa_ai.network.environment import Network
     from kometa_ai.network.proxies import Proxy
@@ -67,11 +67,25 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
         seconds = bound.seconds or request.extensions.get("timeout", {}).get("read")
         loop = asyncio.get_running_loop()
         deadline = None if seconds is None else loop.time() + seconds
+        tunnel = _Tunnel()
+        if self._network.proxy_to(str(request.url)) is not None and request.url.scheme == "https":
+            request.extensions = {**request.extensions, "trace": tunnel}
+        else:
+            tunnel.is_passed = True
         try:
             async with asyncio.timeout_at(deadline):
                 response = await self._to(request.url).handle_async_request(request)
         except TimeoutError as error:
-            raise httpx2.ReadTimeout(f"no answer within {seconds:g} s", request=request) from error
+            kind = httpx2.ReadTimeout if tunnel.is_passed else httpx2.ConnectTimeout
+            raise kind(f"no answer within {seconds:g} s", request=request) from error
+        except httpx2.TimeoutException as error:
+            if tunnel.is_passed:
+                raise
+            raise httpx2.ConnectTimeout(str(error), request=request) from error
+        except (httpx2.NetworkError, httpx2.RemoteProtocolError) as error:
+            if tunnel.is_passed:
+                raise
+            raise httpx2.ConnectError(str(error), request=request) from error
         if not response.is_success:
             bound = msgspec.structs.replace(bound, size=min(bound.size, SMALL))
         body = _BoundedBody(response, bound, deadline)
@@ -110,6 +124,18 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
             await self._given.aclose()
         for transport in self._opened.values():
             await transport.aclose()
+
+
+class _Tunnel:
+    """Whether a request has left for its service: what fails before, between us and the proxy, was never asked."""
+
+    def __init__(self) -> None:
+        self.is_passed = False
+
+    async def __call__(self, name: str, info: Mapping[str, Any]) -> None:
+        """Take note of an event of httpcore2 (https://www.encode.io/httpcore/extensions/#trace)."""
+        if name.endswith(".send_request_headers.started") and info["request"].method != b"CONNECT":
+            self.is_passed = True
 
 
 _OF_THE_RAW_BODY = (b"content-encoding", b"content-length", b"transfer-encoding")

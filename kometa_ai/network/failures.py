@@ -6,7 +6,7 @@ import socket
 import ssl
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import httpx2
 import msgspec
@@ -82,9 +82,9 @@ def trouble_of(error: BaseException, way: Way) -> Trouble:
     for cause in chain:
         if found := _final(cause, way):
             return found
-    is_sent = any(
-        isinstance(cause, (httpx2.ReadError, httpx2.ReadTimeout, httpx2.RemoteProtocolError)) for cause in chain
-    )
+    # The outermost tells: behind an error of connecting stands how the talk with a proxy ended.
+    kinds = (cause for cause in chain if isinstance(cause, httpx2.TransportError))
+    is_sent = isinstance(next(kinds, None), (httpx2.ReadError, httpx2.ReadTimeout, httpx2.RemoteProtocolError))
     remedy = f"Look whether that proxy runs and can reach it, or {way.around}." if way.proxy else ""
     return Trouble(why=_reason(chain, way), remedy=remedy, is_sent=is_sent)
 
@@ -139,11 +139,12 @@ def certificate_trouble(
 
 def _no_tls(error: ssl.SSLError, way: Way) -> Trouble | None:
     reason = error.reason or ""
+    or_in_proxy = f", or in {way.proxy.variable} if it is the proxy" if _is_encrypted(way.proxy) else ""
     if reason in _NOT_TLS:
         return Trouble(
             why="it does not speak TLS",
             what=f"{way.address} does not speak TLS{way.through} (http behind https://).",
-            remedy=f"Write http:// instead of https:// in {way.setting}.",
+            remedy=f"Write http:// instead of https:// in {way.setting}{or_in_proxy}.",
             is_final=True,
         )
     if any(word in reason for word in _NO_AGREEMENT):
@@ -241,10 +242,14 @@ def _reason(chain: list[BaseException], way: Way) -> str:
                 return "no connection came about in time"
             case ssl.SSLEOFError():
                 return "the connection was ended before it was encrypted; does it speak TLS?"
-    if isinstance(chain[0], (httpx2.ReadError, httpx2.WriteError)) and not str(chain[0]).strip():
+    if isinstance(chain[0], httpx2.NetworkError) and not str(chain[0]).strip():
         return "the connection was lost"
     lines = way.hide(str(chain[0])).strip().splitlines()
     return (one_line(lines[0], _LONGEST).rstrip(".") if lines else "") or type(chain[0]).__name__
+
+
+def _is_encrypted(proxy: Proxy | None) -> TypeGuard[Proxy]:
+    return proxy is not None and proxy.url.startswith("https:")
 
 
 def _capital(proxy: Proxy | None) -> str:

@@ -17,8 +17,19 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 _PAGE = "<!DOCTYPE html><html><head><title>ERROR: The requested URL could not be retrieved</title></head></html>"
-_REASONS = {403: "Forbidden", 407: "Proxy Authentication Required", 502: "Bad Gateway", 503: "Service Unavailable"}
-_SQUIDS = {403: "ERR_ACCESS_DENIED 0", 407: "ERR_CACHE_ACCESS_DENIED 0", 503: "ERR_DNS_FAIL 0"}
+_REASONS = {
+    400: "Bad Request",
+    403: "Forbidden",
+    407: "Proxy Authentication Required",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+}
+_SQUIDS = {
+    400: "ERR_INVALID_REQ 0",
+    403: "ERR_ACCESS_DENIED 0",
+    407: "ERR_CACHE_ACCESS_DENIED 0",
+    503: "ERR_DNS_FAIL 0",
+}
 
 
 class ProxyStandIn:
@@ -78,7 +89,12 @@ class ProxyStandIn:
                 writer.close()
 
     async def _pass_on(self, reader: StreamReader, writer: StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        begin = await reader.readexactly(1)
+        if not begin.isalpha():  # a handshake of TLS, to a proxy without it
+            writer.write(_refusal(400))
+            await writer.drain()
+            return
+        head = (begin + await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         first, *headers = head.split("\r\n")
         self.requests.append(first)
         self.credentials += [line.partition(": ")[2] for line in headers if line.lower().startswith("proxy-auth")]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import trustme
 
 from kometa_ai.errors import FixConfiguration
 from kometa_ai.settings.environment import Loaded, load_settings
+from tests.tls import file_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,6 +111,15 @@ def test_a_folder_of_certificates_that_cannot_be_read(bad: dict[str, str], name:
 
     assert problem.source == "SSL_CERT_DIR"
     assert bad[name] in problem.what
+
+
+def test_a_list_of_folders_of_which_one_is_missing(tmp_path: Path) -> None:
+    """OpenSSL passes it over, and so do we, as long as there is a certificate in another."""
+    file_of(trustme.CA(), tmp_path)
+
+    assert len(load(SSL_CERT_DIR=f"/no/such:{tmp_path}").settings.network.authorities) == 1
+    (problem,) = problems(SSL_CERT_DIR="/no/such:/nor/this")
+    assert problem.what == "'/no/such:/nor/this' is not there."
 
 
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])

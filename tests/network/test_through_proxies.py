@@ -229,6 +229,25 @@ async def test_a_page_of_the_proxy_s_under_status_200() -> None:
     assert "add radarr to NO_PROXY" in said.remedy
 
 
+async def test_a_tunnel_that_does_not_come_about() -> None:
+    """What fails before Claude was asked cannot be billed; the same behind the tunnel can."""
+    with ProxyStandIn(hangs_up=True) as proxy:
+        before = await failure("https://claude.example", network(HTTPS_PROXY=proxy.address))
+        forwarded = await failure("http://claude.example", network(HTTP_PROXY=proxy.address))
+
+    assert isinstance(before, RequestFailed)
+    assert isinstance(forwarded, RequestFailed)
+    assert (before.may_be_billed, forwarded.may_be_billed) == (False, True)
+
+
+async def test_an_encrypted_proxy_that_does_not_speak_tls() -> None:
+    """Which of the two addresses is wrong cannot be told, so both are named."""
+    with ProxyStandIn() as proxy:
+        said = await refusal("https://radarr:7878", network(HTTPS_PROXY=f"https://{proxy.address}"))
+
+    assert said.remedy == "Write http:// instead of https:// in RADARR_URL, or in HTTPS_PROXY if it is the proxy."
+
+
 async def test_a_proxy_that_hangs_up() -> None:
     """One full stop ends the sentence."""
     with ProxyStandIn(hangs_up=True) as proxy:
