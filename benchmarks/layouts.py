@@ -26,7 +26,8 @@ import msgspec
 from benchmarks import library
 from benchmarks.figures import MODEL, Layouts
 from benchmarks.other_side import usd
-from kometa_ai.classifier.prompts import SYSTEM, movies_text
+from kometa_ai.asking.prompts import SYSTEM
+from kometa_ai.judging.records import movies_text
 from kometa_ai.standins.claude import count_tokens
 
 if TYPE_CHECKING:

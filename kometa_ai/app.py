@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from kometa_ai.classifier.claude import Claude
-from kometa_ai.classifier.claude_batches import ClaudeBatches
-from kometa_ai.classifier.outcomes import Limits
+from kometa_ai.asking.outcomes import Limits
+from kometa_ai.jobs.checkup import PATIENCE, look_at_claude, look_at_radarr
 from kometa_ai.kometa.folder import read_folder
+from kometa_ai.library.arr.connection import Timeouts
+from kometa_ai.library.radarr import Radarr
 from kometa_ai.observe.redact import Redactor
-from kometa_ai.radarr.client import Radarr
-from kometa_ai.radarr.http import Timeouts
-from kometa_ai.run.checkup import PATIENCE, look_at_claude, look_at_radarr
+from kometa_ai.providers.claude.batches import ClaudeBatches
+from kometa_ai.providers.claude.client import Claude
 from kometa_ai.run.options import Nobody, Observer
 from kometa_ai.run.session import Parts, Rules
 from kometa_ai.settings.describe import secrets_of
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from kometa_ai.core.collection import Collection
-    from kometa_ai.run.checkup import Looked
+    from kometa_ai.jobs.checkup import Looked
     from kometa_ai.settings.schema import Settings
     from kometa_ai.state.store import Store
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from kometa_ai.cli.main import run
 from kometa_ai.cli.output import console
 from kometa_ai.standins.claude import ClaudeStandIn
+from kometa_ai.standins.films import KOMETA_FOLDER, films
 from kometa_ai.standins.keyword_judge import judge
-from kometa_ai.standins.library import KOMETA_FOLDER, films
 from kometa_ai.standins.mailbox import Mailbox
 from kometa_ai.standins.radarr import RadarrStandIn
 from kometa_ai.standins.serving import serve

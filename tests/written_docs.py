@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from itertools import dropwhile, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -122,8 +123,13 @@ def _cell(text: str) -> str:
 
 
 def module_map() -> str:
-    """Each package with its modules, and the first line of each docstring."""
-    folders = sorted(folder for folder in PACKAGE.iterdir() if (folder / "__init__.py").exists())
+    """Each package with its modules, and the first line of each docstring; packages in the order of their layers."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    layers = next(contract["layers"] for contract in contracts if contract["id"] == "layers")
+    names = [name for layer in layers for name in re.split(r" [:|] ", layer)]
+    folders = [PACKAGE / name for name in names if (PACKAGE / name / "__init__.py").exists()]
     sections = [f"### `kometa_ai`: {_first_line(PACKAGE / '__init__.py')}", _list(PACKAGE)]
     for folder in folders:
         sections += [f"### `{folder.name}`: {_first_line(folder / '__init__.py')}", _list(folder)]
@@ -132,9 +138,10 @@ def module_map() -> str:
 
 def _list(folder: Path) -> str:
     modules = sorted(path for path in folder.glob("*.py") if path.name != "__init__.py")
-    packages = sorted(path.parent for path in folder.glob("*/__init__.py")) if folder != PACKAGE else []
     lines = [f"- `{path.name}`: {_first_line(path)}" for path in modules]
-    lines += [f"- `{path.name}/`: {_first_line(path / '__init__.py')}" for path in packages]
+    for package in sorted(path.parent for path in folder.glob("*/__init__.py")) if folder != PACKAGE else []:
+        lines.append(f"- `{package.name}/`: {_first_line(package / '__init__.py')}")
+        lines += [f"    {line}" for line in _list(package).splitlines()]
     return "\n".join(lines)
 
 

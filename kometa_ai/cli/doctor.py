@@ -17,8 +17,8 @@ from kometa_ai.cli import output
 from kometa_ai.cli.calls import prepared, show
 from kometa_ai.core.collection import Folder
 from kometa_ai.core.problem import Problem
-from kometa_ai.daemon.after_changes import about_left_out
 from kometa_ai.errors import FixConfiguration, KometaAIError
+from kometa_ai.jobs.after_changes import about_left_out
 from kometa_ai.kometa.excerpts import Excerpts
 from kometa_ai.kometa.folder import examine_folder
 from kometa_ai.kometa.kometa_log import about_version
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from kometa_ai.cli.main import Call
-    from kometa_ai.run.checkup import Looked
+    from kometa_ai.jobs.checkup import Looked
 
 _WRONG = 2
 _LONGEST_LINE = 140

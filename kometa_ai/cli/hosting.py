@@ -14,10 +14,10 @@ import structlog
 from pydantic import SecretStr
 
 from kometa_ai.cli.calls import prepared
-from kometa_ai.daemon.aside import LooseThreads
-from kometa_ai.daemon.ending import ending_in_order
 from kometa_ai.daemon.service import Daemon
 from kometa_ai.errors import FixUsage, RepairState, WaitForOtherRun
+from kometa_ai.jobs.aside import LooseThreads
+from kometa_ai.jobs.stopping import ending_in_order
 from kometa_ai.observe import logs
 from kometa_ai.observe.redact import Redactor
 from kometa_ai.settings.describe import secrets_of

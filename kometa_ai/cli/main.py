@@ -351,7 +351,7 @@ def main() -> None:
     except OSError:
         _discard(sys.stderr)  # or the exit code would be the interpreter's
     if threading.active_count() > 1:
-        from kometa_ai.daemon.ending import leave  # noqa: PLC0415 - only where threads are left
+        from kometa_ai.jobs.stopping import leave  # noqa: PLC0415 - only where threads are left
 
         leave(code)
     sys.exit(code)

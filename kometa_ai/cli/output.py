@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.decision import Pin
     from kometa_ai.core.problem import Problem
+    from kometa_ai.jobs.cancel import Cancellation
+    from kometa_ai.jobs.estimate import Estimate
+    from kometa_ai.jobs.explain import Explained, Explanation
+    from kometa_ai.jobs.undo import Undone
     from kometa_ai.notification.dispatch import Tested
-    from kometa_ai.run.canceling import Cancellation
-    from kometa_ai.run.estimate import Estimate
-    from kometa_ai.run.explain import Explained, Explanation
-    from kometa_ai.run.undo import Undone
 
 # Control characters that JSON does not escape, marks of direction, and what is not seen at all.
 _UNSEEN = re.compile(

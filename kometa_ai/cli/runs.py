@@ -19,22 +19,22 @@ from kometa_ai.core.movie import TmdbId
 from kometa_ai.core.naming import slug_of
 from kometa_ai.core.summary import as_data
 from kometa_ai.daemon import heartbeat
-from kometa_ai.daemon.after_changes import changed_collections, tell_or_end
-from kometa_ai.daemon.ending import ending_in_order
 from kometa_ai.daemon.supervision import Supervised
 from kometa_ai.errors import FixUsage
+from kometa_ai.jobs.after_changes import changed_collections, tell_or_end
+from kometa_ai.jobs.cancel import cancel_batches
+from kometa_ai.jobs.estimate import estimate
+from kometa_ai.jobs.explain import explain
+from kometa_ai.jobs.running import new_run_id, run_and_report
+from kometa_ai.jobs.stopping import ending_in_order
+from kometa_ai.jobs.undo import undo
 from kometa_ai.kometa.folder import read_folder
 from kometa_ai.notification import dispatch as notification
 from kometa_ai.notification.background import finish
 from kometa_ai.observe.redact import Redactor
-from kometa_ai.run.canceling import cancel_batches
-from kometa_ai.run.estimate import estimate
-from kometa_ai.run.explain import explain
 from kometa_ai.run.failure import RunHangs, report_of_failure
 from kometa_ai.run.options import Options
 from kometa_ai.run.scope import check_again, choose
-from kometa_ai.run.service import new_run_id, run_and_report
-from kometa_ai.run.undo import undo
 from kometa_ai.settings.describe import secrets_of
 from kometa_ai.settings.environment import REQUIRED
 from kometa_ai.state.lock import StateLock

@@ -10,11 +10,10 @@ import msgspec
 import structlog
 
 from kometa_ai.core.report import RunReport, Spending
-from kometa_ai.daemon.aside import DoesNotAnswer, Patience
 from kometa_ai.errors import FixUsage
+from kometa_ai.jobs.aside import DoesNotAnswer, Patience
 from kometa_ai.notification.outbox import undelivered
-from kometa_ai.run import history
-from kometa_ai.state import files
+from kometa_ai.state import files, history
 from kometa_ai.state.schema import DAMAGE, CollectionStatus, LibrarySeen, RunSummary
 from kometa_ai.state.store import Store
 

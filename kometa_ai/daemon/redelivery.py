@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from kometa_ai.daemon.aside import DoesNotAnswer, Patience, aside
+from kometa_ai.jobs.aside import DoesNotAnswer, Patience, aside
 from kometa_ai.notification.dispatch import deliver_again
 from kometa_ai.notification.outbox import is_waiting
 from kometa_ai.observe.logs import log_problem

@@ -12,18 +12,18 @@ import structlog
 from structlog.contextvars import bind_contextvars
 
 from kometa_ai.app import now, open_parts, rules_of
-from kometa_ai.classifier.claude import Claude
-from kometa_ai.daemon.aside import DoesNotAnswer, Patience, aside
 from kometa_ai.daemon.progress import Progress
 from kometa_ai.daemon.supervision import HANGS, Supervised
 from kometa_ai.errors import KometaAIError, RepairState, ReportDefect, WaitForOtherRun
+from kometa_ai.jobs.aside import DoesNotAnswer, Patience, aside
+from kometa_ai.jobs.running import log_problems, new_run_id, run_and_report, summary_of
 from kometa_ai.notification import dispatch as notification
 from kometa_ai.observe.logs import log_unexpected
 from kometa_ai.observe.redact import Redactor
-from kometa_ai.run import history
+from kometa_ai.providers.claude.client import Claude
 from kometa_ai.run.failure import RunHangs, report_of_failure
-from kometa_ai.run.service import log_problems, new_run_id, run_and_report, summary_of
 from kometa_ai.settings.describe import secrets_of
+from kometa_ai.state import history
 from kometa_ai.state.lock import StateLock
 from kometa_ai.state.store import Store
 

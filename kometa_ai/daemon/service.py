@@ -15,8 +15,6 @@ from kometa_ai.__version__ import __version__
 from kometa_ai.app import now
 from kometa_ai.core.summary import counted
 from kometa_ai.daemon import heartbeat
-from kometa_ai.daemon.after_changes import APART, Teller
-from kometa_ai.daemon.aside import DoesNotAnswer, Patience
 from kometa_ai.daemon.hints import LONGEST, QUIET, Hints
 from kometa_ai.daemon.memory import Memory
 from kometa_ai.daemon.metrics import Metrics
@@ -25,11 +23,13 @@ from kometa_ai.daemon.runs import Ended, Runs
 from kometa_ai.daemon.timetable import Timetable, schedule_of
 from kometa_ai.daemon.watch import Watch
 from kometa_ai.errors import KometaAIError, WaitForOtherRun
+from kometa_ai.jobs.after_changes import APART, Teller
+from kometa_ai.jobs.aside import DoesNotAnswer, Patience
+from kometa_ai.jobs.running import summary_of
 from kometa_ai.kometa.folder import read_folder
 from kometa_ai.observe.logs import log_problem
 from kometa_ai.run.options import Options
 from kometa_ai.run.scope import choose
-from kometa_ai.run.service import summary_of
 from kometa_ai.run.spending import of_month
 from kometa_ai.settings.environment import load_settings
 from kometa_ai.state.schema import RUNS_KEPT

@@ -8,8 +8,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from kometa_ai.daemon.aside import Aside
-from kometa_ai.daemon.ending import GRACE, TELLING, WRITING, end_run, grace_of, time_out
+from kometa_ai.jobs.aside import Aside
+from kometa_ai.jobs.stopping import GRACE, TELLING, WRITING, end_run, grace_of, time_out
 from kometa_ai.run.failure import RunHangs
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from kometa_ai.app import now
-from kometa_ai.daemon.aside import DoesNotAnswer, Patience
+from kometa_ai.jobs.aside import DoesNotAnswer, Patience
 from kometa_ai.schedule import Schedule
 from kometa_ai.state import files
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 import structlog
 
-from kometa_ai.classifier.claude import Claude
-from kometa_ai.daemon.aside import aside
 from kometa_ai.errors import KometaAIError
+from kometa_ai.jobs.aside import aside
+from kometa_ai.library.radarr import Radarr
 from kometa_ai.observe.redact import Redactor
-from kometa_ai.radarr.client import Radarr
+from kometa_ai.providers.claude.client import Claude
 from kometa_ai.settings.describe import secrets_of
 
 if TYPE_CHECKING:

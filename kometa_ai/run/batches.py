@@ -6,24 +6,24 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import structlog
 
-from kometa_ai.classifier import forecast
-from kometa_ai.classifier.batching import Batcher, Scope
-from kometa_ai.classifier.planning import pack, second_looks
+from kometa_ai.asking import forecast
+from kometa_ai.asking.batching import Batcher, Scope
 from kometa_ai.core.decision import Reason
 from kometa_ai.core.problem import Problem
+from kometa_ai.judging.planning import pack, second_looks
 from kometa_ai.run.session import keep
 from kometa_ai.state.schema import BatchDropped, BatchNamed, BatchPlanned, BatchTaken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from kometa_ai.classifier.asking import Asker
-    from kometa_ai.classifier.outcomes import Answered
-    from kometa_ai.classifier.planning import Block, Described, Questions
+    from kometa_ai.asking.engine import Asker
+    from kometa_ai.asking.outcomes import Answered
     from kometa_ai.core.batches import BatchedQuestion, OpenBatch
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.movie import Movie, TmdbId
     from kometa_ai.core.naming import Slug
+    from kometa_ai.judging.planning import Block, Described, Questions
     from kometa_ai.run.session import Findings, Parts
     from kometa_ai.state.store import Store
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kometa_ai.core.naming import Label, label_of
 from kometa_ai.core.problem import Problem
-from kometa_ai.core.report import Orphan
+from kometa_ai.core.report import Orphan, RunReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -86,3 +86,17 @@ def former_tags(collection: Collection, before: CollectionStatus | None, found: 
         return ()
     labels = {label for movie in found.movies for label in movie.labels}
     return tuple(label for label in dict.fromkeys(tags_of(before)) if label != collection.label and label in labels)
+
+
+def departed(report: RunReport, found: Findings, store: Store) -> list[Slug]:
+    """Collections of the state that are no longer in Kometa's folder and whose last tag is gone."""
+    folder = found.folder
+    if folder.unreadable_files:
+        return []
+    there = {c.slug for c in folder.collections} | {c.slug for c in (*folder.disabled, *folder.skipped)}
+    orphaned = {label_of(orphan.tag) for orphan in report.orphans}
+    return [
+        slug
+        for slug, status in store.state.collections.items()
+        if slug not in there and orphaned.isdisjoint(tags_of(status))
+    ]

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Literal
 
 import structlog
 
-from kometa_ai.classifier.asking import Asker
-from kometa_ai.classifier.planning import Models, describe, may_turn, plan_questions, stages, unanswered
+from kometa_ai.asking.engine import Asker
 from kometa_ai.core.changes import Change, TagChange, TagPlan
 from kometa_ai.core.collection import namesakes, recognise
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.summary import counted
-from kometa_ai.decisions.mutual import Mutual, with_named
-from kometa_ai.decisions.policy import decide, gates
 from kometa_ai.errors import CheckRadarr
-from kometa_ai.radarr.diagnosis import diagnose
+from kometa_ai.judging.mutual import Mutual, with_named
+from kometa_ai.judging.planning import Models, describe, may_turn, plan_questions, stages, unanswered
+from kometa_ai.judging.policy import decide, gates
+from kometa_ai.library.arr.diagnosis import diagnose
 from kometa_ai.run.batches import Choice
 from kometa_ai.run.orphans import adopted_tags
 from kometa_ai.run.questioning import Questioning
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from kometa_ai.core.collection import Collection, MovieRef
     from kometa_ai.core.movie import Movie, TmdbId
     from kometa_ai.core.naming import Slug
-    from kometa_ai.radarr.client import Status
-    from kometa_ai.radarr.wire import Library
+    from kometa_ai.library.arr.wire import Library
+    from kometa_ai.library.radarr import Status
     from kometa_ai.run.options import Options
 
 _ODDITIES = 20

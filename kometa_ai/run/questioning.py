@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
-from kometa_ai.classifier.claude import ClaudeSilent
-from kometa_ai.classifier.planning import (
+from kometa_ai.core.decision import TRIES, Reason, Remembered, Unjudged
+from kometa_ai.core.movie import Credits, Movie, fingerprint
+from kometa_ai.core.problem import Problem
+from kometa_ai.errors import CheckClaude
+from kometa_ai.judging.planning import (
     GIVEN_UP,
     Described,
     Models,
@@ -18,13 +21,10 @@ from kometa_ai.classifier.planning import (
     pack,
     plan_questions,
 )
-from kometa_ai.classifier.provider import RETRIED
-from kometa_ai.core.decision import TRIES, Reason, Remembered, Unjudged
-from kometa_ai.core.movie import Credits, Movie, fingerprint
-from kometa_ai.core.problem import Problem
-from kometa_ai.decisions.policy import settle
-from kometa_ai.errors import CheckClaude
-from kometa_ai.radarr.failures import CreditsUnavailable
+from kometa_ai.judging.policy import settle
+from kometa_ai.library.arr.failures import CreditsUnavailable
+from kometa_ai.providers.claude.client import ClaudeSilent
+from kometa_ai.providers.port import RETRIED
 from kometa_ai.run.batches import Batches, Choice
 from kometa_ai.run.session import Findings, Parts, keep
 from kometa_ai.run.spending import unbooked
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from collections.abc import Set as AbstractSet
 
-    from kometa_ai.classifier.asking import Asker
-    from kometa_ai.classifier.outcomes import Answered, Gap
+    from kometa_ai.asking.engine import Asker
+    from kometa_ai.asking.outcomes import Answered, Gap
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.decision import Verdict
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from kometa_ai.__version__ import __version__
-from kometa_ai.classifier.outcomes import Spent
+from kometa_ai.asking.outcomes import Spent
 from kometa_ai.core.decision import Cause, Reason
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import CollectionReport, MovieLine, Outcome, RunReport
@@ -17,8 +17,8 @@ from kometa_ai.core.summary import in_order
 from kometa_ai.errors import CheckClaude, CheckRadarr, FixConfiguration, KometaAIError, RepairState
 from kometa_ai.run.batches import with_anthropic
 from kometa_ai.run.orphans import former_tags, orphans
+from kometa_ai.run.problems import problems_of, warnings_of
 from kometa_ai.run.spending import of_month, total
-from kometa_ai.run.troubles import problems_of, warnings_of
 from kometa_ai.state.schema import HELD_BACK, CollectionStatus
 from kometa_ai.tags.plan import FEW_ADDITIONS
 

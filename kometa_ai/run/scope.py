@@ -5,8 +5,8 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from kometa_ai.classifier.planning import GIVEN_UP, is_named
 from kometa_ai.errors import FixUsage
+from kometa_ai.judging.planning import GIVEN_UP, is_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

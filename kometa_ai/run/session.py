@@ -10,21 +10,21 @@ from typing import Literal
 
 import msgspec
 
-from kometa_ai.classifier.asking import Asker
-from kometa_ai.classifier.batching import Batcher
-from kometa_ai.classifier.outcomes import Limits
-from kometa_ai.classifier.pacing import Sleep
-from kometa_ai.classifier.planning import Described, Questions
-from kometa_ai.classifier.provider import BatchProvider, Provider
+from kometa_ai.asking.batching import Batcher
+from kometa_ai.asking.engine import Asker
+from kometa_ai.asking.outcomes import Limits
+from kometa_ai.asking.pacing import Sleep
 from kometa_ai.core.changes import TagChange, TagPlan
 from kometa_ai.core.collection import Collection, Folder
 from kometa_ai.core.movie import Movie, TmdbId
 from kometa_ai.core.naming import Slug
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import Spending
-from kometa_ai.decisions.policy import Gates, Membership
 from kometa_ai.errors import RepairState
-from kometa_ai.radarr.client import Radarr
+from kometa_ai.judging.planning import Described, Questions
+from kometa_ai.judging.policy import Gates, Membership
+from kometa_ai.library.radarr import Radarr
+from kometa_ai.providers.port import BatchProvider, Provider
 from kometa_ai.run.options import Nobody, Observer
 from kometa_ai.state.schema import Entry
 from kometa_ai.state.store import Store

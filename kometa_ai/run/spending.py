@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime, tzinfo
 
-    from kometa_ai.classifier.outcomes import Spent
+    from kometa_ai.asking.outcomes import Spent
     from kometa_ai.run.session import Findings, Parts
 
 

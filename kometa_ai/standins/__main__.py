@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from kometa_ai.standins.claude import ClaudeStandIn
+from kometa_ai.standins.films import films
 from kometa_ai.standins.keyword_judge import judge
-from kometa_ai.standins.library import films
 from kometa_ai.standins.mailbox import Mailbox
 from kometa_ai.standins.radarr import API_KEY, RadarrStandIn
 from kometa_ai.standins.serving import HOST, serve

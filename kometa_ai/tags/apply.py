@@ -12,7 +12,7 @@ from kometa_ai.core.naming import Label
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.summary import counted
 from kometa_ai.errors import CheckRadarr
-from kometa_ai.radarr.failures import EditStopped, TagUnavailable
+from kometa_ai.library.arr.failures import EditStopped, TagUnavailable
 from kometa_ai.tags.plan import Edit, group
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.changes import Change
     from kometa_ai.core.movie import RadarrId
-    from kometa_ai.radarr.client import Radarr
-    from kometa_ai.radarr.edits import EditResult
-    from kometa_ai.radarr.wire import Library, TagId
+    from kometa_ai.library.arr.edits import EditResult
+    from kometa_ai.library.arr.wire import Library, TagId
+    from kometa_ai.library.radarr import Radarr
 
 MOVIES_A_CALL = 100
 _TRIES_TO_LOOK = 2

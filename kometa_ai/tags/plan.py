@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.movie import Movie, TmdbId
     from kometa_ai.core.naming import Label, Slug
-    from kometa_ai.decisions.policy import Membership
+    from kometa_ai.judging.policy import Membership
 
 FEW_REMOVALS = 5
 FEW_ADDITIONS = 20

@@ -14,11 +14,11 @@ from starlette.routing import Match, Route
 from kometa_ai.__version__ import __version__
 from kometa_ai.core.report import RunReport
 from kometa_ai.core.text import one_line
-from kometa_ai.daemon.aside import DoesNotAnswer
 from kometa_ai.daemon.metrics import CONTENT_TYPE
 from kometa_ai.daemon.progress import Going
 from kometa_ai.daemon.service import Health, Status
 from kometa_ai.errors import FixConfiguration, FixUsage, KometaAIError, RepairState, WaitForOtherRun
+from kometa_ai.jobs.aside import DoesNotAnswer
 from kometa_ai.run.failure import RunHangs
 from kometa_ai.state.schema import RunSummary
 from kometa_ai.web import runs, webhooks

@@ -11,7 +11,7 @@ from fastapi.security import HTTPBasic
 from kometa_ai.core.movie import LARGEST_ID, TmdbId
 from kometa_ai.core.text import one_line
 from kometa_ai.errors import FixUsage
-from kometa_ai.radarr.rows import number
+from kometa_ai.library.arr.rows import number
 from kometa_ai.web.answers import DOCUMENTED_KEY, KEY_NEEDED, FailedModel
 from kometa_ai.web.runs import TheDaemon
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kometa_ai.standins.library import KOMETA_FOLDER
+from kometa_ai.standins.films import KOMETA_FOLDER
 from tests.kometa import plain_kometa
 from tests.kometa.planted import FAULTS, plant
 from tests.kometa.support import block, read

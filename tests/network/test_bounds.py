@@ -18,28 +18,31 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kometa_ai.classifier.answers import read_answer
-from kometa_ai.classifier.claude import Claude
-from kometa_ai.classifier.claude_batches import ClaudeBatches
-from kometa_ai.classifier.provider import Failure, Request, RequestFailed
+from kometa_ai.asking.answers import read_answer
+from kometa_ai.asking.prompts import FORM
 from kometa_ai.core.movie import RadarrId
-from kometa_ai.daemon.after_changes import after_changes
 from kometa_ai.errors import CheckRadarr
+from kometa_ai.jobs.after_changes import after_changes
+from kometa_ai.library.arr.connection import Timeouts
+from kometa_ai.library.arr.failures import CreditsUnavailable, RadarrSilent
+from kometa_ai.library.radarr import Radarr
 from kometa_ai.network.bounds import MIB, AnswerTooLarge, Bound, BoundedTransport
 from kometa_ai.network.client import open_client
 from kometa_ai.network.environment import Network
-from kometa_ai.radarr import Radarr
-from kometa_ai.radarr.failures import CreditsUnavailable, RadarrSilent
-from kometa_ai.radarr.http import Timeouts
+from kometa_ai.providers.claude.batches import ClaudeBatches
+from kometa_ai.providers.claude.client import Claude
+from kometa_ai.providers.port import Failure, Request, RequestFailed
 from kometa_ai.settings.schema import Settings
+from tests.library.talking import Waits
 from tests.network.raw import serving
-from tests.radarr.talking import Waits
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncIterator, Callable, Iterator
 
-REQUEST = Request(movies="{}", collection="Noir", model="claude-sonnet-5-5", cache=False, expected_tokens=4000)
+REQUEST = Request(
+    form=FORM, movies="{}", collection="Noir", model="claude-sonnet-5-5", cache=False, expected_tokens=4000
+)
 ZEROS = bytes(MIB)
 
 

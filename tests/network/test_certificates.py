@@ -11,7 +11,7 @@ import pytest
 import structlog
 import trustme
 
-from kometa_ai.daemon.after_changes import after_changes
+from kometa_ai.jobs.after_changes import after_changes
 from kometa_ai.network.environment import read_network
 from kometa_ai.network.trust import context_for
 from kometa_ai.notification import email, push

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 
-from kometa_ai.classifier.claude import Claude
-from kometa_ai.classifier.claude_batches import ClaudeBatches
-from kometa_ai.classifier.provider import BatchedRequest, RequestFailed
-from kometa_ai.daemon.after_changes import after_changes
 from kometa_ai.errors import CheckClaude
+from kometa_ai.jobs.after_changes import after_changes
 from kometa_ai.network.environment import Network
 from kometa_ai.notification import push
+from kometa_ai.providers.claude.batches import ClaudeBatches
+from kometa_ai.providers.claude.client import Claude
+from kometa_ai.providers.port import BatchedRequest, RequestFailed
 from kometa_ai.settings.schema import Settings
 from kometa_ai.standins.serving import serve
 from tests.daemon.test_after_changes import Receiver

@@ -9,19 +9,20 @@ import pytest
 import structlog
 import trustme
 
-from kometa_ai.classifier.claude import Claude
-from kometa_ai.classifier.provider import Request, RequestFailed
-from kometa_ai.daemon.after_changes import after_changes
+from kometa_ai.asking.prompts import FORM
 from kometa_ai.errors import CheckClaude, CheckRadarr
+from kometa_ai.jobs.after_changes import after_changes
+from kometa_ai.library.radarr import Radarr
 from kometa_ai.network.environment import Network, read_network
-from kometa_ai.radarr import Radarr
+from kometa_ai.providers.claude.client import Claude
+from kometa_ai.providers.port import Request, RequestFailed
 from kometa_ai.settings.environment import load_settings
 from kometa_ai.standins.proxy import ProxyStandIn
 from kometa_ai.standins.radarr import API_KEY, RadarrStandIn
 from kometa_ai.standins.serving import serve
 from tests.daemon.living import free_port
 from tests.daemon.test_after_changes import Receiver
-from tests.radarr.talking import Waits
+from tests.library.talking import Waits
 from tests.run.world import block
 from tests.tls import Handshakes, file_of
 
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Ended
     from tests.run.world import World
 
-REQUEST = Request(movies="{}", collection="Noir", model="claude-sonnet-5-5", cache=False, expected_tokens=4000)
+REQUEST = Request(
+    form=FORM, movies="{}", collection="Noir", model="claude-sonnet-5-5", cache=False, expected_tokens=4000
+)
 
 
 def network(**environ: str) -> Network:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kometa_ai.classifier.claude import Claude
 from kometa_ai.cli.main import run
-from kometa_ai.daemon.after_changes import after_changes
 from kometa_ai.errors import KometaAIError
+from kometa_ai.jobs.after_changes import after_changes
+from kometa_ai.library.radarr import Radarr
 from kometa_ai.notification import email, push
 from kometa_ai.observe import logs
 from kometa_ai.observe.redact import Redactor
-from kometa_ai.radarr.client import Radarr
+from kometa_ai.providers.claude.client import Claude
 from kometa_ai.settings.describe import secrets_of
 from kometa_ai.settings.schema import Settings
 from kometa_ai.standins.claude import ClaudeStandIn

@@ -10,7 +10,7 @@ from kometa_ai.standins import claude_faults as faults
 from kometa_ai.standins.claude_answers import REFUSED, Style
 from kometa_ai.standins.claude_faults import Fault
 from kometa_ai.standins.claude_gateway import Gateway
-from tests.classifier.test_asking import spent_by
+from tests.asking.test_asking import spent_by
 from tests.run.world import FOREVER, World, block, movies
 
 if TYPE_CHECKING:

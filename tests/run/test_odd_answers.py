@@ -16,8 +16,8 @@ from structlog.testing import capture_logs
 from kometa_ai.core.decision import Decision, Remembered
 from kometa_ai.core.movie import TmdbId
 from kometa_ai.core.naming import Slug
-from kometa_ai.radarr.rows import read_rows
-from kometa_ai.radarr.wire import WireMovie, library_of
+from kometa_ai.library.arr.rows import read_rows
+from kometa_ai.library.arr.wire import WireMovie, library_of
 from kometa_ai.standins.faults import answer, answer_instead, rewrite
 from kometa_ai.state.schema import Described, Judged
 from kometa_ai.state.store import Store

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from kometa_ai.app import open_parts, rules_of
+from kometa_ai.jobs.running import run_and_report
 from kometa_ai.run.options import Options
-from kometa_ai.run.service import run_and_report
 from kometa_ai.settings.schema import Settings
 from kometa_ai.standins.claude import ClaudeStandIn, Judgement
 from kometa_ai.standins.radarr import API_KEY, RadarrStandIn

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from kometa_ai.core.naming import slug_of
 from kometa_ai.kometa.folder import read_folder
-from kometa_ai.standins.library import KOMETA_FOLDER, Film, films
+from kometa_ai.standins.films import KOMETA_FOLDER, Film, films
 
 TMDB_GENRES = {
     *("Action", "Adventure", "Animation", "Comedy", "Crime", "Documentary", "Drama", "Family", "Fantasy", "History"),

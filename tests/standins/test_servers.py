@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import httpx2
 import pytest
 
-from kometa_ai.standins.library import films
+from kometa_ai.standins.films import films
 from kometa_ai.standins.radarr import API_KEY
 
 if TYPE_CHECKING:

@@ -12,13 +12,13 @@ from kometa_ai.core.naming import Label, Slug
 from kometa_ai.standins.faults import Effect, answer, answer_instead, delay_answer, drop_after_applying
 from kometa_ai.standins.radarr import AutoTagRule, MovieSeed, RadarrStandIn, editor_dies_after
 from kometa_ai.tags.apply import Applied, apply_changes
-from tests.radarr.talking import library_of, talking
+from tests.library.talking import library_of, talking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Literal
 
-    from kometa_ai.radarr.wire import Library
+    from kometa_ai.library.arr.wire import Library
 
     Make = Callable[[Library], Sequence[Change]]
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from kometa_ai.core.changes import Change, TagPlan
 from kometa_ai.core.movie import TmdbId
 from kometa_ai.core.naming import Label, Slug
-from kometa_ai.decisions.policy import Membership
+from kometa_ai.judging.policy import Membership
 from kometa_ai.tags.plan import NO_ADDITION_LIMIT, NO_BRAKE, Brake, group, plan_tags
-from tests.decisions.making import movie, named
+from tests.judging.making import movie, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

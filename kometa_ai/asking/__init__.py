@@ -1,0 +1,1 @@
+"""Ask a model: requests, answers, order, retries, budget, batches."""

@@ -1,0 +1,160 @@
+"""What questions will use and cost, before any of them is sent: from the length of their texts alone.
+
+How many characters make a token is assumed, or measured: Claude counts tokens for nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from kometa_ai.asking.prompts import FORM, SYSTEM, collection_text
+from kometa_ai.core.movie import Credits
+from kometa_ai.judging.records import movies_text
+from kometa_ai.providers import prices
+from kometa_ai.providers.port import Failure, Request, RequestFailed, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from kometa_ai.judging.planning import Block
+
+SHARE_LISTED = 0.07
+"""Of the movies: an answer names most as excluded (a number and a comma) and writes these out."""
+USUAL_CREDITS = Credits(
+    ("A. Usual Director",), ("First Usual Actor", "Second Usual Actor", "Third Actor", "Fourth Actor", "Fifth Actor")
+)
+"""Stands for people who are not known yet: they are read from Radarr when a movie is asked about."""
+CACHED_IN_BATCHES_FROM = 3
+"""Questions about a block. To write for an hour costs twice the usual price: two questions would save nothing."""
+SAMPLES = 3
+"""Blocks of movies that are counted."""
+
+_TOKENS_EXCLUDED, _TOKENS_LISTED, _TOKENS_ANSWER = 2, 45, 40
+_MOVIES_ANSWERED = 100
+# Structured outputs add a description of the schema to the prompt.
+_TOKENS_FORMAT = 350
+_PLAUSIBLE = (1.0, 10.0)
+_NOTHING = "."  # a text may not be empty
+
+
+class Caching(Protocol):
+    """What a model keeps in its prompt cache; a part of Provider."""
+
+    def caches(self, tokens: int, model: str) -> bool:
+        """See Provider."""
+        ...
+
+
+class Counting(Protocol):
+    """Counts tokens for nothing; a part of Provider."""
+
+    async def count(self, request: Request) -> int:
+        """See Provider."""
+        ...
+
+
+class Ruler(NamedTuple):
+    """How many characters of the movies and of the collections make a token, and how many tokens there are else.
+
+    `form` is what is around both texts, `answered` what an answer has for each movie.
+    """
+
+    movies: float = prices.CHARS_PER_TOKEN
+    collections: float = prices.CHARS_PER_TOKEN
+    form: int = prices.tokens_in(SYSTEM) + _TOKENS_FORMAT
+    answered: float = SHARE_LISTED * _TOKENS_LISTED + (1 - SHARE_LISTED) * _TOKENS_EXCLUDED
+
+
+ASSUMED = Ruler()
+SECOND_LOOKS = ASSUMED._replace(answered=float(_TOKENS_LISTED))
+"""The same for second looks: every movie is written out."""
+
+
+async def measured(blocks: Sequence[Block], counting: Counting, model: str) -> Ruler:
+    """Let a few texts be counted: some blocks, all collections, a usual answer. Raise RequestFailed or CheckClaude."""
+    form = await counting.count(_sample(model))
+
+    async def tokens(characters: int, **texts: str) -> int:
+        found = max(1, await counting.count(_sample(model, **texts)) - form)
+        if not _PLAUSIBLE[0] <= characters / found <= _PLAUSIBLE[1]:
+            raise RequestFailed(Failure.UNREADABLE, f"{found} tokens for {characters} characters cannot be true")
+        return found
+
+    step = max(1, len(blocks) // SAMPLES)
+    movies = [movies_text(block.movies) for block in blocks[::step][:SAMPLES]]
+    collections = {collection.slug: collection for block in blocks for collection in block.collections}
+    questions, answer = "\n".join(map(collection_text, collections.values())), _usual_answer()
+    return Ruler(
+        movies=sum(map(len, movies)) / sum([await tokens(len(text), movies=text) for text in movies]),
+        collections=len(questions) / await tokens(len(questions), collection=questions),
+        form=form,
+        answered=await tokens(len(answer), collection=answer) / _MOVIES_ANSWERED,
+    )
+
+
+def _sample(model: str, movies: str = _NOTHING, collection: str = _NOTHING) -> Request:
+    return Request(form=FORM, movies=movies, collection=collection, model=model, cache=False, expected_tokens=1)
+
+
+def _usual_answer() -> str:
+    """The lists of an answer about so many movies."""
+    listed = round(_MOVIES_ANSWERED * SHARE_LISTED)
+    decision = (
+        '{"movie_id":%d,"reason":"A short fact from the record, in some ten words.","include":true,"confidence":0.9}'
+    )
+    return ",".join(decision % number if number <= listed else str(number) for number in range(1, _MOVIES_ANSWERED + 1))
+
+
+def usages(block: Block, caching: Caching, model: str, ruler: Ruler = ASSUMED, *, batched: bool = False) -> list[Usage]:
+    """What each request about a block would use: the first writes the movies to the cache, the others read them."""
+    movies = round(len(movies_text(block.movies)) / ruler.movies) + 1
+    prefix = movies + ruler.form
+    is_cached = len(block.collections) >= (CACHED_IN_BATCHES_FROM if batched else 2) and caching.caches(
+        FORM.tokens + movies, model
+    )
+    output = round(_TOKENS_ANSWER + len(block.movies) * ruler.answered)
+    found = []
+    for number, collection in enumerate(block.collections):
+        question = round(len(collection_text(collection)) / ruler.collections) + 1
+        written = prefix if is_cached and number == 0 else 0
+        found.append(
+            Usage(
+                requests=1,
+                input_tokens=question if is_cached else prefix + question,
+                cache_write_tokens=written,
+                cache_write_1h_tokens=written if batched else 0,
+                cache_read_tokens=prefix if is_cached and number > 0 else 0,
+                output_tokens=output,
+            )
+        )
+    return found
+
+
+def cost(
+    blocks: Iterable[Block], caching: Caching, model: str, ruler: Ruler = ASSUMED, *, batched: bool = False
+) -> float | None:
+    """What the questions would cost in USD; None for a model without a known price."""
+    total = 0.0
+    for block in blocks:
+        for usage in usages(block, caching, model, ruler, batched=batched):
+            price = prices.cost(usage, model, batched=batched)
+            if price is None:
+                return None
+            total += price
+    return total
+
+
+def most(request: Request, *, batched: bool = False, second_look: bool = False) -> float | None:
+    """What a request costs unless its answer is very long: none of it is read from the cache.
+
+    None without a known price.
+    """
+    movies, question = prices.tokens_in(request.movies), prices.tokens_in(request.collection)
+    written = (ASSUMED.form if request.cache or request.cache_system else 0) + (movies if request.cache else 0)
+    usage = Usage(
+        input_tokens=ASSUMED.form + movies + question - written,
+        cache_write_tokens=written,
+        cache_write_1h_tokens=written if batched else 0,
+        output_tokens=150 + (2 * _TOKENS_LISTED if second_look else 12) * (request.movies.count("\n") + 1),
+    )
+    return prices.cost(usage, request.model, batched=batched)

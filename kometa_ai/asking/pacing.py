@@ -1,0 +1,170 @@
+"""What requests side by side share: the pauses that Claude asks for, and the money there is."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Protocol
+
+from kometa_ai.observe import process
+from kometa_ai.providers.port import RETRIED, Failure, RequestFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+FIRST_WAIT, LONGEST_WAIT, LONGEST_RETRY_AFTER = 1.5, 30.0, 300.0
+SHORTEST_SHARE = 2 / 3
+"""Of a wait; the rest is left to chance, so that many programs do not come back at the same moment."""
+
+TIGHT = 0.85
+"""The part of the container's memory above which requests go one by one."""
+
+TRIES = {Failure.RATE_LIMITED: 10, Failure.OVERLOADED: 10, Failure.SERVER_ERROR: 6, Failure.NO_CONNECTION: 6}
+
+
+class Sleep(Protocol):
+    """Wait for some seconds."""
+
+    def __call__(self, seconds: float, /) -> Awaitable[None]:
+        """As asyncio.sleep."""
+        ...
+
+
+def is_worth_another_try(failure: RequestFailed, tries: int) -> bool:
+    """Whether to send a request again that has failed so many times, the last time like this."""
+    return failure.failure in RETRIED and tries < TRIES[failure.failure]
+
+
+class Places:
+    """How many requests may be on their way: fewer while Claude is busy or memory is short, else up to `most`.
+
+    Halved by every failure that others would meet too, and one more for each round of answers. Who comes first is
+    served first, and a place that becomes free is handed on, so that nobody overtakes those who wait.
+    """
+
+    def __init__(self, most: int, pressure: Callable[[], float] = process.pressure) -> None:
+        self._most = most
+        self._allowed = float(most)
+        self._taken = 0
+        self._pressure = pressure
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def __aenter__(self) -> None:
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        self._admit()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():
+                self._leave()  # its turn had come in the same moment
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
+        self._taken -= 1
+        self._admit()
+
+    def _admit(self) -> None:
+        while self._waiting and self._taken < self._open():
+            turn = self._waiting.popleft()
+            if not turn.cancelled():
+                self._taken += 1
+                turn.set_result(None)
+
+    def _open(self) -> int:
+        if self._taken and self._pressure() > TIGHT:
+            return 1  # rather slowly than ended by the kernel
+        return int(self._allowed)
+
+    def shrink(self) -> None:
+        """Claude is busy."""
+        self._allowed = max(1.0, self._allowed / 2)
+
+    def grow(self) -> None:
+        """Claude has answered."""
+        self._allowed = min(float(self._most), self._allowed + 1 / self._allowed)
+        self._admit()
+
+
+class Pauses:
+    """Pauses of all workers together, which the end of the asking cuts short."""
+
+    def __init__(self, sleep: Sleep) -> None:
+        self._sleep = sleep
+        self._resume_at = 0.0
+        self._over = asyncio.Event()
+
+    def begin(self, failure: RequestFailed, tries: int) -> float:
+        """Let everybody wait, the longer the more tries there were; return for how many seconds."""
+        longest = min(FIRST_WAIT * 2 ** (tries - 1), LONGEST_WAIT)
+        wait = random.uniform(longest * SHORTEST_SHARE, longest)  # noqa: S311 - no secret
+        if failure.retry_after is not None:
+            wait = max(wait, min(failure.retry_after, LONGEST_RETRY_AFTER))
+        self._resume_at = max(self._resume_at, time.monotonic() + wait)
+        return wait
+
+    def hold(self, seconds: float) -> None:
+        """Let everybody wait that long."""
+        self._resume_at = max(self._resume_at, time.monotonic() + seconds)
+
+    async def pass_by(self) -> None:
+        """Wait until no pause is left, or nothing more is asked."""
+        waited = time.monotonic()
+        while (until := self._resume_at) > waited and not self._over.is_set():
+            await self._until_over(until - max(waited, time.monotonic()))
+            waited = until
+
+    def end(self) -> None:
+        """There is nothing to wait for any more."""
+        self._over.set()
+
+    async def _until_over(self, seconds: float) -> None:
+        waits = (asyncio.ensure_future(self._sleep(seconds)), asyncio.ensure_future(self._over.wait()))
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+
+class Budget:
+    """USD reserved before a request is sent and settled after, so that requests side by side cannot overrun it."""
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        self._committed = 0.0
+        self._open = 0
+        self._settled = asyncio.Event()
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is a limit at all; without one nothing is counted."""
+        return bool(self.limit)
+
+    async def reserve(self, estimate: float) -> bool:
+        """Take room for the estimate and say whether there was any.
+
+        Estimates are high: where the room is not enough, wait for requests on their way to settle for less.
+        """
+        if not self.limit:
+            return True
+        while self._committed + estimate > self.limit:
+            if not self._open:
+                return False
+            await self._settled.wait()
+        self._committed += estimate
+        self._open += 1
+        return True
+
+    def settle(self, estimate: float, actual: float) -> None:
+        """Put what a request really cost in the place of its reservation."""
+        if self.limit:
+            self._committed += actual - estimate
+            self._open -= 1
+            self._settled.set()
+            self._settled = asyncio.Event()

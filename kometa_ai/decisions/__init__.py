@@ -1,1 +1,0 @@
-"""From verdicts to decisions: pins, tags, thresholds, hysteresis."""

@@ -1,0 +1,87 @@
+"""Cancel what is with Anthropic: every open batch is asked to stop; what it has answered by then is kept."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+import structlog
+
+from kometa_ai.asking.batch_answers import search
+from kometa_ai.errors import CheckClaude
+from kometa_ai.providers.port import RequestFailed
+from kometa_ai.state.schema import BatchNamed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kometa_ai.core.batches import OpenBatch
+    from kometa_ai.providers.port import BatchProvider
+    from kometa_ai.state.store import Store
+
+Outcome = Literal["canceling", "ended", "unknown", "failed"]
+
+_log = structlog.get_logger()
+
+
+class Canceled(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one batch; `what` says it in words. `id` is empty where Anthropic never confirmed it."""
+
+    id: str
+    planned: datetime
+    questions: int
+    outcome: Outcome
+    what: str
+
+
+class Cancellation(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of all batches that were open."""
+
+    batches: tuple[Canceled, ...]
+    exit_code: int
+
+
+_WORDS: dict[Outcome, str] = {
+    "canceling": "It is being stopped. What it has answered by then is paid for, and the next run takes it.",
+    "ended": "It has ended already; the next run takes its answers.",
+    "unknown": "Anthropic does not list it: it was never taken, or is long gone. The next run looks once more.",
+}
+
+
+async def cancel_batches(provider: BatchProvider, store: Store, redact: Callable[[str], str] = str) -> Cancellation:
+    """Ask for the end of each open batch. The caller holds the lock; batches stay open until a run has seen to them."""
+    found = []
+    exit_code = 0
+    for batch in store.state.batches:
+        batch_id = batch.id
+        try:
+            batch_id = batch_id or await _find(provider, store, batch)
+            outcome = await _cancel(provider, batch_id)
+            what = _WORDS[outcome]
+        except (CheckClaude, RequestFailed) as error:
+            why = redact(error.message if isinstance(error, CheckClaude) else str(error))
+            outcome, what = "failed", f"It could not be stopped, and may go on: {why}"
+            exit_code = max(exit_code, error.exit_code if isinstance(error, CheckClaude) else 1)
+        _log.info("batch.cancel", batch_id=batch_id, outcome=outcome)
+        count = sum(len(batch.pages[question.page]) for question in batch.open_questions)
+        found.append(Canceled(id=batch_id, planned=batch.planned, questions=count, outcome=outcome, what=what))
+    return Cancellation(batches=tuple(found), exit_code=exit_code)
+
+
+async def _find(provider: BatchProvider, store: Store, batch: OpenBatch) -> str:
+    """The id of a batch of which nothing was heard; remembered, and empty where there is none."""
+    batch_id = await search(provider, batch, store.state.batches)
+    if batch_id:
+        store.record(BatchNamed(key=batch.key, id=batch_id, foreign=batch.foreign))
+    return batch_id
+
+
+async def _cancel(provider: BatchProvider, batch_id: str) -> Outcome:
+    seen = await provider.find(batch_id) if batch_id else None
+    if seen is None:
+        return "unknown"
+    if seen.has_ended:
+        return "ended"
+    await provider.cancel(batch_id)
+    return "canceling"

@@ -1,0 +1,134 @@
+"""Whether Radarr and Claude can be used, looked at once, quickly, and without any call that costs money."""
+
+from __future__ import annotations
+
+import asyncio
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from kometa_ai.core.naming import PREFIX
+from kometa_ai.core.problem import Problem
+from kometa_ai.errors import KometaAIError
+from kometa_ai.library.arr.failures import RadarrSilent
+from kometa_ai.providers.claude.client import ClaudeSilent
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from kometa_ai.core.collection import Collection
+    from kometa_ai.core.naming import Label
+    from kometa_ai.library.radarr import Radarr
+    from kometa_ai.network.failures import Way
+    from kometa_ai.providers.claude.client import Claude
+
+PATIENCE = 5.0
+"""Seconds for each service; both are looked at side by side."""
+
+_GUESSED = 20
+
+
+class Looked(msgspec.Struct, frozen=True, kw_only=True):
+    """How a service was found: `ok`, `unusable`, or `silent` when it has not answered; its version, model or reason.
+
+    A service that is silent now may answer when it matters, so that is no warning; what it has answered is one.
+    """
+
+    service: str
+    status: Literal["ok", "unusable", "silent"]
+    detail: str
+    warnings: tuple[Problem, ...] = ()
+
+
+async def look_at_radarr(radarr: Radarr, collections: Sequence[Collection]) -> Looked:
+    """Its key, its version, whether rules of its own fight for a collection's tag, and which tags it does not have."""
+    labels = {collection.label: collection.name for collection in collections}
+
+    async def look() -> Looked:
+        status = await radarr.check(tries=1)
+        warnings = [_warning("Radarr", status.warning, "Check RADARR_URL.")] if status.warning else []
+        try:
+            rules = await radarr.auto_tagging()
+        except KometaAIError:
+            rules = {}  # a Radarr before 4.7.3 has none
+        for label in sorted(rules.keys() & labels.keys()):
+            names = ", ".join(rules[label])
+            what = f"{labels[label]}: the auto-tagging rule {names} puts the tag {label} on and takes it off, too."
+            remedy = "Take the tag out of that rule (Radarr: Settings, Tags, Auto Tagging)."
+            warnings.append(_warning("Radarr", what, remedy))
+        warnings += missing_tags(collections, await radarr.labels())
+        return Looked(
+            service="Radarr",
+            status="ok",
+            detail=f"{status.version} at {radarr.address}{radarr.way.through}",
+            warnings=tuple(warnings),
+        )
+
+    return await _in_time("Radarr", look, radarr.way)
+
+
+def missing_tags(collections: Iterable[Collection], there: AbstractSet[Label]) -> Iterator[Problem]:
+    """Tags that a block includes or excludes and that Radarr does not have; tags of ours are looked at elsewhere."""
+    guesses = iter(range(_GUESSED))
+    for collection in collections:
+        for key, wanted in (("include_tags", collection.include_tags), ("exclude_tags", collection.exclude_tags)):
+            for label in sorted(wanted - there):
+                if label.startswith(PREFIX.lower()):
+                    continue
+                known = there if next(guesses, None) is not None else ()
+                near = get_close_matches(label, known, n=1)
+                yield Problem(
+                    what=f"Radarr has no tag {label!r}, so this part of `{key}` does nothing.",
+                    remedy=f"Did you mean {near[0]!r}?"
+                    if near
+                    else "Correct it, or give the tag to a movie in Radarr.",
+                    source=collection.source,
+                    line=collection.line,
+                    collection=collection.name,
+                    severity="warning",
+                )
+
+
+async def look_at_claude(claude: Claude, models: Sequence[str]) -> Looked:
+    """Its key, and whether it knows these models and for how long."""
+    # Before the clock is started: the SDK takes seconds to be imported.
+    await asyncio.to_thread(lambda: claude.client)
+
+    async def look() -> Looked:
+        warnings = [warning for model in models if (warning := await claude.check(model)) is not None]
+        return Looked(
+            service="Claude",
+            status="ok",
+            detail=", ".join(models) + claude.way.through,
+            warnings=tuple(msgspec.structs.replace(warning, severity="warning") for warning in warnings),
+        )
+
+    return await _in_time("Claude", look, claude.way)
+
+
+async def _in_time(service: str, look: Callable[[], Awaitable[Looked]], way: Way) -> Looked:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await look()
+    except TimeoutError:
+        return _silent(service, f"no answer within {PATIENCE:g} s{way.through}.", way)
+    except (RadarrSilent, ClaudeSilent) as error:
+        return _silent(service, str(error), way)
+    except KometaAIError as error:
+        warning = _warning(service, error.message, error.remedy)
+        return Looked(service=service, status="unusable", detail=error.message, warnings=(warning,))
+
+
+def _silent(service: str, detail: str, way: Way) -> Looked:
+    """A service that may answer later; a proxy in between is worth a warning, since it may be the cause for good."""
+    warnings = []
+    if way.proxy:
+        remedy = f"See whether that proxy runs and can reach {way.address}, or {way.around}."
+        warnings = [_warning(way.proxy.variable, f"{service} does not answer{way.through}.", remedy)]
+    return Looked(service=service, status="silent", detail=detail, warnings=tuple(warnings))
+
+
+def _warning(service: str, what: str, remedy: str) -> Problem:
+    return Problem(what=what, remedy=remedy, source=service, severity="warning")

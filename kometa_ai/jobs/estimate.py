@@ -1,0 +1,188 @@
+"""What a run would ask, and about what it would cost, without any call that costs money."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from kometa_ai.asking import forecast
+from kometa_ai.core.problem import Problem
+from kometa_ai.errors import CheckClaude
+from kometa_ai.judging.mutual import Mutual, with_named
+from kometa_ai.judging.planning import (
+    Described,
+    Models,
+    describe,
+    may_turn,
+    needing_credits,
+    pack,
+    plan_questions,
+    stages,
+    unanswered,
+)
+from kometa_ai.judging.policy import decide, gates
+from kometa_ai.providers import prices
+from kometa_ai.providers.port import RequestFailed, Usage
+from kometa_ai.run.batches import not_in_batches
+from kometa_ai.run.pipeline import Run
+from kometa_ai.run.questioning import count
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kometa_ai.core.collection import Collection
+    from kometa_ai.core.movie import TmdbId
+    from kometa_ai.core.naming import Slug
+    from kometa_ai.judging.planning import Block, Questions
+    from kometa_ai.library.arr.wire import Library
+    from kometa_ai.run.options import Options
+    from kometa_ai.run.session import Parts, Rules
+
+
+class PendingCollection(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be asked about one collection, by reason; `in_batches` is asked already and only to be answered."""
+
+    name: str
+    slug: str
+    pending: int
+    reasons: dict[str, int]
+    in_batches: int = 0
+
+
+class Estimate(msgspec.Struct, frozen=True, kw_only=True):
+    """A forecast. `cost_usd` is None for a model without a known price. `basis` says how it was made.
+
+    `batches_cost_usd` is what the same would cost through batches. What is in open batches is neither pending nor in
+    the cost.
+    """
+
+    collections: tuple[PendingCollection, ...]
+    pending: int
+    in_batches: int
+    requests: int
+    input_tokens: int
+    cache_write_tokens: int
+    cache_read_tokens: int
+    output_tokens: int
+    cost_usd: float | None
+    batches_cost_usd: float | None
+    model: str
+    basis: str
+    problems: tuple[Problem, ...] = ()
+
+
+async def estimate(parts: Parts, rules: Rules, options: Options) -> Estimate:
+    """Plan a run's questions and price them; nothing is asked, written or remembered. Raise CheckRadarr."""
+    run = Run(parts, rules, options, "estimate")
+    library = await run.fetch_library()
+    collections = run.load_collections()
+    planned = _Planned(parts, rules, options)
+    planned.plan(library, collections, run.found.folder.collections)
+    ruler, basis = await _ruler(parts, rules, planned.blocks)
+    usages = [usage for block in planned.blocks for usage in forecast.usages(block, parts.provider, rules.model, ruler)]
+    total = sum(usages, Usage())
+
+    def cost(*, batched: bool) -> float | None:
+        found = forecast.cost(planned.blocks, parts.provider, rules.model, ruler, batched=batched)
+        return None if found is None else round(found, 4)
+
+    return Estimate(
+        collections=tuple(map(planned.pending, collections)),
+        pending=sum(map(len, planned.questions.values())),
+        in_batches=sum(planned.in_batches.values()),
+        requests=total.requests,
+        input_tokens=total.input_tokens,
+        cache_write_tokens=total.cache_write_tokens,
+        cache_read_tokens=total.cache_read_tokens,
+        output_tokens=total.output_tokens,
+        cost_usd=cost(batched=False),
+        batches_cost_usd=cost(batched=True),
+        model=rules.model,
+        basis=basis,
+        problems=tuple(run.found.problems),
+    )
+
+
+class _Planned:
+    """The questions of a run that is not going to be."""
+
+    def __init__(self, parts: Parts, rules: Rules, options: Options) -> None:
+        self._parts = parts
+        self._rules = rules
+        self._options = options
+        self.questions: Questions = {}
+        self.in_batches: dict[Slug, int] = {}
+        self.blocks: list[Block] = []
+
+    def plan(self, library: Library, collections: Sequence[Collection], everything: Sequence[Collection]) -> None:
+        """Go through the stages as a run does, with what is known now for decisions."""
+        state, memory = self._parts.store.state, self._parts.store.memory
+        known = describe(library.movies, memory)
+        chosen = {collection.slug for collection in collections}
+        named = with_named(collections, everything)
+        models = Models(self._rules.model, self._rules.review_model)
+        mutual = Mutual(named, library.movies)
+        for stage in stages(named):
+            gated = {c.slug: gates(c, library.movies, mutual.decided, state.pins) for c in stage}
+            mine = [c for c in stage if c.slug in chosen]
+            every = plan_questions(
+                known,
+                mine,
+                memory,
+                gated,
+                models,
+                force=self._options.force_refresh,
+                again=frozenset(self._options.ask_again),
+            )
+            asked = not_in_batches(state.batches, mine, known, every)
+            self.in_batches |= {slug: len(every[slug]) - len(pairs) for slug, pairs in asked.items()}
+            self.questions |= asked
+            self.blocks += pack(asked, self._with_credits(known, asked), mine, self._options.batch_size)
+            others = plan_questions(known, [c for c in stage if c.slug not in chosen], memory, gated, models)
+            memberships = decide(stage, known, memory, gated, unanswered(every | others))
+            for each in stage:
+                mutual.settle(each, memberships[each.slug], gated[each.slug], may_turn(others.get(each.slug, {})))
+
+    def _with_credits(self, known: dict[TmdbId, Described], asked: Questions) -> dict[TmdbId, Described]:
+        """The movies as they will be sent, with somebody in place of people that are not known yet."""
+        if not self._rules.radarr_credits:
+            return known
+        unknown = needing_credits(asked, known, self._parts.store.memory)
+        return known | {
+            tmdb_id: Described(msgspec.structs.replace(movie, credits=forecast.USUAL_CREDITS), prints)
+            for tmdb_id in unknown
+            for movie, prints in (known[tmdb_id],)
+        }
+
+    def pending(self, collection: Collection) -> PendingCollection:
+        """What is to be asked about one collection."""
+        pairs = self.questions[collection.slug]
+        return PendingCollection(
+            name=collection.name,
+            slug=collection.slug,
+            pending=len(pairs),
+            reasons=count(pairs.values()),
+            in_batches=self.in_batches[collection.slug],
+        )
+
+
+async def _ruler(parts: Parts, rules: Rules, blocks: Sequence[Block]) -> tuple[forecast.Ruler, str]:
+    """How to measure texts in tokens: by a few free counts, or as is assumed where there are none; and which it is."""
+    answers = (
+        f"{forecast.SHARE_LISTED:.0%} of the movies written out in answers, usual people where Radarr has not been "
+        "asked for them yet, second looks not included"
+    )
+    assumed = f"from the length of the texts, assuming {prices.CHARS_PER_TOKEN} characters a token"
+    if not blocks:
+        return forecast.ASSUMED, f"{assumed}; {answers}"
+    try:
+        ruler = await forecast.measured(blocks, parts.provider, rules.model)
+    except (CheckClaude, RequestFailed) as error:
+        why = error.message if isinstance(error, CheckClaude) else str(error)
+        return (
+            forecast.ASSUMED,
+            f"{assumed}, since Claude did not count them ({parts.redact(why).rstrip('.')}); {answers}",
+        )
+    counted = f"from tokens that Claude counted in a sample ({ruler.movies:.1f} characters a token)"
+    return ruler, f"{counted}; {answers}"

@@ -1,0 +1,214 @@
+"""Why a movie is in or out of each collection, by the same rules as a run."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from kometa_ai.core.collection import MovieRef, fold_title, namesakes
+from kometa_ai.core.decision import Cause, Decision
+from kometa_ai.core.movie import Movie, RadarrId
+from kometa_ai.core.problem import Problem
+from kometa_ai.errors import FixUsage
+from kometa_ai.judging.mutual import Mutual, with_named
+from kometa_ai.judging.planning import Models, describe, may_turn, plan_questions, stages, unanswered
+from kometa_ai.judging.policy import Gates, decide, gates, is_in, tags_that_decide
+from kometa_ai.library.arr.failures import RadarrSilent
+from kometa_ai.run.pipeline import Run
+
+if TYPE_CHECKING:
+    from kometa_ai.core.collection import Collection
+    from kometa_ai.core.decision import Reason
+    from kometa_ai.run.options import Options
+    from kometa_ai.run.session import Parts, Rules
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """One movie and one collection. `belongs` is None while nothing is decided, `is_tagged` where Radarr is not asked.
+
+    `deciding_tags` are the movie's labels that the block includes or excludes, where such a tag decides.
+    """
+
+    collection: str
+    slug: str
+    tag: str
+    is_tagged: bool | None
+    belongs: bool | None
+    cause: str
+    deciding_tags: tuple[str, ...] = ()
+    confidence: float | None = None
+    threshold: float
+    reason: str = ""
+    model: str = ""
+    decided: datetime | None = None
+    second_look: str = ""
+    metadata_hash: str = ""
+    prompt_hash: str = ""
+    request: str = ""
+    to_be_asked: str = ""
+    asked_again_when: str = ""
+
+
+class Explained(msgspec.Struct, frozen=True, kw_only=True):
+    """A movie, and where it stands in each collection. `problems` tell which collections could not be read, and why.
+
+    Where Radarr could not be asked, `without_radarr` says why: then all is as it was when the movie was last seen, and
+    nothing is known of the tags that decide or are decided upon.
+    """
+
+    title: str
+    year: int
+    tmdb_id: int
+    collections: tuple[Explanation, ...]
+    without_radarr: str = ""
+    problems: tuple[Problem, ...] = ()
+
+
+async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Explained:
+    """Explain one movie, named as in a pin. Raise FixUsage where no movie of the library has that name.
+
+    While Radarr does not answer, what is remembered has to do; raise CheckRadarr for a movie that is not remembered.
+    """
+    run = Run(parts, rules, options, "explain")
+    try:
+        await parts.radarr.check(tries=1)
+    except RadarrSilent as error:
+        return _from_memory(run, parts, text, error)
+    library = await run.fetch_library()
+    collections = run.load_collections()
+    movie = _find(text, library.movies)
+    known = describe(library.movies, parts.store.memory)
+    movies = library.movies
+    named = with_named(collections, run.found.folder.collections)
+    mutual = Mutual(named, movies)
+    models = Models(rules.model, rules.review_model)
+    found: dict[str, Explanation] = {}
+    for stage in stages(named):
+        gated = {c.slug: gates(c, movies, mutual.decided, parts.store.state.pins) for c in stage}
+        questions = plan_questions(known, stage, parts.store.memory, gated, models)
+        memberships = decide(stage, known, parts.store.memory, gated, unanswered(questions))
+        tags = {
+            c.slug: tags_that_decide(c, movie, gated[c.slug].causes.get(movie.tmdb_id), mutual.decided) for c in stage
+        }
+        for collection in stage:
+            open_questions = questions[collection.slug]
+            unasked = frozenset() if collection in collections else may_turn(open_questions)
+            membership = mutual.settle(collection, memberships[collection.slug], gated[collection.slug], unasked)
+            remembered = parts.store.memory.get(movie.tmdb_id)
+            explanation = _explanation(
+                movie,
+                collection,
+                gated[collection.slug],
+                remembered.collections.get(collection.slug) if remembered else None,
+                belongs=None if movie.tmdb_id in membership.undecided else movie.tmdb_id in membership.members,
+                question=open_questions.get(movie.tmdb_id),
+            )
+            found[collection.slug] = msgspec.structs.replace(explanation, deciding_tags=tags[collection.slug])
+    return Explained(
+        title=movie.title,
+        year=movie.year,
+        tmdb_id=movie.tmdb_id,
+        collections=tuple(found[collection.slug] for collection in collections),
+        problems=tuple(run.found.problems),
+    )
+
+
+def _from_memory(run: Run, parts: Parts, text: str, error: RadarrSilent) -> Explained:
+    remembered = parts.store.memory
+    movies = tuple(
+        Movie(radarr_id=RadarrId(0), tmdb_id=tmdb_id, title=known.title, year=known.year)
+        for tmdb_id, known in remembered.items()
+    )
+    try:
+        movie = _find(text, movies)
+    except FixUsage:
+        raise error from None
+    known = remembered[movie.tmdb_id]
+    found = []
+    for collection in run.load_collections():
+        # Of the rules, those about tags cannot be told.
+        by_name = msgspec.structs.replace(collection, include_tags=frozenset(), exclude_tags=frozenset())
+        gated = gates(by_name, [movie], {}, parts.store.state.pins)
+        membership = decide([by_name], [movie.tmdb_id], remembered, {by_name.slug: gated}, {})[by_name.slug]
+        belongs = None if membership.undecided else bool(membership.members)
+        decision = known.collections.get(collection.slug)
+        explanation = _explanation(movie, collection, gated, decision, belongs=belongs, question=None)
+        found.append(msgspec.structs.replace(explanation, is_tagged=None))
+    seen = f" It was last seen on {known.last_seen}." if known.last_seen else ""
+    return Explained(
+        title=movie.title,
+        year=movie.year,
+        tmdb_id=movie.tmdb_id,
+        collections=tuple(found),
+        without_radarr=f"{error.message}{seen}",
+        problems=tuple(run.found.problems),
+    )
+
+
+def _find(text: str, movies: tuple[Movie, ...]) -> Movie:
+    try:
+        ref = MovieRef.parse(text)
+        found = [movie for movie in movies if ref.names(movie)]
+    except ValueError:
+        ref = MovieRef(text, title=fold_title(text.strip()))
+        found = namesakes(ref, movies)
+    if not found:
+        others = " or ".join(f'"{movie}"' for movie in namesakes(ref, movies))
+        remedy = f"Did you mean {others}?" if others else 'Name it as "Heat (1995)", "tmdb:949" or "tt0113277".'
+        raise FixUsage(f"Radarr has no movie {text!r}.", remedy)
+    if len(found) > 1:
+        several = ", ".join(f"{movie} (tmdb:{movie.tmdb_id})" for movie in found[:10])
+        raise FixUsage(f"{text!r} names {len(found)} movies: {several}.", "Name one of them by its TMDb id.")
+    return found[0]
+
+
+def _explanation(
+    movie: Movie,
+    collection: Collection,
+    gated: Gates,
+    decision: Decision | None,
+    *,
+    belongs: bool | None,
+    question: Reason | None,
+) -> Explanation:
+    cause = gated.causes.get(movie.tmdb_id)
+    base = Explanation(
+        collection=collection.name,
+        slug=collection.slug,
+        tag=collection.label,
+        is_tagged=collection.label in movie.labels,
+        belongs=is_in(cause) if cause else belongs,
+        cause=cause or (Cause.UNDECIDED if decision is None else Cause.VERDICT),
+        threshold=collection.confidence_threshold,
+        to_be_asked=question or "",
+        asked_again_when=_again_when(cause, decision),
+    )
+    if decision is None:
+        return base
+    return msgspec.structs.replace(
+        base,
+        confidence=decision.confidence,
+        reason=decision.reasoning,
+        model=decision.model,
+        decided=decision.timestamp,
+        second_look=decision.second_look,
+        metadata_hash=decision.metadata_hash,
+        prompt_hash=decision.prompt_hash,
+        request=decision.request,
+    )
+
+
+def _again_when(cause: Cause | None, decision: Decision | None) -> str:
+    match cause:
+        case Cause.PINNED_IN | Cause.PINNED_OUT:
+            return "it is no longer pinned"
+        case Cause.INCLUDE_TAG | Cause.EXCLUDE_TAG:
+            return "it no longer has the tag that decides"
+    if decision is None:
+        return ""
+    return (
+        "its title, year, plot, genres, directors or first five actors change, the collection's prompt changes, "
+        "or --force-refresh or --ask-again is given"
+    )

@@ -1,0 +1,1 @@
+"""Which questions to ask about which items, and what follows from verdicts, pins and tags."""

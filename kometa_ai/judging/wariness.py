@@ -1,0 +1,103 @@
+"""Movies whose texts address a reader: instructions to a model, hidden characters, pieces of our own form. Pure.
+
+One answer decides for all movies of a request. Texts of movies are public data that anybody can edit, so one that looks
+like an order is asked about alone, where it can speak for itself only. What nobody would suspect is not found here.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+from kometa_ai.core.movie import ACTORS_HASHED
+from kometa_ai.judging.records import HIDDEN, KEYWORDS, PLOT_LENGTH
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kometa_ai.core.movie import Movie
+
+_TAGS = re.compile(r"</|<\||<(?:system|assistant|user|movie|collection|criteria|example|instruction|prompt|record)")
+_ROLES = re.compile(
+    r"\[/?inst\]|##\s?(?:instruction|system|response|prompt|note)|[\n\x1f.!?\"'>{}]\s?(?:system|assistant)\s?:"
+    r"|\n\n(?:human|user)\s?:"
+)
+_OUR_FORM = re.compile(
+    r"movie_id|movie\sid\b|movie\sids\b|collection_name|[\"'](?:include|excluded|decisions|confidence|reason)[\"']\s?:"
+    r"|confidence(?:\s?(?:level|score|value)|\s?[:=]|\s(?:is\s|of\s|to\s)?[01](?:[.,]\d|\s|$))"
+)
+_LISTED = re.compile(
+    r"(?:movie|film|item|entrie|record)s?\s(?:of|in|on|from|above|below|listed)(?:\s(?:this|the|your))?"
+    r"\s(?:list|block|request|batch|input|prompt)\b"
+    r"|(?:to|into)\s(?:every|all|each|any|this)\scollections?\b|in\s(?:every|all|each)\scollections?\b"
+    r"|end\sof\s(?:data|list|input|record|movies)"
+)
+_ALL_OF_THEM = re.compile(
+    r"(?:mark|include|exclude|list|tag|classify|rate|judge|accept)\s(?:\w{1,12}\s)?(?:every|all|each|any)(?:\sof)?"
+    r"(?:\sthe|\sthese)?(?:\sother)?\s(?:movie|film|item|entries|ids)"
+    r"|(?:all|every|each|none)(?:\sof)?(?:\sthe|\sthese|\sthose|\sthem)?(?:\sother)?"
+    r"(?:\smovies?|\sfilms?|\sitems?|\sentry|\sentries|\sids?)?\sbelongs?\s?(?:to\s|in\s)?"
+    r"(?:this\s|the\s|every\s|all\s|any\s)?(?:collection|[.!\"])"
+    r"|this\s(?:movie|film|entry|item|record)\s(?:(?:must|should|is\sto|has\sto)\sbe\s(?:in|ex)cluded|belongs\severywhere)"
+)
+_ORDERS = re.compile(
+    r"(?:ignore|disregard|forget|override|bypass|skip)\s(?:\w{1,15}\W{1,3}){0,4}"
+    r"(?:instruction|prompt|guideline|criteria|directive)"
+    r"|(?:ignore|disregard|forget)\s(?:the\s|all\s)?(?:above|previous|preceding|foregoing)\s?[.,:;!]"
+    r"|(?:ignore|disregard|forget)\s(?:all|any|everything|what|whatever)\s(?:of\s)?(?:the\s)?(?:you\s)?"
+    r"(?:previous|prior|above|preceding|earlier|else\sin|before|were\stold)"
+)
+_ADDRESSED = re.compile(
+    r"(?:system|developer)\s?(?:prompt|note|instruction|override|directive)|system\smessage\s?(?::|to\s|for\s)"
+    r"|(?:note|message|instructions?|attention|reminder|order)\s(?:to|for)\s(?:the\s|an?\s|any\s)?(?:\w{1,12}\s)?"
+    r"(?:language\smodel|llm|model\b|ai\smodel|ai\sassistant|ai\ssystem|ai\s?[:,]|chatbot)"
+    r"|(?:you\sare|you're|act\sas|as)\s(?:now\s)?(?:an?\s|the\s)?"
+    r"(?:ai|artificial\sintelligence|large\slanguage|language|helpful)(?:\slanguage)?\s(?:assistant|model)\b"
+)
+_TOLD = re.compile(
+    r"classifiers?\b|override\s?:|new\s(?:rule|instruction|system|task)s?\s?:|large\slanguage\smodel|prompt\sinjection|chatgpt"
+    r"|llms\b|(?:answer|respond|reply|output|return|set)\s(?:only\s|always\s|exactly\s)?(?:with\s|in\s)?"
+    r"(?:json|true|include|confidence)\b"
+)
+_ELSEWHERE = re.compile(
+    r"ignorier\w{0,4}\s(?:alle|die|s[äa]mtliche|vorherige)\w{0,4}\s(?:\w{1,15}\s)?(?:anweisung|regel|vorgabe|instruktion)"
+    r"|ignor[ae]\w{0,3}\s(?:todas?\s|toutes?\s|tutte\s)?(?:as\s|las\s|les\s|le\s)?(?:\w{1,15}\s)?(?:instruc|instruç|istruzion)"
+)
+_ADDRESSES = (_TAGS, _ROLES, _OUR_FORM, _LISTED, _ALL_OF_THEM, _ORDERS, _ADDRESSED, _TOLD, _ELSEWHERE)
+_KEPT_AS = "addresses_a_reader"
+_JOINERS = 2
+"""So many characters without a width in a row occur in ordinary text."""
+
+
+def addresses_a_reader(movie: Movie) -> bool:
+    """Whether a text of the movie reads as if it were written for whoever judges it, or hides something."""
+    # Kept with the movie: questions are packed several times in a run.
+    found = movie.__dict__.get(_KEPT_AS)
+    if found is None:
+        found = movie.__dict__[_KEPT_AS] = _is_wary_of("\x1f".join(_texts(movie)))
+    return bool(found)
+
+
+def _texts(movie: Movie) -> Iterator[str]:
+    yield movie.title
+    yield movie.plot[: 2 * PLOT_LENGTH]
+    yield from movie.genres
+    yield from movie.credits.directors
+    yield from movie.credits.actors[:ACTORS_HASHED]
+    yield from movie.keywords[:KEYWORDS]
+
+
+def _is_wary_of(text: str) -> bool:
+    if not text.isascii():
+        if _hides_much(text):
+            return True
+        text = unicodedata.normalize("NFKC", HIDDEN.sub("", text))
+    text = text.casefold()
+    return any(pattern.search(text) for pattern in _ADDRESSES)
+
+
+def _hides_much(text: str) -> bool:
+    """Whether there are more characters that a person does not see than scripts and emoji need; of tags already one."""
+    found = HIDDEN.findall(text)
+    return any("\U000e0000" <= run[0] <= "\U000e0fff" or len(run) > _JOINERS for run in found)

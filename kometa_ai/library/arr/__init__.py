@@ -1,0 +1,1 @@
+"""The HTTP API that Radarr shares with its siblings: connection, retries, edits, diagnosis."""

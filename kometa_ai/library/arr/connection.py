@@ -1,0 +1,315 @@
+"""The one place that speaks HTTP to Radarr: one call, its answer, or why there is none."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from http import HTTPStatus
+from typing import TYPE_CHECKING, TypeVar
+
+import httpx2
+import msgspec
+import structlog
+
+from kometa_ai.__version__ import __version__
+from kometa_ai.errors import CheckRadarr
+from kometa_ai.library.arr import rows, wire
+from kometa_ai.library.arr.failures import (
+    Failed,
+    Misshapen,
+    NotJSON,
+    NotSent,
+    Refused,
+    ShutOut,
+    TimedOut,
+    TooLarge,
+    Transient,
+    Unusable,
+)
+from kometa_ai.network.bounds import MIB, SMALL, AnswerTooLarge, Bound
+from kometa_ai.network.client import open_client
+from kometa_ai.network.failures import Way, is_of_the_proxy, named, of_the_proxy, redirect_target, trouble_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from kometa_ai.library.arr.rows import OddRow
+    from kometa_ai.network.environment import Network
+
+_log = structlog.get_logger()
+
+API = "/api/v3"
+LOGIN = "RADARR_URL lacks Radarr's URL base, or a login stands in front of it: let requests below /api pass."
+_EXAMPLE = "It looks like http://radarr:7878, or http://nas:7878/radarr with a URL base."
+_LAST_PORT = 65535
+_TRY_LATER = {HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
+# 524 is Cloudflare's: it is connected, and has waited long enough.
+_GAVE_UP_WAITING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.GATEWAY_TIMEOUT, 524}
+_BOUNDS = {"movies": Bound(512 * MIB), "edit": Bound(64 * MIB)}
+"""Calls with long answers: the whole library, and up to 100 whole movies."""
+
+T = TypeVar("T")
+
+
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds for a whole call, connecting included, to the last byte read; `connect` limits that part alone.
+
+    Six tries of a check and the waits between them stay below a minute. A library of 10,000 takes a weak NAS minutes,
+    and so does an edit of 100 movies, which Radarr saves one by one.
+    """
+
+    connect: float = 4
+    check: float = 4
+    tags: float = 60
+    library: float = 300
+    credits: float = 30
+    edit: float = 180
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """An answer of Radarr's, or of whatever stands in for it; `address` with the proxy that it came through."""
+
+    address: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytearray
+    redact: Callable[[str], str] = str
+    login: str = LOGIN
+    """What to do where a web page came."""
+
+    @property
+    def complaint(self) -> str:
+        """What the body of an error says, in one line and without secrets."""
+        return wire.complaint(self.body, self.redact)
+
+    def decode(self, kind: type[T]) -> T:
+        """The body as exactly that type."""
+        return self._read(lambda: rows.decode(self.body, kind))
+
+    def read(self, kind: type[T]) -> T:
+        """The body as an object of that kind, without the values that cannot be read."""
+        return self._read(lambda: rows.read_object(self.body, kind))
+
+    def read_rows(self, kind: type[T]) -> tuple[list[T], list[OddRow]]:
+        """The body as a list of that kind, and the rows that make no sense."""
+        return self._read(lambda: rows.read_rows(self.body, kind))
+
+    def _read(self, read: Callable[[], T]) -> T:
+        """What was read. A 200 proves nothing: start pages and login pages come with it, and torn lists too."""
+        content_type = self.headers.get("content-type", "")
+        if "json" not in content_type.lower() or wire.is_html(self.body):
+            what = (
+                self.complaint if wire.is_html(self.body) else wire.first_line(content_type, self.redact) or "nothing"
+            )
+            raise NotJSON(
+                f"{self.address} answered with {what} instead of JSON.", self.login, status=self.status, complaint=what
+            )
+        try:
+            return read()
+        except rows.Garbled as error:
+            remedy = "Look at Radarr's log, and at the proxy's if there is one."
+            if error.is_torn:
+                what = f"The answer of Radarr at {self.address} is torn: {error}."
+                raise Transient(what, remedy, status=self.status) from error
+            what = f"The answer of Radarr at {self.address} is not what it should be: {error}."
+            raise Misshapen(what, remedy, status=self.status) from error
+
+
+class Line:
+    """The connection to one Radarr. `calls` counts them by kind and outcome: a status, `timeout` or `lost`."""
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str,
+        *,
+        network: Network,
+        transport: httpx2.AsyncBaseTransport | None,
+        connect_seconds: float,
+        redact: Callable[[str], str] = str,
+    ) -> None:
+        url = _parsed(base_url)
+        if not api_key or not api_key.isascii() or not api_key.isprintable() or api_key != api_key.strip():
+            # Checked here, because the error that httpx2 raises for such a header shows the key.
+            raise CheckRadarr(
+                "RADARR_API_KEY is empty or holds characters that no key has.",
+                "Copy it again from Radarr's Settings > General > Security.",
+            )
+        self.prefix = url.path.rstrip("/")
+        self.address = str(url.copy_with(userinfo=b"", path=self.prefix or "/", query=None, fragment=None)).rstrip("/")
+        proxy = network.proxy_to(self.address)
+        self.way = Way(address=self.address, setting="RADARR_URL", proxy=proxy, hide=redact)
+        self.calls: Counter[tuple[str, str]] = Counter()
+        self._connect_seconds = connect_seconds
+        self._redact = redact
+        self.client = open_client(
+            network,
+            auth=(url.username, url.password) if url.userinfo else None,
+            # Only the header: a key in the query would be in every proxy's log.
+            headers={
+                "X-Api-Key": api_key,
+                "Accept": "application/json",
+                "User-Agent": f"Kometa-AI/{__version__}",
+            },
+            transport=transport,
+        )
+
+    @property
+    def _where(self) -> str:
+        """The address with the proxy that leads there, for messages."""
+        return f"{self.address}{self.way.through}"
+
+    @property
+    def _login(self) -> str:
+        """What to do where a web page, or the way to one, came in place of an answer."""
+        return f"{LOGIN[:-1]}; if the page is the proxy's, {self.way.around}." if self.way.proxy else LOGIN
+
+    async def call(
+        self,
+        kind: str,
+        method: str,
+        path: str,
+        *,
+        seconds: float,
+        params: Mapping[str, str | int] | None = None,
+        body: object = None,
+    ) -> Reply:
+        """One call to `path` below the API; a 2xx, or one of this package's failures. Never tried twice here."""
+        request = self.client.build_request(
+            method,
+            f"{self.address}{API}{path}",
+            params=params,
+            content=None if body is None else msgspec.json.encode(body),
+            headers={} if body is None else {"Content-Type": "application/json"},
+            timeout=httpx2.Timeout(seconds, connect=min(seconds, self._connect_seconds)),
+            extensions=_BOUNDS.get(kind, Bound(SMALL)).extension,
+        )
+        started = time.perf_counter()
+        outcome, size = "lost", 0
+        try:
+            reply = await self._exchange(request, seconds)
+            outcome, size = str(reply.status), len(reply.body)
+        except (TimeoutError, httpx2.ReadTimeout, httpx2.WriteTimeout) as error:
+            outcome = "timeout"
+            raise self._timed_out(seconds) from error
+        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError) as error:
+            raise self._unreachable(error) from error
+        finally:
+            self.calls[kind, outcome] += 1
+            milliseconds = round((time.perf_counter() - started) * 1000)
+            _log.debug("radarr.call", kind=kind, outcome=outcome, milliseconds=milliseconds, size=size)
+        self._judge(reply)
+        return reply
+
+    async def _exchange(self, request: httpx2.Request, seconds: float) -> Reply:
+        # httpx2 limits single reads only, and a proxy that sends a byte now and then would hold us for ever.
+        async with asyncio.timeout(seconds):
+            response = await self.client.send(request, stream=True)
+            try:
+                received = bytearray()  # grows in place: joining the chunks of a whole library would hold it twice
+                async for chunk in response.aiter_bytes():
+                    received += chunk
+                return Reply(self._where, response.status_code, response.headers, received, self._redact, self._login)
+            finally:
+                await response.aclose()
+
+    def _timed_out(self, seconds: float) -> TimedOut:
+        return TimedOut(
+            f"Radarr at {self.address} did not answer within {seconds:g} s{self.way.through}.",
+            f"Look whether that proxy waits long enough, or {self.way.around}."
+            if self.way.proxy
+            else "Look at its log and at the load of its machine.",
+        )
+
+    def _unreachable(self, error: Exception) -> Failed:
+        trouble = trouble_of(error, self.way)
+        if isinstance(error, AnswerTooLarge):
+            return TooLarge(trouble.what, trouble.remedy)
+        if trouble.is_final:
+            return Unusable(trouble.what, trouble.remedy)
+        kind = (
+            NotSent if isinstance(error, (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError)) else Transient
+        )
+        if trouble.what:
+            return kind(trouble.what, trouble.remedy)
+        return kind(
+            f"Radarr at {self.address} cannot be reached{self.way.through}: {trouble.why}.",
+            trouble.remedy
+            or "Check that it is running and that RADARR_URL is right (in a container, localhost is that container).",
+        )
+
+    def _judge(self, reply: Reply) -> None:
+        """Raise for everything but a 2xx."""
+        if HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
+            return
+        said = reply.complaint
+        if is_of_the_proxy(self.way, reply.status, reply.headers):
+            trouble = of_the_proxy(self.way, reply.status, said)
+            for_now = TimedOut if reply.status in _GAVE_UP_WAITING else Transient
+            failure = Unusable if trouble.is_final else for_now
+            raise failure(trouble.what, trouble.remedy, status=reply.status, complaint=said)
+        if HTTPStatus.MULTIPLE_CHOICES <= reply.status < HTTPStatus.BAD_REQUEST:
+            raise self._redirected(reply)
+        if shut_out := self._shut_out(reply, said):
+            raise shut_out
+        what = f"Radarr at {self._where} answered {named(reply.status)}" + (f": {said.rstrip('.')}." if said else ".")
+        if reply.status in _GAVE_UP_WAITING:
+            remedy = (
+                "A proxy gave up waiting for Radarr: raise its time-out, or set RADARR_URL to Radarr's own address."
+            )
+            raise TimedOut(what, remedy, status=reply.status, complaint=said)
+        if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR or reply.status in _TRY_LATER:
+            remedy = "Look at Radarr's log, and at the proxy's if there is one."
+            raise Transient(what, remedy, status=reply.status, complaint=said)
+        raise Refused(what, "Look at Radarr's log.", status=reply.status, complaint=said)
+
+    def _shut_out(self, reply: Reply, said: str) -> Unusable | None:
+        """The failure for statuses that every other request would get, too."""
+        status, where = reply.status, self._where
+        if status == HTTPStatus.UNAUTHORIZED and not reply.body and "www-authenticate" not in reply.headers:
+            return Unusable(
+                f"Radarr at {where} does not accept the API key (401).",
+                "Copy the key of this very Radarr from its Settings > General > Security to RADARR_API_KEY.",
+                status=status,
+            )
+        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            return ShutOut(
+                f"Something in front of Radarr at {where} refuses us ({named(status)}).",
+                "Let the proxy pass requests below /api, or use Radarr's own address in RADARR_URL.",
+                status=status,
+                complaint=said,
+            )
+        wrong_path = status == HTTPStatus.NOT_FOUND and not _is_object(reply)
+        if wrong_path or status == HTTPStatus.METHOD_NOT_ALLOWED:
+            return Unusable(
+                f"There is no Radarr API at {where} ({named(status)}).",
+                "RADARR_URL is the address of Radarr's start page, with its URL base and without /api/v3.",
+                status=status,
+                complaint=said,
+            )
+        return None
+
+    def _redirected(self, reply: Reply) -> Unusable:
+        what = f"{self._where} redirects ({reply.status})"
+        shown = redirect_target(self.address + API, reply.headers.get("location", ""))
+        if not shown:
+            return Unusable(what + ".", "Correct RADARR_URL.", status=reply.status)
+        base, api, _ = shown.partition(API)
+        remedy = f"Set RADARR_URL to {base}." if api and base != self.address else self._login
+        return Unusable(f"{what} to {shown}.", remedy, status=reply.status)
+
+
+def _parsed(base_url: str) -> httpx2.URL:
+    try:
+        url = httpx2.URL(base_url.strip())
+    except httpx2.InvalidURL as error:
+        raise CheckRadarr("RADARR_URL is no address that can be used.", _EXAMPLE) from error
+    # httpx2 lets any port pass, and quotes what no host name holds.
+    if url.scheme not in ("http", "https") or not url.host or "%" in url.host or (url.port or 1) > _LAST_PORT:
+        raise CheckRadarr("RADARR_URL is no http:// or https:// address.", _EXAMPLE)
+    return url
+
+
+def _is_object(reply: Reply) -> bool:
+    return reply.body.lstrip().startswith(b"{")

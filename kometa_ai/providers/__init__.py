@@ -1,0 +1,1 @@
+"""Models: the port that asking speaks to, prices, and an adapter for each service."""

@@ -1,0 +1,219 @@
+"""What needs somebody: the problems and warnings that follow from what a run has found. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from kometa_ai.core.decision import TRIES, Reason
+from kometa_ai.core.problem import Problem
+from kometa_ai.core.summary import counted
+from kometa_ai.errors import CheckClaude
+from kometa_ai.providers.port import Failure, RequestFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kometa_ai.asking.engine import Asker
+    from kometa_ai.asking.outcomes import Gap
+    from kometa_ai.core.changes import Change
+    from kometa_ai.core.naming import Slug
+    from kometa_ai.run.session import Findings
+
+_ENOUGH_READS = 10
+
+
+def problems_of(found: Findings) -> list[Problem]:
+    """Everything that was skipped or failed."""
+    return [*found.problems, *_claude_problems(found), *_held_back(found)]
+
+
+def _claude_problems(found: Findings) -> list[Problem]:
+    asker = found.asker
+    if asker is None:
+        return []
+    pending = sum(reason is not Reason.GIVEN_UP for pairs in found.open_questions.values() for reason in pairs.values())
+    problems = [*_gaps(asker), *_given_up(found)]
+    if isinstance(asker.stopped, CheckClaude):
+        problems.append(Problem(source="Claude", what=asker.stopped.message, remedy=asker.stopped.remedy))
+    elif asker.stopped is not None:
+        problems.append(
+            Problem(
+                source="Claude",
+                what=f"The asking was stopped: {asker.stopped}",
+                remedy=f"{_remedy_of(asker.stopped)} {pending:,} questions wait for the next run.",
+            )
+        )
+    if asker.ended == "RUN_TIMEOUT":
+        problems.append(
+            Problem(
+                source="RUN_TIMEOUT",
+                what=f"The time for this run is over; {pending:,} questions are left for the next one.",
+                remedy="Wait for it, or give runs more time.",
+            )
+        )
+    if asker.out_of_budget:
+        problems.append(_out_of_budget(asker, pending))
+    problems += [
+        Problem(
+            source="MAX_COST_PER_RUN",
+            what=f"The price of the model {model!r} is not known, so the limit could not be kept: it was not asked.",
+            remedy="Choose a model whose price is known, or set MAX_COST_PER_RUN=0 to ask without a limit.",
+        )
+        for model in sorted(asker.unpriced)
+    ]
+    return problems
+
+
+def _out_of_budget(asker: Asker, pending: int) -> Problem:
+    """What is left over; where one request alone is above the limit, the next run would come no further."""
+    remedy = "Wait for it, or raise the limit."
+    if asker.dearest > asker.budget.limit:
+        cents = math.ceil(asker.dearest * 100)
+        remedy = (
+            f"Raise the limit to {cents / 100:.2f} USD or more, or lower BATCH_SIZE: "
+            "a single request may cost so much, and waiting does not change that."
+        )
+    return Problem(
+        source="MAX_COST_PER_RUN",
+        what=f"The run has come to its limit; {pending:,} questions are left for the next one.",
+        remedy=remedy,
+    )
+
+
+def _remedy_of(stopped: Exception) -> str:
+    return _REMEDIES[stopped.failure] if isinstance(stopped, RequestFailed) else ""
+
+
+_REMEDIES: Mapping[Failure, str] = {
+    Failure.RATE_LIMITED: "Lower MAX_CONCURRENT_REQUESTS, or raise the rate limit where the key comes from.",
+    Failure.OVERLOADED: "Look at Anthropic's status page, or wait.",
+    Failure.SERVER_ERROR: "Look at Anthropic's status page, and at the proxy or gateway in between if there is one.",
+    Failure.NO_CONNECTION: "Look at the network, the proxy and CLAUDE_BASE_URL.",
+    Failure.TOO_LARGE: "Lower BATCH_SIZE, or raise the limit of the proxy in between.",
+    Failure.REJECTED: "Look at what it says; a lower BATCH_SIZE or another CLAUDE_MODEL may help.",
+    Failure.REFUSED: "Pin them in the block, word its prompt in another way, or try another CLAUDE_MODEL.",
+    Failure.UNREADABLE: "Look at what answers at CLAUDE_BASE_URL, and whether CLAUDE_MODEL can answer in JSON.",
+}
+
+
+def _gaps(asker: Asker) -> list[Problem]:
+    """One problem for each collection and cause, however many requests met it."""
+    grouped: dict[tuple[str, str], list[Gap]] = defaultdict(list)
+    for gap in asker.gaps:
+        grouped[gap.collection, gap.message].append(gap)
+    return [
+        Problem(
+            source="Claude",
+            what=f"{sum(len(gap.movies) for gap in gaps)} movies could not be judged: {message}",
+            remedy=f"{_REMEDIES[gaps[0].failure]} Nothing changes for them; the next run asks again.",
+            collection=collection,
+            movies=tuple(str(movie) for gap in gaps for movie in gap.movies)[:20],
+        )
+        for (collection, message), gaps in grouped.items()
+    ]
+
+
+def _given_up(found: Findings) -> list[Problem]:
+    problems = []
+    for slug, pairs in found.open_questions.items():
+        movies = [found.judged[tmdb_id].movie for tmdb_id, reason in pairs.items() if reason is Reason.GIVEN_UP]
+        if movies:
+            problems.append(
+                Problem(
+                    source="Claude",
+                    what=f"{len(movies)} movies could not be judged in {TRIES} runs and are not asked about any more.",
+                    remedy="Pin them in the block, or ask once more with --ask-again given-up; another CLAUDE_MODEL is "
+                    "asked by itself. They stay as they are.",
+                    collection=slug,
+                    movies=tuple(str(movie) for movie in movies[:20]),
+                )
+            )
+    return problems
+
+
+def _held_back(found: Findings) -> list[Problem]:
+    groups: dict[tuple[Slug, str], list[Change]] = defaultdict(list)
+    for change in found.plan.held_back:
+        groups[change.slug, change.operation].append(change)
+    return [
+        (_held_additions if operation == "add" else _held_removals)(found, slug, changes)
+        for (slug, operation), changes in groups.items()
+    ]
+
+
+def _held_removals(_found: Findings, slug: Slug, changes: Sequence[Change]) -> Problem:
+    count = len(changes)
+    what = f"{count:,} removals are held back" if count > 1 else "1 removal is held back"
+    return Problem(
+        source="REMOVAL_LIMIT",
+        what=f"{what}: too large a part of the collection for one run.",
+        remedy="Look at them; to let them through, run once with --run-now --allow-removals.",
+        collection=slug,
+        movies=tuple(str(change.movie) for change in changes)[:20],
+    )
+
+
+def _held_additions(found: Findings, slug: Slug, changes: Sequence[Change]) -> Problem:
+    count = len(changes)
+    what = f"{count:,} additions are held back" if count > 1 else "1 addition is held back"
+    members = sum(changes[0].label in movie.labels for movie in found.movies)
+    # A run for some movies does not know how many additions there are in all.
+    is_whole = len(found.judged) >= len(found.movies)
+    limit = f"ADDITION_LIMIT={-(-count * 100 // members)}" if is_whole and members else "a higher ADDITION_LIMIT"
+    return Problem(
+        source="ADDITION_LIMIT",
+        what=f"{what}: too many for a collection of {counted(members, 'movie')}.",
+        remedy=f"Look at them; to let them through, run once with {limit} in the environment of --run-now, or edit the "
+        "block. --allow-removals does not.",
+        collection=slug,
+        movies=tuple(str(change.movie) for change in changes)[:20],
+    )
+
+
+def warnings_of(found: Findings) -> list[Problem]:
+    """Everything else that somebody should know."""
+    return [*found.warnings, *_claude_warnings(found)]
+
+
+def _claude_warnings(found: Findings) -> list[Problem]:
+    if found.asker is None:
+        return []
+    asker = found.asker
+    unread = []
+    if asker.cache_reads[False] >= _ENOUGH_READS and not asker.cache_reads[True]:
+        unread.append(
+            Problem(
+                source="Claude",
+                what=f"None of {asker.cache_reads[False]} requests could use the prompt cache: they are dear.",
+                remedy="Look whether CLAUDE_BASE_URL leads to something that does not cache.",
+                severity="warning",
+            )
+        )
+    return [*unread, *_wasted(asker)] + [
+        Problem(
+            source="Claude",
+            what=f"Claude named {count} movies that it was not asked about; they were ignored.",
+            remedy="Nothing to do; if it happens often, lower BATCH_SIZE.",
+            collection=slug,
+            severity="warning",
+        )
+        for slug, count in found.asker.unknown_ids.items()
+        if count
+    ]
+
+
+def _wasted(asker: Asker) -> list[Problem]:
+    """What was paid, or may be billed, without a verdict; where it was asked again, that is paid twice."""
+    return [
+        Problem(
+            source="Claude",
+            what=f"{counted(count, 'request')} to Claude brought no whole answer and may be billed all the same; what "
+            f"was left open is paid twice where it was asked again: {why}",
+            remedy="The cost holds them, as an estimate where their use is not known. Look at what stands between this "
+            "program and Claude: the network, the proxy, CLAUDE_BASE_URL.",
+            severity="warning",
+        )
+        for why, count in asker.wasted.items()
+    ]

@@ -1,0 +1,294 @@
+"""What is read from answers, whatever form they come in."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kometa_ai.asking.answers import REASON_LENGTH, read_answer
+from kometa_ai.core.decision import EXCLUDED, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SENT = frozenset(range(1, 7))
+IN = Verdict(include=True, confidence=0.95, reason="A casino is robbed.")
+
+
+def decision(movie_id: object = 1, **fields: Any) -> dict[str, Any]:
+    """A decision as we ask for it."""
+    return {"movie_id": movie_id, "reason": "A casino is robbed.", "include": True, "confidence": 0.95, **fields}
+
+
+def answer(*decisions: object, excluded: object = (), **fields: Any) -> str:
+    """An answer in the form that we ask for."""
+    return json.dumps({"collection_name": "Heists", "decisions": decisions, "excluded": excluded, **fields})
+
+
+def verdicts(text: str, *standing: int) -> Mapping[int, Verdict]:
+    """The verdicts that are read from an answer about movies 1 to 6."""
+    return read_answer(text, SENT, set(standing)).verdicts
+
+
+def test_every_id_is_read_from_the_form_we_ask_for() -> None:
+    """A decision gives its verdict, an excluded id gives a sure no, and nothing is missing or unknown."""
+    reading = read_answer(answer(decision(1), decision(2, include=False, confidence=0.4), excluded=[3, 4, 5, 6]), SENT)
+
+    assert reading.verdicts[1] == IN
+    assert reading.verdicts[2] == Verdict(include=False, confidence=0.4, reason="A casino is robbed.")
+    assert {reading.verdicts[number] for number in (3, 4, 5, 6)} == {EXCLUDED}
+    assert (reading.missing, reading.unknown) == (frozenset(), frozenset())
+
+
+def test_the_specification_s_own_form_is_accepted() -> None:
+    """Every movie in `decisions`, with `title` and `reasoning` and without `excluded`."""
+    entries = [
+        {"movie_id": n, "title": f"Movie {n}", "include": n == 1, "confidence": 0.9, "reasoning": "Dark."} for n in SENT
+    ]
+
+    reading = read_answer(json.dumps({"collection_name": "Film Noir", "decisions": entries}), SENT)
+
+    assert reading.verdicts[1] == Verdict(include=True, confidence=0.9, reason="Dark.")
+    assert [reading.verdicts[number].include for number in (2, 3, 4, 5, 6)] == [False] * 5
+    assert not reading.missing
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```json\n{}\n```",
+        "```\n{}\n```",
+        "Here you are {{as asked}}:\n\n{}\n\nIs there {{anything}} else?",
+        '{{"result": {}}}',
+        "\ufeff{}",
+        "  \n{}",
+    ],
+)
+def test_what_stands_around_an_answer_does_not_matter(text: str) -> None:
+    """Code fences, prose, braces in prose and an envelope are passed over."""
+    whole = answer(decision(1), excluded=[2, 3, 4, 5, 6])
+
+    assert verdicts(text.replace("{}", whole).replace("{{", "{").replace("}}", "}")) == verdicts(whole)
+
+
+def test_an_answer_that_is_only_a_list_of_decisions_is_accepted() -> None:
+    """Some models leave the object out."""
+    assert verdicts(json.dumps([decision(1), decision(2)])).keys() == {1, 2}
+
+
+def test_ids_are_missing_or_unknown() -> None:
+    """Ids of ours that are left out are missing; ids that were never sent are unknown and have no verdict."""
+    reading = read_answer(answer(decision(1), decision(0), decision(-3), decision(10**30), excluded=[2, 99]), SENT)
+
+    assert reading.verdicts.keys() == {1, 2}
+    assert reading.missing == {3, 4, 5, 6}
+    assert reading.unknown == {0, -3, 10**30, 99}
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"movie_id": "1"}, IN),
+        ({"movie_id": 1.0}, IN),
+        ({"confidence": "0.95"}, IN),
+        ({"confidence": 1}, Verdict(include=True, confidence=1.0, reason=IN.reason)),
+        ({"include": "true"}, IN),
+        ({"include": "False"}, Verdict(include=False, confidence=0.95, reason=IN.reason)),
+        ({"reason": None}, Verdict(include=True, confidence=0.95)),
+    ],
+)
+def test_loosely_typed_values_are_accepted(fields: dict[str, Any], expected: Verdict) -> None:
+    """Numbers as strings and the like mean what they say."""
+    assert verdicts(answer(decision(**fields))) == {1: expected}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"confidence": 1.5},
+        {"confidence": 95},
+        {"confidence": -0.1},
+        {"confidence": float("nan")},
+        {"confidence": float("inf")},
+        {"confidence": "high"},
+        {"confidence": None},
+        {"confidence": True},
+        {"include": "perhaps"},
+        {"include": None},
+        {"movie_id": True},
+        {"movie_id": 1.5},
+        {"movie_id": None},
+        {"movie_id": [1]},
+    ],
+)
+def test_an_entry_that_makes_no_sense_says_nothing(fields: dict[str, Any]) -> None:
+    """Its movie counts as missing, and the entries around it are read."""
+    reading = read_answer(answer(decision(**fields), decision(2)), SENT)
+
+    assert reading.verdicts.keys() == {2}
+    assert 1 in reading.missing
+
+
+def test_what_is_not_an_entry_is_passed_over() -> None:
+    """Numbers, lists and nulls among the decisions do not hurt the rest."""
+    assert verdicts(answer(7, None, [decision(3)], "x", decision(1))).keys() == {1}
+
+
+def test_of_two_verdicts_the_higher_confidence_wins() -> None:
+    """Whatever their order, and also against an excluded id."""
+    low, high = decision(1, include=False, confidence=0.3), decision(1, confidence=0.9)
+
+    assert verdicts(answer(low, high))[1].confidence == 0.9
+    assert verdicts(answer(high, low))[1].confidence == 0.9
+    assert verdicts(answer(low, excluded=[1]))[1].confidence == 0.3
+
+
+@pytest.mark.parametrize("standing", [(), (1,)])
+def test_of_two_equally_sure_verdicts_the_one_that_keeps_things_wins(standing: tuple[int, ...]) -> None:
+    """A member stays a member, and whoever is not stays out."""
+    both = [decision(1, include=True, confidence=0.7), decision(1, include=False, confidence=0.7)]
+
+    for text in (answer(*both), answer(*reversed(both))):
+        assert verdicts(text, *standing)[1].include is bool(standing)
+
+
+def test_a_long_reason_is_cut() -> None:
+    """The state does not grow with a model's talk."""
+    assert len(verdicts(answer(decision(reason="x" * 10_000)))[1].reason) == REASON_LENGTH
+
+
+def test_a_whole_entry_of_a_cut_answer_is_kept() -> None:
+    """The entry and the id at which it was cut are not."""
+    whole = answer(decision(1), decision(2), excluded=[3, 4, 56])
+
+    assert verdicts(whole[: whole.index('"confidence"', whole.index('"movie_id": 2'))]).keys() == {1}
+    assert read_answer(whole[: whole.index("6]")], frozenset({1, 2, 3, 4, 5, 56})).verdicts.keys() == {1, 2, 3, 4}
+
+
+def test_half_a_character_does_not_cost_a_verdict() -> None:
+    """An answer that was cut within a surrogate pair is read, and its reason can be written to a file."""
+    reading = read_answer(answer(decision(1, reason="A \ud83d heist.\x00\n2")), SENT)
+
+    assert reading.verdicts[1].reason == "A   heist. 2"
+    assert reading.verdicts[1].reason.encode()
+
+
+@pytest.mark.parametrize("reason", [5, ["a"], {"a": 1}, True, ""])
+def test_a_reason_that_is_none_does_not_cost_a_verdict(reason: object) -> None:
+    """The verdict counts, without a reason."""
+    assert verdicts(answer(decision(1, reason=reason)))[1] == Verdict(include=True, confidence=0.95)
+
+
+@pytest.mark.parametrize("ids", [["3", "4"], [3.0, 4.0], [None, 3, True, 4, {}, 4.5, "x", float("nan")]])
+def test_excluded_ids_may_be_loosely_typed(ids: list[object]) -> None:
+    """As strings or floats they are ids; what is no id is passed over. A cut list is read alike."""
+    whole = answer(decision(1), excluded=ids)
+
+    assert verdicts(whole).keys() == {1, 3, 4}
+    assert verdicts(whole[:-2] + ",").keys() == {1, 3, 4}
+
+
+def test_decisions_keyed_by_id_are_accepted() -> None:
+    """An object in the place of the list names each movie by its key."""
+    by_id = {"1": {"include": True, "confidence": 0.9}, "2": decision(2), "x": {"include": True}, "3": 0.5}
+
+    assert verdicts(json.dumps({"decisions": by_id, "excluded": [4]})).keys() == {1, 2, 4}
+
+
+@pytest.mark.parametrize("confidence", [0.68, 0.699, 0.7, 1 / 3])
+def test_a_confidence_between_the_steps_is_kept_as_it_is(confidence: float) -> None:
+    """0.69 must not be rounded up to a threshold of 0.7."""
+    assert verdicts(answer(decision(confidence=confidence)))[1].confidence == confidence
+
+
+def test_prose_may_name_a_key_before_the_answer() -> None:
+    """The answer is found where its own braces open."""
+    whole = answer(decision(1), excluded=[2, 3])
+
+    assert verdicts(f'Movies {{1}} and {{2, 3}} were hard, see "decisions": {whole}') == verdicts(whole)
+
+
+ANSWERS = st.builds(
+    lambda ids, listed, spec: _full(ids, listed, spec=spec),
+    st.lists(st.integers(1, 120), min_size=1, max_size=30, unique=True),
+    st.integers(0, 10),
+    st.booleans(),
+)
+
+
+def _full(ids: list[int], listed: int, *, spec: bool) -> tuple[str, frozenset[int]]:
+    entries = [
+        {
+            "movie_id": movie_id,
+            "reason": 'He says: "{run}, [quick], \\ \u00e9\n" and "excluded": [1, 2]',
+            "include": movie_id % 2 == 0,
+            "confidence": movie_id % 21 / 20,
+        }
+        for movie_id in (ids if spec else ids[:listed])
+    ]
+    content = {"collection_name": "Heists {of} sorts", "decisions": entries}
+    return json.dumps(content if spec else {**content, "excluded": ids[listed:]}), frozenset(ids)
+
+
+@given(ANSWERS, st.data())
+def test_any_piece_of_an_answer_holds_only_verdicts_of_the_whole(full: tuple[str, frozenset[int]], data: Any) -> None:
+    """Wherever it is cut, at its beginning too: nothing raises and nothing is made up."""
+    text, ids = full
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, len(text)))
+
+    reading = read_answer(text[start:end], ids)
+
+    whole = read_answer(text, ids)
+    assert reading.verdicts.items() <= whole.verdicts.items()
+    assert reading.unknown == frozenset()
+    assert whole.missing == frozenset()
+
+
+@given(ANSWERS, st.text(alphabet=' \n\t"\\{<>#*xyznult\u2028\ud800', min_size=1, max_size=12), st.data())
+def test_noise_in_an_answer_makes_nothing_up(full: tuple[str, frozenset[int]], noise: str, data: Any) -> None:
+    """Noise that could not end a number or a list may hide verdicts; it raises nothing and adds none."""
+    text, ids = full
+    place = data.draw(st.integers(0, len(text)))
+
+    reading = read_answer(text[:place] + noise + text[place:], ids)
+
+    whole = read_answer(text, ids)
+    known = {movie_id: (verdict.include, verdict.confidence) for movie_id, verdict in whole.verdicts.items()}
+    assert {i: (v.include, v.confidence) for i, v in reading.verdicts.items()}.items() <= known.items()
+    assert reading.unknown == frozenset()
+
+
+@given(st.one_of(st.text(), st.text(alphabet='{}[]":,\\ 0123456789eE.-truefalsnixcdmov_')))
+def test_no_text_raises(text: str) -> None:
+    """Any text at all has a reading, and each id of ours is either answered or missing."""
+    reading = read_answer(text, SENT)
+
+    assert reading.verdicts.keys() | reading.missing == SENT
+    assert not reading.verdicts.keys() & reading.missing
+    assert not reading.unknown & SENT
+
+
+@pytest.mark.timeout(2)
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a":' * 30_000,
+        "{" * 100_000,
+        "[" * 100_000,
+        '{"decisions":' + "[" * 100_000,
+        '{"decisions":[' + '{"movie_id":1,"reason":{"a":' * 8_000,
+        '{"decisions":[' + '{"movie_id": ' * 8_000,
+        '"excluded":[' * 10_000,
+        '"excluded":[1,' * 10_000,
+        '{"excluded":[' + "9" * 50_000 + "]}",
+        "x{" * 50_000 + '{"decisions":[]}',
+    ],
+)
+def test_an_absurd_answer_is_read_quickly(text: str) -> None:
+    """Deep nesting and endless digits cost neither a crash nor minutes."""
+    assert read_answer(text, SENT).verdicts.keys() <= SENT

@@ -1,0 +1,845 @@
+"""Asking, through the real SDK and over real HTTP, with every kind of failure on the way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+import structlog
+
+from kometa_ai.asking.outcomes import SAME_FAILURES, Answered, Spent
+from kometa_ai.asking.pacing import LONGEST_RETRY_AFTER, LONGEST_WAIT
+from kometa_ai.asking.prompts import SYSTEM
+from kometa_ai.errors import CheckClaude, RepairState
+from kometa_ai.judging.planning import SECOND_LOOK_SIZE
+from kometa_ai.providers import prices
+from kometa_ai.providers.claude.client import Claude
+from kometa_ai.providers.port import Failure, RequestFailed, Usage
+from kometa_ai.standins import claude_faults as faults
+from kometa_ai.standins.claude import ClaudeStandIn
+from kometa_ai.standins.claude_answers import FENCED, PROSE, REFUSED, SPEC, Style
+from kometa_ai.standins.claude_faults import Fault
+from kometa_ai.standins.claude_gateway import Gateway
+from kometa_ai.standins.serving import serve
+from tests.asking.support import KEY, MODEL, Session, asking, block, collection, holds, judge, movie, movies
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kometa_ai.providers.port import Reply, Request
+    from kometa_ai.standins.claude_log import RequestRecord
+
+GARBAGE = Style(text="I would rather talk about the weather.")
+NOTHING = Style(text='{"collection_name": "", "decisions": [], "excluded": []}')
+
+
+@pytest.fixture
+def claude() -> ClaudeStandIn:
+    """The stand-in that is asked."""
+    return ClaudeStandIn(judge=judge, api_key=KEY)
+
+
+def about(name: str) -> Any:
+    """Whether a request is about that collection."""
+    return lambda request: request.collection_name == name
+
+
+def prefix(request: RequestRecord) -> str:
+    """The movies as they were sent."""
+    return str(request.body["messages"][0]["content"][0]["text"])
+
+
+# What is asked
+
+
+async def test_every_pair_is_asked_once_and_recorded(claude: ClaudeStandIn) -> None:
+    """Each verdict is the model's own."""
+    async with asking(claude) as session:
+        await session.ask(block(30, "Heists", "Noir", "War"))
+
+    assert Counter(claude.asked_pairs()) == {
+        (name, f"Movie {number}"): 1 for name in ("Heists", "Noir", "War") for number in range(1, 31)
+    }
+    assert {pair for pair, verdict in session.verdicts.items() if verdict.include} == {
+        (name, number) for name in ("Heists", "Noir", "War") for number in range(5, 31, 5)
+    }
+    assert len(session.verdicts) == 90
+    assert (session.asker.gaps, session.asker.is_over) == ([], False)
+
+
+async def test_the_movies_are_cached_by_the_first_and_read_by_the_others(claude: ClaudeStandIn) -> None:
+    """Byte-identical, after the first answer has begun, with one schema."""
+    claude.latency = 0.05
+    async with asking(claude) as session:
+        await session.ask(block(40, "Heists", "Noir", "War", "Space"))
+
+    first, *others = claude.requests
+    assert first.collection_name == "Heists"
+    assert len({prefix(request) for request in claude.requests}) == 1
+    assert len({str(request.body["output_config"]) for request in claude.requests}) == 1
+    assert first.usage["cache_creation_input_tokens"] > 512
+    assert [request.usage["cache_creation_input_tokens"] for request in others] == [0, 0, 0]
+    assert all(request.usage["cache_read_input_tokens"] > 512 for request in others)
+
+
+def writes(claude: ClaudeStandIn) -> int:
+    """How many answers wrote to the cache."""
+    return sum(request.usage.get("cache_creation_input_tokens", 0) > 0 for request in claude.requests)
+
+
+async def test_the_system_prompt_is_cached_for_all_blocks(claude: ClaudeStandIn) -> None:
+    """It is written once, and every further block writes only its movies; second looks read it too."""
+    async with asking(claude, concurrency=1) as session:
+        await session.ask(*(block(count, "Heists", "Noir") for count in (40, 41, 42)))
+        await session.asker.look_again([(collection("Heists"), movies(15))])
+
+    first, second, third = (request.usage for request in claude.requests if request.body.get("stream"))
+    system = second["cache_read_input_tokens"]
+    assert system == third["cache_read_input_tokens"] > 512
+    assert first["cache_creation_input_tokens"] > second["cache_creation_input_tokens"] > system
+    assert claude.requests[-1].usage["cache_read_input_tokens"] == system
+    assert claude.requests[-1].usage["cache_creation_input_tokens"] == 0
+
+
+@pytest.mark.parametrize("names", [["Heists"], ["Heists", "Noir", "War", "Space"]])
+async def test_a_system_prompt_that_hardly_anybody_reads_is_not_cached_by_itself(
+    claude: ClaudeStandIn, names: list[str]
+) -> None:
+    """As few requests as can go at once would each write it."""
+    async with asking(claude, concurrency=4) as session:
+        await session.ask(block(40, *names))
+
+    assert {request.body["system"] for request in claude.requests} == {SYSTEM}
+
+
+async def test_the_others_follow_when_the_first_answer_has_begun(claude: ClaudeStandIn) -> None:
+    """They read its movies from the cache while it is still being written; nobody else is streamed to."""
+    claude.writing = 0.3
+    async with asking(claude, concurrency=4) as session:
+        await session.ask(block(40, "Heists", "Noir", "War", "Space"))
+
+    assert claude.peak_in_flight == 4
+    assert writes(claude) == 1
+    assert session.asker.cache_reads == {True: 3}
+    assert [request.body.get("stream") for request in claude.requests] == [True, None, None, None]
+    assert len(session.verdicts) == 160
+
+
+async def test_where_nothing_is_streamed_they_follow_when_it_is_complete(claude: ClaudeStandIn) -> None:
+    """Some gateways do not stream."""
+    claude.writing = 0.1
+    claude.streams = False
+    async with asking(claude, concurrency=4) as session:
+        await session.ask(block(40, "Heists", "Noir", "War", "Space"))
+
+    assert claude.peak_in_flight == 3
+    assert writes(claude) == 1
+    assert len(session.verdicts) == 160
+
+
+async def test_where_the_first_is_not_answered_the_next_is_the_first(claude: ClaudeStandIn) -> None:
+    """Nothing was written for the others to read."""
+    claude.faults.add(Fault(status=400, message="No."), times=None, when=about("Heists"))
+    async with asking(claude, concurrency=4) as session:
+        await session.ask(block(40, "Heists", "Noir", "War", "Space"))
+
+    assert session.sizes("Heists") == [40, 20, 20]
+    assert writes(claude) == 1
+    assert [request.body.get("stream") for request in claude.requests if len(request.movies) == 40] == [
+        *(True, True),
+        *(None, None),
+    ]
+    assert len(session.verdicts) == 120
+
+
+async def test_a_first_answer_that_breaks_off_is_asked_for_again(claude: ClaudeStandIn) -> None:
+    """The others are on their way by then."""
+    claude.faults.add(faults.mid_stream(faults.OVERLOADED))
+    async with asking(claude, concurrency=4) as session:
+        await session.ask(block(40, "Heists", "Noir", "War", "Space"))
+
+    assert session.sizes("Heists") == [40, 35]  # what was whole of the first is kept
+    assert writes(claude) == 1
+    assert len(session.verdicts) == 160
+
+
+async def test_blocks_run_side_by_side_within_the_limit(claude: ClaudeStandIn) -> None:
+    """Never more requests at one time than allowed, and no fewer where there is work."""
+    claude.latency = 0.02
+    async with asking(claude, concurrency=3) as session:
+        await session.ask(*(block(5, "Heists", "Noir", "War") for _ in range(4)))
+
+    assert claude.peak_in_flight == 3
+    assert len(claude.requests) == 12
+
+
+async def test_nothing_to_ask_sends_nothing(claude: ClaudeStandIn) -> None:
+    """Not even a connection."""
+    async with asking(claude) as session:
+        await session.ask()
+        await session.asker.look_again([])
+
+    assert claude.calls == []
+
+
+async def test_second_looks_are_small_and_about_one_collection(claude: ClaudeStandIn) -> None:
+    """At most 15 movies, uncached, and recorded as second looks of the model for them."""
+    async with asking(claude) as session:
+        await session.asker.look_again([(collection("Heists"), movies(35)), (collection("Noir"), movies(2))])
+
+    assert sorted(session.sizes("Heists")) == [5, 15, 15]
+    assert max(session.sizes()) <= SECOND_LOOK_SIZE
+    assert all("careful second look" in request.collection_text for request in claude.requests)
+    assert all(answered.second_look for answered in session.answered)
+    assert session.judged("Heists") == set(range(1, 36))
+
+
+# Answers that are not what was asked for
+
+
+@pytest.mark.parametrize("style", [SPEC, FENCED, PROSE, Style(reordered=True), Style(duplicated=5)], ids=str)
+async def test_other_forms_cost_no_further_request(claude: ClaudeStandIn, style: Style) -> None:
+    """The specification's form, fences, prose, another order, repetitions."""
+    claude.style = style
+    async with asking(claude) as session:
+        await session.ask(block(10, "Heists"))
+
+    assert session.sizes() == [10]
+    assert session.judged("Heists") == set(range(1, 11))
+
+
+async def test_missing_movies_are_asked_about_again_in_a_smaller_request(claude: ClaudeStandIn) -> None:
+    """Once, and only about them."""
+    claude.queue_style(Style(missing=3))
+    async with asking(claude) as session:
+        await session.ask(block(10, "Heists"))
+
+    assert session.sizes() == [10, 3]
+    assert claude.requests[1].titles == ("Movie 8", "Movie 9", "Movie 10")
+    assert claude.requests[1].movie_ids == (1, 2, 3)
+    assert session.judged("Heists") == set(range(1, 11))
+
+
+async def test_movies_that_are_left_out_twice_are_left_for_the_next_run(claude: ClaudeStandIn) -> None:
+    """They are a gap, and the rest counts."""
+    claude.style = Style(missing=2)
+    async with asking(claude) as session:
+        await session.ask(block(10, "Heists"))
+
+    assert session.sizes() == [10, 2]
+    assert session.judged("Heists") == set(range(1, 9))
+    assert session.left("Heists") == {9, 10}
+
+
+async def test_a_movie_that_is_always_left_out_does_not_stop_the_run(claude: ClaudeStandIn) -> None:
+    """However many collections it is left out of: the answers are good apart from it."""
+    claude.style = Style(missing=1)
+    names = [f"C{number}" for number in range(12)]
+    async with asking(claude, concurrency=1) as session:
+        await session.ask(block(10, *names))
+
+    assert not session.asker.is_over
+    assert all(session.judged(name) == set(range(1, 10)) for name in names)
+    assert all(session.left(name) == {10} for name in names)
+
+
+async def test_a_single_movie_that_is_left_out_is_asked_about_again(claude: ClaudeStandIn) -> None:
+    """There is no smaller request than one movie."""
+    claude.queue_style(NOTHING)
+    async with asking(claude) as session:
+        await session.ask(block(1, "Heists"))
+
+    assert session.sizes() == [1, 1]
+    assert session.judged("Heists") == {1}
+
+
+async def test_a_cut_answer_is_used_as_far_as_it_goes(claude: ClaudeStandIn) -> None:
+    """And the rest is asked about again."""
+    claude.queue_style(Style(form="spec", truncated_at=400))
+    async with asking(claude) as session:
+        await session.ask(block(30, "Heists"))
+
+    first, second = session.sizes()
+    assert (first, 0 < second < 30) == (30, True)
+    assert session.judged("Heists") == set(range(1, 31))
+
+
+async def test_unknown_ids_are_dropped_and_counted(claude: ClaudeStandIn) -> None:
+    """Also when an answer holds nothing else."""
+    claude.queue_style(Style(unknown=2), when=about("Heists"))
+    claude.queue_style(Style(text='{"decisions": [], "excluded": [77, 78, 79]}'), when=about("Noir"))
+    async with asking(claude) as session:
+        await session.ask(block(10, "Heists", "Noir"))
+
+    assert session.asker.unknown_ids == {"heists": 2, "noir": 3}
+    assert session.judged("Heists") == session.judged("Noir") == set(range(1, 11))
+
+
+async def test_a_standing_membership_wins_a_tie(claude: ClaudeStandIn) -> None:
+    """Of two equally sure verdicts in one answer."""
+    both = [{"movie_id": 1, "reason": "", "include": include, "confidence": 0.7} for include in (False, True)]
+    claude.style = Style(
+        text=f'{{"decisions": {both}, "excluded": []}}'.replace("'", '"').replace("F", "f").replace("T", "t")
+    )
+    heists = collection("Heists")
+    member = movie(1, labels=frozenset({heists.label}))
+    async with asking(claude) as session:
+        await session.asker.look_again([(heists, [member])])
+        assert session.verdicts["Heists", 1].include
+
+        await session.asker.look_again([(heists, [movie(1)])])
+        assert not session.verdicts["Heists", 1].include
+
+
+# The log
+
+
+async def test_every_line_names_its_collection(claude: ClaudeStandIn) -> None:
+    """Of calls, and of what went wrong with them, whoever runs beside."""
+    claude.faults.add(faults.OVERLOADED, when=about("Noir"))
+    claude.queue_style(GARBAGE, when=about("War"))
+    names = ["Heists", "Noir", "War"]
+    with structlog.testing.capture_logs([structlog.contextvars.merge_contextvars]) as lines:
+        async with asking(claude, concurrency=3) as session:
+            await session.ask(block(10, *names))
+
+    calls = Counter(line["collection_name"] for line in lines if line["event"] == "claude.call")
+    others = Counter((line["event"], line["collection_name"]) for line in lines if line["event"] != "claude.call")
+    assert calls == Counter({name: len(session.sizes(name)) for name in names})
+    assert others == {("claude.waiting", "Noir"): 1, ("claude.unreadable", "War"): 1, ("claude.failed", "War"): 1}
+
+
+# Failures of one request
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        faults.rate_limited(1),
+        faults.rate_limited(None),
+        faults.OVERLOADED,
+        faults.SERVER_ERROR,
+        faults.GATEWAY_TIMEOUT,
+        faults.NOT_JSON,
+        faults.DROPPED,
+        Fault(status=408),
+        Fault(status=409),
+        Fault(status=529, headers={"x-should-retry": "false"}),
+    ],
+    ids=lambda fault: f"{fault.status} {fault.drop}",
+)
+async def test_what_passes_is_tried_again(claude: ClaudeStandIn, fault: Fault) -> None:
+    """Until it has passed, with longer and longer waits."""
+    claude.faults.add(fault, times=4)
+    async with asking(claude) as session:
+        await session.ask(block(10, "Heists"))
+
+    assert session.sizes() == [10] * 5
+    assert session.judged("Heists") == set(range(1, 11))
+    assert all(1 <= round(wait, 2) <= LONGEST_WAIT for wait in session.waits)
+    assert all(earlier < later for earlier, later in pairwise(session.waits))
+    assert not session.asker.gaps
+
+
+async def test_no_request_is_tried_more_than_ten_times(claude: ClaudeStandIn) -> None:
+    """Waiting half a minute at most between them."""
+    claude.faults.add(faults.OVERLOADED, times=None)
+    async with asking(claude) as session:
+        await session.ask(block(1, "Heists"))
+
+    assert len(claude.requests) == 10
+    assert max(session.waits) <= LONGEST_WAIT
+    assert session.left("Heists") == {1}
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(7, 7), (200, 200), (86400, LONGEST_RETRY_AFTER)])
+async def test_retry_after_is_obeyed_up_to_five_minutes(claude: ClaudeStandIn, seconds: int, expected: float) -> None:
+    """A day of waiting is nobody's wish."""
+    claude.faults.add(faults.rate_limited(seconds))
+    async with asking(claude) as session:
+        await session.ask(block(10, "Heists"))
+
+    (waited,) = session.waits
+    assert waited == pytest.approx(expected, abs=1)
+
+
+@pytest.mark.parametrize("fault", [faults.rate_limited(60), faults.OVERLOADED, faults.SERVER_ERROR, faults.DROPPED])
+async def test_all_workers_pause_together(claude: ClaudeStandIn, fault: Fault) -> None:
+    """Whatever the reason, nobody sends anything while one is waiting."""
+    claude.faults.add(fault, when=about("Noir"))
+    pausing = asyncio.Event()
+    go_on = asyncio.Event()
+
+    async def sleep(_seconds: float) -> None:
+        pausing.set()
+        await go_on.wait()
+
+    async with asking(claude, concurrency=2, sleep=sleep) as session:
+        work = asyncio.create_task(session.ask(block(5, "Heists", "Noir", *(f"C{n}" for n in range(8)))))
+        await pausing.wait()
+        await asyncio.sleep(0.1)
+        sent = len(claude.requests)
+        await asyncio.sleep(0.1)
+        assert len(claude.requests) == sent < 5
+        go_on.set()
+        await work
+
+    assert len(session.verdicts) == 50
+
+
+async def test_an_outage_in_the_middle_stops_the_run_soon(claude: ClaudeStandIn) -> None:
+    """A request that is waiting keeps its place: the ten tries of a few are not those of all."""
+    claude.faults.add(faults.OVERLOADED, times=None, when=lambda request: request.collection_name != "C0")
+    async with asking(claude, concurrency=4) as session:
+        await session.ask(block(10, *(f"C{n}" for n in range(40))))
+
+    assert isinstance(session.asker.stopped, RequestFailed)
+    assert len({request.collection_name for request in claude.requests}) <= 1 + SAME_FAILURES + 4
+    assert session.judged("C0") == set(range(1, 11))
+
+
+async def test_a_refused_request_is_halved(claude: ClaudeStandIn) -> None:
+    """Until the movie that is refused stands alone; all others are judged."""
+    claude.queue_style(REFUSED, times=None, when=holds("Movie 11"))
+    async with asking(claude) as session:
+        await session.ask(block(16, "Heists"))
+
+    assert session.sizes() == [16, 8, 8, 4, 4, 2, 2, 1, 1]
+    assert session.judged("Heists") == set(range(1, 17)) - {11}
+    assert session.left("Heists") == {11}
+    assert [gap.failure for gap in session.asker.gaps] == [Failure.REFUSED]
+
+
+async def test_a_movie_that_is_always_refused_costs_the_others_little(claude: ClaudeStandIn) -> None:
+    """Once it is found, it stands alone for the other collections, and the run goes on whatever their number."""
+    claude.queue_style(REFUSED, times=None, when=holds("Movie 11"))
+    names = [f"C{number}" for number in range(12)]
+    async with asking(claude) as session:
+        await session.ask(block(32, *names), block(8, *names))
+
+    assert not session.asker.is_over
+    assert all(session.judged(name) == set(range(1, 33)) - {11} for name in names)
+    assert all(session.left(name) == {11} for name in names)
+    assert all(session.sizes(name) in ([31, 1, 8], [31, 8, 1], [8, 31, 1]) for name in names[1:])
+
+
+async def test_a_movie_that_is_refused_late_costs_the_others_little_too(claude: ClaudeStandIn) -> None:
+    """Where a refusal comes after some text, those on their way are refused as well; only one of them searches."""
+    claude.writing = 0.02
+    claude.queue_style(Style(refused=True, text='{"decisions": ['), times=None, when=holds("Movie 11"))
+    names = [f"C{number}" for number in range(12)]
+    async with asking(claude, concurrency=4) as session:
+        await session.ask(block(32, *names))
+
+    assert not session.asker.is_over
+    assert all(session.judged(name) == set(range(1, 33)) - {11} for name in names)
+    assert sorted(map(len, map(session.sizes, names))) == [2] * 8 + [3] * 3 + [11]
+
+
+@pytest.mark.parametrize(
+    ("fault", "failure"),
+    [
+        (Fault(status=400, message="prompt is too long"), Failure.REJECTED),
+        (faults.TOO_LARGE_AT_THE_EDGE, Failure.TOO_LARGE),
+    ],
+)
+async def test_a_request_that_is_too_large_is_halved(claude: ClaudeStandIn, fault: Fault, failure: Failure) -> None:
+    """In as many collections as there are; that is no reason to stop."""
+    claude.faults.add(fault, times=None, when=lambda request: len(request.movies) > 8)
+    names = [f"C{number}" for number in range(12)]
+    async with asking(claude) as session:
+        await session.ask(block(16, *names))
+
+    assert failure
+    assert not session.asker.is_over
+    assert len(session.verdicts) == 16 * 12
+
+
+@pytest.mark.parametrize("style", [REFUSED, GARBAGE, NOTHING], ids=["refused", "garbage", "nothing"])
+async def test_a_collection_that_fails_is_skipped_and_the_others_go_on(claude: ClaudeStandIn, style: Style) -> None:
+    """When neither half is answered, the rest of that collection is not asked about either."""
+    for name in ("Noir", "War"):
+        claude.queue_style(style, times=None, when=about(name))
+    blocks = [block(10, "Heists", "Noir", "Space", "War") for _ in range(3)]
+    async with asking(claude, concurrency=1) as session:
+        await session.ask(*blocks)
+
+    assert session.sizes("Noir") == session.sizes("War") == [10, 5, 5]
+    assert session.sizes("Heists") == session.sizes("Space") == [10, 10, 10]
+    assert session.left("Noir") == set(range(1, 11))
+    assert not session.asker.is_over
+
+
+async def test_two_bad_movies_do_not_cost_a_collection(claude: ClaudeStandIn) -> None:
+    """Where one half of a page is answered, only what fails of the other is left."""
+    claude.queue_style(REFUSED, times=None, when=holds("Movie 1"))
+    claude.queue_style(REFUSED, times=None, when=holds("Movie 8"))
+    async with asking(claude, concurrency=1) as session:
+        await session.ask(block(16, "Heists"), block(16, "Heists"))
+
+    assert session.judged("Heists") >= set(range(9, 17))
+    assert session.sizes("Heists").count(16) == 2
+
+
+# The end of a run
+
+
+async def test_five_refusals_in_a_row_stop_the_run(claude: ClaudeStandIn) -> None:
+    """No further collection is asked about; the halves of a refused page prove nothing new."""
+    claude.style = REFUSED
+    async with asking(claude, concurrency=1) as session:
+        await session.ask(block(10, *(f"C{number}" for number in range(30))))
+
+    assert isinstance(session.asker.stopped, RequestFailed)
+    assert len({request.collection_name for request in claude.requests}) == SAME_FAILURES
+    assert session.answered == []
+
+
+@pytest.mark.parametrize("size", [1, 10])
+@pytest.mark.parametrize("concurrency", [1, 4])
+@pytest.mark.parametrize("style", [GARBAGE, NOTHING], ids=["garbage", "nothing"])
+async def test_five_unreadable_answers_in_a_row_stop_the_run(
+    claude: ClaudeStandIn, style: Style, concurrency: int, size: int
+) -> None:
+    """Whatever was halved in between, and however many collections there are: each answer is paid for."""
+    claude.style = style
+    claude.latency = 0.02
+    names = [f"C{number}" for number in range(14)]
+    async with asking(claude, concurrency=concurrency) as session:
+        await session.ask(*(block(size, *names) for _ in range(3)))
+
+    assert isinstance(session.asker.stopped, RequestFailed)
+    assert SAME_FAILURES <= len(claude.requests) < SAME_FAILURES + concurrency
+
+
+async def test_a_verdict_between_unreadable_answers_counts_them_anew(claude: ClaudeStandIn) -> None:
+    """Three of four collections bring nothing, one after the other, and the run goes on to its end."""
+    names = [f"C{number}" for number in range(12)]
+    for number, name in enumerate(names):
+        if number % 2:
+            claude.queue_style(GARBAGE, times=None, when=about(name))
+    async with asking(claude, concurrency=1) as session:
+        await session.ask(block(10, *names))
+
+    assert not session.asker.is_over
+    assert all(session.judged(name) == set(range(1, 11)) for name in names[::2])
+
+
+async def test_five_single_movies_that_fail_stop_the_run_too(claude: ClaudeStandIn) -> None:
+    """With one movie a request there are no halves."""
+    claude.style = REFUSED
+    async with asking(claude, concurrency=1) as session:
+        await session.ask(*(block(1, "Heists")._replace(movies=(movie(number),)) for number in range(1, 30)))
+
+    assert len(claude.requests) == SAME_FAILURES
+
+
+@pytest.mark.parametrize(("every", "styles"), [(5, [REFUSED]), (99, [REFUSED, GARBAGE])], ids=["answers", "kinds"])
+async def test_failures_that_something_lies_between_do_not_add_up(
+    claude: ClaudeStandIn, every: int, styles: list[Style]
+) -> None:
+    """Neither with an answer nor with a failure of another kind between them."""
+    names = [f"C{number}" for number in range(12)]
+    for number, name in enumerate(names):
+        if number % every:
+            claude.queue_style(styles[number % len(styles)], times=None, when=about(name))
+    async with asking(claude, concurrency=1) as session:
+        await session.ask(block(4, *names))
+
+    assert not session.asker.is_over
+    assert all(session.judged(name) == {1, 2, 3, 4} for name in names[::every])
+    assert session.sizes().count(4) == len(names)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        faults.BAD_KEY,
+        faults.PAYMENT_REQUIRED,
+        faults.NOT_PERMITTED,
+        faults.UNKNOWN_MODEL,
+        faults.CREDIT_BALANCE,
+        faults.USAGE_LIMITS,
+        faults.ENFORCED_SPEND_LIMIT,
+    ],
+    ids=lambda fault: f"{fault.status} {fault.message[:30]}",
+)
+async def test_what_every_request_would_meet_stops_the_run(claude: ClaudeStandIn, fault: Fault) -> None:
+    """After one request; what was answered before is kept."""
+    claude.faults.add(fault, times=None, when=about("Noir"))
+    async with asking(claude, concurrency=1) as session:
+        await session.ask(block(10, "Heists", "Noir", "War"), block(10, "Heists", "Noir"))
+
+    assert isinstance(session.asker.stopped, CheckClaude)
+    assert [request.collection_name for request in claude.requests] == ["Heists", "Noir"]
+    assert session.judged("Heists") == set(range(1, 11))
+
+
+async def test_answers_on_their_way_are_taken_when_the_run_is_stopped(claude: ClaudeStandIn) -> None:
+    """They are paid for; nothing new is asked, not even about what they leave out."""
+    claude.faults.add(faults.slow(0.3), when=about("Noir"))
+    claude.queue_style(Style(missing=2), when=about("Noir"))
+    claude.faults.add(faults.CREDIT_BALANCE, times=None, when=about("War"))
+    async with asking(claude, concurrency=2) as session:
+        await session.ask(block(10, "Heists", "Noir", "War", "Space"))
+
+    assert isinstance(session.asker.stopped, CheckClaude)
+    assert session.judged("Noir") == set(range(1, 9))
+    assert len(claude.requests) == 3
+
+
+async def test_the_end_cuts_a_pause_short(claude: ClaudeStandIn) -> None:
+    """Whoever stops the program does not wait for five minutes."""
+    claude.faults.add(faults.rate_limited(300), times=None)
+    pausing = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        pausing.set()
+        await asyncio.sleep(seconds)
+
+    async with asking(claude, sleep=sleep) as session:
+        work = asyncio.create_task(session.ask(block(10, "Heists")))
+        await pausing.wait()
+        session.asker.end("the program is being stopped")
+        await asyncio.wait_for(work, 5)
+
+    assert len(claude.requests) == 1
+    assert session.asker.gaps == []
+
+
+async def test_an_error_of_the_recorder_ends_the_asking(claude: ClaudeStandIn) -> None:
+    """It is raised when others that are on their way have their answers recorded; nothing new is asked."""
+    claude.faults.add(faults.slow(0.3), when=about("Noir"))
+    recorded: list[str] = []
+
+    def record(answered: Answered) -> None:
+        recorded.append(answered.collection.name)
+        if answered.collection.name == "War":
+            raise RepairState("The disk is full.", "Free some space.")
+
+    async with asking(claude, concurrency=2, record=record) as session:
+        with pytest.raises(ExceptionGroup) as caught:
+            await session.ask(block(10, "Heists", "Noir", "War", "Space", "Opera"))
+
+    assert caught.group_contains(RepairState, match="The disk is full")
+    assert recorded == ["Heists", "War", "Noir"]
+    assert session.asker.is_over
+
+
+async def test_a_cancelled_run_frees_its_place(claude: ClaudeStandIn) -> None:
+    """And asks nothing more."""
+    claude.latency = 30
+    async with asking(claude, concurrency=1) as session:
+        work = asyncio.create_task(session.ask(block(10, "Heists", "Noir")))
+        await asyncio.sleep(0.5)
+        assert claude.in_flight == 1
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+
+        assert session.asker.is_over
+        await asyncio.wait_for(session.ask(block(10, "War")), 5)
+
+    assert len(claude.requests) == 1
+
+
+async def test_a_cancelled_run_keeps_what_has_come(claude: ClaudeStandIn) -> None:
+    """Whole entries of the answer that was on its way are recorded, and it counts as billed."""
+    claude.writing = 5
+    claude.style = SPEC
+    async with asking(claude, concurrency=1) as session:
+        work = asyncio.create_task(session.ask(block(40, "Heists", "Noir")))
+        await asyncio.sleep(1.5)
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+
+    (spent,) = session.asker.spent.values()
+    assert 0 < len(session.judged("Heists")) < 40
+    assert (spent.unclear, spent.answers) == (1, len(session.judged("Heists")))
+    assert 0 < spent.cost <= spent_by(claude)
+
+
+async def test_a_cancelled_run_counts_what_it_has_sent(claude: ClaudeStandIn) -> None:
+    """Of which nothing was heard: it may be billed, and is booked with the most it may have cost."""
+    claude.latency = 30
+    async with asking(claude, concurrency=1) as session:
+        work = asyncio.create_task(session.ask(block(10, "Heists")))
+        await asyncio.sleep(0.5)
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+
+    (spent,) = session.asker.spent.values()
+    assert spent.unclear == 1
+    assert spent.cost > 0
+
+
+@pytest.mark.parametrize("fault", [faults.BAD_KEY, faults.CREDIT_BALANCE], ids=["key", "credit"])
+async def test_what_came_before_the_end_of_all_is_kept(claude: ClaudeStandIn, fault: Fault) -> None:
+    """Also where the error within the stream stops the run."""
+    claude.style = SPEC
+    claude.faults.add(faults.mid_stream(fault))
+    async with asking(claude, concurrency=1) as session:
+        await session.ask(block(40, "Heists", "Noir"))
+
+    assert isinstance(session.asker.stopped, CheckClaude)
+    assert 0 < len(session.judged("Heists")) < 40
+    assert len(claude.requests) == 1
+
+
+async def test_a_stream_that_is_cut_again_and_again_gets_on(claude: ClaudeStandIn) -> None:
+    """Each time by what is whole of it; nothing is asked twice that was read, and no movie is to blame."""
+    claude.style = SPEC
+    claude.gateway = Gateway(streams="always")
+    claude.faults.add(faults.mid_stream(Fault(drop=True)), times=None)
+    async with asking(claude, concurrency=1) as session:
+        await session.ask(block(40, "Heists", "Noir"))
+
+    sizes = session.sizes("Heists")
+    assert sizes == sorted(sizes, reverse=True)
+    assert len(session.judged("Heists")) > 30
+    assert {gap.failure for gap in session.asker.gaps} <= {Failure.NO_CONNECTION}
+
+
+# Money
+
+
+def spent_by(claude: ClaudeStandIn) -> float:
+    """What all answers cost."""
+    return sum(
+        prices.cost(
+            Usage(
+                input_tokens=request.usage["input_tokens"],
+                cache_write_tokens=request.usage["cache_creation_input_tokens"],
+                cache_read_tokens=request.usage["cache_read_input_tokens"],
+                output_tokens=request.usage["output_tokens"],
+            ),
+            MODEL,
+        )
+        or 0.0
+        for request in claude.requests
+        if request.usage
+    )
+
+
+async def test_what_was_used_is_counted_by_collection(claude: ClaudeStandIn) -> None:
+    """To the cent, refused answers included."""
+    claude.queue_style(REFUSED, when=about("Noir"))
+    async with asking(claude) as session:
+        await session.ask(block(30, "Heists", "Noir"))
+
+    spent = session.asker.spent
+    assert spent.keys() == {"heists", "noir"}
+    assert sum(each.cost for each in spent.values()) == pytest.approx(spent_by(claude))
+    assert sum((each.usage for each in spent.values()), Usage()).requests == len(claude.requests) == 4
+    assert {slug: each.answers for slug, each in spent.items()} == {"heists": 30, "noir": 30}
+
+
+def test_a_model_without_a_price_is_counted_apart() -> None:
+    """Its cost is not guessed."""
+    spent = Spent()
+    spent.add(Usage(requests=1, input_tokens=5), None)
+    spent.add(Usage(requests=1, input_tokens=5), 0.5)
+
+    assert (spent.cost, spent.unpriced, spent.usage.input_tokens) == (0.5, 1, 10)
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+async def test_a_run_stays_within_its_budget(claude: ClaudeStandIn, concurrency: int) -> None:
+    """Also with requests side by side; and it uses the budget up as far as whole requests go."""
+    claude.latency = 0.01
+    blocks = [block(50, *(f"C{number}" for number in range(10))) for _ in range(6)]
+    async with asking(claude, concurrency=concurrency, max_cost=0.1) as session:
+        await session.ask(*blocks)
+
+    assert session.asker.out_of_budget
+    assert session.asker.is_over
+    assert 0.07 < spent_by(claude) <= 0.1
+    assert sum(each.cost for each in session.asker.spent.values()) == pytest.approx(spent_by(claude))
+
+
+async def test_a_budget_that_is_enough_changes_nothing(claude: ClaudeStandIn) -> None:
+    """Requests that wait for others to settle are sent when they have."""
+    async with asking(claude, concurrency=4, max_cost=0.06) as session:
+        await session.ask(*(block(30, "Heists") for _ in range(4)))
+
+    assert len(claude.requests) == 4
+    assert not session.asker.out_of_budget
+
+
+async def test_requests_that_failed_do_not_use_up_the_budget(claude: ClaudeStandIn) -> None:
+    """An error message costs nothing."""
+    claude.faults.add(faults.OVERLOADED, times=9)
+    async with asking(claude, max_cost=0.03) as session:
+        await session.ask(block(30, "Heists"))
+
+    assert session.judged("Heists") == set(range(1, 31))
+
+
+async def test_lost_answers_use_up_the_budget(claude: ClaudeStandIn) -> None:
+    """They may have been paid for, so that asking again and again could cost more than was allowed."""
+    claude.faults.add(Fault(drop=True, afterwards=True), times=None)
+    async with asking(claude, max_cost=0.05) as session:
+        await session.ask(block(30, "Heists"))
+
+    assert session.asker.out_of_budget
+    assert spent_by(claude) <= 0.05
+
+
+async def test_skipped_questions_need_no_budget(claude: ClaudeStandIn) -> None:
+    """What is not sent cannot be too expensive."""
+    claude.queue_style(REFUSED, times=None, when=about("Noir"))
+    async with asking(claude, concurrency=1, max_cost=0.05) as session:
+        await session.ask(block(10, "Noir"), block(1000, "Noir"))
+
+    assert session.sizes() == [10, 5, 5]
+    assert not session.asker.out_of_budget
+
+
+class _Uncounted(Claude):
+    """Claude behind a gateway that states no tokens."""
+
+    async def ask(
+        self,
+        request: Request,
+        begun: Callable[[], None] | None = None,
+        broken: Callable[[Reply], None] | None = None,
+    ) -> Reply:
+        return msgspec.structs.replace(await super().ask(request, begun, broken), usage=Usage(requests=1))
+
+
+async def test_a_limit_is_kept_where_no_tokens_are_stated() -> None:
+    """What an answer used is then taken for what it may have used at most, and is no known price in the report."""
+    claude = ClaudeStandIn(judge=judge, api_key=KEY)
+    with serve(claude.app) as url:
+        async with _Uncounted(KEY, url) as provider:
+            session = Session(claude, provider, concurrency=1, max_cost=0.05)
+            await session.ask(*(block(20, f"C{number}") for number in range(20)))
+    assert 0 < len(claude.requests) < 10
+    assert session.asker.out_of_budget
+    assert sum(spent.unpriced for spent in session.asker.spent.values()) == len(claude.requests)
+
+
+async def test_a_model_without_a_price_cannot_be_asked_under_a_budget(claude: ClaudeStandIn) -> None:
+    """Nobody knows what it would cost; that is said, and is not a limit that was reached."""
+    async with asking(claude, max_cost=5, model="llama-of-the-house") as session:
+        await session.ask(block(10, "Heists"))
+        await session.asker.look_again([(collection("Heists"), movies(3))])
+
+    assert session.asker.unpriced == {"llama-of-the-house"}
+    assert not session.asker.out_of_budget
+    assert [request.model for request in claude.requests] == [MODEL]
+
+
+async def test_a_model_without_a_price_can_be_asked_without_a_budget(claude: ClaudeStandIn) -> None:
+    """It is counted apart."""
+    claude.models["llama-of-the-house"] = claude.models[MODEL]
+    async with asking(claude, model="llama-of-the-house") as session:
+        await session.ask(block(10, "Heists"))
+
+    assert (session.asker.unpriced, session.asker.spent[collection("Heists").slug].unpriced) == (set(), 1)

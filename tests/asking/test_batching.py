@@ -1,0 +1,564 @@
+"""Asking through batches, through the real SDK and over real HTTP, with every kind of trouble on the way."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from kometa_ai.asking.batch_answers import FAILED_POLLS, KEPT, LOOKS, POLL_SECONDS, UNKNOWN_POLLS
+from kometa_ai.asking.batching import Batcher, Scope
+from kometa_ai.asking.engine import Asker
+from kometa_ai.asking.outcomes import Answered, Limits
+from kometa_ai.asking.prompts import FORM
+from kometa_ai.core.movie import fingerprint
+from kometa_ai.judging.planning import Block, Described
+from kometa_ai.providers.claude.batches import ClaudeBatches
+from kometa_ai.providers.claude.client import Claude
+from kometa_ai.providers.port import BatchedRequest, Request, RequestFailed
+from kometa_ai.standins import claude_faults as faults
+from kometa_ai.standins.claude import ClaudeStandIn
+from kometa_ai.standins.claude_answers import REFUSED, Style
+from kometa_ai.standins.claude_batches import BATCHES
+from kometa_ai.standins.claude_faults import Fault
+from kometa_ai.standins.serving import serve
+from tests.asking.support import KEY, MODEL, block, collection, judge, movie, movies
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable
+
+    from kometa_ai.core.batches import OpenBatch
+    from kometa_ai.core.naming import Slug
+    from kometa_ai.standins.claude_log import RequestRecord
+
+FOUR = ("Heists", "Noir", "War", "Space")
+LOST = msgspec.structs.replace(faults.DROPPED, afterwards=True)
+
+
+class Notes:
+    """A ledger in memory; `may_plan` False is a disk that is full."""
+
+    def __init__(self) -> None:
+        self.batches: dict[str, OpenBatch] = {}
+        self.said: list[str] = []
+        self.may_plan = True
+
+    def open(self) -> tuple[OpenBatch, ...]:
+        """See Ledger."""
+        return tuple(self.batches.values())
+
+    def plan(self, batch: OpenBatch) -> bool:
+        """See Ledger."""
+        self.said.append("plan")
+        if self.may_plan:
+            self.batches[batch.key] = batch
+        return self.may_plan
+
+    def name(self, key: str, batch_id: str, foreign: tuple[str, ...] = ()) -> None:
+        """See Ledger."""
+        self.said.append("name" if batch_id else "foreign")
+        self.batches[key] = msgspec.structs.replace(self.batches[key], id=batch_id, foreign=foreign)
+
+    def take(self, key: str, slugs: Iterable[Slug]) -> None:
+        """See Ledger."""
+        self.said.append("take")
+        batch = msgspec.structs.replace(self.batches[key], taken=self.batches[key].taken.union(slugs))
+        self.batches[key] = batch
+        if not batch.open_questions:
+            del self.batches[key]
+
+    def drop(self, key: str) -> None:
+        """See Ledger."""
+        self.said.append("drop")
+        del self.batches[key]
+
+
+class Session:
+    """A batcher, the stand-in it talks to, and what it was told. Sleeping moves the time, and `on_sleep` happens."""
+
+    def __init__(
+        self, claude: ClaudeStandIn, provider: Claude, notes: Notes | None = None, model: str = MODEL, **limits: Any
+    ) -> None:
+        review_model = limits.pop("review_model", model)
+        self.claude = claude
+        self.notes = notes or Notes()
+        self.answered: list[Answered] = []
+        self.waits: list[float] = []
+        self.time = datetime(2026, 3, 1, tzinfo=UTC)
+        claude.clock = lambda: self.time.timestamp()  # noqa: PLW0108 - the time will be another one
+        self.asker = Asker(
+            provider, model=model, review_model=review_model, limits=Limits(**limits), record=self.answered.append
+        )
+        self.claude_provider = provider
+        self.provider = ClaudeBatches(provider)
+        self.batcher = Batcher(
+            self.provider,
+            asker=self.asker,
+            model=model,
+            review_model=review_model,
+            caching=provider,
+            ledger=self.notes,
+            record=self.answered.append,
+            now=lambda: self.time,
+            sleep=self._sleep,
+        )
+        self.on_sleep: Callable[[], None] = lambda: None
+
+    async def _sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.time += timedelta(seconds=seconds)
+        self.on_sleep()
+
+    def scope(self, *blocks: Block) -> Scope:
+        """All of these blocks are open."""
+        return Scope(
+            {each.slug: each for block in blocks for each in block.collections},
+            {each.tmdb_id: Described(each, fingerprint(each)) for block in blocks for each in block.movies},
+            lambda _question, _tmdb_id: True,
+        )
+
+    async def ask(self, *blocks: Block) -> None:
+        """Ask about blocks."""
+        await self.batcher.ask(blocks, self.scope(*blocks))
+
+    async def collect(self, *blocks: Block, wait: bool = True) -> None:
+        """Take what is there about blocks."""
+        await self.batcher.collect(self.scope(*blocks), wait=wait)
+
+    @property
+    def members(self) -> dict[str, set[int]]:
+        """For each collection the movies that belong."""
+        found: dict[str, set[int]] = {}
+        for answered in self.answered:
+            belonging = {tmdb_id - 1000 for tmdb_id, verdict in answered.verdicts.items() if verdict.include}
+            found.setdefault(answered.collection.name, set()).update(belonging)
+        return found
+
+    @property
+    def judged(self) -> list[tuple[str, int]]:
+        """Every pair that a verdict was recorded of, as often as one was."""
+        return sorted((a.collection.name, tmdb_id - 1000) for a in self.answered for tmdb_id in a.verdicts)
+
+    @property
+    def sizes(self) -> list[int]:
+        """How many requests each batch had, in order."""
+        return [len(batch.records) for batch in self.claude.batches.known.values()]
+
+    def sent(self, method: str, path: str = BATCHES) -> int:
+        """How often this was called."""
+        return sum((call.method, call.path) == (method, path) for call in self.claude.calls)
+
+
+@asynccontextmanager
+async def batching(claude: ClaudeStandIn | None = None, **options: Any) -> AsyncIterator[Session]:
+    """A session over real HTTP."""
+    claude = claude or ClaudeStandIn(judge=judge, api_key=KEY)
+    with serve(claude.app) as url:
+        async with Claude(KEY, url) as provider:
+            yield Session(claude, provider, **options)
+
+
+def creating(call: RequestRecord) -> bool:
+    """Whether a call hands over a batch."""
+    return call.method == "POST"
+
+
+def pairs(count: int, *names: str) -> list[tuple[str, int]]:
+    """Each pair once."""
+    return sorted((name, number) for name in names for number in range(1, count + 1))
+
+
+FIFTHS = {name: set(range(5, 31, 5)) for name in FOUR}
+
+# What is sent
+
+
+async def test_the_first_question_of_a_block_goes_ahead_and_the_others_read_its_cache() -> None:
+    """Two blocks of four collections: a batch of two that write for an hour, a batch of six that read."""
+    blocks = (block(30, *FOUR), Block(tuple(movie(n) for n in range(31, 61)), block(1, *FOUR).collections))
+    async with batching() as session:
+        await session.ask(*blocks)
+
+    assert session.sizes == [2, 6]
+    written = [request.usage["cache_creation"]["ephemeral_1h_input_tokens"] for request in session.claude.requests]
+    assert [tokens > 512 for tokens in written] == [True, True, *[False] * 6]
+    assert all(request.usage["cache_read_input_tokens"] > 512 for request in session.claude.requests[2:])
+    assert session.judged == pairs(60, *FOUR)
+    assert session.notes.said == ["plan", "name", "take"] * 2
+    assert session.notes.open() == ()
+
+
+def many(count: int) -> list[Block]:
+    """So many blocks of ten movies, each for four collections."""
+    collections = block(1, *FOUR).collections
+    texts = {"plot": "What happens in this one. " * 12}
+    return [Block(tuple(movie(10 * number + n, **texts) for n in range(1, 11)), collections) for number in range(count)]
+
+
+async def test_of_many_questions_some_go_ahead_to_see_whether_the_cache_is_read() -> None:
+    """It is: one block in twenty goes ahead with its other questions, then all the rest follows."""
+    async with batching() as session:
+        await session.ask(*many(40))
+
+    assert session.sizes == [40, 6, 114]
+    assert session.judged == pairs(400, *FOUR)
+    assert session.batcher.unavailable == ""
+
+
+async def test_where_the_cache_is_not_read_no_more_is_handed_over() -> None:
+    """Each further request would write all of its movies at twice the price: they are left to the ordinary way."""
+    async with batching() as session:
+        session.on_sleep = session.claude.batches.cache.clear
+        await session.ask(*many(40))
+
+    assert session.sizes == [40, 6]
+    assert "do not read" in session.batcher.unavailable
+    assert len(session.judged) == 460
+
+
+@pytest.mark.parametrize("case", [block(30, "Heists"), block(30, "Heists", "War"), block(1, *FOUR)])
+async def test_where_a_cache_saves_nothing_there_is_one_phase_without_it(case: Block) -> None:
+    """One or two questions about a block, or too short a block: no breakpoint, all of them at once."""
+    # The older model caches from 4,096 tokens on.
+    async with batching(model="claude-haiku-4-5" if len(case.movies) == 1 else MODEL) as session:
+        await session.ask(case)
+
+    assert session.sizes == [len(case.collections)]
+    assert all("cache_control" not in str(request.body["messages"]) for request in session.claude.requests)
+
+
+async def test_a_request_is_the_one_that_would_be_sent_alone() -> None:
+    """But for the hour of its cache and the stream, everything is byte for byte that of the ordinary way."""
+    async with batching() as session:
+        await session.ask(block(30, *FOUR))
+        batched = {request.collection_name: request.body for request in session.claude.requests}
+        session.claude.forget()
+        await session.asker.ask([block(30, *FOUR)])
+        alone = {request.collection_name: request.body for request in session.claude.requests}
+
+    for name in FOUR:
+        body = msgspec.json.encode(batched[name]).replace(b',"ttl":"1h"', b"")
+        assert msgspec.json.decode(body) == {key: value for key, value in alone[name].items() if key != "stream"}
+
+
+async def test_names_of_questions_follow_from_what_is_asked() -> None:
+    """Well-formed, different within a batch, the same in another run, another for another movie."""
+    seen = []
+    for case in (block(30, *FOUR), block(30, *FOUR), block(29, *FOUR)):
+        async with batching() as session:
+            await session.ask(case)
+            seen.append(sorted(request.custom_id for request in session.claude.requests))
+
+    assert all(re.fullmatch("[a-zA-Z0-9_-]{1,64}", name) for name in seen[0])
+    assert len(set(seen[0])) == 4
+    assert seen[0] == seen[1]
+    assert set(seen[0]).isdisjoint(seen[2])
+
+
+async def test_a_large_batch_is_sent_in_parts() -> None:
+    """So that neither memory nor Anthropic's limits are exceeded; every part reads the cache."""
+    many = tuple(movie(number, plot=f"{number} and so on, " * 120) for number in range(1, 301))
+    names = tuple(f"Collection {number}" for number in range(35))
+    async with batching() as session:
+        await session.ask(Block(many, tuple(map(collection, names))))
+
+    assert len(session.sizes) == 3
+    assert sum(session.sizes) == 35
+    assert session.judged == pairs(300, *names)
+    assert all(request.usage["cache_read_input_tokens"] > 512 for request in session.claude.requests[1:])
+
+
+async def test_nothing_is_sent_that_is_not_written_down() -> None:
+    """A ledger that cannot be written keeps the batch from being created."""
+    async with batching() as session:
+        session.notes.may_plan = False
+        await session.ask(block(30, *FOUR))
+
+    assert (session.sent("POST"), session.answered) == (0, [])
+
+
+# What is answered
+
+
+@pytest.mark.parametrize("style", [REFUSED, Style(text="Good morning."), Style(truncated_at=20)])
+async def test_what_cannot_be_read_is_left_and_paid(style: Style) -> None:
+    """An answer without verdicts leaves its questions open; its cost counts, as does its cache."""
+    async with batching() as session:
+        session.claude.queue_style(style, when=lambda request: request.collection_name == "Heists")
+        await session.ask(block(30, *FOUR))
+
+    assert {name for name, _ in session.judged}.issuperset(("Noir", "War", "Space"))
+    assert len(session.judged) < 120
+    assert session.asker.spent[collection("Heists").slug].cost > 0
+    assert session.sizes == [1, 3]
+
+
+async def test_without_an_answer_to_the_first_question_the_others_are_not_sent() -> None:
+    """Nothing was cached: each of them would pay for writing it."""
+    async with batching() as session:
+        session.claude.batches.queue_outcome("errored", when=lambda request: request.collection_name == "Heists")
+        await session.ask(block(30, *FOUR))
+
+    assert (session.sizes, session.answered, session.notes.open()) == ([1], [], ())
+
+
+async def test_the_price_is_that_of_batches() -> None:
+    """Half of the usual one."""
+    async with batching() as session:
+        await session.ask(block(30, "Heists"))
+        batched = session.asker.spent[collection("Heists").slug].cost
+        await session.asker.ask([block(30, "Heists")])
+        both = session.asker.spent[collection("Heists").slug].cost
+
+    assert batched * 3 == pytest.approx(both)
+
+
+# Trouble
+
+
+async def test_a_batch_whose_answer_was_lost_is_found() -> None:
+    """It is looked for in the list, and never created again."""
+    async with batching() as session:
+        session.claude.faults.add(LOST, path=BATCHES, when=creating)
+        await session.ask(block(30, *FOUR))
+
+    assert session.sizes == [1, 3]
+    assert session.members == FIFTHS
+    assert session.sent("POST") == 2
+
+
+async def test_a_batch_that_was_never_taken_is_given_up_after_looking() -> None:
+    """A gateway's time-out says nothing: five looks, a minute apart, then the questions are free again."""
+    async with batching() as session:
+        session.claude.faults.add(faults.GATEWAY_TIMEOUT, path=BATCHES, when=creating)
+        await session.ask(block(30, *FOUR))
+
+    assert (session.sent("POST"), session.sent("GET"), session.waits) == (1, LOOKS, [POLL_SECONDS] * (LOOKS - 1))
+    assert (session.notes.said, session.batcher.unavailable) == (["plan", "drop"], "")
+
+
+async def test_somebody_elses_batch_of_the_same_size_is_not_ours() -> None:
+    """Its answers have other names: it is remembered as foreign, and ours is looked for on."""
+    async with batching() as session:
+        session.claude.batches.create({"requests": [{"custom_id": "theirs", "params": {}}]})
+        session.claude.faults.add(LOST, path=BATCHES, when=creating)
+        await session.ask(block(30, *FOUR))
+
+    assert session.members == FIFTHS
+    assert session.sizes == [1, 1, 3]
+    assert "foreign" in session.notes.said
+
+
+async def test_busy_means_later_and_nothing_was_taken() -> None:
+    """A 429 or 529 is a clear no: the same batch is handed over again after a pause."""
+    async with batching() as session:
+        session.claude.faults.add(faults.rate_limited(120), path=BATCHES, when=creating)
+        session.claude.faults.add(faults.OVERLOADED, path=BATCHES, when=creating)
+        await session.ask(block(30, *FOUR))
+
+    assert session.members == FIFTHS
+    assert session.waits[:2] == [120, POLL_SECONDS]
+    assert session.notes.said[:3] == ["plan", "name", "take"]
+
+
+@pytest.mark.parametrize("fault", [faults.BAD_KEY, faults.NOT_PERMITTED, faults.UNKNOWN_MODEL, faults.TOO_LARGE])
+async def test_a_refused_batch_is_no_end(fault: Fault) -> None:
+    """It is taken back, and the reason told; whether that ends the run is for the ordinary way to find out."""
+    async with batching() as session:
+        session.claude.faults.add(fault, path=BATCHES, when=creating)
+        await session.ask(block(30, *FOUR))
+
+    assert session.batcher.unavailable
+    assert (session.notes.open(), session.asker.is_over, session.sent("POST")) == ((), False, 1)
+
+
+async def test_unknown_for_some_minutes_is_not_gone() -> None:
+    """A 404 on an id that is known passes by itself."""
+    async with batching() as session:
+        session.claude.faults.add(faults.UNKNOWN_MODEL, path=f"{BATCHES}/*", times=UNKNOWN_POLLS - 1)
+        await session.ask(block(30, *FOUR))
+
+    assert session.members == FIFTHS
+
+
+async def test_unknown_for_long_is_gone() -> None:
+    """Then its questions are free again."""
+    async with batching() as session:
+        session.claude.faults.add(faults.UNKNOWN_MODEL, path=f"{BATCHES}/*", times=None)
+        await session.ask(block(30, *FOUR))
+
+    assert (session.answered, session.notes.said) == ([], ["plan", "name", "drop"])
+
+
+@pytest.mark.parametrize("fault", [faults.SERVER_ERROR, faults.DROPPED, faults.NOT_JSON, faults.OVERLOADED])
+async def test_polls_that_fail_are_repeated(fault: Fault) -> None:
+    """An hour of failures leaves the batch to the next run; a few do nothing."""
+    async with batching() as session:
+        session.claude.faults.add(fault, path=f"{BATCHES}/*", times=5)
+        await session.ask(block(30, *FOUR))
+        assert session.members == FIFTHS
+
+    async with batching() as session:
+        session.claude.faults.add(fault, path=f"{BATCHES}/*", times=None)
+        await session.ask(block(30, *FOUR))
+        assert (len(session.waits), session.answered) == (FAILED_POLLS - 1, [])
+        session.claude.faults.clear()
+        await session.collect(block(30, *FOUR))
+
+    assert session.judged == pairs(30, "Heists")
+
+
+async def test_a_file_of_answers_that_breaks_off_is_read_again() -> None:
+    """What was read before it broke off is recorded and booked once."""
+    async with batching() as session:
+        batches = session.claude.batches
+
+        def break_off() -> None:
+            for batch_id, batch in batches.known.items():
+                while batch.ended_at is None:
+                    batches.find(batch_id, poll=True)
+                part = Fault(status=200, raw=batches.results(batch_id)[:-300].decode())
+                session.claude.faults.add(part, path=f"{BATCHES}/*/results")
+            session.on_sleep = lambda: None
+
+        session.on_sleep = break_off
+        batches.polls = 5
+        await session.ask(block(30, "Heists", "War"))
+
+    assert session.sent("GET", f"{BATCHES}/{next(iter(batches.known))}/results") == 2
+    assert session.judged == pairs(30, "Heists", "War")
+    assert sum(spent.usage.requests for spent in session.asker.spent.values()) == 2
+
+
+@pytest.mark.parametrize(
+    "usage", [None, {"input_tokens": 10, "cache_creation": {"ephemeral_1h_input_tokens": 4000}}, {"input_tokens": "?"}]
+)
+async def test_odd_figures_cost_no_answer(usage: object) -> None:
+    """What an endpoint says of its tokens may be wrong; its answers are taken all the same."""
+    async with batching() as session:
+        batches = session.claude.batches
+
+        def tell_oddly() -> None:
+            session.on_sleep = lambda: None
+            (batch_id,) = batches.known
+            while batches.known[batch_id].ended_at is None:
+                batches.find(batch_id, poll=True)
+            lines = [json.loads(line) for line in batches.results(batch_id).splitlines()]
+            for line in lines:
+                line["result"]["message"]["usage"] = usage
+            odd = "".join(json.dumps(line) + "\n" for line in lines)
+            session.claude.faults.add(Fault(status=200, raw=odd), path=f"{BATCHES}/*/results")
+
+        session.on_sleep = tell_oddly
+        batches.polls = 5
+        await session.ask(block(30, "Heists"))
+
+    assert session.judged == pairs(30, "Heists")
+
+
+# Ends
+
+
+async def test_the_end_of_a_run_leaves_its_batch_running() -> None:
+    """It is neither waited for nor canceled; another run takes the answers, however late."""
+    async with batching() as session:
+        session.claude.batches.polls = 3
+        session.on_sleep = lambda: session.batcher.end("SIGTERM")
+        await session.ask(block(30, *FOUR))
+        assert (len(session.waits), session.answered, len(session.notes.open())) == (1, [], 1)
+        session.claude.batches.find(session.notes.open()[0].id, poll=True)
+        later = Session(session.claude, session.claude_provider, session.notes)
+        later.time = session.time
+        await later.collect(block(30, *FOUR))
+
+    assert later.judged == pairs(30, "Heists")
+    assert session.notes.open() == ()
+    assert session.sent("POST") == 1
+
+
+async def test_looking_once_waits_for_nothing() -> None:
+    """Somebody who waits for the run is not kept by a batch that has not ended."""
+    async with batching() as session:
+        session.claude.batches.polls = 9
+        session.on_sleep = lambda: session.batcher.end("SIGTERM")
+        await session.ask(block(30, *FOUR))
+        later = Session(session.claude, session.claude_provider, session.notes)
+        later.time = session.time
+        await later.collect(block(30, *FOUR), wait=False)
+
+    assert (later.waits, later.answered, len(session.notes.open())) == ([], [], 1)
+
+
+async def test_changed_movies_and_prompts_make_answers_void() -> None:
+    """Answers about what is no longer so are dropped, those about the rest and movies away are used; all are paid."""
+    async with batching() as session:
+        session.claude.batches.polls = 3
+        session.on_sleep = lambda: session.batcher.end("SIGTERM")
+        await session.ask(block(30, "Heists", "War"))
+        later = Session(session.claude, session.claude_provider, session.notes)
+        later.time = session.time
+        changed = (movie(1, plot="Another one."), *movies(30)[2:])
+        await later.collect(Block(changed, (collection("Heists"), collection("War", prompt="Only battles."))))
+
+    assert later.judged == [pair for pair in pairs(30, "Heists") if pair[1] > 1]
+    assert sum(spent.usage.requests for spent in later.asker.spent.values()) == 2
+
+
+async def test_a_batch_whose_answers_are_no_longer_kept_is_forgotten() -> None:
+    """After 29 days nothing can be had of it."""
+    async with batching() as session:
+        session.claude.batches.polls = 3
+        session.on_sleep = lambda: session.batcher.end("SIGTERM")
+        await session.ask(block(30, *FOUR))
+        session.claude.forget()
+        session.time += KEPT + timedelta(days=1)
+        later = Session(session.claude, session.claude_provider, session.notes)
+        later.time = session.time
+        await later.collect(block(30, *FOUR))
+
+    assert (session.notes.open(), session.claude.calls) == ((), [])
+
+
+# Money
+
+
+@pytest.mark.parametrize("limit", [0.001, 0.01, 0.02, 0.05, 0.2])
+async def test_no_more_is_handed_over_than_there_is_money_for(limit: float) -> None:
+    """The blocks that can be paid for are asked about, the others are left; a large limit changes nothing."""
+    blocks = [
+        Block(tuple(movie(number) for number in range(start, start + 20)), block(1, *FOUR).collections)
+        for start in range(1, 201, 20)
+    ]
+    async with batching(max_cost=limit) as session:
+        await session.ask(*blocks)
+
+    cost = sum(spent.cost for spent in session.asker.spent.values())
+    assert cost <= limit
+    assert (cost > 0) is (limit >= 0.01)
+    if limit == 0.2:
+        assert session.judged == pairs(200, *FOUR)
+
+
+async def test_an_unpriced_model_has_no_room_under_a_limit() -> None:
+    """What it would cost is unknown, so nothing is handed over."""
+    async with batching(max_cost=5.0, model="claude-unheard-of") as session:
+        await session.ask(block(30, *FOUR))
+
+    assert session.sent("POST") == 0
+
+
+async def test_a_batch_is_never_sent_again_by_the_sdk() -> None:
+    """The SDK repeats what timed out; here a dropped answer is one call."""
+    async with batching() as session:
+        session.claude.faults.add(faults.DROPPED, path=BATCHES, times=None, when=creating)
+        request = Request(form=FORM, movies="{}", collection="War", model=MODEL, cache=False, expected_tokens=100)
+        with pytest.raises(RequestFailed) as failed:
+            await session.provider.create([BatchedRequest("one", request)])
+
+    assert failed.value.may_be_billed
+    assert session.sent("POST") == 1

@@ -1,0 +1,187 @@
+"""What is sent."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kometa_ai.asking.prompts import (
+    SCHEMA,
+    SYSTEM,
+    collection_text,
+)
+from kometa_ai.core.collection import MovieRef, recognise
+from kometa_ai.core.movie import Credits
+from kometa_ai.judging.records import KEYWORDS, PLOT_LENGTH, movies_text
+from kometa_ai.standins.claude_schema import schema_problem
+from tests.asking.support import collection, movie, movies
+
+ANY_TEXT = st.text(st.characters(exclude_categories=()))  # half characters too
+
+
+def test_a_movie_is_one_json_object_on_one_line() -> None:
+    """With the fields of the contract, in one order."""
+    heat = movie(
+        title="Heat",
+        year=1995,
+        plot="Two men.\nOne \u201ccity\u201d.",
+        genres=("Crime", "Drama"),
+        keywords=("heist",),
+        credits=Credits(directors=("Michael Mann",), actors=tuple("ABCDEFG")),
+    )
+
+    assert json.loads(movies_text([heat])) == {
+        "movie_id": 1,
+        "title": "Heat",
+        "year": 1995,
+        "genres": ["Crime", "Drama"],
+        "plot": "Two men. One \u201ccity\u201d.",
+        "directors": ["Michael Mann"],
+        "actors": list("ABCDE"),
+        "keywords": ["heist"],
+    }
+
+
+def test_what_is_empty_is_left_out() -> None:
+    """No field says nothing, and no name in a list is empty."""
+    bare = movie(title="Bare", year=0, plot="", genres=("", " ", "Drama"), keywords=("\x00",))
+
+    assert json.loads(movies_text([bare])) == {"movie_id": 1, "title": "Bare", "genres": ["Drama"]}
+
+
+def test_ids_are_unique_in_a_block_and_start_with_one() -> None:
+    """Short integers in the order sent, whatever Radarr or TMDb call the movies."""
+    lines = movies_text(movies(60)).split("\n")
+
+    assert [json.loads(line)["movie_id"] for line in lines] == list(range(1, 61))
+
+
+def test_long_data_are_cut() -> None:
+    """A plot or a list of keywords without end does not become a prompt without end."""
+    long = json.loads(movies_text([movie(plot="x" * 10_000, keywords=tuple(f"k{n}" for n in range(200)))]))
+
+    assert len(long["plot"]) == PLOT_LENGTH
+    assert len(long["keywords"]) == KEYWORDS
+
+
+@given(ANY_TEXT)
+def test_any_text_of_a_movie_stays_on_its_line_and_can_be_sent(text: str) -> None:
+    """Line ends of every kind, control characters and half characters are replaced."""
+    sent = movies_text([movie(1, title=text, plot=text, genres=(text,)), movie(2)])
+
+    assert len(sent.splitlines()) == 2
+    assert sent.encode()
+
+
+@given(ANY_TEXT)
+def test_any_text_of_a_collection_can_be_sent(text: str) -> None:
+    """A prompt keeps its lines, and loses what no API takes."""
+    ref = MovieRef(text, title="as written")
+
+    sent = collection_text(collection(f"{text}!", slug="a", tag="KAI-a", prompt=text, include_movies=(ref,)))
+
+    assert sent.encode()
+    assert all(character.isprintable() or character in "\n\t" or ord(character) > 0x9F for character in sent)
+
+
+def test_the_lines_of_a_prompt_are_kept() -> None:
+    """They are how its owner wrote it."""
+    assert "Robberies:\n\t- planned\n\n- not petty\n</criteria>" in collection_text(
+        collection(prompt="Robberies:\r\n\t- planned\n\n- not petty\n")
+    )
+
+
+def test_equal_movies_make_equal_bytes() -> None:
+    """Nothing in the block depends on the collection, the time, or what was sent before."""
+    assert movies_text(movies(50)) == movies_text(movies(50))
+
+
+MATRIX = movie(603 - 1000, title="The Matrix", year=1999, imdb_id="tt0133093")
+
+
+def test_pins_are_shown_as_examples() -> None:
+    """On both sides, under the names that the library's movies have, however their owner wrote them."""
+    (heists,) = recognise(
+        [
+            collection(
+                include_movies=(MovieRef.parse("HEAT (1995)"), MovieRef.parse("tmdb:603")),
+                exclude_movies=(MovieRef.parse("tt0078748"),),
+            )
+        ],
+        [MATRIX, movie(1, title="Heat", year=1995), movie(2, title="Alien", year=1979, imdb_id="tt0078748")],
+    )
+
+    assert "Belongs: Heat (1995), The Matrix (1999)\nDoes not belong: Alien (1979)\n" in collection_text(heists)
+    assert "example" not in collection_text(collection())
+
+
+def test_a_pin_of_a_movie_that_is_not_there_is_shown_where_it_says_something() -> None:
+    """A title as it is written; an id says nothing to a model, and where nothing else is left there are no examples."""
+    unknown: dict[str, Any] = {"exclude_movies": (MovieRef.parse("tt0000001"), MovieRef.parse("tmdb:1"))}
+    titled, bare = recognise(
+        [collection(include_movies=(MovieRef.parse("Heat (1995)"),), **unknown), collection("Noir", **unknown)],
+        [MATRIX],
+    )
+
+    assert "Belongs: Heat (1995)\n</examples>" in collection_text(titled)
+    assert "example" not in collection_text(bare)
+
+
+def test_each_example_is_shown_once_and_on_the_side_that_counts() -> None:
+    """A movie pinned by its id and by its title is one; pinned on both sides it is out."""
+    (heists,) = recognise(
+        [
+            collection(
+                include_movies=tuple(map(MovieRef.parse, ("tmdb:603", "The Matrix (1999)", "Heat (1995)"))),
+                exclude_movies=(MovieRef.parse("heat (1995)"),),
+            )
+        ],
+        [MATRIX, movie(1, title="Heat", year=1995)],
+    )
+
+    assert "Belongs: The Matrix (1999)\nDoes not belong: Heat (1995)\n" in collection_text(heists)
+
+
+def test_a_pin_asks_nothing_again() -> None:
+    """Neither a new one nor one whose movie has come: what a verdict depends on is the prompt."""
+    pinned = collection(include_movies=(MovieRef.parse("tmdb:603"),))
+    (known,) = recognise([pinned], [MATRIX])
+
+    assert collection().prompt_hash == pinned.prompt_hash == known.prompt_hash
+    assert pinned.block_hash == known.block_hash
+
+
+def test_a_collection_says_its_name_and_criteria() -> None:
+    """First what is asked for, then what to do; a second look asks for something else."""
+    text = collection_text(collection("Heists", prompt="  Movies about heists. "))
+
+    assert "<name>Heists</name>" in text
+    assert "<criteria>\nMovies about heists.\n</criteria>" in text
+    assert text != collection_text(collection("Heists", prompt="Movies about heists."), second_look=True)
+
+
+def test_the_second_look_asks_for_the_reason_first() -> None:
+    """And for every movie in `decisions`."""
+    text = collection_text(collection(), second_look=True)
+
+    assert text.index("reason") < text.index("verdict")
+    assert "every movie in `decisions`" in text
+
+
+def test_the_schema_is_one_that_the_api_takes() -> None:
+    """Every object closed, no unsupported keyword, the reason before the verdict, confidences in steps of 0.05."""
+    entry = SCHEMA["properties"]["decisions"]["items"]
+
+    assert not schema_problem(json.dumps(SCHEMA).encode())
+    assert entry["required"] == ["movie_id", "reason", "include", "confidence"] == list(entry["properties"])
+    assert entry["properties"]["confidence"]["enum"] == pytest.approx([step * 0.05 for step in range(21)])
+
+
+def test_the_system_prompt_speaks_of_every_field_of_the_answer() -> None:
+    """So that models and endpoints without structured outputs know the form too."""
+    for field in ("movie_id", "reason", "include", "confidence", "decisions", "excluded", "collection_name"):
+        assert f"`{field}`" in SYSTEM or field in SYSTEM

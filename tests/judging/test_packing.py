@@ -1,0 +1,97 @@
+"""How questions are packed into blocks."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kometa_ai.core.decision import Reason
+from kometa_ai.core.movie import TmdbId
+from kometa_ai.core.naming import Slug
+from kometa_ai.judging.planning import Questions, describe, pack
+from tests.asking.support import collection, labels, movie, movies, numbers
+
+COUNT = 30
+NAMES = ("A", "B", "C", "D")
+COLLECTIONS = [collection(name) for name in NAMES]
+LIBRARY = describe(movies(COUNT), {})
+
+PAIRS = st.dictionaries(
+    st.tuples(st.sampled_from(NAMES), st.integers(1, COUNT)), st.sampled_from([Reason.NEW, Reason.SECOND_LOOK])
+)
+
+
+def questions(pairs: dict[tuple[str, int], Reason]) -> Questions:
+    """Pairs of a collection's name and a movie's number as questions."""
+    found: Questions = {each.slug: {} for each in COLLECTIONS}
+    for (name, number), reason in pairs.items():
+        found[Slug(name.lower())][TmdbId(1000 + number)] = reason
+    return found
+
+
+@given(PAIRS, st.integers(1, 12))
+def test_each_pair_is_in_exactly_one_block(pairs: dict[tuple[str, int], Reason], size: int) -> None:
+    """Second looks are in none, and no block has more movies than allowed."""
+    blocks = pack(questions(pairs), LIBRARY, COLLECTIONS, size)
+
+    packed = Counter((each.name, n) for block in blocks for each in block.collections for n in numbers(block.movies))
+    assert packed == Counter(pair for pair, reason in pairs.items() if reason is not Reason.SECOND_LOOK)
+    assert all(0 < len(block.movies) <= size for block in blocks)
+
+
+@given(PAIRS, st.integers(1, 12))
+def test_packing_does_not_depend_on_the_order_of_questions(pairs: dict[tuple[str, int], Reason], size: int) -> None:
+    """Equal questions make equal blocks, of movies in one order."""
+    turned = dict(reversed(pairs.items()))
+
+    blocks = pack(questions(pairs), LIBRARY, COLLECTIONS, size)
+
+    assert blocks == pack(questions(turned), LIBRARY, COLLECTIONS, size)
+    assert all(numbers(block.movies) == sorted(numbers(block.movies)) for block in blocks)
+
+
+def test_higher_priorities_come_first() -> None:
+    """In each block, and among the blocks."""
+    pairs = {(name, number): Reason.NEW for name in NAMES for number in (1, 2)}
+    pairs |= {("D", number): Reason.NEW for number in (3, 4)} | {("B", 5): Reason.NEW}
+
+    blocks = pack(questions(pairs), LIBRARY, COLLECTIONS, 50)
+
+    assert [(numbers(block.movies), [each.name for each in block.collections]) for block in blocks] == [
+        ([1, 2], ["A", "B", "C", "D"]),
+        ([5], ["B"]),
+        ([3, 4], ["D"]),
+    ]
+
+
+def test_what_is_urgent_comes_first() -> None:
+    """Members of an edited collection, then new movies, then what has an old verdict; a block is not split for it."""
+    library = describe([*movies(2), movie(3, labels=labels("a")), movie(4, labels=labels("b"))], {})
+    asked = {(name, number): Reason.PROMPT_CHANGED for name in ("A", "B") for number in (1, 3, 4)}
+    asked |= {(name, 2): Reason.NEW for name in ("A", "B")}
+
+    assert [numbers(block.movies) for block in pack(questions(asked), library, COLLECTIONS, 50)] == [[3, 4, 2, 1]]
+    assert [numbers(block.movies) for block in pack(questions(asked), library, COLLECTIONS, 2)] == [[3, 4], [2, 1]]
+
+
+def test_what_is_given_up_is_in_no_block() -> None:
+    """It has no verdict, and is not asked about either."""
+    asked = {("A", 1): Reason.GIVEN_UP, ("A", 2): Reason.NEW}
+
+    assert [numbers(block.movies) for block in pack(questions(asked), LIBRARY, COLLECTIONS, 50)] == [[2]]
+
+
+def test_pieces_are_nearly_equal() -> None:
+    """A library of one movie more than a block holds is halved: a request about one movie costs nearly as much."""
+    pairs = {("A", number): Reason.NEW for number in range(1, 12)}
+
+    assert [len(block.movies) for block in pack(questions(pairs), LIBRARY, COLLECTIONS, 10)] == [5, 6]
+    assert [len(block.movies) for block in pack(questions(pairs), LIBRARY, COLLECTIONS, 4)] == [3, 4, 4]
+
+
+def test_no_question_makes_no_block() -> None:
+    """Nor do second looks alone."""
+    assert pack(questions({}), LIBRARY, COLLECTIONS, 10) == []
+    assert pack(questions({("A", 1): Reason.SECOND_LOOK}), LIBRARY, COLLECTIONS, 10) == []
