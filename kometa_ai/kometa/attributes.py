@@ -12,7 +12,7 @@ from kometa_ai.core.text import beginning
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from kometa_ai.kometa.guesses import Guesses
+    from kometa_ai.kometa.checking.guesses import Guesses
 
 REFUSES = "Kometa refuses this collection: "
 """How each sentence about something begins that keeps Kometa from building a collection."""

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from kometa_ai.core.problem import Correction, Problem
-from kometa_ai.kometa import corrections
 from kometa_ai.kometa.attributes import is_known
+from kometa_ai.kometa.checking import corrections
 from kometa_ai.kometa.markers import BARE_MARKER, BEGIN, BLOCK_KEYS, END, MARKER
 from kometa_ai.kometa.slips import has_content, lost_hashes, unquoted_name
 

@@ -15,21 +15,21 @@ from kometa_ai.core.naming import LONGEST_SLUG, label_of, slug_of, tag_of
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.text import beginning
 from kometa_ai.errors import FixConfiguration
-from kometa_ai.kometa.advice import advise
-from kometa_ai.kometa.beside import Beside
 from kometa_ai.kometa.blocks import find_blocks
+from kometa_ai.kometa.checking.advice import advise
+from kometa_ai.kometa.checking.beside import Beside
+from kometa_ai.kometa.checking.hindrances import about_hindrances, definitions_of, hints_of, untold
+from kometa_ai.kometa.checking.plex_libraries import hints
+from kometa_ai.kometa.checking.proof import Proof, View
+from kometa_ai.kometa.checking.setup import MAIN, Setup, may_be_beside
+from kometa_ai.kometa.checking.shelves import Shelves
 from kometa_ai.kometa.configuration import is_configuration
 from kometa_ai.kometa.document import load, read_document
 from kometa_ai.kometa.files import LIMITS, Found, Limits, TextFile, holds_block, read_files
-from kometa_ai.kometa.hindrances import about_hindrances, definitions_of, hints_of, untold
-from kometa_ai.kometa.libraries import hints
 from kometa_ai.kometa.markers import BEGIN, LIKE_A_MARKER
 from kometa_ai.kometa.parser import parse_block
-from kometa_ai.kometa.proof import Proof, View
 from kometa_ai.kometa.reading import Place, Reading
 from kometa_ai.kometa.refusals import BrokenYaml
-from kometa_ai.kometa.setup import MAIN, Setup, may_be_beside
-from kometa_ai.kometa.shelves import Shelves
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence

@@ -18,7 +18,7 @@ from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 from kometa_ai.core.collection import Collection, MovieRef, OtherCollection
 from kometa_ai.core.naming import LONGEST_SLUG, PREFIX, Label, label_of, slug_of, tag_of
 from kometa_ai.core.problem import Correction, Problem
-from kometa_ai.kometa import corrections
+from kometa_ai.kometa.checking import corrections
 from kometa_ai.kometa.document import compose
 from kometa_ai.kometa.refusals import BrokenYaml, visible
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kometa_ai.kometa.kometa_log import about_version, version_in
+from kometa_ai.kometa.checking.kometa_log import about_version, version_in
 from tests.kometa.support import read
 from tests.kometa.test_setup import BOTH, config, noir, told
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from kometa_ai.kometa.templates import Effective, Loading, Shelf, Template, effective
+from kometa_ai.kometa.checking.templates import Effective, Loading, Shelf, Template, effective
 from tests.kometa.support import block, read
 
 BOTH = "radarr_taglist: kai-film-noir, sync_mode: sync"

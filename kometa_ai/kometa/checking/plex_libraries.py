@@ -10,16 +10,16 @@ from urllib.parse import urlsplit
 
 from kometa_ai.core.collection import Collection
 from kometa_ai.core.problem import Problem
+from kometa_ai.kometa.checking.setup import FILES, OLD_FILES, OTHER_FILES, Files, Library, root_of
 from kometa_ai.kometa.document import place_of
-from kometa_ai.kometa.setup import FILES, OLD_FILES, OTHER_FILES, Files, Library, root_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
+    from kometa_ai.kometa.checking.setup import Definition, Setup
     from kometa_ai.kometa.document import Key
     from kometa_ai.kometa.reading import Reading
-    from kometa_ai.kometa.setup import Definition, Setup
 
 _NEEDED = ("url", "token")
 _NEEDED_TOO = ("root_folder_path", "quality_profile")

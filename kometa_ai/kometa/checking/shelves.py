@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kometa_ai.kometa.templates import Loading, Shelf, Template, effective
+from kometa_ai.kometa.checking.templates import Loading, Shelf, Template, effective
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from kometa_ai.kometa.beside import Beside
+    from kometa_ai.kometa.checking.beside import Beside
+    from kometa_ai.kometa.checking.setup import Setup
+    from kometa_ai.kometa.checking.templates import Effective
     from kometa_ai.kometa.document import Key
     from kometa_ai.kometa.reading import Reading
-    from kometa_ai.kometa.setup import Setup
-    from kometa_ai.kometa.templates import Effective
 
 _MOST_LOADINGS = 4
 _MOST_EFFORT = 1_000_000

@@ -17,7 +17,6 @@ from kometa_ai.core.collection import Collection
 from kometa_ai.core.naming import PREFIX
 from kometa_ai.core.problem import Correction, Problem
 from kometa_ai.core.text import beginning
-from kometa_ai.kometa import corrections
 from kometa_ai.kometa.attributes import (
     REFUSES,
     is_filled_otherwise,
@@ -29,14 +28,15 @@ from kometa_ai.kometa.attributes import (
     service_of,
 )
 from kometa_ai.kometa.blocks import Block
+from kometa_ai.kometa.checking import corrections
+from kometa_ai.kometa.checking.guesses import Guesses
+from kometa_ai.kometa.checking.interference import about_tag_writers
+from kometa_ai.kometa.checking.plex_libraries import about_libraries, taken_elsewhere
+from kometa_ai.kometa.checking.templates import VARIABLE
 from kometa_ai.kometa.document import place_of
-from kometa_ai.kometa.guesses import Guesses
-from kometa_ai.kometa.interference import about_tag_writers
-from kometa_ai.kometa.libraries import about_libraries, taken_elsewhere
 from kometa_ai.kometa.lines import INVISIBLE_BREAK
 from kometa_ai.kometa.reading import Place, find, labels_in
 from kometa_ai.kometa.refusals import visible
-from kometa_ai.kometa.templates import VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,11 +44,11 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.collection import OtherCollection
     from kometa_ai.core.naming import Label
-    from kometa_ai.kometa.libraries import Taken
+    from kometa_ai.kometa.checking.plex_libraries import Taken
+    from kometa_ai.kometa.checking.setup import Setup
+    from kometa_ai.kometa.checking.shelves import Shelves
+    from kometa_ai.kometa.checking.templates import Effective
     from kometa_ai.kometa.reading import Reading
-    from kometa_ai.kometa.setup import Setup
-    from kometa_ai.kometa.shelves import Shelves
-    from kometa_ai.kometa.templates import Effective
 
 _TAGLIST = "radarr_taglist"
 _SYNC = "sync_mode"

@@ -14,7 +14,7 @@ import msgspec
 
 from kometa_ai.core.collection import Collection, Folder, OtherCollection
 from kometa_ai.kometa.attributes import REFUSES
-from kometa_ai.kometa.changes import changes_between, is_meant, is_new_name, names_begun
+from kometa_ai.kometa.checking.changes import changes_between, is_meant, is_new_name, names_begun
 from kometa_ai.kometa.lines import corrected
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from kometa_ai.core.problem import Correction, Problem
-    from kometa_ai.kometa.changes import Change
+    from kometa_ai.kometa.checking.changes import Change
     from kometa_ai.kometa.document import Key
     from kometa_ai.kometa.reading import Reading
 

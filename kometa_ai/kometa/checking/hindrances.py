@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, NamedTuple
 from kometa_ai.core.collection import SCHEDULED, Collection
 from kometa_ai.core.problem import Problem
 from kometa_ai.kometa.attributes import is_off, is_plain
+from kometa_ai.kometa.checking.plex_libraries import some, taken_elsewhere
+from kometa_ai.kometa.checking.setup import root_of, setting
 from kometa_ai.kometa.document import place_of
-from kometa_ai.kometa.libraries import some, taken_elsewhere
 from kometa_ai.kometa.reading import find
-from kometa_ai.kometa.setup import root_of, setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
+    from kometa_ai.kometa.checking.setup import Library, Setup
+    from kometa_ai.kometa.checking.shelves import Shelves
+    from kometa_ai.kometa.checking.templates import Effective
     from kometa_ai.kometa.document import Key
     from kometa_ai.kometa.reading import Reading
-    from kometa_ai.kometa.setup import Library, Setup
-    from kometa_ai.kometa.shelves import Shelves
-    from kometa_ai.kometa.templates import Effective
 
 _CACHE = ("cache_builders",)
 _MINIMUM = ("minimum_items", "collection_minimum")

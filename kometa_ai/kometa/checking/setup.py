@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
-    from kometa_ai.kometa.beside import Beside
+    from kometa_ai.kometa.checking.beside import Beside
     from kometa_ai.kometa.document import Key
     from kometa_ai.kometa.reading import Reading
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kometa_ai.core.problem import Correction, Problem
-from kometa_ai.kometa import corrections
+from kometa_ai.kometa.checking import corrections
 from kometa_ai.kometa.document import place_of
 from kometa_ai.kometa.reading import find, labels_in
 

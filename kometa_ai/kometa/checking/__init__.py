@@ -1,0 +1,1 @@
+"""Check Kometa's own files: warn where Kometa would not do what a block says, and propose and prove corrections."""
