@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 
 def slow(*patterns: str) -> list[str]:
     """The slow ones of these patterns, or of the package's."""
@@ -15,6 +17,7 @@ def slow(*patterns: str) -> list[str]:
     return found
 
 
+@pytest.mark.timeout(300)
 def test_every_pattern_of_the_package_is_quick() -> None:
     """Each takes less than a second of CPU for 100 kB of its own pieces, searched, matched or replaced."""
     assert slow() == []
