@@ -19,19 +19,16 @@ import msgspec
 import structlog
 
 from kometa_ai.core.problem import Problem
-from kometa_ai.notification import email, push
+from kometa_ai.notification.channels import channels_of
 from kometa_ai.notification.outbox import TRIES, Claims, Keeper, Letter
-from kometa_ai.notification.render import render, written
-from kometa_ai.notification.view import subject_of
 from kometa_ai.observe.redact import Redactor
 from kometa_ai.settings.describe import secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from kometa_ai.notification.message import Delivery
+    from kometa_ai.notification.channel import Channel
     from kometa_ai.notification.news import News
-    from kometa_ai.notification.push import Target
     from kometa_ai.settings.schema import Settings
 
 _ROUNDS = 3
@@ -40,29 +37,13 @@ _ROUNDS = 3
 _log = structlog.get_logger()
 
 
-def addresses_of(settings: Settings) -> dict[str, str]:
-    """Everybody who gets e-mail, each with a key."""
-    return {} if missing_settings(settings) else {one: key_of(one) for one in settings.notification_recipients}
-
-
-def key_of(address: str) -> str:
-    """What a recipient is called in the outbox."""
-    return f"e-mail:{address}"
-
-
-def missing_settings(settings: Settings) -> list[str]:
-    """What keeps e-mail from being sent at all."""
-    needed = {"SMTP_SERVER": settings.smtp_server, "NOTIFICATION_RECIPIENTS": settings.notification_recipients}
-    return [name for name, value in needed.items() if not value]
-
-
 class _Parcel:
-    """A letter with its reports, for one receiver or for all who get the same."""
+    """A letter with its reports, for one receiver or for all of a channel who get the same."""
 
-    def __init__(self, receivers: dict[str, Letter], news: Sequence[News]) -> None:
+    def __init__(self, channel: Channel, receivers: dict[str, Letter], news: Sequence[News]) -> None:
+        self.channel = channel
         self.receivers = receivers
         self.news = news
-        self.letter = next(iter(receivers.values()))
         self.handed: set[str] = set()
 
 
@@ -70,12 +51,10 @@ class Delivering:
     """One time of delivering all that waits and is not on its way."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
         self._keeper = Keeper(settings.state_dir)
         self._claims = Claims(settings.state_dir)
         self._redact = Redactor(secrets_of(settings)).text
-        self._targets = {target.key: target for target in push.targets(settings)}
-        self._addresses = {key: address for address, key in addresses_of(settings).items()}
+        self._channels = channels_of(settings)
         self._failed: set[str] = set()
         self._problems: list[Problem] = []
 
@@ -100,33 +79,34 @@ class Delivering:
         return list({(problem.what, problem.remedy): problem for problem in self._problems}.values())
 
     def _take(self) -> list[_Parcel]:
-        """Whatever waits: one parcel for all who wait for the same by e-mail, and one for each push service."""
+        """Everything that waits: one parcel for each letter, or for all receivers of the same one who share it."""
         parcels: list[_Parcel] = []
         with self._keeper.changing() as box:
-            box.keep_only([*self._addresses, *self._targets])
-            mail: dict[object, dict[str, Letter]] = {}
-            for receiver in (*self._addresses, *self._targets):
-                letters = [] if receiver in self._failed else box.letters_for(receiver, self._claims.of(receiver))
-                self._claims.take(receiver, letters)
-                for letter in letters:
-                    if receiver in self._addresses:
-                        mail.setdefault(msgspec.structs.astuple(letter), {})[receiver] = letter
-                    else:
-                        parcels.append(_Parcel({receiver: letter}, box.news_in(letter)))
-            parcels += [_Parcel(receivers, box.news_in(next(iter(receivers.values())))) for receivers in mail.values()]
+            box.keep_only(receiver for channel in self._channels for receiver in channel.receivers)
+            for channel in self._channels:
+                alike: dict[object, dict[str, Letter]] = {}
+                for receiver in channel.receivers:
+                    letters = [] if receiver in self._failed else box.letters_for(receiver, self._claims.of(receiver))
+                    self._claims.take(receiver, letters)
+                    for letter in letters:
+                        content = msgspec.structs.astuple(letter)
+                        key = content if channel.is_shared else (receiver, content)
+                        alike.setdefault(key, {})[receiver] = letter
+                parcels += [
+                    _Parcel(channel, receivers, box.news_in(next(iter(receivers.values()))))
+                    for receivers in alike.values()
+                ]
         return parcels
 
     async def _send(self, parcel: _Parcel) -> None:
-        (first, *_), letter = parcel.receivers, parcel.letter
+        letters = list(parcel.receivers.values())
         if not parcel.news:  # given up meanwhile, for newer ones
             with self._keeper.changing() as box:
-                for receiver in parcel.receivers:
+                for receiver, letter in parcel.receivers.items():
                     box.delivered(receiver, letter)
             return
-        if first in self._targets:
-            deliveries = [await self._push(self._targets[first], parcel)]
-        else:
-            deliveries = await self._mail(parcel)
+        handing = partial(self._handing, parcel)
+        deliveries = await parcel.channel.send(letters[0], parcel.news, list(parcel.receivers), handing)
         with self._keeper.changing() as box:
             for (receiver, own), delivery in zip(parcel.receivers.items(), deliveries, strict=True):
                 if delivery.problem is None:
@@ -157,37 +137,13 @@ class Delivering:
                         what_next = "The report is kept, and joined to the next one."
                 self._problems.append(msgspec.structs.replace(problem, remedy=f"{problem.remedy} {what_next}"))
 
-    async def _mail(self, parcel: _Parcel) -> list[Delivery]:
-        letter = parcel.letter
-        if not letter.name:
-            name = email.message_id(self._settings)
-            for own in parcel.receivers.values():
-                own.name = name
-        message = await asyncio.to_thread(
-            render, parcel.news, self._settings.tz, lost=letter.lost, missing=letter.missing
-        )
-        addresses = [self._addresses[receiver] for receiver in parcel.receivers]
-        return await email.send(
-            self._settings,
-            message,
-            addresses,
-            name=letter.name,
-            handing=lambda recipients: self._handing(parcel, map(key_of, recipients)),
-        )
-
-    async def _push(self, target: Target, parcel: _Parcel) -> Delivery:
-        letter = parcel.letter
-        letter.name = letter.name or letter.run_ids[-1]
-        title = subject_of(parcel.news[-1], len(parcel.news) - 1 + letter.lost)
-        write = partial(written, parcel.news, self._settings.tz, lost=letter.lost, missing=letter.missing)
-        handing = partial(self._handing, parcel, [target.key])
-        return await push.send(target, title, write, redact=self._redact, handing=handing)
-
     def _handing(self, parcel: _Parcel, receivers: Iterable[str]) -> None:
         """From now on these receivers may get it: so much is written down before it is true."""
         with self._keeper.changing() as box:
+            name = next(iter(parcel.receivers.values())).name
             for receiver in set(receivers) - parcel.handed:
                 parcel.handed.add(receiver)
+                parcel.receivers[receiver].name = name
                 box.handing(receiver, parcel.receivers[receiver])
 
 

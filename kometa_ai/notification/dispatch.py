@@ -6,30 +6,24 @@ waits in the outbox and is joined to the next report for that receiver; see `del
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from kometa_ai.notification import email, push
 from kometa_ai.notification.background import beside
-from kometa_ai.notification.delivering import Delivering, addresses_of, missing_settings
-from kometa_ai.notification.message import Message
+from kometa_ai.notification.channels import channels_of
+from kometa_ai.notification.delivering import Delivering
 from kometa_ai.notification.news import is_wanted, ledger_after, news_of
 from kometa_ai.notification.outbox import Keeper
 from kometa_ai.observe.redact import Redactor
 from kometa_ai.settings.describe import secrets_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from kometa_ai.core.problem import Problem
     from kometa_ai.core.report import RunReport
-    from kometa_ai.notification.message import Delivery, Form
+    from kometa_ai.notification.message import Delivery
     from kometa_ai.settings.schema import Settings
 
-TEST_PATIENCE = 60.0
-"""Seconds for the answer to a test message: the caller sits and waits."""
 HURRY = 20.0
 """Seconds that a run waits until everybody is told: it holds the state, and the next run waits for it."""
 
@@ -48,7 +42,7 @@ async def notify(report: RunReport, settings: Settings, *, unattended: bool, hur
     What is sent of an `unattended` run depends on what was told before: see `news`. After `hurry` seconds the sending
     goes on in a thread of its own, and whatever comes of it is logged and told by the next report.
     """
-    receivers = _receivers(settings)
+    receivers = [receiver for channel in channels_of(settings) for receiver in channel.receivers]
     if not receivers:
         return []
     keeper = Keeper(settings.state_dir)
@@ -74,51 +68,19 @@ async def deliver_again(settings: Settings) -> list[Problem]:
 async def send_test(settings: Settings) -> list[Tested]:
     """Send a test message to every receiver, and say of each what happened; also why nothing was sent."""
     redactor = Redactor(secrets_of(settings))
-    addresses = [*addresses_of(settings)]
-    deliveries = await email.send(settings, _TEST, addresses, answering=TEST_PATIENCE) if addresses else []
-    deliveries += await asyncio.gather(
-        *(
-            push.send(target, _TEST.subject, _test_text, patience=TEST_PATIENCE, redact=redactor.text)
-            for target in push.targets(settings)
-        )
-    )
+    channels = channels_of(settings)
     tested = [
-        Tested(
-            delivery.to,
-            redactor.text(_sentence(delivery)),
-            is_delivered=delivery.problem is None,
-        )
-        for delivery in deliveries
+        Tested(delivery.to, redactor.text(_sentence(delivery)), is_delivered=delivery.problem is None)
+        for channel in channels
+        for delivery in await channel.test()
     ]
-    missing = missing_settings(settings)
-    if len(missing) == 1 or not tested:
-        # Half of it set up is a mistake; none of it is one only where nothing else is.
-        missing += [] if tested or len(missing) == 1 else ["APPRISE_URLS"]
-        tested.insert(0, Tested("e-mail", f"Not sent: {' and '.join(missing)} not set.", is_delivered=False))
+    # Half of a channel set up is a mistake; none of it is one only where no other is.
+    half = [channel for channel in channels if 0 < len(channel.missing) < len(channel.needs)]
+    first = half[0] if half else None if tested else channels[0]
+    if first is not None:
+        missing = first.missing if half else [name for channel in channels for name in channel.missing]
+        tested.insert(0, Tested(first.name, f"Not sent: {' and '.join(missing)} not set.", is_delivered=False))
     return tested
-
-
-_TEST = Message(
-    subject="Kometa-AI: test message",
-    text="This is a test. Reports of Kometa-AI arrive here.\n",
-    html="<!doctype html><html lang='en'><body><p>This is a test. Reports of Kometa-AI arrive here.</p></body></html>",
-)
-
-
-def _test_text(form: Form, fits: Callable[[str], bool]) -> str:
-    text = _TEST.html if form == "html" else _TEST.text
-    return text if fits(text) else "Kometa-AI"
-
-
-# Who
-
-
-def _receivers(settings: Settings) -> list[str]:
-    """The keys of everybody who is told."""
-    return [*addresses_of(settings).values(), *(target.key for target in push.targets(settings))]
-
-
-# Secrets
 
 
 def _sentence(delivery: Delivery) -> str:

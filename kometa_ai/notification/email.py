@@ -36,7 +36,9 @@ from kometa_ai.core.problem import Problem
 from kometa_ai.core.text import one_line
 from kometa_ai.network.failures import certificate_trouble
 from kometa_ai.network.trust import context_for, unverified
-from kometa_ai.notification.message import Delivery
+from kometa_ai.notification.channel import TEST_PATIENCE
+from kometa_ai.notification.message import TEST, Delivery
+from kometa_ai.notification.render import render
 from kometa_ai.observe.redact import Redactor
 from kometa_ai.settings.describe import secrets_of
 
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from kometa_ai.notification.message import Fate, Message
+    from kometa_ai.notification.news import News
+    from kometa_ai.notification.outbox import Letter
     from kometa_ai.settings.schema import Settings
 
 PATIENCE = 30.0
@@ -71,6 +75,46 @@ class _Unfit(Exception):
         self.setting = setting
         self.what = what
         self.remedy = remedy
+
+
+class Email:
+    """E-mail as a channel: one letter for all recipients who get the same; see `Channel`."""
+
+    name = "e-mail"
+    is_shared = True
+    needs: tuple[str, ...] = ("SMTP_SERVER", "NOTIFICATION_RECIPIENTS")
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        values = (settings.smtp_server, settings.notification_recipients)
+        self.missing: tuple[str, ...] = tuple(name for name, value in zip(self.needs, values, strict=True) if not value)
+        recipients = () if self.missing else settings.notification_recipients
+        self._addresses = {f"e-mail:{address}": address for address in recipients}
+        self.receivers = tuple(self._addresses)
+
+    async def send(
+        self,
+        letter: Letter,
+        news: Sequence[News],
+        receivers: Sequence[str],
+        handing: Callable[[Iterable[str]], None],
+    ) -> list[Delivery]:
+        """See Channel; the letter's name is its Message-ID."""
+        letter.name = letter.name or message_id(self._settings)
+        message = await asyncio.to_thread(render, news, self._settings.tz, lost=letter.lost, missing=letter.missing)
+        keys = {self._addresses[receiver]: receiver for receiver in receivers}
+        return await send(
+            self._settings,
+            message,
+            list(keys),
+            name=letter.name,
+            handing=lambda recipients: handing(keys[recipient] for recipient in recipients),
+        )
+
+    async def test(self) -> list[Delivery]:
+        """See Channel."""
+        addresses = list(self._addresses.values())
+        return await send(self._settings, TEST, addresses, answering=TEST_PATIENCE) if addresses else []
 
 
 async def send(

@@ -38,6 +38,13 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     html: str
 
 
+TEST = Message(
+    subject="Kometa-AI: test message",
+    text="This is a test. Reports of Kometa-AI arrive here.\n",
+    html="<!doctype html><html lang='en'><body><p>This is a test. Reports of Kometa-AI arrive here.</p></body></html>",
+)
+
+
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """One message on its way to one receiver (`e-mail to ann@example.org`).
 

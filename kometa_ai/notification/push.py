@@ -23,15 +23,21 @@ from kometa_ai.core.problem import Problem
 from kometa_ai.core.text import beginning, one_line
 from kometa_ai.network.trust import bundle_for
 from kometa_ai.notification.background import in_thread
-from kometa_ai.notification.message import Delivery
-from kometa_ai.notification.render import titled
+from kometa_ai.notification.channel import TEST_PATIENCE
+from kometa_ai.notification.message import TEST, Delivery
+from kometa_ai.notification.render import titled, written
+from kometa_ai.notification.view import subject_of
+from kometa_ai.observe.redact import Redactor
+from kometa_ai.settings.describe import secrets_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
     from apprise import AppriseResult, NotifyBase, NotifyFormat
 
     from kometa_ai.notification.message import Fate, Form
+    from kometa_ai.notification.news import News
+    from kometa_ai.notification.outbox import Letter
     from kometa_ai.settings.schema import Settings
 
 PATIENCE = 300.0
@@ -107,6 +113,51 @@ def _unreadable(target: Target) -> Problem:
         remedy="Compare it with Apprise's page on that service.",
         severity="warning",
     )
+
+
+class Push:
+    """Push services as a channel: each address gets a message of its own; see `Channel`."""
+
+    name = "push"
+    is_shared = False
+    needs: tuple[str, ...] = ("APPRISE_URLS",)
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._targets = {target.key: target for target in targets(settings)}
+        self._redact = Redactor(secrets_of(settings)).text
+        self.receivers = tuple(self._targets)
+        self.missing: tuple[str, ...] = () if self._targets else self.needs
+
+    async def send(
+        self,
+        letter: Letter,
+        news: Sequence[News],
+        receivers: Sequence[str],
+        handing: Callable[[Iterable[str]], None],
+    ) -> list[Delivery]:
+        """See Channel."""
+        letter.name = letter.name or letter.run_ids[-1]
+        title = subject_of(news[-1], len(news) - 1 + letter.lost)
+        write = partial(written, news, self._settings.tz, lost=letter.lost, missing=letter.missing)
+        return [
+            await send(self._targets[receiver], title, write, redact=self._redact, handing=partial(handing, [receiver]))
+            for receiver in receivers
+        ]
+
+    async def test(self) -> list[Delivery]:
+        """See Channel."""
+        return await asyncio.gather(
+            *(
+                send(target, TEST.subject, _test_text, patience=TEST_PATIENCE, redact=self._redact)
+                for target in self._targets.values()
+            )
+        )
+
+
+def _test_text(form: Form, fits: Callable[[str], bool]) -> str:
+    text = TEST.html if form == "html" else TEST.text
+    return text if fits(text) else "Kometa-AI"
 
 
 async def send(

@@ -151,7 +151,8 @@ class Claude:
         question tells, for nothing as well. Raise CheckClaude where questions will be refused, ClaudeSilent where there
         is no answer. A gateway without these calls proves nothing.
         """
-        client = self.client
+        # The first call of a run imports the SDK, which takes seconds: in a thread, so signals are heard.
+        client = await asyncio.to_thread(lambda: self.client)
         from anthropic import AnthropicError, NotFoundError  # noqa: PLC0415 - loaded with the client
 
         try:

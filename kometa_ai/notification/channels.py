@@ -1,0 +1,17 @@
+"""The channels that there are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kometa_ai.notification.email import Email
+from kometa_ai.notification.push import Push
+
+if TYPE_CHECKING:
+    from kometa_ai.notification.channel import Channel
+    from kometa_ai.settings.schema import Settings
+
+
+def channels_of(settings: Settings) -> tuple[Channel, ...]:
+    """Every channel, as the settings have it: one that is not set up has no receivers."""
+    return Email(settings), Push(settings)
