@@ -15,7 +15,7 @@ from kometa_ai.library.radarr import Radarr
 from kometa_ai.observe.redact import Redactor
 from kometa_ai.providers.claude.batches import ClaudeBatches
 from kometa_ai.providers.claude.client import Claude
-from kometa_ai.run.options import Nobody, Observer
+from kometa_ai.run.options import NullObserver, Observer
 from kometa_ai.run.session import Parts, Rules
 from kometa_ai.settings.describe import secrets_of
 
@@ -76,7 +76,7 @@ async def open_parts(settings: Settings, store: Store, observer: Observer | None
             read_folder=read_folder,
             now=now,
             zone=settings.tz,
-            observer=observer or Nobody(),
+            observer=observer or NullObserver(),
             redact=redact,
             batches=ClaudeBatches(claude),
         )

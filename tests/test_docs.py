@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from kometa_ai import errors
 from kometa_ai.__version__ import __version__
 from kometa_ai.cli.main import cli, run
-from kometa_ai.daemon.service import Daemon
+from kometa_ai.daemon.life import Daemon
 from kometa_ai.demo import Stage
 from kometa_ai.errors import KometaAIError
 from kometa_ai.kometa.folder import read_folder

@@ -14,7 +14,7 @@ import structlog
 from pydantic import SecretStr
 
 from kometa_ai.cli.calls import prepared
-from kometa_ai.daemon.service import Daemon
+from kometa_ai.daemon.life import Daemon
 from kometa_ai.errors import FixUsage, RepairState, WaitForOtherRun
 from kometa_ai.jobs.aside import LooseThreads
 from kometa_ai.jobs.stopping import ending_in_order

@@ -19,7 +19,6 @@ from kometa_ai.core.movie import TmdbId
 from kometa_ai.core.naming import slug_of
 from kometa_ai.core.summary import as_data
 from kometa_ai.daemon import heartbeat
-from kometa_ai.daemon.supervision import Supervised
 from kometa_ai.errors import FixUsage
 from kometa_ai.jobs.after_changes import changed_collections, tell_or_end
 from kometa_ai.jobs.cancel import cancel_batches
@@ -27,6 +26,7 @@ from kometa_ai.jobs.estimate import estimate
 from kometa_ai.jobs.explain import explain
 from kometa_ai.jobs.running import new_run_id, run_and_report
 from kometa_ai.jobs.stopping import ending_in_order
+from kometa_ai.jobs.supervision import Supervised
 from kometa_ai.jobs.undo import undo
 from kometa_ai.kometa.folder import read_folder
 from kometa_ai.notification import dispatch as notification

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from kometa_ai.daemon.memory import Overview
+    from kometa_ai.daemon.overview import Overview
     from kometa_ai.daemon.runs import Ended
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4

@@ -13,10 +13,10 @@ from structlog.contextvars import bind_contextvars
 
 from kometa_ai.app import now, open_parts, rules_of
 from kometa_ai.daemon.progress import Progress
-from kometa_ai.daemon.supervision import HANGS, Supervised
 from kometa_ai.errors import KometaAIError, RepairState, ReportDefect, WaitForOtherRun
 from kometa_ai.jobs.aside import DoesNotAnswer, Patience, aside
 from kometa_ai.jobs.running import log_problems, new_run_id, run_and_report, summary_of
+from kometa_ai.jobs.supervision import HANGS, Supervised
 from kometa_ai.notification import dispatch as notification
 from kometa_ai.observe.logs import log_unexpected
 from kometa_ai.observe.redact import Redactor

@@ -61,7 +61,7 @@ def _known_anchor(path: Path, interval: str) -> date | None:
 
 
 class Timetable:
-    """Says when a run is due. `next_run` is the next time, as far as it is known."""
+    """Says when a run of `schedule` is due. `next_run` is the next time, as far as it is known."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Timetable:
         clock: Callable[[], datetime] = now,
         longest_sleep: float = LONGEST_SLEEP,
     ) -> None:
-        self._schedule = schedule
+        self.schedule = schedule
         self._path = state_dir / NAME
         self._clock = clock
         self._longest_sleep = longest_sleep
@@ -81,26 +81,26 @@ class Timetable:
 
     async def prepare(self) -> datetime:
         """Find the anchor, remember it, and return the first time after this was made."""
-        if self._schedule.uses_anchor:
+        if self.schedule.uses_anchor:
             try:
                 self._anchor = await Patience("STATE_DIR")(self._remembered)
             except DoesNotAnswer as error:
                 _log.warning("schedule.anchor_not_read", path=str(self._path), why=error.message)
-                self._anchor = self._schedule.first_anchor(self._since)
-        self.next_run = self._schedule.next_after(self._since, self._anchor)
+                self._anchor = self.schedule.first_anchor(self._since)
+        self.next_run = self.schedule.next_after(self._since, self._anchor)
         return self.next_run
 
     async def times(self) -> AsyncIterator[datetime]:
         """Each time a run is due, when it is due. Missed ones are left out."""
         while True:
-            due = self.next_run = self._schedule.next_after(self._since, self._anchor)
+            due = self.next_run = self.schedule.next_after(self._since, self._anchor)
             left = due - self._clock()
             _log.debug("schedule.waiting", next_run=due.isoformat(), left=str(max(left, timedelta())))
             await asyncio.sleep(min(max(left.total_seconds(), 0.0), self._longest_sleep))
             clock = self._clock()
             if due <= clock <= due + LATE:
                 self._since = due
-                self.next_run = self._schedule.next_after(due, self._anchor)
+                self.next_run = self.schedule.next_after(due, self._anchor)
                 yield due
             elif clock > due:
                 _log.warning("schedule.missed", due=due.isoformat(), why="the machine slept, or its clock was set")
@@ -109,7 +109,7 @@ class Timetable:
                 self._since = clock if clock + _SET_RIGHT < self._since else max(clock, self._since)
 
     def _remembered(self) -> date:
-        interval = self._schedule.interval
+        interval = self.schedule.interval
         try:
             if known := _known_anchor(self._path, interval):
                 return known
@@ -117,7 +117,7 @@ class Timetable:
             pass
         except (OSError, ValueError, RecursionError) as error:  # damaged in any way
             _log.warning("schedule.anchor_not_read", path=str(self._path), why=str(error))
-        anchor = self._schedule.first_anchor(self._since)
+        anchor = self.schedule.first_anchor(self._since)
         try:
             files.replace(self._path, msgspec.json.encode(Anchor(interval=interval, anchor=anchor)))
         except OSError as error:

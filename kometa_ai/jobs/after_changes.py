@@ -161,8 +161,8 @@ def environ_for_others(environ: Mapping[str, str], settings: Settings) -> dict[s
     }
 
 
-class Teller:
-    """Tells of changes one telling after the other, each some time after the last, beside the runs."""
+class ChangeNotifier:
+    """Reports changed collections beside the runs, one report at a time, with a pause after each."""
 
     def __init__(self, settings: Settings, *, apart: float = APART) -> None:
         self._settings = settings

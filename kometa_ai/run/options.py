@@ -47,7 +47,7 @@ class Observer(Protocol):
         ...
 
 
-class Nobody:
+class NullObserver:
     """Watches nothing."""
 
     def step(self, name: str) -> None:

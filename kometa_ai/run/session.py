@@ -25,7 +25,7 @@ from kometa_ai.judging.planning import Described, Questions
 from kometa_ai.judging.policy import Gates, Membership
 from kometa_ai.library.radarr import Radarr
 from kometa_ai.providers.port import BatchProvider, Provider
-from kometa_ai.run.options import Nobody, Observer
+from kometa_ai.run.options import NullObserver, Observer
 from kometa_ai.state.schema import Entry
 from kometa_ai.state.store import Store
 from kometa_ai.tags.apply import Applied
@@ -118,7 +118,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     read_folder: Callable[[Path], Folder]
     now: Callable[[], datetime]
     zone: tzinfo = UTC
-    observer: Observer = Nobody()
+    observer: Observer = NullObserver()
     redact: Callable[[str], str] = str
     interruption: Interruption = msgspec.field(default_factory=Interruption)
     batches: BatchProvider | None = None

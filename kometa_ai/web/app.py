@@ -16,7 +16,7 @@ from kometa_ai.core.report import RunReport
 from kometa_ai.core.text import one_line
 from kometa_ai.daemon.metrics import CONTENT_TYPE
 from kometa_ai.daemon.progress import Going
-from kometa_ai.daemon.service import Health, Status
+from kometa_ai.daemon.status import Health, Status
 from kometa_ai.errors import FixConfiguration, FixUsage, KometaAIError, RepairState, WaitForOtherRun
 from kometa_ai.jobs.aside import DoesNotAnswer
 from kometa_ai.run.failure import RunHangs
@@ -26,7 +26,7 @@ from kometa_ai.web.answers import DOCUMENTED_KEY, KEY_NEEDED, Failed, documented
 from kometa_ai.web.guard import Guard
 
 if TYPE_CHECKING:
-    from kometa_ai.daemon.service import Daemon
+    from kometa_ai.daemon.life import Daemon
 
 _FIGURES = documented_as("text/plain", {"type": "string"})
 _STATUS = {
@@ -83,7 +83,7 @@ def _add_open_paths(app: FastAPI, daemon: Daemon) -> None:
     )
     async def health() -> Response:
         """Whether the daemon is in order, with details. Needs no key. A Radarr that is down does not make it ill."""
-        found = await daemon.health()
+        found = await daemon.views.health()
         return json_answer(found, HTTPStatus.OK if found.status == "OK" else HTTPStatus.SERVICE_UNAVAILABLE)
 
 
@@ -96,7 +96,7 @@ def _add_overviews(app: FastAPI, daemon: Daemon) -> None:
     )
     async def status() -> Response:
         """How things are, flat: what runs, what ran, what comes next."""
-        return json_answer(await daemon.status())
+        return json_answer(await daemon.views.status())
 
     @app.get(
         "/metrics",
@@ -107,7 +107,7 @@ def _add_overviews(app: FastAPI, daemon: Daemon) -> None:
     )
     async def metrics() -> Response:
         """Figures for Prometheus."""
-        return Response(await daemon.figures(), headers={"Content-Type": CONTENT_TYPE})
+        return Response(await daemon.views.figures(), headers={"Content-Type": CONTENT_TYPE})
 
 
 # Errors: always {"error", "remedy"}, as --output json has them.

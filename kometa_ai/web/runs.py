@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
 from kometa_ai.core.report import RunReport
 from kometa_ai.core.summary import as_data, totals
 from kometa_ai.core.text import one_line
+from kometa_ai.daemon.life import Daemon
 from kometa_ai.daemon.progress import Going
-from kometa_ai.daemon.service import Daemon
 from kometa_ai.errors import KometaAIError
 from kometa_ai.run.options import Options
 from kometa_ai.state.schema import RunSummary
@@ -116,7 +116,7 @@ async def start(daemon: TheDaemon, wanted: Wanted | None = None) -> Started:
 @router.get("", responses={200: documented(Going, RunSummary, as_list=True)})
 async def list_runs(daemon: TheDaemon, limit: Annotated[int, Query(ge=1, le=100)] = 100) -> Response:
     """The run that is on, and those that have ended, the newest first."""
-    past = await daemon.past_runs()
+    past = await daemon.views.past_runs()
     current = daemon.runs.current
     found: list[dict[str, Any]] = [_as_dict(current.going)] if current else []
     found += [{**_as_dict(run), "status": "finished"} for run in reversed(past)]
@@ -184,7 +184,7 @@ def _event(name: str, data: object) -> bytes:
 async def _report(daemon: Daemon, run_id: str) -> RunReport:
     last = daemon.runs.last
     # The last one even where it could not be written to the disk.
-    report = last if last is not None and last.run_id == run_id else await daemon.memory.report(run_id)
+    report = last if last is not None and last.run_id == run_id else await daemon.overview.report(run_id)
     if report is None:
         raise HTTPException(HTTPStatus.NOT_FOUND, f"There is no run {one_line(run_id, 100)!r}.")
     return report

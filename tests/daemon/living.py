@@ -19,7 +19,7 @@ import httpx2
 import pytest
 
 from kometa_ai.app import now
-from kometa_ai.daemon.service import Daemon, Paces
+from kometa_ai.daemon.life import Daemon, Paces
 from kometa_ai.settings.schema import Settings
 from kometa_ai.web.app import make_app
 from kometa_ai.web.serving import serving

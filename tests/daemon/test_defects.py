@@ -62,7 +62,7 @@ def logged(world: World) -> list[dict[str, Any]]:
         ("cli.runs", "undo", ("--undo", "x")),
         ("cli.calls", "load_settings", ("--pins",)),
         ("cli.hosting", "Daemon", ()),
-        ("daemon.service", "heartbeat", ()),
+        ("daemon.life", "heartbeat", ()),
     ],
 )
 def test_a_command_ends_with_a_sentence(world: World, module: str, name: str, arguments: tuple[str, ...]) -> None:

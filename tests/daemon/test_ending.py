@@ -12,7 +12,7 @@ from kometa_ai.jobs.running import run_and_report
 from kometa_ai.jobs.stopping import end_run
 from kometa_ai.notification import dispatch
 from kometa_ai.notification.outbox import is_waiting
-from kometa_ai.run.options import Nobody, Options
+from kometa_ai.run.options import NullObserver, Options
 from kometa_ai.standins.mailbox import Mailbox
 from kometa_ai.state.store import Store
 from tests.run.world import World, block, movies
@@ -32,7 +32,7 @@ async def run_until(signal_in: str, settings: Settings) -> RunReport:
     def end() -> None:
         end_run(parts.interruption, run, "SIGTERM", grace=0.0)
 
-    class Ending(Nobody):
+    class Ending(NullObserver):
         def step(self, name: str) -> None:
             if name == signal_in:
                 end()

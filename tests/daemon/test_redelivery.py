@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from kometa_ai.daemon.service import Paces
+from kometa_ai.daemon.life import Paces
 from kometa_ai.standins.mailbox import Mailbox
 from tests.daemon.living import daemon_beside, until
 

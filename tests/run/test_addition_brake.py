@@ -76,7 +76,7 @@ def test_the_limit_is_percent_of_the_size_and_twenty_are_always_let(
     world: World, limit: int, more: int, made: int
 ) -> None:
     """ADDITION_LIMIT counts against the members there are."""
-    world._settings["addition_limit"] = limit
+    world.change(addition_limit=limit)
     world.believe("Noir", range(10 + more))
 
     assert world.run(force_refresh=True).added == made
@@ -93,7 +93,7 @@ def test_a_raised_limit_for_one_run_lets_them_through(world: World) -> None:
     """As the remedy says; afterwards the limit is what it was."""
     world.believe("Noir", range(50))
     world.run(force_refresh=True)
-    world._settings["addition_limit"] = 400
+    world.change(addition_limit=400)
 
     assert held(world.run()) == (40, 0, 0)
 
@@ -123,9 +123,9 @@ def test_a_first_build_has_no_brake_however_many_runs_it_takes(tmp_path: Path) -
     with World(tmp_path, movies(60), batch_size=10) as world:
         world.collections(block("Noir"))
         world.believe("Noir", range(50))
-        world._settings["max_cost_per_run"] = "0.012"
+        world.change(max_cost_per_run="0.012")
         first = world.run()
-        world._settings["max_cost_per_run"] = "0"
+        world.change(max_cost_per_run="0")
         second = world.run()
         built = Store.load(world.state_dir, read_only=True).state.collections["noir"]  # type: ignore[index]  # a slug
 

@@ -29,7 +29,7 @@ def obey(world: World, order: str) -> None:
         return honest(collection, record)
 
     world.claude.judge = judge
-    world._settings["max_concurrent_requests"] = 1
+    world.change(max_concurrent_requests=1)
 
 
 def explained(world: World, number: int) -> dict[str, Any]:

@@ -127,10 +127,6 @@ class BatchWorld(World):
         self.now += timedelta(seconds=seconds)
         self.on_sleep()
 
-    def change(self, **settings: Any) -> None:
-        """Change settings for the runs to come."""
-        self._settings.update(settings)
-
     def die_while_polling(self) -> None:
         """Let the process die in its first sleep."""
 

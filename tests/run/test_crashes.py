@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kometa_ai.run.options import Nobody
+from kometa_ai.run.options import NullObserver
 from tests.run.world import World, block, movies
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def check(world: World) -> None:
     assert len(set(asked)) == MOVIES * len(TRUTH)
 
 
-class Dying(Nobody):
+class Dying(NullObserver):
     """An observer that dies when so many answers have been recorded."""
 
     def __init__(self, answers: int) -> None:

@@ -83,7 +83,7 @@ def test_other_forms_of_answers_cost_nothing(wide: World, gateway: Gateway) -> N
 def test_a_stream_that_says_nothing_is_not_asked_for_again(wide: World, dialect: str) -> None:
     """One answer each is lost of those on their way; then nothing is streamed any more, and the loss is told."""
     wide.claude.gateway = Gateway(dialect=dialect)  # type: ignore[arg-type]  # one of them
-    wide._settings["max_concurrent_requests"] = 1
+    wide.change(max_concurrent_requests=1)
 
     report = wide.run()
 
@@ -102,7 +102,7 @@ def test_a_refused_stream_is_asked_for_whole(wide: World) -> None:
     wide.claude.faults.add(
         Fault(status=400, message="streaming is not supported"), times=None, when=lambda r: bool(r.body.get("stream"))
     )
-    wide._settings["max_concurrent_requests"] = 1
+    wide.change(max_concurrent_requests=1)
 
     report = wide.run()
 
@@ -188,7 +188,7 @@ def test_another_model_is_asked_once_about_what_one_has_given_up(world: World) -
     world.run()
     assert world.asked() == []
 
-    world._settings["claude_model"] = "claude-opus-5-5"
+    world.change(claude_model="claude-opus-5-5")
     world.claude.queue_style(REFUSED, times=None, when=lambda r: "Movie 13" in r.titles)
     world.run()
     assert {title for _, title in world.asked()} == {"Movie 13"}
@@ -222,7 +222,7 @@ def test_second_looks_are_given_up_by_their_own_model(world: World) -> None:
     assert looks[2]
     assert looks[3:] == [0, 0]
     world.claude._styles.clear()
-    world._settings["claude_review_model"] = "claude-opus-5-5"
+    world.change(claude_review_model="claude-opus-5-5")
 
     world.run()
 
@@ -235,7 +235,7 @@ def test_second_looks_are_given_up_by_their_own_model(world: World) -> None:
 def said(world: World, fault: Fault) -> tuple[RunReport, Problem]:
     """The report of a run in which each question fails so, and its first problem."""
     world.collections(block("Heist"))
-    world._settings["max_concurrent_requests"] = 1
+    world.change(max_concurrent_requests=1)
     world.claude.faults.add(fault, times=FOREVER)
     report = world.run()
     return report, report.problems[0]
@@ -354,7 +354,7 @@ def test_a_way_that_leads_nowhere_stops_the_run(world: World, status: int) -> No
 def test_what_is_said_holds_no_key(world: World) -> None:
     """Also where the cut falls into it."""
     key = "sk-gateway-0123456789abcdef0123456789"
-    world._settings["claude_api_key"] = key
+    world.change(claude_api_key=key)
     world.claude.api_key = key
     report, problem = said(world, plain(401, '{"message": "' + "p" * 280 + " " + key + '"}'))
 

@@ -200,7 +200,7 @@ def test_exclusive_collections_share_by_priority(world: World) -> None:
 @pytest.mark.parametrize(("limit", "held"), [(25, 10), (100, 0)])
 def test_the_brake_holds_large_removals_back(world: World, limit: int, held: int) -> None:
     """More than REMOVAL_LIMIT percent of the members, and more than five: none of them is removed, and it is said."""
-    world._settings["removal_limit"] = limit
+    world.change(removal_limit=limit)
     world.collections(block("Heist"), block("Space"))
     world.believe("Heist", range(20))
     world.believe("Space", range(10))

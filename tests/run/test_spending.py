@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from kometa_ai.run.options import Nobody
+from kometa_ai.run.options import NullObserver
 from kometa_ai.state.schema import RUNS_KEPT
 from kometa_ai.state.store import Store
 from tests.run.world import World, block, movies
@@ -69,7 +69,7 @@ def test_months_are_those_of_the_time_zone(auckland: World) -> None:
     assert april.month == months["2026-04"]
 
 
-class _Crash(Nobody):
+class _Crash(NullObserver):
     """Ends the program as soon as a question was answered."""
 
     def advance(self, what: str, count: int) -> None:

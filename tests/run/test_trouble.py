@@ -223,7 +223,7 @@ def test_a_busy_database_is_waited_for(world: World) -> None:
 
 def test_the_budget_is_kept_and_the_rest_is_done_later(world: World) -> None:
     """Runs cut by MAX_COST_PER_RUN ask nothing twice and end in the same tags as an uncut one."""
-    world._settings["max_cost_per_run"] = "0.01"
+    world.change(max_cost_per_run="0.01")
     world.collections(block("Heist"), block("Space"))
     world.believe("Heist", range(0, 40, 3))
     world.believe("Space", [39])
@@ -246,7 +246,7 @@ def test_the_budget_is_kept_and_the_rest_is_done_later(world: World) -> None:
 
 def test_a_limit_below_a_single_request(world: World) -> None:
     """Whoever waits would wait for ever: the remedy names the amount, and is right about it."""
-    world._settings["max_cost_per_run"] = "0.001"
+    world.change(max_cost_per_run="0.001")
     world.collections(block("Heist"))
 
     (problem,) = world.run().problems
@@ -255,14 +255,14 @@ def test_a_limit_below_a_single_request(world: World) -> None:
     amount = re.search(r"Raise the limit to (\d\.\d\d) USD", problem.remedy)
     assert amount
 
-    world._settings["max_cost_per_run"] = amount[1]
+    world.change(max_cost_per_run=amount[1])
     world.run()
     assert world.asked()
 
 
 def test_a_limit_that_cannot_be_kept_is_said_plainly(world: World) -> None:
     """A model whose price nobody knows is not asked under a limit; the report names it and says what to do."""
-    world._settings |= {"max_cost_per_run": "5", "claude_model": "llama-of-the-house"}
+    world.change(max_cost_per_run="5", claude_model="llama-of-the-house")
     world.claude.models["llama-of-the-house"] = world.claude.models["claude-sonnet-5-5"]
     world.collections(block("Heist"))
 
@@ -274,7 +274,7 @@ def test_a_limit_that_cannot_be_kept_is_said_plainly(world: World) -> None:
     assert "MAX_COST_PER_RUN=0" in problem.remedy
     assert world.asked() == []
 
-    world._settings["max_cost_per_run"] = "0"
+    world.change(max_cost_per_run="0")
     assert world.run().exit_code == 0
     assert len(world.asked()) == 40
 
@@ -318,7 +318,7 @@ def test_what_cannot_be_judged_is_not_billed_for_ever(world: World) -> None:
 
 def test_an_unknown_model_is_found_out_for_nothing(world: World) -> None:
     """Exit 4 before anything is asked, with the models there are."""
-    world._settings["claude_model"] = "claude-sonet-5-5"
+    world.change(claude_model="claude-sonet-5-5")
     world.collections(block("Heist"))
 
     report = world.run()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kometa_ai.daemon.service import Paces
+from kometa_ai.daemon.life import Paces
 from tests.daemon.living import KEY, daemon_beside, daemon_process, until
 from tests.run.world import World, block, movies
 

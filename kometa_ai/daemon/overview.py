@@ -1,4 +1,4 @@
-"""What the state says of collections and past runs, without the decisions, which would take seconds to load."""
+"""Read the state folder without its decisions, which take seconds to load: collections, past runs, spending."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     spending: dict[str, Spending] = {}
 
 
-class Memory:
+class OverviewReader:
     """Reads the state folder, in threads, and again only when its snapshot has changed."""
 
     def __init__(self, folder: Path) -> None:
@@ -47,7 +47,7 @@ class Memory:
         self._counts = Patience("STATE_DIR", most=2)
         self._recalls = Patience("STATE_DIR", most=4)
 
-    async def overview(self) -> Overview:
+    async def read(self) -> Overview:
         """What the newest snapshot says. One that cannot be read changes nothing: the next run reports it."""
         async with self._reading:
             try:

@@ -15,7 +15,7 @@ import pytest
 import structlog
 
 from kometa_ai.core.movie import TmdbId
-from kometa_ai.daemon.service import Paces
+from kometa_ai.daemon.life import Paces
 from kometa_ai.standins.mailbox import Mailbox
 from kometa_ai.state import store
 from kometa_ai.state.lock import StateLock
@@ -102,7 +102,7 @@ async def test_a_run_that_overlaps_is_skipped(world: World, log: list[structlog.
     world.claude.latency = 0.5
     async with daemon_beside(world) as here:
         await here.client.post("/api/v1/runs")
-        assert not await here.daemon._start("schedule", due="now")
+        assert not await here.daemon.start("schedule", due="now")
         await here.daemon.runs.ended()
 
     assert [(line["trigger"], line["due"]) for line in _events(log, "run.skipped")] == [("schedule", "now")]
@@ -121,7 +121,7 @@ async def test_only_runs_that_start_by_themselves_tell_news(world: World) -> Non
         told = []
         async with daemon_beside(world, environ=mail) as here:
             for trigger in ("schedule", "schedule", "webhook"):
-                assert await here.daemon._start(trigger)
+                assert await here.daemon.start(trigger)
                 await here.daemon.runs.ended()
                 told.append(len(box.received))
             await here.run()

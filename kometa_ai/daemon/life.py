@@ -1,0 +1,242 @@
+"""The daemon's life: start up, run when the schedule or a hint says so, and end on a signal, from its parts."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+import structlog
+
+from kometa_ai.__version__ import __version__
+from kometa_ai.app import now
+from kometa_ai.core.summary import counted
+from kometa_ai.daemon.hints import LONGEST, QUIET, Hints
+from kometa_ai.daemon.metrics import Metrics
+from kometa_ai.daemon.overview import OverviewReader
+from kometa_ai.daemon.pulse import Pulse
+from kometa_ai.daemon.redelivery import WAITS, Redelivery
+from kometa_ai.daemon.runs import Ended, Runs
+from kometa_ai.daemon.status import Views
+from kometa_ai.daemon.timetable import Timetable, schedule_of
+from kometa_ai.daemon.watch import Watch
+from kometa_ai.errors import KometaAIError, WaitForOtherRun
+from kometa_ai.jobs.after_changes import APART, ChangeNotifier
+from kometa_ai.jobs.aside import Patience
+from kometa_ai.kometa.folder import read_folder
+from kometa_ai.observe.logs import log_problem
+from kometa_ai.run.options import Options
+from kometa_ai.run.scope import choose
+from kometa_ai.settings.environment import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from signal import Signals
+
+    from kometa_ai.core.movie import TmdbId
+    from kometa_ai.settings.schema import Settings
+
+_READING = 60.0
+"""Seconds for Kometa's folder: on a slow machine a large one takes its time."""
+
+_log = structlog.get_logger()
+
+
+class Paces(NamedTuple):
+    """Seconds: how long hints wait for others, how far tellings are apart, when a held state is tried again.
+
+    `redelivery` are the waits before reports that did not arrive are sent again.
+    """
+
+    hints_quiet: float = QUIET
+    hints_longest: float = LONGEST
+    changes_apart: float = APART
+    retry: float = 60.0
+    redelivery: Sequence[float] = WAITS
+
+
+class Daemon:
+    """Everything that lives as long as the program. `live` returns the exit code after `stop`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        environ: Mapping[str, str],
+        paces: Paces | None = None,
+        *,
+        clock: Callable[[], datetime] = now,
+    ) -> None:
+        self._paces = paces = paces or Paces()
+        self.settings = settings
+        self._environ = environ
+        self._stopping = asyncio.Event()
+        self._looking = Patience("STATE_DIR", most=4)
+        self._reading = Patience("CONFIG_DIR", seconds=_READING)
+        self._cut_short = ""
+        self.timetable = Timetable(schedule_of(settings), settings.state_dir, clock=clock)
+        self.runs = Runs(settings, tell=self._learn, next_run=lambda: self.timetable.next_run)
+        self.overview = OverviewReader(settings.state_dir)
+        self.watch = Watch(settings)
+        self.metrics = Metrics()
+        self.pulse = Pulse(settings.state_dir, self._vital_signs)
+        self.views = Views(
+            settings,
+            runs=self.runs,
+            timetable=self.timetable,
+            watch=self.watch,
+            overview=self.overview,
+            metrics=self.metrics,
+            pulse=self.pulse,
+            clock=clock,
+        )
+        self.hints = Hints(self._run_for_hints, quiet=paces.hints_quiet, longest=paces.hints_longest)
+        self.notifier = ChangeNotifier(settings, apart=paces.changes_apart)
+        self.redelivery = Redelivery(settings, waits=paces.redelivery)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the end was asked for; whoever streams something ends it then."""
+        return self._stopping.is_set()
+
+    def stop(self, signal: Signals) -> None:
+        """Ask for the end. A run that is on ends in order, which may take some seconds."""
+        current = self.runs.current
+        _log.info("daemon.stopping", signal=signal.name, running=current is not None)
+        self._cut_short = current.run_id if current else ""
+        self.runs.close(signal.name)
+        self._stopping.set()
+
+    async def live(self) -> int:
+        """Start up, then wait and run until `stop`. Return the exit code: that of a run that was interrupted, or 0."""
+        await self.pulse.beat()
+        tasks = [
+            asyncio.create_task(part)
+            for part in (
+                self.pulse.live(),
+                self._follow_schedule(),
+                self.hints.live(),
+                self.notifier.live(),
+                self.redelivery.live(),
+                self.watch.live(),
+            )
+        ]
+        stopped = asyncio.create_task(self._stopping.wait())
+        try:
+            # None of them ends by itself: one that does has failed, and a daemon without it would only seem to live.
+            done, _ = await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {stopped}:
+                task.result()
+            await self.runs.ended()
+            last = self.runs.last
+            was_cut_short = last is not None and last.run_id == self._cut_short and last.outcome == "interrupted"
+            return last.exit_code if last and was_cut_short else 0
+        finally:
+            for task in (*tasks, stopped):
+                task.cancel()
+            await asyncio.gather(*tasks, stopped, return_exceptions=True)
+            await self.pulse.end()
+            _log.info("daemon.stopped")
+
+    async def start(self, trigger: str, movies: frozenset[TmdbId] = frozenset(), **details: str) -> bool:
+        """Start a run of everything, or for these movies, and say whether it has begun; the log says why it has not."""
+        try:
+            options = Options(movies=movies, batch_size=self.settings.batch_size, unattended=True)
+            await self.runs.start(options, trigger)
+        except WaitForOtherRun as error:
+            if movies:
+                _log.info("run.postponed", trigger=trigger, movies=len(movies), why=error.message)
+            else:
+                _log.warning("run.skipped", trigger=trigger, why=error.message, **details)
+            return False
+        except KometaAIError as error:
+            _log.error("run.skipped", trigger=trigger, why=error.message, remedy=error.remedy, **details)
+            return False
+        return True
+
+    async def check_names(self, names: Sequence[str]) -> None:
+        """Raise FixUsage for names that no collection has now."""
+        if names:
+            choose(await self._reading(read_folder, self.settings.config_dir), names)
+
+    async def recheck(self) -> None:
+        """Read settings and Kometa's folder again and log what is wrong with them. Nothing is taken over."""
+        try:
+            loaded = await self._looking(load_settings, self._environ)
+            changed = [
+                name.upper()
+                for name in type(loaded.settings).model_fields
+                if name != "http_api_key" and getattr(loaded.settings, name) != getattr(self.settings, name)
+            ]
+            if changed:
+                _log.warning("settings.changed", settings=changed, remedy="Restart to use them.")
+            await self._look_at_folder()
+        except KometaAIError as error:
+            problems = [str(problem) for problem in getattr(error, "problems", ())]
+            _log.warning("recheck.failed", why=error.message, problems=problems, remedy=error.remedy)
+
+    async def _look_at_folder(self) -> str:
+        """Read Kometa's folder, log what is wrong with it, and say in words what is there."""
+        folder = await self._reading(read_folder, self.settings.config_dir)
+        for problem in (*folder.problems, *folder.warnings):
+            log_problem("collections.problem", problem)
+        names = [collection.name for collection in folder.collections]
+        _log.info("collections.found", names=names, problems=len(folder.problems), warnings=len(folder.warnings))
+        problems = f", {counted(len(folder.problems), 'problem')}" if folder.problems else ""
+        return counted(len(names), "collection") + problems
+
+    # Parts of its life
+
+    async def _follow_schedule(self) -> None:
+        await self._start_up()
+        async for due in self.timetable.times():
+            await self.start("schedule", due=due.isoformat())
+
+    async def _start_up(self) -> None:
+        """Find the next time, look at Radarr and Claude, and say all that in one line."""
+        # The time first: who asks for the status meanwhile is told it, however long a dead service takes to look at.
+        next_run = await self.timetable.prepare()
+        await self.watch.look()
+        try:
+            found = await self._look_at_folder()
+        except KometaAIError as error:
+            # Each run looks again, and reports it.
+            _log.warning("collections.not_read", why=error.message, remedy=error.remedy)
+            found = "cannot be read"
+        services = " ".join(
+            f"{name}: {(seen.detail or seen.status).rstrip('.')}." for name, seen in self.watch.seen.items()
+        )
+        left = timedelta(seconds=round((next_run - now()).total_seconds()))
+        clock = f"{next_run.astimezone(self.settings.tz):%Y-%m-%d %H:%M}"
+        summary = (
+            f"Kometa-AI {__version__} is ready. {services} Kometa's folder: {found}. "
+            f"Runs {self.timetable.schedule.describe()}; next {clock} (in {left})."
+        )
+        _log.info("daemon.ready", summary=summary, next_run=next_run.isoformat())
+
+    async def _run_for_hints(self) -> None:
+        """Start a run for the movies hinted at as soon as one may start."""
+        while True:
+            await self.runs.ended()
+            clock = now().astimezone(self.settings.tz).time()
+            if not any(window.covers(clock) for window in self.settings.schedule_blackout):
+                # Only now: what was hinted at while this waited is taken along.
+                movies = self.hints.take()
+                if await self.start("webhook", movies):
+                    return
+                self.hints.give_back(movies)
+            await asyncio.sleep(self._paces.retry)
+
+    def _vital_signs(self) -> dict[str, object]:
+        """What each heartbeat tells the health check."""
+        return {
+            "problem": self.runs.trouble,
+            "next_run": self.timetable.next_run.isoformat() if self.timetable.next_run else None,
+            "running": self.runs.current is not None,
+            **{name.lower(): seen.status for name, seen in self.watch.seen.items()},
+        }
+
+    def _learn(self, ended: Ended) -> None:
+        self.watch.learn(ended.report)
+        self.metrics.count(ended)
+        self.notifier.add(ended.report)
+        self.redelivery.wake()

@@ -1,0 +1,186 @@
+"""What the daemon tells of itself: its status, its health, its past runs and its figures, from its parts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from kometa_ai.__version__ import __version__
+from kometa_ai.app import now
+from kometa_ai.jobs.running import summary_of
+from kometa_ai.run.spending import of_month
+from kometa_ai.state.schema import RUNS_KEPT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kometa_ai.daemon.metrics import Metrics
+    from kometa_ai.daemon.overview import Overview, OverviewReader
+    from kometa_ai.daemon.pulse import Pulse
+    from kometa_ai.daemon.runs import Runs
+    from kometa_ai.daemon.timetable import Timetable
+    from kometa_ai.daemon.watch import Watch
+    from kometa_ai.settings.schema import Settings
+    from kometa_ai.state.schema import RunSummary
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """The daemon at a glance: flat, fit for a dashboard's widget."""
+
+    status: str
+    version: str
+    started: datetime
+    next_run: datetime | None
+    schedule: str
+    radarr: str
+    claude: str
+    run_id: str | None
+    step: str | None
+    done: int
+    total: int
+    last_run_id: str | None
+    last_run: datetime | None
+    last_outcome: str | None
+    last_success: datetime | None
+    last_added: int
+    last_removed: int
+    last_held_back: int
+    last_problems: int
+    last_cost_usd: float
+    month_cost_usd: float
+    movies: int
+    collections: int
+    members: int
+    pending: int
+    undelivered: int
+    problem: str | None
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the daemon itself is in order. A Radarr or Claude that is down is no reason to restart it."""
+
+    status: str
+    version: str
+    state: str
+    loop: str
+    problem: str | None
+    radarr: str
+    claude: str
+    running: bool
+    next_run: datetime | None
+    last_outcome: str | None
+
+
+class Views:
+    """Puts together what the API shows of the daemon; computes it anew for each caller."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        runs: Runs,
+        timetable: Timetable,
+        watch: Watch,
+        overview: OverviewReader,
+        metrics: Metrics,
+        pulse: Pulse,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._settings = settings
+        self._runs = runs
+        self._timetable = timetable
+        self._watch = watch
+        self._overview = overview
+        self._metrics = metrics
+        self._pulse = pulse
+        self._clock = clock
+        self._started = now()
+
+    async def status(self) -> Status:
+        """What runs, what ran, what comes next."""
+        overview = await self._overview.read()
+        current = self._runs.current
+        going = current.going if current else None
+        runs = await self.past_runs()
+        last = runs[-1] if runs else None
+        return Status(
+            status="running" if going else "idle",
+            version=__version__,
+            started=self._started,
+            next_run=self._timetable.next_run,
+            schedule=self._timetable.schedule.describe(),
+            radarr=self._watch.seen["Radarr"].status,
+            claude=self._watch.seen["Claude"].status,
+            run_id=going.run_id if going else None,
+            step=going.step if going else None,
+            done=going.done if going else 0,
+            total=going.total if going else 0,
+            last_run_id=last.run_id if last else None,
+            last_run=last.finished if last else None,
+            last_outcome=last.outcome if last else None,
+            last_success=overview.last_successful_run,
+            last_added=last.added if last else 0,
+            last_removed=last.removed if last else 0,
+            last_held_back=last.held_back if last else 0,
+            last_problems=last.problems if last else 0,
+            last_cost_usd=last.cost_usd if last else 0.0,
+            month_cost_usd=self._month_cost(overview),
+            movies=overview.library.count if overview.library else 0,
+            collections=len(overview.collections),
+            members=sum(status.members for status in overview.collections.values()),
+            pending=sum(status.pending for status in overview.collections.values()),
+            undelivered=await self._overview.undelivered(),
+            problem=await self._problem() or None,
+        )
+
+    async def past_runs(self) -> list[RunSummary]:
+        """The runs that have ended, the newest last; also those that could not be written to the state."""
+        runs = {run.run_id: run for run in (await self._overview.read()).runs}
+        last = self._runs.last
+        others = [*self._runs.failed, *([summary_of(last)] if last else [])]
+        runs |= {run.run_id: run for run in others if run.run_id not in runs}
+        return sorted(runs.values(), key=lambda run: run.started)[-RUNS_KEPT:]
+
+    async def health(self) -> Health:
+        """Whether the state can be written and the loop lives; that this answers at all says the latter."""
+        await self._pulse.beat_again()
+        problem = await self._problem()
+        last = self._runs.last
+        return Health(
+            status="Error" if problem else "OK",
+            version=__version__,
+            state="cannot be written"
+            if not self._pulse.is_writable
+            else "cannot be locked"
+            if self._runs.no_lock
+            else "ok",
+            loop="stuck" if self._pulse.is_stuck else "ok",
+            problem=problem or None,
+            radarr=self._watch.seen["Radarr"].status,
+            claude=self._watch.seen["Claude"].status,
+            running=self._runs.current is not None,
+            next_run=self._timetable.next_run,
+            last_outcome=last.outcome if last else None,
+        )
+
+    async def figures(self) -> bytes:
+        """The metrics in Prometheus' text format."""
+        overview = await self._overview.read()
+        return self._metrics.render(
+            overview,
+            month_cost=self._month_cost(overview),
+            next_run=self._timetable.next_run,
+            is_running=self._runs.current is not None,
+            services={name.lower(): seen.status == "ok" for name, seen in self._watch.seen.items()},
+            state_bytes=await self._overview.size(),
+        )
+
+    async def _problem(self) -> str:
+        """What keeps the daemon from its work; empty if nothing does."""
+        return await self._pulse.problem() or self._runs.trouble
+
+    def _month_cost(self, overview: Overview) -> float:
+        """What the runs that have ended, dry ones and those of other processes too, have cost in this month."""
+        return of_month(overview.spending, self._clock(), self._settings.tz).cost_usd
