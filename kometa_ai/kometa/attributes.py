@@ -1,23 +1,8 @@
-"""Which attributes Kometa knows in a collection, and with which it refuses one that is filled from a tag.
-
-As Kometa 2.4.4 has it (`modules/builder.py`, `modules/plex.py` and its JSON schema).
-"""
+"""The names of the attributes that Kometa 2.4.4 knows in a collection (`modules/builder.py` and its JSON schema)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-from kometa_ai.core.text import beginning
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from kometa_ai.kometa.checking.guesses import Guesses
-
-REFUSES = "Kometa refuses this collection: "
-"""How each sentence about something begins that keeps Kometa from building a collection."""
-
-_BUILDERS = frozenset(
+BUILDERS = frozenset(
     """
 anidb_id anidb_relation anidb_tag anidb_tag_name anilist_id anilist_popular anilist_relations anilist_search
 anilist_studio anilist_top_rated anilist_trending anilist_userlist icheckmovies_list icheckmovies_list_details
@@ -37,9 +22,9 @@ trakt_list trakt_list_details trakt_popular trakt_recommendations trakt_recommen
 trakt_recommended_monthly trakt_recommended_weekly trakt_recommended_yearly trakt_trending trakt_userlist
 trakt_watched_all trakt_watched_daily trakt_watched_monthly trakt_watched_weekly trakt_watched_yearly trakt_watchlist
 tvdb_list tvdb_list_details tvdb_movie tvdb_movie_details tvdb_show tvdb_show_details
-""".split()  # noqa: SIM905 - as quoted names they would fill pages; so in the two that follow
+""".split()  # noqa: SIM905 - as quoted names they would fill pages; so are the two below
 )
-_SEARCHES = frozenset(
+SEARCHES = frozenset(
     """
 actor added album_added album_collection album_critic_rating album_decade album_format album_genre album_label
 album_last_played album_mood album_plays album_record_label album_released album_source album_style album_title
@@ -88,183 +73,10 @@ tvdb_description tvdb_list_poster tvdb_poster tvdb_summary url_background url_po
 validate_builders variables video_resolution visible_home visible_library visible_shared writers years
 """.split()  # noqa: SIM905
 )
-_KNOWN = _BUILDERS | _SEARCHES | _OTHERS
-_FOR_SHOWS = frozenset(
-    {
-        "item_tmdb_season_titles",
-        "sonarr_all",
-        "sonarr_taglist",
-        "tmdb_airing_today",
-        "tmdb_network",
-        "tmdb_on_the_air",
-        "tmdb_show",
-        "tmdb_show_details",
-        "tvdb_show",
-        "tvdb_show_details",
-    }
-)
-_SEARCHES_OF_SHOWS = frozenset(
-    """
-network season_collection episode_collection season_label episode_label episode_title episode_added episode_air_date
-episode_last_played episode_year unplayed_episodes episode_unplayed episode_duplicate episode_progress
-episode_unmatched show_unmatched
-""".split()  # noqa: SIM905 - as above
-)
-_FOR_OTHERS = {"item_album_sorting": "libraries of music", "plex_pilots": "collections of episodes"}
-_NEVER_BLANK = frozenset({"hub_priority", "tmdb_birthday", "tmdb_deathday", "tmdb_person"})
-_NEVER_NULL = (_BUILDERS - {"radarr_taglist"}) | _SEARCHES | _NEVER_BLANK
-_NEVER_EMPTY = frozenset(
-    {"language", "name", "schedule", "limit", "key_name", "translation_key", "non_item_remove_label"}
-)
-_AVAILABLE = ("announced", "cinemas", "released", "db")
-_SERVICES = ("trakt", "sonarr", "tautulli", "mal")
-_DEFINITIONS = ("run_definition", "allowed_library_types")
-_SMART = ("smart_filter", "smart_url")
-_ORDERS = frozenset({"release", "alpha"})
-CUSTOM_ORDERS = ("custom", "custom.asc", "custom.desc")
-"""Orders that only one builder at a time can have, and only some builders."""
-
-_SORTED_BY = frozenset(
-    """
-title year originally_available release critic_rating audience_rating user_rating content_rating duration progress
-plays added viewed resolution bitrate
-""".split()  # noqa: SIM905
-)
-_TAG_WRITERS = ("label", "item_label", "item_genre", "item_radarr_tag")
-_TRUE = frozenset({"t", "true", "y", "yes"})
-_FALSE = frozenset({"f", "false", "n", "no"})
-_LONGEST = 80
-
-
-class Refusal(NamedTuple):
-    """Why Kometa does not build a collection: the attribute (as it is looked up), what it does, and what to do.
-
-    `better` is the entry to write in its place, where there is one.
-    """
-
-    attribute: str
-    why: str
-    remedy: str
-    better: str = ""
+KNOWN = BUILDERS | SEARCHES | _OTHERS
 
 
 def is_known(name: str) -> bool:
     """Whether Kometa knows an attribute of this name, in whatever case."""
     name = name.lower()
-    return name in _KNOWN or name.rpartition(".")[0] in _KNOWN
-
-
-def is_filled_otherwise(attributes: Mapping[str, Any]) -> str:
-    """The attribute with which a collection takes no tag at all, as a smart one; empty if there is none."""
-    smart = next((name for name in _SMART if name in attributes), "")
-    return smart or ("blank_collection" if is_on(attributes.get("blank_collection")) else "")
-
-
-def is_never_built(attributes: Mapping[str, Any]) -> str:
-    """The attribute for which Kometa skips a collection of movies in each run; empty if there is none."""
-    name = next((each for each in _DEFINITIONS if each in attributes), "")
-    if name and not all(one in {"true", "movie"} or "<<" in one for one in _texts(attributes[name])):
-        return name
-    schedule = _texts(attributes.get("schedule") or "")
-    return "schedule" if schedule and all(one == "never" for one in schedule) else ""
-
-
-def _is_told(value: object) -> bool:
-    """Whether a value is a scalar in which no variable of a template is left."""
-    return value is not None and is_plain(value) and "<<" not in str(value)
-
-
-def _texts(value: object) -> list[str]:
-    """A list of Kometa's: as it is, or a text cut at commas; in lower case, without anything nested."""
-    parts = value if isinstance(value, list) else str(value).split(",") if is_plain(value) else []
-    return [str(part).strip().lower() for part in parts if is_plain(part)]
-
-
-def service_of(name: str) -> str:
-    """The section of a configuration without which Kometa refuses an attribute of this name; empty if there is none."""
-    return next((service for service in _SERVICES if service in name and is_known(name)), "")
-
-
-def is_on(value: object) -> bool:
-    """Whether Kometa takes a value for true."""
-    return value > 0 if isinstance(value, (int, float)) else str(value).lower() in _TRUE if is_plain(value) else False
-
-
-def is_off(value: object) -> bool:
-    """Whether Kometa takes a value for false."""
-    return value <= 0 if isinstance(value, (int, float)) else str(value).lower() in _FALSE if is_plain(value) else False
-
-
-def is_plain(value: object) -> bool:
-    """Whether a value is a scalar, which is all that can safely be made into text."""
-    return not isinstance(value, (dict, list))
-
-
-def refusals(attributes: Mapping[str, Any], guesses: Guesses, default_order: str | None = None) -> Iterator[Refusal]:
-    """Each reason why Kometa refuses a collection with these attributes (in lower case), filled from a tag.
-
-    `default_order` is what the library takes where the collection says no order.
-    """
-    if not is_off(attributes.get("build_collection")):
-        yield from _about_order(attributes, default_order)
-    if is_off(attributes.get("validate_builders")):
-        return
-    for name, value in attributes.items():
-        base = name.rpartition(".")[0] or name
-        if "<<" in name:
-            continue
-        if not is_known(name):
-            near = guesses.nearest(base, _KNOWN, 0.8)
-            remedy = f"Did you mean `{near}`?" if near else "Take it away, or check its spelling."
-            yield Refusal(name, f"Kometa 2.4.4 knows no attribute `{beginning(name, _LONGEST)}`.", remedy)
-        else:
-            yield from _about_known(name, base, value, attributes)
-    for base in _TAG_WRITERS:
-        there = [name for name in (base, f"{base}.sync", f"{base}.remove") if name in attributes]
-        if len(there) > 1 and (f"{base}.sync" in there or base == "item_radarr_tag"):
-            why = " and ".join(f"`{name}`" for name in there) + " do not go together."
-            yield Refusal(there[1], why, f"Take `{there[1]}` away.")
-
-
-def _about_known(name: str, base: str, value: object, attributes: Mapping[str, Any]) -> Iterator[Refusal]:
-    if base in _FOR_SHOWS or base in _SEARCHES_OF_SHOWS:
-        yield Refusal(name, f"`{name}` is for libraries of shows, `radarr_taglist` for movies.", "Take it away.")
-    elif base in _FOR_OTHERS:
-        yield Refusal(name, f"`{name}` is for {_FOR_OTHERS[base]}.", "Take it away.")
-    elif base == "collection_filtering" and "smart_label" not in attributes:
-        yield Refusal(name, f"`{name}` is for smart collections.", "Take it away.")
-    elif base == "radarr_availability" and _is_told(value) and str(value).lower() not in _AVAILABLE:
-        yield Refusal(name, f"`{name}` is none of {', '.join(_AVAILABLE)}.", "Write one of them, or take it away.")
-    elif (name in _NEVER_EMPTY and not value) or (value is None and base in _NEVER_NULL):
-        yield Refusal(name, f"`{name}` has no value.", "Give it one, or take it away.")
-
-
-def _about_order(attributes: Mapping[str, Any], default_order: str | None) -> Iterator[Refusal]:
-    name = "collection_order"
-    is_own = name in attributes
-    smart = "smart_label" in attributes
-    order = attributes[name] if is_own else None if smart else default_order
-    shown = f"`{name}: {beginning(str(order), _LONGEST) if is_plain(order) else '…'}`"
-    better = f"{name}: release"
-    remedy = f"Write `{better}`."
-    if not is_own:
-        shown = "the settings have a `default_collection_order` that"  # no value of a configuration is shown
-    if is_own and order is None:
-        yield Refusal(name, f"`{name}` has no value.", remedy, better)
-    elif order is None or "<<" in str(order if is_plain(order) else ""):
-        return
-    elif smart:
-        yield Refusal(name, f"`{name}` does not go with `smart_label`.", "Take it away.")
-    elif order in CUSTOM_ORDERS:
-        yield Refusal(name, f"{shown} cannot be used with `radarr_taglist`.", remedy, better)
-    elif not all(map(_is_order, order if isinstance(order, list) else [order])):
-        yield Refusal(name, f"{shown} is no order that Kometa knows.", remedy, better)
-
-
-def _is_order(order: object) -> bool:
-    if not is_plain(order):
-        return False
-    if order in _ORDERS or order == "random":
-        return True
-    by, _, direction = str(order).rpartition(".")
-    return by in _SORTED_BY and direction in {"asc", "desc"}
+    return name in KNOWN or name.rpartition(".")[0] in KNOWN

@@ -18,12 +18,12 @@ from kometa_ai.errors import FixConfiguration
 from kometa_ai.kometa.blocks import find_blocks
 from kometa_ai.kometa.checking.advice import advise
 from kometa_ai.kometa.checking.beside import Beside
+from kometa_ai.kometa.checking.config_yml import Setup
 from kometa_ai.kometa.checking.hindrances import about_hindrances, definitions_of, hints_of, untold
 from kometa_ai.kometa.checking.plex_libraries import hints
 from kometa_ai.kometa.checking.proof import Proof, View
-from kometa_ai.kometa.checking.setup import MAIN, Setup, may_be_beside
 from kometa_ai.kometa.checking.shelves import Shelves
-from kometa_ai.kometa.configuration import is_configuration
+from kometa_ai.kometa.configuration import MAIN, is_configuration, may_list_libraries
 from kometa_ai.kometa.document import load, read_document
 from kometa_ai.kometa.files import LIMITS, Found, Limits, TextFile, holds_block, read_files
 from kometa_ai.kometa.markers import BEGIN, LIKE_A_MARKER
@@ -138,7 +138,7 @@ class _Examination:
         self._texts = {file.source: file.text for file in (*found.files, *found.others)}
         by_kind: dict[bool, list[TextFile]] = {True: [], False: []}
         for file in found.others:
-            by_kind[may_be_beside(file.source, file.text)].append(file)
+            by_kind[may_list_libraries(file.source, file.text)].append(file)
         configurations, others = by_kind[True], by_kind[False]
         self._beside = Beside({file.source: file.text for file in others})
         self._unread = _Findings(unreadable=found.unreadable, problems=found.problems, refused=found.refused)
@@ -260,9 +260,9 @@ def _read_file(file: TextFile) -> _Findings:
         document = read_document(file.text)
     except BrokenYaml as error:
         holds_marker = bool(LIKE_A_MARKER.search(file.text))
-        is_known = holds_marker or may_be_beside(file.source, file.text)
+        is_known = holds_marker or may_list_libraries(file.source, file.text)
         (findings.problems if is_known else findings.refused).append(_broken_file(file, error))
-        if may_be_beside(file.source, file.text):
+        if may_list_libraries(file.source, file.text):
             findings.broken.append(file.source)
         if holds_marker:
             findings.unreadable.append(file.source)

@@ -3,37 +3,44 @@
 from __future__ import annotations
 
 import re
-from itertools import pairwise
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from kometa_ai.core.problem import Correction
 
 # Never str.splitlines(): it also cuts at form feeds and U+2028, and every later line number is wrong.
-_LINE_END = re.compile(r"\r\n|\n|\r")
+LINE_END = re.compile(r"\r\n|\n|\r")
 
 INVISIBLE_BREAK = re.compile("[\x85\u2028\u2029]")
 """Characters that end a line, and with it a comment, for YAML but for no editor."""
 
+_PLACES_TRIED = 100
+
 
 def split_lines(text: str) -> tuple[str, ...]:
     r"""The lines without their ends, cut at `\r\n`, `\n` and `\r` only."""
-    return tuple(_LINE_END.split(text))
+    return tuple(LINE_END.split(text))
 
 
 def line_starts(text: str) -> tuple[int, ...]:
     """The offset at which each line begins."""
-    return (0, *(found.end() for found in _LINE_END.finditer(text)))
+    return (0, *(found.end() for found in LINE_END.finditer(text)))
 
 
-def corrected(text: str, correction: Correction) -> str:
-    """The text with a correction applied; its new lines end as the file's first one does."""
-    starts = [*line_starts(text), len(text)]
-    lines = [text[start:end] for start, end in pairwise(starts)]
-    first = _LINE_END.search(text)
-    ending = first[0] if first else "\n"
-    before, after = lines[: correction.first - 1], lines[max(correction.last, correction.first - 1) :]
-    new = [line + ending for line in correction.lines]
-    if before and new and not _LINE_END.search(before[-1]):
-        before[-1] += ending
-    return "".join([*before, *new, *after])
+def visible(line: str) -> str:
+    """The line with a blank for each invisible character that would end it."""
+    return INVISIBLE_BREAK.sub(" ", line)
+
+
+def position(text: str, piece: str, start: int = 0) -> int:
+    """Where a piece of text stands: as a word of its own if it does so, else anywhere; -1 if nowhere."""
+    if not piece:
+        return -1
+    first = at = text.find(piece, start)
+    for _ in range(_PLACES_TRIED):
+        if at < 0 or not (_is_word(text[at - 1 : at]) or _is_word(text[at + len(piece) :][:1])):
+            break
+        at = text.find(piece, at + 1)
+    else:
+        at = -1
+    return at if at >= 0 else first
+
+
+def _is_word(character: str) -> bool:
+    return character.isalnum() or character == "_"

@@ -20,7 +20,8 @@ from kometa_ai.core.naming import LONGEST_SLUG, PREFIX, Label, label_of, slug_of
 from kometa_ai.core.problem import Correction, Problem
 from kometa_ai.kometa.checking import corrections
 from kometa_ai.kometa.document import compose
-from kometa_ai.kometa.refusals import BrokenYaml, visible
+from kometa_ai.kometa.lines import position, visible
+from kometa_ai.kometa.refusals import BrokenYaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -212,7 +213,7 @@ class _BlockReader:
     ) -> Problem:
         """A problem at a piece of text in a line, or at the line's first word."""
         text = self._text(line)
-        column = corrections.position(text, at) if at else len(text) - len(text.lstrip(" \t#"))
+        column = position(text, at) if at else len(text) - len(text.lstrip(" \t#"))
         return Problem(
             what=what,
             remedy=remedy,

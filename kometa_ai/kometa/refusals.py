@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kometa_ai.core.problem import Correction
 from kometa_ai.core.text import beginning
-from kometa_ai.kometa.lines import INVISIBLE_BREAK, line_starts, split_lines
+from kometa_ai.kometa.lines import INVISIBLE_BREAK, line_starts, split_lines, visible
 from kometa_ai.kometa.slips import (
     after,
     before,
@@ -231,8 +231,3 @@ def _broken_comment(lines: Sequence[str], line: int) -> BrokenYaml | None:
                 reason, remedy, number, found.start() + 1, Correction(number, number, (visible(content),))
             )
     return None
-
-
-def visible(line: str) -> str:
-    """The line with a blank for each invisible character that would end it."""
-    return INVISIBLE_BREAK.sub(" ", line)

@@ -17,26 +17,23 @@ from kometa_ai.core.collection import Collection
 from kometa_ai.core.naming import PREFIX
 from kometa_ai.core.problem import Correction, Problem
 from kometa_ai.core.text import beginning
-from kometa_ai.kometa.attributes import (
-    REFUSES,
-    is_filled_otherwise,
-    is_never_built,
-    is_off,
-    is_on,
-    is_plain,
-    refusals,
-    service_of,
-)
 from kometa_ai.kometa.blocks import Block
 from kometa_ai.kometa.checking import corrections
 from kometa_ai.kometa.checking.guesses import Guesses
 from kometa_ai.kometa.checking.interference import about_tag_writers
 from kometa_ai.kometa.checking.plex_libraries import about_libraries, taken_elsewhere
+from kometa_ai.kometa.checking.refused_attributes import (
+    REFUSES,
+    is_filled_otherwise,
+    is_never_built,
+    refusals,
+    service_of,
+)
 from kometa_ai.kometa.checking.templates import VARIABLE
+from kometa_ai.kometa.checking.values import find, is_off, is_on, is_plain, labels_in
 from kometa_ai.kometa.document import place_of
-from kometa_ai.kometa.lines import INVISIBLE_BREAK
-from kometa_ai.kometa.reading import Place, find, labels_in
-from kometa_ai.kometa.refusals import visible
+from kometa_ai.kometa.lines import INVISIBLE_BREAK, visible
+from kometa_ai.kometa.reading import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,8 +41,8 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.collection import OtherCollection
     from kometa_ai.core.naming import Label
+    from kometa_ai.kometa.checking.config_yml import Setup
     from kometa_ai.kometa.checking.plex_libraries import Taken
-    from kometa_ai.kometa.checking.setup import Setup
     from kometa_ai.kometa.checking.shelves import Shelves
     from kometa_ai.kometa.checking.templates import Effective
     from kometa_ai.kometa.reading import Reading

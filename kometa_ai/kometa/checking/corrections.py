@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from kometa_ai.core.naming import PREFIX, label_of, slug_of, tag_of
 from kometa_ai.core.problem import Correction
+from kometa_ai.kometa.lines import LINE_END, line_starts, position
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,34 +23,28 @@ _WORDS_OF_YAML = frozenset({"true", "false", "null", "yes", "no", "on", "off", "
 _COMMENT_START = re.compile(r"\A\s*+# *")
 _COMMENT_BEHIND = re.compile(r"(?<!\s)\s++#")
 _LONGEST_VALUE = 200
-_PLACES_TRIED = 100
 _PERCENT = re.compile(r"(100|\d{1,2}) ?%")
 _WITH_COMMA = re.compile(r"0,\d{1,4}")
 _ID = re.compile(r"tmdb[ /#-]([1-9]\d{0,9})", re.IGNORECASE)
+
+
+def applied(text: str, correction: Correction) -> str:
+    """The text with a correction applied; its new lines end as the file's first one does."""
+    starts = [*line_starts(text), len(text)]
+    lines = [text[start:end] for start, end in pairwise(starts)]
+    first = LINE_END.search(text)
+    ending = first[0] if first else "\n"
+    before, after = lines[: correction.first - 1], lines[max(correction.last, correction.first - 1) :]
+    new = [line + ending for line in correction.lines]
+    if before and new and not LINE_END.search(before[-1]):
+        before[-1] += ending
+    return "".join([*before, *new, *after])
 
 
 def swapped(line: int, text: str, old: str, new: str | None, *, after: str = "") -> Correction | None:
     """The line with one piece of its text exchanged, the first after another piece; None where it is not there."""
     at = position(text, old, text.find(after) + len(after)) if after in text else -1
     return Correction(line, line, (text[:at] + new + text[at + len(old) :],)) if at >= 0 and new is not None else None
-
-
-def position(text: str, piece: str, start: int = 0) -> int:
-    """Where a piece of text stands: as a word of its own if it does so, else anywhere; -1 if nowhere."""
-    if not piece:
-        return -1
-    first = at = text.find(piece, start)
-    for _ in range(_PLACES_TRIED):
-        if at < 0 or not (_is_word(text[at - 1 : at]) or _is_word(text[at + len(piece) :][:1])):
-            break
-        at = text.find(piece, at + 1)
-    else:
-        at = -1
-    return at if at >= 0 else first
-
-
-def _is_word(character: str) -> bool:
-    return character.isalnum() or character == "_"
 
 
 def _comment_behind(entry: str) -> str:

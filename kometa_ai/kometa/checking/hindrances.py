@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kometa_ai.core.collection import SCHEDULED, Collection
 from kometa_ai.core.problem import Problem
-from kometa_ai.kometa.attributes import is_off, is_plain
+from kometa_ai.kometa.checking.config_yml import root_of, setting
 from kometa_ai.kometa.checking.plex_libraries import some, taken_elsewhere
-from kometa_ai.kometa.checking.setup import root_of, setting
+from kometa_ai.kometa.checking.values import find, is_off, is_plain
 from kometa_ai.kometa.document import place_of
-from kometa_ai.kometa.reading import find
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
-    from kometa_ai.kometa.checking.setup import Library, Setup
+    from kometa_ai.kometa.checking.config_yml import PlexLibrary, Setup
     from kometa_ai.kometa.checking.shelves import Shelves
     from kometa_ai.kometa.checking.templates import Effective
     from kometa_ai.kometa.document import Key
@@ -40,7 +39,7 @@ class Definition(NamedTuple):
     key: Key
     name: str
     seen: tuple[Effective, ...]
-    libraries: tuple[Library, ...]
+    libraries: tuple[PlexLibrary, ...]
 
     def values(self, names: Sequence[str]) -> list[object]:
         """What an attribute is, under any of its names, in each of the ways."""

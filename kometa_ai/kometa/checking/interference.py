@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from kometa_ai.core.problem import Correction, Problem
 from kometa_ai.kometa.checking import corrections
+from kometa_ai.kometa.checking.values import find, labels_in
 from kometa_ai.kometa.document import place_of
-from kometa_ai.kometa.reading import find, labels_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -10,14 +10,15 @@ from urllib.parse import urlsplit
 
 from kometa_ai.core.collection import Collection
 from kometa_ai.core.problem import Problem
-from kometa_ai.kometa.checking.setup import FILES, OLD_FILES, OTHER_FILES, Files, Library, root_of
+from kometa_ai.kometa.checking.config_yml import FILES, OLD_FILES, OTHER_FILES, PlexLibrary, root_of
+from kometa_ai.kometa.checking.file_lists import Files
 from kometa_ai.kometa.document import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
-    from kometa_ai.kometa.checking.setup import Definition, Setup
+    from kometa_ai.kometa.checking.config_yml import Definition, Setup
     from kometa_ai.kometa.document import Key
     from kometa_ai.kometa.reading import Reading
 
@@ -64,7 +65,7 @@ def hints(setup: Setup, readings: Sequence[Reading], names: AbstractSet[str], ra
             what = f"`{OLD_FILES}` in {library.name} is an old name, which Kometa still takes."
             place = place_of(library.body, OLD_FILES)
             yield _at(library, place, what, f"Write `{FILES}` in its place.", is_hint=True)
-    gaps: dict[tuple[str, ...], Library] = {}
+    gaps: dict[tuple[str, ...], PlexLibrary] = {}
     for library in libraries:
         radarr = library.radarr
         if radarr.get("url") and (missing := tuple(key for key in _NEEDED_TOO if not radarr.get(key))):
@@ -98,7 +99,7 @@ def taken_elsewhere(setup: Setup, readings: Sequence[Reading], names: AbstractSe
     yield from found.values()
 
 
-def _taking(setup: Setup, source: str, key: Key) -> tuple[Library, ...]:
+def _taking(setup: Setup, source: str, key: Key) -> tuple[PlexLibrary, ...]:
     """The libraries that load the file; where none does, the only one that finds the collection elsewhere."""
     if found := setup.loading(source):
         return found
@@ -122,14 +123,16 @@ def _is_built(setup: Setup, key: Key) -> bool:
     return any(setup.taken_from(library, key.value) for library in setup.all)
 
 
-def _concerned(setup: Setup, readings: Sequence[Reading], names: AbstractSet[str]) -> list[Library]:
+def _concerned(setup: Setup, readings: Sequence[Reading], names: AbstractSet[str]) -> list[PlexLibrary]:
     """The libraries that load files with blocks."""
     sources = [reading.source for reading in readings if _managed(reading, names)]
     found = {id(library) for source in sources for library in setup.loading(source)}
     return [library for library in setup.all if id(library) in found]
 
 
-def _at(library: Library, place: tuple[int, int] | None, what: str, remedy: str, *, is_hint: bool = False) -> Problem:
+def _at(
+    library: PlexLibrary, place: tuple[int, int] | None, what: str, remedy: str, *, is_hint: bool = False
+) -> Problem:
     line, column = place or library.place or (None, None)
     return Problem(
         what=what,
@@ -164,7 +167,7 @@ def _not_loaded(setup: Setup, source: str, names: Sequence[str], *, explained: b
     return _at(library, place, what, remedy)
 
 
-def _nearest(setup: Setup, source: str) -> tuple[Library, str]:
+def _nearest(setup: Setup, source: str) -> tuple[PlexLibrary, str]:
     """The library that names the file in a list of another kind, and that list; else the first one."""
     for library in setup.all:
         files = Files({source})
@@ -203,16 +206,16 @@ def some(names: Sequence[str]) -> str:
     return shown if len(names) <= _FEW else f"{shown} and {len(names) - _FEW} more"
 
 
-def _some_libraries(libraries: Iterable[Library]) -> str:
+def _some_libraries(libraries: Iterable[PlexLibrary]) -> str:
     return some([library.name for library in libraries])
 
 
 # Which Radarr
 
 
-def _about_radarr(libraries: Sequence[Library]) -> Iterator[Problem]:
+def _about_radarr(libraries: Sequence[PlexLibrary]) -> Iterator[Problem]:
     """Libraries that load our files and cannot read tags, those with the same gap together."""
-    gaps: dict[tuple[str, ...], list[Library]] = {}
+    gaps: dict[tuple[str, ...], list[PlexLibrary]] = {}
     for library in libraries:
         if missing := tuple(key for key in _NEEDED if not library.radarr.get(key)):
             gaps.setdefault(missing, []).append(library)
@@ -226,7 +229,7 @@ def _about_radarr(libraries: Sequence[Library]) -> Iterator[Problem]:
         yield _at(affected[0], _place_of_radarr(affected[0]), what, remedy)
 
 
-def _place_of_radarr(library: Library) -> tuple[int, int] | None:
+def _place_of_radarr(library: PlexLibrary) -> tuple[int, int] | None:
     return place_of(library.body, "radarr") or place_of(root_of(library.config), "radarr")
 
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kometa_ai.core.collection import Collection, Folder, OtherCollection
-from kometa_ai.kometa.attributes import REFUSES
+from kometa_ai.kometa.checking import corrections
 from kometa_ai.kometa.checking.changes import changes_between, is_meant, is_new_name, names_begun
-from kometa_ai.kometa.lines import corrected
+from kometa_ai.kometa.checking.refused_attributes import REFUSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -121,7 +121,7 @@ class Proof:
         for problem in sorted(lot, key=_first_line, reverse=True):
             if problem.correction:
                 source = problem.source
-                texts[source] = corrected(texts.get(source, self._texts[source]), problem.correction)
+                texts[source] = corrections.applied(texts.get(source, self._texts[source]), problem.correction)
         return texts
 
     def _are_right(self, lot: Sequence[Problem]) -> bool:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from kometa_ai.kometa.checking.beside import Beside
-    from kometa_ai.kometa.checking.setup import Setup
+    from kometa_ai.kometa.checking.config_yml import Setup
     from kometa_ai.kometa.checking.templates import Effective
     from kometa_ai.kometa.document import Key
     from kometa_ai.kometa.reading import Reading

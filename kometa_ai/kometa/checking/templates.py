@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from kometa_ai.kometa.attributes import is_plain
+from kometa_ai.kometa.checking.values import is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -6,14 +6,13 @@ strictly as Kometa reads them: every key is spelt exactly, and a blank value is 
 
 from __future__ import annotations
 
-import posixpath
-import re
 from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
 
-from kometa_ai.kometa.attributes import CUSTOM_ORDERS
+from kometa_ai.kometa.checking.file_lists import Files
+from kometa_ai.kometa.checking.refused_attributes import CUSTOM_ORDERS
+from kometa_ai.kometa.configuration import MAIN
 from kometa_ai.kometa.document import place_of
 
 if TYPE_CHECKING:
@@ -21,36 +20,18 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from kometa_ai.kometa.checking.beside import Beside
+    from kometa_ai.kometa.checking.file_lists import Group
     from kometa_ai.kometa.document import Key
     from kometa_ai.kometa.reading import Reading
 
-MAIN = ("config.yml", "config.yaml")
 FILES = "collection_files"
 OLD_FILES = "metadata_path"
 OTHER_FILES = ("metadata_files", "metadata_path", "overlay_files", "overlay_path", "image_files", "playlist_files")
 _SYNC_MODES = ("append", "sync")
-_ENDINGS = (".yml", ".yaml")
-_LONGEST_PATH = 1_000
 _MOST_GROUPS = 200_000
-_IN_FOLDER = re.compile(r"/?config(?:/|$)")
-_GITHUB = ("github.com", "raw.githubusercontent.com")
-_LIBRARIES = re.compile(r"(?:^|[\r\n])[\t \"'{?-]{0,2}libraries(?![\w.-])")
 
 
-class Group(NamedTuple):
-    """Files that an entry of a list makes Kometa load, in an order that cannot be told.
-
-    `is_sure` is False where Kometa may load something else, or not today; `is_elsewhere` where it loads a file of that
-    name from another place. `variables` are the entry's `template_variables`.
-    """
-
-    sources: tuple[str, ...]
-    variables: Mapping[Any, Any] = {}
-    is_sure: bool = True
-    is_elsewhere: bool = False
-
-
-class Library(NamedTuple):
+class PlexLibrary(NamedTuple):
     """A library of Kometa's: its name, its part of a configuration, and the files that it loads for collections."""
 
     name: str
@@ -179,18 +160,18 @@ class Setup:
         main = main or (configs if len(configs) == 1 else [])
         self._settings = [root_of(self._readings[name]) for name in MAIN if name in self._readings][:1]
         room = _Room()
-        self._main: tuple[Library, ...] = tuple(
-            library for config in main for library in _libraries(config, sources, room)
+        self._main: tuple[PlexLibrary, ...] = tuple(
+            library for config in main for library in _plex_libraries(config, sources, room)
         )
         self._beside = tuple(
-            library for config in configs if config not in main for library in _libraries(config, sources, room)
+            library for config in configs if config not in main for library in _plex_libraries(config, sources, room)
         )
         if room.is_over:
             self._broken = self._broken | {config.source for config in configs}
         self._files = Files(sources)
 
     @property
-    def all(self) -> tuple[Library, ...]:
+    def all(self) -> tuple[PlexLibrary, ...]:
         """Every library, those of Kometa's own configuration first."""
         return (*self._main, *self._beside)
 
@@ -199,7 +180,7 @@ class Setup:
         """Whether there are libraries, and every configuration can be read."""
         return bool(self.all) and not self._broken
 
-    def loading(self, source: str) -> tuple[Library, ...]:
+    def loading(self, source: str) -> tuple[PlexLibrary, ...]:
         """The libraries that load a file: of Kometa's configuration, else of others, with which it may be started."""
         found = tuple(library for library in self._main if library.loads(source))
         return found or tuple(library for library in self._beside if library.loads(source))
@@ -247,14 +228,14 @@ class Setup:
         groups = (group for library in self.all for group in library.groups)
         return any(group.is_elsewhere and source in group.sources for group in groups)
 
-    def taken_from(self, library: Library, name: object) -> tuple[Definition, ...]:
+    def taken_from(self, library: PlexLibrary, name: object) -> tuple[Definition, ...]:
         """Where a library may take a collection from; more than one where the order cannot be told."""
         looked_for = (id(library), type(name), name)
         if looked_for not in self._taken:
             self._taken[looked_for] = tuple(self._find(library, name).values())
         return self._taken[looked_for]
 
-    def _find(self, library: Library, name: object) -> dict[str, Definition]:
+    def _find(self, library: PlexLibrary, name: object) -> dict[str, Definition]:
         found: dict[str, Definition] = {}
         by_group: dict[int, list[Definition]] = {}
         sources = (*self._sources.get((type(name), name), ()), *self._files_beside.naming(str(name)))
@@ -274,7 +255,7 @@ class Setup:
         taken = {each.reading.source for library in self.all for each in self.taken_from(library, name)}
         return not self.is_known or not taken or source in taken
 
-    def taking_from(self, source: str, name: object) -> tuple[Library, ...]:
+    def taking_from(self, source: str, name: object) -> tuple[PlexLibrary, ...]:
         """The libraries that take a collection from this file, or may do so."""
         return tuple(
             library
@@ -349,17 +330,12 @@ class _Room:
         return taken
 
 
-def may_be_beside(source: str, text: str) -> bool:
-    """Whether a file may be a configuration with libraries, as far as its text shows: it may be broken."""
-    return "/" not in source and (source in MAIN or bool(_LIBRARIES.search(text)))
-
-
 def is_main_or_beside(reading: Reading) -> bool:
     """Whether a file at the top of the folder is a configuration with libraries."""
     return "/" not in reading.source and isinstance(root_of(reading).get("libraries"), Mapping)
 
 
-def _libraries(config: Reading, sources: AbstractSet[str], room: _Room) -> Iterator[Library]:
+def _plex_libraries(config: Reading, sources: AbstractSet[str], room: _Room) -> Iterator[PlexLibrary]:
     root = root_of(config)
     libraries: Mapping[Any, Any] = root["libraries"]
     files = Files(sources, _repository_of(root))
@@ -370,7 +346,7 @@ def _libraries(config: Reading, sources: AbstractSet[str], room: _Room) -> Itera
         if room.is_over:
             return
         groups = room.take(files.groups(listed))
-        yield Library(str(key), config, body, groups, place_of(libraries, key), _positions(groups))
+        yield PlexLibrary(str(key), config, body, groups, place_of(libraries, key), _positions(groups))
 
 
 def _positions(groups: Sequence[Group]) -> dict[str, list[int]]:
@@ -385,124 +361,3 @@ def _repository_of(root: Mapping[Any, Any]) -> str:
     settings = root.get("settings")
     repository = settings.get("custom_repo") if isinstance(settings, Mapping) else None
     return repository if isinstance(repository, str) else ""
-
-
-class Files:
-    """Finds the folder's files in what a configuration says of them. `repository` is Kometa's `custom_repo`."""
-
-    def __init__(self, sources: AbstractSet[str], repository: str = "") -> None:
-        self._sources = sources
-        self._inside: dict[str, list[str]] = {}
-        self._by_stem: dict[str, list[str]] = {}
-        for source in sorted(sources):
-            self._inside.setdefault(source.rpartition("/")[0], []).append(source)
-            self._by_stem.setdefault(_stem_of(source), []).append(source)
-        self._repository = repository
-
-    def groups(self, listed: object) -> Iterator[Group]:
-        """What a list of files makes Kometa load, in its order."""
-        for entry in listed if isinstance(listed, list) else [listed]:
-            if isinstance(entry, str):
-                if len(entry) <= _LONGEST_PATH:
-                    yield self._file(entry, is_exact=True)
-            elif isinstance(entry, Mapping):
-                is_sure = not entry.get("schedule")
-                variables = entry.get("template_variables")
-                for group in self._entry(entry):
-                    yield group._replace(
-                        is_sure=group.is_sure and is_sure,
-                        variables=variables if isinstance(variables, Mapping) else {},
-                    )
-
-    def _entry(self, entry: Mapping[Any, Any]) -> Iterator[Group]:
-        """One entry, which may name several files: Kometa takes them in this order."""
-        found = {
-            key: value for key, value in entry.items() if isinstance(value, str) and 0 < len(value) <= _LONGEST_PATH
-        }
-        for kind in ("url", "git", "repo"):
-            if kind in found:
-                yield self._elsewhere(kind, found[kind])
-        if "file" in found:
-            yield self._file(found["file"])
-        if "folder" in found:
-            yield from self._folder(found["folder"])
-
-    def _file(self, path: str, *, is_exact: bool = False) -> Group:
-        """Kometa adds a missing ending, and tries `.yml` and `.yaml` for each other, but for a path without a key."""
-        parts, below = _parts(path)
-        suffixes = [parts[start:] for start in range(len(parts))] if below is None else [below]
-        for suffix in suffixes:
-            for name in _spellings("/".join(suffix), is_exact=is_exact):
-                if name in self._sources:
-                    return Group((name,))
-        return Group(())
-
-    def _folder(self, path: str) -> Iterator[Group]:
-        """Kometa takes every `.yml`, then every `.yaml`, in no order, and does not look into folders below."""
-        parts, below = _parts(path)
-        is_sure = True
-        if below is not None:
-            folder = "/".join(below)
-        else:
-            suffixes = ["/".join(parts[start:]) for start in range(len(parts))]
-            folder = next((suffix for suffix in suffixes if suffix in self._inside), "")
-            # Somewhere else on the host: it may be the mounted folder itself, under whatever name.
-            is_sure = bool(folder)
-        for ending in _ENDINGS:
-            inside = self._inside.get(folder, ())
-            if sources := tuple(source for source in inside if source.endswith(ending)):
-                yield Group(sources, is_sure=is_sure)
-
-    def _elsewhere(self, kind: str, path: str) -> Group:
-        """A file from elsewhere, which may be one of this folder: the folder may be a copy of the repository."""
-        if kind == "repo" and not self._repository:
-            return Group(())  # Kometa refuses it
-        parts = [part for part in (urlsplit(path).path if kind == "url" else path).split("/") if part]
-        names = [
-            source
-            for source in self._by_stem.get(_stem_of("/".join(parts)), ())
-            for name in _spellings("/".join(parts), is_exact=kind == "url")
-            if f"/{name}".endswith(f"/{source}") or (kind == "repo" and f"/{source}".endswith(f"/{name}"))
-        ]
-        is_ours = bool(self._repository) and (kind == "repo" or (kind == "url" and self._is_same_repository(path)))
-        longest = max(names, key=len, default="")
-        return Group((longest,) if longest else (), is_sure=False, is_elsewhere=not is_ours)
-
-    def _is_same_repository(self, url: str) -> bool:
-        ours, theirs = (_owner_and_name(address) for address in (self._repository, url))
-        return bool(ours) and ours == theirs
-
-
-def _owner_and_name(url: str) -> tuple[str, ...]:
-    try:
-        address = urlsplit(url.strip())
-        host = address.hostname or ""
-    except ValueError:
-        return ()
-    return tuple(part.lower() for part in address.path.split("/") if part)[:2] if host.lower() in _GITHUB else ()
-
-
-def _parts(path: str) -> tuple[list[str], list[str] | None]:
-    """The parts of a path, and those below Kometa's folder where the path says that it is there."""
-    clean = posixpath.normpath(path.strip().replace("\\", "/")).lstrip("/")
-    found = _IN_FOLDER.match(clean)
-    parts = [part for part in clean.split("/") if part not in ("", ".", "..")]
-    return parts, [part for part in clean[found.end() :].split("/") if part] if found else None
-
-
-def _stem_of(path: str) -> str:
-    """The name of a file without its folder and its endings."""
-    stem = path.rpartition("/")[2]
-    for ending in _ENDINGS:
-        stem = stem.removesuffix(ending)
-    return stem
-
-
-def _spellings(path: str, *, is_exact: bool) -> Iterator[str]:
-    yield path
-    if is_exact:
-        return
-    stem = path
-    for ending in _ENDINGS:
-        stem = stem.removesuffix(ending)
-    yield from (stem + ending for ending in _ENDINGS)
