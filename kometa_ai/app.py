@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from kometa_ai.asking.outcomes import Limits
-from kometa_ai.jobs.checkup import PATIENCE, look_at_claude, look_at_radarr
+from kometa_ai.jobs.checkup import PATIENCE, look_at_claude, look_at_library
 from kometa_ai.kometa.folder import read_folder
 from kometa_ai.library.arr.connection import Timeouts
 from kometa_ai.library.radarr import Radarr
@@ -70,7 +70,7 @@ async def open_parts(settings: Settings, store: Store, observer: Observer | None
         _claude(settings) as claude,
     ):
         yield Parts(
-            radarr=radarr,
+            library=radarr,
             provider=claude,
             store=store,
             read_folder=read_folder,
@@ -99,4 +99,4 @@ async def look_around(settings: Settings, collections: Sequence[Collection]) -> 
         Radarr(settings.radarr_url, key, network=settings.network, timeouts=quickly, redact=redact) as radarr,
         _claude(settings) as claude,
     ):
-        return tuple(await asyncio.gather(look_at_radarr(radarr, collections), look_at_claude(claude, models)))
+        return tuple(await asyncio.gather(look_at_library(radarr, collections), look_at_claude(claude, models)))

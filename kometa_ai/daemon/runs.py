@@ -210,7 +210,7 @@ class Runs:
                 store = Store.load(self._settings.state_dir)
                 job.holds(lock, store)
                 async with open_parts(self._settings, store, job.progress) as parts:
-                    radarr = parts.radarr.calls
+                    radarr = parts.library.calls
                     claude = parts.provider if isinstance(parts.provider, Claude) else None
                     report = await self._run(job, parts)
             except Exception as error:  # noqa: BLE001 - see below

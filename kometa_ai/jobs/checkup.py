@@ -11,7 +11,7 @@ import msgspec
 from kometa_ai.core.naming import PREFIX
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import KometaAIError
-from kometa_ai.library.arr.failures import RadarrSilent
+from kometa_ai.library.port import LibrarySilent
 from kometa_ai.providers.claude.client import ClaudeSilent
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.naming import Label
-    from kometa_ai.library.radarr import Radarr
+    from kometa_ai.library.port import Library
     from kometa_ai.network.failures import Way
     from kometa_ai.providers.claude.client import Claude
 
@@ -42,15 +42,15 @@ class Looked(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[Problem, ...] = ()
 
 
-async def look_at_radarr(radarr: Radarr, collections: Sequence[Collection]) -> Looked:
+async def look_at_library(library: Library, collections: Sequence[Collection]) -> Looked:
     """Its key, its version, whether rules of its own fight for a collection's tag, and which tags it does not have."""
     labels = {collection.label: collection.name for collection in collections}
 
     async def look() -> Looked:
-        status = await radarr.check(tries=1)
+        status = await library.check(tries=1)
         warnings = [_warning("Radarr", status.warning, "Check RADARR_URL.")] if status.warning else []
         try:
-            rules = await radarr.auto_tagging()
+            rules = await library.auto_tagging()
         except KometaAIError:
             rules = {}  # a Radarr before 4.7.3 has none
         for label in sorted(rules.keys() & labels.keys()):
@@ -58,15 +58,15 @@ async def look_at_radarr(radarr: Radarr, collections: Sequence[Collection]) -> L
             what = f"{labels[label]}: the auto-tagging rule {names} puts the tag {label} on and takes it off, too."
             remedy = "Take the tag out of that rule (Radarr: Settings, Tags, Auto Tagging)."
             warnings.append(_warning("Radarr", what, remedy))
-        warnings += missing_tags(collections, await radarr.labels())
+        warnings += missing_tags(collections, await library.labels())
         return Looked(
             service="Radarr",
             status="ok",
-            detail=f"{status.version} at {radarr.address}{radarr.way.through}",
+            detail=f"{status.version} at {library.address}{library.way.through}",
             warnings=tuple(warnings),
         )
 
-    return await _in_time("Radarr", look, radarr.way)
+    return await _in_time("Radarr", look, library.way)
 
 
 def missing_tags(collections: Iterable[Collection], there: AbstractSet[Label]) -> Iterator[Problem]:
@@ -114,7 +114,7 @@ async def _in_time(service: str, look: Callable[[], Awaitable[Looked]], way: Way
             return await look()
     except TimeoutError:
         return _silent(service, f"no answer within {PATIENCE:g} s{way.through}.", way)
-    except (RadarrSilent, ClaudeSilent) as error:
+    except (LibrarySilent, ClaudeSilent) as error:
         return _silent(service, str(error), way)
     except KometaAIError as error:
         warning = _warning(service, error.message, error.remedy)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.movie import TmdbId
     from kometa_ai.core.naming import Slug
     from kometa_ai.judging.planning import Block, Questions
-    from kometa_ai.library.arr.wire import Library
+    from kometa_ai.library.port import Contents
     from kometa_ai.run.options import Options
     from kometa_ai.run.session import Parts, Rules
 
@@ -115,7 +115,7 @@ class _Planned:
         self.in_batches: dict[Slug, int] = {}
         self.blocks: list[Block] = []
 
-    def plan(self, library: Library, collections: Sequence[Collection], everything: Sequence[Collection]) -> None:
+    def plan(self, library: Contents, collections: Sequence[Collection], everything: Sequence[Collection]) -> None:
         """Go through the stages as a run does, with what is known now for decisions."""
         state, memory = self._parts.store.state, self._parts.store.memory
         known = describe(library.movies, memory)

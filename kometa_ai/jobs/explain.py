@@ -15,7 +15,7 @@ from kometa_ai.errors import FixUsage
 from kometa_ai.judging.mutual import Mutual, with_named
 from kometa_ai.judging.planning import Models, describe, may_turn, plan_questions, stages, unanswered
 from kometa_ai.judging.policy import Gates, decide, gates, is_in, tags_that_decide
-from kometa_ai.library.arr.failures import RadarrSilent
+from kometa_ai.library.port import LibrarySilent
 from kometa_ai.run.pipeline import Run
 
 if TYPE_CHECKING:
@@ -73,8 +73,8 @@ async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Ex
     """
     run = Run(parts, rules, options, "explain")
     try:
-        await parts.radarr.check(tries=1)
-    except RadarrSilent as error:
+        await parts.library.check(tries=1)
+    except LibrarySilent as error:
         return _from_memory(run, parts, text, error)
     library = await run.fetch_library()
     collections = run.load_collections()
@@ -115,7 +115,7 @@ async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Ex
     )
 
 
-def _from_memory(run: Run, parts: Parts, text: str, error: RadarrSilent) -> Explained:
+def _from_memory(run: Run, parts: Parts, text: str, error: LibrarySilent) -> Explained:
     remembered = parts.store.memory
     movies = tuple(
         Movie(radarr_id=RadarrId(0), tmdb_id=tmdb_id, title=known.title, year=known.year)

@@ -57,8 +57,8 @@ async def undo(parts: Parts, run_id: str, *, dry_run: bool) -> Undone:
     report = history.recall(parts.store.folder, run_id)
     if not report.changes:
         raise _nothing_to_undo(run_id, report)
-    await parts.radarr.check()
-    library = await parts.radarr.library()
+    await parts.library.check()
+    library = await parts.library.contents()
     movies = {movie.tmdb_id: movie for movie in library.movies}
     names = {Slug(collection.slug): collection.name for collection in report.collections}
     wanted: list[Change] = []
@@ -89,7 +89,7 @@ async def undo(parts: Parts, run_id: str, *, dry_run: bool) -> Undone:
         _keep(problems, lambda: parts.store.record(*entries))
 
     applied = Applied()
-    await apply_changes(parts.radarr, wanted, library, remember, applied)
+    await apply_changes(parts.library, wanted, library, remember, applied)
     _keep(problems, lambda: parts.store.save(parts.now()))
     told = tuple(
         msgspec.structs.replace(problem, what=parts.redact(problem.what))

@@ -23,7 +23,6 @@ from kometa_ai.errors import CheckRadarr
 from kometa_ai.judging.mutual import Mutual, with_named
 from kometa_ai.judging.planning import Models, describe, may_turn, plan_questions, stages, unanswered
 from kometa_ai.judging.policy import decide, gates
-from kometa_ai.library.arr.diagnosis import diagnose
 from kometa_ai.run.batches import Choice
 from kometa_ai.run.orphans import adopted_tags
 from kometa_ai.run.questioning import Questioning
@@ -41,8 +40,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.collection import Collection, MovieRef
     from kometa_ai.core.movie import Movie, TmdbId
     from kometa_ai.core.naming import Slug
-    from kometa_ai.library.arr.wire import Library
-    from kometa_ai.library.radarr import Status
+    from kometa_ai.library.port import Contents, LibraryStatus
     from kometa_ai.run.options import Options
 
 _ODDITIES = 20
@@ -71,7 +69,7 @@ class Run:
             return
         await self.apply(plan, collections)
 
-    async def fetch_library(self) -> Library:
+    async def fetch_library(self) -> Contents:
         """Read every movie and tag from Radarr, and refuse a list that cannot be true."""
         parts, found = self._parts, self.found
         parts.observer.step("Fetching the library")
@@ -80,7 +78,7 @@ class Run:
             found.warnings.append(
                 Problem(source="Radarr", what=status.warning, remedy="Check RADARR_URL.", severity="warning")
             )
-        library = await parts.radarr.library()
+        library = await parts.library.contents()
         found.warnings += oddities(library)
         believe(library, parts.store.state.library, accepted=self._options.accept_library)
         # What was accepted for a dry run is not accepted for the runs after it.
@@ -91,11 +89,11 @@ class Run:
         _log.info("library.read", movies=len(library.movies), tags=len(library.tags))
         return library
 
-    async def _reach_radarr(self) -> Status:
+    async def _reach_radarr(self) -> LibraryStatus:
         try:
-            return await self._parts.radarr.check()
+            return await self._parts.library.check()
         except CheckRadarr as error:
-            what = await diagnose(self._parts.radarr.way, error.message)
+            what = await self._parts.library.diagnose(error.message)
             remedy = "Begin with the first of these that is not as it should be."
             self.found.warnings.append(Problem(source="Radarr", what=what, remedy=remedy, severity="warning"))
             raise
@@ -115,7 +113,7 @@ class Run:
         _log.info("collections.read", enabled=len(folder.collections), problems=len(folder.problems))
         return self.found.collections
 
-    async def ask_and_decide(self, library: Library, collections: Sequence[Collection]) -> None:
+    async def ask_and_decide(self, library: Contents, collections: Sequence[Collection]) -> None:
         """Plan the questions, ask them and decide, for one stage of collections after the other."""
         parts, found = self._parts, self.found
         found.judged = describe(self._in_scope(library), parts.store.memory)
@@ -159,7 +157,7 @@ class Run:
                     self._warn_of_pins(each)
                     self._warn_of_doubts(each, mutual.left_alone.get(each.slug, frozenset()))
 
-    def _in_scope(self, library: Library) -> Sequence[Movie]:
+    def _in_scope(self, library: Contents) -> Sequence[Movie]:
         """The movies to be judged: no other is asked about or changed; all count for pins, orphans and the brake."""
         wanted = self._options.movies
         if not wanted:
@@ -203,7 +201,7 @@ class Run:
                 )
             )
 
-    def plan_tags(self, library: Library, collections: Sequence[Collection]) -> TagPlan:
+    def plan_tags(self, library: Contents, collections: Sequence[Collection]) -> TagPlan:
         """Compare the decisions with a library's tags."""
         self._parts.observer.step("Planning the tags")
         found = self.found
@@ -254,7 +252,7 @@ class Run:
         if not plan.changes:
             return
         parts.observer.step(WRITING)
-        library = await parts.radarr.library()
+        library = await parts.library.contents()
         believe(library, parts.store.state.library, accepted=False)
         plan = self.plan_tags(library, collections)
 
@@ -277,13 +275,13 @@ class Run:
 
         applied = found.applied = Applied()
         try:
-            await apply_changes(parts.radarr, plan.changes, library, remember, applied)
+            await apply_changes(parts.library, plan.changes, library, remember, applied)
         finally:
             found.problems += applied.problems
             found.warnings += applied.warnings
 
 
-def believe(library: Library, last: LibrarySeen | None, *, accepted: bool) -> None:
+def believe(library: Contents, last: LibrarySeen | None, *, accepted: bool) -> None:
     """Raise CheckRadarr for no movies; unless `accepted`, for less than half of those there were, or nameless tags."""
     count = len(library.movies)
     if not count:
@@ -310,7 +308,7 @@ def believe(library: Library, last: LibrarySeen | None, *, accepted: bool) -> No
         )
 
 
-def oddities(library: Library) -> list[Problem]:
+def oddities(library: Contents) -> list[Problem]:
     """What of Radarr's lists takes no part: a warning for each of the first movies, and one for all the others."""
     told = [
         f"Radarr's movie {movie.radarr_id or 'without an id'} ({movie.title or 'no title'}) takes no part: {movie.why}."
@@ -333,7 +331,7 @@ def oddities(library: Library) -> list[Problem]:
     return warnings
 
 
-def _seen(library: Library, now: datetime) -> LibrarySeen:
+def _seen(library: Contents, now: datetime) -> LibrarySeen:
     ids = ",".join(str(movie.tmdb_id) for movie in library.movies)
     return LibrarySeen(
         count=len(library.movies),

@@ -22,7 +22,7 @@ from kometa_ai.judging.planning import (
     plan_questions,
 )
 from kometa_ai.judging.policy import settle
-from kometa_ai.library.arr.failures import CreditsUnavailable
+from kometa_ai.library.port import CreditsUnavailable
 from kometa_ai.providers.claude.client import ClaudeSilent
 from kometa_ai.providers.port import RETRIED
 from kometa_ai.run.batches import Batches, Choice
@@ -163,7 +163,7 @@ class Questioning:
         if not self._radarr_credits:
             return None
         try:
-            return await self._parts.radarr.credits(movie.radarr_id)
+            return await self._parts.library.credits(movie.radarr_id)
         except CreditsUnavailable as error:
             _log.info("credits.unavailable", movie=str(movie), why=str(error))
             return None

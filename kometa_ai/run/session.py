@@ -23,7 +23,7 @@ from kometa_ai.core.report import Spending
 from kometa_ai.errors import RepairState
 from kometa_ai.judging.planning import Described, Questions
 from kometa_ai.judging.policy import Gates, Membership
-from kometa_ai.library.radarr import Radarr
+from kometa_ai.library.port import Library
 from kometa_ai.providers.port import BatchProvider, Provider
 from kometa_ai.run.options import NullObserver, Observer
 from kometa_ai.state.schema import Entry
@@ -112,7 +112,7 @@ class Steps:
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """What a run works with: its clients, its memory, the time and the zone of its calendar."""
 
-    radarr: Radarr
+    library: Library
     provider: Provider
     store: Store
     read_folder: Callable[[Path], Folder]

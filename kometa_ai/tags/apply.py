@@ -1,4 +1,4 @@
-"""Carry out a plan through Radarr's editor, and account for every change."""
+"""Carry out a plan in a library, and account for every change."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kometa_ai.core.naming import Label
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.summary import counted
 from kometa_ai.errors import CheckRadarr
-from kometa_ai.library.arr.failures import EditStopped, TagUnavailable
+from kometa_ai.library.port import EditStopped, TagUnavailable
 from kometa_ai.tags.plan import Edit, group
 
 if TYPE_CHECKING:
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.changes import Change
     from kometa_ai.core.movie import RadarrId
-    from kometa_ai.library.arr.edits import EditResult
-    from kometa_ai.library.arr.wire import Library, TagId
-    from kometa_ai.library.radarr import Radarr
+    from kometa_ai.library.port import Contents, EditResult, Library, TagId, TagWriter
 
 MOVIES_A_CALL = 100
 _TRIES_TO_LOOK = 2
@@ -62,28 +60,28 @@ class Applied:
             self._problems[key] = msgspec.structs.replace(problem, movies=(*problem.movies, str(change.movie)))
 
     def stop(self, error: CheckRadarr, left: Sequence[Edit]) -> None:
-        """Note that Radarr takes nothing more."""
+        """Note that the library takes nothing more."""
         self.stopped = error
         self.failed += [change for edit in left for change in edit.changes]
         self._problems[Label(""), error.message] = Problem(source="Radarr", what=error.message, remedy=error.remedy)
 
 
 async def apply_changes(
-    radarr: Radarr,
-    changes: Sequence[Change],
     library: Library,
+    changes: Sequence[Change],
+    contents: Contents,
     on_done: Callable[[Sequence[Change]], None],
     applied: Applied,
 ) -> None:
-    """Write changes to Radarr, at most a hundred movies a call, and tell `on_done` of those that Radarr confirms.
+    """Write changes to a library, at most a hundred movies a call, and tell `on_done` of those that it confirms.
 
     Where answers are lost, the library is read once more, and what it shows is confirmed, too. What became of each
     change is in `applied`, also where the run is ended in the middle.
 
-    `library` is what Radarr has right now. A missing tag is created before its first use, and one that no movie has is
-    looked up once more. One change that fails does not stop the others; Radarr becoming unusable does.
+    `contents` is what the library holds right now. A missing tag is created before its first use, and one that no movie
+    has is looked up once more. One change that fails does not stop the others; the library becoming unusable does.
     """
-    book = _Tags(radarr, library)
+    book = _Tags(library, contents)
     edits = group(changes, MOVIES_A_CALL)
     for number, planned in enumerate(edits):
         edit = planned
@@ -93,7 +91,7 @@ async def apply_changes(
             if not edit.labels:
                 continue
             movies = [movie.radarr_id for movie in edit.movies]
-            result = await radarr.edit_tags(movies, book.ids(edit), operation=edit.operation)
+            result = await library.edit_tags(movies, book.ids(edit), operation=edit.operation)
         except EditStopped as error:
             _account(applied, edit, error.result, on_done)
             applied.stop(error, edits[number + 1 :])
@@ -106,11 +104,11 @@ async def apply_changes(
             raise
         _account(applied, edit, result, on_done)
     if applied.unclear:
-        await _look_again(radarr, applied, on_done)
+        await _look_again(library, applied, on_done)
 
 
 def _account_for_the_end(applied: Applied, edit: Edit, left: Sequence[Edit]) -> None:
-    """Note what the end of the run leaves open: Radarr may go on with the edit that is on its way."""
+    """Note what the end of the run leaves open: the library may go on with the edit that is on its way."""
     for change, why in applied.unclear:
         applied.fail([change], f"{why} The run was ended before Radarr's list could be looked at.", _LOOKED_AT_NEXT)
     applied.unclear = []
@@ -119,16 +117,16 @@ def _account_for_the_end(applied: Applied, edit: Edit, left: Sequence[Edit]) -> 
         applied.fail(each.changes, "the run was ended before the change was sent.")
 
 
-async def _look_again(radarr: Radarr, applied: Applied, on_done: Callable[[Sequence[Change]], None]) -> None:
+async def _look_again(library: Library, applied: Applied, on_done: Callable[[Sequence[Change]], None]) -> None:
     """Settle what is unclear: read the library once more, and take for done what it shows."""
     unclear, applied.unclear = applied.unclear, []
     try:
-        library = await radarr.library(tries=_TRIES_TO_LOOK)
+        contents = await library.contents(tries=_TRIES_TO_LOOK)
     except CheckRadarr as error:
         for change, why in unclear:
             applied.fail([change], f"{why} Whether it was changed cannot be seen: {error.message}", _LOOKED_AT_NEXT)
         return
-    labels = {movie.radarr_id: movie.labels for movie in library.movies}
+    labels = {movie.radarr_id: movie.labels for movie in contents.movies}
     by_reason: dict[str, list[Change]] = {}
     for change, why in unclear:
         if change.movie.radarr_id not in labels:
@@ -152,14 +150,14 @@ async def _look_again(radarr: Radarr, applied: Applied, on_done: Callable[[Seque
 class _Tags:
     """The ids of tags, made where they are missing, and why some cannot be made.
 
-    Radarr's housekeeping deletes a tag that nothing uses at any moment, and its editor then takes the dead id without a
-    word. A tag that a movie has is safe.
+    The service's housekeeping deletes a tag that nothing uses at any moment, and its editor then takes the dead id
+    without a word. A tag that a movie has is safe.
     """
 
-    def __init__(self, radarr: Radarr, library: Library) -> None:
-        self._radarr = radarr
-        self._known = dict(library.tags)
-        self._safe = {label for movie in library.movies for label in movie.labels}
+    def __init__(self, library: TagWriter, contents: Contents) -> None:
+        self._library = library
+        self._known = dict(contents.tags)
+        self._safe = {label for movie in contents.movies for label in movie.labels}
         self.unavailable: dict[Label, str] = {}
 
     async def find(self, edit: Edit) -> None:
@@ -169,8 +167,8 @@ class _Tags:
                 continue
             known = self._known.get(label)
             try:
-                if not known or not await self._radarr.has_tag(known[0], label):
-                    self._known[label] = (await self._radarr.create_tag(label),)
+                if not known or not await self._library.has_tag(known[0], label):
+                    self._known[label] = (await self._library.create_tag(label),)
                 self._safe.add(label)
             except TagUnavailable as error:
                 self.unavailable[label] = str(error)

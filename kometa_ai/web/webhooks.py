@@ -9,9 +9,9 @@ from fastapi import APIRouter, Request, Security
 from fastapi.security import HTTPBasic
 
 from kometa_ai.core.movie import LARGEST_ID, TmdbId
+from kometa_ai.core.numbers import whole_number
 from kometa_ai.core.text import one_line
 from kometa_ai.errors import FixUsage
-from kometa_ai.library.arr.rows import number
 from kometa_ai.web.answers import DOCUMENTED_KEY, KEY_NEEDED, FailedModel
 from kometa_ai.web.runs import TheDaemon
 
@@ -52,7 +52,7 @@ async def from_radarr(daemon: TheDaemon, request: Request) -> dict[str, str]:
         return {"status": "ignored"}
     movie = event.get("movie")
     movie = movie if isinstance(movie, dict) else {}
-    tmdb_id = number(movie.get("tmdbId"))
+    tmdb_id = whole_number(movie.get("tmdbId"))
     if tmdb_id is None or not 0 < tmdb_id <= LARGEST_ID:
         # Radarr keeps movies that TMDb does not know; they take no part.
         return {"status": "ignored"}

@@ -17,7 +17,7 @@ import structlog
 from kometa_ai.core.movie import Credits, RadarrId, metadata_hash
 from kometa_ai.errors import CheckRadarr
 from kometa_ai.library.arr.connection import Timeouts
-from kometa_ai.library.arr.failures import CreditsUnavailable
+from kometa_ai.library.port import CreditsUnavailable
 from kometa_ai.library.radarr import Radarr
 from kometa_ai.standins.faults import Effect, answer, bad_gateway, delay, drop, html_page, redirect, rewrite, truncate
 from kometa_ai.standins.films import films
@@ -80,7 +80,7 @@ async def test_the_url_base_is_kept(base: str) -> None:
     server = RadarrStandIn([HEAT], url_base="radarr")
     async with talking(server, base=base) as radarr:
         assert (await radarr.check()).warning == ""
-        assert len((await radarr.library()).movies) == 1
+        assert len((await radarr.contents()).movies) == 1
     assert all(request.path.lower().startswith("/radarr/api/v3/") for request in server.requests)
 
 
@@ -369,7 +369,7 @@ async def test_calls_are_logged_without_the_key() -> None:
     """Trap 21: kind, outcome, duration and size of each call; no key, no body."""
     with structlog.testing.capture_logs() as logs:
         async with talking(RadarrStandIn([HEAT])) as radarr:
-            await radarr.library()
+            await radarr.contents()
     assert [(entry["event"], entry["kind"], entry["outcome"]) for entry in logs] == [
         ("radarr.call", "movies", "200"),
         ("radarr.call", "tags", "200"),
@@ -386,7 +386,7 @@ async def test_the_library_is_two_calls() -> None:
     server = RadarrStandIn([HEAT, RONIN, MovieSeed("Lost", tmdb_id=0)])
     server.behaviour.local_covers_delay = 60
     async with talking(server, timeouts=Timeouts(library=5)) as radarr:
-        library = await radarr.library()
+        library = await radarr.contents()
         assert radarr.calls == Counter({("movies", "200"): 1, ("tags", "200"): 1})
     assert [movie.title for movie in library.movies] == ["Heat", "Ronin"]
     assert library.movies[0].labels == {"favourites"}
@@ -398,7 +398,7 @@ async def test_the_library_is_two_calls() -> None:
 async def test_an_empty_library_is_told_as_it_is() -> None:
     """Whether to believe it is not the client's to say."""
     async with talking(RadarrStandIn()) as radarr:
-        library = await radarr.library()
+        library = await radarr.contents()
     assert (library.movies, library.tags, library.left_out) == ((), {}, ())
 
 
@@ -421,10 +421,10 @@ async def test_half_a_list_is_no_list(effect: Effect, path: str) -> None:
     server = RadarrStandIn([HEAT])
     server.faults.inject(effect, path=path)
     async with talking(server) as radarr:
-        assert len((await radarr.library()).movies) == 1
+        assert len((await radarr.contents()).movies) == 1
         server.faults.inject(effect, path=path, times=None)
         with pytest.raises(CheckRadarr) as caught:
-            await radarr.library()
+            await radarr.contents()
     assert radarr.address in caught.value.message
     assert caught.value.remedy
 
@@ -438,7 +438,7 @@ async def test_a_whole_answer_of_another_shape_is_not_asked_for_again(value: obj
     waits = Waits()
     async with talking(server, waits=waits) as radarr:
         with pytest.raises(CheckRadarr, match="not what it should be"):
-            await radarr.library()
+            await radarr.contents()
     assert waits == []
 
 
@@ -449,7 +449,7 @@ async def test_one_odd_row_costs_nothing_but_itself() -> None:
     server.faults.inject(rewrite(lambda body: body.replace(b"[", b'[{"id": 9, "label": null},', 1)), path=TAGS)
     waits = Waits()
     async with talking(server, waits=waits) as radarr:
-        library = await radarr.library()
+        library = await radarr.contents()
     assert [movie.title for movie in library.movies] == ["Heat", "Ronin"]
     assert library.movies[0].labels == {"favourites"}
     assert [left.why for left in library.left_out] == ["row 1 of the list is null"]
@@ -465,7 +465,7 @@ async def test_a_list_that_a_proxy_gives_up_is_not_asked_for_twice(status: int, 
     fault = server.faults.inject(answer(status, "<title>Gateway Time-out</title>"), path=path, times=None)
     async with talking(server) as radarr:
         with pytest.raises(CheckRadarr, match=str(status)) as caught:
-            await radarr.library()
+            await radarr.contents()
     assert fault.hits == 1
     assert "raise its time-out" in caught.value.remedy
 
@@ -476,7 +476,7 @@ async def test_a_list_that_takes_too_long_is_not_asked_for_twice() -> None:
     server.faults.inject(delay(60), path=MOVIES, times=None)
     async with talking(server, timeouts=Timeouts(library=0.2)) as radarr:
         with pytest.raises(CheckRadarr, match="did not answer"):
-            await radarr.library()
+            await radarr.contents()
         assert radarr.calls == Counter({("movies", "timeout"): 1})
 
 
@@ -488,7 +488,7 @@ async def test_a_key_that_changes_meanwhile() -> None:
         await radarr.check()
         server.behaviour.api_key = "another"
         with pytest.raises(CheckRadarr, match="API key"):
-            await radarr.library()
+            await radarr.contents()
     assert waits == []
 
 
@@ -496,7 +496,7 @@ async def test_dangling_ids_and_tags_of_others() -> None:
     """Traps 2 and 22: ids without a tag are nothing, odd labels of old databases are read as they are."""
     server = RadarrStandIn([MovieSeed("Heat", 1995, 949, tags=("old label_1",), dangling_tags=(77,))])
     async with talking(server) as radarr:
-        library = await radarr.library()
+        library = await radarr.contents()
     assert library.movies[0].labels == {"old label_1"}
 
 
@@ -505,7 +505,7 @@ async def test_a_tag_in_another_case_is_that_tag() -> None:
     server = RadarrStandIn()
     server.faults.inject(as_json([{"label": "KAI-Heist-Films", "id": 3}]), path=TAGS)
     async with talking(server) as radarr:
-        assert (await radarr.library()).tags == {"kai-heist-films": (3,)}
+        assert (await radarr.contents()).tags == {"kai-heist-films": (3,)}
 
 
 # Credits
@@ -561,7 +561,7 @@ async def test_credits_that_keep_failing_are_given_up_until_the_next_library() -
                 await radarr.credits(radarr_id)
         assert len(server.credit_reads) == 5 * 3
         server.faults.clear()
-        await radarr.library()
+        await radarr.contents()
         await radarr.credits(radarr_id)
 
 
@@ -587,6 +587,6 @@ async def test_the_metadata_hashes_of_the_bundled_films_stay_as_they_are() -> No
     """Whatever the border does to odd movies: another hash of an ordinary one would ask about a whole library again."""
     hashes = hashlib.sha256()
     async with talking(RadarrStandIn(film.as_seed() for film in films())) as radarr:
-        for movie in (await radarr.library()).movies:
+        for movie in (await radarr.contents()).movies:
             hashes.update(metadata_hash(movie, await radarr.credits(movie.radarr_id)).encode())
     assert hashes.hexdigest() == "3aa2c0924b8019b7c8d74de960fc0816fddc5a3de76cb20609c49779c144ac62"

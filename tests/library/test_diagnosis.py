@@ -21,7 +21,7 @@ def way(url: str, **environ: str) -> Way:
 async def test_all_in_order() -> None:
     """Each step says what it found, up to Radarr's own answer."""
     with serve(RadarrStandIn().app) as url:
-        found = await diagnose(way(url), "it answered 503.")
+        found = await diagnose(way(url), "Radarr", "it answered 503.")
 
     assert found.startswith("DNS: 127.0.0.1 is 127.0.0.1. TCP: port")
     assert found.endswith("is open. HTTP: it answered 503.")
@@ -33,7 +33,7 @@ async def test_a_closed_port() -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
 
-    found = await diagnose(way(f"http://127.0.0.1:{port}/radarr"), "refused")
+    found = await diagnose(way(f"http://127.0.0.1:{port}/radarr"), "Radarr", "refused")
 
     assert f"TCP: port {port} cannot be reached" in found
     assert found.endswith("HTTP: not tried.")
@@ -41,7 +41,7 @@ async def test_a_closed_port() -> None:
 
 async def test_an_unknown_name() -> None:
     """A name that nobody knows, with what that means in Docker."""
-    found = await diagnose(way("http://no-such-host.invalid:7878"), "unknown")
+    found = await diagnose(way("http://no-such-host.invalid:7878"), "Radarr", "unknown")
 
     assert found.startswith("DNS: ")
     assert found.endswith("TCP: not tried. HTTP: not tried.")
@@ -49,7 +49,7 @@ async def test_an_unknown_name() -> None:
 
 async def test_credentials_are_not_shown() -> None:
     """Nothing of a user or password in the address is repeated."""
-    found = await diagnose(way("http://user:secret@127.0.0.1:9"), "refused")
+    found = await diagnose(way("http://user:secret@127.0.0.1:9"), "Radarr", "refused")
 
     assert "secret" not in found
 
@@ -59,7 +59,7 @@ async def test_a_proxy_in_between_is_what_is_looked_at() -> None:
     with serve(RadarrStandIn().app) as url:
         port = url.rpartition(":")[2]
         found = await diagnose(
-            way("http://radarr:7878", HTTP_PROXY=f"http://u:secret@127.0.0.1:{port}"), "it answered."
+            way("http://radarr:7878", HTTP_PROXY=f"http://u:secret@127.0.0.1:{port}"), "Radarr", "it answered."
         )
 
     assert found.startswith(f"Requests go through the proxy of HTTP_PROXY (127.0.0.1:{port}). DNS: 127.0.0.1 is")
@@ -73,7 +73,7 @@ async def test_a_proxy_that_is_down() -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
 
-    found = await diagnose(way("http://radarr:7878", all_proxy=f"127.0.0.1:{port}"), "refused")
+    found = await diagnose(way("http://radarr:7878", all_proxy=f"127.0.0.1:{port}"), "Radarr", "refused")
 
     assert f"the proxy of all_proxy (127.0.0.1:{port})" in found
     assert "the proxy is not running there" in found

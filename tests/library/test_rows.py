@@ -9,9 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kometa_ai.library.arr import rows, wire
+from kometa_ai.library.arr import rows
+from kometa_ai.library.arr.contents import contents_of, tags_of
 from kometa_ai.library.arr.rows import Garbled
-from kometa_ai.library.arr.wire import EditedMovie, WireCredit, WireMovie, WireRule, WireStatus, WireTag
+from kometa_ai.library.arr.wire import EditedRow, WireRule, WireStatus, WireTag
+from kometa_ai.library.port import Contents
+from kometa_ai.library.radarr import SPEC, WireCredit, WireMovie, credits_of
 
 # A busy machine is no failure.
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -30,9 +33,9 @@ def _ronin(**fields: Any) -> bytes:
     return json.dumps({"id": 2, "tmdbId": 8195, "title": "Ronin", **fields}).encode()
 
 
-def _read(*pieces: bytes) -> wire.Library:
+def _read(*pieces: bytes) -> Contents:
     good, odd = rows.read_rows(bytearray(b"[" + b",".join(pieces) + b"]"), WireMovie)
-    return wire.library_of(good, wire.tags_of([WireTag(7, "kids")]), odd)
+    return contents_of(SPEC, good, tags_of([WireTag(7, "kids")]), odd)
 
 
 @pytest.mark.parametrize(
@@ -162,9 +165,9 @@ def test_one_object_is_read_in_the_same_way() -> None:
 def test_credits_rules_and_edited_movies_lose_their_odd_rows_only() -> None:
     """One odd row of a cast leaves the cast; one odd movie of an edit's answer leaves the others proven."""
     cast = b'[null, {"personName": "A", "type": "cast", "order": "1"}, {"personName": null, "type": "cast"}, 5]'
-    found = wire.credits_of(rows.read_rows(cast, WireCredit)[0])
+    found = credits_of(rows.read_rows(cast, WireCredit)[0])
     rules, odd_rules = rows.read_rows(b'[{"name": null, "tags": [1, null]}, {"name": "x", "tags": "y"}]', WireRule)
-    edited, odd = rows.read_rows(b'[{"id": "1", "tags": ["2"]}, null, {"id": 3, "tags": [{}]}]', EditedMovie)
+    edited, odd = rows.read_rows(b'[{"id": "1", "tags": ["2"]}, null, {"id": 3, "tags": [{}]}]', EditedRow)
 
     assert found.actors == ("A",)
     assert ([rule.tags for rule in rules], [rule.name for rule in odd_rules]) == ([[1]], ["x"])
@@ -207,7 +210,7 @@ def test_every_row_of_any_list_is_a_movie_or_left_out(values: list[object]) -> N
     body = json.dumps(values).encode()  # writes NaN and lone surrogates as they are
 
     good, odd = rows.read_rows(body, WireMovie)
-    library = wire.library_of(good, {}, odd)
+    library = contents_of(SPEC, good, {}, odd)
 
     assert len(library.movies) + len(library.left_out) == len(values)
     for movie in library.movies:
@@ -227,7 +230,7 @@ def test_no_beginning_of_a_list_is_a_list(values: list[dict[str, Any]], data: st
 @given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_bytes_are_read_or_garbled(body: bytes) -> None:
     """No answer, however odd, raises anything but our own error."""
-    for kind in (WireMovie, WireTag, WireCredit, WireRule, EditedMovie):
+    for kind in (WireMovie, WireTag, WireCredit, WireRule, EditedRow):
         with contextlib.suppress(Garbled):
             rows.read_rows(body, kind)
     for one in (WireStatus, WireTag):

@@ -9,9 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kometa_ai.core.movie import Credits, TmdbId
-from kometa_ai.library.arr import rows, wire
+from kometa_ai.library.arr import complaints, rows
+from kometa_ai.library.arr.contents import contents_of, odd_tags, tags_of
 from kometa_ai.library.arr.texts import clean
-from kometa_ai.library.arr.wire import Library, WireCredit, WireMovie, WireTag
+from kometa_ai.library.arr.wire import WireTag
+from kometa_ai.library.port import Contents
+from kometa_ai.library.radarr import SPEC, WireCredit, WireMovie, credits_of
 
 # A busy machine is no failure.
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -38,13 +41,13 @@ FIELDS = st.fixed_dictionaries(
 )
 
 
-def _library(*movies: dict[str, Any], tags: dict[int, str] | None = None) -> Library:
+def _library(*movies: dict[str, Any], tags: dict[int, str] | None = None) -> Contents:
     found = rows.decode(json.dumps(movies).encode(), list[WireMovie])
-    return wire.library_of(found, wire.tags_of(WireTag(number, label) for number, label in (tags or {}).items()))
+    return contents_of(SPEC, found, tags_of(WireTag(number, label) for number, label in (tags or {}).items()))
 
 
 def _credits(*people: dict[str, Any]) -> Credits:
-    return wire.credits_of(rows.decode(json.dumps(people).encode(), list[WireCredit]))
+    return credits_of(rows.decode(json.dumps(people).encode(), list[WireCredit]))
 
 
 def test_a_movie_has_everything_we_read_and_nothing_volatile() -> None:
@@ -159,8 +162,8 @@ def test_a_year_that_is_none_is_unknown(year: int, read: int) -> None:
 def test_odd_tags_are_told_and_the_first_of_two_labels_with_one_id_counts() -> None:
     """Otherwise the label of a movie would depend on the order in which Radarr lists its tags."""
     tags = [WireTag(1, "kids"), WireTag(1, "noir"), WireTag(2), WireTag(0, "zero"), WireTag(3, "l" * 10_000)]
-    assert wire.tags_of(tags) == {"kids": (1,)}
-    assert [told.partition(":")[2] for told in wire.odd_tags(tags, [])] == [
+    assert tags_of(tags) == {"kids": (1,)}
+    assert [told.partition(":")[2] for told in odd_tags(tags, [])] == [
         " it has the same id as kids",
         " it has no label",
         " it has no id",
@@ -186,7 +189,7 @@ def test_texts_lose_control_characters() -> None:
 
 def test_twins_that_differ_in_case_share_a_label() -> None:
     """Trap 1, hand-edited databases: all ids are known under one label, the one Radarr would find comes first."""
-    tags = wire.tags_of([WireTag(3, "KAI-noir"), WireTag(9, "kai-noir"), WireTag(4, "Kai-Noir"), WireTag(5, "")])
+    tags = tags_of([WireTag(3, "KAI-noir"), WireTag(9, "kai-noir"), WireTag(4, "Kai-Noir"), WireTag(5, "")])
     assert tags == {"kai-noir": (9, 3, 4)}
 
 
@@ -242,19 +245,19 @@ def test_ten_actors_are_enough() -> None:
 )
 def test_an_error_becomes_one_sentence(body: bytes, said: str) -> None:
     """Traps 21 and section 6: every form of error body is read, and no stack trace is passed on."""
-    assert wire.complaint(body) == said
+    assert complaints.complaint(body) == said
 
 
 def test_a_long_complaint_is_cut() -> None:
     """One line of a log stays a line."""
-    assert len(wire.complaint(json.dumps({"message": "x" * 5000}).encode())) == 200
+    assert len(complaints.complaint(json.dumps({"message": "x" * 5000}).encode())) == 200
 
 
 @unhurried
 @given(st.binary())
 def test_any_bytes_make_a_short_complaint(body: bytes) -> None:
     """Whatever an error carries, one short line without control characters comes out."""
-    said = wire.complaint(body)
+    said = complaints.complaint(body)
     assert len(said) <= 250
     assert said == clean(said)
 
@@ -264,7 +267,7 @@ def test_any_bytes_make_a_short_complaint(body: bytes) -> None:
 def test_any_rows_become_a_sound_library(movies: list[dict[str, Any]], tags: list[tuple[int, str]]) -> None:
     """Every row is a movie or left out with a reason; movies are unique, sorted and titled."""
     read = rows.decode(msgspec.json.encode(movies), list[WireMovie])
-    found = wire.library_of(read, wire.tags_of(WireTag(number, label) for number, label in tags))
+    found = contents_of(SPEC, read, tags_of(WireTag(number, label) for number, label in tags))
     assert len(found.movies) + len(found.left_out) == len(movies)
     assert all(left.why for left in found.left_out)
     keys = [movie.tmdb_id for movie in found.movies]

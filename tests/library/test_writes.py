@@ -12,9 +12,7 @@ import pytest
 from kometa_ai.core.movie import RadarrId
 from kometa_ai.errors import CheckRadarr
 from kometa_ai.library.arr.connection import Timeouts
-from kometa_ai.library.arr.edits import EditResult
-from kometa_ai.library.arr.failures import EditStopped, TagUnavailable
-from kometa_ai.library.arr.wire import TagId
+from kometa_ai.library.port import EditResult, EditStopped, TagId, TagUnavailable
 from kometa_ai.library.radarr import Radarr
 from kometa_ai.standins.faults import (
     Effect,
@@ -52,7 +50,7 @@ def ids_of(server: RadarrStandIn, tmdb_ids: Sequence[int]) -> list[RadarrId]:
 async def tag_all(radarr: Radarr, ids: Sequence[RadarrId] | None = None) -> EditResult:
     """Tag those movies (or all of them)."""
     if ids is None:
-        ids = [movie.radarr_id for movie in (await radarr.library()).movies]
+        ids = [movie.radarr_id for movie in (await radarr.contents()).movies]
     return await radarr.edit_tags(ids, [await radarr.create_tag(LABEL)], operation="add")
 
 
@@ -165,7 +163,7 @@ async def test_batches_of_a_hundred() -> None:
     """Trap 8: as few calls as can be, none of them large, repeated ids sent once (trap 4)."""
     server = library_of(250)
     async with talking(server) as radarr:
-        ids = [movie.radarr_id for movie in (await radarr.library()).movies]
+        ids = [movie.radarr_id for movie in (await radarr.contents()).movies]
         result = await tag_all(radarr, [*ids, *reversed(ids)])
     assert result == EditResult(done=tuple(ids))
     assert [len(call.body["movieIds"]) for call in server.editor_calls] == [100, 100, 50]
@@ -194,7 +192,7 @@ async def test_one_write_at_a_time() -> None:
             guard.release()
 
     async with talking(server) as radarr:
-        ids = [movie.radarr_id for movie in (await radarr.library()).movies]
+        ids = [movie.radarr_id for movie in (await radarr.contents()).movies]
         tags = [await radarr.create_tag(f"kai-{n}") for n in range(4)]
         server.behaviour.before_save = save
         await asyncio.gather(*(radarr.edit_tags(ids, [tag], operation="add") for tag in tags))
@@ -208,7 +206,7 @@ async def test_vanished_movies_are_isolated(gone: list[int]) -> None:
     server = library_of(100)
     waits = Waits()
     async with talking(server, waits=waits) as radarr:
-        movies = (await radarr.library()).movies
+        movies = (await radarr.contents()).movies
         lost = {movie.radarr_id for movie in movies if movie.tmdb_id in gone}
         for tmdb_id in gone:
             server.remove_movie(tmdb_id)
@@ -317,7 +315,7 @@ async def test_what_was_sent_without_an_answer_is_unclear_and_the_rest_failed() 
     server = library_of(250)
     server.faults.inject(answer_instead(504), path=EDITOR, times=None)
     async with talking(server) as radarr:
-        ids = [movie.radarr_id for movie in (await radarr.library()).movies]
+        ids = [movie.radarr_id for movie in (await radarr.contents()).movies]
         result = await tag_all(radarr, ids)
     assert (result.unclear, result.failed) == (tuple(ids[:100]), tuple(ids[100:]))
     assert any("raise its time-out" in problem for problem in result.problems)
@@ -330,7 +328,7 @@ async def test_an_exit_in_the_middle_leaves_what_was_sent_unclear(effect: Effect
     server.faults.inject(effect, path=EDITOR, times=1)
     server.faults.inject(answer(401), path=EDITOR, times=None)
     async with talking(server) as radarr:
-        ids = [movie.radarr_id for movie in (await radarr.library()).movies]
+        ids = [movie.radarr_id for movie in (await radarr.contents()).movies]
         with pytest.raises(EditStopped) as caught:
             await tag_all(radarr, ids)
     assert (caught.value.result.unclear, caught.value.result.failed) == (tuple(ids[:100]), tuple(ids[100:]))
@@ -373,7 +371,7 @@ async def test_a_failing_batch_does_not_stop_the_others() -> None:
     server.faults.inject(locked(), path=EDITOR, times=6)
     waits = Waits()
     async with talking(server, waits=waits) as radarr:
-        ids = [movie.radarr_id for movie in (await radarr.library()).movies]
+        ids = [movie.radarr_id for movie in (await radarr.contents()).movies]
         result = await tag_all(radarr, ids)
     assert (result.unclear, result.done) == (tuple(ids[:100]), tuple(ids[100:]))
     [problem] = result.problems
@@ -447,7 +445,7 @@ async def test_radarr_becomes_unusable_between_two_batches(effect: Effect) -> No
     server.faults.inject(effect, path=EDITOR, skip=1, times=None)
     waits = Waits()
     async with talking(server, waits=waits) as radarr:
-        ids = [movie.radarr_id for movie in (await radarr.library()).movies]
+        ids = [movie.radarr_id for movie in (await radarr.contents()).movies]
         with pytest.raises(EditStopped) as caught:
             await tag_all(radarr, ids)
         assert radarr.calls["edit", "202"] == 1

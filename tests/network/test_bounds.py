@@ -24,7 +24,7 @@ from kometa_ai.core.movie import RadarrId
 from kometa_ai.errors import CheckRadarr
 from kometa_ai.jobs.after_changes import after_changes
 from kometa_ai.library.arr.connection import Timeouts
-from kometa_ai.library.arr.failures import CreditsUnavailable, RadarrSilent
+from kometa_ai.library.port import CreditsUnavailable, LibrarySilent
 from kometa_ai.library.radarr import Radarr
 from kometa_ai.network.bounds import MIB, AnswerTooLarge, Bound, BoundedTransport
 from kometa_ai.network.client import open_client
@@ -145,13 +145,13 @@ async def test_a_library_has_room() -> None:
     with serving(lambda connection, _: connection.sendall(body)) as server:
         async with Radarr(server.url, "key", sleep=Waits()) as radarr:
             with pytest.raises(CheckRadarr, match="more than 1 MB"):
-                await radarr.library()  # the same as a list of tags
+                await radarr.contents()  # the same as a list of tags
     assert server.requests == 2
 
     with serving(endless(b" " * MIB, answer())) as server:
         async with Radarr(server.url, "key", sleep=Waits()) as radarr:
             with little(megabytes=700, seconds=60), pytest.raises(CheckRadarr, match="more than 512 MB"):
-                await radarr.library()
+                await radarr.contents()
     assert server.requests == 1
 
 
@@ -164,7 +164,7 @@ async def test_small_answers_of_radarr() -> None:
                     await radarr.check()
                 with pytest.raises(CreditsUnavailable, match="more than 1 MB"):
                     await radarr.credits(RadarrId(1))
-        assert not isinstance(caught.value, RadarrSilent)
+        assert not isinstance(caught.value, LibrarySilent)
         assert server.requests == 2
 
 
@@ -191,7 +191,7 @@ async def test_an_answer_that_drips(head: bytes) -> None:
             with little(seconds=4), pytest.raises(httpx2.ReadTimeout):
                 await client.get(server.url)
         async with Radarr(server.url, "key", sleep=Waits(), timeouts=Timeouts(check=1)) as radarr:
-            with little(seconds=4), pytest.raises(RadarrSilent, match="did not answer within 1 s"):
+            with little(seconds=4), pytest.raises(LibrarySilent, match="did not answer within 1 s"):
                 await radarr.check(tries=1)
 
 

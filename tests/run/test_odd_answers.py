@@ -16,8 +16,9 @@ from structlog.testing import capture_logs
 from kometa_ai.core.decision import Decision, Remembered
 from kometa_ai.core.movie import TmdbId
 from kometa_ai.core.naming import Slug
+from kometa_ai.library.arr.contents import contents_of
 from kometa_ai.library.arr.rows import read_rows
-from kometa_ai.library.arr.wire import WireMovie, library_of
+from kometa_ai.library.radarr import SPEC, WireMovie
 from kometa_ai.standins.faults import answer, answer_instead, rewrite
 from kometa_ai.state.schema import Described, Judged
 from kometa_ai.state.store import Store
@@ -123,7 +124,7 @@ ROWS = st.fixed_dictionaries(
 def test_whatever_a_library_lists_the_state_takes_back(rows: list[dict[str, Any]]) -> None:
     """What a run writes of any movie, the next one reads without a complaint and without a loss."""
     good, odd = read_rows(json.dumps(rows).encode(), WireMovie)
-    library = library_of(good, {}, odd)
+    library = contents_of(SPEC, good, {}, odd)
     now = datetime(2026, 3, 1, tzinfo=UTC)
     noir = Slug("noir")
     with TemporaryDirectory() as name:

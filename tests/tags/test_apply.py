@@ -18,13 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Literal
 
-    from kometa_ai.library.arr.wire import Library
+    from kometa_ai.library.port import Contents
 
-    Make = Callable[[Library], Sequence[Change]]
+    Make = Callable[[Contents], Sequence[Change]]
 
 
-def _changes(library: Library, numbers: Iterable[int], label: str, operation: Literal["add", "remove"]) -> list[Change]:
-    movies = {movie.tmdb_id: movie for movie in library.movies}
+def _changes(
+    contents: Contents, numbers: Iterable[int], label: str, operation: Literal["add", "remove"]
+) -> list[Change]:
+    movies = {movie.tmdb_id: movie for movie in contents.movies}
     slug = Slug(label.removeprefix("kai-"))
     return [
         Change(movie=movies[1000 + number], slug=slug, label=Label(label), operation=operation)  # type: ignore[index]  # ids are ints
@@ -39,7 +41,7 @@ async def _apply(server: RadarrStandIn, make: Make, before: Callable[[], object]
     """Plan against the library as read, let something happen, and apply; what `on_done` was told is what is done."""
     told: list[Change] = []
     async with talking(server) as radarr:
-        library = await radarr.library()
+        library = await radarr.contents()
         changes = make(library)
         if before is not None:
             before()
@@ -202,7 +204,7 @@ async def test_twins_are_all_taken_off() -> None:
     server.behaviour.label_rules = "none"
     server.tag_by_hand(1000, "kai-noir")
     async with talking(server) as radarr:
-        library = await radarr.library()
+        library = await radarr.contents()
         other = await radarr.create_tag("kai-heist")
         tags = {**library.tags, Label("kai-noir"): (*library.tags[Label("kai-noir")], other)}
         twins = msgspec.structs.replace(library, tags=tags)
@@ -318,7 +320,7 @@ async def test_a_run_that_is_ended_in_the_middle_accounts_for_every_change() -> 
     server.faults.inject(delay_answer(60), method="PUT", path=EDITOR, skip=1)
     applied = Applied()
     async with talking(server) as radarr:
-        library = await radarr.library()
+        library = await radarr.contents()
         changes = _changes(library, range(250), "kai-noir", "add")
         writing = asyncio.create_task(apply_changes(radarr, changes, library, lambda _: None, applied))
         for _ in range(2000):

@@ -1,4 +1,4 @@
-"""The one place that speaks HTTP to Radarr: one call, its answer, or why there is none."""
+"""The one place that speaks HTTP to a service: one call, its answer, or why there is none."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import structlog
 
 from kometa_ai.__version__ import __version__
 from kometa_ai.errors import CheckRadarr
-from kometa_ai.library.arr import rows, wire
+from kometa_ai.library.arr import complaints, rows
 from kometa_ai.library.arr.failures import (
     Failed,
     Misshapen,
@@ -35,19 +35,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from kometa_ai.library.arr.rows import OddRow
+    from kometa_ai.library.arr.spec import ArrSpec, R
     from kometa_ai.network.environment import Network
 
 _log = structlog.get_logger()
 
 API = "/api/v3"
-LOGIN = "RADARR_URL lacks Radarr's URL base, or a login stands in front of it: let requests below /api pass."
-_EXAMPLE = "It looks like http://radarr:7878, or http://nas:7878/radarr with a URL base."
 _LAST_PORT = 65535
 _TRY_LATER = {HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 # 524 is Cloudflare's: it is connected, and has waited long enough.
 _GAVE_UP_WAITING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.GATEWAY_TIMEOUT, 524}
-_BOUNDS = {"movies": Bound(512 * MIB), "edit": Bound(64 * MIB)}
-"""Calls with long answers: the whole library, and up to 100 whole movies."""
+_ALL = Bound(512 * MIB)
+_EDITED = Bound(64 * MIB)
+"""For calls with long answers: the whole library, and up to 100 whole items."""
 
 T = TypeVar("T")
 
@@ -56,7 +56,7 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds for a whole call, connecting included, to the last byte read; `connect` limits that part alone.
 
     Six tries of a check and the waits between them stay below a minute. A library of 10,000 takes a weak NAS minutes,
-    and so does an edit of 100 movies, which Radarr saves one by one.
+    and so does an edit of 100 movies, which are saved one by one.
     """
 
     connect: float = 4
@@ -68,20 +68,21 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """An answer of Radarr's, or of whatever stands in for it; `address` with the proxy that it came through."""
+    """A raw HTTP response, not yet checked to come from the service; `address` with the proxy that it came through."""
 
+    service: str
     address: str
     status: int
     headers: Mapping[str, str]
     body: bytearray
+    login: str
+    """What the operator does where a web page came."""
     redact: Callable[[str], str] = str
-    login: str = LOGIN
-    """What to do where a web page came."""
 
     @property
     def complaint(self) -> str:
         """What the body of an error says, in one line and without secrets."""
-        return wire.complaint(self.body, self.redact)
+        return complaints.complaint(self.body, self.redact)
 
     def decode(self, kind: type[T]) -> T:
         """The body as exactly that type."""
@@ -98,29 +99,31 @@ class Reply(msgspec.Struct, frozen=True):
     def _read(self, read: Callable[[], T]) -> T:
         """What was read. A 200 proves nothing: start pages and login pages come with it, and torn lists too."""
         content_type = self.headers.get("content-type", "")
-        if "json" not in content_type.lower() or wire.is_html(self.body):
-            what = (
-                self.complaint if wire.is_html(self.body) else wire.first_line(content_type, self.redact) or "nothing"
-            )
+        if "json" not in content_type.lower() or complaints.is_html(self.body):
+            if complaints.is_html(self.body):
+                what = self.complaint
+            else:
+                what = complaints.first_line(content_type, self.redact) or "nothing"
             raise NotJSON(
                 f"{self.address} answered with {what} instead of JSON.", self.login, status=self.status, complaint=what
             )
         try:
             return read()
         except rows.Garbled as error:
-            remedy = "Look at Radarr's log, and at the proxy's if there is one."
+            remedy = f"Look at {self.service}'s log, and at the proxy's if there is one."
             if error.is_torn:
-                what = f"The answer of Radarr at {self.address} is torn: {error}."
+                what = f"The answer of {self.service} at {self.address} is torn: {error}."
                 raise Transient(what, remedy, status=self.status) from error
-            what = f"The answer of Radarr at {self.address} is not what it should be: {error}."
+            what = f"The answer of {self.service} at {self.address} is not what it should be: {error}."
             raise Misshapen(what, remedy, status=self.status) from error
 
 
-class Line:
-    """The connection to one Radarr. `calls` counts them by kind and outcome: a status, `timeout` or `lost`."""
+class Connection:
+    """The connection to one service. `calls` counts them by kind and outcome: a status, `timeout` or `lost`."""
 
     def __init__(
         self,
+        spec: ArrSpec[R],
         base_url: str,
         api_key: str,
         *,
@@ -129,17 +132,20 @@ class Line:
         connect_seconds: float,
         redact: Callable[[str], str] = str,
     ) -> None:
-        url = _parsed(base_url)
+        self._service, self._name, self._setting = spec.service, spec.name, spec.url_setting
+        self._key_setting, self._plain_login = spec.key_setting, spec.login
+        self._bounds = {spec.items: _ALL, "edit": _EDITED}
+        url = _parsed(base_url, spec)
         if not api_key or not api_key.isascii() or not api_key.isprintable() or api_key != api_key.strip():
             # Checked here, because the error that httpx2 raises for such a header shows the key.
             raise CheckRadarr(
-                "RADARR_API_KEY is empty or holds characters that no key has.",
-                "Copy it again from Radarr's Settings > General > Security.",
+                f"{spec.key_setting} is empty or holds characters that no key has.",
+                f"Copy it again from {spec.service}'s Settings > General > Security.",
             )
         self.prefix = url.path.rstrip("/")
         self.address = str(url.copy_with(userinfo=b"", path=self.prefix or "/", query=None, fragment=None)).rstrip("/")
         proxy = network.proxy_to(self.address)
-        self.way = Way(address=self.address, setting="RADARR_URL", proxy=proxy, hide=redact)
+        self.way = Way(address=self.address, setting=spec.url_setting, proxy=proxy, hide=redact)
         self.calls: Counter[tuple[str, str]] = Counter()
         self._connect_seconds = connect_seconds
         self._redact = redact
@@ -163,7 +169,8 @@ class Line:
     @property
     def _login(self) -> str:
         """What to do where a web page, or the way to one, came in place of an answer."""
-        return f"{LOGIN[:-1]}; if the page is the proxy's, {self.way.around}." if self.way.proxy else LOGIN
+        plain = self._plain_login
+        return f"{plain[:-1]}; if the page is the proxy's, {self.way.around}." if self.way.proxy else plain
 
     async def call(
         self,
@@ -183,7 +190,7 @@ class Line:
             content=None if body is None else msgspec.json.encode(body),
             headers={} if body is None else {"Content-Type": "application/json"},
             timeout=httpx2.Timeout(seconds, connect=min(seconds, self._connect_seconds)),
-            extensions=_BOUNDS.get(kind, Bound(SMALL)).extension,
+            extensions=self._bounds.get(kind, Bound(SMALL)).extension,
         )
         started = time.perf_counter()
         outcome, size = "lost", 0
@@ -198,7 +205,7 @@ class Line:
         finally:
             self.calls[kind, outcome] += 1
             milliseconds = round((time.perf_counter() - started) * 1000)
-            _log.debug("radarr.call", kind=kind, outcome=outcome, milliseconds=milliseconds, size=size)
+            _log.debug(f"{self._name}.call", kind=kind, outcome=outcome, milliseconds=milliseconds, size=size)
         self._judge(reply)
         return reply
 
@@ -210,13 +217,21 @@ class Line:
                 received = bytearray()  # grows in place: joining the chunks of a whole library would hold it twice
                 async for chunk in response.aiter_bytes():
                     received += chunk
-                return Reply(self._where, response.status_code, response.headers, received, self._redact, self._login)
+                return Reply(
+                    self._service,
+                    self._where,
+                    response.status_code,
+                    response.headers,
+                    received,
+                    self._login,
+                    self._redact,
+                )
             finally:
                 await response.aclose()
 
     def _timed_out(self, seconds: float) -> TimedOut:
         return TimedOut(
-            f"Radarr at {self.address} did not answer within {seconds:g} s{self.way.through}.",
+            f"{self._service} at {self.address} did not answer within {seconds:g} s{self.way.through}.",
             f"Look whether that proxy waits long enough, or {self.way.around}."
             if self.way.proxy
             else "Look at its log and at the load of its machine.",
@@ -234,9 +249,10 @@ class Line:
         if trouble.what:
             return kind(trouble.what, trouble.remedy)
         return kind(
-            f"Radarr at {self.address} cannot be reached{self.way.through}: {trouble.why}.",
+            f"{self._service} at {self.address} cannot be reached{self.way.through}: {trouble.why}.",
             trouble.remedy
-            or "Check that it is running and that RADARR_URL is right (in a container, localhost is that container).",
+            or f"Check that it is running and that {self._setting} is right "
+            "(in a container, localhost is that container).",
         )
 
     def _judge(self, reply: Reply) -> None:
@@ -253,38 +269,43 @@ class Line:
             raise self._redirected(reply)
         if shut_out := self._shut_out(reply, said):
             raise shut_out
-        what = f"Radarr at {self._where} answered {named(reply.status)}" + (f": {said.rstrip('.')}." if said else ".")
+        what = f"{self._service} at {self._where} answered {named(reply.status)}" + (
+            f": {said.rstrip('.')}." if said else "."
+        )
         if reply.status in _GAVE_UP_WAITING:
             remedy = (
-                "A proxy gave up waiting for Radarr: raise its time-out, or set RADARR_URL to Radarr's own address."
+                f"A proxy gave up waiting for {self._service}: raise its time-out, or set {self._setting} to "
+                f"{self._service}'s own address."
             )
             raise TimedOut(what, remedy, status=reply.status, complaint=said)
         if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR or reply.status in _TRY_LATER:
-            remedy = "Look at Radarr's log, and at the proxy's if there is one."
+            remedy = f"Look at {self._service}'s log, and at the proxy's if there is one."
             raise Transient(what, remedy, status=reply.status, complaint=said)
-        raise Refused(what, "Look at Radarr's log.", status=reply.status, complaint=said)
+        raise Refused(what, f"Look at {self._service}'s log.", status=reply.status, complaint=said)
 
     def _shut_out(self, reply: Reply, said: str) -> Unusable | None:
         """The failure for statuses that every other request would get, too."""
         status, where = reply.status, self._where
         if status == HTTPStatus.UNAUTHORIZED and not reply.body and "www-authenticate" not in reply.headers:
             return Unusable(
-                f"Radarr at {where} does not accept the API key (401).",
-                "Copy the key of this very Radarr from its Settings > General > Security to RADARR_API_KEY.",
+                f"{self._service} at {where} does not accept the API key (401).",
+                f"Copy the key of this very {self._service} from its Settings > General > Security to "
+                f"{self._key_setting}.",
                 status=status,
             )
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             return ShutOut(
-                f"Something in front of Radarr at {where} refuses us ({named(status)}).",
-                "Let the proxy pass requests below /api, or use Radarr's own address in RADARR_URL.",
+                f"Something in front of {self._service} at {where} refuses us ({named(status)}).",
+                f"Let the proxy pass requests below /api, or use {self._service}'s own address in {self._setting}.",
                 status=status,
                 complaint=said,
             )
         wrong_path = status == HTTPStatus.NOT_FOUND and not _is_object(reply)
         if wrong_path or status == HTTPStatus.METHOD_NOT_ALLOWED:
             return Unusable(
-                f"There is no Radarr API at {where} ({named(status)}).",
-                "RADARR_URL is the address of Radarr's start page, with its URL base and without /api/v3.",
+                f"There is no {self._service} API at {where} ({named(status)}).",
+                f"{self._setting} is the address of {self._service}'s start page, with its URL base and without "
+                "/api/v3.",
                 status=status,
                 complaint=said,
             )
@@ -294,20 +315,21 @@ class Line:
         what = f"{self._where} redirects ({reply.status})"
         shown = redirect_target(self.address + API, reply.headers.get("location", ""))
         if not shown:
-            return Unusable(what + ".", "Correct RADARR_URL.", status=reply.status)
+            return Unusable(what + ".", f"Correct {self._setting}.", status=reply.status)
         base, api, _ = shown.partition(API)
-        remedy = f"Set RADARR_URL to {base}." if api and base != self.address else self._login
+        remedy = f"Set {self._setting} to {base}." if api and base != self.address else self._login
         return Unusable(f"{what} to {shown}.", remedy, status=reply.status)
 
 
-def _parsed(base_url: str) -> httpx2.URL:
+def _parsed(base_url: str, spec: ArrSpec[R]) -> httpx2.URL:
+    example = f"It looks like http://{spec.name}:{spec.port}, or http://nas:{spec.port}/{spec.name} with a URL base."
     try:
         url = httpx2.URL(base_url.strip())
     except httpx2.InvalidURL as error:
-        raise CheckRadarr("RADARR_URL is no address that can be used.", _EXAMPLE) from error
+        raise CheckRadarr(f"{spec.url_setting} is no address that can be used.", example) from error
     # httpx2 lets any port pass, and quotes what no host name holds.
     if url.scheme not in ("http", "https") or not url.host or "%" in url.host or (url.port or 1) > _LAST_PORT:
-        raise CheckRadarr("RADARR_URL is no http:// or https:// address.", _EXAMPLE)
+        raise CheckRadarr(f"{spec.url_setting} is no http:// or https:// address.", example)
     return url
 
 

@@ -1,4 +1,4 @@
-"""Why a Radarr cannot be used: name, connection, answer, each in plain words."""
+"""Why a service cannot be used: name, connection, answer, each in plain words."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from kometa_ai.network.failures import Way
 
 PATIENCE = 1.0
-"""Seconds for each step: whoever waits for this has waited nearly a minute already."""
+"""Seconds for each step: the user has waited nearly a minute already."""
 
 _PORTS = {"http": 80, "https": 443}
 
 
-async def diagnose(way: Way, answer: str) -> str:
+async def diagnose(way: Way, service: str, answer: str) -> str:
     """Look the host up and connect to it; say what that found, and what HTTP had to say (`answer`).
 
     Where a proxy is in between, it is the proxy that is looked up and connected to, as HTTP does it.
@@ -26,7 +26,7 @@ async def diagnose(way: Way, answer: str) -> str:
         before = f"Requests go through {way.proxy}. "
     else:
         parts = urlsplit(way.address)
-        host, port, runs = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 80), "Radarr"
+        host, port, runs = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 80), service
         before = ""
     name, is_known = await _name(host)
     if not is_known:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal
-
-import msgspec
+from typing import TYPE_CHECKING, NamedTuple
 
 from kometa_ai.core.movie import RadarrId
-from kometa_ai.library.arr.connection import Line, Reply, Timeouts
+from kometa_ai.library.arr.complaints import is_html
 from kometa_ai.library.arr.failures import (
-    EditStopped,
     Failed,
     Misshapen,
     NotJSON,
@@ -22,48 +19,30 @@ from kometa_ai.library.arr.failures import (
     Transient,
     Unusable,
 )
-from kometa_ai.library.arr.retrying import TRIES, Sleep, patiently
-from kometa_ai.library.arr.wire import EditedMovie, is_html
+from kometa_ai.library.arr.retrying import patiently
+from kometa_ai.library.arr.wire import EditedRow
+from kometa_ai.library.port import TRIES, EditResult, EditStopped, Ids, Operation, TagId
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kometa_ai.library.arr.wire import TagId
+    from kometa_ai.library.arr.connection import Connection, Reply, Timeouts
+    from kometa_ai.library.arr.retrying import Sleep
+    from kometa_ai.library.arr.spec import ArrSpec, R
 
 BATCH = 100
 GIVE_UP_AFTER = 3
 _LONGEST_WAIT = 16
-_NO_LIST = "Radarr answers an edit with the movies: look at the proxy in front of it, or use Radarr's own address."
 
 # BasicRepository.Get(ids) counts what it found against what it was asked for; its message is all there is to go by.
 _ROWS_MISSING = re.compile(r"Expected query to return \d+ rows but returned (\d+)")
 
-Operation = Literal["add", "remove"]
-Ids = tuple[RadarrId, ...]
 
+class _Edit(NamedTuple):
+    """What is asked for; `operation` is never `replace`, which takes people's own tags away."""
 
-class EditResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of each movie.
-
-    `done`: Radarr's answer shows the tags as asked for. `vanished`: Radarr's editor knows the movie no more, or its
-    quality profile is gone. `contested`: saved, but one of Radarr's auto-tagging rules turned it round at once.
-    `failed`: not saved. `unclear`: sent, but no proof whether it was saved. `problems` says why, for people.
-    """
-
-    done: Ids = ()
-    vanished: Ids = ()
-    contested: Ids = ()
-    failed: Ids = ()
-    unclear: Ids = ()
-    problems: tuple[str, ...] = ()
-
-
-class _Body(msgspec.Struct, rename="camel"):
-    """All that the editor is ever sent. `applyTags` is never `replace`, which takes people's own tags away."""
-
-    movie_ids: Sequence[RadarrId]
-    tags: Sequence[TagId]
-    apply_tags: Operation
+    tags: tuple[TagId, ...]
+    operation: Operation
 
 
 class _Tally:
@@ -78,7 +57,7 @@ class _Tally:
         self._sent: set[RadarrId] = set()
 
     def lost(self, ids: Sequence[RadarrId]) -> None:
-        """Note that Radarr may have seen an edit whose answer is missing."""
+        """Note that the service may have seen an edit whose answer is missing."""
         self._sent.update(ids)
 
     def fail(self, ids: Sequence[RadarrId], why: str) -> None:
@@ -98,40 +77,43 @@ class _Tally:
 
 
 class Editor:
-    """One edit at a time, of one set of tags on any number of movies. The caller sees to it that no two overlap."""
+    """One edit at a time, of one set of tags on any number of items. The caller makes sure that no two overlap."""
 
-    def __init__(self, line: Line, timeouts: Timeouts, sleep: Sleep) -> None:
-        self._line = line
+    def __init__(self, spec: ArrSpec[R], connection: Connection, timeouts: Timeouts, sleep: Sleep) -> None:
+        self._service, self._name, self._items = spec.service, spec.name, spec.items
+        self._path, self._ids_field = spec.editor_path, spec.ids_field
+        self._connection = connection
         self._seconds = timeouts.edit
         self._sleep = sleep
         # After a failure each edit gets one try until one succeeds, so that an outage does not cost minutes a batch.
         self._doubtful = False
 
     async def edit(self, movies: Sequence[RadarrId], tags: Sequence[TagId], operation: Operation) -> EditResult:
-        """Add or remove those tags. Raise `EditStopped` when Radarr takes no requests at all any more."""
+        """Add or remove those tags. Raise `EditStopped` when the service takes no requests at all any more."""
         # A repeated id fails the whole batch: the editor compares the number of ids with the number of rows.
         ids = tuple(dict.fromkeys(movies))
-        body = _Body((), tuple(dict.fromkeys(tags)), operation)
+        edit = _Edit(tuple(dict.fromkeys(tags)), operation)
         tally = _Tally()
-        if not body.tags:
+        if not edit.tags:
             return tally.result()
         try:
             for start in range(0, len(ids), BATCH):
-                await self._write(ids[start : start + BATCH], body, tally)
+                await self._write(ids[start : start + BATCH], edit, tally)
         except Unusable as error:
             settled = {*tally.done, *tally.vanished, *tally.contested, *tally.failed, *tally.unclear}
             tally.fail([movie for movie in ids if movie not in settled], error.what)
             raise EditStopped(error.what, error.remedy, tally.result()) from error
         return tally.result()
 
-    async def _write(self, ids: Ids, body: _Body, tally: _Tally, *, depth: int = 0) -> None:
+    async def _write(self, ids: Ids, edit: _Edit, tally: _Tally, *, depth: int = 0) -> None:
         if tally.failures_in_a_row >= GIVE_UP_AFTER:
             tally.fail(ids, f"Not sent, since the {GIVE_UP_AFTER} edits before had failed.")
             return
         doubtful = self._doubtful
         try:
             edited = await patiently(
-                lambda: self._put(ids, body, tally),
+                lambda: self._put(ids, edit, tally),
+                self._name,
                 sleep=self._sleep,
                 tries=1 if doubtful else TRIES,
                 again=(Transient,),
@@ -141,12 +123,12 @@ class Editor:
             if error.found == 0 or len(ids) == 1:
                 tally.vanished += ids
             else:
-                await self._write_halves(ids, body, tally, depth)
+                await self._write_halves(ids, edit, tally, depth)
         except TimedOut as error:
-            # Radarr goes on with what it was given, so the same again would only be slower.
+            # The service goes on with what it was given, so the same again would only be slower.
             if len(ids) > 1 and not doubtful:
                 await self._sleep(min(2**depth, _LONGEST_WAIT))
-                await self._write_halves(ids, body, tally, depth)
+                await self._write_halves(ids, edit, tally, depth)
             else:
                 self._failed(ids, error, tally)
         except (Misshapen, TooLarge) as error:
@@ -157,12 +139,12 @@ class Editor:
             self._failed(ids, error, tally)
         else:
             self._answered(tally)
-            _check(ids, body, edited, tally)
+            self._check(ids, edit, edited, tally)
 
-    async def _write_halves(self, ids: Ids, body: _Body, tally: _Tally, depth: int) -> None:
+    async def _write_halves(self, ids: Ids, edit: _Edit, tally: _Tally, depth: int) -> None:
         middle = len(ids) // 2
-        await self._write(ids[:middle], body, tally, depth=depth + 1)
-        await self._write(ids[middle:], body, tally, depth=depth + 1)
+        await self._write(ids[:middle], edit, tally, depth=depth + 1)
+        await self._write(ids[middle:], edit, tally, depth=depth + 1)
 
     def _failed(self, ids: Ids, error: Failed, tally: _Tally) -> None:
         self._doubtful = True
@@ -173,11 +155,11 @@ class Editor:
         self._doubtful = False
         tally.failures_in_a_row = 0
 
-    async def _put(self, ids: Ids, body: _Body, tally: _Tally) -> list[EditedMovie]:
-        sent = _Body(ids, body.tags, body.apply_tags)
+    async def _put(self, ids: Ids, edit: _Edit, tally: _Tally) -> list[EditedRow]:
+        body = {self._ids_field: ids, "tags": edit.tags, "applyTags": edit.operation}
         try:
-            reply = await self._line.call("edit", "PUT", "/movie/editor", body=sent, seconds=self._seconds)
-            return _edited(reply)
+            reply = await self._connection.call("edit", "PUT", self._path, body=body, seconds=self._seconds)
+            return self._edited(reply)
         except NotSent:
             raise
         except (Transient, TimedOut, TooLarge, Misshapen) as error:
@@ -186,30 +168,34 @@ class Editor:
             tally.lost(ids)
             raise
 
-
-def _edited(reply: Reply) -> list[EditedMovie]:
-    """The movies of an answer. Anything else is `Misshapen`, but for web pages: behind a login no edit arrives."""
-    if not reply.body.strip():
-        raise Misshapen(
-            f"{reply.address} took an edit ({reply.status}) and answered with nothing.", _NO_LIST, status=reply.status
+    def _edited(self, reply: Reply) -> list[EditedRow]:
+        """The items of an answer. Anything else is `Misshapen`, but for web pages: behind a login no edit arrives."""
+        remedy = (
+            f"{self._service} answers an edit with the {self._items}: look at the proxy in front of it, "
+            f"or use {self._service}'s own address."
         )
-    try:
-        return reply.read_rows(EditedMovie)[0]
-    except NotJSON as error:
-        if is_html(reply.body):
-            raise
-        raise Misshapen(error.what, _NO_LIST, status=error.status) from error
+        if not reply.body.strip():
+            raise Misshapen(
+                f"{reply.address} took an edit ({reply.status}) and answered with nothing.", remedy, status=reply.status
+            )
+        try:
+            return reply.read_rows(EditedRow)[0]
+        except NotJSON as error:
+            if is_html(reply.body):
+                raise
+            raise Misshapen(error.what, remedy, status=error.status) from error
 
-
-def _check(ids: Ids, body: _Body, edited: list[EditedMovie], tally: _Tally) -> None:
-    """Sort the movies by what Radarr's answer says of their tags; its auto-tagging runs before it answers."""
-    now = {movie.id: frozenset(movie.tags or ()) for movie in edited}
-    tags = frozenset(body.tags)
-    for movie in ids:
-        if movie not in now:
-            tally.lost([movie])
-            tally.fail([movie], "Radarr's answer to an edit leaves out movies it was asked to edit.")
-        elif tags <= now[movie] if body.apply_tags == "add" else tags.isdisjoint(now[movie]):
-            tally.done.append(movie)
-        else:
-            tally.contested.append(movie)
+    def _check(self, ids: Ids, edit: _Edit, edited: list[EditedRow], tally: _Tally) -> None:
+        """Sort the items by what the answer says of their tags; its auto-tagging runs before it answers."""
+        now = {row.id: frozenset(row.tags or ()) for row in edited}
+        tags = frozenset(edit.tags)
+        for movie in ids:
+            if movie not in now:
+                tally.lost([movie])
+                tally.fail(
+                    [movie], f"{self._service}'s answer to an edit leaves out {self._items} it was asked to edit."
+                )
+            elif tags <= now[movie] if edit.operation == "add" else tags.isdisjoint(now[movie]):
+                tally.done.append(movie)
+            else:
+                tally.contested.append(movie)

@@ -1,19 +1,12 @@
-"""What can go wrong with one call. Except for the last four, nothing here leaves the package."""
+"""What can go wrong with one call. Nothing here leaves the package: the port has its own failures."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from kometa_ai.errors import CheckRadarr
-
-if TYPE_CHECKING:
-    from kometa_ai.library.arr.edits import EditResult
 
 
 class Failed(Exception):
     """A call that did not bring what it should: what happened, and what the operator can do.
 
-    `status` is 0 without an answer. `complaint` is what Radarr said, in one line.
+    `status` is 0 without an answer. `complaint` is what the service said, in one line.
     """
 
     def __init__(self, what: str, remedy: str = "", *, status: int = 0, complaint: str = "") -> None:
@@ -29,19 +22,19 @@ class Transient(Failed):
 
 
 class NotSent(Transient):
-    """No connection came about, so Radarr has not seen the request."""
+    """No connection came about, so the service has not seen the request."""
 
 
 class NotJSON(Transient):
-    """A 2xx that is not JSON: a login page, Radarr's own start page, a proxy."""
+    """A 2xx that is not JSON: a login page, the service's own start page, a proxy."""
 
 
 class TimedOut(Failed):
-    """No complete answer in time, for us or for a proxy. Radarr works on: its actions outlive the connection."""
+    """No complete answer in time, for us or for a proxy. The service works on: its actions outlive the connection."""
 
 
 class TooLarge(Failed):
-    """An answer with more bytes than Radarr has to say. Asking again would bring the same."""
+    """An answer with more bytes than the service has to say. Asking again would bring the same."""
 
 
 class Refused(Failed):
@@ -53,36 +46,16 @@ class Misshapen(Refused):
 
 
 class Unusable(Failed):
-    """No request will be granted: the key, the URL, the certificate, or it is not Radarr at all."""
+    """No request will be granted: the key, the URL, the certificate, or it is another service."""
 
 
 class ShutOut(Unusable):
-    """Something that is not Radarr stands in front of it and lets nothing pass."""
+    """Something else stands in front of the service and lets nothing pass."""
 
 
 class RowsMissing(Failed):
-    """The editor knows only `found` of the movies it was given, and has saved nothing."""
+    """The editor knows only `found` of the items it was given, and has saved nothing."""
 
     def __init__(self, failure: Failed, found: int) -> None:
         super().__init__(failure.what, failure.remedy, status=failure.status, complaint=failure.complaint)
         self.found = found
-
-
-class RadarrSilent(CheckRadarr):
-    """Radarr itself has not answered: it is down, or cannot be reached from here, or just now."""
-
-
-class CreditsUnavailable(Exception):
-    """The credits of one movie could not be read; its classification goes on without them."""
-
-
-class TagUnavailable(Exception):
-    """Radarr answers, but neither has this tag nor creates it; other tags may do."""
-
-
-class EditStopped(CheckRadarr):
-    """Radarr became unusable between two writes; `result` is what became of every movie until then."""
-
-    def __init__(self, message: str, remedy: str, result: EditResult) -> None:
-        super().__init__(message, remedy)
-        self.result = result

@@ -1,7 +1,7 @@
-"""Read Radarr's JSON with msgspec: all at once where it is as it should be, else row by row and value by value.
+"""Read a service's JSON with msgspec: all at once where it is as it should be, else row by row and value by value.
 
-Other programs write to Radarr's database and proxies rewrite its answers, so one row of ten thousand may hold a null or
-a text where a number belongs. Such a value is read where its meaning is certain and left out where it is not; a row
+Other programs write to a service's database and proxies rewrite its answers, so one row of ten thousand may hold a null
+or a text where a number belongs. Such a value is read where its meaning is certain and left out where it is not; a row
 without a meaning is left out and named. An answer that was cut off is never read in part.
 """
 
@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from math import isfinite
 from typing import Any, TypeVar, cast
 
 import msgspec
 
 from kometa_ai.core.movie import LARGEST_ID
+from kometa_ai.core.numbers import whole_number
 from kometa_ai.core.text import beginning
 from kometa_ai.library.arr.texts import clean
 
@@ -87,15 +87,6 @@ def read_object(body: Body, kind: type[T]) -> T:
     return row
 
 
-def number(value: object) -> int | None:
-    """A whole number, also one that was written as `1999.0` or as text; None for anything else."""
-    if isinstance(value, float) and isfinite(value) and value.is_integer():
-        return int(value)
-    if isinstance(value, str) and (found := _WHOLE.fullmatch(value.strip())):
-        return int(found[1])
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
 def _text(value: object) -> str | None:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
@@ -112,20 +103,19 @@ def _numbers(value: object) -> list[int] | None:
         return None
     if not isinstance(value, list):
         raise ValueError(f"{_shown(value)} is no list of numbers")  # noqa: TRY004 # it is about a value of a message
-    found = [(item, number(item)) for item in value if item is not None]
+    found = [(item, whole_number(item)) for item in value if item is not None]
     if wrong := [item for item, whole in found if whole is None]:
         raise ValueError(f"{_shown(wrong[0])} is no number")
     return [whole for _, whole in found if whole is not None]
 
 
 _READERS: Mapping[Any, Callable[[object], object]] = {
-    int | None: number,
+    int | None: whole_number,
     str | None: _text,
     list[str] | None: _texts,
     list[int] | None: _numbers,
 }
 _NAMES = ("title", "label", "name", "personName")
-_WHOLE = re.compile(r"(-?[0-9]{1,25})(?:\.0{1,25})?")
 _SHOWN = 60
 _BRIEF = 200
 
@@ -146,7 +136,7 @@ def _read_row(value: object, kind: type[T], place: int) -> T | OddRow:
 
 
 def _id(value: object) -> int:
-    found = number(value)
+    found = whole_number(value)
     return found if found is not None and 0 < found <= LARGEST_ID else 0
 
 

@@ -1,4 +1,4 @@
-"""Texts of Radarr's, made fit for one line."""
+"""Texts of a service, made fit for one line."""
 
 from __future__ import annotations
 

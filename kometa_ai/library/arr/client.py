@@ -1,0 +1,263 @@
+"""The client of a Radarr or one of its siblings: check it, read what it holds, change tags."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
+
+from kometa_ai.core.naming import Label, label_of
+from kometa_ai.core.text import beginning
+from kometa_ai.errors import CheckRadarr
+from kometa_ai.library.arr.connection import Connection, Timeouts
+from kometa_ai.library.arr.contents import LONGEST_NAME, Tags, contents_of, odd_tags, tags_of
+from kometa_ai.library.arr.diagnosis import diagnose
+from kometa_ai.library.arr.edits import Editor
+from kometa_ai.library.arr.failures import Failed, Misshapen, NotJSON, Refused, ShutOut, TimedOut, Transient, Unusable
+from kometa_ai.library.arr.retrying import AGAIN, patiently
+from kometa_ai.library.arr.spec import R
+from kometa_ai.library.arr.texts import clean
+from kometa_ai.library.arr.wire import WireRule, WireStatus, WireTag
+from kometa_ai.library.port import TRIES, LibrarySilent, LibraryStatus, TagId, TagUnavailable
+from kometa_ai.network.environment import Network
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+    from types import TracebackType
+
+    import httpx2
+
+    from kometa_ai.core.movie import RadarrId
+    from kometa_ai.library.arr.retrying import Sleep
+    from kometa_ai.library.arr.rows import OddRow
+    from kometa_ai.library.arr.spec import ArrSpec
+    from kometa_ai.library.port import Contents, EditResult, Operation
+    from kometa_ai.network.failures import Way
+
+T = TypeVar("T")
+
+
+class Arr(Generic[R]):
+    """An async context manager around one service, reached with the header `X-Api-Key` and nothing else.
+
+    `redact` hides secrets in what the service says, before it is cut to a readable length. Whatever cannot be done
+    because of the service as a whole raises `CheckRadarr`; no foreign exception leaves.
+    """
+
+    def __init__(
+        self,
+        spec: ArrSpec[R],
+        base_url: str,
+        api_key: str,
+        *,
+        network: Network | None = None,
+        transport: httpx2.AsyncBaseTransport | None = None,
+        sleep: Sleep = asyncio.sleep,
+        timeouts: Timeouts | None = None,
+        redact: Callable[[str], str] = str,
+    ) -> None:
+        self.spec = spec
+        self.timeouts = timeouts or Timeouts()
+        self._sleep = sleep
+        self.connection = Connection(
+            spec,
+            base_url,
+            api_key,
+            network=network or Network(),
+            transport=transport,
+            connect_seconds=self.timeouts.connect,
+            redact=redact,
+        )
+        self._editor = Editor(spec, self.connection, self.timeouts, sleep)
+        # The services save whole rows without any version check: two writes at once can undo each other.
+        self._writing = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        await self.connection.client.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.connection.client.__aexit__(kind, error, trace)
+
+    @property
+    def service(self) -> str:
+        """See Library."""
+        return self.spec.service
+
+    @property
+    def url_setting(self) -> str:
+        """See Library."""
+        return self.spec.url_setting
+
+    @property
+    def address(self) -> str:
+        """See Library."""
+        return self.connection.address
+
+    @property
+    def way(self) -> Way:
+        """See Library."""
+        return self.connection.way
+
+    @property
+    def calls(self) -> Counter[tuple[str, str]]:
+        """See Library."""
+        return self.connection.calls
+
+    async def patiently(
+        self, ask: Callable[[], Awaitable[T]], *, tries: int = TRIES, again: tuple[type[Failed], ...] = AGAIN
+    ) -> T:
+        """Ask again after failures that may pass; see `retrying`."""
+        return await patiently(ask, self.spec.name, sleep=self._sleep, tries=tries, again=again)
+
+    async def check(self, *, tries: int = TRIES) -> LibraryStatus:
+        """Make sure that this is the service which accepts the key; six tries, and never more than a minute.
+
+        Raise `CheckRadarr`, which is a `LibrarySilent` where the service itself has not answered.
+        """
+        with _for_the_operator():
+            found = await self.patiently(self._status, tries=tries)
+        base = (found.url_base or "").rstrip("/")
+        warning = ""
+        if base.lower() != self.connection.prefix.lower():
+            warning = (
+                f"{self.service}'s URL base is {base or 'empty'}, but {self.url_setting} uses "
+                f"{self.connection.prefix or 'none'}; this works only as long as a proxy translates it."
+            )
+        return LibraryStatus(
+            version=beginning(clean(found.version), LONGEST_NAME),
+            instance_name=beginning(clean(found.instance_name), LONGEST_NAME),
+            database=beginning(clean(found.database_type), LONGEST_NAME),
+            url_base=base,
+            warning=warning,
+        )
+
+    async def _status(self) -> WireStatus:
+        reply = await self.connection.call("status", "GET", "/system/status", seconds=self.timeouts.check)
+        try:
+            found = reply.read(WireStatus)
+        except Misshapen:
+            found = WireStatus()
+        except NotJSON as error:
+            raise Unusable(error.what, error.remedy) from error
+        # The siblings have the same API at the same path, and so have their forks.
+        if found.app_name != self.service:
+            what = clean(found.app_name) or "something else"
+            raise Unusable(
+                f"{self.address} is {what}, not {self.service}.", f"Set {self.url_setting} to {self.service}'s address."
+            )
+        return found
+
+    async def diagnose(self, answer: str) -> str:
+        """See Library."""
+        return await diagnose(self.way, self.service, answer)
+
+    async def contents(self, *, tries: int = TRIES) -> Contents:
+        """Every item and every tag, or `CheckRadarr`: half a list is no list.
+
+        A call that times out is not repeated, because the service would then build the list twice at once.
+        """
+        with _for_the_operator():
+            rows, odd = await self.patiently(self._rows, tries=tries, again=(Transient,))
+            # Tags after items: one that is deleted in between is left out, and none that an item has is missing.
+            tags, unread = await self.patiently(self._tags, tries=tries, again=(Transient,))
+            return contents_of(self.spec, rows, tags, odd, unread)
+
+    async def _rows(self) -> tuple[list[R], list[OddRow]]:
+        spec = self.spec
+        reply = await self.connection.call(
+            spec.items, "GET", spec.items_path, params=spec.items_query, seconds=self.timeouts.library
+        )
+        return reply.read_rows(spec.row)
+
+    async def _tags(self) -> tuple[Tags, tuple[str, ...]]:
+        reply = await self.connection.call("tags", "GET", "/tag", seconds=self.timeouts.tags)
+        rows, odd = reply.read_rows(WireTag)
+        return tags_of(rows), odd_tags(rows, odd)
+
+    async def auto_tagging(self) -> Mapping[Label, tuple[str, ...]]:
+        """The labels that the service's own rules put on and take off, with the names of these rules. One try."""
+        with _for_the_operator():
+            reply = await self.connection.call("rules", "GET", "/autotagging", seconds=self.timeouts.check)
+            rules, _ = reply.read_rows(WireRule)
+            tags, _ = await self._tags()
+        named = [(beginning(clean(rule.name), LONGEST_NAME), set(rule.tags or ())) for rule in rules]
+        return {
+            label: names
+            for label, numbers in tags.items()
+            if (names := tuple(name for name, targets in named if targets & set(numbers)))
+        }
+
+    async def labels(self) -> frozenset[Label]:
+        """Every tag there is. One try."""
+        with _for_the_operator():
+            tags, _ = await self._tags()
+            return frozenset(tags)
+
+    async def has_tag(self, tag: TagId, label: str) -> bool:
+        """See TagWriter."""
+        try:
+            reply = await self.connection.call("tag", "GET", f"/tag/{tag}", seconds=self.timeouts.tags)
+            return label_of(reply.read(WireTag).label or "") == label
+        except Failed:
+            return False
+
+    async def create_tag(self, label: str) -> TagId:
+        """The id of a tag that was not there a moment ago. To be called right before its first use.
+
+        The service's housekeeping deletes tags that nothing uses, and its editor accepts ids that name no tag. Where
+        another program was quicker, it is its tag: a label that exists in lower case is answered with its id.
+        """
+        wanted = label_of(label)
+        async with self._writing:
+            try:
+                return await self.patiently(lambda: self._made(wanted), again=(Transient,))
+            except Failed as error:
+                if isinstance(error, Unusable) or not error.status:
+                    raise CheckRadarr(error.what, error.remedy) from error
+                raise TagUnavailable(
+                    f"{self.service} has no tag {wanted!r} and does not create it: {error.what}"
+                ) from error
+
+    async def _made(self, label: Label) -> TagId:
+        try:
+            reply = await self.connection.call(
+                "create tag", "POST", "/tag", body={"label": label}, seconds=self.timeouts.tags
+            )
+            return self._id_of(reply.read(WireTag))
+        except (Transient, Refused, TimedOut) as error:
+            # 409 on SQLite: another program was quicker. So it is for 500 on PostgreSQL, where the broken constraint is
+            # not recognised. After a time-out, or an answer that says nothing, the tag may have been made.
+            is_unclear = isinstance(error, TimedOut) or HTTPStatus(200) <= error.status < HTTPStatus(300)
+            if error.status not in (HTTPStatus.CONFLICT, HTTPStatus.INTERNAL_SERVER_ERROR) and not is_unclear:
+                raise
+            if found := (await self._tags())[0].get(label):
+                return found[0]
+            if isinstance(error, TimedOut):
+                raise
+            raise Transient(error.what, error.remedy, status=error.status) from error
+
+    def _id_of(self, tag: WireTag) -> TagId:
+        if not tag.id:
+            raise Transient(f"{self.service} created a tag without telling its id.", status=HTTPStatus.CREATED)
+        return TagId(tag.id)
+
+    async def edit_tags(
+        self, movie_ids: Sequence[RadarrId], tag_ids: Sequence[TagId], *, operation: Operation
+    ) -> EditResult:
+        """See TagWriter; at most 100 items a call, one call at a time."""
+        async with self._writing:
+            return await self._editor.edit(movie_ids, tag_ids, operation)
+
+
+@contextmanager
+def _for_the_operator() -> Iterator[None]:
+    try:
+        yield
+    except Failed as error:
+        is_silent = isinstance(error, (Transient, TimedOut, ShutOut)) and not isinstance(error, NotJSON)
+        raise (LibrarySilent if is_silent else CheckRadarr)(error.what, error.remedy) from error

@@ -1,0 +1,123 @@
+"""From rows to contents: which rows and tags take part, and why the others do not."""
+
+from __future__ import annotations
+
+from itertools import islice
+from sys import intern
+from typing import TYPE_CHECKING, Any
+
+from kometa_ai.core.movie import LARGEST_ID, Movie, RadarrId, TmdbId
+from kometa_ai.core.naming import Label, label_of
+from kometa_ai.core.text import beginning
+from kometa_ai.library.arr.texts import clean
+from kometa_ai.library.port import Contents, LeftOut, TagId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from kometa_ai.library.arr.rows import OddRow
+    from kometa_ai.library.arr.spec import ArrSpec, R
+    from kometa_ai.library.arr.wire import WireTag
+
+Tags = dict[Label, tuple[TagId, ...]]
+"""Every tag by lower-case label; see Contents."""
+
+LONGEST_TITLE = 300
+LONGEST_NAME = 120
+LONGEST_LABEL = 1000
+_SHOWABLE = 10**30
+
+
+def tags_of(rows: Iterable[WireTag]) -> Tags:
+    """Tags by lower-case label; of twins that differ in case, the lower-case one first, then by age.
+
+    Of two labels with one id the first counts.
+    """
+    twins: dict[Label, list[tuple[bool, int]]] = {}
+    seen: set[int] = set()
+    for row in rows:
+        label = label_of(row.label or "")
+        if label and row.id not in seen and not _why_no_tag(row):
+            seen.add(row.id or 0)
+            twins.setdefault(label, []).append((row.label != label, row.id or 0))
+    return {label: tuple(TagId(number) for _, number in sorted(found)) for label, found in twins.items()}
+
+
+def odd_tags(rows: Iterable[WireTag], odd: Iterable[OddRow]) -> tuple[str, ...]:
+    """Say of each tag that `tags_of` passes over what is wrong with it. A label that is empty is none of them."""
+    found = [f"{beginning(row.name, LONGEST_NAME) or 'no label'}: {row.why}" for row in odd]
+    labels: dict[int, str] = {}
+    for row in rows:
+        label = beginning(clean(row.label), LONGEST_NAME)
+        if why := _why_no_tag(row):
+            found.append(f"{label or f'tag {_shown(row.id)}'}: {why}")
+        elif (twin := labels.setdefault(row.id or 0, label)) != label:
+            found.append(f"{label}: it has the same id as {twin}")
+    return tuple(found)
+
+
+def _why_no_tag(row: WireTag) -> str:
+    if row.label is None:
+        return "it has no label"
+    if len(row.label) > LONGEST_LABEL:
+        return f"its label has {len(row.label):,} characters"
+    return "" if _is_id(row.id) else "it has no id"
+
+
+def contents_of(
+    spec: ArrSpec[R], rows: Sequence[R], tags: Tags, odd: Sequence[OddRow] = (), odd_tags: tuple[str, ...] = ()
+) -> Contents:
+    """The contents, in order of catalogue ids. Of two rows with one id the older takes part; `odd` rows do not."""
+    labels: dict[int, Label] = {number: label for label, numbers in tags.items() for number in numbers}
+    movies: dict[TmdbId, Movie] = {}
+    by_id: dict[int, Movie] = {}
+    left_out = [LeftOut(RadarrId(row.id), beginning(row.name, LONGEST_TITLE), row.why) for row in odd]
+    nameless = 0
+    for row in sorted(rows, key=lambda row: row.id or 0):
+        title = beginning(clean(row.title), LONGEST_TITLE)
+        tmdb_id = TmdbId(spec.catalogue_id(row) or 0)
+        if why := _why_left_out(spec, row, title, movies.get(tmdb_id), by_id.get(row.id or 0)):
+            left_out.append(LeftOut(RadarrId(row.id or 0), title, why))
+        else:
+            movies[tmdb_id] = by_id[row.id or 0] = spec.item_of(row, title, labels)
+            nameless += bool(row.tags) and not movies[tmdb_id].labels
+    in_order = tuple(movies[key] for key in sorted(movies))
+    return Contents(movies=in_order, tags=tags, left_out=tuple(left_out), odd_tags=odd_tags, nameless=nameless)
+
+
+def _is_id(number: int | None) -> bool:
+    return number is not None and 0 < number <= LARGEST_ID
+
+
+def _why_left_out(spec: ArrSpec[Any], row: R, title: str, twin: Movie | None, namesake: Movie | None) -> str:
+    if not _is_id(row.id):
+        return f"its id {_shown(row.id)} is none of {spec.service}'s" if row.id else f"it has no id in {spec.service}"
+    number = spec.catalogue_id(row)
+    if not _is_id(number):
+        too_large = number is not None and number > 0
+        return (
+            f"its {spec.catalogue} id {_shown(number)} is none of {spec.catalogue}'s"
+            if too_large
+            else f"it has no {spec.catalogue} id"
+        )
+    if not title:
+        return "it has no title"
+    if namesake:
+        return f"it has the same id as {namesake}"
+    if twin:
+        return f"it has the same {spec.catalogue} id as {twin} ({spec.service}'s {spec.item} {twin.radarr_id})"
+    return ""
+
+
+def _shown(number: int | None) -> str:
+    # Python refuses to write numbers of thousands of digits, and no reader wants them.
+    return str(number) if number is not None and abs(number) < _SHOWABLE else "of many digits"
+
+
+def words(texts: list[str] | None, count: int, length: int) -> tuple[str, ...]:
+    """The first texts of a list, each clean and no longer than that.
+
+    A few hundred genres and keywords repeat over a whole library: interned, each is held once.
+    """
+    found = (intern(beginning(word, length)) for text in texts or () if (word := clean(text)))
+    return tuple(islice(found, count))

@@ -1,0 +1,65 @@
+"""What differs between Radarr and its siblings: names for messages, paths and fields on the wire, one row's meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+
+from kometa_ai.core.movie import Movie
+from kometa_ai.core.naming import Label
+
+Labels = Mapping[int, Label]
+"""Labels by the id of their tag."""
+
+
+class Row(Protocol):
+    """What all services tell of an item; each field may be absent."""
+
+    id: int | None
+    title: str | None
+    tags: list[int] | None
+
+
+R = TypeVar("R", bound=Row)
+
+
+class ArrSpec(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
+    """One service.
+
+    `row` is the type of its items on the wire, `catalogue_id` an item's id in the `catalogue` that names it for good,
+    and `item_of` the item itself, from a row, its title and the labels of all tags.
+    """
+
+    service: str
+    item: str
+    port: int
+    url_setting: str
+    key_setting: str
+    items_path: str
+    items_query: Mapping[str, str]
+    editor_path: str
+    ids_field: str
+    catalogue: str
+    row: type[R]
+    catalogue_id: Callable[[R], int | None]
+    item_of: Callable[[R, str, Labels], Movie]
+
+    @property
+    def name(self) -> str:
+        """Its name in the log."""
+        return self.service.lower()
+
+    @property
+    def items(self) -> str:
+        """Its items, for messages."""
+        return f"{self.item}s"
+
+    @property
+    def login(self) -> str:
+        """What the operator does where a web page, or the way to one, comes in place of an answer."""
+        return (
+            f"{self.url_setting} lacks {self.service}'s URL base, or a login stands in front of it: "
+            "let requests below /api pass."
+        )

@@ -1,0 +1,172 @@
+"""What the program needs of a service that holds movies: its contents, and a way to change their tags."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, NewType, Protocol
+
+import msgspec
+
+from kometa_ai.core.movie import Credits, Movie, RadarrId
+from kometa_ai.core.naming import Label
+from kometa_ai.errors import CheckRadarr
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+    from kometa_ai.network.failures import Way
+
+TRIES = 6
+"""The first try of a call and five more, 1, 2, 4, 8 and 16 seconds apart."""
+
+TagId = NewType("TagId", int)
+"""A tag's row. Housekeeping deletes unused tags daily, and a tag made again has another id: never keep one."""
+
+Operation = Literal["add", "remove"]
+Ids = tuple[RadarrId, ...]
+
+
+class LibraryStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A library that can be used. `warning` is not empty when something about it looks wrong all the same."""
+
+    version: str = ""
+    instance_name: str = ""
+    database: str = ""
+    url_base: str = ""
+    warning: str = ""
+
+
+class LeftOut(msgspec.Struct, frozen=True):
+    """A movie that takes no part, and why. `radarr_id` is 0 where it has none."""
+
+    radarr_id: RadarrId
+    title: str
+    why: str
+
+
+class Contents(msgspec.Struct, frozen=True, kw_only=True):
+    """What a library holds at one moment: movies by TMDb id, and the tags there are.
+
+    `tags` maps lower-case labels to their ids: only a database edited by hand has several ids for one label; the one to
+    write comes first. `odd_tags` describes tags that could not be read; `nameless` movies have tags, none of which is
+    among `tags`. Whether an empty or a much smaller library is believed, is not decided here.
+    """
+
+    movies: tuple[Movie, ...] = ()
+    tags: Mapping[Label, tuple[TagId, ...]] = {}
+    left_out: tuple[LeftOut, ...] = ()
+    odd_tags: tuple[str, ...] = ()
+    nameless: int = 0
+
+
+class EditResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of each movie of an edit.
+
+    `done`: the service's answer shows the tags as asked for. `vanished`: its editor knows the movie no more, or its
+    quality profile is gone. `contested`: saved, but one of the service's auto-tagging rules turned it round at once.
+    `failed`: not saved. `unclear`: sent, but no proof whether it was saved. `problems` says why, for people.
+    """
+
+    done: Ids = ()
+    vanished: Ids = ()
+    contested: Ids = ()
+    failed: Ids = ()
+    unclear: Ids = ()
+    problems: tuple[str, ...] = ()
+
+
+class TagWriter(Protocol):
+    """A library whose tags can be changed. One write at a time."""
+
+    async def has_tag(self, tag: TagId, label: str) -> bool:
+        """Whether a tag still has this id. False, too, where that cannot be told: to create it answers with its id."""
+        ...
+
+    async def create_tag(self, label: str) -> TagId:
+        """The id of a tag that was not there a moment ago. The caller asks for it right before its first use.
+
+        Raise TagUnavailable where the service does not create it, or CheckRadarr.
+        """
+        ...
+
+    async def edit_tags(
+        self, movie_ids: Sequence[RadarrId], tag_ids: Sequence[TagId], *, operation: Operation
+    ) -> EditResult:
+        """Add those tags to those movies, or remove them; the result accounts for every movie.
+
+        Raise EditStopped (a CheckRadarr), which carries what was done until then.
+        """
+        ...
+
+
+class Library(TagWriter, Protocol):
+    """One instance of a service. What cannot be done because of the service as a whole raises CheckRadarr."""
+
+    @property
+    def service(self) -> str:
+        """The service's own name, as users know it."""
+        ...
+
+    @property
+    def url_setting(self) -> str:
+        """The setting that holds its address."""
+        ...
+
+    @property
+    def address(self) -> str:
+        """Its address with the URL base and without credentials, fit for messages."""
+        ...
+
+    @property
+    def way(self) -> Way:
+        """The way to it: its address, and the proxy in between."""
+        ...
+
+    @property
+    def calls(self) -> Counter[tuple[str, str]]:
+        """How often each kind of call had each outcome: an HTTP status, `timeout` or `lost`."""
+        ...
+
+    async def check(self, *, tries: int = TRIES) -> LibraryStatus:
+        """Make sure that it is the right service and accepts the key. Raise LibrarySilent where it has not answered."""
+        ...
+
+    async def diagnose(self, answer: str) -> str:
+        """Why it cannot be used, from its name to its HTTP `answer`, in plain words."""
+        ...
+
+    async def contents(self, *, tries: int = TRIES) -> Contents:
+        """Every movie and every tag, or CheckRadarr: half a list is no list."""
+        ...
+
+    async def credits(self, radarr_id: RadarrId) -> Credits:
+        """Directors and actors of one movie. Raise CreditsUnavailable where they cannot be read."""
+        ...
+
+    async def auto_tagging(self) -> Mapping[Label, tuple[str, ...]]:
+        """The labels that the service's own rules put on and take off, with the names of these rules."""
+        ...
+
+    async def labels(self) -> frozenset[Label]:
+        """Every tag there is."""
+        ...
+
+
+class LibrarySilent(CheckRadarr):
+    """The service itself has not answered: it is down, or cannot be reached from here, or just now."""
+
+
+class CreditsUnavailable(Exception):
+    """The credits of one movie could not be read; its classification goes on without them."""
+
+
+class TagUnavailable(Exception):
+    """The service answers, but neither has this tag nor creates it; other tags may do."""
+
+
+class EditStopped(CheckRadarr):
+    """The service became unusable between two writes; `result` is what became of every movie until then."""
+
+    def __init__(self, message: str, remedy: str, result: EditResult) -> None:
+        super().__init__(message, remedy)
+        self.result = result
