@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from kometa_ai.asking.pacing import Sleep
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.movie import Movie, TmdbId
-    from kometa_ai.judging.planning import Block
+    from kometa_ai.judging.packing import Block
     from kometa_ai.providers.port import BatchProvider
 
 __all__ = ["Batcher", "Ledger", "Scope"]

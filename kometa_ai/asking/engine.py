@@ -19,7 +19,7 @@ from kometa_ai.core.collection import Collection
 from kometa_ai.core.decision import request_id
 from kometa_ai.core.text import one_line
 from kometa_ai.errors import CheckClaude
-from kometa_ai.judging.planning import Block, second_looks
+from kometa_ai.judging.packing import Block, second_looks
 from kometa_ai.providers import prices
 from kometa_ai.providers.port import RETRIED, Ending, Failure, Provider, Reply, Request, RequestFailed, Usage
 

@@ -16,7 +16,7 @@ from kometa_ai.providers.port import Failure, Request, RequestFailed, Usage
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from kometa_ai.judging.planning import Block
+    from kometa_ai.judging.packing import Block
 
 SHARE_LISTED = 0.07
 """Of the movies: an answer names most as excluded (a number and a comma) and writes these out."""

@@ -13,10 +13,8 @@ import msgspec
 from kometa_ai.core.movie import Credits, TmdbId
 from kometa_ai.core.naming import Slug
 
-NEAR = 0.1
-"""A confidence this close to the threshold gets a second look, and does not flip a standing membership."""
-
-_EPSILON = 1e-9
+ROUNDING = 1e-9
+"""How far confidences and thresholds may differ and still count as equal: binary fractions have no 0.7."""
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):
@@ -99,6 +97,11 @@ class Reason(StrEnum):
     SECOND_LOOK = "second look"
     GIVEN_UP = "given up"
 
+    @property
+    def is_asked_first(self) -> bool:
+        """Whether the first model is asked. A second look goes to another, and what is given up to none."""
+        return self is not Reason.SECOND_LOOK and self is not Reason.GIVEN_UP
+
 
 class Cause(StrEnum):
     """Why a movie is in or out of a collection."""
@@ -120,24 +123,6 @@ class Pin(msgspec.Struct, frozen=True, kw_only=True):
     title: str = ""
     imdb_id: str = ""
     since: datetime
-
-
-def is_near(confidence: float, threshold: float) -> bool:
-    """Whether a confidence is within 0.1 of the threshold, both ends included."""
-    return abs(confidence - threshold) <= NEAR + _EPSILON
-
-
-def reaches(confidence: float, threshold: float) -> bool:
-    """Whether a confidence is at or above the threshold, whatever binary fractions make of 0.7."""
-    return confidence >= threshold - _EPSILON
-
-
-def is_beyond(confidence: float, threshold: float) -> bool:
-    """Whether a confidence is 0.1 or more away from the threshold, on either side.
-
-    So are 0 and 1 for a threshold nearer to them than that: otherwise nothing could move what is in or out there.
-    """
-    return confidence >= min(1.0, threshold + NEAR) - _EPSILON or confidence <= max(0.0, threshold - NEAR) + _EPSILON
 
 
 class Remembered(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -9,19 +9,10 @@ import msgspec
 from kometa_ai.asking import forecast
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import CheckClaude
-from kometa_ai.judging.mutual import Mutual, with_named
-from kometa_ai.judging.planning import (
-    Described,
-    Models,
-    describe,
-    may_turn,
-    needing_credits,
-    pack,
-    plan_questions,
-    stages,
-    unanswered,
-)
-from kometa_ai.judging.policy import decide, gates
+from kometa_ai.judging.looks import Models
+from kometa_ai.judging.packing import pack
+from kometa_ai.judging.planning import Described, describe, needing_credits
+from kometa_ai.judging.stages import Known, walk
 from kometa_ai.providers import prices
 from kometa_ai.providers.port import RequestFailed, Usage
 from kometa_ai.run.batches import not_in_batches
@@ -29,12 +20,13 @@ from kometa_ai.run.pipeline import Run
 from kometa_ai.run.questioning import count
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.movie import TmdbId
     from kometa_ai.core.naming import Slug
-    from kometa_ai.judging.planning import Block, Questions
+    from kometa_ai.judging.packing import Block
+    from kometa_ai.judging.planning import Questions
     from kometa_ai.library.port import Contents
     from kometa_ai.run.options import Options
     from kometa_ai.run.session import Parts, Rules
@@ -118,42 +110,25 @@ class _Planned:
     def plan(self, library: Contents, collections: Sequence[Collection], everything: Sequence[Collection]) -> None:
         """Go through the stages as a run does, with what is known now for decisions."""
         state, memory = self._parts.store.state, self._parts.store.memory
-        known = describe(library.movies, memory)
-        chosen = {collection.slug for collection in collections}
-        named = with_named(collections, everything)
-        models = Models(self._rules.model, self._rules.review_model)
-        mutual = Mutual(named, library.movies)
-        for stage in stages(named):
-            gated = {c.slug: gates(c, library.movies, mutual.decided, state.pins) for c in stage}
-            mine = [c for c in stage if c.slug in chosen]
-            every = plan_questions(
-                known,
-                mine,
-                memory,
-                gated,
-                models,
-                force=self._options.force_refresh,
-                again=frozenset(self._options.ask_again),
-            )
-            asked = not_in_batches(state.batches, mine, known, every)
+        options, models = self._options, Models(self._rules.model, self._rules.review_model)
+        known = Known(library.movies, describe(library.movies, memory), memory, state.pins, models)
+        for stage in walk(collections, everything, known):
+            every = stage.questions(force=options.force_refresh, again=frozenset(options.ask_again))
+            asked = not_in_batches(state.batches, stage.chosen, known.subjects, every)
             self.in_batches |= {slug: len(every[slug]) - len(pairs) for slug, pairs in asked.items()}
             self.questions |= asked
-            self.blocks += pack(asked, self._with_credits(known, asked), mine, self._options.batch_size)
-            others = plan_questions(known, [c for c in stage if c.slug not in chosen], memory, gated, models)
-            memberships = decide(stage, known, memory, gated, unanswered(every | others))
-            for each in stage:
-                mutual.settle(each, memberships[each.slug], gated[each.slug], may_turn(others.get(each.slug, {})))
+            self.blocks += pack(asked, self._with_credits(known.subjects, asked), stage.chosen, options.batch_size)
+            stage.decide(every)
 
-    def _with_credits(self, known: dict[TmdbId, Described], asked: Questions) -> dict[TmdbId, Described]:
-        """The movies as they will be sent, with somebody in place of people that are not known yet."""
+    def _with_credits(self, known: Mapping[TmdbId, Described], asked: Questions) -> Mapping[TmdbId, Described]:
+        """The movies as they will be sent, with usual people in place of those that are not known yet."""
         if not self._rules.radarr_credits:
             return known
-        unknown = needing_credits(asked, known, self._parts.store.memory)
-        return known | {
-            tmdb_id: Described(msgspec.structs.replace(movie, credits=forecast.USUAL_CREDITS), prints)
-            for tmdb_id in unknown
-            for movie, prints in (known[tmdb_id],)
-        }
+        complete = dict(known)
+        for tmdb_id in needing_credits(asked, known, self._parts.store.memory):
+            movie, prints = known[tmdb_id]
+            complete[tmdb_id] = Described(msgspec.structs.replace(movie, credits=forecast.USUAL_CREDITS), prints)
+        return complete
 
     def pending(self, collection: Collection) -> PendingCollection:
         """What is to be asked about one collection."""

@@ -12,9 +12,10 @@ from kometa_ai.core.decision import Cause, Decision
 from kometa_ai.core.movie import Movie, RadarrId
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import FixUsage
-from kometa_ai.judging.mutual import Mutual, with_named
-from kometa_ai.judging.planning import Models, describe, may_turn, plan_questions, stages, unanswered
-from kometa_ai.judging.policy import Gates, decide, gates, is_in, tags_that_decide
+from kometa_ai.judging.looks import Models
+from kometa_ai.judging.planning import describe
+from kometa_ai.judging.policy import Gates, decide, gates, is_in
+from kometa_ai.judging.stages import Known, walk
 from kometa_ai.library.port import LibrarySilent
 from kometa_ai.run.pipeline import Run
 
@@ -79,33 +80,31 @@ async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Ex
     library = await run.fetch_library()
     collections = run.load_collections()
     movie = _find(text, library.movies)
-    known = describe(library.movies, parts.store.memory)
-    movies = library.movies
-    named = with_named(collections, run.found.folder.collections)
-    mutual = Mutual(named, movies)
-    models = Models(rules.model, rules.review_model)
+    memory = parts.store.memory
+    known = Known(
+        library.movies,
+        describe(library.movies, memory),
+        memory,
+        parts.store.state.pins,
+        Models(rules.model, rules.review_model),
+    )
+    remembered = memory.get(movie.tmdb_id)
     found: dict[str, Explanation] = {}
-    for stage in stages(named):
-        gated = {c.slug: gates(c, movies, mutual.decided, parts.store.state.pins) for c in stage}
-        questions = plan_questions(known, stage, parts.store.memory, gated, models)
-        memberships = decide(stage, known, parts.store.memory, gated, unanswered(questions))
-        tags = {
-            c.slug: tags_that_decide(c, movie, gated[c.slug].causes.get(movie.tmdb_id), mutual.decided) for c in stage
-        }
-        for collection in stage:
-            open_questions = questions[collection.slug]
-            unasked = frozenset() if collection in collections else may_turn(open_questions)
-            membership = mutual.settle(collection, memberships[collection.slug], gated[collection.slug], unasked)
-            remembered = parts.store.memory.get(movie.tmdb_id)
+    for stage in walk(collections, run.found.folder.collections, known):
+        questions = stage.questions()
+        settled = stage.decide(questions)
+        for collection in stage.chosen:
+            membership = settled.memberships[collection.slug]
             explanation = _explanation(
                 movie,
                 collection,
-                gated[collection.slug],
+                stage.gates[collection.slug],
                 remembered.collections.get(collection.slug) if remembered else None,
                 belongs=None if movie.tmdb_id in membership.undecided else movie.tmdb_id in membership.members,
-                question=open_questions.get(movie.tmdb_id),
+                question=questions[collection.slug].get(movie.tmdb_id),
             )
-            found[collection.slug] = msgspec.structs.replace(explanation, deciding_tags=tags[collection.slug])
+            tags = stage.deciding_tags(collection, movie)
+            found[collection.slug] = msgspec.structs.replace(explanation, deciding_tags=tags)
     return Explained(
         title=movie.title,
         year=movie.year,

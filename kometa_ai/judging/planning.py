@@ -6,25 +6,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from kometa_ai.core.decision import TRIES, Decision, Memory, Reason, Remembered, is_near
+from kometa_ai.core.decision import TRIES, Decision, Memory, Reason, Remembered
 from kometa_ai.core.movie import NO_CREDITS, Fingerprint, Movie, TmdbId, fingerprint, metadata_hash
-from kometa_ai.judging.wariness import addresses_a_reader
+from kometa_ai.judging.looks import Models, is_due
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from kometa_ai.core.collection import Collection
-    from kometa_ai.core.naming import Label, Slug
+    from kometa_ai.core.naming import Slug
     from kometa_ai.judging.policy import Gates
-
-_NOT_ASKED_FIRST = frozenset({Reason.SECOND_LOOK, Reason.GIVEN_UP})
-
-SECOND_LOOK_SIZE = 15
-"""Movies in one request of a second look."""
-
-MOST_ALONE = 50
-"""Movies that each have a block of their own; where there are more they share blocks, but with no other."""
 
 Questions = dict["Slug", dict[TmdbId, Reason]]
 """For each collection the movies to ask about, each with the reason."""
@@ -32,13 +24,6 @@ Questions = dict["Slug", dict[TmdbId, Reason]]
 
 GIVEN_UP = "given-up"
 """What to call the questions that were given up where they are to be asked again."""
-
-
-class Models(NamedTuple):
-    """Which model is asked first, and which for the second look."""
-
-    first: str
-    review: str
 
 
 class Described(NamedTuple):
@@ -98,9 +83,8 @@ def plan_questions(
                 reason = Reason.ASKED_AGAIN
             if reason is None:
                 continue
-            model = models.review if reason is Reason.SECOND_LOOK else models.first
             can_be_given_up = known is not None and known.unjudged and not (force or GIVEN_UP in again)
-            if can_be_given_up and _is_given_up(known, collection, prints, model):
+            if can_be_given_up and _is_given_up(known, collection, prints, models.asked_for(reason)):
                 if reason is Reason.SECOND_LOOK:
                     continue  # the first verdict stands
                 reason = Reason.GIVEN_UP
@@ -119,7 +103,7 @@ def _reason(
         return Reason.MOVIE_CHANGED
     if force:
         return Reason.FORCED
-    if decision.second_look == "due" and is_near(decision.confidence, collection.confidence_threshold):
+    if is_due(decision, collection.confidence_threshold):
         return Reason.SECOND_LOOK
     return None
 
@@ -143,9 +127,7 @@ def _is_given_up(known: Remembered | None, collection: Collection, prints: Finge
 
 def needing_credits(questions: Questions, library: Mapping[TmdbId, Described], memory: Memory) -> tuple[TmdbId, ...]:
     """The movies to fetch credits for: those to be asked about whose credits are unknown, or older than a change."""
-    asked = {
-        tmdb_id for pairs in questions.values() for tmdb_id, reason in pairs.items() if reason not in _NOT_ASKED_FIRST
-    }
+    asked = {tmdb_id for pairs in questions.values() for tmdb_id, reason in pairs.items() if reason.is_asked_first}
     return tuple(
         tmdb_id
         for tmdb_id in sorted(asked)
@@ -166,112 +148,3 @@ def unanswered(questions: Questions) -> dict[Slug, frozenset[TmdbId]]:
 def may_turn(questions: Mapping[TmdbId, Reason]) -> frozenset[TmdbId]:
     """The movies of one collection that the next run of it asks about."""
     return frozenset(tmdb_id for tmdb_id, reason in questions.items() if reason is not Reason.GIVEN_UP)
-
-
-class Block(NamedTuple):
-    """Movies that are asked about together, for each of the collections (highest priority first)."""
-
-    movies: tuple[Movie, ...]
-    collections: tuple[Collection, ...]
-
-
-def pack(
-    questions: Questions, library: Mapping[TmdbId, Described], collections: Sequence[Collection], size: int
-) -> list[Block]:
-    """Pack questions into blocks of at most `size` movies, each pair exactly once, the urgent first.
-
-    Second looks are left out, and what is given up.
-
-    Movies that have the same collections to be asked about share blocks, so that every request over a block is
-    exactly about what is to be asked. One whose texts address a reader stands alone, since one answer decides for all
-    movies of its block. `collections` is in order of priority; blocks of one urgency are too.
-    """
-    wanted: dict[TmdbId, list[int]] = {}
-    urgency: dict[TmdbId, int] = {}
-    for rank, collection in enumerate(collections):
-        for tmdb_id, reason in questions.get(collection.slug, {}).items():
-            if reason not in _NOT_ASKED_FIRST:
-                wanted.setdefault(tmdb_id, []).append(rank)
-                this = _urgency(reason, collection, library[tmdb_id].movie)
-                urgency[tmdb_id] = min(this, urgency.get(tmdb_id, this))
-    wary = {tmdb_id for tmdb_id in wanted if addresses_a_reader(library[tmdb_id].movie)}
-    stand_alone = len(wary) <= MOST_ALONE
-    groups: dict[tuple[tuple[int, ...], int], list[TmdbId]] = {}
-    for tmdb_id in sorted(wanted, key=lambda tmdb_id: (urgency[tmdb_id], tmdb_id)):
-        apart = 0 if tmdb_id not in wary else tmdb_id if stand_alone else 1
-        groups.setdefault((tuple(wanted[tmdb_id]), apart), []).append(tmdb_id)
-    chunks = [(ranks, chunk) for (ranks, _), members in groups.items() for chunk in _even(members, size)]
-    chunks.sort(key=lambda piece: (min(urgency[tmdb_id] for tmdb_id in piece[1]), piece[0]))
-    return [
-        Block(tuple(library[tmdb_id].movie for tmdb_id in chunk), tuple(collections[rank] for rank in ranks))
-        for ranks, chunk in chunks
-    ]
-
-
-def second_looks(due: Iterable[tuple[Collection, Sequence[Movie]]]) -> list[Block]:
-    """Small blocks about one collection each, for movies near its threshold; what addresses a reader stands alone."""
-    blocks = []
-    for collection, movies in due:
-        alone = [movie for movie in movies if addresses_a_reader(movie)]
-        rest = [movie for movie in movies if movie not in alone]
-        pages = [tuple(rest[start : start + SECOND_LOOK_SIZE]) for start in range(0, len(rest), SECOND_LOOK_SIZE)]
-        blocks += [Block(page, (collection,)) for page in (*pages, *((movie,) for movie in alone))]
-    return blocks
-
-
-def _urgency(reason: Reason, collection: Collection, movie: Movie) -> int:
-    """What a run that is cut short should have done first: members of edited collections, new movies, the rest."""
-    if reason is Reason.PROMPT_CHANGED and collection.label in movie.labels:
-        return 0
-    return 1 if reason is Reason.NEW else 2
-
-
-def _even(items: list[TmdbId], size: int) -> Iterable[list[TmdbId]]:
-    """Cut into as few pieces of at most `size` as can be, nearly equal: a last piece of one movie wastes a request."""
-    pieces = -(-len(items) // size)
-    start = 0
-    for piece in range(pieces):
-        end = start + (len(items) - start) // (pieces - piece) if piece < pieces - 1 else len(items)
-        yield items[start:end]
-        start = end
-
-
-def stages(collections: Sequence[Collection]) -> list[list[Collection]]:
-    """Group collections so that one whose tags name another comes after it; each group can be asked about together.
-
-    Where collections name each other in a circle, the higher priority is decided first and sees the others as empty:
-    a decision must not depend on itself. `collections` is in order of priority and each group is too.
-    """
-    waiting = list(collections)
-    done: list[list[Collection]] = []
-    while waiting:
-        labels = {collection.label for collection in waiting}
-        ready = [c for c in waiting if not (c.include_tags | c.exclude_tags) & (labels - {c.label})]
-        if not ready:
-            ready = [_first_in_circle(waiting)]
-        done.append(ready)
-        waiting = [collection for collection in waiting if collection not in ready]
-    return done
-
-
-def _first_in_circle(waiting: Sequence[Collection]) -> Collection:
-    """The highest priority in a circle that depends on nothing outside itself; there is one when none is ready."""
-    by_label = {collection.label: collection for collection in waiting}
-
-    def reached(start: Label) -> set[Label]:
-        found: set[Label] = set()
-        todo = [start]
-        while todo:
-            current = by_label[todo.pop()]
-            named = (current.include_tags | current.exclude_tags) & by_label.keys()
-            for label in named - found - {current.label}:
-                found.add(label)
-                todo.append(label)
-        return found
-
-    reach = {label: reached(label) for label in by_label}
-    return next(
-        collection
-        for collection in waiting
-        if all(collection.label in reach[label] for label in reach[collection.label])
-    )

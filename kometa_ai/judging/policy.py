@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from kometa_ai.core.collection import keys_of
-from kometa_ai.core.decision import Cause, Decision, Verdict, is_beyond, is_near, reaches
+from kometa_ai.core.decision import ROUNDING, Cause, Decision, Verdict
 from kometa_ai.core.movie import Movie, TmdbId
 from kometa_ai.core.naming import Label, Slug
+from kometa_ai.judging.looks import needs_second_look
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.collection import Collection, MovieRef
     from kometa_ai.core.decision import Memory, Pin
+
+
+_MARGIN = 0.1
+"""A verdict must be this far beyond the threshold to flip a standing membership."""
 
 
 class Gates(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,9 +155,9 @@ def settle(
     threshold is due for one second look, whose outcome is final; until then a standing membership stays.
     """
     threshold = collection.confidence_threshold
-    due = not second_look and verdict.listed and is_near(verdict.confidence, threshold)
+    due = not second_look and needs_second_look(verdict, threshold)
     standing = _standing(previous, collection, second_look=second_look)
-    member = verdict.include and reaches(verdict.confidence, threshold)
+    member = verdict.include and _reaches(verdict.confidence, threshold)
     if standing is not None and (due or not _is_decisive(verdict, threshold)):
         member = standing
     return Decision(
@@ -183,14 +188,29 @@ def _standing(previous: Decision | None, collection: Collection, *, second_look:
 
 
 def _is_decisive(verdict: Verdict, threshold: float) -> bool:
-    return not verdict.listed or is_beyond(verdict.confidence, threshold)
+    return not verdict.listed or _is_beyond(verdict.confidence, threshold)
+
+
+def _reaches(confidence: float, threshold: float) -> bool:
+    """Whether a confidence is at or above the threshold, whatever binary fractions make of 0.7."""
+    return confidence >= threshold - ROUNDING
+
+
+def _is_beyond(confidence: float, threshold: float) -> bool:
+    """Whether a confidence is 0.1 or more away from the threshold, on either side.
+
+    So are 0 and 1 for a threshold nearer to them than that: otherwise nothing could move what is in or out there.
+    """
+    return (
+        confidence >= min(1.0, threshold + _MARGIN) - ROUNDING or confidence <= max(0.0, threshold - _MARGIN) + ROUNDING
+    )
 
 
 def is_member(decision: Decision, collection: Collection) -> bool:
     """Whether a remembered decision puts its movie in; at another threshold the stored confidence is judged again."""
     if decision.threshold == collection.confidence_threshold:
         return decision.member
-    return decision.include and reaches(decision.confidence, collection.confidence_threshold)
+    return decision.include and _reaches(decision.confidence, collection.confidence_threshold)
 
 
 def pick(one: Verdict, other: Verdict, *, standing: bool) -> Verdict:

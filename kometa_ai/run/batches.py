@@ -10,7 +10,7 @@ from kometa_ai.asking import forecast
 from kometa_ai.asking.batching import Batcher, Scope
 from kometa_ai.core.decision import Reason
 from kometa_ai.core.problem import Problem
-from kometa_ai.judging.planning import pack, second_looks
+from kometa_ai.judging.packing import pack, second_looks
 from kometa_ai.run.session import keep
 from kometa_ai.state.schema import BatchDropped, BatchNamed, BatchPlanned, BatchTaken
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.movie import Movie, TmdbId
     from kometa_ai.core.naming import Slug
-    from kometa_ai.judging.planning import Block, Described, Questions
+    from kometa_ai.judging.packing import Block
+    from kometa_ai.judging.planning import Described, Questions
     from kometa_ai.run.session import Findings, Parts
     from kometa_ai.state.store import Store
 

@@ -20,9 +20,9 @@ from kometa_ai.core.collection import namesakes, recognise
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.summary import counted
 from kometa_ai.errors import CheckRadarr
-from kometa_ai.judging.mutual import Mutual, with_named
-from kometa_ai.judging.planning import Models, describe, may_turn, plan_questions, stages, unanswered
-from kometa_ai.judging.policy import decide, gates
+from kometa_ai.judging.looks import Models
+from kometa_ai.judging.planning import describe
+from kometa_ai.judging.stages import Known, walk
 from kometa_ai.run.batches import Choice
 from kometa_ai.run.orphans import adopted_tags
 from kometa_ai.run.questioning import Questioning
@@ -123,7 +123,6 @@ class Run:
             found,
             batch_size=self._options.batch_size,
             radarr_credits=self._rules.radarr_credits,
-            models=models,
             again=frozenset(self._options.ask_again),
             batches=Choice(self._rules.batches, self._options.unattended, is_partial=bool(self._options.movies)),
         )
@@ -136,26 +135,17 @@ class Run:
         )
         if parts.interruption.why or parts.interruption.has_timed_out:
             found.asker.end(parts.interruption.why or "RUN_TIMEOUT")
-        chosen = {collection.slug for collection in collections}
-        named = with_named(collections, found.folder.collections)
-        mutual = Mutual(named, library.movies)
-        for stage in stages(named):
-            for each in stage:
-                found.gates[each.slug] = gates(each, library.movies, mutual.decided, parts.store.state.pins)
-            if asked := [each for each in stage if each.slug in chosen]:
-                await questioning.ask(asked, found.asker, force=self._options.force_refresh)
+        known = Known(library.movies, found.judged, parts.store.memory, parts.store.state.pins, models)
+        for stage in walk(collections, found.folder.collections, known):
+            found.gates |= stage.gates
+            if stage.chosen:
+                await questioning.ask(stage, found.asker, force=self._options.force_refresh)
             parts.observer.step("Deciding")
-            others = [each for each in stage if each.slug not in chosen]
-            questions = plan_questions(found.judged, others, parts.store.memory, found.gates, models)
-            left = unanswered(found.open_questions | questions)
-            memberships = decide(stage, found.judged, parts.store.memory, found.gates, left)
-            for each in stage:
-                unasked = may_turn(questions.get(each.slug, {}))
-                settled = mutual.settle(each, memberships[each.slug], found.gates[each.slug], unasked)
-                if each in asked:
-                    found.memberships[each.slug] = settled
-                    self._warn_of_pins(each)
-                    self._warn_of_doubts(each, mutual.left_alone.get(each.slug, frozenset()))
+            settled = stage.decide(found.open_questions)
+            for each in stage.chosen:
+                found.memberships[each.slug] = settled.memberships[each.slug]
+                self._warn_of_pins(each)
+                self._warn_of_doubts(each, settled.left_alone.get(each.slug, frozenset()))
 
     def _in_scope(self, library: Contents) -> Sequence[Movie]:
         """The movies to be judged: no other is asked about or changed; all count for pins, orphans and the brake."""

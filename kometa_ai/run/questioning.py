@@ -12,15 +12,9 @@ from kometa_ai.core.decision import TRIES, Reason, Remembered, Unjudged
 from kometa_ai.core.movie import Credits, Movie, fingerprint
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import CheckClaude
-from kometa_ai.judging.planning import (
-    GIVEN_UP,
-    Described,
-    Models,
-    Questions,
-    needing_credits,
-    pack,
-    plan_questions,
-)
+from kometa_ai.judging.looks import due_now
+from kometa_ai.judging.packing import pack
+from kometa_ai.judging.planning import GIVEN_UP, Described, Questions, needing_credits
 from kometa_ai.judging.policy import settle
 from kometa_ai.library.port import CreditsUnavailable
 from kometa_ai.providers.claude.client import ClaudeSilent
@@ -32,13 +26,15 @@ from kometa_ai.state import schema
 from kometa_ai.state.schema import Judged, LeftUnjudged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from collections.abc import Set as AbstractSet
 
     from kometa_ai.asking.engine import Asker
     from kometa_ai.asking.outcomes import Answered, Gap
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.decision import Verdict
+    from kometa_ai.core.movie import TmdbId
+    from kometa_ai.judging.stages import Stage
 
 _CREDITS_A_CHECKPOINT = 100
 _log = structlog.get_logger()
@@ -54,7 +50,6 @@ class Questioning:
         *,
         batch_size: int,
         radarr_credits: bool,
-        models: Models,
         again: AbstractSet[str] = frozenset(),
         batches: Choice = Choice(),  # noqa: B008 - nothing of it changes
     ) -> None:
@@ -65,19 +60,16 @@ class Questioning:
         self._choice = batches
         self._batches: Batches | None = None
         self._open: Questions = {}
-        self._models = models
         self._again = again
         self._is_checked = False
         self._doubts: list[Problem] = []
         self._gaps_counted = 0
 
-    async def ask(self, stage: Sequence[Collection], asker: Asker, *, force: bool) -> None:
+    async def ask(self, stage: Stage, asker: Asker, *, force: bool) -> None:
         """Ask all questions of a stage; those that stay open are left in the findings."""
-        found, memory = self._found, self._parts.store.memory
+        found = self._found
         self._parts.observer.step("Planning the questions")
-        questions = plan_questions(
-            found.judged, stage, memory, found.gates, self._models, force=force, again=self._again
-        )
+        questions = stage.questions(force=force, again=self._again)
         for slug, pairs in questions.items():
             found.reasons[slug] = count(pairs.values())
         total = sum(reason is not Reason.GIVEN_UP for pairs in questions.values() for reason in pairs.values())
@@ -89,12 +81,12 @@ class Questioning:
         if total and not asker.is_over:
             await self._check_model(asker)
         batches = self._batches = self._batches or Batches(self._parts, found, asker, self._choice, self.record)
-        if (total or batches.are_open(stage)) and not asker.is_over:
+        if (total or batches.are_open(stage.chosen)) and not asker.is_over:
             self._open = questions
-            await batches.collect(stage, questions)
-            await self._learn_credits(batches.left(stage, questions))
+            await batches.collect(stage.chosen, questions)
+            await self._learn_credits(batches.left(stage.chosen, questions))
             await self._send(stage, asker, batches)
-            questions = plan_questions(found.judged, stage, memory, found.gates, self._models)
+            questions = stage.questions()
             self._warn_of_doubts(asker)
         found.open_questions |= questions
 
@@ -130,7 +122,8 @@ class Questioning:
         """Fetch the credits of movies that are asked about for the first time, and remember what each is made of."""
         wanted = needing_credits(questions, self._found.judged, self._parts.store.memory)
         self._parts.observer.total("movies", len(wanted) if self._radarr_credits else 0)
-        judged = dict(self._found.judged)
+        judged = self._found.judged
+        described: dict[TmdbId, Described] = {}
         failed: list[str] = []
         for start in range(0, len(wanted), _CREDITS_A_CHECKPOINT):
             if self._found.asker is not None and self._found.asker.is_over:
@@ -144,10 +137,10 @@ class Questioning:
                 people = task.result()
                 if people is None and self._radarr_credits:
                     failed.append(str(movie))
-                judged[movie.tmdb_id], entry = self._learn(movie, people)
+                described[movie.tmdb_id], entry = self._learn(movie, people)
                 learned.append(entry)
             keep(self._parts, self._found, *learned)
-        self._found.judged = judged
+        judged |= described
         if failed:
             self._found.warnings.append(
                 Problem(
@@ -188,43 +181,40 @@ class Questioning:
         )
         return Described(movie, prints), schema.Described(tmdb_id=movie.tmdb_id, movie=remembered)
 
-    async def _send(self, stage: Sequence[Collection], asker: Asker, batches: Batches) -> None:
+    async def _send(self, stage: Stage, asker: Asker, batches: Batches) -> None:
         """Ask, and give what is near the threshold its second look."""
-        questions = batches.left(stage, self._open)
-        blocks = pack(questions, self._found.judged, stage, self._batch_size)
+        questions = batches.left(stage.chosen, self._open)
+        blocks = pack(questions, self._found.judged, stage.chosen, self._batch_size)
         self._parts.observer.step("Asking Claude")
         self._parts.observer.total("questions", sum(len(block.movies) * len(block.collections) for block in blocks))
-        if await batches.ask(stage, self._open, self._batch_size):
-            blocks = pack(batches.left(stage, self._open), self._found.judged, stage, self._batch_size)
+        if await batches.ask(stage.chosen, self._open, self._batch_size):
+            blocks = pack(batches.left(stage.chosen, self._open), self._found.judged, stage.chosen, self._batch_size)
         await asker.ask(blocks)
         due = self._due(stage, batches)
         if due and not asker.is_over:
             self._parts.observer.step("Looking again at the borderline")
             self._parts.observer.total("questions", sum(len(movies) for _, movies in due))
-            if await batches.look_again(stage, due):
+            if await batches.look_again(stage.chosen, due):
                 due = self._due(stage, batches)
             await asker.look_again(due)
         self._count_failures(stage, asker)
 
-    def _due(self, stage: Sequence[Collection], batches: Batches) -> list[tuple[Collection, list[Movie]]]:
+    def _due(self, stage: Stage, batches: Batches) -> list[tuple[Collection, list[Movie]]]:
         """The second looks that nobody has been asked for yet."""
         found = self._found
-        planned = plan_questions(
-            found.judged, stage, self._parts.store.memory, found.gates, self._models, again=self._again & {GIVEN_UP}
-        )
-        open_now = batches.left(stage, planned)
+        open_now = batches.left(stage.chosen, stage.questions(again=self._again & {GIVEN_UP}))
         return [
-            (collection, [found.judged[tmdb_id].movie for tmdb_id in sorted(pairs)])
-            for collection in stage
-            if (pairs := [i for i, reason in open_now[collection.slug].items() if reason is Reason.SECOND_LOOK])
+            (collection, [found.judged[tmdb_id].movie for tmdb_id in due])
+            for collection in stage.chosen
+            if (due := due_now(open_now[collection.slug]))
         ]
 
-    def _count_failures(self, stage: Sequence[Collection], asker: Asker) -> None:
+    def _count_failures(self, stage: Stage, asker: Asker) -> None:
         """Count movies that could not be judged for a reason of their own: they are not asked about for ever."""
         gaps, self._gaps_counted = asker.gaps[self._gaps_counted :], len(asker.gaps)
         if asker.stopped is not None or not any(spent.usage.requests for spent in asker.spent.values()):
             return  # it was not for the movies
-        collections = {collection.slug: collection for collection in stage}
+        collections = {collection.slug: collection for collection in stage.chosen}
         met = [
             (gap, movie, self._before(gap, movie, collections[gap.collection].prompt_hash))
             for gap in gaps

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Literal
@@ -141,7 +141,7 @@ class Findings(msgspec.Struct, kw_only=True):
     open_questions: Questions = {}
     reasons: dict[Slug, dict[str, int]] = {}
     last_asked: dict[Slug, TmdbId] = {}
-    judged: Mapping[TmdbId, Described] = {}
+    judged: dict[TmdbId, Described] = {}
     plan: TagPlan = TagPlan()
     applied: Applied | None = None
     movies: Sequence[Movie] = ()

@@ -10,7 +10,7 @@ from kometa_ai.asking.outcomes import Answered, Limits
 from kometa_ai.core.collection import Collection
 from kometa_ai.core.movie import Movie, RadarrId, TmdbId
 from kometa_ai.core.naming import Label, Slug
-from kometa_ai.judging.planning import Block
+from kometa_ai.judging.packing import Block
 from kometa_ai.providers.claude.client import Claude
 from kometa_ai.standins.claude import ClaudeStandIn, Judgement
 from kometa_ai.standins.serving import serve

@@ -15,7 +15,7 @@ from kometa_ai.asking.outcomes import SAME_FAILURES, Answered, Spent
 from kometa_ai.asking.pacing import LONGEST_RETRY_AFTER, LONGEST_WAIT
 from kometa_ai.asking.prompts import SYSTEM
 from kometa_ai.errors import CheckClaude, RepairState
-from kometa_ai.judging.planning import SECOND_LOOK_SIZE
+from kometa_ai.judging.looks import SECOND_LOOK_SIZE
 from kometa_ai.providers import prices
 from kometa_ai.providers.claude.client import Claude
 from kometa_ai.providers.port import Failure, RequestFailed, Usage

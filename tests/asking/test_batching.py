@@ -17,7 +17,8 @@ from kometa_ai.asking.engine import Asker
 from kometa_ai.asking.outcomes import Answered, Limits
 from kometa_ai.asking.prompts import FORM
 from kometa_ai.core.movie import fingerprint
-from kometa_ai.judging.planning import Block, Described
+from kometa_ai.judging.packing import Block
+from kometa_ai.judging.planning import Described
 from kometa_ai.providers.claude.batches import ClaudeBatches
 from kometa_ai.providers.claude.client import Claude
 from kometa_ai.providers.port import BatchedRequest, Request, RequestFailed

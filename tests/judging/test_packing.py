@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from kometa_ai.core.decision import Reason
 from kometa_ai.core.movie import TmdbId
 from kometa_ai.core.naming import Slug
-from kometa_ai.judging.planning import Questions, describe, pack
+from kometa_ai.judging.packing import pack
+from kometa_ai.judging.planning import Questions, describe
 from tests.asking.support import collection, labels, movie, movies, numbers
 
 COUNT = 30

@@ -14,16 +14,10 @@ from kometa_ai.core.collection import Collection
 from kometa_ai.core.decision import TRIES, Cause, Decision, Reason, Remembered, Unjudged
 from kometa_ai.core.movie import Credits, Movie, TmdbId, fingerprint
 from kometa_ai.core.naming import Slug
-from kometa_ai.judging.planning import (
-    Models,
-    Questions,
-    describe,
-    needing_credits,
-    plan_questions,
-    stages,
-    unanswered,
-)
+from kometa_ai.judging.looks import Models
+from kometa_ai.judging.planning import Questions, describe, needing_credits, plan_questions, unanswered
 from kometa_ai.judging.policy import Gates
+from kometa_ai.judging.stages import stages
 from tests.asking.support import collection, labels, movie, movies
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from kometa_ai.core.decision import Reason
 from kometa_ai.core.movie import Credits, fingerprint
-from kometa_ai.judging.planning import MOST_ALONE, Described, pack, second_looks
+from kometa_ai.judging.packing import MOST_ALONE, pack, second_looks
+from kometa_ai.judging.planning import Described
 from kometa_ai.judging.records import clean, movies_text
 from kometa_ai.judging.wariness import addresses_a_reader
 from tests.asking.support import collection, movie

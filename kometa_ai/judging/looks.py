@@ -1,0 +1,50 @@
+"""Second looks: which verdicts are due for one, which model gives it, and about how many movies at once. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from kometa_ai.core.decision import ROUNDING, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kometa_ai.core.decision import Decision, Verdict
+    from kometa_ai.core.movie import TmdbId
+
+SECOND_LOOK_SIZE = 15
+"""Movies in one request of a second look."""
+
+NEAR = 0.1
+"""A verdict whose confidence is this close to the threshold is due for a second look."""
+
+
+class Models(NamedTuple):
+    """Which model is asked first, and which for the second look."""
+
+    first: str
+    review: str
+
+    def asked_for(self, reason: Reason) -> str:
+        """The model that a question with this reason goes to."""
+        return self.review if reason is Reason.SECOND_LOOK else self.first
+
+
+def is_near(confidence: float, threshold: float) -> bool:
+    """Whether a confidence is within 0.1 of the threshold, both ends included."""
+    return abs(confidence - threshold) <= NEAR + ROUNDING
+
+
+def needs_second_look(verdict: Verdict, threshold: float) -> bool:
+    """Whether a first look's verdict is due for a second one: it was written out, and is near the threshold."""
+    return verdict.listed and is_near(verdict.confidence, threshold)
+
+
+def is_due(decision: Decision, threshold: float) -> bool:
+    """Whether a remembered decision still waits for its second look at the threshold that the collection has now."""
+    return decision.second_look == "due" and is_near(decision.confidence, threshold)
+
+
+def due_now(questions: Mapping[TmdbId, Reason]) -> list[TmdbId]:
+    """The movies of one collection that a second look is due for, in order of their ids."""
+    return sorted(tmdb_id for tmdb_id, reason in questions.items() if reason is Reason.SECOND_LOOK)

@@ -1,0 +1,160 @@
+"""Walk over collections in the order in which they are decided; runs, estimates and explanations all do it here. Pure.
+
+    for stage in walk(...):
+        questions = stage.questions()        a run asks them in between
+        settled = stage.decide(questions)    with the questions that are open now
+
+A collection whose tags name another is in a later stage than that one, and is judged by the members it has been given.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+
+from kometa_ai.judging.mutual import Mutual, with_named
+from kometa_ai.judging.planning import Questions, may_turn, plan_questions, unanswered
+from kometa_ai.judging.policy import Gates, Membership, decide, gates, tags_that_decide
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from kometa_ai.core.collection import Collection
+    from kometa_ai.core.decision import Memory, Pin
+    from kometa_ai.core.movie import Movie, TmdbId
+    from kometa_ai.core.naming import Label, Slug
+    from kometa_ai.judging.looks import Models
+    from kometa_ai.judging.planning import Described
+
+
+class Known(NamedTuple):
+    """What decisions are made from. `subjects` and `memory` may be views of something that a run adds to meanwhile.
+
+    `movies` is the whole library; `subjects` are those of them that are judged.
+    """
+
+    movies: Sequence[Movie]
+    subjects: Mapping[TmdbId, Described]
+    memory: Memory
+    pins: Sequence[Pin]
+    models: Models
+
+
+class Settled(NamedTuple):
+    """Who belongs to the collections of a stage.
+
+    `left_alone` are the undecided movies of each that hang on an open question of another collection.
+    """
+
+    memberships: Mapping[Slug, Membership]
+    left_alone: Mapping[Slug, AbstractSet[TmdbId]] = MappingProxyType({})
+
+
+class Stage:
+    """Collections that are decided together; `chosen` are those of them that the walk is about.
+
+    The others are there because tags of the chosen name them. They are decided from what is remembered.
+    """
+
+    def __init__(
+        self, collections: Sequence[Collection], chosen: AbstractSet[Slug], known: Known, mutual: Mutual
+    ) -> None:
+        self.collections = tuple(collections)
+        self.chosen = tuple(collection for collection in collections if collection.slug in chosen)
+        self._others = tuple(collection for collection in collections if collection.slug not in chosen)
+        self._known = known
+        self._mutual = mutual
+        self._decided_before = dict(mutual.decided)
+        self.gates: Mapping[Slug, Gates] = {
+            each.slug: gates(each, known.movies, mutual.decided, known.pins) for each in collections
+        }
+
+    def questions(self, *, force: bool = False, again: AbstractSet[str] = frozenset()) -> Questions:
+        """The questions to ask about the chosen collections, as things are now; see `plan_questions`."""
+        return self._plan(self.chosen, force=force, again=again)
+
+    def deciding_tags(self, collection: Collection, movie: Movie) -> tuple[Label, ...]:
+        """The labels by which a movie is in or out of a collection; none where no tag decides."""
+        cause = self.gates[collection.slug].causes.get(movie.tmdb_id)
+        return tags_that_decide(collection, movie, cause, self._decided_before)
+
+    def decide(self, open_questions: Questions) -> Settled:
+        """Say who belongs, while these questions about the chosen collections are open.
+
+        To be called once, before the walk goes on: later stages see the members that result.
+        """
+        known, mutual = self._known, self._mutual
+        of_others = self._plan(self._others)
+        left = unanswered(open_questions | of_others)
+        found = decide(self.collections, known.subjects, known.memory, self.gates, left)
+        return Settled(
+            {
+                each.slug: mutual.settle(
+                    each, found[each.slug], self.gates[each.slug], may_turn(of_others.get(each.slug, {}))
+                )
+                for each in self.collections
+            },
+            {each.slug: mutual.left_alone[each.slug] for each in self.collections if each.slug in mutual.left_alone},
+        )
+
+    def _plan(
+        self, collections: Sequence[Collection], *, force: bool = False, again: AbstractSet[str] = frozenset()
+    ) -> Questions:
+        known = self._known
+        return plan_questions(
+            known.subjects, collections, known.memory, self.gates, known.models, force=force, again=again
+        )
+
+
+def walk(chosen: Sequence[Collection], everything: Sequence[Collection], known: Known) -> Iterator[Stage]:
+    """Go through the chosen collections and those that their tags name, stage by stage.
+
+    `everything` are all collections that take part, in order of priority.
+    """
+    named = with_named(chosen, everything)
+    mutual = Mutual(named, known.movies)
+    slugs = {collection.slug for collection in chosen}
+    for collections in stages(named):
+        yield Stage(collections, slugs, known, mutual)
+
+
+def stages(collections: Sequence[Collection]) -> list[list[Collection]]:
+    """Group collections so that one whose tags name another comes after it; each group can be asked about together.
+
+    Where collections name each other in a circle, the higher priority is decided first and sees the others as empty:
+    a decision must not depend on itself. `collections` is in order of priority and each group is too.
+    """
+    waiting = list(collections)
+    done: list[list[Collection]] = []
+    while waiting:
+        labels = {collection.label for collection in waiting}
+        ready = [c for c in waiting if not (c.include_tags | c.exclude_tags) & (labels - {c.label})]
+        if not ready:
+            ready = [_first_in_circle(waiting)]
+        done.append(ready)
+        waiting = [collection for collection in waiting if collection not in ready]
+    return done
+
+
+def _first_in_circle(waiting: Sequence[Collection]) -> Collection:
+    """The highest priority in a circle that depends on nothing outside itself; there is one when none is ready."""
+    by_label = {collection.label: collection for collection in waiting}
+
+    def reached(start: Label) -> set[Label]:
+        found: set[Label] = set()
+        todo = [start]
+        while todo:
+            current = by_label[todo.pop()]
+            named = (current.include_tags | current.exclude_tags) & by_label.keys()
+            for label in named - found - {current.label}:
+                found.add(label)
+                todo.append(label)
+        return found
+
+    reach = {label: reached(label) for label in by_label}
+    return next(
+        collection
+        for collection in waiting
+        if all(collection.label in reach[label] for label in reach[collection.label])
+    )
