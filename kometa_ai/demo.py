@@ -31,7 +31,7 @@ _NEWCOMERS = 3
 
 
 class Stage:
-    """The other side: a library, somebody who judges, a mail box, and a Kometa folder of our own."""
+    """The other side: a library, a judge, a mail box, and a Kometa folder of our own."""
 
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
         library = films()

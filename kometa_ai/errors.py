@@ -1,7 +1,7 @@
 """Every error raised on purpose, named for what the operator must do.
 
 KometaAIError(message, remedy)
-├── ReportDefect          exit 1   nobody foresaw this; the log holds the stack trace
+├── ReportDefect          exit 1   a defect of ours; the log holds the stack trace
 ├── FixUsage              exit 2   an option is wrong
 ├── FixConfiguration      exit 2   settings or Kometa's files are wrong; carries every problem at once
 ├── CheckRadarr           exit 3   Radarr cannot be used; nothing was changed
@@ -38,7 +38,7 @@ class KometaAIError(Exception):
 
 
 class ReportDefect(KometaAIError):
-    """The program has met something that nobody foresaw."""
+    """A defect of the program: an error that it does not expect."""
 
 
 class FixUsage(KometaAIError):

@@ -1,4 +1,4 @@
-"""Read verdicts from an answer; say which movies it leaves open. Pure, and never raises.
+"""Read verdicts from an answer, and find the movies it leaves open. Pure, and never raises.
 
 Accepted are the form that is asked for, the form where every movie is in `decisions`, either of them with prose or
 code fences around it, and either of them cut off or broken in the middle: whole entries are kept, nothing is invented.

@@ -1,4 +1,4 @@
-"""What questions will use and cost, before any of them is sent: from the length of their texts alone.
+"""Forecast the tokens and the cost of questions from the length of their texts.
 
 How many characters make a token is assumed, or measured: Claude counts tokens for nothing.
 """

@@ -1,4 +1,4 @@
-"""What is sent: the system prompt, the movie block, the collection, and the one schema of all answers. Pure.
+"""Write the prompts: the system prompt, a collection's question, and the JSON schema of all answers. Pure.
 
 The movies come first and the collection after them: only a constant prefix can be cached, and the movies are what the
 collections of a run share. Nothing here may depend on the time, on a counter or on a set's order.

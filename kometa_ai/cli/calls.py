@@ -1,4 +1,4 @@
-"""What the commands share: settings and logging set up, and how a result is shown."""
+"""Set up settings and logging for a command, and show its result."""
 
 from __future__ import annotations
 

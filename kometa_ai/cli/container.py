@@ -1,4 +1,4 @@
-"""In a container: become the user that PUID and PGID name, so that nothing of the program has root's rights.
+"""Start in a container: become the user that PUID and PGID name, and hand over the program's files.
 
 The image starts `python -m kometa_ai.cli.container COMMAND ...` as root. `docker exec` starts the program itself as
 root, beside it; that is why the program, too, calls `become_user` first. Under `user:` there is nothing to do.
@@ -58,7 +58,7 @@ def become_user(environ: Mapping[str, str]) -> None:
     user, umask = user_in(environ), _umask(environ)
     if umask is not None:
         os.umask(umask)
-    # PUID=0 is for containers whose root is nobody special outside, such as rootless Podman's.
+    # PUID=0 is for containers whose root has no rights outside, such as rootless Podman's.
     if user is None or user.uid == 0 or os.geteuid() != 0:
         return
     try:
@@ -161,7 +161,7 @@ def main() -> None:
     try:
         user = user_in(os.environ)
         if user and os.geteuid() == 0:
-            # The image names all three; a folder without a name is nobody's to give.
+            # The image names all three; a folder without a name is never handed over.
             kometa, *ours = (
                 Path(os.environ.get(name, "/")).resolve() for name in ("CONFIG_DIR", "STATE_DIR", "LOG_DIR")
             )

@@ -1,4 +1,4 @@
-"""`--check-config`: everything that is wrong with the settings, Kometa's files and the services, and what to do."""
+"""Run `--check-config`: report everything that is wrong with the settings, Kometa's files and the services."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ def _print(found: Diagnosis) -> None:
 
 
 def _verdict(found: Diagnosis) -> str:
-    """All of it in a sentence: never that it works where it does not, or where nobody could look."""
+    """All of it in a sentence: never that it works where it does not, or where it could not look."""
     by_status = {
         status: " and ".join(looked.service for looked in found.services if looked.status == status)
         for status in ("unusable", "silent")

@@ -1,4 +1,4 @@
-"""The entry of the program: it handles SIGINT and SIGTERM first of all, then loads the command line."""
+"""Start the program: handle SIGINT and SIGTERM first, then load the command line."""
 
 from __future__ import annotations
 

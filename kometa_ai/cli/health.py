@@ -1,4 +1,4 @@
-"""The health check. Docker asks every few minutes and waits for it, so it imports next to nothing."""
+"""Run the health check for Docker; it imports next to nothing, since Docker asks every few minutes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The daemon in this process: its logs, its key, its server and its signals."""
+"""Host the daemon in this process: logs, API key, server and signals."""
 
 from __future__ import annotations
 

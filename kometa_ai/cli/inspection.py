@@ -1,4 +1,4 @@
-"""Commands that look at the settings, the files and the state, and start no run."""
+"""Commands that look at settings, files and state, and start no run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parse the command line, find the command, turn errors into exit codes. Light: commands are imported when needed."""
+"""Parse the command line with click, call the command, and turn errors into exit codes. Imports commands late."""
 
 from __future__ import annotations
 

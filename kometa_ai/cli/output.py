@@ -1,4 +1,4 @@
-"""Results for people and for scripts: tables on a terminal, plain text when piped, JSON on request."""
+"""Print results: tables on a terminal, plain text in a pipe, JSON on request."""
 
 from __future__ import annotations
 

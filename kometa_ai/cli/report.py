@@ -1,4 +1,4 @@
-"""A run's report on a terminal, or as plain text when piped: nothing is cut off there but long lists, with a count."""
+"""Print a run's report on a terminal, or as plain text in a pipe."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _COLORS = {"well": "green", "unfinished": "yellow", "needs you": "red"}
 
 
 def print_report(report: RunReport, *, reasons: bool = False) -> None:
-    """The headline, the collections, what changed (with `reasons` also why), what needs somebody, what it cost."""
+    """The headline, the collections, what changed (with `reasons` also why), what needs the operator, what it cost."""
     out = console()
     out.print(f"\n[bold {_COLORS[mood_of(report)]}]{clean(headline(report))}[/]")
     if report.collections:

@@ -1,4 +1,4 @@
-"""Questions that were handed to Anthropic in a batch, written down so that any later run can use the answers."""
+"""An open batch: what was asked in it, so that any later run can use the answers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class OpenBatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `key` is our name for it, `id` Anthropic's: empty while it is not known whether the batch was ever taken. `pages`
     are movies in the order sent, each with the metadata hash of what was sent. `taken` are the collections whose
-    answers are in the state. `foreign` are ids that turned out to be somebody else's batch.
+    answers are in the state. `foreign` are ids that belong to another program's batches.
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""Tag changes: what is planned, and what became of it."""
+"""Tag changes, planned and made."""
 
 from __future__ import annotations
 

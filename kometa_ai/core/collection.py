@@ -1,4 +1,4 @@
-"""A collection and its rules, whatever file they came from."""
+"""Collections and their rules, as Kometa's files describe them, and the movies that pins name."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class MovieRef(msgspec.Struct, frozen=True):
 
     @property
     def shown(self) -> str:
-        """What says to somebody who knows films, but no ids, which one is meant; empty where nothing does."""
+        """The movie's name for a reader who knows films but no ids; empty where the pin gives an id alone."""
         return self.known_as or (self.text if self.title else "")
 
     def names(self, movie: Movie) -> bool:

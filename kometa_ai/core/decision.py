@@ -1,4 +1,4 @@
-"""Verdicts (the model's), decisions (ours), and the reasons for both."""
+"""Verdicts (the model's), decisions (ours), pins (a person's), and the reasons for each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A movie as the classifier sees it, and the fingerprint of what was shown."""
+"""A movie, and the fingerprint of the data that a verdict was made from."""
 
 from __future__ import annotations
 

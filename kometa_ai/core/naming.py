@@ -1,4 +1,4 @@
-"""Slugs and tag labels."""
+"""Slugs of collections, and the labels of their tags."""
 
 from __future__ import annotations
 

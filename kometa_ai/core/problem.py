@@ -1,4 +1,4 @@
-"""Something the operator should know: where, what, and what to do about it."""
+"""A problem for the operator: where, what, and what to do about it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing that is wrong, or (as a warning) probably not what was meant, or (as a hint) worth a look.
 
     An error made us skip something; the others did not. `source` is a file below Kometa's folder, the name of a
-    setting, or the service that failed; `line` and `column` count from 1, and `excerpt` is that line where somebody
+    setting, or the service that failed; `line` and `column` count from 1, and `excerpt` is that line where a person
     has looked it up. `collection` and `movies` name what was touched.
     """
 

@@ -1,4 +1,4 @@
-"""What one run did, as data. E-mail, terminal and API show the same."""
+"""The report of one run, as data that e-mail, terminal and API show."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A report in brief: its mood, its headline, its totals, and the JSON that holds them all. Pure."""
+"""Summarise a report: its headline, its totals, and the JSON that holds them all. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Mood = Literal["well", "unfinished", "needs you"]
 
 
 def needs_somebody(report: RunReport) -> bool:
-    """Whether something will stay wrong until somebody acts; an interrupted run just goes on next time."""
+    """Whether something stays wrong until the operator acts; an interrupted run goes on next time."""
     return bool(report.problems) or report.outcome.endswith("unusable") or report.outcome == "wrong configuration"
 
 
@@ -48,14 +48,14 @@ def title_of(report: RunReport) -> str:
 
 
 def trouble(report: RunReport) -> str:
-    """What needs somebody: a service, or so many problems."""
+    """What needs the operator: a service, or a number of problems."""
     if report.outcome in ("ok", "problems", "interrupted"):
         return counted(len(report.problems), "problem")
     return report.outcome.replace("radarr", "Radarr").replace("claude", "Claude")
 
 
 def unfinished(report: RunReport) -> str:
-    """Why a run that needs nobody is not complete."""
+    """Why a run that needs no operator is not complete."""
     return "interrupted" if report.outcome == "interrupted" else "not finished"
 
 

@@ -1,4 +1,4 @@
-"""Text from outside on one line and no longer than it may be. The one place that cuts such a text. Pure.
+"""Put text from outside on one line, and cut it to a length. Pure.
 
 What is cut keeps an ellipsis at the cut: the redactor knows by it that the beginning of a secret may stand before it.
 """

@@ -1,4 +1,4 @@
-"""Certificate authorities in addition to the system's: reads and checks SSL_CERT_FILE and SSL_CERT_DIR.
+"""Read certificate authorities from SSL_CERT_FILE and SSL_CERT_DIR, in addition to the system's.
 
 The files are read once, with the settings; connections use what was found then.
 """

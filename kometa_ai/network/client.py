@@ -1,4 +1,4 @@
-"""Clients for HTTP: httpx2 with our proxies, our trust and our bounds; it reads nothing from the environment."""
+"""Open HTTP clients: httpx2 with our proxies, authorities and limits; none reads the environment by itself."""
 
 from __future__ import annotations
 

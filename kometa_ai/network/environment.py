@@ -1,4 +1,4 @@
-"""What the environment says about connections: read once with the settings, checked, and handed to every client."""
+"""Read proxies and certificates from the environment, once, with the settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a failed connection means, in words: which of it passes by itself, and what to do about the rest."""
+"""Explain a failed connection in words: whether it passes by itself, and what to do if not."""
 
 from __future__ import annotations
 

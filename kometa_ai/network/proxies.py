@@ -1,4 +1,4 @@
-"""Which proxy leads to an address: HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, read as curl reads them.
+"""Choose the proxy to an address from HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, as curl does.
 
 A name in lower case wins over the same in capitals, also when it is empty. Entries of NO_PROXY that cannot be read are
 passed over.

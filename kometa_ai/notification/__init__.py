@@ -1,1 +1,1 @@
-"""Tell people what a run did."""
+"""Tell people what a run did: news, messages, channels and the outbox."""

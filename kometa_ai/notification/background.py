@@ -1,4 +1,4 @@
-"""Work that must not keep a run waiting: it goes on in a thread of its own, for as long as the program is there."""
+"""Send in a background thread, so that a run does not wait for a slow mail server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a channel is: one way to reach receivers, such as e-mail. A new one is a module, and a line in `channels`."""
+"""The protocol of a channel, one way to reach receivers. A new one is a module, and a line in `channels`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The channels that there are."""
+"""List the channels: e-mail and push services."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deliver what waits in the outbox: who gets which letter, and what follows from what became of it.
+"""Deliver what waits in the outbox, and decide what follows from each answer: delivered, retried, refused, unclear.
 
     taken      the receiver has it
     waits      it is kept, joined to the next report, and tried again with it
@@ -59,7 +59,7 @@ class Delivering:
         self._problems: list[Problem] = []
 
     async def run(self) -> list[Problem]:
-        """Send everybody what waits for them, and return what could not be delivered."""
+        """Send each receiver what waits for it, and return what could not be delivered."""
         if not await asyncio.to_thread(self._claims.enter):
             _log.info("notification.left_to_others", why="another process is sending")
             return []

@@ -1,4 +1,4 @@
-"""Who is told of a run, when, and what becomes of a report that does not arrive.
+"""Notify: decide whether a report is sent, put it into the outbox, have it delivered; also retries and test messages.
 
 A channel sends one message and says of each receiver what became of it; it never raises. What may be delivered later
 waits in the outbox and is joined to the next report for that receiver; see `delivering`.
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from kometa_ai.settings.schema import Settings
 
 HURRY = 20.0
-"""Seconds that a run waits until everybody is told: it holds the state, and the next run waits for it."""
+"""Seconds that a run waits for its messages to be sent: it holds the state, and the next run waits for it."""
 
 
 class Tested(msgspec.Struct, frozen=True):
-    """What became of a test message: `outcome` is a sentence for whoever asked."""
+    """What became of a test message: `outcome` is a sentence for the user."""
 
     channel: str
     outcome: str
@@ -37,7 +37,7 @@ class Tested(msgspec.Struct, frozen=True):
 
 
 async def notify(report: RunReport, settings: Settings, *, unattended: bool, hurry: float = HURRY) -> list[Problem]:
-    """Tell everybody who wants it of a run, and return what could not be delivered, as warnings.
+    """Send a run's report to all receivers, and return what could not be delivered, as warnings.
 
     What is sent of an `unattended` run depends on what was told before: see `news`. After `hurry` seconds the sending
     goes on in a thread of its own, and whatever comes of it is logged and told by the next report.
@@ -49,7 +49,7 @@ async def notify(report: RunReport, settings: Settings, *, unattended: bool, hur
     # Kept before anything is sent: sending may be the end of us.
     with keeper.changing() as box:
         box.keep_only(receivers)
-        # Whoever is reached hears of those who are not.
+        # Receivers that can be reached are told of those that cannot.
         report = msgspec.structs.replace(report, warnings=(*report.warnings, *dict.fromkeys(box.failing.values())))
         clean = _redacted(report, Redactor(secrets_of(settings)))
         news = news_of(clean, box.told, settings.tz, in_full=not unattended)

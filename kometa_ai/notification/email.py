@@ -1,4 +1,4 @@
-"""E-mail over SMTP: one connection, one message, and for each recipient what became of it.
+"""Send e-mail over SMTP with aiosmtplib, and tell for each recipient what became of it.
 
 Encryption (`SMTP_SECURITY`):
 
@@ -7,9 +7,9 @@ Encryption (`SMTP_SECURITY`):
     none       never, whatever is sent
     auto       TLS on port 465, elsewhere STARTTLS where it is offered
 
-`auto` without a user name takes any certificate for STARTTLS: whoever could forge one could as well hide the offer,
+`auto` without a user name takes any certificate for STARTTLS: an attacker who can forge one can hide the offer, too,
 and most mail relays next door sign their own. With a user name the certificate must be valid, and the password
-is not sent unencrypted to a server on the open internet; `none` sends it, since that is what somebody asked for.
+is not sent unencrypted to a server on the open internet; `none` sends it, since the operator asked for it.
 A private authority is named in SSL_CERT_FILE, which adds it to the system's.
 """
 

@@ -1,4 +1,4 @@
-"""What every channel is given to send, and what it says became of it."""
+"""The types that channels share: a message, the forms of a text, and a delivery."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What of a report is news: a problem at once, then daily while it lasts, and once when it is over. Pure.
+"""Select what is new in a report: a problem at once, then daily while it lasts, and once when it is over. Pure.
 
 What was told is remembered in a ledger. A problem is known again by its cause, whatever its counts are now. One that
 comes and goes is told once a day, like one that stays. A warning is told once, with whatever is sent next. All this is
-for runs that start by themselves: whoever starts one is told all of it.
+for runs that start by themselves: a run that a person starts is told in full.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def news_of(report: RunReport, ledger: Mapping[str, Told], zone: tzinfo, *, in_f
     """What of a report is to be told in full, in short, and as over.
 
     A run that did not look at everything ends nothing: what it does not name may still be there. `in_full`: nothing in
-    short, because somebody started the run and waits for what it says.
+    short, because a person started the run and waits for it.
     """
     now = report.started
     present = _present(report)
@@ -111,7 +111,7 @@ def news_of(report: RunReport, ledger: Mapping[str, Told], zone: tzinfo, *, in_f
 
 
 def is_wanted(news: News, notify_on: Literal["always", "changes", "problems"]) -> bool:
-    """Whether there is anything to send. Whoever wants to hear of changes also wants to hear what prevents them."""
+    """Whether there is anything to send. A receiver of changes also gets the problems that prevent them."""
     match notify_on:
         case "always":
             return True

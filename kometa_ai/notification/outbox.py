@@ -1,4 +1,4 @@
-"""What the next report has to know: what was told before, and what has not arrived. One file beside the state.
+"""Keep reports that have not arrived, and which problems were reported, in one file beside the state.
 
 It is no part of the state, so that trouble with the state can be told, and told once, too.
 """
@@ -184,7 +184,7 @@ class Outbox(msgspec.Struct, kw_only=True):
 
 
 def undelivered(folder: Path) -> int:
-    """How many reports have not reached everybody: those that wait, and those that are missing for good."""
+    """How many reports have not reached all receivers: those that wait, and those that are missing for good."""
     box = _counted(folder)
     missing = {one.run_id for found in box.missing.values() for one in found}
     return len(box.waiting) + len(missing) + max(box.lost.values(), default=0)

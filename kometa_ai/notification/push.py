@@ -1,4 +1,4 @@
-"""Push messages, chats and webhooks, through Apprise. The one module that imports it, and only where it is needed.
+"""Send push messages, chats and webhooks through Apprise, which is imported only when there are addresses.
 
 Each address gets the report in the form that its service shows, measured as its service counts, so that neither Apprise
 nor the service cuts it. What Apprise says is only shown without the address: nearly all of it may be a token.

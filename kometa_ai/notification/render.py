@@ -1,4 +1,4 @@
-"""Reports as messages: subject, text and HTML for e-mail, and a short form for push services. Pure.
+"""Render reports as messages with Jinja: subject, text and HTML for e-mail, a short form for push services. Pure.
 
     report -> News (what is told before) -> View (everything cleaned, counted and cut) -> templates
 
@@ -158,7 +158,7 @@ def _escaped(text: str) -> str:
 
 @cache
 def _environment() -> Environment:
-    from jinja2 import (  # noqa: PLC0415 - takes its time, and not everybody is told
+    from jinja2 import (  # noqa: PLC0415 - takes its time, and not every run is reported
         Environment,
         PackageLoader,
         StrictUndefined,

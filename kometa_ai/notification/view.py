@@ -1,4 +1,4 @@
-"""What a message says of a report: everything cleaned, counted and cut. Pure."""
+"""Prepare a report for templates: texts cleaned, things counted, lists cut. Pure."""
 
 from __future__ import annotations
 

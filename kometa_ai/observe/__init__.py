@@ -1,1 +1,1 @@
-"""What is told about a run while it runs, and what is never told: logs and redaction."""
+"""Logs, redaction of secrets, and the memory of the process."""

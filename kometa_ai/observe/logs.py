@@ -1,4 +1,4 @@
-"""The log: one JSON object a line in a file, and the same on stderr, for a person or for a machine.
+"""Write the log with structlog: JSON lines in a file, and the same on stderr for people or machines.
 
 Our own lines and those of the libraries take the same way: structlog hands over to the standard library's
 logging, whose two handlers render. Each redacts after everything else has become text, so nothing gets past it.
@@ -8,7 +8,7 @@ logging, whose two handlers render. Each redacts after everything else has becom
     shutdown()
 
 A stack trace goes to the file only, unless there is none: what a person sees on stderr names the error. That holds for
-what Python itself would print, too: warnings, and errors of threads and destructors that nobody catches.
+what Python itself would print, too: warnings, and uncaught errors of threads and destructors.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def shutdown() -> None:
 
 
 def log_unexpected(event: str, error: BaseException) -> str:
-    """Log an error that nobody foresaw, and say in a sentence where its stack trace is, for whoever waits for us.
+    """Log an unexpected error, and say in a sentence where its stack trace is, for the caller to show.
 
     The sentence holds no secret that the log knows of.
     """
@@ -290,7 +290,7 @@ def _drop_traceback(_logger: WrappedLogger, _method: str, event: EventDict) -> E
 
 
 def _as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
-    event.setdefault("run_id", "")  # whoever reads the lines finds the same keys in each
+    event.setdefault("run_id", "")  # each line has the same keys
     ordered = {name: event[name] for name in (*_FIRST, *event) if name in event}
     # What could do harm can only stand inside a string, where its escape is valid JSON.
     return _HARMFUL.sub(_escaped, json.dumps(ordered, ensure_ascii=False))

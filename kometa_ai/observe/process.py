@@ -1,4 +1,4 @@
-"""How much memory the process uses, and how much its container lets it."""
+"""Measure the memory that the process uses, and how much its container allows."""
 
 from __future__ import annotations
 

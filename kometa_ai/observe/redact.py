@@ -1,4 +1,4 @@
-"""Keep secrets out of everything that is written: known values in any form, and what looks like a key."""
+"""Redact secrets in everything that is written: known values in any form, and what looks like a key."""
 
 from __future__ import annotations
 

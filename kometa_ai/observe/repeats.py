@@ -1,4 +1,4 @@
-"""Log lines that strangers can cause at will: the first is written at once, the rest as a count from time to time."""
+"""Thin out log lines that strangers can cause at will: the first is written, the others are counted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _all: WeakSet[Repeats] = WeakSet()
 
 
 class Repeats:
-    """One event that may occur thousands of times a second. Whoever serves calls `settle_all` from time to time."""
+    """One event that may occur thousands of times a second. The server calls `settle_all` from time to time."""
 
     def __init__(self, event: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._event = event

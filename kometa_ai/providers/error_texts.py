@@ -1,4 +1,4 @@
-"""The sentence, the type and the status in an error's body, whether Anthropic, a gateway or a web server wrote it."""
+"""Read the sentence, the type and the status from an error's body, whichever service wrote it."""
 
 from __future__ import annotations
 

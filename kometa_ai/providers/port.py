@@ -1,4 +1,4 @@
-"""The seam to a model: what it is asked, what it answers, how it fails."""
+"""The port to a model: requests, replies, usage, failures, and the protocols an adapter fulfils."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tokens cost. Prices are data from `genai-prices`; an unknown model has no price rather than a guessed one."""
+"""Price tokens with the data of `genai-prices`; an unknown model has no price instead of a guessed one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From what the clock on the wall reads to moments: time zones, clock changes and black-out windows."""
+"""Turn wall-clock times into moments: time zones, clock changes and black-out windows."""
 
 from __future__ import annotations
 

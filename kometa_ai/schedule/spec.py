@@ -1,4 +1,4 @@
-"""What a clock on the wall reads when a run is due: an interval or a cron expression, without any time zone.
+"""Compute wall-clock times of an interval or a cron expression, without any time zone.
 
 Readings are naive datetimes. Every interval is an endless grid of them, in both directions, through the start time on
 the anchor's date, so nothing drifts and nothing breaks when the clock is set back to before the anchor.

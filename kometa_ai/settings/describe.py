@@ -1,4 +1,4 @@
-"""The settings as people see them: for --dump-config, secrets never in clear."""
+"""Describe the settings for people, as --dump-config shows them: secrets are masked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the environment to checked settings, or to everything that is wrong with it at once."""
+"""Load the settings from the environment, or report everything that is wrong with it at once."""
 
 from __future__ import annotations
 

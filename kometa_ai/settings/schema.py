@@ -1,4 +1,4 @@
-"""Every setting exactly once: its variable, its type, its default and what it is for.
+"""Define every setting once: its variable, type, default and purpose.
 
 The variable's name is the field's in capitals. Text that is not set is empty, never None.
 """

@@ -1,4 +1,4 @@
-"""From the text of a variable to a value, or to what is wrong with it and what to write instead.
+"""Parse the text of a variable into a value, or say what is wrong with it and what to write instead.
 
 No message repeats what was given where it may be a secret: keys, addresses, which can carry a password, and anything
 that may be a key or a password that was put into the wrong variable.

@@ -1,7 +1,7 @@
 """The Message Batches of the Claude stand-in: taken at once, answered later, in another order.
 
 The rules are those of Anthropic's API documentation, "Batch processing". The requests of one batch run together, so
-that in a cold batch everybody writes the cache and nobody reads it; what a batch wrote, later batches can read, but
+that in a cold batch every request writes the cache and none reads it; what a batch wrote, later batches can read, but
 never the Messages API, nor the other way round.
 """
 

@@ -1,7 +1,7 @@
 """What the Claude stand-in refuses: credentials, versions, and every wrong request that the API answers with 400.
 
 The rules are those of Anthropic's API documentation (API version 2026-10-21); where it gives no wording, the message
-is the stand-in's own, as nobody should depend on it.
+is the stand-in's own, as no client should depend on it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the Claude stand-in remembers of each call, and rules that say which calls something is meant for."""
+"""Calls that the Claude stand-in has had, and rules that select calls."""
 
 from __future__ import annotations
 

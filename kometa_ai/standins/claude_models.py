@@ -1,4 +1,4 @@
-"""The models that the Claude stand-in offers, and what tells one from another."""
+"""The models of the Claude stand-in: prices, cache minimum, thinking."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every answer of the Claude stand-in is made of: errors, headers, events and broken connections."""
+"""Build the Claude stand-in's HTTP answers: errors, headers, events and broken connections."""
 
 from __future__ import annotations
 

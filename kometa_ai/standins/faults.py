@@ -1,4 +1,4 @@
-"""Things that go wrong between a client and a server, to be put in front of a stand-in for some of its requests."""
+"""Faults to put between a client and a stand-in: lost connections, slow bytes, wrong statuses."""
 
 from __future__ import annotations
 
@@ -226,4 +226,4 @@ def truncate(keep: int) -> Effect:
 
 
 async def _discard(_message: Message) -> None:
-    """Nobody is there to receive it."""
+    """No server is there to receive it."""

@@ -97,7 +97,7 @@ class _Evidence(msgspec.Struct, frozen=True):
     phrase: frozenset[str]
 
     def strength(self, wanted: Collection[str]) -> float:
-        """What the word is worth to somebody who wants these stems."""
+        """What the word is worth for these stems."""
         whole = self.field != "keywords" or all(stem in wanted for stem in self.phrase)
         return _FIELDS[self.field] * (1.0 if whole else _PARTIAL)
 

@@ -1,4 +1,4 @@
-"""An SMTP server that keeps what it receives, and can be as unhelpful as real ones."""
+"""A stand-in for a mail server: it keeps what it receives, and can be as unhelpful as real ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An HTTP proxy that is not there: it forwards requests and opens tunnels, or refuses to as Squid does."""
+"""A stand-in for an HTTP proxy: it forwards requests and opens tunnels, or refuses to, as Squid does."""
 
 from __future__ import annotations
 

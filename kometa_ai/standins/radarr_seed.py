@@ -1,4 +1,4 @@
-"""What a stand-in Radarr is made from: movies, auto tagging rules, and how it behaves."""
+"""Seeds of the Radarr stand-in: movies, auto-tagging rules, and how it behaves."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Behaviour:
     """How the server behaves; everything may be changed while it runs.
 
     `label_rules`: v6 wants [a-z0-9-], v5 any text, none takes anything. `database`: PostgreSQL answers 500 where SQLite
-    answers 409. `ui_auth`: outside the API, none shows a page to everybody and forms sends them to the log-in.
+    answers 409. `ui_auth`: outside the API, none shows a page to every caller and forms sends them to the log-in.
     `ui_language` is the user's language of titles. `local_covers_delay` is what a list without `excludeLocalCovers`
     costs, in seconds; `save_delay` what passes between the read and the write of a save, for others to write in.
     `before_save` and `before_tag_insert` are called at that very moment, in a thread of their own: they may block, and

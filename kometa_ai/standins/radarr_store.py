@@ -1,7 +1,7 @@
 """The stand-in's database: single statements are atomic, and nothing else is.
 
-As in Radarr, every writer saves the whole row of a movie, there are no transactions and no row versions, so whoever
-writes an old row back undoes what others did since.
+As in Radarr, every writer saves the whole row of a movie, and there are no transactions and no row versions: a writer
+that puts an old row back undoes what others did since.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ class Store:
                 self._tags[tag] = label
 
     def delete_tag(self, tag: int) -> None:
-        """Remove a tag, whoever carries it."""
+        """Remove a tag, and leave its id on the movies that have it."""
         with self._lock:
             self._tags.pop(tag, None)
 

@@ -1,7 +1,7 @@
 """Radarr's JSON: its resources, and how it writes them.
 
 Names are camelCase, what is null is left out, `id` comes last, output is indented by two spaces, dates are UTC to the
-second, and the order of a movie's tags means nothing (it is shuffled here so that nobody relies on it).
+second, and the order of a movie's tags means nothing (it is shuffled here so that no client relies on it).
 """
 
 from __future__ import annotations
@@ -257,7 +257,7 @@ def _credit(row: Row, person: Json, number: int) -> Json:
             "creditTmdbId": hashlib.sha256(f"{row.metadata_id}/{number}".encode()).hexdigest()[:24],
             "personTmdbId": zlib.crc32(name.encode()) % 5_000_000,
             "movieMetadataId": row.metadata_id,
-            # Not everybody has a portrait.
+            # Not every person has a portrait.
             "images": [{"coverType": "headshot", "url": proxied, "remoteUrl": portrait}] if number % 3 else [],
             "department": person.get("department"),
             "job": person.get("job"),

@@ -1,4 +1,4 @@
-"""Files that survive a power cut: atomic replacement, appending with fsync, rotated backups.
+"""Write files that survive a power cut: atomic replacement, appending with fsync, rotated backups.
 
 Only regular files are read or written, whatever lies in their place: a link is not followed, and a FIFO or a device is
 not waited for.

@@ -1,4 +1,4 @@
-"""Finished runs, kept as data beside the state: what they changed, so that it can be shown and taken back."""
+"""Keep finished runs as JSON files beside the state: `runs/<run id>.json`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read what is on the disk: the newest good snapshot, and the journal's lines that it does not hold. Changes nothing.
+"""Load the newest good snapshot and the journal's lines after it. Writes nothing.
 
 After a snapshot the journal goes on in a new file and the old one is kept as `.bak1`. So the newest backup, the old
 journal and the present one are together everything that was ever known, should the snapshot be damaged.

@@ -1,4 +1,4 @@
-"""One run at a time for each state folder, across processes. The lock dies with its holder."""
+"""Lock a state folder for one run at a time, across processes; the lock ends with its process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must change in Radarr: wanted minus present, with the safety brake. Pure."""
+"""Plan the tag changes: wanted minus present, within the safety brake. Pure."""
 
 from __future__ import annotations
 

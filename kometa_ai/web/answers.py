@@ -1,4 +1,4 @@
-"""What answers are made of."""
+"""Build the API's answers: JSON, errors, and their OpenAPI description."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The API: what can be asked of the daemon over HTTP, and how errors look."""
+"""Put the API together with FastAPI: routes, error pages, limits."""
 
 from __future__ import annotations
 

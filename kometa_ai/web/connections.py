@@ -1,4 +1,4 @@
-"""The connections of the HTTP server: how many there are, whose turn it is on each, and which is closed to make room.
+"""Accept HTTP connections: limit their number and time, and close the idlest to make room.
 
 A peer that says nothing, sends half a request or reads no answer costs a place, and places are few. So each turn of a
 peer is limited in time, and a new connection takes the place of the one that has waited for its peer the longest.

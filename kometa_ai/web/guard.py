@@ -1,4 +1,4 @@
-"""What every request passes first: the URL base, the key, and headers for every answer."""
+"""Check every request before its route: URL base and key; add headers to every answer."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def kept_key(folder: Path) -> str:
 
 
 def _read(path: Path) -> str:
-    """The key in the file, which nobody else can read from then on; nothing where there is none."""
+    """The key in the file, which no other user can read from then on; nothing where there is none."""
     try:
         handle = files.open_regular(path, os.O_RDONLY)
     except FileNotFoundError:

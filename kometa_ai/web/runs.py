@@ -1,4 +1,4 @@
-"""Runs over HTTP: start one, list them, read one, watch one."""
+"""Routes for runs: start one, list them, read one, watch one by server-sent events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Serve the API from the daemon's own loop."""
+"""Serve the API with uvicorn from the daemon's own loop."""
 
 from __future__ import annotations
 

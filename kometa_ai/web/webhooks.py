@@ -1,4 +1,4 @@
-"""Radarr's webhook (Settings, Connect): a hint that a movie is worth a run, never more than that."""
+"""Route for Radarr's webhook (Settings, Connect): each movie is a hint for a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Anthropic's Message Batches, through the official SDK: half the price, answered within a day."""
+"""Hand over, find and read Anthropic's Message Batches through the official SDK."""
 
 from __future__ import annotations
 

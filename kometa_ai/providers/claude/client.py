@@ -1,4 +1,4 @@
-"""Claude, through the official SDK. The one module that imports it, and only when there is something to ask.
+"""Ask Claude through the official SDK, which is imported by the first question.
 
 Retries are ours (`asking`), not the SDK's: it obeys a `retry-after` of a day, and repeats what cannot succeed.
 """
@@ -247,7 +247,7 @@ class Claude:
         begun: Callable[[], None] | None = None,
         broken: Callable[[Reply], None] | None = None,
     ) -> Reply:
-        """Send one request; see Provider. It is streamed where somebody waits for the beginning of its answer."""
+        """Send one request; see Provider. It is streamed where the caller waits for the beginning of its answer."""
         client = self.client
         call, incoming = _Call(model=request.model), Incoming(request.model, begun, self.redact)
         asks_for_stream = begun is not None and self._streams

@@ -1,4 +1,4 @@
-"""The connection to Claude: how long answers may be, whose headers are sent, and what a failed connection means."""
+"""Set up the connection to Claude: limits of answers, headers, proxies; translate its failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Server-sent events out of the bytes of an answer, by the standard and a little beyond it. Pure.
+"""Parse server-sent events from the bytes of an answer, as the standard says and as gateways write them. Pure.
 
 The SDK hands on only events that have an `event:` line. The standard does not ask for one, and some gateways leave it
 out: the type is in the data as well.

@@ -1,4 +1,4 @@
-"""What Claude's errors mean for a run: a failure of this request, or a reason to ask nothing more."""
+"""Translate Claude's errors: a failure of one request, or a reason to ask nothing more."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 LONGEST = 300
-"""Characters of what somebody else says."""
+"""Characters of a service's own words."""
 _LOOKED_AT = 100_000
 # Messages are all that tells a spent credit and a reached spend limit from an ordinary bad request: both are 400.
 _SPENT = re.compile(
@@ -118,7 +118,7 @@ def failure_of(
         what = f"{_BETWEEN}: {status}, {_quoted(said)}"
     else:
         what = f"Claude broke off its answer: {message}" if is_late else f"Claude answered {status}: {message}"
-    # What was answered until then is likely to be billed, and nobody says how much it was.
+    # What was answered until then is likely to be billed, and no service says how much it was.
     return RequestFailed(failure, what, retry_after(headers), may_be_billed=is_late)
 
 

@@ -1,4 +1,4 @@
-"""One answer of Claude's on its way: bytes in, a Reply out, whether it comes whole or in events. No I/O.
+"""Read one answer of Claude's as it arrives, whole or in events, and make a Reply of it. No I/O.
 
 What decides is what the bytes are: some gateways stream whatever is asked for, some never do, and their content types
 say the one or the other.

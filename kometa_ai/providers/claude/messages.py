@@ -1,4 +1,4 @@
-"""Questions and answers in the form of the Messages API, whole or in events. Pure."""
+"""Translate requests and replies to and from the Messages API. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a list of models says of one: whether it is named there, and which names are near. Pure.
+"""Look a model up in a list of models, and find near names. Pure.
 
 A list proves something only where it is whole and Anthropic's own. Gateways list patterns, aliases, a first page, or
 what they please, and answer for other models all the same.
