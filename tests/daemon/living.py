@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 
-from kometa_ai.app import now
+from kometa_ai.app import now, session_of
 from kometa_ai.daemon.life import Daemon, Paces
 from kometa_ai.settings.schema import Settings
 from kometa_ai.web.app import make_app
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from kometa_ai.jobs.session import Session
     from tests.run.world import World
 
 KEY = "the-key-of-the-tests"
@@ -145,11 +146,12 @@ async def daemon_beside(
     paces: Paces | None = None,
     environ: dict[str, str] | None = None,
     clock: Callable[[], datetime] = now,
+    session_of: Callable[[Settings], Session] = session_of,
 ) -> AsyncIterator[Beside]:
     """A daemon and its API, really served; `environ` is added to the world's, and read again when it looks again."""
     environ = {} if environ is None else environ
     settings = Settings.model_validate({**world.environ, **environ})
-    daemon = Daemon(settings, ChainMap(environ, world.environ), paces, clock=clock)
+    daemon = Daemon(session_of(settings), ChainMap(environ, world.environ), paces, clock=clock)
     life = asyncio.create_task(daemon.live())
     async with (
         serving(make_app(daemon, api_key=KEY, url_base=settings.http_url_base), "127.0.0.1", 0) as url,

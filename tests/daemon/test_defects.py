@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx2
+import msgspec
 import pytest
 
+from kometa_ai.app import session_of
 from kometa_ai.observe import logs
 from kometa_ai.observe.redact import Redactor
 from kometa_ai.web.guard import Guard
@@ -20,27 +22,49 @@ from tests.daemon.living import KEY, PATIENCE, daemon_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractAsyncContextManager
 
     from starlette.types import Receive, Scope, Send
 
+    from kometa_ai.jobs.session import Session
+    from kometa_ai.run.options import Observer
+    from kometa_ai.run.session import Parts
+    from kometa_ai.settings.schema import Settings
+    from kometa_ai.state.store import Store
     from tests.run.world import World
 
-# A part that fails as nobody has foreseen, in a process of its own. Its error repeats a key, as services do.
+# The program in a process of its own, with one part that fails for a reason that no code expects: what builds the parts
+# of jobs, what reads Kometa's folder, the clock, or the environment. The error repeats a key, as services do.
 BROKEN = """
 import os, sys
-import kometa_ai.{module} as part
-def broken(*_, **__):
-    raise LookupError("nobody foresaw this " + os.environ["RADARR_API_KEY"])
-part.{name} = broken
+from msgspec.structs import replace
+from kometa_ai.app import session_of
 from kometa_ai.cli.main import run
-sys.exit(run(sys.argv[1:], os.environ))
+
+def fail(*_, **__):
+    raise LookupError("nobody foresaw this " + os.environ["RADARR_API_KEY"])
+
+def broken(settings):
+    session = session_of(settings)
+    if {part!r} == "session":
+        fail()
+    if {part!r} == "clock":
+        return replace(session, now=fail)
+    return replace(session, open_parts=fail)
+
+class Environ(dict):
+    def get(self, name, default=None):
+        return fail() if name == "STATE_DIR" else super().get(name, default)
+
+environ = Environ(os.environ) if {part!r} == "environ" else os.environ
+sys.exit(run(sys.argv[1:], environ, session_of=broken))
 """
 
 
-def broken(world: World, module: str, name: str, *arguments: str, **changed: str) -> subprocess.CompletedProcess[str]:
-    """The program with one function replaced."""
+def broken(world: World, part: str, *arguments: str, **changed: str) -> subprocess.CompletedProcess[str]:
+    """The program with one part that fails."""
     return subprocess.run(  # noqa: S603 - our own code
-        [sys.executable, "-c", BROKEN.format(module=module, name=name), *arguments],
+        [sys.executable, "-c", BROKEN.format(part=part), *arguments],
         env={**world.environ, **changed},
         capture_output=True,
         text=True,
@@ -56,18 +80,18 @@ def logged(world: World) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("module", "name", "arguments"),
+    ("part", "arguments"),
     [
-        ("app", "read_folder", ("--run-now",)),
-        ("cli.runs", "undo", ("--undo", "x")),
-        ("cli.calls", "load_settings", ("--pins",)),
-        ("cli.hosting", "Daemon", ()),
-        ("daemon.life", "heartbeat", ()),
+        ("parts", ("--run-now",)),
+        ("parts", ("--undo", "x")),
+        ("environ", ("--pins",)),
+        ("session", ()),
+        ("clock", ()),
     ],
 )
-def test_a_command_ends_with_a_sentence(world: World, module: str, name: str, arguments: tuple[str, ...]) -> None:
+def test_a_command_ends_with_a_sentence(world: World, part: str, arguments: tuple[str, ...]) -> None:
     """Exit code 1 and a sentence that names the log, which alone has the stack trace, once; the key is in neither."""
-    ended = broken(world, module, name, *arguments, LOG_FORMAT="console")
+    ended = broken(world, part, *arguments, LOG_FORMAT="console")
     file = world.folder / "logs" / logs.FILE_NAME
     errors = [line for line in logged(world) if line["level"] == "error"]
 
@@ -82,7 +106,7 @@ def test_a_command_ends_with_a_sentence(world: World, module: str, name: str, ar
 
 def test_a_script_gets_it_as_json(world: World) -> None:
     """With --output json the sentence is the result."""
-    ended = broken(world, "app", "read_folder", "--run-now", "--output", "json")
+    ended = broken(world, "parts", "--run-now", "--output", "json")
     result = json.loads(ended.stdout)
 
     assert (ended.returncode, result["outcome"], result["exit_code"]) == (1, "error", 1)
@@ -103,17 +127,24 @@ def log_of(world: World) -> Iterator[None]:
         logs.shutdown()
 
 
-async def test_a_run_of_the_daemon(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_run_of_the_daemon(world: World) -> None:
     """The run has a report with the sentence as its problem, the log has the trace once, and the daemon runs again."""
+    is_broken = True
 
-    def failing(*_: object) -> None:
-        raise Unforeseen
+    def broken_session_of(settings: Settings) -> Session:
+        session = session_of(settings)
+
+        def open_parts(store: Store, observer: Observer | None) -> AbstractAsyncContextManager[Parts]:
+            if is_broken:
+                raise Unforeseen
+            return session.open_parts(store, observer)
+
+        return msgspec.structs.replace(session, open_parts=open_parts)
 
     with log_of(world):
-        async with daemon_beside(world) as here:
-            with monkeypatch.context() as patch:
-                patch.setattr("kometa_ai.app.read_folder", failing)
-                run_id = await here.run()
+        async with daemon_beside(world, session_of=broken_session_of) as here:
+            run_id = await here.run()
+            is_broken = False
             failed = (await here.client.get(f"/api/v1/runs/{run_id}")).json()
             status = (await here.client.get("/api/v1/status")).json()
             listed = (await here.client.get("/api/v1/runs")).json()
