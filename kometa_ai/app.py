@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kometa_ai.asking.outcomes import Limits
-from kometa_ai.jobs.checkup import PATIENCE, look_at_claude, look_at_library
+from kometa_ai.jobs.services import PATIENCE, check_claude, check_library, look_at_claude, look_at_library
+from kometa_ai.jobs.session import Session, Traffic
 from kometa_ai.kometa.folder import read_folder
 from kometa_ai.library.arr.connection import Timeouts
 from kometa_ai.library.radarr import Radarr
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from kometa_ai.core.collection import Collection
-    from kometa_ai.jobs.checkup import Looked
+    from kometa_ai.jobs.services import Looked
     from kometa_ai.settings.schema import Settings
     from kometa_ai.state.store import Store
 
@@ -31,6 +33,32 @@ if TYPE_CHECKING:
 def now() -> datetime:
     """The time, in whole seconds of UTC."""
     return datetime.now(UTC).replace(microsecond=0)
+
+
+def session_of(settings: Settings) -> Session:
+    """What every job starts from, with these settings."""
+    return Session(
+        settings=settings,
+        rules=rules_of(settings),
+        redact=Redactor(secrets_of(settings)).text,
+        now=now,
+        read_folder=read_folder,
+        open_parts=partial(open_parts, settings),
+        open_batches=partial(open_batches, settings),
+        traffic_of=_traffic_of,
+        look_around=partial(look_around, settings),
+        checks={"Radarr": partial(_check_radarr, settings), "Claude": partial(_check_claude, settings)},
+    )
+
+
+def _radarr(settings: Settings, timeouts: Timeouts | None = None) -> Radarr:
+    return Radarr(
+        settings.radarr_url,
+        settings.radarr_api_key.get_secret_value(),
+        network=settings.network,
+        redact=Redactor(secrets_of(settings)).text,
+        timeouts=timeouts,
+    )
 
 
 def _claude(settings: Settings) -> Claude:
@@ -61,12 +89,7 @@ async def open_parts(settings: Settings, store: Store, observer: Observer | None
     """The parts of a run; their connections are closed at the end."""
     redact = Redactor(secrets_of(settings)).text
     async with (
-        Radarr(
-            settings.radarr_url,
-            settings.radarr_api_key.get_secret_value(),
-            network=settings.network,
-            redact=redact,
-        ) as radarr,
+        _radarr(settings) as radarr,
         _claude(settings) as claude,
     ):
         yield Parts(
@@ -93,10 +116,26 @@ async def look_around(settings: Settings, collections: Sequence[Collection]) -> 
     """Look at Radarr and Claude side by side, with the eyes of these collections."""
     quickly = Timeouts(connect=PATIENCE - 1, check=PATIENCE - 1, tags=PATIENCE - 1)
     models = tuple(dict.fromkeys((settings.claude_model, settings.claude_review_model or settings.claude_model)))
-    key = settings.radarr_api_key.get_secret_value()
-    redact = Redactor(secrets_of(settings)).text
     async with (
-        Radarr(settings.radarr_url, key, network=settings.network, timeouts=quickly, redact=redact) as radarr,
+        _radarr(settings, quickly) as radarr,
         _claude(settings) as claude,
     ):
         return tuple(await asyncio.gather(look_at_library(radarr, collections), look_at_claude(claude, models)))
+
+
+async def _check_radarr(settings: Settings) -> Looked:
+    async with _radarr(settings) as radarr:
+        return await check_library(radarr)
+
+
+async def _check_claude(settings: Settings) -> Looked:
+    async with _claude(settings) as claude:
+        return await check_claude(claude, settings.claude_model)
+
+
+def _traffic_of(parts: Parts) -> Traffic:
+    """The calls that the clients of these parts make."""
+    claude = parts.provider
+    if not isinstance(claude, Claude):
+        return Traffic(parts.library.calls)
+    return Traffic(parts.library.calls, claude.calls, claude.seconds, claude.batch_seconds)

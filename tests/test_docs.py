@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 
 from kometa_ai import errors
 from kometa_ai.__version__ import __version__
+from kometa_ai.app import session_of
 from kometa_ai.cli.main import cli, run
 from kometa_ai.daemon.life import Daemon
 from kometa_ai.demo import Stage
@@ -202,7 +203,7 @@ def test_every_command_works(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 def test_every_path_of_the_api_that_is_named_is_one(tmp_path: Path) -> None:
     """No page sends anybody to a path that there is not, and the API's page names every one."""
-    daemon = Daemon(load_settings({"STATE_DIR": str(tmp_path)}, required=()).settings, {})
+    daemon = Daemon(session_of(load_settings({"STATE_DIR": str(tmp_path)}, required=()).settings), {})
     offered = make_app(daemon, api_key="any").openapi()["paths"].keys() | {"/api/v1/openapi.json"}
     named = [
         (page.name, re.sub(r"\d{8}-\d{6}-[0-9a-f]{4}", "{run_id}", path))

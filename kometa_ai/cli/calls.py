@@ -10,26 +10,28 @@ from typing import TYPE_CHECKING, Any
 import click
 import structlog
 
+from kometa_ai.app import session_of
 from kometa_ai.cli import output
 from kometa_ai.cli.main import is_output_lost
 from kometa_ai.errors import KometaAIError, ReportDefect
 from kometa_ai.observe import logs
 from kometa_ai.observe.redact import Redactor
 from kometa_ai.settings.describe import secrets_of
-from kometa_ai.settings.environment import Loaded, load_settings
+from kometa_ai.settings.environment import load_settings
 from kometa_ai.settings.schema import Settings, secret_variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from kometa_ai.cli.main import Call
+    from kometa_ai.jobs.session import Session
 
 _log = structlog.get_logger()
 
 
 @contextmanager
-def prepared(call: Call, *required: str, warn: bool = True) -> Iterator[Loaded]:
-    """The settings, with logging set up by them; errors that leave this hold no secret."""
+def prepared(call: Call, *required: str, warn: bool = True) -> Iterator[Session]:
+    """What jobs start from, by the caller's settings, with logging set up; errors that leave this hold no secret."""
     loaded = load_settings(call.environ, required=required)
     settings = loaded.settings
     redactor = Redactor(secrets_of(settings))
@@ -43,7 +45,7 @@ def prepared(call: Call, *required: str, warn: bool = True) -> Iterator[Loaded]:
     try:
         for warning in loaded.warnings if warn else ():
             _log.warning("settings.warning", setting=warning.source, what=warning.what, remedy=warning.remedy)
-        yield loaded
+        yield (call.session_of or session_of)(settings)
     except KometaAIError as error:
         # Services are known to repeat the key they refuse.
         error.message, error.remedy = redactor.text(error.message), redactor.text(error.remedy)

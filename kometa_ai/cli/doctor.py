@@ -12,7 +12,6 @@ import msgspec
 from rich.cells import cell_len
 from rich.text import Text
 
-from kometa_ai.app import look_around
 from kometa_ai.cli import output
 from kometa_ai.cli.calls import prepared, show
 from kometa_ai.core.collection import Folder
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from kometa_ai.cli.main import Call
-    from kometa_ai.jobs.checkup import Looked
+    from kometa_ai.jobs.services import Looked
 
 _WRONG = 2
 _LONGEST_LINE = 140
@@ -153,8 +152,8 @@ def _adopted_tags(state_dir: Path, folder: Folder) -> Iterator[Problem]:
 
 
 def _services(call: Call, folder: Folder) -> tuple[Looked, ...]:
-    with prepared(call, warn=False) as loaded:  # they are in the result
-        return asyncio.run(look_around(loaded.settings, folder.collections))
+    with prepared(call, warn=False) as session:  # the warnings are in the result
+        return asyncio.run(session.look_around(folder.collections))
 
 
 def _secrets_in(environ: Mapping[str, str]) -> Iterator[str]:

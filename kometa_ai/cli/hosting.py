@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 from pydantic import SecretStr
 
+from kometa_ai.app import session_of
 from kometa_ai.cli.calls import prepared
 from kometa_ai.daemon.life import Daemon
 from kometa_ai.errors import FixUsage, RepairState, WaitForOtherRun
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kometa_ai.cli.main import Call
+    from kometa_ai.jobs.session import Session
     from kometa_ai.settings.schema import Settings
 
 _FILES = 4096
@@ -44,9 +46,9 @@ def live(call: Call) -> int:
         if call.given[name]:
             raise FixUsage(f"--{name.replace('_', '-')} is for one run, not for every night.", "Add --run-now.")
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it means: look again; until there is a daemon, that is done anyway
-    with prepared(call, *REQUIRED) as loaded:
+    with prepared(call, *REQUIRED) as session:
         _raise_file_limit()
-        settings = _with_key(loaded.settings)
+        settings = _with_key(session.settings)
         if call.given["batch_size"]:
             settings = settings.model_copy(update={"batch_size": call.given["batch_size"]})
         # Again, now that the key is known: it is hidden like any other. And nobody watches a daemon's progress.
@@ -58,7 +60,7 @@ def live(call: Call) -> int:
         )
         _log.info("daemon.starting", user=os.geteuid(), group=os.getegid(), is_root=os.geteuid() == 0)
         _try_lock(settings.state_dir)
-        code = asyncio.run(_live(settings, call.environ))
+        code = asyncio.run(_live((call.session_of or session_of)(settings), call.environ))
     # Or the interpreter would look through every object of the libraries before it ends, which takes a second.
     gc.freeze()
     return code
@@ -92,8 +94,9 @@ def _with_key(settings: Settings) -> Settings:
     return settings.model_copy(update={"http_api_key": SecretStr(kept_key(settings.state_dir))})
 
 
-async def _live(settings: Settings, environ: Mapping[str, str]) -> int:
-    daemon = Daemon(settings, environ)
+async def _live(session: Session, environ: Mapping[str, str]) -> int:
+    settings = session.settings
+    daemon = Daemon(session, environ)
     loop = asyncio.get_running_loop()
     loop.set_default_executor(LooseThreads())
     rechecks: set[asyncio.Task[None]] = set()

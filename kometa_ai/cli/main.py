@@ -19,6 +19,9 @@ from kometa_ai.errors import FixConfiguration, FixUsage, KometaAIError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from kometa_ai.jobs.session import Session
+    from kometa_ai.settings.schema import Settings
+
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
 
 _EPILOG = """\b
@@ -79,8 +82,8 @@ _COMMANDS = {
     "explain": "runs:show_explanation",
     "undo": "runs:undo_run",
     "cancel_batches": "runs:cancel_open_batches",
-    "pins": "runs:show_pins",
-    "release_pin": "runs:release_pin",
+    "pins": "pins:show_pins",
+    "release_pin": "pins:release_pin",
     "run_now": "runs:run_now",
     "": "runs:daemon",
 }
@@ -108,18 +111,20 @@ _TAKES = {
 
 
 class Caller(NamedTuple):
-    """Who called: the environment, and whether a person watches."""
+    """Who called: the environment, whether a person watches, and what builds the parts of jobs (`app` by default)."""
 
     environ: Mapping[str, str]
     is_watched: bool
+    session_of: Callable[[Settings], Session] | None = None
 
 
 class Call(NamedTuple):
-    """What a command is given: the options, the environment, and whether a person watches its progress."""
+    """What a command is given: the options, and what the program was called with; see Caller."""
 
     given: Mapping[str, Any]
     environ: Mapping[str, str]
     is_watched: bool
+    session_of: Callable[[Settings], Session] | None
 
 
 def _flag(*names: str, text: str) -> Callable[[_Function], _Function]:
@@ -221,7 +226,7 @@ def cli(caller: Caller, /, **options: Any) -> int:  # noqa: ANN401 - click's par
     command = chosen[0] if chosen else "run_now" if any(map(options.get, _IMPLYING)) else ""
     module, _, name = _COMMANDS[command].partition(":")
     function: Callable[[Call], int] = getattr(import_module(f"kometa_ai.cli.{module}"), name)
-    return function(Call(options, caller.environ, caller.is_watched))
+    return function(Call(options, *caller))
 
 
 def _refuse_run_options(command: str, options: Mapping[str, Any]) -> None:
@@ -231,12 +236,18 @@ def _refuse_run_options(command: str, options: Mapping[str, Any]) -> None:
         raise FixUsage(f"{option} has no meaning with --{command.replace('_', '-')}.", "Leave it out.")
 
 
-def run(arguments: Sequence[str], environ: Mapping[str, str], *, is_watched: bool | None = None) -> int:
+def run(
+    arguments: Sequence[str],
+    environ: Mapping[str, str],
+    *,
+    is_watched: bool | None = None,
+    session_of: Callable[[Settings], Session] | None = None,
+) -> int:
     """Run the program and return its exit code.
 
     A person who watches sees progress and warnings on stderr, and no log; by default that is so on a terminal.
     """
-    caller = Caller(environ, sys.stderr.isatty() if is_watched is None else is_watched)
+    caller = Caller(environ, sys.stderr.isatty() if is_watched is None else is_watched, session_of)
     try:
         result = cli.main(list(arguments), prog_name="kometa-ai", standalone_mode=False, obj=caller)
         sys.stdout.flush()

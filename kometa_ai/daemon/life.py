@@ -23,10 +23,8 @@ from kometa_ai.daemon.watch import Watch
 from kometa_ai.errors import KometaAIError, WaitForOtherRun
 from kometa_ai.jobs.after_changes import APART, ChangeNotifier
 from kometa_ai.jobs.aside import Patience
-from kometa_ai.kometa.folder import read_folder
 from kometa_ai.observe.logs import log_problem
 from kometa_ai.run.options import Options
-from kometa_ai.run.scope import choose
 from kometa_ai.settings.environment import load_settings
 
 if TYPE_CHECKING:
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
     from signal import Signals
 
     from kometa_ai.core.movie import TmdbId
-    from kometa_ai.settings.schema import Settings
+    from kometa_ai.jobs.session import Session
 
 _READING = 60.0
 """Seconds for Kometa's folder: on a slow machine a large one takes its time."""
@@ -60,23 +58,25 @@ class Daemon:
 
     def __init__(
         self,
-        settings: Settings,
+        session: Session,
         environ: Mapping[str, str],
         paces: Paces | None = None,
         *,
-        clock: Callable[[], datetime] = now,
+        clock: Callable[[], datetime] | None = None,
     ) -> None:
         self._paces = paces = paces or Paces()
-        self.settings = settings
+        self._session = session
+        self.settings = settings = session.settings
+        clock = clock or session.now
         self._environ = environ
         self._stopping = asyncio.Event()
         self._looking = Patience("STATE_DIR", most=4)
         self._reading = Patience("CONFIG_DIR", seconds=_READING)
         self._cut_short = ""
         self.timetable = Timetable(schedule_of(settings), settings.state_dir, clock=clock)
-        self.runs = Runs(settings, tell=self._learn, next_run=lambda: self.timetable.next_run)
+        self.runs = Runs(session, tell=self._learn, next_run=lambda: self.timetable.next_run)
         self.overview = OverviewReader(settings.state_dir)
-        self.watch = Watch(settings)
+        self.watch = Watch(session)
         self.metrics = Metrics()
         self.pulse = Pulse(settings.state_dir, self._vital_signs)
         self.views = Views(
@@ -155,8 +155,7 @@ class Daemon:
 
     async def check_names(self, names: Sequence[str]) -> None:
         """Raise FixUsage for names that no collection has now."""
-        if names:
-            choose(await self._reading(read_folder, self.settings.config_dir), names)
+        await self._reading(self._session.check_names, names)
 
     async def recheck(self) -> None:
         """Read settings and Kometa's folder again and log what is wrong with them. Nothing is taken over."""
@@ -176,7 +175,7 @@ class Daemon:
 
     async def _look_at_folder(self) -> str:
         """Read Kometa's folder, log what is wrong with it, and say in words what is there."""
-        folder = await self._reading(read_folder, self.settings.config_dir)
+        folder = await self._reading(self._session.read_folder, self.settings.config_dir)
         for problem in (*folder.problems, *folder.warnings):
             log_problem("collections.problem", problem)
         names = [collection.name for collection in folder.collections]
@@ -203,7 +202,8 @@ class Daemon:
             _log.warning("collections.not_read", why=error.message, remedy=error.remedy)
             found = "cannot be read"
         services = " ".join(
-            f"{name}: {(seen.detail or seen.status).rstrip('.')}." for name, seen in self.watch.seen.items()
+            f"{found.service}: {(found.detail or self.watch.word(found.service)).rstrip('.')}."
+            for found in self.watch.found.values()
         )
         left = timedelta(seconds=round((next_run - now()).total_seconds()))
         clock = f"{next_run.astimezone(self.settings.tz):%Y-%m-%d %H:%M}"
@@ -232,7 +232,7 @@ class Daemon:
             "problem": self.runs.trouble,
             "next_run": self.timetable.next_run.isoformat() if self.timetable.next_run else None,
             "running": self.runs.current is not None,
-            **{name.lower(): seen.status for name, seen in self.watch.seen.items()},
+            **self.watch.words,
         }
 
     def _learn(self, ended: Ended) -> None:

@@ -88,16 +88,16 @@ class Metrics:
 
     def count(self, ended: Ended) -> None:
         """Add a run that has ended."""
-        report = ended.report
+        report, traffic = ended
         self._runs.labels(report.outcome, str(report.dry_run).lower()).inc()
         self._duration.observe(max(0.0, (report.finished - report.started).total_seconds()))
-        for (kind, outcome), count in ended.radarr_calls.items():
+        for (kind, outcome), count in traffic.radarr_calls.items():
             self._radarr.labels(kind, outcome).inc(count)
-        for outcome, count in ended.claude_calls.items():
+        for outcome, count in traffic.claude_calls.items():
             self._claude.labels(outcome).inc(count)
-        for seconds in ended.request_seconds:
+        for seconds in traffic.request_seconds:
             self._requests.observe(seconds)
-        for seconds in ended.batch_seconds:
+        for seconds in traffic.batch_seconds.values():
             self._batches.observe(max(0.0, seconds))
         for kind in ("input", "cache_write", "cache_read", "output"):
             self._tokens.labels(kind).inc(getattr(report.tokens, kind))

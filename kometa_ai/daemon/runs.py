@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import deque
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,31 +11,27 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 from structlog.contextvars import bind_contextvars
 
-from kometa_ai.app import now, open_parts, rules_of
+from kometa_ai.app import now
 from kometa_ai.daemon.progress import Progress
 from kometa_ai.errors import KometaAIError, RepairState, ReportDefect, WaitForOtherRun
 from kometa_ai.jobs.aside import DoesNotAnswer, Patience, aside
 from kometa_ai.jobs.running import log_problems, new_run_id, run_and_report, summary_of
+from kometa_ai.jobs.session import Traffic
 from kometa_ai.jobs.supervision import HANGS, Supervised
 from kometa_ai.notification import dispatch as notification
 from kometa_ai.observe.logs import log_unexpected
-from kometa_ai.observe.redact import Redactor
-from kometa_ai.providers.claude.client import Claude
 from kometa_ai.run.failure import RunHangs, report_of_failure
-from kometa_ai.settings.describe import secrets_of
 from kometa_ai.state import history
-from kometa_ai.state.lock import StateLock
-from kometa_ai.state.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from datetime import datetime, timedelta
 
     from kometa_ai.core.problem import Problem
     from kometa_ai.core.report import RunReport
+    from kometa_ai.jobs.session import Session
     from kometa_ai.run.options import Options
     from kometa_ai.run.session import Parts
-    from kometa_ai.settings.schema import Settings
     from kometa_ai.state.schema import RunSummary
 
 _MOST_LEFT = 3
@@ -47,16 +43,10 @@ _log = structlog.get_logger()
 
 
 class Ended(NamedTuple):
-    """A run that has ended: its report, how often each kind of call had which outcome, and how long those took.
-
-    `request_seconds` are of single requests to Claude, `batch_seconds` of batches.
-    """
+    """A run that has ended: its report, and the calls it has made."""
 
     report: RunReport
-    radarr_calls: Counter[tuple[str, str]]
-    claude_calls: Counter[str]
-    request_seconds: Sequence[float] = ()
-    batch_seconds: Sequence[float] = ()
+    traffic: Traffic
 
 
 class Runs:
@@ -68,10 +58,10 @@ class Runs:
     """
 
     def __init__(
-        self, settings: Settings, *, tell: Callable[[Ended], None], next_run: Callable[[], datetime | None]
+        self, session: Session, *, tell: Callable[[Ended], None], next_run: Callable[[], datetime | None]
     ) -> None:
-        self._settings = settings
-        self._redact = Redactor(secrets_of(settings)).text
+        self._session = session
+        self._settings = session.settings
         self._tell = tell
         self._next_run = next_run
         self._job: _Job | None = None
@@ -196,46 +186,27 @@ class Runs:
                     await aside("notification", lambda: self._notify(job, report))
             except Exception as failed:  # noqa: BLE001 - a run that failed must not end the daemon
                 _log.warning("notification.not_sent", why=f"{type(failed).__name__}: {failed}")
-        return Ended(report, Counter(), Counter())
+        return Ended(report, Traffic())
 
     # In the run's thread
 
     async def _work(self, job: _Job, begin: Callable[[], object]) -> Ended:
-        with StateLock(self._settings.state_dir) as lock:
-            begin()
-            radarr: Counter[tuple[str, str]] = Counter()
-            claude: Claude | None = None
-            try:
-                # Always from the disk: another process may have learned something since the last run.
-                store = Store.load(self._settings.state_dir)
-                job.holds(lock, store)
-                async with open_parts(self._settings, store, job.progress) as parts:
-                    radarr = parts.library.calls
-                    claude = parts.provider if isinstance(parts.provider, Claude) else None
-                    report = await self._run(job, parts)
-            except Exception as error:  # noqa: BLE001 - see below
-                # The daemon outlives whatever happens to a run, and whoever waits for a report gets one.
-                report = await self._failed(job, error)
-            if claude is None:
-                return Ended(report, radarr, Counter())
-            return Ended(report, radarr, claude.calls, claude.seconds, tuple(claude.batch_seconds.values()))
-
-    async def _run(self, job: _Job, parts: Parts) -> RunReport:
-        run = asyncio.create_task(
-            run_and_report(
+        async def do(parts: Parts) -> RunReport:
+            return await run_and_report(
                 parts,
-                rules_of(self._settings),
+                self._session.rules,
                 job.options,
                 notify=partial(self._notify, job),
                 next_run=self._next_run(),
                 run_id=job.progress.run_id,
             )
+
+        # The daemon outlives whatever happens to a run, and the caller who waits for a report gets one.
+        return Ended(
+            *await self._session.perform(
+                do, job, observer=job.progress, begin=begin, recover=partial(self._failed, job)
+            )
         )
-        pulse = job.attach(parts.interruption, run)
-        try:
-            return await run
-        finally:
-            pulse.cancel()
 
     async def _notify(self, job: _Job, report: RunReport) -> list[Problem]:
         return await notification.notify(report, self._settings, unattended=job.options.unattended)
@@ -260,7 +231,7 @@ class Runs:
             dry_run=job.options.dry_run,
             signal=job.why,
             next_run=self._next_run(),
-            redact=self._redact,
+            redact=self._session.redact,
         )
         job.failure = summary_of(report)
         return report

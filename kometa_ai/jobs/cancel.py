@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kometa_ai.core.batches import OpenBatch
+    from kometa_ai.jobs.session import Session
     from kometa_ai.providers.port import BatchProvider
     from kometa_ai.state.store import Store
 
@@ -47,6 +48,13 @@ _WORDS: dict[Outcome, str] = {
     "ended": "It has ended already; the next run takes its answers.",
     "unknown": "Anthropic does not list it: it was never taken, or is long gone. The next run looks once more.",
 }
+
+
+async def cancel(session: Session) -> Cancellation:
+    """Ask for the end of each open batch; they stay open until a run has taken their answers."""
+    with session.lock() as store:
+        async with session.open_batches() as batches:
+            return await cancel_batches(batches, store, session.redact)
 
 
 async def cancel_batches(provider: BatchProvider, store: Store, redact: Callable[[str], str] = str) -> Cancellation:

@@ -1,4 +1,4 @@
-"""Whether Radarr and Claude can be used, looked at once, quickly, and without any call that costs money."""
+"""Look at Radarr and Claude by calls that cost nothing: quickly for --check-config, with patience for the daemon."""
 
 from __future__ import annotations
 
@@ -30,15 +30,19 @@ PATIENCE = 5.0
 _GUESSED = 20
 
 
-class Looked(msgspec.Struct, frozen=True, kw_only=True):
-    """How a service was found: `ok`, `unusable`, or `silent` when it has not answered; its version, model or reason.
+Service = Literal["Radarr", "Claude"]
 
-    A service that is silent now may answer when it matters, so that is no warning; what it has answered is one.
+
+class Looked(msgspec.Struct, frozen=True, kw_only=True):
+    """How a service was found: `ok`, `unusable`, `silent` if it did not answer, `unknown` before the first look.
+
+    `detail` is its version, its model or the reason. A service that is silent now may answer when it matters, so that
+    is no warning; what it has answered is one.
     """
 
-    service: str
-    status: Literal["ok", "unusable", "silent"]
-    detail: str
+    service: Service
+    status: Literal["ok", "unusable", "silent", "unknown"]
+    detail: str = ""
     warnings: tuple[Problem, ...] = ()
 
 
@@ -108,7 +112,20 @@ async def look_at_claude(claude: Claude, models: Sequence[str]) -> Looked:
     return await _in_time("Claude", look, claude.way)
 
 
-async def _in_time(service: str, look: Callable[[], Awaitable[Looked]], way: Way) -> Looked:
+async def check_library(library: Library) -> Looked:
+    """Try Radarr with patience. Raise CheckRadarr if it cannot be used."""
+    status = await library.check()
+    warnings = [_warning("Radarr", status.warning, "Check RADARR_URL.")] if status.warning else []
+    return Looked(service="Radarr", status="ok", detail=status.version, warnings=tuple(warnings))
+
+
+async def check_claude(claude: Claude, model: str) -> Looked:
+    """Try Claude with patience. Raise CheckClaude if it cannot be used."""
+    await claude.check(model)
+    return Looked(service="Claude", status="ok", detail=model)
+
+
+async def _in_time(service: Service, look: Callable[[], Awaitable[Looked]], way: Way) -> Looked:
     try:
         async with asyncio.timeout(PATIENCE):
             return await look()
@@ -121,7 +138,7 @@ async def _in_time(service: str, look: Callable[[], Awaitable[Looked]], way: Way
         return Looked(service=service, status="unusable", detail=error.message, warnings=(warning,))
 
 
-def _silent(service: str, detail: str, way: Way) -> Looked:
+def _silent(service: Service, detail: str, way: Way) -> Looked:
     """A service that may answer later; a proxy in between is worth a warning, since it may be the cause for good."""
     warnings = []
     if way.proxy:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from starlette.applications import Starlette
 
+from kometa_ai.app import session_of
 from kometa_ai.daemon.watch import Watch
 from kometa_ai.settings.schema import Settings
 from kometa_ai.standins.faults import answer
@@ -19,31 +20,31 @@ if TYPE_CHECKING:
 
 async def test_both_are_there(world: World) -> None:
     """Both are looked at, and Claude is asked nothing that it charges for."""
-    watch = Watch(world.settings)
+    watch = Watch(session_of(world.settings))
     await watch.look()
 
-    assert {service: seen.status for service, seen in watch.seen.items()} == {"Radarr": "ok", "Claude": "ok"}
+    assert watch.words == {"radarr": "ok", "claude": "ok"}
     assert world.asked() == []
 
 
 async def test_a_proxy_without_a_list_of_models_proves_nothing(world: World) -> None:
     """What answers 404 to the free call may answer questions all the same: it is not called down."""
     with serve(Starlette()) as url:
-        watch = Watch(Settings.model_validate({**world.environ, "CLAUDE_BASE_URL": url}))
+        watch = Watch(session_of(Settings.model_validate({**world.environ, "CLAUDE_BASE_URL": url})))
         await watch.look()
 
-    assert watch.seen["Claude"].status == "ok"
+    assert watch.word("Claude") == "ok"
 
 
 @pytest.mark.parametrize("changed", [{"CLAUDE_API_KEY": "wrong"}, {"CLAUDE_BASE_URL": "http://127.0.0.1:{port}"}])
 async def test_a_claude_that_cannot_be_used(world: World, changed: dict[str, str]) -> None:
     """A wrong key and nobody there are told, in words."""
     changed = {name: value.format(port=free_port()) for name, value in changed.items()}
-    watch = Watch(Settings.model_validate({**world.environ, **changed}))
+    watch = Watch(session_of(Settings.model_validate({**world.environ, **changed})))
     await watch.look()
 
-    assert watch.seen["Claude"].status == "down"
-    assert watch.seen["Claude"].detail
+    assert watch.word("Claude") == "down"
+    assert watch.found["Claude"].detail
 
 
 async def test_a_run_tells_what_became_of_them(world: World) -> None:
