@@ -19,7 +19,7 @@ from kometa_ai.asking.outcomes import SAME_FAILURES, UNREADABLE, Answered, Spent
 from kometa_ai.core.decision import request_id
 from kometa_ai.errors import CheckClaude
 from kometa_ai.providers import prices
-from kometa_ai.providers.port import Ending, Failure, RequestFailed, Usage
+from kometa_ai.providers.port import Failure, ReplyEnd, RequestFailed, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -258,7 +258,7 @@ class BatchAnswers:
         self.used += reply.usage
         spent = self._asker.spent.setdefault(question.slug, Spent())
         spent.add(reply.usage, cost)
-        if reply.ending is Ending.REFUSED or collection.prompt_hash != question.prompt_hash:
+        if reply.ending is ReplyEnd.REFUSED or collection.prompt_hash != question.prompt_hash:
             return
         page = dict(enumerate(batch.pages[question.page], start=1))
         here = {number: scope.judged[tmdb_id] for number, (tmdb_id, _) in page.items() if tmdb_id in scope.judged}

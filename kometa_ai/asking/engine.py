@@ -21,7 +21,7 @@ from kometa_ai.core.text import one_line
 from kometa_ai.errors import CheckClaude
 from kometa_ai.judging.packing import Block, second_looks
 from kometa_ai.providers import prices
-from kometa_ai.providers.port import RETRIED, Ending, Failure, Provider, Reply, Request, RequestFailed, Usage
+from kometa_ai.providers.port import RETRIED, Failure, Provider, Reply, ReplyEnd, Request, RequestFailed, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
@@ -350,7 +350,7 @@ class Asker:
         """Record the verdicts of an answer; return the movies without one. Raise RequestFailed where it has none."""
         if question.reads:
             self.cache_reads[reply.usage.cache_read_tokens > prices.tokens_in(page.text) / 2] += 1
-        if reply.ending is Ending.REFUSED:
+        if reply.ending is ReplyEnd.REFUSED:
             self._unreadable_in_a_row = 0
             raise RequestFailed(Failure.REFUSED, "Claude declined to answer.")
         missing = self._read(page, question, reply.text)

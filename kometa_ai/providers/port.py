@@ -69,7 +69,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class Ending(StrEnum):
+class ReplyEnd(StrEnum):
     """How an answer ended. A broken one ended on its way, and its last words may not be whole."""
 
     COMPLETE = "complete"
@@ -85,7 +85,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     text: str
-    ending: Ending
+    ending: ReplyEnd
     usage: Usage
     pause: float = 0.0
 
@@ -137,14 +137,14 @@ class Provider(Protocol):
     async def ask(
         self,
         request: Request,
-        begun: Callable[[], None] | None = None,
-        broken: Callable[[Reply], None] | None = None,
+        on_first_token: Callable[[], None] | None = None,
+        on_broken: Callable[[Reply], None] | None = None,
     ) -> Reply:
         """Send one request, once.
 
-        `begun` is called as soon as there is something of the answer: from then on other requests can read what this
-        one has written to the cache. Where it cannot be known earlier that is when the answer is complete. `broken` is
-        called with what there is of an answer that broke off, for whatever reason: it is paid for.
+        `on_first_token` is called as soon as there is something of the answer: from then on other requests can read
+        what this one has written to the cache. Where it cannot be known earlier that is when the answer is complete.
+        `on_broken` is called with what there is of an answer that broke off, for whatever reason: it is paid for.
 
         Raise RequestFailed where this request failed, and CheckClaude where every further one would fail too.
         """

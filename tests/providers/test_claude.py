@@ -17,7 +17,7 @@ from kometa_ai.asking.prompts import FORM, SCHEMA, SYSTEM, collection_text
 from kometa_ai.errors import CheckClaude
 from kometa_ai.judging.records import movies_text
 from kometa_ai.providers.claude.client import Claude
-from kometa_ai.providers.port import Ending, Failure, Reply, Request, RequestFailed, Usage
+from kometa_ai.providers.port import Failure, Reply, ReplyEnd, Request, RequestFailed, Usage
 from kometa_ai.standins import claude_faults as faults
 from kometa_ai.standins.claude import ClaudeStandIn
 from kometa_ai.standins.claude_answers import REFUSED, Style
@@ -179,7 +179,7 @@ async def test_each_model_gets_what_it_takes(claude: ClaudeStandIn, model: str) 
     """No model refuses the form of our requests, and none thinks more than it must."""
     reply = await ask(claude, msgspec.structs.replace(REQUEST, model=model))
 
-    assert reply.ending is Ending.COMPLETE
+    assert reply.ending is ReplyEnd.COMPLETE
     assert claude.requests[0].usage["output_tokens_details"]["thinking_tokens"] <= 40
 
 
@@ -187,7 +187,7 @@ async def test_a_large_request_is_sent_too(claude: ClaudeStandIn) -> None:
     """The SDK refuses long answers that are not streamed, unless it is told a time-out."""
     reply = await ask(claude, msgspec.structs.replace(REQUEST, expected_tokens=4000 + 80 * 300))
 
-    assert reply.ending is Ending.COMPLETE
+    assert reply.ending is ReplyEnd.COMPLETE
 
 
 async def test_usage_is_what_claude_says(claude: ClaudeStandIn) -> None:
@@ -239,17 +239,17 @@ async def test_several_text_blocks_are_one_text(claude: ClaudeStandIn) -> None:
 @pytest.mark.parametrize(
     ("stop_reason", "ending"),
     [
-        ("end_turn", Ending.COMPLETE),
-        ("stop_sequence", Ending.COMPLETE),
-        ("pause_turn", Ending.COMPLETE),
-        ("something_new", Ending.COMPLETE),
-        (None, Ending.COMPLETE),
-        ("max_tokens", Ending.TRUNCATED),
-        ("model_context_window_exceeded", Ending.TRUNCATED),
-        ("refusal", Ending.REFUSED),
+        ("end_turn", ReplyEnd.COMPLETE),
+        ("stop_sequence", ReplyEnd.COMPLETE),
+        ("pause_turn", ReplyEnd.COMPLETE),
+        ("something_new", ReplyEnd.COMPLETE),
+        (None, ReplyEnd.COMPLETE),
+        ("max_tokens", ReplyEnd.TRUNCATED),
+        ("model_context_window_exceeded", ReplyEnd.TRUNCATED),
+        ("refusal", ReplyEnd.REFUSED),
     ],
 )
-async def test_each_stop_reason_has_an_ending(claude: ClaudeStandIn, stop_reason: str | None, ending: Ending) -> None:
+async def test_each_stop_reason_has_an_ending(claude: ClaudeStandIn, stop_reason: str | None, ending: ReplyEnd) -> None:
     """What is not known to be a cut or a refusal is read as it is."""
     reply = await reply_to(claude, message("{}", stop_reason=stop_reason))
 
@@ -262,7 +262,7 @@ async def test_a_refusal_may_have_no_content(claude: ClaudeStandIn) -> None:
 
     reply = await ask(claude)
 
-    assert (reply.ending, reply.text, reply.usage.requests) == (Ending.REFUSED, "", 1)
+    assert (reply.ending, reply.text, reply.usage.requests) == (ReplyEnd.REFUSED, "", 1)
 
 
 @pytest.mark.parametrize(
@@ -462,7 +462,7 @@ async def test_a_cut_answer_is_truncated(claude: ClaudeStandIn) -> None:
 
     reply = await ask(claude)
 
-    assert reply.ending is Ending.TRUNCATED
+    assert reply.ending is ReplyEnd.TRUNCATED
     assert 0 < len(reply.text) < len(claude.requests[0].answer) + 1
 
 
@@ -500,14 +500,14 @@ async def test_a_gateway_that_does_not_stream_is_understood(claude: ClaudeStandI
 @pytest.mark.parametrize(
     ("style", "ending", "times"),
     [
-        (REFUSED, Ending.REFUSED, 0),
-        (Style(refused=True, text='{"dec'), Ending.REFUSED, 1),
-        (Style(truncated_at=60), Ending.TRUNCATED, 1),
+        (REFUSED, ReplyEnd.REFUSED, 0),
+        (Style(refused=True, text='{"dec'), ReplyEnd.REFUSED, 1),
+        (Style(truncated_at=60), ReplyEnd.TRUNCATED, 1),
     ],
     ids=["refused", "refused later", "cut"],
 )
 async def test_a_streamed_answer_has_an_ending(
-    claude: ClaudeStandIn, style: Style, ending: Ending, times: int, *, streams: bool
+    claude: ClaudeStandIn, style: Style, ending: ReplyEnd, times: int, *, streams: bool
 ) -> None:
     """And a refusal without a text has no beginning."""
     claude.streams = streams
@@ -621,7 +621,7 @@ async def test_other_endpoints_stream_in_their_own_way(
 
     reply = await ask(claude, begun=Begun(claude))
 
-    assert (reply.text, reply.ending, reply.usage) == ("{}", Ending.COMPLETE, used)
+    assert (reply.text, reply.ending, reply.usage) == ("{}", ReplyEnd.COMPLETE, used)
 
 
 @asynccontextmanager
@@ -662,7 +662,7 @@ async def test_what_comes_after_a_complete_answer_does_not_matter(
     async with endless(*events, closes=closes) as url, Claude(KEY, url, timeout=20) as provider:
         reply = await provider.ask(REQUEST, lambda: None)
 
-    assert (reply.text, reply.ending, reply.usage.output_tokens) == ("{}", Ending.COMPLETE, 3)
+    assert (reply.text, reply.ending, reply.usage.output_tokens) == ("{}", ReplyEnd.COMPLETE, 3)
 
 
 async def test_an_answer_that_never_ends_is_given_up(claude: ClaudeStandIn) -> None:
@@ -800,4 +800,4 @@ async def test_calls_are_counted_by_outcome(claude: ClaudeStandIn) -> None:
                 await provider.ask(REQUEST)
         await provider.ask(REQUEST)
 
-    assert provider.calls == {Failure.OVERLOADED: 1, "stopped": 1, Failure.UNREADABLE: 2, Ending.COMPLETE: 1}
+    assert provider.calls == {Failure.OVERLOADED: 1, "stopped": 1, Failure.UNREADABLE: 2, ReplyEnd.COMPLETE: 1}

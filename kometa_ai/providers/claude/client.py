@@ -37,7 +37,7 @@ from kometa_ai.providers.claude.incoming import Incoming
 from kometa_ai.providers.claude.messages import arguments, is_cached, pause_of
 from kometa_ai.providers.claude.models import Listed
 from kometa_ai.providers.error_texts import read_error
-from kometa_ai.providers.port import Ending, Failure, Reply, Request, RequestFailed, Usage
+from kometa_ai.providers.port import Failure, Reply, ReplyEnd, Request, RequestFailed, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -244,21 +244,21 @@ class Claude:
     async def ask(
         self,
         request: Request,
-        begun: Callable[[], None] | None = None,
-        broken: Callable[[Reply], None] | None = None,
+        on_first_token: Callable[[], None] | None = None,
+        on_broken: Callable[[Reply], None] | None = None,
     ) -> Reply:
         """Send one request; see Provider. It is streamed where the caller waits for the beginning of its answer."""
         client = self.client
-        call, incoming = _Call(model=request.model), Incoming(request.model, begun, self.redact)
-        asks_for_stream = begun is not None and self._streams
+        call, incoming = _Call(model=request.model), Incoming(request.model, on_first_token, self.redact)
+        asks_for_stream = on_first_token is not None and self._streams
         try:
-            with self._failures(request, call), _handing_over(incoming, broken):
+            with self._failures(request, call), _handing_over(incoming, on_broken):
                 # The SDK limits single reads only: a server that sends a byte now and then would hold us for ever.
                 async with asyncio.timeout(self._timeout):
                     reply = await _receive(client, request, call, incoming, stream=asks_for_stream)
-            if incoming.is_stream and reply.ending is Ending.COMPLETE and not reply.text:
-                if broken is not None:
-                    broken(reply)
+            if incoming.is_stream and reply.ending is ReplyEnd.COMPLETE and not reply.text:
+                if on_broken is not None:
+                    on_broken(reply)
                 why = "Claude's answer is a stream without any text."
                 raise call.failed(RequestFailed(Failure.UNREADABLE, why, may_be_billed=True))
         except RequestFailed as failure:
@@ -405,13 +405,13 @@ async def _receive(
 
 
 @contextmanager
-def _handing_over(incoming: Incoming, broken: Callable[[Reply], None] | None) -> Iterator[None]:
+def _handing_over(incoming: Incoming, on_broken: Callable[[Reply], None] | None) -> Iterator[None]:
     """Hand over what there is of an answer that breaks off, for whatever reason: it is paid for."""
     try:
         yield
     except BaseException:
-        if broken is not None and (so_far := incoming.so_far) is not None:
-            broken(so_far)
+        if on_broken is not None and (so_far := incoming.so_far) is not None:
+            on_broken(so_far)
         raise
 
 

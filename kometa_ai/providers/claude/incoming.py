@@ -25,12 +25,12 @@ _ENOUGH = 8
 
 
 class Incoming:
-    """An answer as it comes. `begun` is called when there is something of its text."""
+    """An answer as it comes. `on_first_token` is called when there is something of its text."""
 
-    def __init__(self, model: str, begun: Callable[[], None] | None, hide: Callable[[str], str]) -> None:
+    def __init__(self, model: str, on_first_token: Callable[[], None] | None, hide: Callable[[str], str]) -> None:
         self.headers: Mapping[str, str] = {}
         self._model = model
-        self._begun = begun
+        self._on_first_token = on_first_token
         self._hide = hide
         self._streamed = Streamed()
         self._decoder = Decoder()
@@ -91,8 +91,8 @@ class Incoming:
                 raise not_claude()
             if _is_error(event):
                 raise failure_of(200, event.data or event.text, self.headers, self._model, self._hide)
-            if self._streamed.add(event) and self._begun is not None:
-                self._begun()
+            if self._streamed.add(event) and self._on_first_token is not None:
+                self._on_first_token()
 
     def _whole(self, text: str) -> Reply:
         try:
@@ -108,8 +108,8 @@ class Incoming:
             reply = reply_of(body)
         except TypeError:
             raise not_claude(body, self._hide) from None
-        if reply.text and self._begun is not None:
-            self._begun()
+        if reply.text and self._on_first_token is not None:
+            self._on_first_token()
         return reply
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from kometa_ai.providers.port import Ending, Failure, Reply, Request, RequestFailed, Usage
+from kometa_ai.providers.port import Failure, Reply, ReplyEnd, Request, RequestFailed, Usage
 from kometa_ai.providers.prices import tokens_in
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ _DATE = re.compile(r"-\d{8}$")
 _NEARLY_USED_UP = 0.1
 _LONGEST_PAUSE = 60.0
 _ENDINGS = {
-    "refusal": Ending.REFUSED,
-    "max_tokens": Ending.TRUNCATED,
-    "model_context_window_exceeded": Ending.TRUNCATED,
+    "refusal": ReplyEnd.REFUSED,
+    "max_tokens": ReplyEnd.TRUNCATED,
+    "model_context_window_exceeded": ReplyEnd.TRUNCATED,
 }
 OWN_EVENTS = frozenset({
     "message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta",
@@ -186,7 +186,7 @@ class Streamed:
         text = "".join(self._texts)
         written = max(self._used.get("output_tokens", 0), tokens_in(text) if text else 0)
         used = {**self._used, "output_tokens": written} if self._used else {}
-        return _reply(text, None, used, Ending.BROKEN)
+        return _reply(text, None, used, ReplyEnd.BROKEN)
 
     def reply(self) -> Reply:
         """What it says. Raise TypeError where nothing was an answer, RequestFailed for one that broke off."""
@@ -212,10 +212,10 @@ def count_of(usage: object, name: str) -> int | None:
         return None
 
 
-def _reply(text: str, stop_reason: str | None, used: Mapping[str, int], ending: Ending | None = None) -> Reply:
+def _reply(text: str, stop_reason: str | None, used: Mapping[str, int], ending: ReplyEnd | None = None) -> Reply:
     return Reply(
         text=text,
-        ending=ending or (_ENDINGS.get(stop_reason) if isinstance(stop_reason, str) else None) or Ending.COMPLETE,
+        ending=ending or (_ENDINGS.get(stop_reason) if isinstance(stop_reason, str) else None) or ReplyEnd.COMPLETE,
         usage=Usage(requests=1, **used),
     )
 
