@@ -18,7 +18,7 @@ from kometa_ai.observe.redact import Redactor
 from kometa_ai.providers.claude.batches import ClaudeBatches
 from kometa_ai.providers.claude.client import Claude
 from kometa_ai.run.options import NullObserver, Observer
-from kometa_ai.run.session import Parts, Rules
+from kometa_ai.run.parts import Parts, Rules
 from kometa_ai.settings.describe import secrets_of
 
 if TYPE_CHECKING:

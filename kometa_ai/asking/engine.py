@@ -15,6 +15,7 @@ from kometa_ai.asking.answers import read_answer
 from kometa_ai.asking.outcomes import SAME_FAILURES, UNREADABLE, Answered, Gap, Limits, Page, Spent
 from kometa_ai.asking.pacing import Budget, Pauses, Places, Sleep, is_worth_another_try
 from kometa_ai.asking.prompts import FORM, collection_text
+from kometa_ai.asking.stopping import StopRequest
 from kometa_ai.core.collection import Collection
 from kometa_ai.core.decision import request_id
 from kometa_ai.core.text import one_line
@@ -76,6 +77,7 @@ class Asker:
         review_model: str,
         limits: Limits,
         record: Callable[[Answered], None],
+        stop: StopRequest | None = None,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._provider = provider
@@ -103,7 +105,8 @@ class Asker:
         self.dearest = 0.0
         self.unpriced: set[str] = set()
         self.ended: str = ""
-        self.on_their_way = 0
+        self._stop = stop or StopRequest()
+        self._stop.listen(self.end)
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -391,11 +394,11 @@ class Asker:
 
     @contextmanager
     def _is_on_its_way(self) -> Iterator[None]:
-        self.on_their_way += 1
+        self._stop.in_flight += 1
         try:
             yield
         finally:
-            self.on_their_way -= 1
+            self._stop.in_flight -= 1
 
     async def _send(self, request: Request, question: _Question, broken: Callable[[Reply], None]) -> Reply:
         """Send a request once, and book what it costs, whatever becomes of it."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.report import RunReport
     from kometa_ai.jobs.session import Session
     from kometa_ai.run.options import Options
-    from kometa_ai.run.session import Parts
+    from kometa_ai.run.parts import Parts
     from kometa_ai.state.schema import RunSummary
 
 _MOST_LEFT = 3

@@ -9,15 +9,15 @@ import msgspec
 from kometa_ai.asking import forecast
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import CheckClaude
-from kometa_ai.judging.looks import Models
 from kometa_ai.judging.packing import pack
 from kometa_ai.judging.planning import Described, describe, needing_credits
 from kometa_ai.judging.stages import Known, walk
 from kometa_ai.providers import prices
 from kometa_ai.providers.port import RequestFailed, Usage
 from kometa_ai.run.batches import not_in_batches
-from kometa_ai.run.pipeline import Run
+from kometa_ai.run.keeping import Keeper
 from kometa_ai.run.questioning import count
+from kometa_ai.run.reading import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from kometa_ai.judging.planning import Questions
     from kometa_ai.library.port import Contents
     from kometa_ai.run.options import Options
-    from kometa_ai.run.session import Parts, Rules
+    from kometa_ai.run.parts import Parts, Rules
 
 
 class PendingCollection(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,11 +66,12 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 
 async def estimate(parts: Parts, rules: Rules, options: Options) -> Estimate:
     """Plan a run's questions and price them; nothing is asked, written or remembered. Raise CheckRadarr."""
-    run = Run(parts, rules, options, "estimate")
-    library = await run.fetch_library()
-    collections = run.load_collections()
+    reader = Reader(parts, rules, options, Keeper(parts.store, parts.interruption.asking))
+    library = await reader.library()
+    collections = reader.collections()
+    reading = reader.result()
     planned = _Planned(parts, rules, options)
-    planned.plan(library, collections, run.found.folder.collections)
+    planned.plan(library, collections, reading.folder.collections)
     ruler, basis = await _ruler(parts, rules, planned.blocks)
     usages = [usage for block in planned.blocks for usage in forecast.usages(block, parts.provider, rules.model, ruler)]
     total = sum(usages, Usage())
@@ -92,7 +93,7 @@ async def estimate(parts: Parts, rules: Rules, options: Options) -> Estimate:
         batches_cost_usd=cost(batched=True),
         model=rules.model,
         basis=basis,
-        problems=tuple(run.found.problems),
+        problems=reading.problems,
     )
 
 
@@ -110,8 +111,8 @@ class _Planned:
     def plan(self, library: Contents, collections: Sequence[Collection], everything: Sequence[Collection]) -> None:
         """Go through the stages as a run does, with what is known now for decisions."""
         state, memory = self._parts.store.state, self._parts.store.memory
-        options, models = self._options, Models(self._rules.model, self._rules.review_model)
-        known = Known(library.movies, describe(library.movies, memory), memory, state.pins, models)
+        options = self._options
+        known = Known(library.movies, describe(library.movies, memory), memory, state.pins, self._rules.models)
         for stage in walk(collections, everything, known):
             every = stage.questions(force=options.force_refresh, again=frozenset(options.ask_again))
             asked = not_in_batches(state.batches, stage.chosen, known.subjects, every)

@@ -12,18 +12,18 @@ from kometa_ai.core.decision import Cause, Decision
 from kometa_ai.core.movie import Movie, RadarrId
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import FixUsage
-from kometa_ai.judging.looks import Models
 from kometa_ai.judging.planning import describe
 from kometa_ai.judging.policy import Gates, decide, gates, is_in
 from kometa_ai.judging.stages import Known, walk
 from kometa_ai.library.port import LibrarySilent
-from kometa_ai.run.pipeline import Run
+from kometa_ai.run.keeping import Keeper
+from kometa_ai.run.reading import Reader
 
 if TYPE_CHECKING:
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.decision import Reason
     from kometa_ai.run.options import Options
-    from kometa_ai.run.session import Parts, Rules
+    from kometa_ai.run.parts import Parts, Rules
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,25 +72,20 @@ async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Ex
 
     While Radarr does not answer, what is remembered has to do; raise CheckRadarr for a movie that is not remembered.
     """
-    run = Run(parts, rules, options, "explain")
+    reader = Reader(parts, rules, options, Keeper(parts.store, parts.interruption.asking))
     try:
         await parts.library.check(tries=1)
     except LibrarySilent as error:
-        return _from_memory(run, parts, text, error)
-    library = await run.fetch_library()
-    collections = run.load_collections()
+        return _from_memory(reader, parts, text, error)
+    library = await reader.library()
+    collections = reader.collections()
+    reading = reader.result()
     movie = _find(text, library.movies)
     memory = parts.store.memory
-    known = Known(
-        library.movies,
-        describe(library.movies, memory),
-        memory,
-        parts.store.state.pins,
-        Models(rules.model, rules.review_model),
-    )
+    known = Known(library.movies, describe(library.movies, memory), memory, parts.store.state.pins, rules.models)
     remembered = memory.get(movie.tmdb_id)
     found: dict[str, Explanation] = {}
-    for stage in walk(collections, run.found.folder.collections, known):
+    for stage in walk(collections, reading.folder.collections, known):
         questions = stage.questions()
         settled = stage.decide(questions)
         for collection in stage.chosen:
@@ -110,11 +105,11 @@ async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Ex
         year=movie.year,
         tmdb_id=movie.tmdb_id,
         collections=tuple(found[collection.slug] for collection in collections),
-        problems=tuple(run.found.problems),
+        problems=reading.problems,
     )
 
 
-def _from_memory(run: Run, parts: Parts, text: str, error: LibrarySilent) -> Explained:
+def _from_memory(reader: Reader, parts: Parts, text: str, error: LibrarySilent) -> Explained:
     remembered = parts.store.memory
     movies = tuple(
         Movie(radarr_id=RadarrId(0), tmdb_id=tmdb_id, title=known.title, year=known.year)
@@ -126,7 +121,7 @@ def _from_memory(run: Run, parts: Parts, text: str, error: LibrarySilent) -> Exp
         raise error from None
     known = remembered[movie.tmdb_id]
     found = []
-    for collection in run.load_collections():
+    for collection in reader.collections():
         # Of the rules, those about tags cannot be told.
         by_name = msgspec.structs.replace(collection, include_tags=frozenset(), exclude_tags=frozenset())
         gated = gates(by_name, [movie], {}, parts.store.state.pins)
@@ -142,7 +137,7 @@ def _from_memory(run: Run, parts: Parts, text: str, error: LibrarySilent) -> Exp
         tmdb_id=movie.tmdb_id,
         collections=tuple(found),
         without_radarr=f"{error.message}{seen}",
-        problems=tuple(run.found.problems),
+        problems=reader.result().problems,
     )
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from kometa_ai.jobs.session import Session
     from kometa_ai.jobs.undo import Undone
     from kometa_ai.run.options import Observer, Options
-    from kometa_ai.run.session import Parts
+    from kometa_ai.run.parts import Parts
     from kometa_ai.settings.schema import Settings
 
 _PATIENCE, _SHORT = 120.0, 1.0

@@ -17,11 +17,11 @@ from kometa_ai.core.problem import Problem
 from kometa_ai.errors import FixUsage, KometaAIError, RepairState
 from kometa_ai.observe import process
 from kometa_ai.observe.logs import REPORTED, log_problem
+from kometa_ai.run.options import Step
 from kometa_ai.run.orphans import departed
 from kometa_ai.run.pipeline import Run
 from kometa_ai.run.reporting import Frame, make_report, statuses
-from kometa_ai.run.session import REPORTING, Steps
-from kometa_ai.run.spending import book
+from kometa_ai.run.stopping import Steps
 from kometa_ai.state import files, history
 from kometa_ai.state.schema import CollectionForgotten, ErrorMet, ErrorSeen, RunEnded, RunSummary, StatusChanged
 
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.report import RunReport
     from kometa_ai.run.options import Options
-    from kometa_ai.run.session import Findings, Parts, Rules
+    from kometa_ai.run.parts import Parts, Rules
+    from kometa_ai.run.results import RunResults
     from kometa_ai.state.store import Store
 
 _log = structlog.get_logger()
@@ -68,13 +69,12 @@ async def run_and_report(
         interruption = parts.interruption
         parts = msgspec.structs.replace(parts, observer=Steps(parts.observer, interruption))
         run = Run(parts, rules, options, run_id)
-        error = await _go(run, parts)
+        error, cut = await _go(run, parts)
         if interruption.is_left_behind:
             # Others have taken over: nothing of this run is told or written any more.
             raise asyncio.CancelledError
-        parts.observer.step(REPORTING)
-        run.found.problems += parts.store.alerts
-        book(parts, run.found)
+        parts.observer.step(Step.REPORTING)
+        around = (*cut, *parts.store.alerts, *run.close_books())
         is_cut_short = bool(interruption.why) or interruption.is_cut
         frame = Frame(
             run_id=run_id,
@@ -84,13 +84,14 @@ async def run_and_report(
             only_movies=len(options.movies) or None,
             models=frozenset({rules.model, rules.review_model}),
             error=error,
+            problems=around,
             interrupted=interruption.why,
             next_run=next_run,
             zone=parts.zone,
             redact=parts.redact,
         )
-        report = make_report(run.found, parts.store, frame)
-        report = _remember(report, run.found, parts, complete=error is None and not is_cut_short)
+        report = make_report(run.results, parts.store.memory, parts.store.state, frame)
+        report = _remember(report, run.results, parts, complete=error is None and not is_cut_short)
         if notify is not None and not options.dry_run:
             undelivered = await _tell(report, notify, parts)
             report = _with_warnings(report, undelivered)
@@ -116,24 +117,24 @@ def _log_end(report: RunReport) -> None:
     )
 
 
-async def _go(run: Run, parts: Parts) -> KometaAIError | None:
+async def _go(run: Run, parts: Parts) -> tuple[KometaAIError | None, tuple[Problem, ...]]:
+    """Do the run; return the error that ended it, and the problem if it was cut short because its time was over."""
     interruption = parts.interruption
     try:
         await run.go()
     except FixUsage:
         raise
     except KometaAIError as error:
-        return error
+        return error, ()
     except asyncio.CancelledError:
         if interruption.is_cut and not interruption.why:
-            run.found.problems.append(
-                Problem(
-                    source="RUN_TIMEOUT",
-                    what=f"The time for this run was over and it had not come to its end: {interruption.step!r}.",
-                    remedy="Look what takes so long there, or give runs more time. The next run goes on from here.",
-                )
+            cut = Problem(
+                source="RUN_TIMEOUT",
+                what=f"The time for this run was over and it had not come to its end: {interruption.step!r}.",
+                remedy="Look what takes so long there, or give runs more time. The next run goes on from here.",
             )
-        elif not interruption.why:
+            return None, (cut,)
+        if not interruption.why:
             raise
     except ExceptionGroup as group:
         known, others = group.split(KometaAIError)
@@ -141,8 +142,8 @@ async def _go(run: Run, parts: Parts) -> KometaAIError | None:
             raise
         if others is not None:
             _log.error("run.stopped", exc_info=others)
-        return next(error for error in _leaves(known) if isinstance(error, KometaAIError))
-    return None
+        return next(error for error in _leaves(known) if isinstance(error, KometaAIError)), ()
+    return None, ()
 
 
 async def _tell(
@@ -177,7 +178,7 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
     return leaves
 
 
-def _remember(report: RunReport, found: Findings, parts: Parts, *, complete: bool) -> RunReport:
+def _remember(report: RunReport, results: RunResults, parts: Parts, *, complete: bool) -> RunReport:
     """Keep a run's report, and put the run into the state. What cannot be written is a problem of the report."""
     store = parts.store
     report = _kept(report, store)
@@ -194,14 +195,15 @@ def _remember(report: RunReport, found: Findings, parts: Parts, *, complete: boo
         for problem in report.problems
     ]
     if not report.dry_run:
-        progress = statuses(report, found, store, complete=complete)
+        progress = statuses(report, results, store.state.collections, complete=complete)
         entries += [StatusChanged(slug=slug, status=status) for slug, status in progress.items()]
     if complete and not report.dry_run:
-        entries += [CollectionForgotten(slug=slug) for slug in departed(report, found, store)]
+        gone = departed(report, results.reading.folder, store.state.collections)
+        entries += [CollectionForgotten(slug=slug) for slug in gone]
     entries.append(RunEnded(run=summary_of(report)))
     try:
         store.record(*entries)
-        store.seen((movie.tmdb_id for movie in found.movies), report.finished)
+        store.seen((movie.tmdb_id for movie in results.movies), report.finished)
         store.save(report.finished)
     except RepairState as error:
         report = _kept(_with_problem(report, error), store)

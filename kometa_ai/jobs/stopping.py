@@ -15,7 +15,7 @@ import structlog
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from kometa_ai.run.session import Interruption
+    from kometa_ai.run.stopping import Interruption
 
 GRACE = 7.0
 """Seconds for answers on their way after a first signal; Docker kills after ten."""

@@ -15,7 +15,7 @@ from kometa_ai.run.failure import RunHangs
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from kometa_ai.run.session import Interruption
+    from kometa_ai.run.stopping import Interruption
     from kometa_ai.state.lock import StateLock
     from kometa_ai.state.store import Store
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.movie import Movie
     from kometa_ai.core.report import RunReport
-    from kometa_ai.run.session import Parts
+    from kometa_ai.run.parts import Parts
 
 
 class Reverted(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kometa_ai.jobs.explain import Explained
     from kometa_ai.jobs.session import Session
     from kometa_ai.run.options import Options
-    from kometa_ai.run.session import Parts
+    from kometa_ai.run.parts import Parts
     from kometa_ai.settings.environment import Loaded
 
 

@@ -11,7 +11,7 @@ from kometa_ai.asking.batching import Batcher, Scope
 from kometa_ai.core.decision import Reason
 from kometa_ai.core.problem import Problem
 from kometa_ai.judging.packing import pack, second_looks
-from kometa_ai.run.session import keep
+from kometa_ai.run.options import Step
 from kometa_ai.state.schema import BatchDropped, BatchNamed, BatchPlanned, BatchTaken
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from kometa_ai.core.naming import Slug
     from kometa_ai.judging.packing import Block
     from kometa_ai.judging.planning import Described, Questions
-    from kometa_ai.run.session import Findings, Parts
+    from kometa_ai.run.keeping import Keep
+    from kometa_ai.run.parts import Parts
     from kometa_ai.state.store import Store
 
 WORTH = 1.0
@@ -51,10 +52,19 @@ class Batches:
     """Asks through batches where that is wanted, and takes the answers of earlier ones in any case."""
 
     def __init__(
-        self, parts: Parts, found: Findings, asker: Asker, choice: Choice, record: Callable[[Answered], None]
+        self,
+        parts: Parts,
+        asker: Asker,
+        choice: Choice,
+        *,
+        record: Callable[[Answered], None],
+        keep: Keep,
+        subjects: Mapping[TmdbId, Described],
+        warnings: list[Problem],
     ) -> None:
         self._parts = parts
-        self._found = found
+        self._subjects = subjects
+        self._warnings = warnings
         self._asker = asker
         self._choice = choice
         self._batcher: Batcher | None = None
@@ -66,7 +76,7 @@ class Batches:
                 model=asker.models[0],
                 review_model=asker.models[-1],
                 caching=parts.provider,
-                ledger=_Ledger(parts, found),
+                ledger=_Ledger(parts.store, keep),
                 record=record,
                 now=parts.now,
                 sleep=parts.sleep,
@@ -90,7 +100,7 @@ class Batches:
         """Take the answers of earlier batches; `questions` are those still open, from which `record` takes away."""
         if self._batcher is None or not self.are_open(stage):
             return
-        self._parts.observer.step("Asking Claude")
+        self._parts.observer.step(Step.ASKING)
         await self._batcher.collect(self._scope(stage, questions), wait=self._may_wait)
         self._say_errors(self._batcher)
 
@@ -103,7 +113,7 @@ class Batches:
             return False
         asked = False
         for number in range(ROUNDS):
-            blocks = pack(self.left(stage, questions), self._found.judged, stage, size)
+            blocks = pack(self.left(stage, questions), self._subjects, stage, size)
             if not blocks or self._asker.is_over or not self._are_worth_it(blocks, is_first=number == 0):
                 break
             before, asked = _open(questions), True
@@ -129,7 +139,7 @@ class Batches:
         for why, batch_id in batcher.errors.items():
             if why not in self._told:
                 self._told.add(why)
-                self._found.warnings.append(
+                self._warnings.append(
                     Problem(
                         source="Claude",
                         what=f"Questions of the batch {batch_id} ended with an error, which costs nothing: {why}",
@@ -141,7 +151,7 @@ class Batches:
     def _say_unavailable(self, batcher: Batcher) -> None:
         self._say_errors(batcher)
         if batcher.unavailable:
-            self._found.warnings.append(
+            self._warnings.append(
                 Problem(
                     source="CLAUDE_BATCHES",
                     what=f"Questions were asked directly instead of in a batch, for more money: {batcher.unavailable}",
@@ -153,7 +163,7 @@ class Batches:
 
     def left(self, stage: Sequence[Collection], questions: Questions) -> Questions:
         """The questions without those that are with Anthropic: nobody shall pay for them twice."""
-        return not_in_batches(self._parts.store.state.batches, stage, self._found.judged, questions)
+        return not_in_batches(self._parts.store.state.batches, stage, self._subjects, questions)
 
     def _are_worth_it(self, blocks: Sequence[Block], *, is_first: bool) -> bool:
         if self._choice.mode == "on" and is_first:
@@ -162,7 +172,7 @@ class Batches:
         return cost is not None and cost > WORTH
 
     def _scope(self, stage: Sequence[Collection], questions: Questions) -> Scope:
-        memory, judged = self._parts.store.memory, self._found.judged
+        memory, judged = self._parts.store.memory, self._subjects
 
         def is_open(question: BatchedQuestion, tmdb_id: TmdbId) -> bool:
             known = memory.get(tmdb_id)
@@ -206,13 +216,15 @@ def not_in_batches(
     }
 
 
-def with_anthropic(found: Findings, store: Store) -> list[Problem]:
+def with_anthropic(
+    batches: Iterable[OpenBatch], collections: Iterable[Collection], subjects: Mapping[TmdbId, Described]
+) -> list[Problem]:
     """What was asked through batches that have not been answered."""
-    slugs = {collection.slug for collection in found.collections}
+    slugs = {collection.slug for collection in collections}
     problems = []
-    for batch in store.state.batches:
+    for batch in batches:
         count = sum(
-            tmdb_id in found.judged
+            tmdb_id in subjects
             for question in batch.open_questions
             if question.slug in slugs
             for tmdb_id, _ in batch.pages[question.page]
@@ -235,22 +247,21 @@ def _open(questions: Questions) -> int:
 class _Ledger:
     """Open batches, as they are in the state; see batch_answers.Ledger."""
 
-    def __init__(self, parts: Parts, found: Findings) -> None:
-        self._parts = parts
-        self._found = found
+    def __init__(self, store: Store, keep: Keep) -> None:
+        self._store = store
+        self._keep = keep
 
     def open(self) -> Sequence[OpenBatch]:
-        return tuple(self._parts.store.state.batches)
+        return tuple(self._store.state.batches)
 
     def plan(self, batch: OpenBatch) -> bool:
-        keep(self._parts, self._found, BatchPlanned(batch=batch))
-        return not self._found.is_forgetful
+        return self._keep(BatchPlanned(batch=batch))
 
     def name(self, key: str, batch_id: str, foreign: tuple[str, ...] = ()) -> None:
-        keep(self._parts, self._found, BatchNamed(key=key, id=batch_id, foreign=foreign))
+        self._keep(BatchNamed(key=key, id=batch_id, foreign=foreign))
 
     def take(self, key: str, slugs: Iterable[Slug]) -> None:
-        keep(self._parts, self._found, BatchTaken(key=key, slugs=tuple(sorted(slugs))))
+        self._keep(BatchTaken(key=key, slugs=tuple(sorted(slugs))))
 
     def drop(self, key: str) -> None:
-        keep(self._parts, self._found, BatchDropped(key=key))
+        self._keep(BatchDropped(key=key))

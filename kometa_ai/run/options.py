@@ -1,7 +1,8 @@
-"""What the caller of a run asked for."""
+"""What the caller of a run asks for, and how it watches the run's steps."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Protocol
 
 import msgspec
@@ -31,11 +32,25 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     unattended: bool = False
 
 
+class Step(StrEnum):
+    """The steps of a run, as they are shown."""
+
+    FETCHING = "Fetching the library"
+    LOADING = "Loading the collections"
+    PLANNING = "Planning the questions"
+    ASKING = "Asking Claude"
+    LOOKING_AGAIN = "Looking again at the borderline"
+    DECIDING = "Deciding"
+    PLANNING_TAGS = "Planning the tags"
+    WRITING = "Applying the changes"
+    REPORTING = "Reporting"
+
+
 class Observer(Protocol):
-    """Somebody who watches a run: a terminal, a log, a page."""
+    """What watches a run: a terminal, a log, a page."""
 
     def step(self, name: str) -> None:
-        """A step begins; its name is that of the specification's execution flow."""
+        """A step begins."""
         ...
 
     def total(self, what: str, count: int) -> None:

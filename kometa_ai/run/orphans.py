@@ -1,4 +1,4 @@
-"""Tags that nothing looks after any more: whose they were, and what can be done about them. Pure."""
+"""Find tags on movies that no collection manages any more, whose they were, and what to do about them. Pure."""
 
 from __future__ import annotations
 
@@ -10,44 +10,45 @@ from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import Orphan, RunReport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from kometa_ai.core.collection import Collection, Folder
+    from kometa_ai.core.movie import Movie
     from kometa_ai.core.naming import Slug
-    from kometa_ai.run.session import Findings
+    from kometa_ai.run.results import RunResults
     from kometa_ai.state.schema import CollectionStatus
-    from kometa_ai.state.store import Store
+
+    Statuses = Mapping[Slug, CollectionStatus]
 
 _REMEDY = "To be rid of it, in Radarr: filter the movies by this tag, select them all, and remove it with Edit, Tags."
 
 
-def orphans(found: Findings, store: Store) -> tuple[Orphan, ...]:
+def orphans(results: RunResults, known: Statuses) -> tuple[Orphan, ...]:
     """The tags that movies still have of collections that are gone or switched off, or that had another tag before.
 
     A collection that cannot be read now has no orphans, and while any file cannot be read none that came from it has.
     """
-    tagged = Counter(label for movie in found.movies for label in movie.labels)
-    folder = found.folder
+    tagged = Counter(label for movie in results.movies for label in movie.labels)
+    folder = results.reading.folder
     cared_for = {collection.label for collection in folder.collections} | {other.label for other in folder.skipped}
     seen: dict[Label, Orphan] = {}
-    for name, label, why in (*_switched_off(found), *_left_behind(found, store)):
+    for name, label, why in (*_switched_off(folder), *_left_behind(folder, known)):
         if tagged[label] and label not in cared_for and label not in seen:
             seen[label] = Orphan(name=name, tag=label, members=tagged[label], why=why, remedy=_REMEDY)
     return tuple(seen.values())
 
 
-def _switched_off(found: Findings) -> Iterator[tuple[str, Label, str]]:
-    for other in found.folder.disabled:
+def _switched_off(folder: Folder) -> Iterator[tuple[str, Label, str]]:
+    for other in folder.disabled:
         yield other.name, other.label, "it is switched off"
 
 
-def _left_behind(found: Findings, store: Store) -> Iterator[tuple[str, Label, str]]:
+def _left_behind(folder: Folder, known: Statuses) -> Iterator[tuple[str, Label, str]]:
     """What the state knows of: collections that have gone, and tags that collections had before."""
-    folder = found.folder
     now = {collection.slug: collection.label for collection in folder.collections}
     now |= {other.slug: other.label for other in folder.disabled}
     unreadable = {other.slug for other in folder.skipped}
-    for slug, status in store.state.collections.items():
+    for slug, status in known.items():
         if slug in unreadable or (slug not in now and folder.may_hide(status.source)):
             continue
         why = f"its tag is {now[slug]} now" if slug in now else "it is no longer in Kometa's folder"
@@ -56,7 +57,7 @@ def _left_behind(found: Findings, store: Store) -> Iterator[tuple[str, Label, st
                 yield status.name, label, why
 
 
-def adopted_tags(folder: Folder, statuses: Mapping[Slug, CollectionStatus]) -> Iterator[Problem]:
+def adopted_tags(folder: Folder, statuses: Statuses) -> Iterator[Problem]:
     """A warning for each collection whose `tag:` is one that a collection which is gone has left on movies."""
     there = {collection.slug for collection in folder.collections}
     there |= {other.slug for other in (*folder.disabled, *folder.skipped)}
@@ -80,23 +81,18 @@ def tags_of(status: CollectionStatus) -> tuple[Label, ...]:
     return (label_of(status.tag), *map(label_of, status.former_tags))
 
 
-def former_tags(collection: Collection, before: CollectionStatus | None, found: Findings) -> tuple[str, ...]:
+def former_tags(collection: Collection, before: CollectionStatus | None, movies: Iterable[Movie]) -> tuple[str, ...]:
     """The tags that the collection had before, as long as a movie still has them."""
     if before is None:
         return ()
-    labels = {label for movie in found.movies for label in movie.labels}
+    labels = {label for movie in movies for label in movie.labels}
     return tuple(label for label in dict.fromkeys(tags_of(before)) if label != collection.label and label in labels)
 
 
-def departed(report: RunReport, found: Findings, store: Store) -> list[Slug]:
+def departed(report: RunReport, folder: Folder, known: Statuses) -> list[Slug]:
     """Collections of the state that are no longer in Kometa's folder and whose last tag is gone."""
-    folder = found.folder
     if folder.unreadable_files:
         return []
     there = {c.slug for c in folder.collections} | {c.slug for c in (*folder.disabled, *folder.skipped)}
     orphaned = {label_of(orphan.tag) for orphan in report.orphans}
-    return [
-        slug
-        for slug, status in store.state.collections.items()
-        if slug not in there and orphaned.isdisjoint(tags_of(status))
-    ]
+    return [slug for slug, status in known.items() if slug not in there and orphaned.isdisjoint(tags_of(status))]

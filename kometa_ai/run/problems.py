@@ -1,4 +1,4 @@
-"""What needs somebody: the problems and warnings that follow from what a run has found. Pure."""
+"""The problems and warnings of a run that need the operator, from its results. Pure."""
 
 from __future__ import annotations
 
@@ -10,42 +10,42 @@ from kometa_ai.core.decision import TRIES, Reason
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.summary import counted
 from kometa_ai.errors import CheckClaude
+from kometa_ai.judging.planning import may_turn
 from kometa_ai.providers.port import Failure, RequestFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from kometa_ai.asking.engine import Asker
     from kometa_ai.asking.outcomes import Gap
     from kometa_ai.core.changes import Change
     from kometa_ai.core.naming import Slug
-    from kometa_ai.run.session import Findings
+    from kometa_ai.run.results import Asking, Judging, RunResults
 
 _ENOUGH_READS = 10
 
 
-def problems_of(found: Findings) -> list[Problem]:
-    """Everything that was skipped or failed."""
-    return [*found.problems, *_claude_problems(found), *_held_back(found)]
+def problems_of(results: RunResults, around: Iterable[Problem] = ()) -> list[Problem]:
+    """Everything that was skipped or failed. `around` are problems that were met outside of the steps."""
+    return [*results.problems, *around, *_claude_problems(results.judging), *_held_back(results)]
 
 
-def _claude_problems(found: Findings) -> list[Problem]:
-    asker = found.asker
-    if asker is None:
+def _claude_problems(judging: Judging | None) -> list[Problem]:
+    if judging is None:
         return []
-    pending = sum(reason is not Reason.GIVEN_UP for pairs in found.open_questions.values() for reason in pairs.values())
-    problems = [*_gaps(asker), *_given_up(found)]
-    if isinstance(asker.stopped, CheckClaude):
-        problems.append(Problem(source="Claude", what=asker.stopped.message, remedy=asker.stopped.remedy))
-    elif asker.stopped is not None:
+    asking = judging.asking
+    pending = sum(len(may_turn(pairs)) for pairs in asking.open_questions.values())
+    problems = [*_gaps(asking.gaps), *_given_up(judging)]
+    if isinstance(asking.stopped, CheckClaude):
+        problems.append(Problem(source="Claude", what=asking.stopped.message, remedy=asking.stopped.remedy))
+    elif asking.stopped is not None:
         problems.append(
             Problem(
                 source="Claude",
-                what=f"The asking was stopped: {asker.stopped}",
-                remedy=f"{_remedy_of(asker.stopped)} {pending:,} questions wait for the next run.",
+                what=f"The asking was stopped: {asking.stopped}",
+                remedy=f"{_remedy_of(asking.stopped)} {pending:,} questions wait for the next run.",
             )
         )
-    if asker.ended == "RUN_TIMEOUT":
+    if asking.has_timed_out:
         problems.append(
             Problem(
                 source="RUN_TIMEOUT",
@@ -53,24 +53,24 @@ def _claude_problems(found: Findings) -> list[Problem]:
                 remedy="Wait for it, or give runs more time.",
             )
         )
-    if asker.out_of_budget:
-        problems.append(_out_of_budget(asker, pending))
+    if asking.is_out_of_budget:
+        problems.append(_out_of_budget(asking, pending))
     problems += [
         Problem(
             source="MAX_COST_PER_RUN",
             what=f"The price of the model {model!r} is not known, so the limit could not be kept: it was not asked.",
             remedy="Choose a model whose price is known, or set MAX_COST_PER_RUN=0 to ask without a limit.",
         )
-        for model in sorted(asker.unpriced)
+        for model in sorted(asking.unpriced)
     ]
     return problems
 
 
-def _out_of_budget(asker: Asker, pending: int) -> Problem:
+def _out_of_budget(asking: Asking, pending: int) -> Problem:
     """What is left over; where one request alone is above the limit, the next run would come no further."""
     remedy = "Wait for it, or raise the limit."
-    if asker.dearest > asker.budget.limit:
-        cents = math.ceil(asker.dearest * 100)
+    if asking.highest_estimate > asking.cost_limit:
+        cents = math.ceil(asking.highest_estimate * 100)
         remedy = (
             f"Raise the limit to {cents / 100:.2f} USD or more, or lower BATCH_SIZE: "
             "a single request may cost so much, and waiting does not change that."
@@ -98,10 +98,10 @@ _REMEDIES: Mapping[Failure, str] = {
 }
 
 
-def _gaps(asker: Asker) -> list[Problem]:
+def _gaps(met: Iterable[Gap]) -> list[Problem]:
     """One problem for each collection and cause, however many requests met it."""
     grouped: dict[tuple[str, str], list[Gap]] = defaultdict(list)
-    for gap in asker.gaps:
+    for gap in met:
         grouped[gap.collection, gap.message].append(gap)
     return [
         Problem(
@@ -115,10 +115,10 @@ def _gaps(asker: Asker) -> list[Problem]:
     ]
 
 
-def _given_up(found: Findings) -> list[Problem]:
+def _given_up(judging: Judging) -> list[Problem]:
     problems = []
-    for slug, pairs in found.open_questions.items():
-        movies = [found.judged[tmdb_id].movie for tmdb_id, reason in pairs.items() if reason is Reason.GIVEN_UP]
+    for slug, pairs in judging.asking.open_questions.items():
+        movies = [judging.subjects[tmdb_id].movie for tmdb_id, reason in pairs.items() if reason is Reason.GIVEN_UP]
         if movies:
             problems.append(
                 Problem(
@@ -133,17 +133,17 @@ def _given_up(found: Findings) -> list[Problem]:
     return problems
 
 
-def _held_back(found: Findings) -> list[Problem]:
+def _held_back(results: RunResults) -> list[Problem]:
     groups: dict[tuple[Slug, str], list[Change]] = defaultdict(list)
-    for change in found.plan.held_back:
+    for change in results.plan.held_back:
         groups[change.slug, change.operation].append(change)
     return [
-        (_held_additions if operation == "add" else _held_removals)(found, slug, changes)
+        _held_additions(results, slug, changes) if operation == "add" else _held_removals(slug, changes)
         for (slug, operation), changes in groups.items()
     ]
 
 
-def _held_removals(_found: Findings, slug: Slug, changes: Sequence[Change]) -> Problem:
+def _held_removals(slug: Slug, changes: Sequence[Change]) -> Problem:
     count = len(changes)
     what = f"{count:,} removals are held back" if count > 1 else "1 removal is held back"
     return Problem(
@@ -155,12 +155,12 @@ def _held_removals(_found: Findings, slug: Slug, changes: Sequence[Change]) -> P
     )
 
 
-def _held_additions(found: Findings, slug: Slug, changes: Sequence[Change]) -> Problem:
+def _held_additions(results: RunResults, slug: Slug, changes: Sequence[Change]) -> Problem:
     count = len(changes)
     what = f"{count:,} additions are held back" if count > 1 else "1 addition is held back"
-    members = sum(changes[0].label in movie.labels for movie in found.movies)
+    members = sum(changes[0].label in movie.labels for movie in results.movies)
     # A run for some movies does not know how many additions there are in all.
-    is_whole = len(found.judged) >= len(found.movies)
+    is_whole = len(results.subjects) >= len(results.movies)
     limit = f"ADDITION_LIMIT={-(-count * 100 // members)}" if is_whole and members else "a higher ADDITION_LIMIT"
     return Problem(
         source="ADDITION_LIMIT",
@@ -172,26 +172,26 @@ def _held_additions(found: Findings, slug: Slug, changes: Sequence[Change]) -> P
     )
 
 
-def warnings_of(found: Findings) -> list[Problem]:
-    """Everything else that somebody should know."""
-    return [*found.warnings, *_claude_warnings(found)]
+def warnings_of(results: RunResults) -> list[Problem]:
+    """Everything else that the operator should know."""
+    return [*results.warnings, *_claude_warnings(results.asking)]
 
 
-def _claude_warnings(found: Findings) -> list[Problem]:
-    if found.asker is None:
+def _claude_warnings(asking: Asking | None) -> list[Problem]:
+    if asking is None:
         return []
-    asker = found.asker
     unread = []
-    if asker.cache_reads[False] >= _ENOUGH_READS and not asker.cache_reads[True]:
+    hits, misses = asking.cache_reads.get(True, 0), asking.cache_reads.get(False, 0)
+    if misses >= _ENOUGH_READS and not hits:
         unread.append(
             Problem(
                 source="Claude",
-                what=f"None of {asker.cache_reads[False]} requests could use the prompt cache: they are dear.",
+                what=f"None of {misses} requests could use the prompt cache: they are dear.",
                 remedy="Look whether CLAUDE_BASE_URL leads to something that does not cache.",
                 severity="warning",
             )
         )
-    return [*unread, *_wasted(asker)] + [
+    return [*unread, *_wasted(asking.wasted)] + [
         Problem(
             source="Claude",
             what=f"Claude named {count} movies that it was not asked about; they were ignored.",
@@ -199,12 +199,12 @@ def _claude_warnings(found: Findings) -> list[Problem]:
             collection=slug,
             severity="warning",
         )
-        for slug, count in found.asker.unknown_ids.items()
+        for slug, count in asking.unknown_ids.items()
         if count
     ]
 
 
-def _wasted(asker: Asker) -> list[Problem]:
+def _wasted(wasted: Mapping[str, int]) -> list[Problem]:
     """What was paid, or may be billed, without a verdict; where it was asked again, that is paid twice."""
     return [
         Problem(
@@ -215,5 +215,5 @@ def _wasted(asker: Asker) -> list[Problem]:
             "program and Claude: the network, the proxy, CLAUDE_BASE_URL.",
             severity="warning",
         )
-        for why, count in asker.wasted.items()
+        for why, count in wasted.items()
     ]

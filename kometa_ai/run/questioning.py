@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
+from kometa_ai.asking.engine import Asker
+from kometa_ai.asking.stopping import TIMED_OUT
 from kometa_ai.core.decision import TRIES, Reason, Remembered, Unjudged
 from kometa_ai.core.movie import Credits, Movie, fingerprint
 from kometa_ai.core.problem import Problem
@@ -20,21 +22,24 @@ from kometa_ai.library.port import CreditsUnavailable
 from kometa_ai.providers.claude.client import ClaudeSilent
 from kometa_ai.providers.port import RETRIED
 from kometa_ai.run.batches import Batches, Choice
-from kometa_ai.run.session import Findings, Parts, keep
-from kometa_ai.run.spending import unbooked
+from kometa_ai.run.options import Step
+from kometa_ai.run.results import Asking
 from kometa_ai.state import schema
 from kometa_ai.state.schema import Judged, LeftUnjudged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from collections.abc import Set as AbstractSet
 
-    from kometa_ai.asking.engine import Asker
     from kometa_ai.asking.outcomes import Answered, Gap
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.decision import Verdict
     from kometa_ai.core.movie import TmdbId
+    from kometa_ai.core.naming import Slug
     from kometa_ai.judging.stages import Stage
+    from kometa_ai.run.keeping import Keep
+    from kometa_ai.run.options import Options
+    from kometa_ai.run.parts import Parts, Rules
+    from kometa_ai.run.spending import Booking
 
 _CREDITS_A_CHECKPOINT = 100
 _log = structlog.get_logger()
@@ -46,56 +51,96 @@ class Questioning:
     def __init__(
         self,
         parts: Parts,
-        found: Findings,
+        rules: Rules,
+        options: Options,
         *,
-        batch_size: int,
-        radarr_credits: bool,
-        again: AbstractSet[str] = frozenset(),
-        batches: Choice = Choice(),  # noqa: B008 - nothing of it changes
+        keep: Keep,
+        booking: Booking,
+        subjects: dict[TmdbId, Described],
+        warnings: list[Problem],
     ) -> None:
+        self.open_questions: Questions = {}
         self._parts = parts
-        self._found = found
-        self._batch_size = batch_size
-        self._radarr_credits = radarr_credits
-        self._choice = batches
-        self._batches: Batches | None = None
+        self._options = options
+        self._again = frozenset(options.ask_again)
+        self._radarr_credits = rules.radarr_credits
+        self._keep = keep
+        self._booking = booking
+        self._subjects = subjects
+        self._warnings = warnings
+        self._asker = Asker(
+            parts.provider,
+            model=rules.model,
+            review_model=rules.review_model,
+            limits=rules.limits,
+            record=self._record,
+            stop=parts.interruption.asking,
+        )
+        choice = Choice(rules.batches, options.unattended, is_partial=bool(options.movies))
+        self._batches = Batches(
+            parts,
+            self._asker,
+            choice,
+            record=self._record,
+            keep=keep,
+            subjects=subjects,
+            warnings=warnings,
+        )
+        self._reasons: dict[Slug, dict[str, int]] = {}
+        self._last_asked: dict[Slug, TmdbId] = {}
         self._open: Questions = {}
-        self._again = again
         self._is_checked = False
         self._doubts: list[Problem] = []
         self._gaps_counted = 0
 
-    async def ask(self, stage: Stage, asker: Asker, *, force: bool) -> None:
-        """Ask all questions of a stage; those that stay open are left in the findings."""
-        found = self._found
-        self._parts.observer.step("Planning the questions")
-        questions = stage.questions(force=force, again=self._again)
+    def result(self) -> Asking:
+        """What has been asked so far, and what came of it."""
+        asker = self._asker
+        return Asking(
+            open_questions=self.open_questions,
+            reasons=self._reasons,
+            last_asked=self._last_asked,
+            spent=asker.spent,
+            gaps=asker.gaps,
+            unknown_ids=asker.unknown_ids,
+            cache_reads=asker.cache_reads,
+            wasted=asker.wasted,
+            stopped=asker.stopped,
+            has_timed_out=asker.ended == TIMED_OUT,
+            is_out_of_budget=asker.out_of_budget,
+            highest_estimate=asker.dearest,
+            cost_limit=asker.budget.limit,
+            unpriced=frozenset(asker.unpriced),
+        )
+
+    async def ask(self, stage: Stage) -> None:
+        """Ask all questions of a stage; those that stay open are added to `open_questions`."""
+        asker, batches = self._asker, self._batches
+        self._parts.observer.step(Step.PLANNING)
+        questions = stage.questions(force=self._options.force_refresh, again=self._again)
         for slug, pairs in questions.items():
-            found.reasons[slug] = count(pairs.values())
+            self._reasons[slug] = count(pairs.values())
         total = sum(reason is not Reason.GIVEN_UP for pairs in questions.values() for reason in pairs.values())
         _log.info(
             "questions.planned", questions=total, reasons=count(r for p in questions.values() for r in p.values())
         )
-        if found.is_forgetful:
-            asker.end("the state cannot be written")
         if total and not asker.is_over:
-            await self._check_model(asker)
-        batches = self._batches = self._batches or Batches(self._parts, found, asker, self._choice, self.record)
+            await self._check_model()
         if (total or batches.are_open(stage.chosen)) and not asker.is_over:
             self._open = questions
             await batches.collect(stage.chosen, questions)
             await self._learn_credits(batches.left(stage.chosen, questions))
-            await self._send(stage, asker, batches)
+            await self._send(stage)
             questions = stage.questions()
-            self._warn_of_doubts(asker)
-        found.open_questions |= questions
+            self._warn_of_doubts()
+        self.open_questions |= questions
 
-    async def _check_model(self, asker: Asker) -> None:
+    async def _check_model(self) -> None:
         """Find out by free calls, once a run, whether there is any use in asking."""
         if self._is_checked:
             return
         self._is_checked = True
-        for model in asker.models:
+        for model in self._asker.models:
             try:
                 warning = await self._parts.provider.check(model)
             except ClaudeSilent as error:
@@ -103,15 +148,16 @@ class Questioning:
                 _log.info("claude.silent", why=error.message)
                 return
             except CheckClaude as error:
-                asker.stop(error)
+                self._asker.stop(error)
                 return
             if warning is not None:
                 self._doubts.append(warning)
 
-    def _warn_of_doubts(self, asker: Asker) -> None:
+    def _warn_of_doubts(self) -> None:
         """Tell what the free check has said of the models, but for a doubt that their answers have dispelled."""
+        asker = self._asker
         doubts, self._doubts = self._doubts, []
-        self._found.warnings += [
+        self._warnings += [
             msgspec.structs.replace(doubt, severity="warning")
             for doubt in doubts
             if doubt.severity == "warning"
@@ -120,16 +166,15 @@ class Questioning:
 
     async def _learn_credits(self, questions: Questions) -> None:
         """Fetch the credits of movies that are asked about for the first time, and remember what each is made of."""
-        wanted = needing_credits(questions, self._found.judged, self._parts.store.memory)
+        wanted = needing_credits(questions, self._subjects, self._parts.store.memory)
         self._parts.observer.total("movies", len(wanted) if self._radarr_credits else 0)
-        judged = self._found.judged
         described: dict[TmdbId, Described] = {}
         failed: list[str] = []
         for start in range(0, len(wanted), _CREDITS_A_CHECKPOINT):
-            if self._found.asker is not None and self._found.asker.is_over:
+            if self._asker.is_over:
                 break
             chunk = wanted[start : start + _CREDITS_A_CHECKPOINT]
-            movies = [judged[tmdb_id].movie for tmdb_id in chunk]
+            movies = [self._subjects[tmdb_id].movie for tmdb_id in chunk]
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._credits(movie)) for movie in movies]
             learned = []
@@ -139,10 +184,10 @@ class Questioning:
                     failed.append(str(movie))
                 described[movie.tmdb_id], entry = self._learn(movie, people)
                 learned.append(entry)
-            keep(self._parts, self._found, *learned)
-        judged |= described
+            self._keep(*learned)
+        self._subjects |= described
         if failed:
-            self._found.warnings.append(
+            self._warnings.append(
                 Problem(
                     source="Radarr",
                     what=f"The directors and cast of {len(failed)} movies could not be read; they are judged without.",
@@ -181,36 +226,37 @@ class Questioning:
         )
         return Described(movie, prints), schema.Described(tmdb_id=movie.tmdb_id, movie=remembered)
 
-    async def _send(self, stage: Stage, asker: Asker, batches: Batches) -> None:
+    async def _send(self, stage: Stage) -> None:
         """Ask, and give what is near the threshold its second look."""
+        asker, batches, size = self._asker, self._batches, self._options.batch_size
         questions = batches.left(stage.chosen, self._open)
-        blocks = pack(questions, self._found.judged, stage.chosen, self._batch_size)
-        self._parts.observer.step("Asking Claude")
+        blocks = pack(questions, self._subjects, stage.chosen, size)
+        self._parts.observer.step(Step.ASKING)
         self._parts.observer.total("questions", sum(len(block.movies) * len(block.collections) for block in blocks))
-        if await batches.ask(stage.chosen, self._open, self._batch_size):
-            blocks = pack(batches.left(stage.chosen, self._open), self._found.judged, stage.chosen, self._batch_size)
+        if await batches.ask(stage.chosen, self._open, size):
+            blocks = pack(batches.left(stage.chosen, self._open), self._subjects, stage.chosen, size)
         await asker.ask(blocks)
-        due = self._due(stage, batches)
+        due = self._due(stage)
         if due and not asker.is_over:
-            self._parts.observer.step("Looking again at the borderline")
+            self._parts.observer.step(Step.LOOKING_AGAIN)
             self._parts.observer.total("questions", sum(len(movies) for _, movies in due))
             if await batches.look_again(stage.chosen, due):
-                due = self._due(stage, batches)
+                due = self._due(stage)
             await asker.look_again(due)
-        self._count_failures(stage, asker)
+        self._count_failures(stage)
 
-    def _due(self, stage: Stage, batches: Batches) -> list[tuple[Collection, list[Movie]]]:
+    def _due(self, stage: Stage) -> list[tuple[Collection, list[Movie]]]:
         """The second looks that nobody has been asked for yet."""
-        found = self._found
-        open_now = batches.left(stage.chosen, stage.questions(again=self._again & {GIVEN_UP}))
+        open_now = self._batches.left(stage.chosen, stage.questions(again=self._again & {GIVEN_UP}))
         return [
-            (collection, [found.judged[tmdb_id].movie for tmdb_id in due])
+            (collection, [self._subjects[tmdb_id].movie for tmdb_id in due])
             for collection in stage.chosen
             if (due := due_now(open_now[collection.slug]))
         ]
 
-    def _count_failures(self, stage: Stage, asker: Asker) -> None:
+    def _count_failures(self, stage: Stage) -> None:
         """Count movies that could not be judged for a reason of their own: they are not asked about for ever."""
+        asker = self._asker
         gaps, self._gaps_counted = asker.gaps[self._gaps_counted :], len(asker.gaps)
         if asker.stopped is not None or not any(spent.usage.requests for spent in asker.spent.values()):
             return  # it was not for the movies
@@ -226,9 +272,7 @@ class Questioning:
         guilty = asker.read_models | {
             model for model in asker.models if all(before is not None for gap, _, before in met if gap.model == model)
         }
-        keep(
-            self._parts,
-            self._found,
+        self._keep(
             *(
                 self._unjudged(gap, movie, before, collections[gap.collection].prompt_hash)
                 for gap, movie, before in met
@@ -240,7 +284,7 @@ class Questioning:
         """How often the same question has been asked in vain before, if so."""
         known = self._parts.store.memory.get(movie.tmdb_id)
         before = known.unjudged.get(gap.collection) if known else None
-        inputs = (self._found.judged[movie.tmdb_id].fingerprint.full, prompt_hash)
+        inputs = (self._subjects[movie.tmdb_id].fingerprint.full, prompt_hash)
         return before if before and (before.metadata_hash, before.prompt_hash) == inputs else None
 
     def _unjudged(self, gap: Gap, movie: Movie, before: Unjudged | None, prompt_hash: str) -> LeftUnjudged:
@@ -252,7 +296,7 @@ class Questioning:
             slug=gap.collection,
             unjudged=Unjudged(
                 runs=(TRIES if runs >= TRIES else 1) if is_other else runs + 1,
-                metadata_hash=self._found.judged[movie.tmdb_id].fingerprint.full,
+                metadata_hash=self._subjects[movie.tmdb_id].fingerprint.full,
                 prompt_hash=prompt_hash,
                 model=gap.model,
             ),
@@ -264,9 +308,9 @@ class Questioning:
             return verdict
         return msgspec.structs.replace(verdict, reason=self._parts.redact(verdict.reason))
 
-    def record(self, answered: Answered) -> None:
+    def _record(self, answered: Answered) -> None:
         """Turn verdicts into decisions and remember them."""
-        store, found, collection = self._parts.store, self._found, answered.collection
+        store, collection = self._parts.store, answered.collection
         entries = []
         for tmdb_id, verdict in answered.verdicts.items():
             known = store.memory.get(tmdb_id)
@@ -276,15 +320,15 @@ class Questioning:
                 known.collections.get(collection.slug) if known and not is_distrusted else None,
                 collection,
                 second_look=answered.second_look,
-                metadata_hash=answered.away.get(tmdb_id) or found.judged[tmdb_id].fingerprint.full,
+                metadata_hash=answered.away.get(tmdb_id) or self._subjects[tmdb_id].fingerprint.full,
                 model=answered.model,
                 now=self._parts.now(),
                 request=answered.request,
             )
             self._open.get(collection.slug, {}).pop(tmdb_id, None)
             entries.append(Judged(tmdb_id=tmdb_id, slug=collection.slug, decision=decision))
-            found.last_asked[collection.slug] = tmdb_id
-        keep(self._parts, found, *entries, *unbooked(self._parts, found))
+            self._last_asked[collection.slug] = tmdb_id
+        self._keep(*entries, *self._booking.entries(self._asker.spent.values()))
         self._parts.observer.advance("questions", len(entries))
 
 

@@ -1,20 +1,21 @@
-"""The report of a run, made from what it found. Pure, but for what the state remembers."""
+"""Make the report of a run, and the statuses of its collections, from its results and the state as data. Pure."""
 
 from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from kometa_ai.__version__ import __version__
 from kometa_ai.asking.outcomes import Spent
-from kometa_ai.core.decision import Cause, Reason
+from kometa_ai.core.decision import Cause
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import CollectionReport, MovieLine, Outcome, RunReport
 from kometa_ai.core.summary import in_order
 from kometa_ai.errors import CheckClaude, CheckRadarr, FixConfiguration, KometaAIError, RepairState
+from kometa_ai.judging.planning import may_turn
 from kometa_ai.run.batches import with_anthropic
 from kometa_ai.run.orphans import former_tags, orphans
 from kometa_ai.run.problems import problems_of, warnings_of
@@ -28,13 +29,20 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.changes import Change
     from kometa_ai.core.collection import Collection
+    from kometa_ai.core.decision import Memory
     from kometa_ai.core.naming import Slug
-    from kometa_ai.run.session import Findings
-    from kometa_ai.state.store import Store
+    from kometa_ai.judging.policy import Gates
+    from kometa_ai.library.port import Operation
+    from kometa_ai.run.orphans import Statuses
+    from kometa_ai.run.results import Reading, RunResults
+    from kometa_ai.state.schema import Snapshot
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):
-    """What a report is about: which run, when, and how it ended (`error`, `interrupted`)."""
+    """What a report is about: which run, when, and how it ended (`error`, `interrupted`).
+
+    `problems` are those that were met outside of the run's steps.
+    """
 
     run_id: str
     started: datetime
@@ -43,27 +51,28 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     only_movies: int | None = None
     models: frozenset[str]
     error: KometaAIError | None = None
+    problems: tuple[Problem, ...] = ()
     interrupted: str = ""
     next_run: datetime | None = None
     zone: tzinfo = UTC
     redact: Callable[[str], str] = str
 
 
-def make_report(found: Findings, store: Store, frame: Frame) -> RunReport:
-    """Say what a run did, or would have done, and what needs somebody."""
+def make_report(results: RunResults, memory: Memory, snapshot: Snapshot, frame: Frame) -> RunReport:
+    """Say what a run did, or would have done, and what needs the operator. `memory` and `snapshot` are the state."""
     problems = [
-        *problems_of(found),
-        *with_anthropic(found, store),
+        *problems_of(results, frame.problems),
+        *with_anthropic(snapshot.batches, results.reading.collections, results.subjects),
         *_error_problems(frame),
     ]
-    names = {str(collection.slug): collection.name for collection in found.collections}
+    names = {str(collection.slug): collection.name for collection in results.reading.collections}
     dated = tuple(
         msgspec.structs.replace(_told(problem, names, frame.redact), at=problem.at or frame.finished)
         for problem in problems
     )
-    collections = _collections(found, store, dry_run=frame.dry_run)
-    spent = total(found.asker.spent.values() if found.asker else ())
-    outcome, exit_code = _ending(found, frame, dated, pending=sum(c.pending for c in collections))
+    collections = _collections(results, memory, dry_run=frame.dry_run)
+    spent = total(results.spent.values())
+    outcome, exit_code = _ending(results, frame, dated, pending=sum(c.pending for c in collections))
     return RunReport(
         run_id=frame.run_id,
         version=__version__,
@@ -73,27 +82,27 @@ def make_report(found: Findings, store: Store, frame: Frame) -> RunReport:
         outcome=outcome,
         exit_code=exit_code,
         only_movies=frame.only_movies,
-        only_collections=_only(found),
-        library=found.library,
+        only_collections=_only(results.reading),
+        library=len(results.reading.movies),
         collections=collections,
-        orphans=orphans(found, store),
+        orphans=orphans(results, snapshot.collections),
         problems=dated,
-        warnings=tuple(_told(warning, names, frame.redact) for warning in warnings_of(found)),
+        warnings=tuple(_told(warning, names, frame.redact) for warning in warnings_of(results)),
         tokens=spent.tokens,
         cost_usd=round(spent.cost_usd, 6),
         unpriced_requests=spent.unpriced_requests,
         unclear_requests=spent.unclear_requests,
-        month=of_month(store.state.spending, frame.finished, frame.zone),
-        decisions_by_other_models=_by_other_models(found, store, frame.models),
-        changes=tuple(found.tag_changes),
+        month=of_month(snapshot.spending, frame.finished, frame.zone),
+        decisions_by_other_models=_by_other_models(results, memory, frame.models),
+        changes=results.writing.recorded if results.writing else (),
         next_run=frame.next_run,
     )
 
 
-def _only(found: Findings) -> tuple[str, ...]:
+def _only(reading: Reading) -> tuple[str, ...]:
     """The collections that were chosen, where that is not all of them."""
-    chosen = tuple(collection.name for collection in found.collections)
-    return chosen if len(chosen) < len(found.folder.collections) else ()
+    chosen = tuple(collection.name for collection in reading.collections)
+    return chosen if len(chosen) < len(reading.folder.collections) else ()
 
 
 def _told(problem: Problem, names: Mapping[str, str], redact: Callable[[str], str]) -> Problem:
@@ -106,15 +115,15 @@ def _told(problem: Problem, names: Mapping[str, str], redact: Callable[[str], st
     )
 
 
-def _ending(found: Findings, frame: Frame, problems: tuple[Problem, ...], *, pending: int) -> tuple[Outcome, int]:
+def _ending(results: RunResults, frame: Frame, problems: tuple[Problem, ...], *, pending: int) -> tuple[Outcome, int]:
     if frame.interrupted:
         return "interrupted", 143 if frame.interrupted == "SIGTERM" else 130
     if frame.error is not None:
         outcomes = (outcome for kind, outcome in _OUTCOMES.items() if isinstance(frame.error, kind))
         return next(outcomes, "problems"), frame.error.exit_code
-    if found.asker is not None and isinstance(found.asker.stopped, CheckClaude):
+    if results.asking is not None and isinstance(results.asking.stopped, CheckClaude):
         return "claude unusable", CheckClaude.exit_code
-    if found.applied is not None and found.applied.stopped is not None and not found.applied.done:
+    if results.writing is not None and results.writing.stopped is not None and not results.writing.done:
         return "radarr unusable", CheckRadarr.exit_code
     if problems or pending:
         return "problems", 1
@@ -147,20 +156,23 @@ def _error_problems(frame: Frame) -> list[Problem]:
 # Collections
 
 
-def _collections(found: Findings, store: Store, *, dry_run: bool) -> tuple[CollectionReport, ...]:
-    if not found.memberships:
+def _collections(results: RunResults, memory: Memory, *, dry_run: bool) -> tuple[CollectionReport, ...]:
+    judging = results.judging
+    if judging is None or not judging.memberships:
         return ()
-    tagged = Counter(label for movie in found.movies for label in movie.labels)
-    if found.applied is not None:
-        changed, failed = found.applied.done, found.applied.failed
-    else:
-        changed, failed = (list(found.plan.changes) if dry_run else []), []
+    tagged = Counter(label for movie in results.movies for label in movie.labels)
+    writing = results.writing
+    would_change = results.plan.changes if dry_run else ()
+    changed, failed = (writing.done, writing.failed) if writing else (would_change, ())
+
+    def lines(changes: Iterable[Change], slug: Slug, operation: Operation | None = None) -> tuple[MovieLine, ...]:
+        return _lines(changes, slug, operation, judging.gates, memory)
+
     reports = []
-    for collection in found.collections:
+    for collection in results.reading.collections:
         slug = collection.slug
-        added = _lines(found, store, changed, slug, "add")
-        removed = _lines(found, store, changed, slug, "remove")
-        asked = (found.asker.spent.get(slug) if found.asker else None) or Spent()
+        added, removed = lines(changed, slug, "add"), lines(changed, slug, "remove")
+        asked = results.spent.get(slug) or Spent()
         spent = total([asked])
         reports.append(
             CollectionReport(
@@ -170,12 +182,12 @@ def _collections(found: Findings, store: Store, *, dry_run: bool) -> tuple[Colle
                 members=tagged[collection.label] + len(added) - len(removed),
                 added=added,
                 removed=removed,
-                held_back=_lines(found, store, found.plan.held_back, slug, None),
-                held_back_additions=_lines(found, store, found.plan.held_back, slug, "add"),
-                failed=_lines(found, store, failed, slug, None),
+                held_back=lines(results.plan.held_back, slug),
+                held_back_additions=lines(results.plan.held_back, slug, "add"),
+                failed=lines(failed, slug),
                 asked=asked.answers,
-                pending=sum(reason is not Reason.GIVEN_UP for reason in found.open_questions.get(slug, {}).values()),
-                reasons=found.reasons.get(slug, {}),
+                pending=len(may_turn(judging.asking.open_questions.get(slug, {}))),
+                reasons=judging.asking.reasons.get(slug, {}),
                 tokens=spent.tokens,
                 cost_usd=round(spent.cost_usd, 6),
                 seconds=round(asked.seconds, 3),
@@ -186,14 +198,14 @@ def _collections(found: Findings, store: Store, *, dry_run: bool) -> tuple[Colle
 
 
 def _lines(
-    found: Findings, store: Store, changes: Iterable[Change], slug: Slug, operation: str | None
+    changes: Iterable[Change], slug: Slug, operation: Operation | None, gates: Mapping[Slug, Gates], memory: Memory
 ) -> tuple[MovieLine, ...]:
     lines = [
         MovieLine(
             title=change.movie.title,
             year=change.movie.year,
             tmdb_id=change.movie.tmdb_id,
-            reason=_why(found, store, change),
+            reason=_why(change, gates, memory),
         )
         for change in changes
         if change.slug == slug and operation in (None, change.operation)
@@ -201,20 +213,20 @@ def _lines(
     return in_order(lines)
 
 
-def _why(found: Findings, store: Store, change: Change) -> str:
-    cause = found.gates[change.slug].causes.get(change.movie.tmdb_id)
+def _why(change: Change, gates: Mapping[Slug, Gates], memory: Memory) -> str:
+    cause = gates[change.slug].causes.get(change.movie.tmdb_id)
     if cause is not None:
         return cause
-    known = store.memory.get(change.movie.tmdb_id)
+    known = memory.get(change.movie.tmdb_id)
     decision = known.collections.get(change.slug) if known else None
     if decision is None:
         return Cause.UNDECIDED
     return f"{decision.confidence:.2f}" + (f" {decision.reasoning}" if decision.reasoning else "")
 
 
-def _by_other_models(found: Findings, store: Store, models: frozenset[str]) -> int:
-    slugs = {collection.slug for collection in found.collections}
-    remembered = (store.memory[tmdb_id] for tmdb_id in found.judged if tmdb_id in store.memory)
+def _by_other_models(results: RunResults, memory: Memory, models: frozenset[str]) -> int:
+    slugs = {collection.slug for collection in results.reading.collections}
+    remembered = (memory[tmdb_id] for tmdb_id in results.subjects if tmdb_id in memory)
     return sum(
         decision.model not in models and slug in slugs
         for known in remembered
@@ -225,23 +237,29 @@ def _by_other_models(found: Findings, store: Store, models: frozenset[str]) -> i
 # State
 
 
-def statuses(report: RunReport, found: Findings, store: Store, *, complete: bool) -> dict[Slug, CollectionStatus]:
-    """How far each collection has come. A run that did not get as far as its changes has carried out no block."""
+def statuses(
+    report: RunReport, results: RunResults, known: Statuses, *, complete: bool
+) -> dict[Slug, CollectionStatus]:
+    """How far each collection has come. A run that did not get as far as its changes has carried out no block.
+
+    `known` is how far each had come before.
+    """
     by_slug = {collection.slug: collection for collection in report.collections}
-    here = [(collection, by_slug[collection.slug]) for collection in found.collections if collection.slug in by_slug]
+    here = [
+        (collection, by_slug[collection.slug], known.get(collection.slug))
+        for collection in results.reading.collections
+        if collection.slug in by_slug
+    ]
     if report.only_movies is not None:
-        return {
-            collection.slug: _status_after_some(collection, line, found, store.state.collections.get(collection.slug))
-            for collection, line in here
-        }
+        return {each.slug: _status_after_some(each, line, results, before) for each, line, before in here}
     return {
-        collection.slug: _status(collection, line, found, store, complete=complete, now=report.finished)
-        for collection, line in here
+        each.slug: _status(each, line, results, before, complete=complete, now=report.finished)
+        for each, line, before in here
     }
 
 
 def _status_after_some(
-    collection: Collection, report: CollectionReport, found: Findings, before: CollectionStatus | None
+    collection: Collection, report: CollectionReport, results: RunResults, before: CollectionStatus | None
 ) -> CollectionStatus:
     """The status after a run that was about some movies: it knows nothing of the others, and carried out no block."""
     if before is None:
@@ -249,11 +267,11 @@ def _status_after_some(
         before = CollectionStatus(name=collection.name, tag=collection.tag, source=collection.source, status="pending")
     status = "pending" if report.pending and before.status == "complete" else before.status
     now_held = _holds(report)
-    operations: tuple[Literal["add", "remove"], ...] = ("add", "remove")
+    operations: tuple[Operation, ...] = ("add", "remove")
     return msgspec.structs.replace(
         before,
         tag=collection.tag,
-        former_tags=former_tags(collection, before, found),
+        former_tags=former_tags(collection, before, results.movies),
         status=HELD_BACK if report.held_back else status,
         members=report.members,
         pending=max(before.pending, report.pending),
@@ -262,10 +280,13 @@ def _status_after_some(
     )
 
 
-def _holds(report: CollectionReport) -> tuple[Literal["add", "remove"], ...]:
-    add: tuple[Literal["add"], ...] = ("add",) if report.held_back_additions else ()
-    remove: tuple[Literal["remove"], ...] = ("remove",) if report.held_back_removals else ()
-    return (*add, *remove)
+def _holds(report: CollectionReport) -> tuple[Operation, ...]:
+    held: list[Operation] = []
+    if report.held_back_additions:
+        held.append("add")
+    if report.held_back_removals:
+        held.append("remove")
+    return tuple(held)
 
 
 def _was_empty(report: CollectionReport) -> bool:
@@ -276,21 +297,20 @@ def _was_empty(report: CollectionReport) -> bool:
 def _status(
     collection: Collection,
     report: CollectionReport,
-    found: Findings,
-    store: Store,
+    results: RunResults,
+    before: CollectionStatus | None,
     *,
     complete: bool,
     now: datetime,
 ) -> CollectionStatus:
-    before = store.state.collections.get(collection.slug)
     was_edited = before is not None and before.is_edited(collection.block_hash)
     is_complete = not (report.pending or report.failed or report.held_back)
     is_building = _was_empty(report) or (before is not None and before.first_build_open)
-    last_asked = found.last_asked.get(collection.slug)
+    last_asked = results.asking.last_asked.get(collection.slug) if results.asking else None
     return CollectionStatus(
         name=collection.name,
         tag=collection.tag,
-        former_tags=former_tags(collection, before, found),
+        former_tags=former_tags(collection, before, results.movies),
         source=collection.source,
         status=HELD_BACK if report.held_back else "complete" if is_complete and complete else "pending",
         members=report.members,

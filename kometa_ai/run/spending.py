@@ -1,19 +1,18 @@
-"""What is spent, month by month, written down with the answers it has brought: a killed run has paid for them, too."""
+"""Record spending by month, with each answer, so that a killed run is still accounted for."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from kometa_ai.core.report import Spending, Tokens
-from kometa_ai.run.session import keep
 from kometa_ai.state.schema import MoneySpent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime, tzinfo
 
     from kometa_ai.asking.outcomes import Spent
-    from kometa_ai.run.session import Findings, Parts
+    from kometa_ai.state.store import Store
 
 
 def total(spent: Iterable[Spent]) -> Spending:
@@ -43,16 +42,20 @@ def of_month(spending: Mapping[str, Spending], now: datetime, zone: tzinfo) -> S
     return spending.get(month) or Spending(month=month)
 
 
-def unbooked(parts: Parts, found: Findings) -> tuple[MoneySpent, ...]:
-    """The month with what this run has spent since the last time; it counts as written down from here on."""
-    spent = total(found.asker.spent.values()) if found.asker else Spending()
-    fresh = spent - found.booked
-    if fresh == Spending():
-        return ()
-    found.booked = spent
-    return (MoneySpent(spending=of_month(parts.store.state.spending, parts.now(), parts.zone) + fresh),)
+class Booking:
+    """Knows how much of a run's spending is in the state already."""
 
+    def __init__(self, store: Store, now: Callable[[], datetime], zone: tzinfo) -> None:
+        self._store = store
+        self._now = now
+        self._zone = zone
+        self._booked = Spending()
 
-def book(parts: Parts, found: Findings) -> None:
-    """Write down what is not yet."""
-    keep(parts, found, *unbooked(parts, found))
+    def entries(self, spent: Iterable[Spent]) -> tuple[MoneySpent, ...]:
+        """The month with what was spent since the last time; the caller records it."""
+        so_far = total(spent)
+        fresh = so_far - self._booked
+        if fresh == Spending():
+            return ()
+        self._booked = so_far
+        return (MoneySpent(spending=of_month(self._store.state.spending, self._now(), self._zone) + fresh),)

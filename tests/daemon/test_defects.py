@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from kometa_ai.jobs.session import Session
     from kometa_ai.run.options import Observer
-    from kometa_ai.run.session import Parts
+    from kometa_ai.run.parts import Parts
     from kometa_ai.settings.schema import Settings
     from kometa_ai.state.store import Store
     from tests.run.world import World

@@ -1,0 +1,129 @@
+"""Judge stage by stage: ask what is open, then decide who belongs to each collection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kometa_ai.core.collection import namesakes
+from kometa_ai.core.problem import Problem
+from kometa_ai.core.summary import counted
+from kometa_ai.judging.planning import describe
+from kometa_ai.judging.stages import Known, walk
+from kometa_ai.run.options import Step
+from kometa_ai.run.questioning import Questioning
+from kometa_ai.run.results import Judging
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from kometa_ai.core.collection import Collection, MovieRef
+    from kometa_ai.core.movie import Movie, TmdbId
+    from kometa_ai.core.naming import Slug
+    from kometa_ai.judging.policy import Gates, Membership
+    from kometa_ai.library.port import Contents
+    from kometa_ai.run.keeping import Keeper
+    from kometa_ai.run.options import Options
+    from kometa_ai.run.parts import Parts, Rules
+    from kometa_ai.run.spending import Booking
+    from kometa_ai.state.schema import Entry
+
+_MISSING_NAMED = 20
+
+
+class Decider:
+    """Asks and decides for one run, about the movies that it names, or else about the whole library."""
+
+    def __init__(
+        self, parts: Parts, rules: Rules, options: Options, *, library: Contents, keeper: Keeper, booking: Booking
+    ) -> None:
+        self._parts = parts
+        self._rules = rules
+        self._keeper = keeper
+        self._library = library
+        self._problems: list[Problem] = []
+        self._warnings: list[Problem] = []
+        self._gates: dict[Slug, Gates] = {}
+        self._memberships: dict[Slug, Membership] = {}
+        self._subjects = describe(self._in_scope(options.movies), parts.store.memory)
+        self._questioning = Questioning(
+            parts, rules, options, keep=self._keep, booking=booking, subjects=self._subjects, warnings=self._warnings
+        )
+
+    def result(self) -> Judging:
+        """What has been asked and decided so far."""
+        return Judging(
+            subjects=self._subjects,
+            asking=self._questioning.result(),
+            gates=self._gates,
+            memberships=self._memberships,
+            problems=tuple(self._problems),
+            warnings=tuple(self._warnings),
+        )
+
+    async def decide(self, collections: Sequence[Collection], everything: Sequence[Collection]) -> None:
+        """Plan the questions, ask them and decide, for one stage of collections after the other."""
+        parts, movies = self._parts, self._library.movies
+        known = Known(movies, self._subjects, parts.store.memory, parts.store.state.pins, self._rules.models)
+        for stage in walk(collections, everything, known):
+            self._gates |= stage.gates
+            if stage.chosen:
+                await self._questioning.ask(stage)
+            parts.observer.step(Step.DECIDING)
+            settled = stage.decide(self._questioning.open_questions)
+            for each in stage.chosen:
+                self._memberships[each.slug] = settled.memberships[each.slug]
+                self._warnings += _unknown_pins(each, stage.gates[each.slug].unknown_pins, movies)
+                self._warnings += _left_alone(each, settled.left_alone.get(each.slug, frozenset()))
+
+    def _keep(self, *entries: Entry) -> bool:
+        """Record what has been learned; return whether the state can be written."""
+        self._problems += self._keeper.record(*entries)
+        return not self._keeper.is_unwritable
+
+    def _in_scope(self, wanted: AbstractSet[TmdbId]) -> Sequence[Movie]:
+        """The movies to be judged: no other is asked about or changed; all count for pins, orphans and the brake."""
+        if not wanted:
+            return self._library.movies
+        movies = [movie for movie in self._library.movies if movie.tmdb_id in wanted]
+        if missing := sorted(wanted - {movie.tmdb_id for movie in movies}):
+            self._warnings.append(
+                Problem(
+                    source="Radarr",
+                    what=f"{len(missing)} of the {len(wanted)} movies of this run are not in Radarr's list.",
+                    remedy="Nothing to do: once Radarr lists them, the next scheduled run judges them.",
+                    movies=tuple(f"tmdb:{tmdb_id}" for tmdb_id in missing[:_MISSING_NAMED]),
+                    severity="warning",
+                )
+            )
+        return movies
+
+
+def _unknown_pins(collection: Collection, pins: Iterable[MovieRef], movies: Iterable[Movie]) -> Iterator[Problem]:
+    for ref in pins:
+        yield Problem(
+            source=collection.source,
+            line=collection.line,
+            what=f"the pin {ref.text!r} names no movie that Radarr has.",
+            remedy=_remedy_for(ref, movies),
+            collection=collection.name,
+            severity="warning",
+        )
+
+
+def _remedy_for(pin: MovieRef, movies: Iterable[Movie]) -> str:
+    if others := namesakes(pin, movies):
+        return f"Did you mean {' or '.join(map(str, others))}?"
+    return "Correct it, or leave it until the movie is there."
+
+
+def _left_alone(collection: Collection, movies: AbstractSet[TmdbId]) -> Iterator[Problem]:
+    if movies:
+        yield Problem(
+            source="--collection",
+            what=f"{counted(len(movies), 'movie')}: left alone, since a collection that the block names has "
+            "open questions about them.",
+            remedy="Nothing to do: the next run of all collections decides them.",
+            collection=collection.slug,
+            severity="warning",
+        )

@@ -1,0 +1,58 @@
+"""What a run works with: its rules from the settings, its clients, the state, the clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from kometa_ai.asking.outcomes import Limits
+from kometa_ai.asking.pacing import Sleep
+from kometa_ai.core.collection import Folder
+from kometa_ai.judging.looks import Models
+from kometa_ai.library.port import Library
+from kometa_ai.providers.port import BatchProvider, Provider
+from kometa_ai.run.options import NullObserver, Observer
+from kometa_ai.run.stopping import Interruption
+from kometa_ai.state.store import Store
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings that a run depends on."""
+
+    config_dir: Path
+    model: str
+    review_model: str
+    limits: Limits
+    radarr_credits: bool = True
+    removal_limit: int = 25
+    addition_limit: int = 100
+    batches: Literal["off", "auto", "on"] = "off"
+
+    @property
+    def models(self) -> Models:
+        """The models of both looks."""
+        return Models(self.model, self.review_model)
+
+
+class Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run works with: its clients, the state, the time and the zone of its calendar.
+
+    `interruption` is how the caller asks the run to end.
+    """
+
+    library: Library
+    provider: Provider
+    store: Store
+    read_folder: Callable[[Path], Folder]
+    now: Callable[[], datetime]
+    zone: tzinfo = UTC
+    observer: Observer = NullObserver()
+    redact: Callable[[str], str] = str
+    interruption: Interruption = msgspec.field(default_factory=Interruption)
+    batches: BatchProvider | None = None
+    sleep: Sleep = asyncio.sleep

@@ -1,0 +1,136 @@
+"""What the steps of a run have brought: one frozen result each, made into a report afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from kometa_ai.asking.outcomes import Gap, Spent
+from kometa_ai.core.changes import Change, TagChange, TagPlan
+from kometa_ai.core.collection import Collection, Folder
+from kometa_ai.core.movie import Movie, TmdbId
+from kometa_ai.core.naming import Slug
+from kometa_ai.core.problem import Problem
+from kometa_ai.errors import CheckRadarr
+from kometa_ai.judging.planning import Described, Questions
+from kometa_ai.judging.policy import Gates, Membership
+
+UNREAD = Folder(unreadable_files=(".",))
+"""Of a folder that is not read, nothing is known: what it may hold is not taken for gone."""
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """What was read: the library's movies, Kometa's folder, and the collections of it that the run is about."""
+
+    movies: Sequence[Movie] = ()
+    folder: Folder = UNREAD
+    collections: tuple[Collection, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+
+class Asking(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked and what came of it.
+
+    `open_questions` are those left for the next run, `reasons` counts those that were planned, and `last_asked` is the
+    last movie with a verdict, by collection. `spent`, `gaps`, `unknown_ids`, `cache_reads` and `wasted` are as the
+    engine counts them, and so are the fields that say why it ended early.
+    """
+
+    open_questions: Questions
+    reasons: Mapping[Slug, dict[str, int]]
+    last_asked: Mapping[Slug, TmdbId]
+    spent: Mapping[Slug, Spent]
+    gaps: Sequence[Gap]
+    unknown_ids: Mapping[Slug, int]
+    cache_reads: Mapping[bool, int]
+    wasted: Mapping[str, int]
+    stopped: Exception | None
+    has_timed_out: bool
+    is_out_of_budget: bool
+    highest_estimate: float
+    cost_limit: float
+    unpriced: frozenset[str]
+
+
+class Judging(msgspec.Struct, frozen=True, kw_only=True):
+    """Who belongs to which collection. `subjects` are the movies that were judged."""
+
+    subjects: Mapping[TmdbId, Described]
+    asking: Asking
+    gates: Mapping[Slug, Gates] = {}
+    memberships: Mapping[Slug, Membership] = {}
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+
+class Planning(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to change, and the movies whose tags it was planned against."""
+
+    plan: TagPlan
+    movies: Sequence[Movie]
+
+
+class Writing(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the changes. `stopped` is why writing ended early, `recorded` are the changes in the state."""
+
+    done: tuple[Change, ...]
+    failed: tuple[Change, ...]
+    stopped: CheckRadarr | None
+    recorded: tuple[TagChange, ...]
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+
+
+class RunResults(msgspec.Struct, frozen=True, kw_only=True):
+    """The results of the steps that a run has come to, each None until then. The pipeline alone sets them."""
+
+    reading: Reading = Reading()
+    judging: Judging | None = None
+    planning: Planning | None = None
+    writing: Writing | None = None
+
+    @property
+    def movies(self) -> Sequence[Movie]:
+        """The library's movies as they were read last."""
+        return self.planning.movies if self.planning else self.reading.movies
+
+    @property
+    def plan(self) -> TagPlan:
+        """The changes that are to be made, as they were planned last."""
+        return self.planning.plan if self.planning else TagPlan()
+
+    @property
+    def asking(self) -> Asking | None:
+        """What was asked, if the run has come so far."""
+        return self.judging.asking if self.judging else None
+
+    @property
+    def subjects(self) -> Mapping[TmdbId, Described]:
+        """The movies that were judged."""
+        return self.judging.subjects if self.judging else {}
+
+    @property
+    def spent(self) -> Mapping[Slug, Spent]:
+        """What was spent, by collection."""
+        return self.asking.spent if self.asking else {}
+
+    @property
+    def open_questions(self) -> Questions:
+        """The questions that are left for the next run."""
+        return self.asking.open_questions if self.asking else {}
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What the steps have met, in the order of the steps."""
+        return tuple(problem for step in self._steps for problem in step.problems)
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """The same for warnings."""
+        return tuple(warning for step in self._steps for warning in step.warnings)
+
+    @property
+    def _steps(self) -> Sequence[Reading | Judging | Writing]:
+        return [step for step in (self.reading, self.judging, self.writing) if step is not None]
