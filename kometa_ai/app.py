@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from kometa_ai.asking.outcomes import Limits
 from kometa_ai.jobs.services import PATIENCE, check_claude, check_library, look_at_claude, look_at_library
 from kometa_ai.jobs.session import Session, Traffic
-from kometa_ai.kometa.folder import read_folder
+from kometa_ai.kometa.checking.examination import read_folder
 from kometa_ai.library.arr.connection import Timeouts
 from kometa_ai.library.radarr import Radarr
 from kometa_ai.observe.redact import Redactor

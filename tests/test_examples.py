@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 
 from kometa_ai.cli.main import run
 from kometa_ai.demo import Stage
-from kometa_ai.kometa.folder import read_folder
+from kometa_ai.kometa.checking.examination import read_folder
 from kometa_ai.settings.schema import variables
 from tests.test_docs import CONTAINER
 from tests.written_docs import ROOT

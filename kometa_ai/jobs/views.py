@@ -8,7 +8,7 @@ from kometa_ai.core.collection import Folder
 from kometa_ai.errors import FixConfiguration
 from kometa_ai.jobs.estimate import estimate
 from kometa_ai.jobs.explain import explain
-from kometa_ai.kometa.folder import read_folder
+from kometa_ai.kometa.checking.examination import read_folder
 from kometa_ai.run.scope import check_again
 from kometa_ai.settings.describe import as_dump
 

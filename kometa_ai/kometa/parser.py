@@ -7,7 +7,7 @@ text that is no YAML, is reported there, because each of them may be an `enabled
 from __future__ import annotations
 
 import re
-from difflib import SequenceMatcher, get_close_matches
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,9 +17,9 @@ from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from kometa_ai.core.collection import Collection, MovieRef, OtherCollection
 from kometa_ai.core.naming import LONGEST_SLUG, PREFIX, Label, label_of, slug_of, tag_of
-from kometa_ai.core.problem import Correction, Problem
-from kometa_ai.kometa.checking import corrections
+from kometa_ai.core.problem import Problem
 from kometa_ai.kometa.document import compose
+from kometa_ai.kometa.faults import Fault
 from kometa_ai.kometa.lines import position, visible
 from kometa_ai.kometa.refusals import BrokenYaml
 
@@ -35,7 +35,6 @@ _TAG = re.compile(re.escape(PREFIX) + "[a-z0-9-]+", re.IGNORECASE | re.ASCII)
 _PRIORITY_LIMIT = 2**31 - 1
 _LONGEST = 80
 _GUESSED = 20
-_CLOSE = 0.8
 _LONGEST_NAME = 300  # of a movie
 
 
@@ -95,7 +94,47 @@ class Parsed(msgspec.Struct, frozen=True):
     """What a block says. It is an OtherCollection when the block is switched off or cannot be used."""
 
     collection: Collection | OtherCollection
-    problems: tuple[Problem, ...] = ()
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong with it."""
+        return tuple(fault.problem for fault in self.faults)
+
+
+class BrokenBlock(msgspec.Struct, frozen=True):
+    """The YAML of a block, line by line, is refused; `text` is the file's line that holds the place."""
+
+    error: BrokenYaml
+    yaml: tuple[str, ...]
+    text: str
+
+
+class UnknownKey(msgspec.Struct, frozen=True):
+    """A key in a line that is none of a block's; `near` is the one that was perhaps meant, unless it is there, too."""
+
+    text: str
+    key: str
+    near: str
+
+
+class WrongValue(msgspec.Struct, frozen=True):
+    """A value in a line that its key cannot have, or an item of a list that the list cannot have."""
+
+    text: str
+    key: str
+    value: str
+    is_item: bool
+
+
+class OwnTag(msgspec.Struct, frozen=True):
+    """A list of tags, from line `first` on, that names the tag of its own collection, and other tags."""
+
+    text: str
+    key: str
+    first: int
+    item_lines: tuple[int, ...]
+    others: tuple[str, ...]
 
 
 class _Entry(msgspec.Struct, frozen=True):
@@ -116,7 +155,7 @@ class _BlockReader:
         self._name = name
         self._block = block
         self._source = source
-        self._structure: list[Problem] = []
+        self._faults: list[Fault] = []
         self._empty: dict[str, int] = {}
 
     def read(self) -> Parsed:
@@ -125,16 +164,16 @@ class _BlockReader:
         unknown = [error for error in errors if error["type"] == "extra_forbidden"]
         wrong = [error for error in errors if error["type"] != "extra_forbidden"]
         refused = {str(error["loc"][0]) for error in wrong}
-        problems = self._structure
+        faults = self._faults
         for number, error in enumerate(unknown):
-            problems.append(self._unknown(str(error["loc"][0]), entries, guess=number < _GUESSED))
+            faults.append(self._unknown(str(error["loc"][0]), entries, guess=number < _GUESSED))
         # A prompt whose name is misspelt is there.
         refused |= {"prompt"} & {_near(str(error["loc"][0])) for error in unknown[:_GUESSED]}
         if model.enabled or "enabled" in refused:
-            problems += [self._refused(error, entries) for error in wrong]
-            problems += self._contradictions(model, entries, refused)
-        problems.sort(key=lambda problem: problem.line or 0)
-        return Parsed(self._result(model, usable=model.enabled and not problems), tuple(problems))
+            faults += [self._refused(error, entries) for error in wrong]
+            faults += self._contradictions(model, entries, refused)
+        faults.sort(key=lambda fault: fault.problem.line or 0)
+        return Parsed(self._result(model, usable=model.enabled and not faults), tuple(faults))
 
     def _result(self, model: BlockModel, *, usable: bool) -> Collection | OtherCollection:
         slug = slug_of(self._name)
@@ -159,18 +198,21 @@ class _BlockReader:
         )
 
     def _entries(self) -> dict[str, _Entry]:
+        yaml = uncomment(self._block.body)
         try:
-            node = compose("\n".join(uncomment(self._block.body)))
+            node = compose("\n".join(yaml))
         except BrokenYaml as error:
             line = self._line(error.line - 1) if error.line else self._block.line
             what = f"the block cannot be read: {error.reason}."
-            self._complain(what, error.remedy, line, correction=self._right(error, line))
+            cause = BrokenBlock(error, tuple(yaml), self._text(line))
+            self._faults.append(self._fault(what, error.remedy, line, cause=cause))
             return {}
         if node is None or _is_null(node):
             return {}
         if not isinstance(node, MappingNode):
             remedy = "Write its settings as `key: value`, e.g. `enabled: true`, and text below `prompt: |` indented."
-            self._complain("the block holds something else than settings.", remedy, self._line(node.start_mark.line))
+            line = self._line(node.start_mark.line)
+            self._faults.append(self._fault("the block holds something else than settings.", remedy, line))
             return {}
         return self._read_mapping(node)
 
@@ -181,7 +223,7 @@ class _BlockReader:
             line = self._line(key_node.start_mark.line)
             if key in entries:
                 what = f"`{_shown(key)}` stands twice; the first is in line {entries[key].line}."
-                self._complain(what, "Keep one of them.", line, at=key)
+                self._faults.append(self._fault(what, "Keep one of them.", line, at=key))
             elif key not in BlockModel.model_fields or not _is_null(value_node):
                 entries[key] = self._entry(key, line, value_node)
             else:
@@ -203,67 +245,38 @@ class _BlockReader:
         number = line - self._block.line - 1
         return self._block.body[number] if 0 <= number < len(self._block.body) else ""
 
-    def _complain(
-        self, what: str, remedy: str, line: int, *, at: str = "", correction: Correction | None = None
-    ) -> None:
-        self._structure.append(self._problem(what, remedy, line, at=at, correction=correction))
-
-    def _problem(
-        self, what: str, remedy: str, line: int, *, at: str = "", correction: Correction | None = None
-    ) -> Problem:
-        """A problem at a piece of text in a line, or at the line's first word."""
+    def _fault(self, what: str, remedy: str, line: int, *, at: str = "", cause: object = None) -> Fault:
+        """A fault at a piece of text in a line, or at the line's first word."""
         text = self._text(line)
         column = position(text, at) if at else len(text) - len(text.lstrip(" \t#"))
-        return Problem(
+        problem = Problem(
             what=what,
             remedy=remedy,
             source=self._source,
             line=line,
             column=column + 1 if text and column >= 0 else None,
             collection=self._name,
-            correction=correction,
         )
+        return Fault(problem, cause)
 
-    def _right(self, error: BrokenYaml, line: int) -> Correction | None:
-        text, contents = self._text(line), uncomment(self._block.body)
-        content = contents[error.line - 1] if error.line else ""
-        correction = error.correction
-        if correction is None or not correction.first == correction.last == error.line or len(correction.lines) != 1:
-            return None
-        (right,) = correction.lines
-        if not content or content not in text:
-            return None
-        start = text[: text.index(content)].rstrip("\t")
-        start += "" if start.endswith(" ") else " "
-        if content.startswith("prompt:") and right.endswith('"'):
-            return Correction(line, line, (start + "prompt: |", f"{start}  {content.partition(':')[2].strip()}"))
-        return Correction(line, line, (start + right,))
-
-    def _unknown(self, key: str, entries: dict[str, _Entry], *, guess: bool) -> Problem:
+    def _unknown(self, key: str, entries: dict[str, _Entry], *, guess: bool) -> Fault:
         near = _near(key) if guess else ""
         remedy = f"Did you mean `{near}`?" if near else f"The keys there are: {', '.join(BlockModel.model_fields)}."
         line = entries[key].line
-        is_clear = near and SequenceMatcher(None, key.lower(), near).ratio() >= _CLOSE
-        better = near if is_clear and near not in entries else None
-        correction = corrections.swapped(line, self._text(line), key, better)
-        return self._problem(f"`{_shown(key)}` is not a key of a block.", remedy, line, at=key, correction=correction)
+        cause = UnknownKey(self._text(line), key, near if near not in entries else "")
+        return self._fault(f"`{_shown(key)}` is not a key of a block.", remedy, line, at=key, cause=cause)
 
-    def _refused(self, error: ErrorDetails, entries: dict[str, _Entry]) -> Problem:
+    def _refused(self, error: ErrorDetails, entries: dict[str, _Entry]) -> Fault:
         key, *item = error["loc"]
         entry = entries[str(key)]
         line = entry.item_lines[item[0]] if item and isinstance(item[0], int) else entry.line
         what, remedy = _WANTED[str(key)]
         value = str(error["input"])
-        text = self._text(line)
-        if value:
-            better = corrections.meant(str(key), value)
-            correction = corrections.swapped(line, text, value, better, after="" if item else str(key))
-        else:
-            correction = corrections.removed(line) if text.strip(" \t#") == "-" else None
         what = f"`{key}` holds {_shown(value) or 'something empty or nested'!r}, which is {what}."
-        return self._problem(what, remedy.format(key=key), line, at=value, correction=correction)
+        cause = WrongValue(self._text(line), str(key), value, is_item=bool(item))
+        return self._fault(what, remedy.format(key=key), line, at=value, cause=cause)
 
-    def _contradictions(self, model: BlockModel, entries: dict[str, _Entry], refused: set[str]) -> Iterator[Problem]:
+    def _contradictions(self, model: BlockModel, entries: dict[str, _Entry], refused: set[str]) -> Iterator[Fault]:
         if not model.prompt and "prompt" not in refused:
             yield self._no_prompt(entries)
         own = label_of(model.tag or tag_of(slug_of(self._name)))
@@ -274,28 +287,23 @@ class _BlockReader:
         for ref in model.exclude_movies:
             if ref.key in included:
                 what = f"{_shown(ref.text)} stands in both `include_movies` and `exclude_movies`."
-                yield self._problem(
+                yield self._fault(
                     what, "Remove it from one of them.", entries["exclude_movies"].line, at="exclude_movies"
                 )
 
-    def _no_prompt(self, entries: dict[str, _Entry]) -> Problem:
+    def _no_prompt(self, entries: dict[str, _Entry]) -> Fault:
         there = entries["prompt"].line if "prompt" in entries else self._empty.get("prompt")
         what = "`enabled` is true, but there is no `prompt`."
         remedy = "Write `prompt: |` and below it, two blanks further in, which movies belong; or switch it off."
-        return self._problem(what, remedy, there or self._block.line)
+        return self._fault(what, remedy, there or self._block.line)
 
-    def _own_tag(self, key: str, entry: _Entry, own: Label) -> Problem:
+    def _own_tag(self, key: str, entry: _Entry, own: Label) -> Fault:
         where = [line for item, line in zip(entry.value, entry.item_lines, strict=True) if label_of(item) == own]
-        others = [item for item in entry.value if label_of(item) != own]
-        correction = None
-        if set(entry.item_lines) == {entry.line}:
-            text = [f"{key}: {corrections.tags_as_yaml(others)}"] if others else []
-            correction = Correction(entry.line, entry.line, corrections.commented(self._text(entry.line), *text))
-        elif entry.item_lines.count(where[0]) == 1:
-            correction = corrections.removed(where[0]) if others else corrections.removed(entry.line, where[0])
+        others = tuple(item for item in entry.value if label_of(item) != own)
         what = f"`{key}` names the collection's own tag {own}."
         remedy = "Remove it; use `include_movies` or `exclude_movies` to pin single movies."
-        return self._problem(what, remedy, where[0], correction=correction)
+        cause = OwnTag(self._text(entry.line), key, entry.line, entry.item_lines, others)
+        return self._fault(what, remedy, where[0], cause=cause)
 
 
 @lru_cache(maxsize=1000)

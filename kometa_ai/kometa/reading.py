@@ -1,12 +1,26 @@
-"""One of Kometa's files as it was read, with its blocks."""
+"""Read one of Kometa's files: its YAML, its blocks, and what each block says of its collection."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from kometa_ai.core.collection import Collection, OtherCollection
-from kometa_ai.kometa.blocks import Block
-from kometa_ai.kometa.document import Document, Key
+from kometa_ai.core.naming import label_of, slug_of, tag_of
+from kometa_ai.core.problem import Problem
+from kometa_ai.kometa.blocks import Block, find_blocks
+from kometa_ai.kometa.configuration import is_configuration, may_list_libraries
+from kometa_ai.kometa.document import Document, Key, read_document
+from kometa_ai.kometa.faults import Fault
+from kometa_ai.kometa.markers import LIKE_A_MARKER
+from kometa_ai.kometa.parser import parse_block
+from kometa_ai.kometa.refusals import BrokenYaml
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from kometa_ai.kometa.files import TextFile
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -23,3 +37,114 @@ class Reading(msgspec.Struct, frozen=True):
     source: str
     document: Document
     places: tuple[Place, ...] = ()
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """That a name is a collection of ours, made by a block at one place. `usable` is False where it cannot be read."""
+
+    name: str
+    source: str
+    line: int
+    says: Collection | OtherCollection
+    usable: bool
+
+    @property
+    def where(self) -> str:
+        """File and line."""
+        return f"{self.source}:{self.line}"
+
+    @property
+    def takes_part(self) -> bool:
+        """Whether the collection is on, or might be: its block cannot be read."""
+        return isinstance(self.says, Collection) or not self.usable
+
+    def rules(self) -> Hashable:
+        """What has to be the same in every file."""
+        return (self.says.block_hash, self.says.priority) if isinstance(self.says, Collection) else None
+
+    def fault(self, what: str, remedy: str) -> Fault:
+        """Something that is wrong with it."""
+        return Fault(Problem(what=what, remedy=remedy, source=self.source, line=self.line, collection=self.name))
+
+
+class Contents(msgspec.Struct):
+    """What one file says, or several of them together.
+
+    `misplaced` are collections with a block inside their definition. `unreadable` files may hold a block, `broken`
+    ones may be configurations. `refused` are the faults of files without a block, which Kometa may not even load.
+    """
+
+    claims: list[Claim] = []
+    misplaced: dict[str, OtherCollection] = {}
+    readings: list[Reading] = []
+    unreadable: list[str] = []
+    faults: list[Fault] = []
+    refused: list[Fault] = []
+    broken: list[str] = []
+
+    def add(self, other: Contents) -> None:
+        """Take in what another file says."""
+        self.claims += other.claims
+        self.misplaced |= other.misplaced
+        self.readings += other.readings
+        self.unreadable += other.unreadable
+        self.faults += other.faults
+        self.refused += other.refused
+        self.broken += other.broken
+
+
+def read_file(file: TextFile) -> Contents:
+    """What a file says, with everything that is wrong with it. Never raises for what it holds."""
+    contents = Contents()
+    try:
+        document = read_document(file.text)
+    except BrokenYaml as error:
+        holds_marker = bool(LIKE_A_MARKER.search(file.text))
+        may_be_known = may_list_libraries(file.source, file.text)
+        (contents.faults if holds_marker or may_be_known else contents.refused).append(broken_file(file, error))
+        if may_be_known:
+            contents.broken.append(file.source)
+        if holds_marker:
+            contents.unreadable.append(file.source)
+        return contents
+    blocks = find_blocks(document, file.source)
+    contents.faults += blocks.faults
+    contents.misplaced |= {key.name: _without_block(key, file.source) for key in blocks.misplaced}
+    contents.claims += [_spoiled(key, file.source) for key in blocks.spoiled]
+    places = []
+    for key, block in blocks.bound:
+        parsed = parse_block(key.name, block, file.source)
+        contents.faults += parsed.faults
+        usable = not parsed.faults
+        contents.claims.append(Claim(key.name, file.source, block.line, parsed.collection, usable))
+        places.append(Place(key=key, block=block, collection=parsed.collection))
+    contents.readings.append(Reading(source=file.source, document=document, places=tuple(places)))
+    return contents
+
+
+def broken_file(file: TextFile, error: BrokenYaml) -> Fault:
+    """The fault of a file whose YAML is refused."""
+    may_be_shown = not is_configuration(file.source, file.text)
+    reason, remedy = error.reason, error.remedy
+    if not may_be_shown and not error.repeats_nothing:
+        # It holds passwords: none of its text is repeated, and no line of it is rewritten.
+        reason = "YAML refuses it here"
+        remedy = "Correct the line, or the one above it; Kometa cannot load the file, either."
+    problem = Problem(
+        what=f"the file cannot be read: {reason}.",
+        remedy=remedy,
+        source=file.source,
+        line=error.line or None,
+        column=error.column or None,
+    )
+    return Fault(problem, error if may_be_shown else None)
+
+
+def _spoiled(key: Key, source: str) -> Claim:
+    return Claim(key.name, source, key.line, _without_block(key, source), usable=False)
+
+
+def _without_block(key: Key, source: str) -> OtherCollection:
+    """A collection whose block cannot be used: nothing is known of it but its name."""
+    slug = slug_of(key.name)
+    return OtherCollection(name=key.name, slug=slug, label=label_of(tag_of(slug)), source=source, line=key.line)

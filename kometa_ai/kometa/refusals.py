@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_right
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kometa_ai.core.problem import Correction
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from kometa_ai.kometa.slips import Slip
+
+    _Better = Callable[[Sequence[str], int], str | None]
 
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 _PAIR = re.compile(r"\A(?P<key>\s*+(?:- ++)?[^\s#:'\"][^:'\"]*+:)\s++(?P<value>[^\s'\"].*)")
@@ -76,6 +79,10 @@ def _without_mark(lines: Sequence[str], line: int) -> str | None:
     return "" if lines[line - 1].strip() == "---" and not any(map(has_content, lines[line:])) else None
 
 
+def _visible(lines: Sequence[str], line: int) -> str:
+    return visible(lines[line - 1])
+
+
 def _without_controls(lines: Sequence[str], line: int) -> str:
     return _CONTROL.sub("", lines[line - 1])
 
@@ -85,7 +92,7 @@ def _unknown(_lines: Sequence[str], _line: int) -> None:
 
 
 # What ruamel says, what it means, what to do about it, and how to do it.
-_IN_PLAIN_WORDS: tuple[tuple[str, str, str, Callable[[Sequence[str], int], str | None]], ...] = (
+_IN_PLAIN_WORDS: tuple[tuple[str, str, str, _Better], ...] = (
     ("mapping values are not allowed", 'there is a ": " too many on this line', "Put the text in quotes.", _quoted),
     (
         "found duplicate key",
@@ -135,18 +142,23 @@ _FIXED = frozenset((reason, remedy) for _, reason, remedy, _ in _IN_PLAIN_WORDS)
 class BrokenYaml(Exception):
     """YAML refuses the text: why, in plain words, what to do, and the line (from 1; 0 where it cannot be known).
 
-    `column` counts from 1, too. `correction` is what was probably meant.
+    `column` counts from 1, too. `correct` makes what was probably meant.
     """
 
     def __init__(
-        self, reason: str, remedy: str, line: int = 0, column: int = 0, correction: Correction | None = None
+        self,
+        reason: str,
+        remedy: str,
+        line: int = 0,
+        column: int = 0,
+        correct: Callable[[], Correction | None] | None = None,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.remedy = remedy
         self.line = line
         self.column = column
-        self.correction = correction
+        self.correct = correct
 
     @property
     def repeats_nothing(self) -> bool:
@@ -168,21 +180,20 @@ def in_plain_words(error: Exception, text: str) -> BrokenYaml:
         return broken
     told = told or str(error)
     if line and (slip := next(filter(None, _slips(lines, line, column, told)), None)):
-        return BrokenYaml(*slip)
+        return BrokenYaml(slip.reason, slip.remedy, slip.line, slip.column, slip.correct)
     if "could not find expected ':'" in told and (key := _text_before(lines, line)):
         remedy = f"Write it as `key: value`; if it belongs to the text of `{key}`, two blanks further in than `{key}`."
-        new = _as_correction(line, _indented(lines, line))
-        return BrokenYaml("a colon is missing after the key", remedy, line, column, new)
-    for words, reason, remedy, correct in _IN_PLAIN_WORDS:
+        correct = partial(_corrected, _indented, lines, line)
+        return BrokenYaml("a colon is missing after the key", remedy, line, column, correct)
+    for words, reason, remedy, better in _IN_PLAIN_WORDS:
         if words in told:
-            return BrokenYaml(
-                reason, remedy, line, column, _as_correction(line, correct(lines, line)) if line else None
-            )
+            return BrokenYaml(reason, remedy, line, column, partial(_corrected, better, lines, line) if line else None)
     first = beginning(split_lines(told)[0], _LONGEST) or type(error).__name__
     return BrokenYaml(first, "Correct the file; Kometa cannot load it, either.", line, column)
 
 
-def _as_correction(line: int, new: str | None) -> Correction | None:
+def _corrected(better: _Better, lines: Sequence[str], line: int) -> Correction | None:
+    new = better(lines, line)
     return None if new is None else Correction(line, line, (new,) if new else ())
 
 
@@ -227,7 +238,5 @@ def _broken_comment(lines: Sequence[str], line: int) -> BrokenYaml | None:
         if found and rest and not rest.startswith("#"):
             reason = f"the invisible character U+{ord(found[0]):04X} ends the comment in the middle of the line"
             remedy = "Type the line anew: Kometa cannot load the file, either."
-            return BrokenYaml(
-                reason, remedy, number, found.start() + 1, Correction(number, number, (visible(content),))
-            )
+            return BrokenYaml(reason, remedy, number, found.start() + 1, partial(_corrected, _visible, lines, number))
     return None

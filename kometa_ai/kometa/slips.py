@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from ruamel.yaml import YAML
@@ -18,7 +19,7 @@ from kometa_ai.kometa.attributes import is_known
 from kometa_ai.kometa.markers import BARE_MARKER, BEGIN, BLOCK_KEYS, END, MARKER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 _FARTHEST = 200
 _SETTING = re.compile(r"\A(?P<key>[a-z_]++) *+:(?: |\Z)")
@@ -30,13 +31,14 @@ _LONGEST_NAME = 200
 
 
 class Slip(NamedTuple):
-    """What is wrong with a line, what to do, where, and the lines that put it right."""
+    """What is wrong with the lines from `line` to `last`, what to do, and how to correct them where that is clear."""
 
     reason: str
     remedy: str
     line: int
     column: int
-    correction: Correction | None
+    last: int
+    correct: Callable[[], Correction] | None = None
 
 
 def depth_of(line: str) -> int:
@@ -63,14 +65,15 @@ def lost_hashes(lines: Sequence[str], near: int) -> Slip | None:
     column = min(depth_of(lines[number - 1]) for number in range(begin, end + 1) if lines[number - 1].strip())
     if not lost or not all(_may_be_of_block(lines[number - 1], column) for number in lost):
         return None
-    new = [_with_hash(line, column) if has_content(line) else line for line in lines[lost[0] - 1 : lost[-1]]]
-    shown = f"`{new[0].strip()}`" if BARE_MARKER.fullmatch(lines[lost[0] - 1]) else "`#` and a blank before its text"
+    first = lines[lost[0] - 1]
+    shown = f"`{_with_hash(first, 0)}`" if BARE_MARKER.fullmatch(first) else "`#` and a blank before its text"
     return Slip(
         "a line of the block has lost its `#`" if len(lost) == 1 else "lines of the block have lost their `#`",
         f"Write {shown}.",
         lost[0],
-        depth_of(lines[lost[0] - 1]) + 1,
-        Correction(lost[0], lost[-1], tuple(new)),
+        depth_of(first) + 1,
+        lost[-1],
+        partial(_with_hashes, lines, lost[0], lost[-1], column),
     )
 
 
@@ -103,6 +106,11 @@ def _may_be_of_block(line: str, column: int) -> bool:
         # A collection has more than a plain text behind its name, or below it.
         return bool(value.strip()) and value.lstrip()[0] not in "[{*&!|>" and not is_known(key.rstrip())
     return not text.startswith("- ")
+
+
+def _with_hashes(lines: Sequence[str], first: int, last: int, column: int) -> Correction:
+    new = (_with_hash(line, column) if has_content(line) else line for line in lines[first - 1 : last])
+    return Correction(first, last, tuple(new))
 
 
 def _with_hash(line: str, column: int) -> str:
@@ -156,8 +164,13 @@ def _in_quotes(line: str, number: int) -> Slip | None:
         f"Put the name in quotes: `{quoted}:`.",
         number,
         column + 1,
-        Correction(number, number, (f"{line[:column]}{quoted}:{comment}",)),
+        number,
+        partial(_rewritten, number, f"{line[:column]}{quoted}:{comment}"),
     )
+
+
+def _rewritten(number: int, line: str) -> Correction:
+    return Correction(number, number, (line,))
 
 
 def _is_a_key(text: str) -> bool:
@@ -186,15 +199,20 @@ def too_deep(lines: Sequence[str], near: int) -> Slip | None:
         return None
     less = depth_of(line) - depth_of(lines[above - 1])
     last = max(_run(lines, near))
-    moved = tuple(text[less:] if text.strip() else text for text in lines[near - 1 : last])
     is_clear = above == before(lines, near)
     return Slip(
         "the line is indented deeper than the one above it, which already has its value",
         "Indent it as deep as that one.",
         near,
         depth_of(line) + 1,
-        Correction(near, last, moved) if is_clear and _is_a_setting(line) else None,
+        last,
+        partial(_moved_left, lines, near, last, less) if is_clear and _is_a_setting(line) else None,
     )
+
+
+def _moved_left(lines: Sequence[str], first: int, last: int, less: int) -> Correction:
+    moved = (text[less:] if text.strip() else text for text in lines[first - 1 : last])
+    return Correction(first, last, tuple(moved))
 
 
 def _is_a_setting(line: str) -> bool:
@@ -235,9 +253,9 @@ def no_colon(lines: Sequence[str], near: int) -> Slip | None:
         return None
     if depth_of(lines[near - 1]) > column and ":" not in text:
         is_name = _is_below_collections(lines, number) or is_known(text)
-        correction = Correction(number, number, (f"{line.rstrip()}:",)) if is_name and "#" not in text else None
+        correct = partial(_rewritten, number, f"{line.rstrip()}:") if is_name and "#" not in text else None
         return Slip(
-            "a colon is missing at the end of the line", "Write one: it is a name.", number, column + 1, correction
+            "a colon is missing at the end of the line", "Write one: it is a name.", number, column + 1, number, correct
         )
     return no_colon_within(lines, number)
 
@@ -254,5 +272,6 @@ def no_colon_within(lines: Sequence[str], number: int) -> Slip | None:
         "Write it as `key: value`.",
         number,
         column + 1,
-        Correction(number, number, (f"{line[:column]}{key}: {value.strip()}",)),
+        number,
+        partial(_rewritten, number, f"{line[:column]}{key}: {value.strip()}"),
     )

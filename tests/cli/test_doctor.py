@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from kometa_ai.kometa.folder import examine_folder, read_folder
+from kometa_ai.kometa.checking.examination import examine_folder, read_folder
 from kometa_ai.kometa.lines import split_lines
 from kometa_ai.standins.faults import answer, bad_gateway, html_page, redirect
 from kometa_ai.standins.radarr import AutoTagRule, RadarrStandIn

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kometa_ai.kometa.folder import read_folder
+from kometa_ai.kometa.checking.examination import read_folder
 from tests.kometa.secrets import CONFIG, broken_configurations, shows_a_secret
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kometa_ai.kometa.folder import examine_folder
+from kometa_ai.kometa.checking.examination import examine_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

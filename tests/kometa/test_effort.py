@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kometa_ai.kometa.checking.examination import examine_folder, read_folder
 from kometa_ai.kometa.document import MOST_TOKENS, load, read_document
-from kometa_ai.kometa.folder import examine_folder, read_folder
 from kometa_ai.kometa.refusals import BrokenYaml
 from tests.kometa.support import block, read
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kometa_ai.core.collection import Folder
 from kometa_ai.errors import FixConfiguration
-from kometa_ai.kometa.folder import read_folder
+from kometa_ai.kometa.checking.examination import read_folder
 from tests.kometa.support import block, collection, lines_of, read, read_one
 
 if TYPE_CHECKING:

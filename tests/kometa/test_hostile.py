@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kometa_ai.errors import FixConfiguration
+from kometa_ai.kometa.checking.examination import read_folder
 from kometa_ai.kometa.files import LIMITS
-from kometa_ai.kometa.folder import read_folder
 from tests.kometa.support import block, collection, read, read_one
 
 if TYPE_CHECKING:

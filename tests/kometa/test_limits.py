@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kometa_ai.core.collection import Folder
+from kometa_ai.kometa.checking.examination import examine_folder, read_folder
 from kometa_ai.kometa.files import LIMITS, Limits
-from kometa_ai.kometa.folder import examine_folder, read_folder
 from tests.kometa.support import collection
 
 if TYPE_CHECKING:

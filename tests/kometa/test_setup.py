@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kometa_ai.kometa.folder import examine_folder, read_folder
+from kometa_ai.kometa.checking.examination import examine_folder, read_folder
 from tests.kometa.support import block, read
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kometa_ai.core.collection import Collection
-from kometa_ai.kometa.folder import read_folder
+from kometa_ai.kometa.checking.examination import read_folder
 from kometa_ai.standins.claude_answers import Judgement
 from kometa_ai.standins.films import KOMETA_FOLDER, Film, films
 from kometa_ai.standins.keyword_judge import judge, read_criteria

@@ -11,7 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from kometa_ai.core.naming import slug_of
-from kometa_ai.kometa.folder import read_folder
+from kometa_ai.kometa.checking.examination import read_folder
 from kometa_ai.standins.films import KOMETA_FOLDER, Film, films
 
 TMDB_GENRES = {

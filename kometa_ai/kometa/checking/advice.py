@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from kometa_ai.core.problem import Correction, Problem
 from kometa_ai.core.text import beginning
 from kometa_ai.kometa.blocks import Block
 from kometa_ai.kometa.checking import corrections
+from kometa_ai.kometa.checking.findings import Correct, Finding
 from kometa_ai.kometa.checking.guesses import Guesses
 from kometa_ai.kometa.checking.interference import about_tag_writers
 from kometa_ai.kometa.checking.plex_libraries import about_libraries, taken_elsewhere
@@ -73,14 +75,14 @@ def advise(
     others: Sequence[OtherCollection],
     setup: Setup,
     shelves: Shelves,
-) -> tuple[Problem, ...]:
+) -> tuple[Finding, ...]:
     """Every warning and hint about these files, by file and line. `others` keep their tags, so theirs count, too.
 
     `setup` says which files Kometa loads, and `shelves` what it makes of each collection.
     """
     names = {collection.name for collection in collections}
     labels = {collection.label for collection in collections} | {other.label for other in others}
-    warnings = list(about_libraries(setup, readings, names))
+    warnings = [Finding(warning) for warning in about_libraries(setup, readings, names)]
     guesses = Guesses()
     for reading in readings:
         warnings += about_tag_writers(reading, labels)
@@ -92,21 +94,22 @@ def advise(
                 warnings += _about_references(place, place.collection, labels, guesses)
     for taken in taken_elsewhere(setup, readings, names):
         warnings += _about_taken(taken, setup, shelves, guesses)
-    return tuple(sorted(warnings, key=lambda warning: (warning.source, warning.line or 0)))
+    return tuple(sorted(warnings, key=lambda warning: (warning.problem.source, warning.problem.line or 0)))
 
 
-def _about_taken(taken: Taken, setup: Setup, shelves: Shelves, guesses: Guesses) -> Iterator[Problem]:
+def _about_taken(taken: Taken, setup: Setup, shelves: Shelves, guesses: Guesses) -> Iterator[Finding]:
     """A warning where the definition that Kometa takes in place of the one with the block is not as it should be."""
     reading, key = taken.definition
     place = Place(key=key, block=Block(line=key.line, end=key.line - 1, body=()), collection=taken.collection)
-    for warning in list(_Advisor(reading, place, taken.collection, setup, guesses).warnings(shelves))[:1]:
+    for found in list(_Advisor(reading, place, taken.collection, setup, guesses).warnings(shelves))[:1]:
+        warning = found.problem
         libraries = ", ".join(taken.libraries)
         if taken.is_sure:
             what = f"Kometa takes it in {libraries} from here, not from {taken.elsewhere}: {warning.what}"
         else:
             what = f"Kometa may take it in {libraries} from here, or from {taken.elsewhere}: {warning.what}"
         remedy = f"{warning.remedy} Or take it out of this file, so that Kometa finds the one in {taken.elsewhere}."
-        yield msgspec.structs.replace(warning, what=what, remedy=remedy, correction=None)
+        yield Finding(msgspec.structs.replace(warning, what=what, remedy=remedy))
 
 
 class _Advisor:
@@ -129,14 +132,14 @@ class _Advisor:
         root: Any = reading.document.data  # a mapping with `collections`, or there would be no key
         self._body = root["collections"].get(place.key.value)
 
-    def warnings(self, shelves: Shelves) -> Iterator[Problem]:
+    def warnings(self, shelves: Shelves) -> Iterator[Finding]:
         """What is wrong, in the first of the ways to load the file in which anything is."""
         yield from self._about_name()
         yield from self._about_comments()
         if self._body is None:
             what = "Kometa skips it: there is nothing below its name."
-            correction = corrections.first_entries(self._lines, self._place.key.line, self._tags, _WANTED_SYNC)
-            yield self._warn(what, f"Write {self._paste()} below it.", correction=correction)
+            correct = partial(corrections.first_entries, self._lines, self._place.key.line, self._tags, _WANTED_SYNC)
+            yield self._warn(what, f"Write {self._paste()} below it.", correct=correct)
         elif not isinstance(self._body, dict):
             kind = "a list" if isinstance(self._body, list) else "a text or a number"
             what = f"Kometa skips it: below its name stands {kind} in place of attributes."
@@ -148,15 +151,16 @@ class _Advisor:
                     yield from map(self._with_anchor, found)
                     return
 
-    def _with_anchor(self, warning: Problem) -> Problem:
+    def _with_anchor(self, warning: Finding) -> Finding:
         """The warning, with a word on what else would change where the definition has an anchor."""
         anchor = getattr(getattr(self._body, "anchor", None), "value", None)
         if not anchor:
             return warning
         more = f"Whatever uses `*{beginning(anchor, _LONGEST)}` changes, too."
-        return msgspec.structs.replace(warning, remedy=f"{warning.remedy} {more}")
+        problem = msgspec.structs.replace(warning.problem, remedy=f"{warning.problem.remedy} {more}")
+        return Finding(problem, warning.correct)
 
-    def _about(self, seen: Effective) -> Iterator[Problem]:
+    def _about(self, seen: Effective) -> Iterator[Finding]:
         """What is wrong with the collection as Kometa sees it."""
         if seen.refused:
             yield self._warn(
@@ -176,17 +180,16 @@ class _Advisor:
         yield from self._about_runs(seen)
         for refusal in refusals(seen.attributes, self._guesses, self._default_order):
             at = self._own(refusal.attribute)
-            correction = None
-            if refusal.better:
-                correction = self._rewritten(at or _Attribute(None, None), refusal.attribute, refusal.better)
-            yield self._warn(f"{REFUSES}{refusal.why}", refusal.remedy, at, correction)
+            better = (at or _Attribute(None, None), refusal.attribute, refusal.better)
+            correct = partial(self._rewritten, *better) if refusal.better else None
+            yield self._warn(f"{REFUSES}{refusal.why}", refusal.remedy, at, correct)
         if is_off(seen.attributes.get("build_collection")):
             what = "with `build_collection: false` no collection is seen, and labels stay on movies that lose the tag."
             hint = self._warn(what, "Take it away, unless just that is wanted.", self._own("build_collection"))
-            yield msgspec.structs.replace(hint, severity="hint")
+            yield Finding(msgspec.structs.replace(hint.problem, severity="hint"))
         yield from self._about_lines(seen)
 
-    def _about_runs(self, seen: Effective) -> Iterator[Problem]:
+    def _about_runs(self, seen: Effective) -> Iterator[Finding]:
         """Whether Kometa passes it over in each run, or refuses it for a service that is not set up."""
         if name := is_never_built(seen.attributes):
             value = seen.attributes[name]
@@ -204,7 +207,7 @@ class _Advisor:
                 remedy = f"Take `{name}` away, or set up `{service}:` in Kometa's configuration."
                 yield self._warn(f"{REFUSES}{why}", remedy, self._own(name))
 
-    def _about_lines(self, seen: Effective) -> Iterator[Problem]:
+    def _about_lines(self, seen: Effective) -> Iterator[Finding]:
         """What is wrong with the two lines that make a collection of a tag."""
         taglist, sync = self._attribute(_TAGLIST, seen), self._attribute(_SYNC, seen)
         # With `build_collection: false` there is nothing that movies could be removed from.
@@ -217,32 +220,33 @@ class _Advisor:
             ]
             what = f"its template {unseen} stands in another file, so it cannot be seen what Kometa will do."
             remedy = f"Make sure that the template sets {self._paste()}."
-            yield self._warn(what, remedy, correction=self._with_more(*missing))
+            yield self._warn(what, remedy, correct=partial(self._with_more, *missing))
             return
         wrong_tags = list(self._about_taglist(taglist, add_sync=wants_sync))
         yield from wrong_tags
         wrong_sync = self._about_sync(sync, wants_sync=wants_sync, seen=seen)
         for warning in wrong_sync:
             # To keep in step with a tag that is not its own would empty the collection: the tag comes first.
-            yield msgspec.structs.replace(warning, correction=None) if wrong_tags else warning
+            yield Finding(warning.problem) if wrong_tags else warning
 
-    def _about_taglist(self, taglist: _Attribute | None, *, add_sync: bool) -> Iterator[Problem]:
+    def _about_taglist(self, taglist: _Attribute | None, *, add_sync: bool) -> Iterator[Finding]:
         if taglist is None:
             what = f"Kometa does not look for its tag: `{_TAGLIST}` is missing."
             lines = (self._tags, _WANTED_SYNC) if add_sync else (self._tags,)
-            yield self._warn(what, f"Write `{self._tags}` below its name.", correction=self._with_more(*lines))
+            yield self._warn(what, f"Write `{self._tags}` below its name.", correct=partial(self._with_more, *lines))
             return
         found = labels_in(taglist.value)
+        rewritten = partial(self._rewritten, taglist, _TAGLIST, self._tags)
         variable = next((match for label in found if (match := VARIABLE.search(label))), None)
         if not found:
             what = f"`{_TAGLIST}` is empty: Kometa takes every movie that has no tag at all."
-            yield self._warn(what, f"Write `{self._tags}`.", taglist, self._rewritten(taglist, _TAGLIST, self._tags))
+            yield self._warn(what, f"Write `{self._tags}`.", taglist, rewritten)
         elif self._collection.label in found:
             return
         elif variable:
             name = beginning(variable[0], _LONGEST)
             what = f"nothing gives {name} in `{_TAGLIST}` a value, so Kometa cannot find its tag."
-            yield self._warn(what, f"Write `{self._tags}`.", taglist, self._rewritten(taglist, _TAGLIST, self._tags))
+            yield self._warn(what, f"Write `{self._tags}`.", taglist, rewritten)
         else:
             # People's own tags stay; what looks like one of ours and is not is a slip of the pen.
             others = [label for label in found if label and not label.startswith(PREFIX.lower())]
@@ -250,27 +254,27 @@ class _Advisor:
             shown = self._shown(", ".join(found), taglist)
             what = f"`{_TAGLIST}` is {shown}, but its tag is {self._collection.label}."
             remedy = f"Write `{text if len(text) <= _LONGEST else self._tags}`."
-            yield self._warn(what, remedy, taglist, self._rewritten(taglist, _TAGLIST, text))
+            yield self._warn(what, remedy, taglist, partial(self._rewritten, taglist, _TAGLIST, text))
 
-    def _about_sync(self, sync: _Attribute | None, *, wants_sync: bool, seen: Effective) -> Iterator[Problem]:
+    def _about_sync(self, sync: _Attribute | None, *, wants_sync: bool, seen: Effective) -> Iterator[Finding]:
         if wants_sync:
             what = f"{_NEVER}{self._where()}: `sync_mode: sync` is missing."
-            correction = self._with_more(_WANTED_SYNC)
-            yield self._warn(what, "Write `sync_mode: sync` below its name.", correction=correction)
+            correct = partial(self._with_more, _WANTED_SYNC)
+            yield self._warn(what, "Write `sync_mode: sync` below its name.", correct=correct)
         if sync is None or is_off(seen.attributes.get("build_collection")):
             return
         mode = str(sync.value or "").strip().lower() if is_plain(sync.value) else "something else"
         # What is blank, or no mode, counts as what the settings say.
         if mode == "sync" or (self._unsynced is None and mode != "append"):
             return
-        correction = self._rewritten(sync, _SYNC, _WANTED_SYNC)
+        correct = partial(self._rewritten, sync, _SYNC, _WANTED_SYNC)
         if variable := VARIABLE.search(mode):
             name = beginning(variable[0], _LONGEST)
             what = f"nothing gives {name} in `{_SYNC}` a value, so Kometa removes no movie."
         else:
             where = "" if mode == "append" else self._where()
             what = f"{_NEVER}{where}: `sync_mode` is {self._shown(mode, sync)}."
-        yield self._warn(what, "Write `sync_mode: sync`.", sync, correction)
+        yield self._warn(what, "Write `sync_mode: sync`.", sync, correct)
 
     def _shown(self, value: str, attribute: _Attribute) -> str:
         """The value of an attribute as it can be shown."""
@@ -300,7 +304,7 @@ class _Advisor:
         own = self._own(name)
         return own or (_Attribute(seen.attributes[name], None) if name in seen.attributes else None)
 
-    def _about_name(self) -> Iterator[Problem]:
+    def _about_name(self) -> Iterator[Finding]:
         if not self._place.key.is_text:
             line, name = self._place.key.line, self._collection.name
             what = f"its name is no text for YAML; Kometa calls the collection {name!r}."
@@ -308,20 +312,20 @@ class _Advisor:
             written = _NAME.match(text)
             # Where Kometa's name is not what is written (`007` is 7), only the writer knows which is meant.
             is_clear = written is not None and written[1].rstrip() == name
-            correction = corrections.swapped(line, text, name, json.dumps(name)) if is_clear else None
+            correct = partial(corrections.swapped, line, text, name, json.dumps(name)) if is_clear else None
             quoted = f"`{json.dumps(name)}:`"
             if written and not is_clear and len(written[1]) <= _LONGEST:
                 quoted = f"`{json.dumps(written[1].rstrip())}:`, or {quoted} for the name that Kometa knows now"
-            yield self._warn(what, f"Put the name in quotes: {quoted}.", correction=correction)
+            yield self._warn(what, f"Put the name in quotes: {quoted}.", correct=correct)
 
-    def _about_comments(self) -> Iterator[Problem]:
+    def _about_comments(self) -> Iterator[Finding]:
         block, key = self._place.block, self._place.key
         for line, text in enumerate(block.body, start=block.line + 1):
             if found := INVISIBLE_BREAK.search(text):
                 what = f"the line holds the invisible character U+{ord(found[0]):04X}, which ends a comment for YAML."
                 remedy = "Type the line anew: a further change may make Kometa refuse the file."
                 at = _Attribute(None, (line, found.start() + 1))
-                yield self._warn(what, remedy, at, Correction(line, line, (visible(text),)))
+                yield self._warn(what, remedy, at, partial(_made_visible, line, text))
         between = range(block.end + 1, key.line)
         commented_out = [line for line in between if self._document.lines[line - 1].rstrip().endswith(":")]
         if commented_out:
@@ -332,14 +336,12 @@ class _Advisor:
     def _paste(self) -> str:
         return f"`{self._tags}` and `{_WANTED_SYNC}`"
 
-    def _warn(
-        self, what: str, remedy: str, at: _Attribute | None = None, correction: Correction | None = None
-    ) -> Problem:
+    def _warn(self, what: str, remedy: str, at: _Attribute | None = None, correct: Correct | None = None) -> Finding:
         """A warning at an attribute, or at the collection's name."""
         place = at.place if at else None
         line, column = place or (self._place.key.line, 0)
         text = self._lines[line - 1]
-        return Problem(
+        warning = Problem(
             what=what,
             remedy=remedy,
             source=self._source,
@@ -347,13 +349,17 @@ class _Advisor:
             column=column or len(text) - len(text.lstrip(" ")) + 1,
             collection=self._collection.name,
             severity="warning",
-            correction=correction,
         )
+        return Finding(warning, correct)
+
+
+def _made_visible(line: int, text: str) -> Correction:
+    return Correction(line, line, (visible(text),))
 
 
 def _about_references(
     place: Place, collection: Collection, labels: AbstractSet[Label], guesses: Guesses
-) -> Iterator[Problem]:
+) -> Iterator[Finding]:
     """`KAI-` labels in a block that name no collection."""
     start = PREFIX.lower()
     unknown = [label for label in collection.include_tags | collection.exclude_tags if label.startswith(start)]
@@ -365,7 +371,7 @@ def _about_references(
         at = text.find(label)
         near = guesses.nearest(label.removeprefix(start), (other.removeprefix(start) for other in labels), _CLOSE)
         better = f"{start}{near}" if near else None
-        yield Problem(
+        warning = Problem(
             what=f"the tag {label} is that of no collection with a block.",
             remedy=f"Did you mean {better}?"
             if better
@@ -375,11 +381,12 @@ def _about_references(
             column=at + 1 if at >= 0 else None,
             collection=collection.name,
             severity="warning",
-            correction=_swapped_label(place.block, line, at, label, better) if at >= 0 and better else None,
         )
+        is_clear = at >= 0 and better
+        yield Finding(warning, partial(_swapped_label, place.block, line, at, label, better) if is_clear else None)
 
 
-def _swapped_label(block: Block, line: int, at: int, label: str, better: str) -> Correction | None:
+def _swapped_label(block: Block, line: int, at: int, label: str, better: str | None) -> Correction | None:
     """The line of a block with another label in place of the one that stands there, in whatever case."""
     text = block.body[line - block.line - 1]
     return corrections.swapped(line, text, text[at : at + len(label)], better)

@@ -10,22 +10,16 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from kometa_ai.core.naming import PREFIX, label_of, slug_of, tag_of
 from kometa_ai.core.problem import Correction
 from kometa_ai.kometa.lines import LINE_END, line_starts, position
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 _PLAIN = re.compile(r"[A-Za-z0-9][\w.-]*")
 _LIKE_A_NUMBER = re.compile(r"[0-9][0-9a-fxoz_.t-]*", re.IGNORECASE)
 _WORDS_OF_YAML = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
-_COMMENT_START = re.compile(r"\A\s*+# *")
 _COMMENT_BEHIND = re.compile(r"(?<!\s)\s++#")
-_LONGEST_VALUE = 200
-_PERCENT = re.compile(r"(100|\d{1,2}) ?%")
-_WITH_COMMA = re.compile(r"0,\d{1,4}")
-_ID = re.compile(r"tmdb[ /#-]([1-9]\d{0,9})", re.IGNORECASE)
 
 
 def applied(text: str, correction: Correction) -> str:
@@ -84,13 +78,6 @@ def removed(first: int, last: int | None = None) -> Correction:
 def above(line: int, *lines: str) -> Correction:
     """New lines above a line."""
     return Correction(line, line - 1, lines)
-
-
-def commented(like: str, *texts: str) -> tuple[str, ...]:
-    """Lines of a block, indented like another line of it."""
-    found = _COMMENT_START.match(like)
-    start = found[0] if found else "  # "
-    return tuple(start + text for text in texts)
 
 
 # Attributes in a mapping as ruamel has loaded it. Each returns None where lines are not enough to change it.
@@ -171,37 +158,3 @@ def tags_as_yaml(labels: Sequence[str], *, as_list: bool = False) -> str:
     """One or more tags as the value of an attribute; one alone needs no list, unless it holds a comma or the like."""
     quoted = [label if _is_text(label) else json.dumps(label, ensure_ascii=False) for label in labels]
     return f"[{', '.join(quoted)}]" if as_list or quoted != list(labels[:1]) else quoted[0]
-
-
-# What was meant by a value that a block cannot have.
-
-
-def meant(key: str, value: str) -> str | None:
-    """What to write as the value of a block's key in place of this one, where there is no doubt about it."""
-    guess = _GUESSES.get(key)
-    return guess(value.strip()) if guess and len(value) <= _LONGEST_VALUE else None
-
-
-def _tag(value: str) -> str | None:
-    slug = slug_of(re.sub(f"^{PREFIX}", "", value, flags=re.IGNORECASE))
-    return label_of(tag_of(slug)) if slug else None
-
-
-def _share(value: str) -> str | None:
-    """`75%` and `0,75` as what they are of 1."""
-    if found := _PERCENT.fullmatch(value):
-        return f"{int(found[1]) / 100:g}"
-    return value.replace(",", ".") if _WITH_COMMA.fullmatch(value) else None
-
-
-def _movie(value: str) -> str | None:
-    found = _ID.fullmatch(value)
-    return f"tmdb:{found[1]}" if found else None
-
-
-_GUESSES: dict[str, Callable[[str], str | None]] = {
-    "confidence_threshold": _share,
-    "include_movies": _movie,
-    "exclude_movies": _movie,
-    "tag": _tag,
-}

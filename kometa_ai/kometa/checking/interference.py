@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kometa_ai.core.problem import Correction, Problem
 from kometa_ai.kometa.checking import corrections
+from kometa_ai.kometa.checking.findings import Correct, Finding
 from kometa_ai.kometa.checking.values import find, labels_in
 from kometa_ai.kometa.document import place_of
 
@@ -21,7 +23,7 @@ _DELETES = "radarr_remove_by_tag"
 _WRITES = ("item_radarr_tag", "item_radarr_tag.remove")
 
 
-def about_tag_writers(reading: Reading, labels: AbstractSet[Label]) -> Iterator[Problem]:
+def about_tag_writers(reading: Reading, labels: AbstractSet[Label]) -> Iterator[Finding]:
     """A warning for each place that writes or wipes one of these labels."""
     for mapping in _mappings(reading.document.data):
         for key, value in mapping.items():
@@ -31,11 +33,12 @@ def about_tag_writers(reading: Reading, labels: AbstractSet[Label]) -> Iterator[
             found = labels_in(value)
             touched = ", ".join(label for label in found if label in labels)
             rest = [label for label in found if label not in labels]
+            correct: Correct | None
             if attribute == _WIPES:
                 what = f"`{key}` takes every other tag off the collection's movies, the managed ones included."
                 has_other = find(mapping, _WRITES[0]) is not None
                 remedy = "Take it away." if has_other else "Write `item_radarr_tag` instead: it only adds."
-                correction = None if has_other else _renamed(reading, mapping, key)
+                correct = None if has_other else partial(_renamed, reading, mapping, key)
             elif not touched:
                 continue
             else:
@@ -44,20 +47,20 @@ def about_tag_writers(reading: Reading, labels: AbstractSet[Label]) -> Iterator[
                 what = f"`{key}` {does} the managed tag {touched}{end}"
                 remedy = f"Take {touched} out of it."
                 text = f"{key}: {corrections.tags_as_yaml(rest, as_list=isinstance(value, list))}" if rest else None
-                correction = corrections.with_entry(reading.document.lines, mapping, key, text)
+                correct = partial(corrections.with_entry, reading.document.lines, mapping, key, text)
                 if attribute == _DELETES and rest:
                     # Kometa deletes the movies that have all of these tags: with one less there would be more of them.
-                    remedy, correction = "Take the line away: with one tag less it deletes more movies.", None
+                    remedy, correct = "Take the line away: with one tag less it deletes more movies.", None
             line, column = place_of(mapping, key) or (None, None)
-            yield Problem(
+            warning = Problem(
                 what=what,
                 remedy=remedy,
                 source=reading.source,
                 line=line,
                 column=column,
                 severity="warning",
-                correction=correction,
             )
+            yield Finding(warning, correct)
 
 
 def _renamed(reading: Reading, mapping: Mapping[Any, Any], key: object) -> Correction | None:

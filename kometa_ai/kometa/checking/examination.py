@@ -1,0 +1,281 @@
+"""Examine Kometa's folder: its collections, problems and warnings for a run, corrections and hints for an editor.
+
+Files are only ever read.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from kometa_ai.core.collection import Folder
+from kometa_ai.core.problem import Problem
+from kometa_ai.core.text import beginning
+from kometa_ai.errors import FixConfiguration
+from kometa_ai.kometa.checking.advice import advise
+from kometa_ai.kometa.checking.beside import Beside
+from kometa_ai.kometa.checking.config_yml import Setup
+from kometa_ai.kometa.checking.findings import Finding
+from kometa_ai.kometa.checking.hindrances import about_hindrances, definitions_of, hints_of, untold
+from kometa_ai.kometa.checking.plex_libraries import hints
+from kometa_ai.kometa.checking.proof import Proof, View
+from kometa_ai.kometa.checking.shelves import Shelves
+from kometa_ai.kometa.configuration import MAIN, may_list_libraries
+from kometa_ai.kometa.document import load
+from kometa_ai.kometa.faults import Fault
+from kometa_ai.kometa.files import LIMITS, Found, Limits, TextFile, holds_block, read_files
+from kometa_ai.kometa.folder import collections_of
+from kometa_ai.kometa.markers import BEGIN
+from kometa_ai.kometa.reading import Contents, broken_file, read_file
+from kometa_ai.kometa.refusals import BrokenYaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from kometa_ai.core.collection import Collection, OtherCollection
+
+_LONGEST_PATH = 300
+_FEW = 3
+
+_MOST_TOKENS = 1_000_000
+"""Keys, values and brackets of all files together: each takes half a kilobyte of memory."""
+
+_CHECKED_FOR_SYNTAX = 256 * 1024
+"""How much YAML that holds no block is checked in a run: YAML in pure Python takes a second for 200 kB."""
+
+
+def read_folder(path: Path, limits: Limits = LIMITS) -> Folder:
+    """Read every `.yml` and `.yaml` below this folder, whose names do not begin with `_` or `.`.
+
+    Problems skip what they touch and nothing else; what lies beyond the limits is named, and the rest is read. They
+    come without corrections: reports are kept and sent, and a line of a file may hold a secret. Raise FixConfiguration
+    if there is no such folder.
+    """
+    return _examine(path, limits).folder()
+
+
+def examine_folder(path: Path, *, radarr_url: str = "", limits: Limits = LIMITS) -> Folder:
+    """The same with everything that helps to correct it: corrections, and hints such as another Radarr than this one.
+
+    What it returns is for whoever edits these files, and has to be cleared of secrets before it is shown.
+    """
+    examination = _examine(path, limits)
+    found = examination.proven(radarr_url)
+    return msgspec.structs.replace(found, hints=(*found.hints, *examination.passed_over(path)))
+
+
+def _examine(path: Path, limits: Limits) -> _Examination:
+    # Not Path.is_dir(), which raises what this leaves out: no right to look there, a name too long.
+    if not os.path.isdir(path):  # noqa: PTH112
+        raise _no_folder(path)
+    return _Examination(read_files(path, limits), limits)
+
+
+class _Examination:
+    """Reads the files that were found, and reads one of them again as a correction would leave it."""
+
+    def __init__(self, found: Found, limits: Limits) -> None:
+        self._found = found
+        self._texts = {file.source: file.text for file in (*found.files, *found.others)}
+        by_kind: dict[bool, list[TextFile]] = {True: [], False: []}
+        for file in found.others:
+            by_kind[may_list_libraries(file.source, file.text)].append(file)
+        configurations, others = by_kind[True], by_kind[False]
+        self._beside = Beside({file.source: file.text for file in others})
+        self._unread = Contents(
+            unreadable=found.unreadable, faults=_as_faults(found.problems), refused=_as_faults(found.refused)
+        )
+        self._parts = self._read([*found.files, *configurations], limits)
+        self._loaded = self._known_to_be_loaded()
+        if self._loaded is not None:
+            others = [file for file in others if file.source in self._loaded]
+        self._parts |= {file.source: _check_syntax(file) for file in _checked_for_syntax(others)}
+
+    def _read(self, files: Sequence[TextFile], limits: Limits) -> dict[str, Contents]:
+        """What each of the files says, in their order; Kometa's own configuration is read before time is up."""
+        ends = time.monotonic() + limits.seconds
+        tokens, read, left = _MOST_TOKENS, {}, []
+        for file in sorted(files, key=lambda file: file.source not in MAIN):
+            if tokens < 0 or time.monotonic() > ends:
+                left.append(file.source)
+                continue
+            read[file.source] = part = read_file(file)
+            tokens -= sum(reading.document.size for reading in part.readings)
+        if left:
+            shown = ", ".join(left[:_FEW]) + (f" and {len(left) - _FEW:,} more" if len(left) > _FEW else "")
+            what = f"Kometa's folder is not read to its end, since there is too much YAML: {shown}."
+            self._found.cut(what, "Keep in it what is Kometa's only.", unseen=left)
+        return {file.source: read[file.source] for file in files if file.source in read}
+
+    def _known_to_be_loaded(self) -> frozenset[str] | None:
+        """Which of all files Kometa loads; None where its configurations do not tell."""
+        contents = _together(self._unread, *self._parts.values())
+        setup = Setup(contents.readings, self._beside, contents.broken)
+        if not setup.is_known:
+            return None
+        refused = (fault.problem.source for fault in contents.refused)
+        return setup.named({*self._texts, *self._found.passed_over, *refused})
+
+    def passed_over(self, root: Path) -> Iterator[Problem]:
+        """A hint for each file that Kometa loads, and this program does not, though it holds a block."""
+        for source in self._found.passed_over:
+            if (self._loaded is None or source in self._loaded) and holds_block(root / source):
+                what = f"the file holds a block, but is passed over, since its name begins with `{_start_of(source)}`."
+                yield Problem(
+                    what=what,
+                    remedy="Give it another name here and in Kometa's config.yml, if its collections are to take part.",
+                    source=source,
+                    severity="hint",
+                )
+
+    def folder(self) -> Folder:
+        """What the files say, as a run needs it: without corrections and hints."""
+        return self._checked(self._parts).folder()
+
+    def proven(self, radarr_url: str) -> Folder:
+        """The same with hints, and with the corrections that are right."""
+        readings = {source: reading for source, part in self._parts.items() for reading in part.readings}
+        proposed = self._checked(self._parts).proposed(radarr_url)
+        return Proof(proposed, self._texts, readings, self._read_again).proven()
+
+    def _read_again(self, texts: Mapping[str, str]) -> View:
+        parts = {}
+        for source, text in texts.items():
+            file = TextFile(source, text)
+            parts[source] = _check_syntax(file) if source in self._beside.sources else read_file(file)
+        readings = {source: reading for source, part in parts.items() for reading in part.readings}
+        return View(self._checked({**self._parts, **parts}).folder(), readings)
+
+    def _checked(self, parts: Mapping[str, Contents]) -> _Checked:
+        contents = _together(self._unread, *parts.values())
+        return _Checked(contents, self._beside, self._loaded, self._found.warnings)
+
+
+class _Checked:
+    """What all files say, checked; `loaded` are the files that Kometa loads, as far as that can be told.
+
+    `warnings` are those that there are already, about files that were not read.
+    """
+
+    def __init__(
+        self, contents: Contents, beside: Beside, loaded: frozenset[str] | None, warnings: Sequence[Problem]
+    ) -> None:
+        self._contents = contents
+        self._warnings = warnings
+        is_loaded = [loaded is None or fault.problem.source in loaded for fault in contents.refused]
+        contents.faults += [fault for fault, is_theirs in zip(contents.refused, is_loaded, strict=True) if is_theirs]
+        self._not_loaded = [
+            fault.problem for fault, is_theirs in zip(contents.refused, is_loaded, strict=True) if not is_theirs
+        ]
+        self._found = collections_of(contents)
+        self._names = {collection.name for collection in self._found.on}
+        self._setup = Setup(contents.readings, beside, contents.broken)
+        shelves = Shelves(contents.readings, self._setup, beside)
+        self._definitions = definitions_of(contents.readings, self._names, self._setup, shelves)
+        others: list[OtherCollection] = [*self._found.disabled, *self._found.skipped]
+        self._advice = advise(contents.readings, self._found.on, others, self._setup, shelves)
+
+    def folder(self) -> Folder:
+        """All of it as a folder, without corrections and hints."""
+        problems = [fault.problem for fault in self._found.faults]
+        return self._as_folder(problems, [found.problem for found in self._advice])
+
+    def proposed(self, radarr_url: str) -> Folder:
+        """The same with hints, and with the corrections that may be right."""
+        advice = [found.corrected() for found in self._advice]
+        problems = [Finding.of(fault).corrected() for fault in self._found.faults]
+        all_hints = (
+            *hints(self._setup, self._contents.readings, self._names, radarr_url),
+            *(each for each in advice if each.severity == "hint"),
+            *hints_of(self._definitions),
+            *map(_of_no_library, self._not_loaded),
+        )
+        return msgspec.structs.replace(self._as_folder(problems, advice), hints=all_hints)
+
+    def _as_folder(self, problems: Sequence[Problem], advice: Sequence[Problem]) -> Folder:
+        return Folder(
+            collections=tuple(self._collections()),
+            disabled=self._found.disabled,
+            skipped=self._found.skipped,
+            unreadable_files=tuple(sorted(self._contents.unreadable)),
+            problems=tuple(problems),
+            warnings=(
+                *self._warnings,
+                *self._no_block(),
+                *(each for each in advice if each.severity == "warning"),
+                *about_hindrances(self._definitions),
+            ),
+        )
+
+    def _collections(self) -> Iterator[Collection]:
+        """The collections that take part, with the reason where Kometa cannot be told of one by name."""
+        why = untold(self._definitions)
+        for each in self._found.on:
+            yield msgspec.structs.replace(each, untold=why[each.name]) if each.name in why else each
+
+    def _no_block(self) -> Iterator[Problem]:
+        contents = self._contents
+        if not (contents.claims or contents.misplaced or contents.faults or contents.unreadable):
+            yield Problem(
+                what="no file in Kometa's folder holds a block.",
+                remedy=f"Write one above a collection; it begins with `{BEGIN}`.",
+                source="CONFIG_DIR",
+                severity="warning",
+            )
+
+
+def _as_faults(problems: Iterable[Problem]) -> list[Fault]:
+    return [Fault(problem) for problem in problems]
+
+
+def _together(*parts: Contents) -> Contents:
+    contents = Contents()
+    for part in parts:
+        contents.add(part)
+    return contents
+
+
+def _start_of(source: str) -> str:
+    return source.rpartition("/")[2][0]
+
+
+def _no_folder(path: Path) -> FixConfiguration:
+    shown = beginning(str(path), _LONGEST_PATH)
+    if os.path.exists(path):  # noqa: PTH110 - as above
+        what = f"{shown} is not a folder."
+    else:
+        what = f"there is no folder {shown}, or it may not be looked into."
+    remedy = "Set CONFIG_DIR to the folder that holds Kometa's config.yml; in Docker, mount that folder there."
+    return FixConfiguration("Kometa's folder cannot be read.", [Problem(what=what, remedy=remedy, source="CONFIG_DIR")])
+
+
+def _checked_for_syntax(files: Iterable[TextFile]) -> Iterator[TextFile]:
+    """Files that hold nothing of ours: the first that can be read quickly."""
+    left = _CHECKED_FOR_SYNTAX
+    for file in files:
+        if len(file.text) <= left:
+            left -= len(file.text)
+            yield file
+
+
+def _check_syntax(file: TextFile) -> Contents:
+    """Report a file that Kometa cannot load, though it holds nothing of ours.
+
+    Such a file can hide no collection, so it is not counted among the unreadable ones.
+    """
+    contents = Contents()
+    try:
+        load(file.text)
+    except BrokenYaml as error:
+        contents.refused.append(broken_file(file, error))
+    return contents
+
+
+def _of_no_library(problem: Problem) -> Problem:
+    """What would be a problem if Kometa loaded the file."""
+    what = f"{problem.what} Kometa does not load it, so it is passed over."
+    return msgspec.structs.replace(problem, what=what, severity="hint")
