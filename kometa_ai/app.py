@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kometa_ai.asking.outcomes import Limits
+from kometa_ai.asking.pacing import Limits
 from kometa_ai.jobs.services import PATIENCE, check_claude, check_library, look_at_claude, look_at_library
 from kometa_ai.jobs.session import Session, Traffic
 from kometa_ai.kometa.checking.examination import read_folder

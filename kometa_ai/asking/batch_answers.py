@@ -15,7 +15,9 @@ import msgspec
 import structlog
 
 from kometa_ai.asking.answers import read_answer
-from kometa_ai.asking.outcomes import SAME_FAILURES, UNREADABLE, Answered, Spent
+from kometa_ai.asking.ending import Stopped
+from kometa_ai.asking.sending import SAME_FAILURES, UNREADABLE
+from kometa_ai.asking.tally import Answered
 from kometa_ai.core.decision import request_id
 from kometa_ai.errors import CheckClaude
 from kometa_ai.providers import prices
@@ -25,8 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from kometa_ai.asking.engine import Asker
+    from kometa_ai.asking.ending import Course
     from kometa_ai.asking.pacing import Sleep
+    from kometa_ai.asking.tally import Tally
     from kometa_ai.core.batches import BatchedQuestion, OpenBatch
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.movie import TmdbId
@@ -97,7 +100,7 @@ class _Watch(msgspec.Struct, kw_only=True):
 
 
 class BatchAnswers:
-    """Takes the answers of batches for one run, and books them with its `asker`.
+    """Takes the answers of batches for one run, and counts them in its `tally`.
 
     `record` is called with verdicts as they are read. Afterwards `answered` are the questions that brought an answer,
     `cost` is what each batch has cost, by its key, and `used` what all of them have used.
@@ -107,14 +110,16 @@ class BatchAnswers:
         self,
         provider: BatchProvider,
         *,
-        asker: Asker,
+        tally: Tally,
+        course: Course,
         ledger: Ledger,
         record: Callable[[Answered], None],
         now: Callable[[], datetime],
         sleep: Sleep,
     ) -> None:
         self._provider = provider
-        self._asker = asker
+        self._tally = tally
+        self._course = course
         self._ledger = ledger
         self._record = record
         self._now = now
@@ -131,12 +136,12 @@ class BatchAnswers:
     @property
     def are_unreadable(self) -> bool:
         """Whether answers have come and none could be read, these or any other of this run."""
-        return self._unreadable > 0 and not self._asker.read_models
+        return self._unreadable > 0 and not self._tally.read_models
 
     @property
     def is_over(self) -> bool:
         """Whether nothing more is waited for."""
-        return self._over.is_set() or self._asker.is_over
+        return self._over.is_set() or self._course.is_over
 
     def end(self) -> None:
         """Wait for nothing more."""
@@ -190,7 +195,7 @@ class BatchAnswers:
             watch.failed, watch.unknown = FAILED_POLLS, UNKNOWN_POLLS
             return not seen.has_ended or not await self._take(batch, batch_id, watch, scope)
         except CheckClaude as error:
-            # The asker meets the same, and says so.
+            # The engine meets the same, and says so.
             _log.info("batch.unreachable", batch_id=batch.id, why=error.message)
             return False
         except RequestFailed as failure:
@@ -243,7 +248,7 @@ class BatchAnswers:
         """Ask nothing more where no answer of this run's batches holds a verdict: further ones would cost, too."""
         if self._unreadable >= SAME_FAILURES and self.are_unreadable:
             what = f"{self._unreadable} answers of batches could not be read, and no other was: {UNREADABLE}"
-            self._asker.stop(RequestFailed(Failure.UNREADABLE, what))
+            self._course.end(Stopped(RequestFailed(Failure.UNREADABLE, what)))
 
     def _read(self, batch: OpenBatch, question: BatchedQuestion, answer: BatchAnswer, scope: Scope) -> None:
         """Record one answer, as far as what it was made from is what there is now."""
@@ -256,7 +261,7 @@ class BatchAnswers:
             cost = prices.cost(reply.usage, batch.model, batched=answer.at_batch_price)
         self.cost[batch.key] += cost or 0.0
         self.used += reply.usage
-        spent = self._asker.spent.setdefault(question.slug, Spent())
+        spent = self._tally.spent_on(question.slug)
         spent.add(reply.usage, cost)
         if reply.ending is ReplyEnd.REFUSED or collection.prompt_hash != question.prompt_hash:
             return
@@ -264,9 +269,9 @@ class BatchAnswers:
         here = {number: scope.judged[tmdb_id] for number, (tmdb_id, _) in page.items() if tmdb_id in scope.judged}
         standing = {number for number, movie in here.items() if collection.label in movie.movie.labels}
         reading = read_answer(reply.text, page.keys(), standing)
-        self._asker.unknown_ids[question.slug] += len(reading.unknown)
+        self._tally.unknown_ids[question.slug] += len(reading.unknown)
         if not reading.verdicts:
-            self._asker.wasted[UNREADABLE] += 1
+            self._tally.wasted[UNREADABLE] += 1
             self._unreadable += self._are_fresh
             return
         verdicts = {
@@ -279,7 +284,7 @@ class BatchAnswers:
             spent.answers += len(verdicts)
             # They may come back, and are paid for.
             away = {tmdb_id: asked_from for tmdb_id, asked_from in page.values() if tmdb_id not in scope.judged}
-            self._asker.read_models.add(batch.model)
+            self._tally.read_models.add(batch.model)
             request = request_id((tmdb_id for tmdb_id, _ in page.values()), collection.slug)
             self._record(Answered(collection, verdicts, question.second_look, batch.model, away, request))
 

@@ -5,7 +5,7 @@ each block of movies, which writes, then all others, which read. Second looks sh
 
 What a batch asks is in the ledger before the batch is handed over, and its id right after, so that any later run can
 take its answers. A batch of which nothing is heard is looked for; it is never handed over twice. What batches leave
-unanswered is left to the `Asker`.
+unanswered is left to the `Engine`.
 """
 
 from __future__ import annotations
@@ -21,26 +21,27 @@ import structlog
 
 from kometa_ai.asking import forecast
 from kometa_ai.asking.batch_answers import POLL_SECONDS, BatchAnswers, Ledger, Scope
-from kometa_ai.asking.outcomes import Page
 from kometa_ai.asking.pacing import LONGEST_RETRY_AFTER, is_worth_another_try
-from kometa_ai.asking.prompts import FORM, SYSTEM, collection_text
+from kometa_ai.asking.pages import Page
+from kometa_ai.asking.prompts import FORM, SYSTEM
 from kometa_ai.core.batches import BatchedQuestion, OpenBatch
 from kometa_ai.errors import CheckClaude
 from kometa_ai.providers import prices
-from kometa_ai.providers.port import BatchedRequest, Request, RequestFailed
+from kometa_ai.providers.port import BatchedRequest, RequestFailed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from kometa_ai.asking.engine import Asker
+    from kometa_ai.asking.ending import Course
     from kometa_ai.asking.forecast import Caching
-    from kometa_ai.asking.outcomes import Answered
-    from kometa_ai.asking.pacing import Sleep
+    from kometa_ai.asking.pacing import Budget, Sleep
+    from kometa_ai.asking.tally import Answered, Tally
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.movie import Movie, TmdbId
+    from kometa_ai.judging.looks import Models
     from kometa_ai.judging.packing import Block
-    from kometa_ai.providers.port import BatchProvider
+    from kometa_ai.providers.port import BatchProvider, Request
 
 __all__ = ["Batcher", "Ledger", "Scope"]
 
@@ -59,7 +60,7 @@ _log = structlog.get_logger()
 
 
 class Batcher:
-    """Asks the questions of one run through batches, beside its `asker`, with whose money and counters it works.
+    """Asks the questions of one run through batches, from the same `budget` and into the same `tally` as its engine.
 
     `record` is called with verdicts as they are read. `unavailable` says why nothing can be handed over, if so.
     """
@@ -68,9 +69,10 @@ class Batcher:
         self,
         provider: BatchProvider,
         *,
-        asker: Asker,
-        model: str,
-        review_model: str,
+        models: Models,
+        budget: Budget,
+        tally: Tally,
+        course: Course,
         caching: Caching,
         ledger: Ledger,
         record: Callable[[Answered], None],
@@ -78,13 +80,14 @@ class Batcher:
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._provider = provider
-        self._budget = asker.budget
-        self._model = model
-        self._review_model = review_model
+        self._budget = budget
+        self._models = models
         self._caching = caching
         self._ledger = ledger
         self._now = now
-        self._answers = BatchAnswers(provider, asker=asker, ledger=ledger, record=record, now=now, sleep=sleep)
+        self._answers = BatchAnswers(
+            provider, tally=tally, course=course, ledger=ledger, record=record, now=now, sleep=sleep
+        )
         self.unavailable = ""
 
     @property
@@ -163,7 +166,7 @@ class Batcher:
             work = _Work(block.movies, block.collections[:1], cache=True)
             page = work.page()
             is_shared = len(block.collections) >= forecast.CACHED_IN_BATCHES_FROM
-            if is_shared and self._caching.caches(FORM.tokens + prices.tokens_in(page.text), self._model):
+            if is_shared and self._caching.caches(FORM.tokens + prices.tokens_in(page.text), self._models.first):
                 primed.append((block, _question_id(self._request(page, block.collections[0], work), page)))
                 yield work
             else:
@@ -177,7 +180,7 @@ class Batcher:
             return blocks
         expected = first = 0.0
         for number, block in enumerate(blocks):
-            cost = forecast.cost((block,), self._caching, self._model)
+            cost = forecast.cost((block,), self._caching, self._models.first)
             expected += math.inf if cost is None else cost * prices.BATCH_SHARE * _MARGIN
             first += self._most(self._first_phase((block,), []))
             if not await self._has_room(max(expected, first)):
@@ -233,14 +236,8 @@ class Batcher:
     # Handing over
 
     def _request(self, page: Page, collection: Collection, work: _Work) -> Request:
-        return Request(
-            form=FORM,
-            movies=page.text,
-            collection=collection_text(collection, second_look=work.second_look),
-            model=self._review_model if work.second_look else self._model,
-            cache=work.cache,
-            expected_tokens=4000 + 80 * len(page.movies),
-        )
+        model = self._models.review if work.second_look else self._models.first
+        return page.request(collection, model, second_look=work.second_look, cache=work.cache)
 
     async def _hand_over(self, works: Iterable[_Work], scope: Scope) -> AsyncIterator[str]:
         """Put requests into batches, each handed over when it is full; give the keys of those that may exist."""

@@ -1,4 +1,4 @@
-"""What requests side by side share: the pauses that Claude asks for, and the money there is."""
+"""Limit requests side by side: how many there may be, the pauses that Claude asks for, and the money there is."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
 from kometa_ai.observe import process
 from kometa_ai.providers.port import RETRIED, Failure, RequestFailed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from kometa_ai.asking.ending import Course
+
 FIRST_WAIT, LONGEST_WAIT, LONGEST_RETRY_AFTER = 1.5, 30.0, 300.0
 SHORTEST_SHARE = 2 / 3
-"""Of a wait; the rest is left to chance, so that many programs do not come back at the same moment."""
+"""Share of each wait that is fixed; the rest is jitter."""
 
 TIGHT = 0.85
 """The part of the container's memory above which requests go one by one."""
@@ -37,11 +41,18 @@ def is_worth_another_try(failure: RequestFailed, tries: int) -> bool:
     return failure.failure in RETRIED and tries < TRIES[failure.failure]
 
 
-class Places:
-    """How many requests may be on their way: fewer while Claude is busy or memory is short, else up to `most`.
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much may be asked: requests side by side, USD in this run (0 = no limit)."""
 
-    Halved by every failure that others would meet too, and one more for each round of answers. Who comes first is
-    served first, and a place that becomes free is handed on, so that nobody overtakes those who wait.
+    concurrency: int = 4
+    max_cost: float = 0.0
+
+
+class Places:
+    """How many requests may be in flight: fewer while Claude is busy or memory is short, else up to `most`.
+
+    Halved by every failure that others would meet too, and one more for each round of answers. Places are given in the
+    order in which they were asked for, and one that becomes free is handed on.
     """
 
     def __init__(self, most: int, pressure: Callable[[], float] = process.pressure) -> None:
@@ -94,37 +105,33 @@ class Places:
 class Pauses:
     """Pauses of all workers together, which the end of the asking cuts short."""
 
-    def __init__(self, sleep: Sleep) -> None:
+    def __init__(self, sleep: Sleep, course: Course) -> None:
         self._sleep = sleep
+        self._course = course
         self._resume_at = 0.0
-        self._over = asyncio.Event()
 
-    def begin(self, failure: RequestFailed, tries: int) -> float:
-        """Let everybody wait, the longer the more tries there were; return for how many seconds."""
+    def back_off(self, failure: RequestFailed, tries: int) -> float:
+        """Let all workers wait, the longer the more tries there were; return for how many seconds."""
         longest = min(FIRST_WAIT * 2 ** (tries - 1), LONGEST_WAIT)
         wait = random.uniform(longest * SHORTEST_SHARE, longest)  # noqa: S311 - no secret
         if failure.retry_after is not None:
             wait = max(wait, min(failure.retry_after, LONGEST_RETRY_AFTER))
-        self._resume_at = max(self._resume_at, time.monotonic() + wait)
+        self.hold(wait)
         return wait
 
     def hold(self, seconds: float) -> None:
-        """Let everybody wait that long."""
+        """Let all workers wait that long."""
         self._resume_at = max(self._resume_at, time.monotonic() + seconds)
 
-    async def pass_by(self) -> None:
-        """Wait until no pause is left, or nothing more is asked."""
+    async def wait(self) -> None:
+        """Wait until no pause is left, or nothing more may be sent."""
         waited = time.monotonic()
-        while (until := self._resume_at) > waited and not self._over.is_set():
+        while (until := self._resume_at) > waited and not self._course.is_over:
             await self._until_over(until - max(waited, time.monotonic()))
             waited = until
 
-    def end(self) -> None:
-        """There is nothing to wait for any more."""
-        self._over.set()
-
     async def _until_over(self, seconds: float) -> None:
-        waits = (asyncio.ensure_future(self._sleep(seconds)), asyncio.ensure_future(self._over.wait()))
+        waits = (asyncio.ensure_future(self._sleep(seconds)), asyncio.ensure_future(self._course.wait()))
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:

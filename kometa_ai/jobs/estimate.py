@@ -66,7 +66,7 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 
 async def estimate(parts: Parts, rules: Rules, options: Options) -> Estimate:
     """Plan a run's questions and price them; nothing is asked, written or remembered. Raise CheckRadarr."""
-    reader = Reader(parts, rules, options, Keeper(parts.store, parts.interruption.asking))
+    reader = Reader(parts, rules, options, Keeper(parts.store, parts.interruption.course))
     library = await reader.library()
     collections = reader.collections()
     reading = reader.result()

@@ -72,7 +72,7 @@ async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Ex
 
     While Radarr does not answer, what is remembered has to do; raise CheckRadarr for a movie that is not remembered.
     """
-    reader = Reader(parts, rules, options, Keeper(parts.store, parts.interruption.asking))
+    reader = Reader(parts, rules, options, Keeper(parts.store, parts.interruption.course))
     try:
         await parts.library.check(tries=1)
     except LibrarySilent as error:

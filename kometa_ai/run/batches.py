@@ -17,12 +17,13 @@ from kometa_ai.state.schema import BatchDropped, BatchNamed, BatchPlanned, Batch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from kometa_ai.asking.engine import Asker
-    from kometa_ai.asking.outcomes import Answered
+    from kometa_ai.asking.pacing import Budget
+    from kometa_ai.asking.tally import Answered, Tally
     from kometa_ai.core.batches import BatchedQuestion, OpenBatch
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.movie import Movie, TmdbId
     from kometa_ai.core.naming import Slug
+    from kometa_ai.judging.looks import Models
     from kometa_ai.judging.packing import Block
     from kometa_ai.judging.planning import Described, Questions
     from kometa_ai.run.keeping import Keep
@@ -54,9 +55,11 @@ class Batches:
     def __init__(
         self,
         parts: Parts,
-        asker: Asker,
+        models: Models,
         choice: Choice,
         *,
+        budget: Budget,
+        tally: Tally,
         record: Callable[[Answered], None],
         keep: Keep,
         subjects: Mapping[TmdbId, Described],
@@ -65,16 +68,18 @@ class Batches:
         self._parts = parts
         self._subjects = subjects
         self._warnings = warnings
-        self._asker = asker
+        self._models = models
+        self._course = parts.interruption.course
         self._choice = choice
         self._batcher: Batcher | None = None
         self._told: set[str] = set()
         if parts.batches is not None:
             self._batcher = parts.interruption.batcher = Batcher(
                 parts.batches,
-                asker=asker,
-                model=asker.models[0],
-                review_model=asker.models[-1],
+                models=models,
+                budget=budget,
+                tally=tally,
+                course=self._course,
                 caching=parts.provider,
                 ledger=_Ledger(parts.store, keep),
                 record=record,
@@ -114,7 +119,7 @@ class Batches:
         asked = False
         for number in range(ROUNDS):
             blocks = pack(self.left(stage, questions), self._subjects, stage, size)
-            if not blocks or self._asker.is_over or not self._are_worth_it(blocks, is_first=number == 0):
+            if not blocks or self._course.is_over or not self._are_worth_it(blocks, is_first=number == 0):
                 break
             before, asked = _open(questions), True
             await self._batcher.ask(blocks, self._scope(stage, questions))
@@ -128,7 +133,7 @@ class Batches:
         if self._batcher is None or not self._may_wait:
             return False
         blocks = second_looks(due)
-        cost = forecast.cost(blocks, self._parts.provider, self._asker.models[-1], forecast.SECOND_LOOKS)
+        cost = forecast.cost(blocks, self._parts.provider, self._models.review, forecast.SECOND_LOOKS)
         if cost is None or cost <= WORTH:
             return False
         await self._batcher.look_again(blocks, self._scope(stage, {}))
@@ -168,7 +173,7 @@ class Batches:
     def _are_worth_it(self, blocks: Sequence[Block], *, is_first: bool) -> bool:
         if self._choice.mode == "on" and is_first:
             return True
-        cost = forecast.cost(blocks, self._parts.provider, self._asker.models[0])
+        cost = forecast.cost(blocks, self._parts.provider, self._models.first)
         return cost is not None and cost > WORTH
 
     def _scope(self, stage: Sequence[Collection], questions: Questions) -> Scope:

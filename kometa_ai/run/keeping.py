@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from kometa_ai.asking.stopping import STATE_UNWRITABLE
+from kometa_ai.asking.ending import StateUnwritable
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import RepairState
 
 if TYPE_CHECKING:
-    from kometa_ai.asking.stopping import StopRequest
+    from kometa_ai.asking.ending import Course
     from kometa_ai.state.schema import Entry
     from kometa_ai.state.store import Store
 
@@ -28,9 +28,9 @@ class Keeper:
     Answers that cannot be kept would be paid for twice; what is known already can still be acted upon.
     """
 
-    def __init__(self, store: Store, stop: StopRequest) -> None:
+    def __init__(self, store: Store, course: Course) -> None:
         self._store = store
-        self._stop = stop
+        self._course = course
         self.is_unwritable = False
 
     def record(self, *entries: Entry) -> tuple[Problem, ...]:
@@ -40,6 +40,6 @@ class Keeper:
         except RepairState as error:
             told = () if self.is_unwritable else (Problem(source="state", what=error.message, remedy=error.remedy),)
             self.is_unwritable = True
-            self._stop.make(STATE_UNWRITABLE)
+            self._course.end(StateUnwritable())
             return told
         return ()

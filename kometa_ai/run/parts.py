@@ -10,8 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from kometa_ai.asking.outcomes import Limits
-from kometa_ai.asking.pacing import Sleep
+from kometa_ai.asking.pacing import Limits, Sleep
 from kometa_ai.core.collection import Folder
 from kometa_ai.judging.looks import Models
 from kometa_ai.library.port import Library

@@ -38,7 +38,7 @@ class Run:
         self._rules = rules
         self._options = options
         self._run_id = run_id
-        self._keeper = Keeper(parts.store, parts.interruption.asking)
+        self._keeper = Keeper(parts.store, parts.interruption.course)
         self._booking = Booking(parts.store, parts.now, parts.zone)
 
     async def go(self) -> None:

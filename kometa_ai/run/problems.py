@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
+from kometa_ai.asking.ending import (
+    Crashed,
+    Interrupted,
+    OutOfBudget,
+    StateUnwritable,
+    Stopped,
+    TimedOut,
+    Unpriced,
+)
 from kometa_ai.core.decision import TRIES, Reason
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.summary import counted
@@ -16,7 +25,8 @@ from kometa_ai.providers.port import Failure, RequestFailed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from kometa_ai.asking.outcomes import Gap
+    from kometa_ai.asking.ending import Ending
+    from kometa_ai.asking.tally import Gap
     from kometa_ai.core.changes import Change
     from kometa_ai.core.naming import Slug
     from kometa_ai.run.results import Asking, Judging, RunResults
@@ -34,43 +44,45 @@ def _claude_problems(judging: Judging | None) -> list[Problem]:
         return []
     asking = judging.asking
     pending = sum(len(may_turn(pairs)) for pairs in asking.open_questions.values())
-    problems = [*_gaps(asking.gaps), *_given_up(judging)]
-    if isinstance(asking.stopped, CheckClaude):
-        problems.append(Problem(source="Claude", what=asking.stopped.message, remedy=asking.stopped.remedy))
-    elif asking.stopped is not None:
-        problems.append(
-            Problem(
-                source="Claude",
-                what=f"The asking was stopped: {asking.stopped}",
-                remedy=f"{_remedy_of(asking.stopped)} {pending:,} questions wait for the next run.",
-            )
-        )
-    if asking.has_timed_out:
-        problems.append(
-            Problem(
-                source="RUN_TIMEOUT",
-                what=f"The time for this run is over; {pending:,} questions are left for the next one.",
-                remedy="Wait for it, or give runs more time.",
-            )
-        )
-    if asking.is_out_of_budget:
-        problems.append(_out_of_budget(asking, pending))
-    problems += [
-        Problem(
-            source="MAX_COST_PER_RUN",
-            what=f"The price of the model {model!r} is not known, so the limit could not be kept: it was not asked.",
-            remedy="Choose a model whose price is known, or set MAX_COST_PER_RUN=0 to ask without a limit.",
-        )
-        for model in sorted(asking.unpriced)
-    ]
-    return problems
+    ends = [problem for ending in asking.endings for problem in _of_ending(ending, pending)]
+    return [*_gaps(asking.tally.gaps), *_given_up(judging), *ends]
 
 
-def _out_of_budget(asking: Asking, pending: int) -> Problem:
+def _of_ending(ending: Ending, pending: int) -> list[Problem]:
+    """What the operator has to know of an end of the asking; the report has a place of its own for some of them."""
+    match ending:
+        case Stopped(CheckClaude() as error):
+            return [Problem(source="Claude", what=error.message, remedy=error.remedy)]
+        case Stopped(error):
+            what = f"The asking was stopped: {error}"
+            remedy = f"{_remedy_of(error)} {pending:,} questions wait for the next run."
+            return [Problem(source="Claude", what=what, remedy=remedy)]
+        case TimedOut():
+            what = f"The time for this run is over; {pending:,} questions are left for the next one."
+            return [Problem(source="RUN_TIMEOUT", what=what, remedy="Wait for it, or give runs more time.")]
+        case OutOfBudget():
+            return [_out_of_budget(ending, pending)]
+        case Unpriced():
+            return list(map(_unpriced, ending.models))
+        case Interrupted() | StateUnwritable() | Crashed():
+            return []
+        case _:
+            assert_never(ending)
+
+
+def _unpriced(model: str) -> Problem:
+    return Problem(
+        source="MAX_COST_PER_RUN",
+        what=f"The price of the model {model!r} is not known, so the limit could not be kept: it was not asked.",
+        remedy="Choose a model whose price is known, or set MAX_COST_PER_RUN=0 to ask without a limit.",
+    )
+
+
+def _out_of_budget(ending: OutOfBudget, pending: int) -> Problem:
     """What is left over; where one request alone is above the limit, the next run would come no further."""
     remedy = "Wait for it, or raise the limit."
-    if asking.highest_estimate > asking.cost_limit:
-        cents = math.ceil(asking.highest_estimate * 100)
+    if ending.highest_estimate > ending.limit:
+        cents = math.ceil(ending.highest_estimate * 100)
         remedy = (
             f"Raise the limit to {cents / 100:.2f} USD or more, or lower BATCH_SIZE: "
             "a single request may cost so much, and waiting does not change that."
@@ -181,17 +193,18 @@ def _claude_warnings(asking: Asking | None) -> list[Problem]:
     if asking is None:
         return []
     unread = []
-    hits, misses = asking.cache_reads.get(True, 0), asking.cache_reads.get(False, 0)
+    tally = asking.tally
+    hits, misses = tally.cache_reads[True], tally.cache_reads[False]
     if misses >= _ENOUGH_READS and not hits:
         unread.append(
             Problem(
                 source="Claude",
-                what=f"None of {misses} requests could use the prompt cache: they are dear.",
+                what=f"None of {misses} requests could use the prompt cache: each costs several times as much.",
                 remedy="Look whether CLAUDE_BASE_URL leads to something that does not cache.",
                 severity="warning",
             )
         )
-    return [*unread, *_wasted(asking.wasted)] + [
+    return [*unread, *_wasted(tally.wasted)] + [
         Problem(
             source="Claude",
             what=f"Claude named {count} movies that it was not asked about; they were ignored.",
@@ -199,7 +212,7 @@ def _claude_warnings(asking: Asking | None) -> list[Problem]:
             collection=slug,
             severity="warning",
         )
-        for slug, count in asking.unknown_ids.items()
+        for slug, count in tally.unknown_ids.items()
         if count
     ]
 

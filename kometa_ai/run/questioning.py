@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
-from kometa_ai.asking.engine import Asker
-from kometa_ai.asking.stopping import TIMED_OUT
+from kometa_ai.asking.ending import Stopped
+from kometa_ai.asking.engine import Engine
+from kometa_ai.asking.pacing import Budget
+from kometa_ai.asking.tally import Tally
 from kometa_ai.core.decision import TRIES, Reason, Remembered, Unjudged
 from kometa_ai.core.movie import Credits, Movie, fingerprint
 from kometa_ai.core.problem import Problem
@@ -30,7 +32,7 @@ from kometa_ai.state.schema import Judged, LeftUnjudged
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from kometa_ai.asking.outcomes import Answered, Gap
+    from kometa_ai.asking.tally import Answered, Gap
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.decision import Verdict
     from kometa_ai.core.movie import TmdbId
@@ -68,19 +70,26 @@ class Questioning:
         self._booking = booking
         self._subjects = subjects
         self._warnings = warnings
-        self._asker = Asker(
+        self._tally = Tally()
+        self._course = parts.interruption.course
+        self._course.has_begun = True
+        budget = Budget(rules.limits.max_cost)
+        self._engine = Engine(
             parts.provider,
-            model=rules.model,
-            review_model=rules.review_model,
-            limits=rules.limits,
+            models=rules.models,
+            concurrency=rules.limits.concurrency,
+            budget=budget,
+            tally=self._tally,
+            course=self._course,
             record=self._record,
-            stop=parts.interruption.asking,
         )
         choice = Choice(rules.batches, options.unattended, is_partial=bool(options.movies))
         self._batches = Batches(
             parts,
-            self._asker,
+            rules.models,
             choice,
+            budget=budget,
+            tally=self._tally,
             record=self._record,
             keep=keep,
             subjects=subjects,
@@ -95,27 +104,17 @@ class Questioning:
 
     def result(self) -> Asking:
         """What has been asked so far, and what came of it."""
-        asker = self._asker
         return Asking(
             open_questions=self.open_questions,
             reasons=self._reasons,
             last_asked=self._last_asked,
-            spent=asker.spent,
-            gaps=asker.gaps,
-            unknown_ids=asker.unknown_ids,
-            cache_reads=asker.cache_reads,
-            wasted=asker.wasted,
-            stopped=asker.stopped,
-            has_timed_out=asker.ended == TIMED_OUT,
-            is_out_of_budget=asker.out_of_budget,
-            highest_estimate=asker.dearest,
-            cost_limit=asker.budget.limit,
-            unpriced=frozenset(asker.unpriced),
+            tally=self._tally,
+            endings=tuple(self._course.endings),
         )
 
     async def ask(self, stage: Stage) -> None:
         """Ask all questions of a stage; those that stay open are added to `open_questions`."""
-        asker, batches = self._asker, self._batches
+        course, batches = self._course, self._batches
         self._parts.observer.step(Step.PLANNING)
         questions = stage.questions(force=self._options.force_refresh, again=self._again)
         for slug, pairs in questions.items():
@@ -124,9 +123,9 @@ class Questioning:
         _log.info(
             "questions.planned", questions=total, reasons=count(r for p in questions.values() for r in p.values())
         )
-        if total and not asker.is_over:
+        if total and not course.is_over:
             await self._check_model()
-        if (total or batches.are_open(stage.chosen)) and not asker.is_over:
+        if (total or batches.are_open(stage.chosen)) and not course.is_over:
             self._open = questions
             await batches.collect(stage.chosen, questions)
             await self._learn_credits(batches.left(stage.chosen, questions))
@@ -140,7 +139,7 @@ class Questioning:
         if self._is_checked:
             return
         self._is_checked = True
-        for model in self._asker.models:
+        for model in self._engine.models:
             try:
                 warning = await self._parts.provider.check(model)
             except ClaudeSilent as error:
@@ -148,20 +147,20 @@ class Questioning:
                 _log.info("claude.silent", why=error.message)
                 return
             except CheckClaude as error:
-                self._asker.stop(error)
+                self._course.end(Stopped(error))
                 return
             if warning is not None:
                 self._doubts.append(warning)
 
     def _warn_of_doubts(self) -> None:
         """Tell what the free check has said of the models, but for a doubt that their answers have dispelled."""
-        asker = self._asker
         doubts, self._doubts = self._doubts, []
+        stopped = self._course.stopped
         self._warnings += [
             msgspec.structs.replace(doubt, severity="warning")
             for doubt in doubts
             if doubt.severity == "warning"
-            or not (asker.read_models or (asker.stopped is not None and asker.stopped.args[0] in doubt.what))
+            or not (self._tally.read_models or (stopped is not None and stopped.args[0] in doubt.what))
         ]
 
     async def _learn_credits(self, questions: Questions) -> None:
@@ -171,7 +170,7 @@ class Questioning:
         described: dict[TmdbId, Described] = {}
         failed: list[str] = []
         for start in range(0, len(wanted), _CREDITS_A_CHECKPOINT):
-            if self._asker.is_over:
+            if self._course.is_over:
                 break
             chunk = wanted[start : start + _CREDITS_A_CHECKPOINT]
             movies = [self._subjects[tmdb_id].movie for tmdb_id in chunk]
@@ -228,21 +227,21 @@ class Questioning:
 
     async def _send(self, stage: Stage) -> None:
         """Ask, and give what is near the threshold its second look."""
-        asker, batches, size = self._asker, self._batches, self._options.batch_size
+        engine, batches, size = self._engine, self._batches, self._options.batch_size
         questions = batches.left(stage.chosen, self._open)
         blocks = pack(questions, self._subjects, stage.chosen, size)
         self._parts.observer.step(Step.ASKING)
         self._parts.observer.total("questions", sum(len(block.movies) * len(block.collections) for block in blocks))
         if await batches.ask(stage.chosen, self._open, size):
             blocks = pack(batches.left(stage.chosen, self._open), self._subjects, stage.chosen, size)
-        await asker.ask(blocks)
+        await engine.ask(blocks)
         due = self._due(stage)
-        if due and not asker.is_over:
+        if due and not self._course.is_over:
             self._parts.observer.step(Step.LOOKING_AGAIN)
             self._parts.observer.total("questions", sum(len(movies) for _, movies in due))
             if await batches.look_again(stage.chosen, due):
                 due = self._due(stage)
-            await asker.look_again(due)
+            await engine.look_again(due)
         self._count_failures(stage)
 
     def _due(self, stage: Stage) -> list[tuple[Collection, list[Movie]]]:
@@ -256,9 +255,9 @@ class Questioning:
 
     def _count_failures(self, stage: Stage) -> None:
         """Count movies that could not be judged for a reason of their own: they are not asked about for ever."""
-        asker = self._asker
-        gaps, self._gaps_counted = asker.gaps[self._gaps_counted :], len(asker.gaps)
-        if asker.stopped is not None or not any(spent.usage.requests for spent in asker.spent.values()):
+        tally = self._tally
+        gaps, self._gaps_counted = tally.gaps[self._gaps_counted :], len(tally.gaps)
+        if self._course.stopped is not None or not any(spent.usage.requests for spent in tally.spent.values()):
             return  # it was not for the movies
         collections = {collection.slug: collection for collection in stage.chosen}
         met = [
@@ -269,8 +268,10 @@ class Questioning:
         ]
         # Where nothing of a model could be read it is the endpoint that fails, unless only movies were asked about that
         # have failed beside others before.
-        guilty = asker.read_models | {
-            model for model in asker.models if all(before is not None for gap, _, before in met if gap.model == model)
+        guilty = tally.read_models | {
+            model
+            for model in self._engine.models
+            if all(before is not None for gap, _, before in met if gap.model == model)
         }
         self._keep(
             *(
@@ -328,7 +329,7 @@ class Questioning:
             self._open.get(collection.slug, {}).pop(tmdb_id, None)
             entries.append(Judged(tmdb_id=tmdb_id, slug=collection.slug, decision=decision))
             self._last_asked[collection.slug] = tmdb_id
-        self._keep(*entries, *self._booking.entries(self._asker.spent.values()))
+        self._keep(*entries, *self._booking.entries(self._tally.spent.values()))
         self._parts.observer.advance("questions", len(entries))
 
 

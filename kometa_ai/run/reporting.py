@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kometa_ai.__version__ import __version__
-from kometa_ai.asking.outcomes import Spent
+from kometa_ai.asking.tally import Spent
 from kometa_ai.core.decision import Cause
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import CollectionReport, MovieLine, Outcome, RunReport

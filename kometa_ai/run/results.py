@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from kometa_ai.asking.outcomes import Gap, Spent
+from kometa_ai.asking.ending import Ending, Stopped
+from kometa_ai.asking.tally import Spent, Tally
 from kometa_ai.core.changes import Change, TagChange, TagPlan
 from kometa_ai.core.collection import Collection, Folder
 from kometa_ai.core.movie import Movie, TmdbId
@@ -34,24 +35,19 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked and what came of it.
 
     `open_questions` are those left for the next run, `reasons` counts those that were planned, and `last_asked` is the
-    last movie with a verdict, by collection. `spent`, `gaps`, `unknown_ids`, `cache_reads` and `wasted` are as the
-    engine counts them, and so are the fields that say why it ended early.
+    last movie with a verdict, by collection. `endings` say why it ended early, if it did.
     """
 
     open_questions: Questions
     reasons: Mapping[Slug, dict[str, int]]
     last_asked: Mapping[Slug, TmdbId]
-    spent: Mapping[Slug, Spent]
-    gaps: Sequence[Gap]
-    unknown_ids: Mapping[Slug, int]
-    cache_reads: Mapping[bool, int]
-    wasted: Mapping[str, int]
-    stopped: Exception | None
-    has_timed_out: bool
-    is_out_of_budget: bool
-    highest_estimate: float
-    cost_limit: float
-    unpriced: frozenset[str]
+    tally: Tally
+    endings: tuple[Ending, ...]
+
+    @property
+    def stopped(self) -> Exception | None:
+        """The error that every further request would have met."""
+        return next((ending.error for ending in self.endings if isinstance(ending, Stopped)), None)
 
 
 class Judging(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,7 +110,7 @@ class RunResults(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def spent(self) -> Mapping[Slug, Spent]:
         """What was spent, by collection."""
-        return self.asking.spent if self.asking else {}
+        return self.asking.tally.spent if self.asking else {}
 
     @property
     def open_questions(self) -> Questions:

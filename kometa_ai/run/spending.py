@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime, tzinfo
 
-    from kometa_ai.asking.outcomes import Spent
+    from kometa_ai.asking.tally import Spent
     from kometa_ai.state.store import Store
 
 

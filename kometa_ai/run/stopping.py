@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kometa_ai.asking.stopping import TIMED_OUT, StopRequest
+from kometa_ai.asking.ending import Course, Interrupted, TimedOut
 from kometa_ai.run.options import Observer, Step
 
 if TYPE_CHECKING:
@@ -15,11 +15,11 @@ class Interruption:
     """A request to stop: in-flight requests are finished, no new ones are started, no tags are written.
 
     `why` is the signal. `is_cut` says that the run was cancelled after its time-out, `is_left_behind` that its thread
-    hangs and another run has taken over. `step` is the step that the run is in.
+    hangs and another run has taken over. `step` is the step that the run is in, `course` that of its asking.
     """
 
     def __init__(self) -> None:
-        self.asking = StopRequest()
+        self.course = Course()
         self.why = ""
         self.is_cut = False
         self.is_left_behind = False
@@ -29,7 +29,7 @@ class Interruption:
     @property
     def has_begun(self) -> bool:
         """Whether the run has come as far as asking: before that it has nothing to carry out."""
-        return self.asking.is_heard
+        return self.course.has_begun
 
     @property
     def is_writing(self) -> bool:
@@ -44,16 +44,16 @@ class Interruption:
     @property
     def is_busy(self) -> bool:
         """Whether a paid request or a change to Radarr is in flight."""
-        return self.is_writing or bool(self.asking.in_flight)
+        return self.is_writing or bool(self.course.in_flight)
 
     def time_out(self) -> None:
         """End the asking, because its time is over: what is decided is carried out, the rest waits for the next run."""
-        self.asking.make(TIMED_OUT)
+        self.course.end(TimedOut())
 
     def request(self, why: str) -> None:
         """Ask the run to end."""
         self.why = self.why or why
-        self.asking.make(why)
+        self.course.end(Interrupted(why))
         if self.batcher is not None:
             self.batcher.end(why)
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from kometa_ai.asking.engine import Asker
-from kometa_ai.asking.outcomes import Answered, Limits
+from kometa_ai.asking.ending import Course, Interrupted, OutOfBudget, Unpriced
+from kometa_ai.asking.engine import Engine
+from kometa_ai.asking.pacing import Budget
+from kometa_ai.asking.tally import Answered, Gap, Spent, Tally
 from kometa_ai.core.collection import Collection
 from kometa_ai.core.movie import Movie, RadarrId, TmdbId
 from kometa_ai.core.naming import Label, Slug
+from kometa_ai.judging.looks import Models
 from kometa_ai.judging.packing import Block
 from kometa_ai.providers.claude.client import Claude
 from kometa_ai.standins.claude import ClaudeStandIn, Judgement
@@ -65,6 +69,78 @@ class Waits(list[float]):
         self.append(seconds)
 
 
+class Asker:
+    """The engine of one run with its tally and its course, as one thing."""
+
+    def __init__(
+        self, provider: Claude, *, models: Models, concurrency: int = 4, max_cost: float = 0.0, **options: Any
+    ) -> None:
+        self.tally = Tally()
+        self.course = Course()
+        self.budget = Budget(max_cost)
+        self._engine = Engine(
+            provider,
+            models=models,
+            concurrency=concurrency,
+            budget=self.budget,
+            tally=self.tally,
+            course=self.course,
+            **options,
+        )
+
+    async def ask(self, blocks: Sequence[Block]) -> None:
+        """See Engine."""
+        await self._engine.ask(blocks)
+
+    async def look_again(self, due: Sequence[tuple[Collection, Sequence[Movie]]]) -> None:
+        """See Engine."""
+        await self._engine.look_again(due)
+
+    def end(self, why: str) -> None:
+        """Interrupt it."""
+        self.course.end(Interrupted(why))
+
+    @property
+    def gaps(self) -> list[Gap]:
+        """See Tally."""
+        return self.tally.gaps
+
+    @property
+    def spent(self) -> dict[Slug, Spent]:
+        """See Tally."""
+        return self.tally.spent
+
+    @property
+    def unknown_ids(self) -> Counter[Slug]:
+        """See Tally."""
+        return self.tally.unknown_ids
+
+    @property
+    def cache_reads(self) -> Counter[bool]:
+        """See Tally."""
+        return self.tally.cache_reads
+
+    @property
+    def is_over(self) -> bool:
+        """See Course."""
+        return self.course.is_over
+
+    @property
+    def stopped(self) -> Exception | None:
+        """See Course."""
+        return self.course.stopped
+
+    @property
+    def out_of_budget(self) -> bool:
+        """Whether that has ended it."""
+        return any(isinstance(ending, OutOfBudget) for ending in self.course.endings)
+
+    @property
+    def unpriced(self) -> set[str]:
+        """The models that could not be asked under a limit."""
+        return {model for ending in self.course.endings if isinstance(ending, Unpriced) for model in ending.models}
+
+
 class Session:
     """An asker, the stand-in it talks to, and what it was told."""
 
@@ -74,9 +150,7 @@ class Session:
         self.answered: list[Answered] = []
         self.asker = Asker(
             provider,
-            model=options.pop("model", MODEL),
-            review_model=MODEL,
-            limits=Limits(**{name: options.pop(name) for name in ("concurrency", "max_cost") if name in options}),
+            models=Models(options.pop("model", MODEL), MODEL),
             record=options.pop("record", self.answered.append),
             sleep=options.pop("sleep", self.waits),
             **options,

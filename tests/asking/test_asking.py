@@ -11,9 +11,10 @@ import msgspec
 import pytest
 import structlog
 
-from kometa_ai.asking.outcomes import SAME_FAILURES, Answered, Spent
 from kometa_ai.asking.pacing import LONGEST_RETRY_AFTER, LONGEST_WAIT
 from kometa_ai.asking.prompts import SYSTEM
+from kometa_ai.asking.sending import SAME_FAILURES
+from kometa_ai.asking.tally import Answered, Spent
 from kometa_ai.errors import CheckClaude, RepairState
 from kometa_ai.judging.looks import SECOND_LOOK_SIZE
 from kometa_ai.providers import prices

@@ -13,10 +13,10 @@ import pytest
 
 from kometa_ai.asking.batch_answers import FAILED_POLLS, KEPT, LOOKS, POLL_SECONDS, UNKNOWN_POLLS
 from kometa_ai.asking.batching import Batcher, Scope
-from kometa_ai.asking.engine import Asker
-from kometa_ai.asking.outcomes import Answered, Limits
 from kometa_ai.asking.prompts import FORM
+from kometa_ai.asking.tally import Answered
 from kometa_ai.core.movie import fingerprint
+from kometa_ai.judging.looks import Models
 from kometa_ai.judging.packing import Block
 from kometa_ai.judging.planning import Described
 from kometa_ai.providers.claude.batches import ClaudeBatches
@@ -28,7 +28,7 @@ from kometa_ai.standins.claude_answers import REFUSED, Style
 from kometa_ai.standins.claude_batches import BATCHES
 from kometa_ai.standins.claude_faults import Fault
 from kometa_ai.standins.serving import serve
-from tests.asking.support import KEY, MODEL, block, collection, judge, movie, movies
+from tests.asking.support import KEY, MODEL, Asker, block, collection, judge, movie, movies
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
@@ -92,16 +92,15 @@ class Session:
         self.waits: list[float] = []
         self.time = datetime(2026, 3, 1, tzinfo=UTC)
         claude.clock = lambda: self.time.timestamp()  # noqa: PLW0108 - the time will be another one
-        self.asker = Asker(
-            provider, model=model, review_model=review_model, limits=Limits(**limits), record=self.answered.append
-        )
+        self.asker = Asker(provider, models=Models(model, review_model), record=self.answered.append, **limits)
         self.claude_provider = provider
         self.provider = ClaudeBatches(provider)
         self.batcher = Batcher(
             self.provider,
-            asker=self.asker,
-            model=model,
-            review_model=review_model,
+            models=Models(model, review_model),
+            budget=self.asker.budget,
+            tally=self.asker.tally,
+            course=self.asker.course,
             caching=provider,
             ledger=self.notes,
             record=self.answered.append,

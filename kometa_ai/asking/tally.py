@@ -1,8 +1,9 @@
-"""What asking is limited by, and what it brings: pages of movies, verdicts, gaps, and what was spent."""
+"""Count what the asking of one run brings: verdicts as they arrive, gaps, and what was spent on which collection."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -11,12 +12,7 @@ from kometa_ai.core.collection import Collection
 from kometa_ai.core.decision import Verdict
 from kometa_ai.core.movie import Movie, TmdbId
 from kometa_ai.core.naming import Slug
-from kometa_ai.judging.records import movies_text
 from kometa_ai.providers.port import Failure, Usage
-
-SAME_FAILURES = 5
-"""This many failures of one kind in a row end the asking."""
-UNREADABLE = "Claude's answer holds no verdict that could be read."
 
 
 class Answered(NamedTuple):
@@ -74,26 +70,23 @@ class Spent(msgspec.Struct, kw_only=True):
         self.add(usage, cost)
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """How much may be asked: requests side by side, USD in this run (0 = no limit)."""
+class Tally:
+    """What the asking of one run has brought, directly and through batches.
 
-    concurrency: int = 4
-    max_cost: float = 0.0
+    `spent` is by collection. `gaps` are movies that were given up. `unknown_ids` counts ids in answers that were never
+    sent. `cache_reads` counts the requests that should read the movies from the cache, by whether they did.
+    `read_models` are the models of which a verdict could be read. `wasted` counts requests that were paid for, or may
+    have been, without bringing a verdict, by what became of them.
+    """
 
+    def __init__(self) -> None:
+        self.spent: dict[Slug, Spent] = {}
+        self.gaps: list[Gap] = []
+        self.unknown_ids: Counter[Slug] = Counter()
+        self.cache_reads: Counter[bool] = Counter()
+        self.read_models: set[str] = set()
+        self.wasted: Counter[str] = Counter()
 
-class Page(NamedTuple):
-    """Movies as they are sent together: numbered from 1 in this order."""
-
-    movies: tuple[Movie, ...]
-    text: str
-
-    @classmethod
-    def of(cls, movies: Iterable[Movie]) -> Page:
-        """Write the movies down."""
-        movies = tuple(movies)
-        return cls(movies, movies_text(movies))
-
-    def halves(self) -> tuple[Page, Page]:
-        """The same movies on two pages."""
-        middle = (len(self.movies) + 1) // 2
-        return Page.of(self.movies[:middle]), Page.of(self.movies[middle:])
+    def spent_on(self, slug: Slug) -> Spent:
+        """What was spent on one collection, to be added to."""
+        return self.spent.setdefault(slug, Spent())

@@ -1,0 +1,206 @@
+"""Send one request to a model until it is answered: within the budget, after pauses, and until a breaker opens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import structlog
+
+from kometa_ai.asking import forecast
+from kometa_ai.asking.ending import OutOfBudget, Stopped
+from kometa_ai.asking.pacing import Pauses, is_worth_another_try
+from kometa_ai.errors import CheckClaude
+from kometa_ai.providers import prices
+from kometa_ai.providers.port import RETRIED, Failure, RequestFailed, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from kometa_ai.asking.ending import Course
+    from kometa_ai.asking.pacing import Budget, Places, Sleep
+    from kometa_ai.asking.tally import Tally
+    from kometa_ai.core.movie import TmdbId
+    from kometa_ai.core.naming import Slug
+    from kometa_ai.providers.port import Provider, Reply, Request
+
+SAME_FAILURES = 5
+"""This many failures of one kind in a row end the asking."""
+UNREADABLE = "Claude's answer holds no verdict that could be read."
+_MOST_OF_ONE = 3
+
+_log = structlog.get_logger()
+
+
+class Over(Exception):
+    """Nothing more may be sent, at all or about this collection."""
+
+
+class Breaker:
+    """Counts failures in a row, and stops the asking at the fifth."""
+
+    def __init__(self, course: Course) -> None:
+        self._course = course
+        self._failing_with: Failure | None = None
+        self._in_a_row: Counter[Slug | TmdbId] = Counter()
+        self._unreadable = 0
+
+    def answered(self) -> None:
+        """A verdict could be read."""
+        self._in_a_row.clear()
+        self._unreadable = 0
+
+    def refused(self) -> None:
+        """The model declined to answer, which is an answer that could be read."""
+        self._unreadable = 0
+
+    def failed(self, failure: RequestFailed, suspect: Slug | TmdbId) -> None:
+        """Count a failure of one kind; `suspect` is the collection, or the movie where it stands alone.
+
+        Neither one collection nor one movie alone opens the breaker: several requests about it may be in flight when it
+        begins to fail, and the others can go on without it. Where the question is to blame (a refusal, say) each counts
+        once, when nothing of a page was answered: the halves of a refused page prove nothing new.
+        """
+        if self._failing_with is not failure.failure:
+            self._failing_with = failure.failure
+            self._in_a_row.clear()
+        most = _MOST_OF_ONE if failure.failure in RETRIED else 1
+        self._in_a_row[suspect] = min(self._in_a_row[suspect] + 1, most)
+        count = self._in_a_row.total()
+        if count >= SAME_FAILURES:
+            self._open(failure, f"{count} requests in a row failed alike ({failure.failure}): {failure}")
+
+    def unreadable(self, failure: RequestFailed) -> None:
+        """Count an answer without a verdict, whatever it was about.
+
+        Each costs money, and where one follows the other it is the endpoint that does not answer as Claude does.
+        """
+        self._unreadable += 1
+        if self._unreadable >= SAME_FAILURES:
+            self._open(failure, f"{self._unreadable} answers in a row could not be read ({failure.failure}): {failure}")
+
+    def _open(self, failure: RequestFailed, what: str) -> None:
+        if not self._course.is_over:
+            self._course.end(Stopped(RequestFailed(failure.failure, what)))
+
+
+class Sender:
+    """Sends the requests of one run, from several workers side by side."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        *,
+        budget: Budget,
+        places: Places,
+        tally: Tally,
+        course: Course,
+        sleep: Sleep,
+    ) -> None:
+        self._provider = provider
+        self._budget = budget
+        self._places = places
+        self._tally = tally
+        self._course = course
+        self._pauses = Pauses(sleep, course)
+        self._skipped: set[Slug] = set()
+        self.breaker = Breaker(course)
+
+    def skip(self, slug: Slug) -> None:
+        """Send nothing more about a collection."""
+        self._skipped.add(slug)
+
+    async def send(
+        self,
+        request: Request,
+        slug: Slug,
+        on_first_token: Callable[[], None] | None,
+        take: Callable[[Reply], bool],
+    ) -> Reply:
+        """Send a request about a collection until it is answered.
+
+        `take` keeps what is whole of an answer that broke off, and says whether there was anything: the rest is another
+        request then, and is left to the caller. Raise RequestFailed where this one is given up, Over where nothing more
+        may be sent.
+        """
+        tries = 0
+        while True:
+            tries += 1
+            broken: list[Reply] = []
+            try:
+                return await self._send_once(request, slug, on_first_token, broken)
+            except RequestFailed as failure:
+                is_taken = any(map(take, broken))
+                again = is_worth_another_try(failure, tries)
+                if again:
+                    self._places.shrink()
+                    seconds = round(self._pauses.back_off(failure, tries), 1)
+                    _log.info("claude.waiting", seconds=seconds, failure=failure.failure)
+                elif failure.failure is Failure.UNREADABLE:
+                    self.breaker.unreadable(failure)
+                if is_taken or not (again or (failure.is_asked_otherwise_now and not self._course.is_over)):
+                    raise
+            except BaseException:
+                any(map(take, broken))
+                raise
+
+    async def _send_once(
+        self, request: Request, slug: Slug, on_first_token: Callable[[], None] | None, broken: list[Reply]
+    ) -> Reply:
+        """Send a request once, and book what it costs, whatever becomes of it."""
+        self._check_open(slug)
+        priced = forecast.most(request)
+        estimate = (priced if self._budget.is_limited else None) or 0.0
+        if not await self._budget.reserve(estimate):
+            self._course.end(OutOfBudget(estimate, self._budget.limit))
+            raise Over
+        # Where nothing is heard of a request again, or of what it used, it may have been paid for.
+        actual, is_sent = estimate, False
+        try:
+            await self._pauses.wait()
+            self._check_open(slug)
+            started, is_sent = asyncio.get_running_loop().time(), True
+            self._course.in_flight += 1
+            try:
+                reply = await self._provider.ask(request, on_first_token, broken.append)
+            finally:
+                self._course.in_flight -= 1
+            seconds = asyncio.get_running_loop().time() - started
+            price = prices.cost(reply.usage, request.model) if reply.usage.is_known else None
+            actual = estimate if price is None else price
+        except RequestFailed as failure:
+            if failure.may_be_billed:
+                self._book_unclear(slug, broken, priced, request.model, str(failure))
+            else:
+                actual = 0.0
+            raise
+        except Over:
+            actual = 0.0
+            raise
+        except CheckClaude as error:
+            actual = self._book_unclear(slug, broken, priced, request.model, error.message) if broken else 0.0
+            self._course.end(Stopped(error))
+            raise Over from error
+        except asyncio.CancelledError:
+            if is_sent:
+                self._book_unclear(slug, broken, priced, request.model, "The run ended before it was answered.")
+            raise
+        finally:
+            self._budget.settle(estimate, actual)
+        self._tally.spent_on(slug).add(reply.usage, price, seconds)
+        self._places.grow()
+        self._pauses.hold(reply.pause)
+        return reply
+
+    def _book_unclear(self, slug: Slug, broken: Sequence[Reply], most: float | None, model: str, why: str) -> float:
+        """Count a request that may be billed: with what has arrived of it, or with the most it may have cost."""
+        usage = next((piece.usage for piece in broken if piece.usage.is_known), Usage(requests=1))
+        cost = prices.cost(usage, model) if usage.is_known else most
+        self._tally.spent_on(slug).add_unclear(usage, cost)
+        self._tally.wasted[why] += 1
+        return cost or 0.0
+
+    def _check_open(self, slug: Slug) -> None:
+        if self._course.is_over or slug in self._skipped:
+            raise Over
