@@ -1,7 +1,7 @@
 """Ask through batches: half the price, answered within a day, and the answers are used whatever becomes of this run.
 
 Two phases, because nothing in a batch reads what the same batch writes to the prompt cache: first one question about
-each block of movies, which writes, then all others, which read. Second looks share nothing and go by themselves.
+each packet of movies, which writes, then all others, which read. Second looks share nothing and go by themselves.
 
 What a batch asks is in the ledger before the batch is handed over, and its id right after, so that any later run can
 take its answers. A batch of which nothing is heard is looked for; it is never handed over twice. What batches leave
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.movie import Movie, TmdbId
     from kometa_ai.judging.looks import Models
-    from kometa_ai.judging.packing import Block
+    from kometa_ai.judging.packing import Packet
     from kometa_ai.providers.port import BatchProvider, Request
 
 __all__ = ["Batcher", "Ledger", "Scope"]
@@ -105,22 +105,22 @@ class Batcher:
         """Take the answers of earlier batches about the collections in scope; `wait` for those that have not ended."""
         await self._answers.collect(scope, wait=wait)
 
-    async def ask(self, blocks: Sequence[Block], scope: Scope) -> None:
-        """Ask about each block for each of its collections, and take the answers, as far as the money reaches."""
-        chosen = await self._affordable(blocks)
+    async def ask(self, packets: Sequence[Packet], scope: Scope) -> None:
+        """Ask about each packet for each of its collections, and take the answers, as far as the money reaches."""
+        chosen = await self._affordable(packets)
         if not chosen:
             return
-        primed: list[tuple[Block, str]] = []
+        primed: list[tuple[Packet, str]] = []
         await self._round(self._first_phase(chosen, primed), scope, self._most(self._first_phase(chosen, [])))
         # Where the first question brought no answer nothing was cached, and all others would pay to write it.
         rest = deque(
-            _Work(block.movies, block.collections[1:], cache=True)
-            for block, first in primed
+            _Work(packet.movies, packet.collections[1:], cache=True)
+            for packet, first in primed
             if first in self._answers.answered
         )
         share = 1.0
         if rest and self._answers.are_unreadable:
-            # One block tells whether that goes on; as many unreadable answers as end the asking end it here as well.
+            # One packet tells whether that goes on; as many unreadable answers as end the asking end it here as well.
             await self._read(deque((rest.popleft(),)), scope, share)
         if sum(len(work.collections) for work in rest) >= TRIED_FROM:
             share = await self._try(deque(rest.popleft() for _ in range(-(-len(rest) // _TRIED))), scope)
@@ -149,9 +149,9 @@ class Batcher:
                 share = min(share, _MARGIN * spent / most)
         return share
 
-    async def look_again(self, blocks: Sequence[Block], scope: Scope) -> None:
+    async def look_again(self, packets: Sequence[Packet], scope: Scope) -> None:
         """Give movies near the threshold their second look, as far as the money reaches."""
-        works = deque(_Work(block.movies, block.collections, cache=False, second_look=True) for block in blocks)
+        works = deque(_Work(packet.movies, packet.collections, cache=False, second_look=True) for packet in packets)
         part, most = await self._fitting(works, 1.0)
         if part:
             await self._round(part, scope, most)
@@ -160,32 +160,32 @@ class Batcher:
     def _is_over(self) -> bool:
         return bool(self._answers.is_over or self.unavailable)
 
-    def _first_phase(self, blocks: Iterable[Block], primed: list[tuple[Block, str]]) -> Iterator[_Work]:
-        """One question about each block that the cache can hold, noted in `primed`; of other blocks all of them."""
-        for block in blocks:
-            work = _Work(block.movies, block.collections[:1], cache=True)
+    def _first_phase(self, packets: Iterable[Packet], primed: list[tuple[Packet, str]]) -> Iterator[_Work]:
+        """One question about each packet that the cache can hold, noted in `primed`; of other packets all of them."""
+        for packet in packets:
+            work = _Work(packet.movies, packet.collections[:1], cache=True)
             page = work.page()
-            is_shared = len(block.collections) >= forecast.CACHED_IN_BATCHES_FROM
+            is_shared = len(packet.collections) >= forecast.CACHED_IN_BATCHES_FROM
             if is_shared and self._caching.caches(FORM.tokens + prices.tokens_in(page.text), self._models.first):
-                primed.append((block, _question_id(self._request(page, block.collections[0], work), page)))
+                primed.append((packet, _question_id(self._request(page, packet.collections[0], work), page)))
                 yield work
             else:
-                yield _Work(block.movies, block.collections, cache=False)
+                yield _Work(packet.movies, packet.collections, cache=False)
 
     # Money
 
-    async def _affordable(self, blocks: Sequence[Block]) -> Sequence[Block]:
-        """The blocks there is money for: a cache is not to be written where nobody can pay for reading it."""
+    async def _affordable(self, packets: Sequence[Packet]) -> Sequence[Packet]:
+        """The packets there is money for: a cache is not to be written where nobody can pay for reading it."""
         if not self._budget.is_limited:
-            return blocks
+            return packets
         expected = first = 0.0
-        for number, block in enumerate(blocks):
-            cost = forecast.cost((block,), self._caching, self._models.first)
+        for number, packet in enumerate(packets):
+            cost = forecast.cost((packet,), self._caching, self._models.first)
             expected += math.inf if cost is None else cost * prices.BATCH_SHARE * _MARGIN
-            first += self._most(self._first_phase((block,), []))
+            first += self._most(self._first_phase((packet,), []))
             if not await self._has_room(max(expected, first)):
-                return blocks[:number]
-        return blocks
+                return packets[:number]
+        return packets
 
     async def _fitting(self, rest: deque[_Work], share: float) -> tuple[list[_Work], float]:
         """Take from `rest` what there is money for, and say what it costs at most."""

@@ -19,7 +19,7 @@ from kometa_ai.asking.tally import Answered, Gap
 from kometa_ai.core.collection import Collection
 from kometa_ai.core.decision import request_id
 from kometa_ai.core.text import one_line
-from kometa_ai.judging.packing import Block, second_looks
+from kometa_ai.judging.packing import Packet, second_looks
 from kometa_ai.providers import prices
 from kometa_ai.providers.port import RETRIED, Failure, Provider, Reply, ReplyEnd, RequestFailed
 
@@ -112,17 +112,17 @@ class Engine:
         """The models that are asked."""
         return tuple(dict.fromkeys(self._models))
 
-    async def ask(self, blocks: Sequence[Block]) -> None:
-        """Ask about each block for each of its collections; blocks run side by side, in their order."""
-        if self._can_ask(self._models.first, sum(len(block.collections) for block in blocks)):
-            waiting = iter(blocks)
-            await self._together(self._work(waiting) for _ in range(min(self._concurrency, len(blocks))))
+    async def ask(self, packets: Sequence[Packet]) -> None:
+        """Ask about each packet for each of its collections; packets run side by side, in their order."""
+        if self._can_ask(self._models.first, sum(len(packet.collections) for packet in packets)):
+            waiting = iter(packets)
+            await self._together(self._work(waiting) for _ in range(min(self._concurrency, len(packets))))
 
     async def look_again(self, due: Sequence[tuple[Collection, Sequence[Movie]]]) -> None:
         """Give movies near the threshold their second look: small requests about one collection."""
-        blocks = second_looks(due)
-        if self._can_ask(self._models.review, len(blocks)):
-            await self._together(self._ask_block(block, second_look=True) for block in blocks)
+        packets = second_looks(due)
+        if self._can_ask(self._models.review, len(packets)):
+            await self._together(self._ask_packet(packet, second_look=True) for packet in packets)
 
     def _can_ask(self, model: str, requests: int) -> bool:
         """Whether a model may be asked at all: one without a price cannot under a limit."""
@@ -151,26 +151,26 @@ class Engine:
             self._course.end(Crashed(f"{type(error).__name__}: {error}"))
             raise
 
-    async def _work(self, waiting: Iterator[Block]) -> None:
-        for block in waiting:
+    async def _work(self, waiting: Iterator[Packet]) -> None:
+        for packet in waiting:
             if self._course.is_over:
                 return
-            await self._ask_block(block)
+            await self._ask_packet(packet)
 
-    async def _ask_block(self, block: Block, *, second_look: bool = False) -> None:
-        """Ask about a block for all its collections, and about movies known to spoil an answer one by one.
+    async def _ask_packet(self, packet: Packet, *, second_look: bool = False) -> None:
+        """Ask about a packet for all its collections, and about movies known to spoil an answer one by one.
 
         The first request goes alone: the others read from the cache what it has written, which they can as soon as
         its answer has begun. A refusal has no beginning, as a rule, and the others wait until it is known which movie
         it is for. Where no answer begins there is nothing to read: the next collection is the first then.
         """
-        poison = [movie for movie in block.movies if movie.tmdb_id in self._poison_items]
-        rest = tuple(movie for movie in block.movies if movie.tmdb_id not in self._poison_items)
+        poison = [movie for movie in packet.movies if movie.tmdb_id in self._poison_items]
+        rest = tuple(movie for movie in packet.movies if movie.tmdb_id not in self._poison_items)
         for movies in (rest, *((movie,) for movie in poison)):
             if not movies or self._course.is_over:
                 continue
             page, lead, search = Page.of(movies), _Lead(), asyncio.Lock()
-            first, *others = block.collections
+            first, *others = packet.collections
             cache = bool(others) and self._provider.caches(
                 FORM.tokens + prices.tokens_in(page.text), self._models.first
             )
@@ -182,9 +182,9 @@ class Engine:
                     *(self._follow(lead, page, question, search) for question in following),
                 ]
             )
-            left = [one for one, is_settled in zip(block.collections, settled, strict=True) if not is_settled]
+            left = [one for one, is_settled in zip(packet.collections, settled, strict=True) if not is_settled]
             if left:
-                await self._ask_block(Block(movies, tuple(left)), second_look=second_look)
+                await self._ask_packet(Packet(movies, tuple(left)), second_look=second_look)
 
     async def _lead(self, lead: _Lead, page: Page, question: _Question, search: asyncio.Lock) -> bool:
         try:
@@ -202,7 +202,7 @@ class Engine:
 
         Where no answer comes it is halved. When neither half is answered, the collection is skipped; when only one
         is, something in the other is the cause, and it is halved on until the movie stands alone. Of the questions
-        about one block only one searches at a time: what it finds spares the others a dozen requests each.
+        about one packet only one searches at a time: what it finds spares the others a dozen requests each.
         """
         # A page keeps its place until it is done with: while Claude does not answer, the others would only run into the
         # same wall, each from its first try, and what is missing would wait behind lower priorities.

@@ -16,7 +16,7 @@ from kometa_ai.providers.port import Failure, Request, RequestFailed, Usage
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from kometa_ai.judging.packing import Block
+    from kometa_ai.judging.packing import Packet
 
 SHARE_LISTED = 0.07
 """Of the movies: an answer names most as excluded (a number and a comma) and writes these out."""
@@ -25,9 +25,9 @@ USUAL_CREDITS = Credits(
 )
 """Stands for people who are not known yet: they are read from Radarr when a movie is asked about."""
 CACHED_IN_BATCHES_FROM = 3
-"""Questions about a block. To write for an hour costs twice the usual price: two questions would save nothing."""
+"""Questions about a packet. To write for an hour costs twice the usual price: two questions would save nothing."""
 SAMPLES = 3
-"""Blocks of movies that are counted."""
+"""Packets of movies that are counted."""
 
 _TOKENS_EXCLUDED, _TOKENS_LISTED, _TOKENS_ANSWER = 2, 45, 40
 _MOVIES_ANSWERED = 100
@@ -70,8 +70,8 @@ SECOND_LOOKS = ASSUMED._replace(answered=float(_TOKENS_LISTED))
 """The same for second looks: every movie is written out."""
 
 
-async def measured(blocks: Sequence[Block], counting: Counting, model: str) -> Ruler:
-    """Let a few texts be counted: some blocks, all collections, a usual answer. Raise RequestFailed or CheckClaude."""
+async def measured(packets: Sequence[Packet], counting: Counting, model: str) -> Ruler:
+    """Let a few texts be counted: some packets, all collections, a usual answer. Raise RequestFailed or CheckClaude."""
     form = await counting.count(_sample(model))
 
     async def tokens(characters: int, **texts: str) -> int:
@@ -80,9 +80,9 @@ async def measured(blocks: Sequence[Block], counting: Counting, model: str) -> R
             raise RequestFailed(Failure.UNREADABLE, f"{found} tokens for {characters} characters cannot be true")
         return found
 
-    step = max(1, len(blocks) // SAMPLES)
-    movies = [movies_text(block.movies) for block in blocks[::step][:SAMPLES]]
-    collections = {collection.slug: collection for block in blocks for collection in block.collections}
+    step = max(1, len(packets) // SAMPLES)
+    movies = [movies_text(packet.movies) for packet in packets[::step][:SAMPLES]]
+    collections = {collection.slug: collection for packet in packets for collection in packet.collections}
     questions, answer = "\n".join(map(collection_text, collections.values())), _usual_answer()
     return Ruler(
         movies=sum(map(len, movies)) / sum([await tokens(len(text), movies=text) for text in movies]),
@@ -105,16 +105,18 @@ def _usual_answer() -> str:
     return ",".join(decision % number if number <= listed else str(number) for number in range(1, _MOVIES_ANSWERED + 1))
 
 
-def usages(block: Block, caching: Caching, model: str, ruler: Ruler = ASSUMED, *, batched: bool = False) -> list[Usage]:
-    """What each request about a block would use: the first writes the movies to the cache, the others read them."""
-    movies = round(len(movies_text(block.movies)) / ruler.movies) + 1
+def usages(
+    packet: Packet, caching: Caching, model: str, ruler: Ruler = ASSUMED, *, batched: bool = False
+) -> list[Usage]:
+    """What each request about a packet would use: the first writes the movies to the cache, the others read them."""
+    movies = round(len(movies_text(packet.movies)) / ruler.movies) + 1
     prefix = movies + ruler.form
-    is_cached = len(block.collections) >= (CACHED_IN_BATCHES_FROM if batched else 2) and caching.caches(
+    is_cached = len(packet.collections) >= (CACHED_IN_BATCHES_FROM if batched else 2) and caching.caches(
         FORM.tokens + movies, model
     )
-    output = round(_TOKENS_ANSWER + len(block.movies) * ruler.answered)
+    output = round(_TOKENS_ANSWER + len(packet.movies) * ruler.answered)
     found = []
-    for number, collection in enumerate(block.collections):
+    for number, collection in enumerate(packet.collections):
         question = round(len(collection_text(collection)) / ruler.collections) + 1
         written = prefix if is_cached and number == 0 else 0
         found.append(
@@ -131,12 +133,12 @@ def usages(block: Block, caching: Caching, model: str, ruler: Ruler = ASSUMED, *
 
 
 def cost(
-    blocks: Iterable[Block], caching: Caching, model: str, ruler: Ruler = ASSUMED, *, batched: bool = False
+    packets: Iterable[Packet], caching: Caching, model: str, ruler: Ruler = ASSUMED, *, batched: bool = False
 ) -> float | None:
     """What the questions would cost in USD; None for a model without a known price."""
     total = 0.0
-    for block in blocks:
-        for usage in usages(block, caching, model, ruler, batched=batched):
+    for packet in packets:
+        for usage in usages(packet, caching, model, ruler, batched=batched):
             price = prices.cost(usage, model, batched=batched)
             if price is None:
                 return None

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.movie import TmdbId
     from kometa_ai.core.naming import Slug
-    from kometa_ai.judging.packing import Block
+    from kometa_ai.judging.packing import Packet
     from kometa_ai.judging.planning import Questions
     from kometa_ai.library.port import Contents
     from kometa_ai.run.options import Options
@@ -72,12 +72,14 @@ async def estimate(parts: Parts, rules: Rules, options: Options) -> Estimate:
     reading = reader.result()
     planned = _Planned(parts, rules, options)
     planned.plan(library, collections, reading.folder.collections)
-    ruler, basis = await _ruler(parts, rules, planned.blocks)
-    usages = [usage for block in planned.blocks for usage in forecast.usages(block, parts.provider, rules.model, ruler)]
+    ruler, basis = await _ruler(parts, rules, planned.packets)
+    usages = [
+        usage for packet in planned.packets for usage in forecast.usages(packet, parts.provider, rules.model, ruler)
+    ]
     total = sum(usages, Usage())
 
     def cost(*, batched: bool) -> float | None:
-        found = forecast.cost(planned.blocks, parts.provider, rules.model, ruler, batched=batched)
+        found = forecast.cost(planned.packets, parts.provider, rules.model, ruler, batched=batched)
         return None if found is None else round(found, 4)
 
     return Estimate(
@@ -106,7 +108,7 @@ class _Planned:
         self._options = options
         self.questions: Questions = {}
         self.in_batches: dict[Slug, int] = {}
-        self.blocks: list[Block] = []
+        self.packets: list[Packet] = []
 
     def plan(self, library: Contents, collections: Sequence[Collection], everything: Sequence[Collection]) -> None:
         """Go through the stages as a run does, with what is known now for decisions."""
@@ -118,7 +120,7 @@ class _Planned:
             asked = not_in_batches(state.batches, stage.chosen, known.subjects, every)
             self.in_batches |= {slug: len(every[slug]) - len(pairs) for slug, pairs in asked.items()}
             self.questions |= asked
-            self.blocks += pack(asked, self._with_credits(known.subjects, asked), stage.chosen, options.batch_size)
+            self.packets += pack(asked, self._with_credits(known.subjects, asked), stage.chosen, options.batch_size)
             stage.decide(every)
 
     def _with_credits(self, known: Mapping[TmdbId, Described], asked: Questions) -> Mapping[TmdbId, Described]:
@@ -143,17 +145,17 @@ class _Planned:
         )
 
 
-async def _ruler(parts: Parts, rules: Rules, blocks: Sequence[Block]) -> tuple[forecast.Ruler, str]:
+async def _ruler(parts: Parts, rules: Rules, packets: Sequence[Packet]) -> tuple[forecast.Ruler, str]:
     """How to measure texts in tokens: by a few free counts, or as is assumed where there are none; and which it is."""
     answers = (
         f"{forecast.SHARE_LISTED:.0%} of the movies written out in answers, usual people where Radarr has not been "
         "asked for them yet, second looks not included"
     )
     assumed = f"from the length of the texts, assuming {prices.CHARS_PER_TOKEN} characters a token"
-    if not blocks:
+    if not packets:
         return forecast.ASSUMED, f"{assumed}; {answers}"
     try:
-        ruler = await forecast.measured(blocks, parts.provider, rules.model)
+        ruler = await forecast.measured(packets, parts.provider, rules.model)
     except (CheckClaude, RequestFailed) as error:
         why = error.message if isinstance(error, CheckClaude) else str(error)
         return (

@@ -1,4 +1,4 @@
-"""Group questions into blocks: movies that are sent together, with the collections they are asked about. Pure."""
+"""Group questions into packets: movies that are sent together, with the collections they are asked about. Pure."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from kometa_ai.judging.planning import Described, Questions
 
 MOST_ALONE = 50
-"""Movies that each have a block of their own; where there are more they share blocks, but with no other."""
+"""Movies that each have a packet of their own; where there are more they share packets, but with no other."""
 
 
-class Block(NamedTuple):
+class Packet(NamedTuple):
     """Movies that are asked about together, for each of the collections (highest priority first)."""
 
     movies: tuple[Movie, ...]
@@ -28,14 +28,14 @@ class Block(NamedTuple):
 
 def pack(
     questions: Questions, library: Mapping[TmdbId, Described], collections: Sequence[Collection], size: int
-) -> list[Block]:
-    """Pack questions into blocks of at most `size` movies, each pair exactly once, the urgent first.
+) -> list[Packet]:
+    """Pack questions into packets of at most `size` movies, each pair exactly once, the urgent first.
 
     Second looks are left out, and what is given up.
 
-    Movies that have the same collections to be asked about share blocks, so that every request over a block is
+    Movies that have the same collections to be asked about share packets, so that every request over a packet is
     exactly about what is to be asked. One whose texts address a reader stands alone, since one answer decides for all
-    movies of its block. `collections` is in order of priority; blocks of one urgency are too.
+    movies of its packet. `collections` is in order of priority; packets of one urgency are too.
     """
     wanted: dict[TmdbId, list[int]] = {}
     urgency: dict[TmdbId, int] = {}
@@ -54,20 +54,20 @@ def pack(
     chunks = [(ranks, chunk) for (ranks, _), members in groups.items() for chunk in _even(members, size)]
     chunks.sort(key=lambda piece: (min(urgency[tmdb_id] for tmdb_id in piece[1]), piece[0]))
     return [
-        Block(tuple(library[tmdb_id].movie for tmdb_id in chunk), tuple(collections[rank] for rank in ranks))
+        Packet(tuple(library[tmdb_id].movie for tmdb_id in chunk), tuple(collections[rank] for rank in ranks))
         for ranks, chunk in chunks
     ]
 
 
-def second_looks(due: Iterable[tuple[Collection, Sequence[Movie]]]) -> list[Block]:
-    """Small blocks about one collection each, for movies near its threshold; what addresses a reader stands alone."""
-    blocks = []
+def second_looks(due: Iterable[tuple[Collection, Sequence[Movie]]]) -> list[Packet]:
+    """Small packets about one collection each, for movies near its threshold; what addresses a reader stands alone."""
+    packets = []
     for collection, movies in due:
         alone = [movie for movie in movies if addresses_a_reader(movie)]
         rest = [movie for movie in movies if movie not in alone]
         pages = [tuple(rest[start : start + SECOND_LOOK_SIZE]) for start in range(0, len(rest), SECOND_LOOK_SIZE)]
-        blocks += [Block(page, (collection,)) for page in (*pages, *((movie,) for movie in alone))]
-    return blocks
+        packets += [Packet(page, (collection,)) for page in (*pages, *((movie,) for movie in alone))]
+    return packets
 
 
 def _urgency(reason: Reason, collection: Collection, movie: Movie) -> int:

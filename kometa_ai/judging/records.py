@@ -26,7 +26,7 @@ HIDDEN = re.compile(
 
 
 def movies_text(movies: Sequence[Movie]) -> str:
-    """The movie block: one JSON object a line, numbered from 1; equal movies give equal bytes."""
+    """The page of movies: one JSON object a line, numbered from 1; equal movies give equal bytes."""
     return "\n".join(
         json.dumps(_movie(number, movie), ensure_ascii=False, separators=(",", ":"))
         for number, movie in enumerate(movies, start=1)

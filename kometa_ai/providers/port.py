@@ -24,7 +24,7 @@ class Form(msgspec.Struct, frozen=True):
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """One question about a block of movies and one collection.
+    """One question about a page of movies and one collection.
 
     `cache` asks for the movies to be kept in the model's prompt cache, because other requests begin with the same;
     `cache_system` for the system prompt alone, because many more begin with that. `expected_tokens` is how long a

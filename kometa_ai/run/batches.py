@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.movie import Movie, TmdbId
     from kometa_ai.core.naming import Slug
     from kometa_ai.judging.looks import Models
-    from kometa_ai.judging.packing import Block
+    from kometa_ai.judging.packing import Packet
     from kometa_ai.judging.planning import Described, Questions
     from kometa_ai.run.keeping import Keep
     from kometa_ai.run.parts import Parts
@@ -118,11 +118,11 @@ class Batches:
             return False
         asked = False
         for number in range(ROUNDS):
-            blocks = pack(self.left(stage, questions), self._subjects, stage, size)
-            if not blocks or self._course.is_over or not self._are_worth_it(blocks, is_first=number == 0):
+            packets = pack(self.left(stage, questions), self._subjects, stage, size)
+            if not packets or self._course.is_over or not self._are_worth_it(packets, is_first=number == 0):
                 break
             before, asked = _open(questions), True
-            await self._batcher.ask(blocks, self._scope(stage, questions))
+            await self._batcher.ask(packets, self._scope(stage, questions))
             if self._batcher.unavailable or _open(questions) == before:
                 break
         self._say_unavailable(self._batcher)
@@ -132,11 +132,11 @@ class Batches:
         """Give second looks through a batch where that is worth it, and say whether any was asked for so."""
         if self._batcher is None or not self._may_wait:
             return False
-        blocks = second_looks(due)
-        cost = forecast.cost(blocks, self._parts.provider, self._models.review, forecast.SECOND_LOOKS)
+        packets = second_looks(due)
+        cost = forecast.cost(packets, self._parts.provider, self._models.review, forecast.SECOND_LOOKS)
         if cost is None or cost <= WORTH:
             return False
-        await self._batcher.look_again(blocks, self._scope(stage, {}))
+        await self._batcher.look_again(packets, self._scope(stage, {}))
         self._say_unavailable(self._batcher)
         return True
 
@@ -170,10 +170,10 @@ class Batches:
         """The questions without those that are with Anthropic: nobody shall pay for them twice."""
         return not_in_batches(self._parts.store.state.batches, stage, self._subjects, questions)
 
-    def _are_worth_it(self, blocks: Sequence[Block], *, is_first: bool) -> bool:
+    def _are_worth_it(self, packets: Sequence[Packet], *, is_first: bool) -> bool:
         if self._choice.mode == "on" and is_first:
             return True
-        cost = forecast.cost(blocks, self._parts.provider, self._models.first)
+        cost = forecast.cost(packets, self._parts.provider, self._models.first)
         return cost is not None and cost > WORTH
 
     def _scope(self, stage: Sequence[Collection], questions: Questions) -> Scope:

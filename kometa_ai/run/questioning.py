@@ -229,12 +229,12 @@ class Questioning:
         """Ask, and give what is near the threshold its second look."""
         engine, batches, size = self._engine, self._batches, self._options.batch_size
         questions = batches.left(stage.chosen, self._open)
-        blocks = pack(questions, self._subjects, stage.chosen, size)
+        packets = pack(questions, self._subjects, stage.chosen, size)
         self._parts.observer.step(Step.ASKING)
-        self._parts.observer.total("questions", sum(len(block.movies) * len(block.collections) for block in blocks))
+        self._parts.observer.total("questions", sum(len(packet.movies) * len(packet.collections) for packet in packets))
         if await batches.ask(stage.chosen, self._open, size):
-            blocks = pack(batches.left(stage.chosen, self._open), self._subjects, stage.chosen, size)
-        await engine.ask(blocks)
+            packets = pack(batches.left(stage.chosen, self._open), self._subjects, stage.chosen, size)
+        await engine.ask(packets)
         due = self._due(stage)
         if due and not self._course.is_over:
             self._parts.observer.step(Step.LOOKING_AGAIN)

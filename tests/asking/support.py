@@ -14,7 +14,7 @@ from kometa_ai.core.collection import Collection
 from kometa_ai.core.movie import Movie, RadarrId, TmdbId
 from kometa_ai.core.naming import Label, Slug
 from kometa_ai.judging.looks import Models
-from kometa_ai.judging.packing import Block
+from kometa_ai.judging.packing import Packet
 from kometa_ai.providers.claude.client import Claude
 from kometa_ai.standins.claude import ClaudeStandIn, Judgement
 from kometa_ai.standins.serving import serve
@@ -50,9 +50,9 @@ def labels(*names: str) -> frozenset[Label]:
     return frozenset(Label(f"kai-{name.lower()}") for name in names)
 
 
-def block(count: int, *names: str) -> Block:
+def block(count: int, *names: str) -> Packet:
     """So many movies, to be asked about for these collections."""
-    return Block(movies(count), tuple(collection(name) for name in names))
+    return Packet(movies(count), tuple(collection(name) for name in names))
 
 
 def judge(_collection: str, record: dict[str, Any]) -> Judgement:
@@ -88,7 +88,7 @@ class Asker:
             **options,
         )
 
-    async def ask(self, blocks: Sequence[Block]) -> None:
+    async def ask(self, blocks: Sequence[Packet]) -> None:
         """See Engine."""
         await self._engine.ask(blocks)
 
@@ -156,7 +156,7 @@ class Session:
             **options,
         )
 
-    async def ask(self, *blocks: Block) -> None:
+    async def ask(self, *blocks: Packet) -> None:
         """Ask about blocks."""
         await self.asker.ask(blocks)
 

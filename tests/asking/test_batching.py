@@ -17,7 +17,7 @@ from kometa_ai.asking.prompts import FORM
 from kometa_ai.asking.tally import Answered
 from kometa_ai.core.movie import fingerprint
 from kometa_ai.judging.looks import Models
-from kometa_ai.judging.packing import Block
+from kometa_ai.judging.packing import Packet
 from kometa_ai.judging.planning import Described
 from kometa_ai.providers.claude.batches import ClaudeBatches
 from kometa_ai.providers.claude.client import Claude
@@ -114,7 +114,7 @@ class Session:
         self.time += timedelta(seconds=seconds)
         self.on_sleep()
 
-    def scope(self, *blocks: Block) -> Scope:
+    def scope(self, *blocks: Packet) -> Scope:
         """All of these blocks are open."""
         return Scope(
             {each.slug: each for block in blocks for each in block.collections},
@@ -122,11 +122,11 @@ class Session:
             lambda _question, _tmdb_id: True,
         )
 
-    async def ask(self, *blocks: Block) -> None:
+    async def ask(self, *blocks: Packet) -> None:
         """Ask about blocks."""
         await self.batcher.ask(blocks, self.scope(*blocks))
 
-    async def collect(self, *blocks: Block, wait: bool = True) -> None:
+    async def collect(self, *blocks: Packet, wait: bool = True) -> None:
         """Take what is there about blocks."""
         await self.batcher.collect(self.scope(*blocks), wait=wait)
 
@@ -180,7 +180,7 @@ FIFTHS = {name: set(range(5, 31, 5)) for name in FOUR}
 
 async def test_the_first_question_of_a_block_goes_ahead_and_the_others_read_its_cache() -> None:
     """Two blocks of four collections: a batch of two that write for an hour, a batch of six that read."""
-    blocks = (block(30, *FOUR), Block(tuple(movie(n) for n in range(31, 61)), block(1, *FOUR).collections))
+    blocks = (block(30, *FOUR), Packet(tuple(movie(n) for n in range(31, 61)), block(1, *FOUR).collections))
     async with batching() as session:
         await session.ask(*blocks)
 
@@ -193,11 +193,13 @@ async def test_the_first_question_of_a_block_goes_ahead_and_the_others_read_its_
     assert session.notes.open() == ()
 
 
-def many(count: int) -> list[Block]:
+def many(count: int) -> list[Packet]:
     """So many blocks of ten movies, each for four collections."""
     collections = block(1, *FOUR).collections
     texts = {"plot": "What happens in this one. " * 12}
-    return [Block(tuple(movie(10 * number + n, **texts) for n in range(1, 11)), collections) for number in range(count)]
+    return [
+        Packet(tuple(movie(10 * number + n, **texts) for n in range(1, 11)), collections) for number in range(count)
+    ]
 
 
 async def test_of_many_questions_some_go_ahead_to_see_whether_the_cache_is_read() -> None:
@@ -222,7 +224,7 @@ async def test_where_the_cache_is_not_read_no_more_is_handed_over() -> None:
 
 
 @pytest.mark.parametrize("case", [block(30, "Heists"), block(30, "Heists", "War"), block(1, *FOUR)])
-async def test_where_a_cache_saves_nothing_there_is_one_phase_without_it(case: Block) -> None:
+async def test_where_a_cache_saves_nothing_there_is_one_phase_without_it(case: Packet) -> None:
     """One or two questions about a block, or too short a block: no breakpoint, all of them at once."""
     # The older model caches from 4,096 tokens on.
     async with batching(model="claude-haiku-4-5" if len(case.movies) == 1 else MODEL) as session:
@@ -265,7 +267,7 @@ async def test_a_large_batch_is_sent_in_parts() -> None:
     many = tuple(movie(number, plot=f"{number} and so on, " * 120) for number in range(1, 301))
     names = tuple(f"Collection {number}" for number in range(35))
     async with batching() as session:
-        await session.ask(Block(many, tuple(map(collection, names))))
+        await session.ask(Packet(many, tuple(map(collection, names))))
 
     assert len(session.sizes) == 3
     assert sum(session.sizes) == 35
@@ -503,7 +505,7 @@ async def test_changed_movies_and_prompts_make_answers_void() -> None:
         later = Session(session.claude, session.claude_provider, session.notes)
         later.time = session.time
         changed = (movie(1, plot="Another one."), *movies(30)[2:])
-        await later.collect(Block(changed, (collection("Heists"), collection("War", prompt="Only battles."))))
+        await later.collect(Packet(changed, (collection("Heists"), collection("War", prompt="Only battles."))))
 
     assert later.judged == [pair for pair in pairs(30, "Heists") if pair[1] > 1]
     assert sum(spent.usage.requests for spent in later.asker.spent.values()) == 2
@@ -531,7 +533,7 @@ async def test_a_batch_whose_answers_are_no_longer_kept_is_forgotten() -> None:
 async def test_no_more_is_handed_over_than_there_is_money_for(limit: float) -> None:
     """The blocks that can be paid for are asked about, the others are left; a large limit changes nothing."""
     blocks = [
-        Block(tuple(movie(number) for number in range(start, start + 20)), block(1, *FOUR).collections)
+        Packet(tuple(movie(number) for number in range(start, start + 20)), block(1, *FOUR).collections)
         for start in range(1, 201, 20)
     ]
     async with batching(max_cost=limit) as session:

@@ -1,4 +1,4 @@
-"""How questions are packed into blocks."""
+"""How questions are packed into packets."""
 
 from __future__ import annotations
 
@@ -33,34 +33,36 @@ def questions(pairs: dict[tuple[str, int], Reason]) -> Questions:
 
 
 @given(PAIRS, st.integers(1, 12))
-def test_each_pair_is_in_exactly_one_block(pairs: dict[tuple[str, int], Reason], size: int) -> None:
-    """Second looks are in none, and no block has more movies than allowed."""
-    blocks = pack(questions(pairs), LIBRARY, COLLECTIONS, size)
+def test_each_pair_is_in_exactly_one_packet(pairs: dict[tuple[str, int], Reason], size: int) -> None:
+    """Second looks are in none, and no packet has more movies than allowed."""
+    packets = pack(questions(pairs), LIBRARY, COLLECTIONS, size)
 
-    packed = Counter((each.name, n) for block in blocks for each in block.collections for n in numbers(block.movies))
+    packed = Counter(
+        (each.name, n) for packet in packets for each in packet.collections for n in numbers(packet.movies)
+    )
     assert packed == Counter(pair for pair, reason in pairs.items() if reason is not Reason.SECOND_LOOK)
-    assert all(0 < len(block.movies) <= size for block in blocks)
+    assert all(0 < len(packet.movies) <= size for packet in packets)
 
 
 @given(PAIRS, st.integers(1, 12))
 def test_packing_does_not_depend_on_the_order_of_questions(pairs: dict[tuple[str, int], Reason], size: int) -> None:
-    """Equal questions make equal blocks, of movies in one order."""
+    """Equal questions make equal packets, of movies in one order."""
     turned = dict(reversed(pairs.items()))
 
-    blocks = pack(questions(pairs), LIBRARY, COLLECTIONS, size)
+    packets = pack(questions(pairs), LIBRARY, COLLECTIONS, size)
 
-    assert blocks == pack(questions(turned), LIBRARY, COLLECTIONS, size)
-    assert all(numbers(block.movies) == sorted(numbers(block.movies)) for block in blocks)
+    assert packets == pack(questions(turned), LIBRARY, COLLECTIONS, size)
+    assert all(numbers(packet.movies) == sorted(numbers(packet.movies)) for packet in packets)
 
 
 def test_higher_priorities_come_first() -> None:
-    """In each block, and among the blocks."""
+    """In each packet, and among the packets."""
     pairs = {(name, number): Reason.NEW for name in NAMES for number in (1, 2)}
     pairs |= {("D", number): Reason.NEW for number in (3, 4)} | {("B", 5): Reason.NEW}
 
-    blocks = pack(questions(pairs), LIBRARY, COLLECTIONS, 50)
+    packets = pack(questions(pairs), LIBRARY, COLLECTIONS, 50)
 
-    assert [(numbers(block.movies), [each.name for each in block.collections]) for block in blocks] == [
+    assert [(numbers(packet.movies), [each.name for each in packet.collections]) for packet in packets] == [
         ([1, 2], ["A", "B", "C", "D"]),
         ([5], ["B"]),
         ([3, 4], ["D"]),
@@ -68,28 +70,28 @@ def test_higher_priorities_come_first() -> None:
 
 
 def test_what_is_urgent_comes_first() -> None:
-    """Members of an edited collection, then new movies, then what has an old verdict; a block is not split for it."""
+    """Members of an edited collection, then new movies, then what has an old verdict; a packet is not split for it."""
     library = describe([*movies(2), movie(3, labels=labels("a")), movie(4, labels=labels("b"))], {})
     asked = {(name, number): Reason.PROMPT_CHANGED for name in ("A", "B") for number in (1, 3, 4)}
     asked |= {(name, 2): Reason.NEW for name in ("A", "B")}
 
-    assert [numbers(block.movies) for block in pack(questions(asked), library, COLLECTIONS, 50)] == [[3, 4, 2, 1]]
-    assert [numbers(block.movies) for block in pack(questions(asked), library, COLLECTIONS, 2)] == [[3, 4], [2, 1]]
+    assert [numbers(packet.movies) for packet in pack(questions(asked), library, COLLECTIONS, 50)] == [[3, 4, 2, 1]]
+    assert [numbers(packet.movies) for packet in pack(questions(asked), library, COLLECTIONS, 2)] == [[3, 4], [2, 1]]
 
 
 def test_what_is_given_up_is_in_no_block() -> None:
     """It has no verdict, and is not asked about either."""
     asked = {("A", 1): Reason.GIVEN_UP, ("A", 2): Reason.NEW}
 
-    assert [numbers(block.movies) for block in pack(questions(asked), LIBRARY, COLLECTIONS, 50)] == [[2]]
+    assert [numbers(packet.movies) for packet in pack(questions(asked), LIBRARY, COLLECTIONS, 50)] == [[2]]
 
 
 def test_pieces_are_nearly_equal() -> None:
-    """A library of one movie more than a block holds is halved: a request about one movie costs nearly as much."""
+    """A library of one movie more than a packet holds is halved: a request about one movie costs nearly as much."""
     pairs = {("A", number): Reason.NEW for number in range(1, 12)}
 
-    assert [len(block.movies) for block in pack(questions(pairs), LIBRARY, COLLECTIONS, 10)] == [5, 6]
-    assert [len(block.movies) for block in pack(questions(pairs), LIBRARY, COLLECTIONS, 4)] == [3, 4, 4]
+    assert [len(packet.movies) for packet in pack(questions(pairs), LIBRARY, COLLECTIONS, 10)] == [5, 6]
+    assert [len(packet.movies) for packet in pack(questions(pairs), LIBRARY, COLLECTIONS, 4)] == [3, 4, 4]
 
 
 def test_no_question_makes_no_block() -> None:
