@@ -10,7 +10,7 @@ from kometa_ai.asking import forecast
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import CheckClaude
 from kometa_ai.judging.packing import pack
-from kometa_ai.judging.planning import Described, describe, needing_credits
+from kometa_ai.judging.planning import Described, describe, may_turn, needing_credits
 from kometa_ai.judging.stages import Known, walk
 from kometa_ai.providers import prices
 from kometa_ai.providers.port import RequestFailed, Usage
@@ -84,7 +84,7 @@ async def estimate(parts: Parts, rules: Rules, options: Options) -> Estimate:
 
     return Estimate(
         collections=tuple(map(planned.pending, collections)),
-        pending=sum(map(len, planned.questions.values())),
+        pending=sum(len(may_turn(pairs)) for pairs in planned.questions.values()),
         in_batches=sum(planned.in_batches.values()),
         requests=total.requests,
         input_tokens=total.input_tokens,
@@ -139,7 +139,7 @@ class _Planned:
         return PendingCollection(
             name=collection.name,
             slug=collection.slug,
-            pending=len(pairs),
+            pending=len(may_turn(pairs)),
             reasons=count(pairs.values()),
             in_batches=self.in_batches[collection.slug],
         )
