@@ -194,6 +194,8 @@ def print_undone(undone: Undone) -> None:
         out.print(f"[dim]{clean(str(line))} left: something else has changed it since[/]")
     count = len(undone.added) + len(undone.removed)
     out.print(f"[bold]{counted(count, 'change')}[/] of run {clean(undone.run_id)} {would}undone.")
+    if count and not undone.dry_run:
+        out.print(f"[dim]To take that back: --undo {clean(undone.undo_id)}[/]")
     print_problems(out, undone.problems)
 
 

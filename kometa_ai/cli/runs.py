@@ -11,14 +11,19 @@ from kometa_ai.cli.calls import prepared, show
 from kometa_ai.cli.report import print_report
 from kometa_ai.core.summary import as_data
 from kometa_ai.daemon import heartbeat
-from kometa_ai.jobs import foreground, views
+from kometa_ai.jobs import views
 from kometa_ai.jobs.after_changes import changed_collections
 from kometa_ai.jobs.cancel import cancel
+from kometa_ai.jobs.foreground import Foreground
+from kometa_ai.jobs.undo import Undo
 from kometa_ai.run.options import Options
 from kometa_ai.settings.environment import REQUIRED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kometa_ai.cli.main import Call
+    from kometa_ai.core.report import RunReport
     from kometa_ai.jobs.session import Session
 
 _RADARR = ("RADARR_URL", "RADARR_API_KEY")
@@ -39,17 +44,42 @@ def _options(call: Call, session: Session) -> Options:
 def run_now(call: Call) -> int:
     """One run in this process."""
     with prepared(call, *REQUIRED) as session:
-        next_run = partial(heartbeat.next_run, session.settings.state_dir)
         with output.Watcher() as watcher:
-            report, is_ending = asyncio.run(foreground.run(session, _options(call, session), watcher, next_run))
-        ended_by = 0
-        try:
-            show(call, report, partial(print_report, reasons=call.given["reasons"]), as_data)
-        finally:
-            # Even if the result could not be shown.
-            names = () if is_ending else changed_collections(report)
-            ended_by = foreground.tell(names, session.settings, is_ending=is_ending)
-        return ended_by or report.exit_code
+            foreground = _foreground(session, watcher)
+            report = asyncio.run(foreground.run(_options(call, session)))
+        in_words = partial(print_report, reasons=call.given["reasons"])
+        return _end(foreground, report, lambda: show(call, report, in_words, as_data))
+
+
+def undo_run(call: Call) -> int:
+    """Take a run back."""
+    wanted = Undo(run_id=call.given["undo"], dry_run=call.given["dry_run"])
+    with prepared(call, *_RADARR) as session:
+        with output.Watcher() as watcher:
+            foreground = _foreground(session, watcher)
+            result = asyncio.run(foreground.undo(wanted))
+
+        def show_result() -> None:
+            if result.error is not None:
+                raise result.error
+            show(call, result.undone, output.print_undone)
+
+        return _end(foreground, result.report, show_result)
+
+
+def _foreground(session: Session, watcher: output.Watcher) -> Foreground:
+    return Foreground(session, watcher, partial(heartbeat.next_run, session.settings.state_dir))
+
+
+def _end(foreground: Foreground, report: RunReport, show_result: Callable[[], None]) -> int:
+    """Show the result of a run, tell others of what it has changed, and return the exit code."""
+    ended_by = 0
+    try:
+        show_result()
+    finally:
+        # Even if the result could not be shown.
+        ended_by = foreground.tell(changed_collections(report))
+    return ended_by or report.exit_code
 
 
 def show_estimate(call: Call) -> int:
@@ -66,19 +96,6 @@ def show_explanation(call: Call) -> int:
         found = asyncio.run(views.explanation(session, _options(call, session), call.given["explain"]))
         show(call, found, output.print_explained)
         return 1 if found.without_radarr or found.problems else 0
-
-
-def undo_run(call: Call) -> int:
-    """Take a run back."""
-    with prepared(call, *_RADARR) as session:
-        found = asyncio.run(foreground.undo(session, call.given["undo"], dry_run=call.given["dry_run"]))
-        ended_by = 0
-        try:
-            show(call, found, output.print_undone)
-        finally:
-            if not found.dry_run:
-                ended_by = foreground.tell(found.collections, session.settings)
-        return ended_by or int(any(problem.severity == "error" for problem in found.problems))
 
 
 def cancel_open_batches(call: Call) -> int:

@@ -15,6 +15,9 @@ Outcome = Literal[
 ]
 
 
+Kind = Literal["run", "undo"]
+
+
 class MovieLine(msgspec.Struct, frozen=True, kw_only=True):
     """A movie in a report, with the reason where there is one."""
 
@@ -117,7 +120,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     """One run. In a dry run `added` and `removed` say what would have changed. `month`: the month's spending so far.
 
     `only_movies` is how many movies a run was about that was not about the whole library, `only_collections` which
-    collections where it was not about all of them.
+    collections where it was not about all of them. A run of the kind `undo` takes back the run `undoes`.
     """
 
     run_id: str
@@ -127,6 +130,8 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     dry_run: bool
     outcome: Outcome
     exit_code: int
+    kind: Kind = "run"
+    undoes: str = ""
     only_movies: int | None = None
     only_collections: tuple[str, ...] = ()
     library: int = 0

@@ -26,6 +26,8 @@ def needs_somebody(report: RunReport) -> bool:
 
 def is_whole(report: RunReport) -> bool:
     """Whether the run has looked at everything, so that what it does not name is not there."""
+    if report.kind == "undo":
+        return False
     return report.outcome in ("ok", "problems") and report.only_movies is None and not report.only_collections
 
 
@@ -70,6 +72,8 @@ def changes_of(report: RunReport) -> str:
 
 def extent_of(report: RunReport) -> str:
     """What a run was about, in a sentence, where that was not the whole library."""
+    if report.kind == "undo":
+        return f"An undo of the run {report.undoes}."
     if report.only_movies is None:
         return ""
     return f"A run for {counted(report.only_movies, 'movie')} only."
@@ -78,9 +82,9 @@ def extent_of(report: RunReport) -> str:
 def headline(report: RunReport) -> str:
     """The report in one sentence, or a few."""
     dry_run = "Dry run, nothing was written. " if report.dry_run else ""
-    extent = f"{extent_of(report)} " if report.only_movies is not None else ""
     changes = changes_of(report)
-    return f"{dry_run}{extent}{title_of(report)}. {changes[0].upper()}{changes[1:]}."
+    sentences = (extent_of(report), f"{title_of(report)}.", f"{changes[0].upper()}{changes[1:]}.")
+    return dry_run + " ".join(filter(None, sentences))
 
 
 _TOTALS = ("added", "removed", "held_back", "held_back_additions", "failed", "asked", "pending")

@@ -1,16 +1,15 @@
-"""How far a run has come, for whoever looks at it while it runs."""
+"""Watch how far a run has come, for the API's clients."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from kometa_ai.app import now
-
-if TYPE_CHECKING:
-    from kometa_ai.run.options import Options
+from kometa_ai.core.report import Kind
+from kometa_ai.jobs.undo import Undo
+from kometa_ai.run.options import Options
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +30,8 @@ class Going(msgspec.Struct, frozen=True, kw_only=True):
     started: datetime
     dry_run: bool
     collections: tuple[str, ...]
+    kind: Kind = "run"
+    undoes: str = ""
     only_movies: int | None = None
     step: str = ""
     counted: str = ""
@@ -42,30 +43,34 @@ class Going(msgspec.Struct, frozen=True, kw_only=True):
 class Progress:
     """Watches one run. The run's thread writes, others read: each field is put in its place whole, never changed."""
 
-    def __init__(self, run_id: str, trigger: str, options: Options) -> None:
+    def __init__(self, run_id: str, trigger: str, wanted: Options | Undo) -> None:
         self.run_id = run_id
         self.started = now()
         self.steps: tuple[Step, ...] = ()
         self._trigger = trigger
-        self._options = options
+        self._wanted = wanted
 
     @property
     def going(self) -> Going:
         """How far it has come."""
         steps = self.steps
         step = steps[-1] if steps else Step(name="Starting", started=self.started)
-        return Going(
+        going = Going(
             run_id=self.run_id,
             trigger=self._trigger,
             started=self.started,
-            dry_run=self._options.dry_run,
-            collections=self._options.collections,
-            only_movies=len(self._options.movies) or None,
+            dry_run=self._wanted.dry_run,
+            collections=(),
             step=step.name,
             counted=step.counted,
             done=step.done,
             total=step.total,
         )
+        match self._wanted:
+            case Undo(run_id=undoes):
+                return msgspec.structs.replace(going, kind="undo", undoes=undoes)
+            case Options(collections=collections, movies=movies):
+                return msgspec.structs.replace(going, collections=collections, only_movies=len(movies) or None)
 
     def step(self, name: str) -> None:
         """See Observer."""

@@ -18,9 +18,11 @@ from kometa_ai.jobs.aside import DoesNotAnswer, Patience, aside
 from kometa_ai.jobs.running import log_problems, new_run_id, run_and_report, summary_of
 from kometa_ai.jobs.session import Traffic
 from kometa_ai.jobs.supervision import HANGS, Supervised
+from kometa_ai.jobs.undo import Undo, undo
 from kometa_ai.notification import dispatch as notification
 from kometa_ai.observe.logs import log_unexpected
 from kometa_ai.run.failure import RunHangs, report_of_failure
+from kometa_ai.run.options import Options
 from kometa_ai.state import history
 
 if TYPE_CHECKING:
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from kometa_ai.core.problem import Problem
     from kometa_ai.core.report import RunReport
     from kometa_ai.jobs.session import Session
-    from kometa_ai.run.options import Options
     from kometa_ai.run.parts import Parts
     from kometa_ai.state.schema import RunSummary
 
@@ -92,8 +93,8 @@ class Runs:
             return f"The run {left} was left behind and still hangs; restart the program to be rid of it."
         return self.no_lock
 
-    async def start(self, options: Options, trigger: str) -> str:
-        """Start a run and return its id as soon as it holds the lock of the state folder.
+    async def start(self, wanted: Options | Undo, trigger: str) -> str:
+        """Start a run of the library, or an undo, and return its id as soon as it holds the lock of the state folder.
 
         Raise WaitForOtherRun where a run is on, here or in another process, and RepairState where there is no lock.
         """
@@ -107,7 +108,7 @@ class Runs:
             raise RepairState(f"Runs hang again and again. {self.trouble}", "Restart the program.")
         begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         begun.add_done_callback(lambda done: done.cancelled() or done.exception())
-        self._job = _Job(Progress(new_run_id(now()), trigger, options), options, self._settings.run_timeout)
+        self._job = _Job(Progress(new_run_id(now()), trigger, wanted), wanted, self._settings.run_timeout)
         self._idle.clear()
         self._task = asyncio.create_task(self._do(self._job, begun))
         run_id = self._job.progress.run_id
@@ -192,14 +193,15 @@ class Runs:
 
     async def _work(self, job: _Job, begin: Callable[[], object]) -> Ended:
         async def do(parts: Parts) -> RunReport:
-            return await run_and_report(
-                parts,
-                self._session.rules,
-                job.options,
-                notify=partial(self._notify, job),
-                next_run=self._next_run(),
-                run_id=job.progress.run_id,
-            )
+            notify, next_run, run_id = partial(self._notify, job), self._next_run(), job.progress.run_id
+            match job.wanted:
+                case Undo():
+                    return (await undo(parts, job.wanted, run_id=run_id, notify=notify, next_run=next_run)).report
+                case Options():
+                    rules = self._session.rules
+                    return await run_and_report(
+                        parts, rules, job.wanted, notify=notify, next_run=next_run, run_id=run_id
+                    )
 
         # The daemon outlives whatever happens to a run, and the caller who waits for a report gets one.
         return Ended(
@@ -209,7 +211,7 @@ class Runs:
         )
 
     async def _notify(self, job: _Job, report: RunReport) -> list[Problem]:
-        return await notification.notify(report, self._settings, unattended=job.options.unattended)
+        return await notification.notify(report, self._settings, unattended=job.wanted.unattended)
 
     async def _failed(self, job: _Job, error: Exception) -> RunReport:
         """The report of a run that could not make one, kept and told."""
@@ -228,8 +230,9 @@ class Runs:
             error,
             started=job.progress.started,
             finished=now(),
-            dry_run=job.options.dry_run,
+            dry_run=job.wanted.dry_run,
             signal=job.why,
+            undoes=job.wanted.run_id if isinstance(job.wanted, Undo) else "",
             next_run=self._next_run(),
             redact=self._session.redact,
         )
@@ -240,8 +243,8 @@ class Runs:
 class _Job(Supervised):
     """A run of the daemon: how far it has come, and what was asked for."""
 
-    def __init__(self, progress: Progress, options: Options, run_timeout: timedelta | None) -> None:
+    def __init__(self, progress: Progress, wanted: Options | Undo, run_timeout: timedelta | None) -> None:
         super().__init__(run_timeout.total_seconds() if run_timeout is not None else None)
         self.progress = progress
-        self.options = options
+        self.wanted = wanted
         self.failure: RunSummary | None = None

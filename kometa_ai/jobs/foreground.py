@@ -13,6 +13,7 @@ from kometa_ai.jobs.after_changes import tell_or_end
 from kometa_ai.jobs.running import new_run_id, run_and_report
 from kometa_ai.jobs.stopping import ending_in_order
 from kometa_ai.jobs.supervision import Supervised
+from kometa_ai.jobs.undo import Undone, UndoResult
 from kometa_ai.jobs.undo import undo as take_back
 from kometa_ai.notification import dispatch as notification
 from kometa_ai.notification.background import finish
@@ -28,10 +29,9 @@ if TYPE_CHECKING:
     from kometa_ai.core.problem import Problem
     from kometa_ai.core.report import RunReport
     from kometa_ai.jobs.session import Session
-    from kometa_ai.jobs.undo import Undone
+    from kometa_ai.jobs.undo import Undo
     from kometa_ai.run.options import Observer, Options
     from kometa_ai.run.parts import Parts
-    from kometa_ai.settings.schema import Settings
 
 _PATIENCE, _SHORT = 120.0, 1.0
 """Seconds that the program stays for a report that is still on its way, and when it was told to end."""
@@ -40,68 +40,104 @@ _log = structlog.get_logger()
 _T = TypeVar("_T")
 
 
-async def run(
-    session: Session, options: Options, observer: Observer, next_run: Callable[[], datetime | None]
-) -> tuple[RunReport, bool]:
-    """Do one run, and return its report and whether a signal has told the program to end.
+class Foreground:
+    """Does one run for a caller who waits; `next_run` says when the daemon runs next."""
 
-    Raise FixUsage for options that cannot be followed. A run that hangs has a report that says so.
-    """
-    run_id, started = new_run_id(session.now()), session.now()
-    job = _supervised(session.settings)
+    def __init__(self, session: Session, observer: Observer, next_run: Callable[[], datetime | None]) -> None:
+        self._session = session
+        self._observer = observer
+        self._next_run = next_run
+        self._started = session.now()
+        self._run_id = new_run_id(self._started)
+        limit = session.settings.run_timeout
+        self._job = Supervised(limit.total_seconds() if limit is not None else None)
 
-    async def notify(report: RunReport) -> list[Problem]:
-        return await notification.notify(report, session.settings, unattended=False)
+    @property
+    def is_ending(self) -> bool:
+        """Whether a signal has told the program to end."""
+        return bool(self._job.why)
 
-    async def do(parts: Parts) -> RunReport:
-        check_again(options.ask_again, parts.store.memory)
-        return await run_and_report(parts, session.rules, options, notify=notify, next_run=next_run(), run_id=run_id)
+    async def run(self, options: Options) -> RunReport:
+        """Do one run of the library. Raise FixUsage for options that cannot be followed; a hang is a report."""
 
-    async def work() -> RunReport:
-        # Everything that reads a file may hang, and so it is done in the run's thread.
-        session.check_names(options.collections)
-        report, _ = await session.perform(do, job, observer=observer, load=_load_for_good)
-        return report
+        async def do(parts: Parts) -> RunReport:
+            check_again(options.ask_again, parts.store.memory)
+            return await run_and_report(
+                parts,
+                self._session.rules,
+                options,
+                notify=self._notify,
+                next_run=self._next_run(),
+                run_id=self._run_id,
+            )
 
-    def failed(error: RunHangs) -> RunReport:
-        _log.error("run.hangs", run_id=run_id, why=error.message, remedy=error.remedy)
+        def before() -> None:
+            self._session.check_names(options.collections)
+
+        return await self._watched(do, before, lambda error: self._failed(error, dry_run=options.dry_run))
+
+    async def undo(self, wanted: Undo) -> UndoResult:
+        """Take one run back. Raise FixUsage if there is nothing to take back."""
+
+        async def do(parts: Parts) -> UndoResult:
+            return await take_back(parts, wanted, run_id=self._run_id, notify=self._notify, next_run=self._next_run())
+
+        def failed(error: RunHangs) -> UndoResult:
+            report = self._failed(error, dry_run=wanted.dry_run, undoes=wanted.run_id)
+            undone = Undone(
+                run_id=wanted.run_id,
+                dry_run=wanted.dry_run,
+                problems=report.problems,
+                undo_id=report.run_id,
+                outcome=report.outcome,
+                exit_code=report.exit_code,
+            )
+            return UndoResult(report, undone)
+
+        return await self._watched(do, lambda: None, failed)
+
+    def tell(self, names: Sequence[str]) -> int:
+        """Tell of changed collections, and wait for reports on their way; return the exit code of a signal meanwhile.
+
+        To be called after the run, since it may take as long as a run of Kometa. A program that ends tells no one.
+        """
+        then = partial(_finish, _SHORT if self.is_ending else _PATIENCE)
+        return asyncio.run(tell_or_end(() if self.is_ending else names, self._session.settings, then=then))
+
+    async def _notify(self, report: RunReport) -> list[Problem]:
+        return await notification.notify(report, self._session.settings, unattended=False)
+
+    async def _watched(
+        self,
+        do: Callable[[Parts], Coroutine[Any, Any, _T]],
+        before: Callable[[], None],
+        failed: Callable[[RunHangs], _T],
+    ) -> _T:
+        """Do a run in a thread of its own; signals ask for its end."""
+
+        async def work() -> _T:
+            # Everything that reads a file may hang, and so it is done in the run's thread.
+            before()
+            result, _ = await self._session.perform(do, self._job, observer=self._observer, load=_load_for_good)
+            return result
+
+        with ending_in_order(lambda number: self._job.interrupt(number.name)):
+            try:
+                return await self._job.watch("run", work)
+            except RunHangs as error:
+                return failed(error)
+
+    def _failed(self, error: RunHangs, *, dry_run: bool, undoes: str = "") -> RunReport:
+        _log.error("run.hangs", run_id=self._run_id, why=error.message, remedy=error.remedy)
         return report_of_failure(
-            run_id, error, started=started, finished=session.now(), dry_run=options.dry_run, signal=job.why
+            self._run_id,
+            error,
+            started=self._started,
+            finished=self._session.now(),
+            dry_run=dry_run,
+            signal=self._job.why,
+            undoes=undoes,
         )
-
-    return await _watched(job, work, failed)
-
-
-async def undo(session: Session, run_id: str, *, dry_run: bool) -> Undone:
-    """Take a run's tag changes back."""
-    with session.lock() as store:
-        async with session.open_parts(store, None) as parts:
-            return await take_back(parts, run_id, dry_run=dry_run)
-
-
-def tell(names: Sequence[str], settings: Settings, *, is_ending: bool = False) -> int:
-    """Tell of changed collections, and wait for reports on their way; return the exit code of a signal that ends that.
-
-    Not while the state is locked, since it may take as long as a run of Kometa.
-    """
-    seconds = _SHORT if is_ending else _PATIENCE
-    return asyncio.run(tell_or_end(() if is_ending else names, settings, then=partial(_finish, seconds)))
-
-
-async def _watched(
-    job: Supervised, work: Callable[[], Coroutine[Any, Any, _T]], failed: Callable[[RunHangs], _T]
-) -> tuple[_T, bool]:
-    """Do the work in a thread of its own; signals ask for its end. Also return whether one came."""
-    with ending_in_order(lambda number: job.interrupt(number.name)):
-        try:
-            result = await job.watch("run", work)
-        except RunHangs as error:
-            result = failed(error)
-        return result, bool(job.why)
-
-
-def _supervised(settings: Settings) -> Supervised:
-    return Supervised(settings.run_timeout.total_seconds() if settings.run_timeout is not None else None)
 
 
 def _load_for_good(folder: Path) -> Store:

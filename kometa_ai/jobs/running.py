@@ -1,4 +1,4 @@
-"""The one entry to a run, for the command line and whoever else wants one: run, report, remember, notify.
+"""Do a run of any kind and tell of it: work, report, state and history, notification.
 
 Nothing that goes wrong leaves without a report; only a wrong command line does.
 """
@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 import structlog
 
 from kometa_ai.core.problem import Problem
+from kometa_ai.core.report import RunReport
 from kometa_ai.errors import FixUsage, KometaAIError, RepairState
 from kometa_ai.observe import process
 from kometa_ai.observe.logs import REPORTED, log_problem
@@ -26,14 +28,17 @@ from kometa_ai.state import files, history
 from kometa_ai.state.schema import CollectionForgotten, ErrorMet, ErrorSeen, RunEnded, RunSummary, StatusChanged
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-    from kometa_ai.core.report import RunReport
+    from kometa_ai.core.movie import TmdbId
     from kometa_ai.run.options import Options
     from kometa_ai.run.parts import Parts, Rules
-    from kometa_ai.run.results import RunResults
+    from kometa_ai.state.schema import Entry
     from kometa_ai.state.store import Store
+
+Notify = Callable[[RunReport], Awaitable[list[Problem]]]
+"""Tells others of a run, and returns what could not be delivered."""
 
 _log = structlog.get_logger()
 
@@ -43,56 +48,119 @@ def new_run_id(now: datetime) -> str:
     return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
+class Work(Protocol):
+    """A run of some kind: what it does, and what there is to say of it afterwards, however far it came."""
+
+    async def go(self) -> None:
+        """Do everything. Raise a KometaAIError that ends the run, or FixUsage before anything is begun."""
+        ...
+
+    def report(self, frame: Frame) -> RunReport:
+        """Make the report."""
+        ...
+
+    def entries(self, report: RunReport, *, is_complete: bool) -> list[Entry]:
+        """What the state is to remember of the run, but for its errors and the run itself."""
+        ...
+
+    def movies_seen(self) -> Iterable[TmdbId]:
+        """The movies that Radarr has now; empty if the run does not know."""
+        ...
+
+
 async def run_and_report(
     parts: Parts,
     rules: Rules,
     options: Options,
     *,
-    notify: Callable[[RunReport], Awaitable[list[Problem]]] | None = None,
+    notify: Notify | None = None,
     next_run: datetime | None = None,
     run_id: str | None = None,
 ) -> RunReport:
-    """Do one run and return its report. Raise FixUsage where the options cannot be followed.
+    """Do one run of the library and return its report. Raise FixUsage for options that cannot be followed.
 
-    The caller holds the lock of the state folder. Without a `run_id` the run names itself. `notify` is not called for a
-    dry run; the problems it returns are added to the report as warnings, since a failing mail server never fails a run.
+    The caller holds the lock of the state folder. Without a `run_id` the run names itself.
     """
-    started = parts.now()
-    run_id = run_id or new_run_id(started)
-    with structlog.contextvars.bound_contextvars(run_id=run_id):
-        _log.info(
-            "run.started",
-            dry_run=options.dry_run,
-            collections=list(options.collections),
-            only_movies=len(options.movies) or None,
-        )
+    frame = Frame(
+        run_id=run_id or new_run_id(parts.now()),
+        started=parts.now(),
+        finished=parts.now(),
+        dry_run=options.dry_run,
+        only_movies=len(options.movies) or None,
+        models=frozenset({rules.model, rules.review_model}),
+        next_run=next_run,
+        zone=parts.zone,
+        redact=parts.redact,
+    )
+    about = {"collections": list(options.collections), "only_movies": frame.only_movies}
+    return await carry_out(
+        parts, lambda watched: _LibraryRun(watched, rules, options, frame.run_id), frame, about, notify=notify
+    )
+
+
+class _LibraryRun:
+    """The run that `run.pipeline` describes, as work."""
+
+    def __init__(self, parts: Parts, rules: Rules, options: Options, run_id: str) -> None:
+        self._store = parts.store
+        self._run = Run(parts, rules, options, run_id)
+
+    async def go(self) -> None:
+        await self._run.go()
+
+    def report(self, frame: Frame) -> RunReport:
+        frame = msgspec.structs.replace(frame, problems=(*frame.problems, *self._run.close_books()))
+        return make_report(self._run.results, self._store.memory, self._store.state, frame)
+
+    def entries(self, report: RunReport, *, is_complete: bool) -> list[Entry]:
+        if report.dry_run:
+            return []
+        results, known = self._run.results, self._store.state.collections
+        progress = statuses(report, results, known, complete=is_complete)
+        gone = departed(report, results.reading.folder, known) if is_complete else []
+        return [
+            *(StatusChanged(slug=slug, status=status) for slug, status in progress.items()),
+            *(CollectionForgotten(slug=slug) for slug in gone),
+        ]
+
+    def movies_seen(self) -> Iterable[TmdbId]:
+        return (movie.tmdb_id for movie in self._run.results.movies)
+
+
+async def carry_out(
+    parts: Parts,
+    work_of: Callable[[Parts], Work],
+    frame: Frame,
+    about: Mapping[str, object],
+    *,
+    notify: Notify | None = None,
+) -> RunReport:
+    """Do a run of any kind: its work, its report, what is remembered of it, its notification.
+
+    `about` is for the log. `notify` is not called for a dry run; the problems it returns are added to the report as
+    warnings, since a failing mail server never fails a run.
+    """
+    with structlog.contextvars.bound_contextvars(run_id=frame.run_id):
+        _log.info("run.started", dry_run=frame.dry_run, **about)
         interruption = parts.interruption
         parts = msgspec.structs.replace(parts, observer=Steps(parts.observer, interruption))
-        run = Run(parts, rules, options, run_id)
-        error, cut = await _go(run, parts)
+        work = work_of(parts)
+        error, cut = await _go(work, parts)
         if interruption.is_left_behind:
             # Others have taken over: nothing of this run is told or written any more.
             raise asyncio.CancelledError
         parts.observer.step(Step.REPORTING)
-        around = (*cut, *parts.store.alerts, *run.close_books())
         is_cut_short = bool(interruption.why) or interruption.is_cut
-        frame = Frame(
-            run_id=run_id,
-            started=started,
+        frame = msgspec.structs.replace(
+            frame,
             finished=parts.now(),
-            dry_run=options.dry_run,
-            only_movies=len(options.movies) or None,
-            models=frozenset({rules.model, rules.review_model}),
             error=error,
-            problems=around,
+            problems=(*cut, *parts.store.alerts),
             interrupted=interruption.why,
-            next_run=next_run,
-            zone=parts.zone,
-            redact=parts.redact,
         )
-        report = make_report(run.results, parts.store.memory, parts.store.state, frame)
-        report = _remember(report, run.results, parts, complete=error is None and not is_cut_short)
-        if notify is not None and not options.dry_run:
+        report = work.report(frame)
+        report = _remember(report, work, parts.store, is_complete=error is None and not is_cut_short)
+        if notify is not None and not frame.dry_run:
             undelivered = await _tell(report, notify, parts)
             report = _with_warnings(report, undelivered)
         _log_end(report)
@@ -117,11 +185,11 @@ def _log_end(report: RunReport) -> None:
     )
 
 
-async def _go(run: Run, parts: Parts) -> tuple[KometaAIError | None, tuple[Problem, ...]]:
+async def _go(work: Work, parts: Parts) -> tuple[KometaAIError | None, tuple[Problem, ...]]:
     """Do the run; return the error that ended it, and the problem if it was cut short because its time was over."""
     interruption = parts.interruption
     try:
-        await run.go()
+        await work.go()
     except FixUsage:
         raise
     except KometaAIError as error:
@@ -146,9 +214,7 @@ async def _go(run: Run, parts: Parts) -> tuple[KometaAIError | None, tuple[Probl
     return None, ()
 
 
-async def _tell(
-    report: RunReport, notify: Callable[[RunReport], Awaitable[list[Problem]]], parts: Parts
-) -> list[Problem]:
+async def _tell(report: RunReport, notify: Notify, parts: Parts) -> list[Problem]:
     """Notify; where the program has to end before that is done, say so and nothing else: the run itself is over."""
     try:
         return await notify(report)
@@ -178,11 +244,10 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
     return leaves
 
 
-def _remember(report: RunReport, results: RunResults, parts: Parts, *, complete: bool) -> RunReport:
+def _remember(report: RunReport, work: Work, store: Store, *, is_complete: bool) -> RunReport:
     """Keep a run's report, and put the run into the state. What cannot be written is a problem of the report."""
-    store = parts.store
     report = _kept(report, store)
-    entries: list[StatusChanged | CollectionForgotten | ErrorMet | RunEnded] = [
+    errors = [
         ErrorMet(
             error=ErrorSeen(
                 at=problem.at or report.finished,
@@ -194,16 +259,10 @@ def _remember(report: RunReport, results: RunResults, parts: Parts, *, complete:
         )
         for problem in report.problems
     ]
-    if not report.dry_run:
-        progress = statuses(report, results, store.state.collections, complete=complete)
-        entries += [StatusChanged(slug=slug, status=status) for slug, status in progress.items()]
-    if complete and not report.dry_run:
-        gone = departed(report, results.reading.folder, store.state.collections)
-        entries += [CollectionForgotten(slug=slug) for slug in gone]
-    entries.append(RunEnded(run=summary_of(report)))
+    entries = [*errors, *work.entries(report, is_complete=is_complete), RunEnded(run=summary_of(report))]
     try:
         store.record(*entries)
-        store.seen((movie.tmdb_id for movie in results.movies), report.finished)
+        store.seen(work.movies_seen(), report.finished)
         store.save(report.finished)
     except RepairState as error:
         report = _kept(_with_problem(report, error), store)
@@ -250,6 +309,8 @@ def summary_of(report: RunReport) -> RunSummary:
     """A finished run in brief, as lists of runs have it."""
     return RunSummary(
         run_id=report.run_id,
+        kind=report.kind,
+        undoes=report.undoes,
         started=report.started,
         finished=report.finished,
         outcome=report.outcome,

@@ -1,4 +1,7 @@
-"""Take one run's tag changes back; what was taken back stays so, as a pin, until it is released."""
+"""Take one run's tag changes back: a run of its own kind, whose plan is the reverse of what a report says.
+
+What was taken back stays so, as a pin, until the pin is released.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +9,41 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from kometa_ai.__version__ import __version__
 from kometa_ai.core.changes import Change, TagChange
 from kometa_ai.core.decision import Pin
 from kometa_ai.core.naming import Slug
 from kometa_ai.core.problem import Problem
-from kometa_ai.core.summary import counted
-from kometa_ai.errors import FixUsage, RepairState
-from kometa_ai.jobs.running import new_run_id
+from kometa_ai.core.report import CollectionReport, MovieLine, Outcome, RunReport
+from kometa_ai.core.summary import counted, in_order
+from kometa_ai.errors import CheckRadarr, FixUsage, KometaAIError, RepairState
+from kometa_ai.jobs.running import carry_out
+from kometa_ai.run.failure import INTERRUPTED, outcome_of
+from kometa_ai.run.keeping import Keeper
+from kometa_ai.run.options import Step
+from kometa_ai.run.reporting import Frame
+from kometa_ai.run.spending import of_month
 from kometa_ai.state import history
 from kometa_ai.state.schema import Pinned, Tagged
 from kometa_ai.tags.apply import Applied, apply_changes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
-    from kometa_ai.core.movie import Movie
-    from kometa_ai.core.report import RunReport
+    from kometa_ai.core.movie import Movie, TmdbId
+    from kometa_ai.jobs.running import Notify
+    from kometa_ai.library.port import Contents
     from kometa_ai.run.parts import Parts
+    from kometa_ai.state.schema import Entry
+
+
+class Undo(msgspec.Struct, frozen=True, kw_only=True):
+    """What the caller asked for: to take this run back, or (`dry_run`) only to show what that would change."""
+
+    run_id: str
+    dry_run: bool = False
+    unattended: bool = False
 
 
 class Reverted(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,37 +61,86 @@ class Reverted(msgspec.Struct, frozen=True, kw_only=True):
 class Undone(msgspec.Struct, frozen=True, kw_only=True):
     """What was, or in a dry run would be, taken back; `left` are changes that something else has overtaken.
 
-    `collections` are the names of those whose tags were changed and that others may be told of.
+    `run_id` is the run that was taken back, `undo_id` the run that did it. `collections` are the names of those whose
+    tags were changed and that others may be told of.
     """
 
     run_id: str
     dry_run: bool
-    added: tuple[Reverted, ...]
-    removed: tuple[Reverted, ...]
-    left: tuple[Reverted, ...]
+    added: tuple[Reverted, ...] = ()
+    removed: tuple[Reverted, ...] = ()
+    left: tuple[Reverted, ...] = ()
     collections: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
+    undo_id: str
+    outcome: Outcome
+    exit_code: int
 
 
-async def undo(parts: Parts, run_id: str, *, dry_run: bool) -> Undone:
-    """Take back what a run changed and nobody has changed since. Raise FixUsage for an unknown run, or CheckRadarr."""
-    report = history.recall(parts.store.folder, run_id)
-    if not report.changes:
-        raise _nothing_to_undo(run_id, report)
-    await parts.library.check()
-    library = await parts.library.contents()
-    movies = {movie.tmdb_id: movie for movie in library.movies}
-    names = {Slug(collection.slug): collection.name for collection in report.collections}
-    wanted: list[Change] = []
-    problems: list[Problem] = [*parts.store.alerts]
-    left: list[Reverted] = []
-    for change in report.changes:
-        movie = movies.get(change.tmdb_id)
+class UndoPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """The reverse of a run's changes, and those of its changes that something else has overtaken."""
+
+    changes: tuple[Change, ...] = ()
+    left: tuple[TagChange, ...] = ()
+
+
+class UndoResult(msgspec.Struct, frozen=True):
+    """The report of an undo, the same in brief, and the error that kept it from beginning."""
+
+    report: RunReport
+    undone: Undone
+    error: KometaAIError | None = None
+
+
+async def undo(
+    parts: Parts,
+    wanted: Undo,
+    *,
+    run_id: str,
+    notify: Notify | None = None,
+    next_run: datetime | None = None,
+) -> UndoResult:
+    """Take back what a run changed and nothing else has changed since. Raise FixUsage if there is nothing to take back.
+
+    The caller holds the lock of the state folder.
+    """
+    undone = history.recall(parts.store.folder, wanted.run_id)
+    if not undone.changes:
+        raise _nothing_to_undo(undone)
+    frame = Frame(
+        run_id=run_id,
+        started=parts.now(),
+        finished=parts.now(),
+        dry_run=wanted.dry_run,
+        models=frozenset(),
+        next_run=next_run,
+        zone=parts.zone,
+        redact=parts.redact,
+    )
+    works: list[_UndoRun] = []
+
+    def work_of(watched: Parts) -> _UndoRun:
+        works.append(_UndoRun(watched, undone, run_id, dry_run=wanted.dry_run))
+        return works[0]
+
+    about = {"kind": "undo", "undoes": wanted.run_id}
+    report = await carry_out(parts, work_of, frame, about, notify=notify)
+    return works[0].result(report)
+
+
+def plan_undo(undone: RunReport, movies: Iterable[Movie]) -> UndoPlan:
+    """The reverse of each change of a run whose movie still is as the run has left it. Pure."""
+    by_id = {movie.tmdb_id: movie for movie in movies}
+    names = {Slug(collection.slug): collection.name for collection in undone.collections}
+    changes: list[Change] = []
+    left: list[TagChange] = []
+    for change in undone.changes:
+        movie = by_id.get(change.tmdb_id)
         if movie is None or (change.tag in movie.labels) is not (change.operation == "add"):
-            left.append(_reverted(change, change.tag))
+            left.append(change)
             continue
         opposite: Literal["add", "remove"] = "remove" if change.operation == "add" else "add"
-        wanted.append(
+        changes.append(
             Change(
                 movie=movie,
                 slug=change.collection,
@@ -79,95 +149,212 @@ async def undo(parts: Parts, run_id: str, *, dry_run: bool) -> Undone:
                 operation=opposite,
             )
         )
-    if dry_run:
-        return _undone(run_id, wanted, left, dry_run=True)
-    untold = {collection.slug for collection in report.collections if collection.untold}
-    undo_id = new_run_id(parts.now())
-
-    def remember(done: Sequence[Change]) -> None:
-        entries = [entry for change in done for entry in _entries(parts, change, undo_id, run_id)]
-        _keep(problems, lambda: parts.store.record(*entries))
-
-    applied = Applied()
-    await apply_changes(parts.library, wanted, library, remember, applied)
-    _keep(problems, lambda: parts.store.save(parts.now()))
-    told = tuple(
-        msgspec.structs.replace(problem, what=parts.redact(problem.what))
-        for problem in (*applied.problems, *applied.warnings, *problems)
-    )
-    names_told = dict.fromkeys(change.collection_name for change in applied.done if change.slug not in untold)
-    return msgspec.structs.replace(
-        _undone(run_id, applied.done, left, dry_run=False, problems=told), collections=tuple(names_told)
-    )
+    return UndoPlan(changes=tuple(changes), left=tuple(left))
 
 
-def _nothing_to_undo(run_id: str, report: RunReport) -> FixUsage:
+def _nothing_to_undo(report: RunReport) -> FixUsage:
     if not report.failed or report.dry_run:
-        return FixUsage(f"The run {run_id} changed nothing.", "There is nothing to take back.")
+        return FixUsage(f"The run {report.run_id} changed nothing.", "There is nothing to take back.")
     return FixUsage(
-        f"Radarr confirmed no change of the run {run_id}; {counted(report.failed, 'change')} failed or had no answer.",
+        f"Radarr confirmed no change of the run {report.run_id}; {counted(report.failed, 'change')} failed or had no "
+        "answer.",
         "Look in Radarr which movies have the tag; to keep one in or out, pin it in the block.",
     )
 
 
-def _keep(problems: list[Problem], write: Callable[[], None]) -> None:
-    """Write to the state; where that fails the tags are right all the same, but the pins may be lost: say so."""
-    try:
-        write()
-    except RepairState as error:
-        problems.append(Problem(source="state", what=error.message, remedy=error.remedy))
+class _UndoRun:
+    """An undo as work: fetch the library, plan, apply; a dry run ends before apply."""
+
+    def __init__(self, parts: Parts, undone: RunReport, run_id: str, *, dry_run: bool) -> None:
+        self._parts = parts
+        self._undone = undone
+        self._run_id = run_id
+        self._dry_run = dry_run
+        self._keeper = Keeper(parts.store, parts.interruption.course)
+        self._library: Contents | None = None
+        self._plan = UndoPlan()
+        self._applied = Applied()
+        self._tag_changes: list[TagChange] = []
+        self._problems: list[Problem] = []
+        self._error: KometaAIError | None = None
+
+    async def go(self) -> None:
+        parts = self._parts
+        parts.observer.step(Step.FETCHING)
+        await parts.library.check()
+        library = self._library = await parts.library.contents()
+        self._plan = plan_undo(self._undone, library.movies)
+        if self._dry_run or parts.interruption.why or not self._plan.changes:
+            return
+        parts.observer.step(Step.WRITING)
+        await apply_changes(parts.library, self._plan.changes, library, self._remember, self._applied)
+
+    def report(self, frame: Frame) -> RunReport:
+        self._error = frame.error
+        collections = tuple(self._collections())
+        problems = self._dated(
+            [*self._applied.problems, *self._problems, *frame.problems, *_error_problem(frame.error)], frame
+        )
+        outcome, exit_code = _ending(frame, self._applied, has_problems=bool(problems))
+        return RunReport(
+            run_id=frame.run_id,
+            version=__version__,
+            started=frame.started,
+            finished=frame.finished,
+            dry_run=frame.dry_run,
+            outcome=outcome,
+            exit_code=exit_code,
+            kind="undo",
+            undoes=self._undone.run_id,
+            only_collections=tuple(collection.name for collection in collections),
+            library=len(self._library.movies) if self._library else 0,
+            collections=collections,
+            problems=problems,
+            warnings=self._dated([*self._applied.warnings, *self._overtaken()], frame),
+            month=of_month(self._parts.store.state.spending, frame.finished, frame.zone),
+            changes=tuple(self._tag_changes),
+            next_run=frame.next_run,
+        )
+
+    def entries(self, report: RunReport, *, is_complete: bool) -> list[Entry]:
+        """Nothing: changes and pins are remembered as they are confirmed."""
+        del report, is_complete
+        return []
+
+    def movies_seen(self) -> Iterable[TmdbId]:
+        """Unknown: only a run of the library says which movies Radarr has."""
+        return ()
+
+    def result(self, report: RunReport) -> UndoResult:
+        """The report, and the same in brief."""
+        changes = self._done()
+        told = {collection.name for collection in report.collections if not collection.untold or report.dry_run}
+        names = dict.fromkeys(change.collection_name for change in changes if change.collection_name in told)
+        overtaken = {warning.what for warning in self._overtaken()}
+        undone = Undone(
+            run_id=self._undone.run_id,
+            dry_run=report.dry_run,
+            added=tuple(_reverted(change.movie, change.label) for change in changes if change.operation == "add"),
+            removed=tuple(_reverted(change.movie, change.label) for change in changes if change.operation == "remove"),
+            left=tuple(_reverted(change, change.tag) for change in self._plan.left),
+            collections=tuple(names),
+            problems=(*report.problems, *(each for each in report.warnings if each.what not in overtaken)),
+            undo_id=report.run_id,
+            outcome=report.outcome,
+            exit_code=report.exit_code,
+        )
+        return UndoResult(report, undone, self._error)
+
+    def _remember(self, done: Sequence[Change]) -> None:
+        """Put changes that Radarr has confirmed into the state, each with its pin."""
+        entries = [entry for change in done for entry in self._entries(change)]
+        self._problems += self._keeper.record(*entries)
+
+    def _entries(self, change: Change) -> tuple[Tagged, Pinned]:
+        movie, now = change.movie, self._parts.now()
+        tag_change = TagChange(
+            at=now,
+            run_id=self._run_id,
+            tmdb_id=movie.tmdb_id,
+            title=movie.title,
+            year=movie.year,
+            collection=change.slug,
+            tag=change.label,
+            operation=change.operation,
+            undoes=self._undone.run_id,
+        )
+        pin = Pin(
+            tmdb_id=movie.tmdb_id,
+            slug=change.slug,
+            include=change.operation == "add",
+            title=str(movie),
+            imdb_id=movie.imdb_id,
+            since=now,
+        )
+        self._tag_changes.append(tag_change)
+        return Tagged(change=tag_change), Pinned(pin=pin)
+
+    # For the report
+
+    def _done(self) -> Sequence[Change]:
+        return self._plan.changes if self._dry_run else self._applied.done
+
+    def _collections(self) -> Iterable[CollectionReport]:
+        """What became of each collection that the undo is about."""
+        before = {Slug(collection.slug): collection for collection in self._undone.collections}
+        for slug, label in dict.fromkeys((change.slug, change.label) for change in self._plan.changes):
+            added = _lines(self._done(), slug, "add")
+            removed = _lines(self._done(), slug, "remove")
+            movies = self._library.movies if self._library else ()
+            tagged = sum(label in movie.labels for movie in movies)
+            known = before.get(slug)
+            yield CollectionReport(
+                name=known.name if known else slug,
+                slug=slug,
+                tag=label,
+                members=tagged + len(added) - len(removed),
+                added=added,
+                removed=removed,
+                failed=_lines(self._applied.failed, slug, None),
+                untold=known.untold if known else "",
+            )
+
+    def _overtaken(self) -> Iterable[Problem]:
+        """A warning for each collection with changes that are not taken back."""
+        names = {Slug(collection.slug): collection.name for collection in self._undone.collections}
+        movies: dict[Slug, list[str]] = {}
+        for change in self._plan.left:
+            movies.setdefault(change.collection, []).append(f"{change.title} ({change.year})")
+        for slug, titles in movies.items():
+            yield Problem(
+                source="Radarr",
+                what=f"Something else has changed these movies since the run {self._undone.run_id}; they are left.",
+                remedy="Nothing to do; to keep one in or out of the collection, pin it in the block.",
+                collection=names.get(slug, slug),
+                movies=tuple(titles),
+                severity="warning",
+            )
+
+    def _dated(self, problems: Iterable[Problem], frame: Frame) -> tuple[Problem, ...]:
+        """Problems with the collection's name and the time, and without any secret."""
+        names = {str(collection.slug): collection.name for collection in self._undone.collections}
+        return tuple(
+            msgspec.structs.replace(
+                problem,
+                what=frame.redact(problem.what),
+                remedy=frame.redact(problem.remedy),
+                collection=names.get(problem.collection, problem.collection),
+                at=problem.at or (frame.finished if problem.severity == "error" else None),
+            )
+            for problem in problems
+        )
 
 
-def _entries(parts: Parts, change: Change, undo_id: str, undoes: str) -> tuple[Tagged, Pinned]:
-    movie, now = change.movie, parts.now()
-    return (
-        Tagged(
-            change=TagChange(
-                at=now,
-                run_id=undo_id,
-                tmdb_id=movie.tmdb_id,
-                title=movie.title,
-                year=movie.year,
-                collection=change.slug,
-                tag=change.label,
-                operation=change.operation,
-                undoes=undoes,
-            )
-        ),
-        Pinned(
-            pin=Pin(
-                tmdb_id=movie.tmdb_id,
-                slug=change.slug,
-                include=change.operation == "add",
-                title=str(movie),
-                imdb_id=movie.imdb_id,
-                since=now,
-            )
-        ),
+def _ending(frame: Frame, applied: Applied, *, has_problems: bool) -> tuple[Outcome, int]:
+    if frame.interrupted:
+        return "interrupted", INTERRUPTED.get(frame.interrupted, INTERRUPTED["SIGINT"])
+    if frame.error is not None:
+        return outcome_of(frame.error), frame.error.exit_code
+    if applied.stopped is not None and not applied.done:
+        return "radarr unusable", CheckRadarr.exit_code
+    return ("problems", 1) if has_problems else ("ok", 0)
+
+
+def _error_problem(error: KometaAIError | None) -> list[Problem]:
+    if error is None:
+        return []
+    source = {CheckRadarr: "Radarr", RepairState: "state"}
+    name = next((name for kind, name in source.items() if isinstance(error, kind)), "")
+    return [Problem(source=name, what=error.message, remedy=error.remedy)]
+
+
+def _lines(changes: Iterable[Change], slug: Slug, operation: str | None) -> tuple[MovieLine, ...]:
+    return in_order(
+        MovieLine(title=change.movie.title, year=change.movie.year, tmdb_id=change.movie.tmdb_id, reason="undone")
+        for change in changes
+        if change.slug == slug and operation in (None, change.operation)
     )
 
 
 def _reverted(movie: Movie | TagChange, tag: str) -> Reverted:
     return Reverted(title=movie.title, year=movie.year, tmdb_id=movie.tmdb_id, tag=tag)
-
-
-def _undone(
-    run_id: str,
-    changes: Sequence[Change],
-    left: Sequence[Reverted],
-    *,
-    dry_run: bool,
-    problems: tuple[Problem, ...] = (),
-) -> Undone:
-    def reverted(operation: str) -> tuple[Reverted, ...]:
-        return tuple(_reverted(change.movie, change.label) for change in changes if change.operation == operation)
-
-    return Undone(
-        run_id=run_id,
-        dry_run=dry_run,
-        added=reverted("add"),
-        removed=reverted("remove"),
-        left=tuple(left),
-        collections=tuple(dict.fromkeys(change.collection_name for change in changes)),
-        problems=problems,
-    )

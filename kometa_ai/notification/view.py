@@ -200,22 +200,22 @@ def view_of(news: News, zone: tzinfo, limits: Limits) -> View:
 
 
 def _prefix(report: RunReport) -> str:
-    """What stands before the changes in the subject, where not all is well."""
-    dry_run = "dry run: " if report.dry_run else ""
+    """What stands before the changes in the subject: what kind of run it was, and what is not well."""
+    kind = ("dry run: " if report.dry_run else "") + ("undo: " if report.kind == "undo" else "")
     match mood_of(report):
         case "needs you":
-            return f"{dry_run}needs you ({trouble(report)}): "
+            return f"{kind}needs you ({trouble(report)}): "
         case "unfinished":
-            return f"{dry_run}{unfinished(report)}: "
-    return dry_run
+            return f"{kind}{unfinished(report)}: "
+    return kind
 
 
 def _note(report: RunReport) -> str:
     notes = []
     if report.dry_run:
         notes.append("A dry run: nothing was written, this is what would change.")
-    if report.only_movies is not None:
-        notes.append(extent_of(report))
+    if extent := extent_of(report):
+        notes.append(extent)
     if report.outcome == "interrupted":
         notes.append("The run was interrupted; what it had done is saved, and the next one goes on from there.")
     if report.pending:

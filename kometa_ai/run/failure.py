@@ -24,18 +24,21 @@ def report_of_failure(
     finished: datetime,
     dry_run: bool,
     signal: str = "",
+    undoes: str = "",
     next_run: datetime | None = None,
     redact: Callable[[str], str] = str,
 ) -> RunReport:
-    """The report of a run that has ended with this error, or that a signal had told to end."""
+    """The report of a run that has ended with this error, or that a signal had told to end; `undoes`: of an undo."""
     return RunReport(
         run_id=run_id,
         version=__version__,
         started=started,
         finished=finished,
         dry_run=dry_run,
-        outcome="interrupted" if signal else _outcome(error),
+        outcome="interrupted" if signal else outcome_of(error),
         exit_code=INTERRUPTED.get(signal, error.exit_code),
+        kind="undo" if undoes else "run",
+        undoes=undoes,
         problems=(
             Problem(source=_source(error), what=redact(error.message), remedy=redact(error.remedy), at=finished),
         ),
@@ -43,7 +46,8 @@ def report_of_failure(
     )
 
 
-def _outcome(error: KometaAIError) -> Outcome:
+def outcome_of(error: KometaAIError) -> Outcome:
+    """The outcome of a run that this error has ended."""
     match error:
         case RepairState():
             return "state unusable"

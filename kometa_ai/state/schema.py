@@ -12,7 +12,7 @@ from kometa_ai.core.changes import TagChange
 from kometa_ai.core.decision import Decision, Pin, Remembered, Unjudged
 from kometa_ai.core.movie import TmdbId
 from kometa_ai.core.naming import Slug
-from kometa_ai.core.report import Spending
+from kometa_ai.core.report import Kind, Spending
 
 FORMAT_VERSION = 1
 CHANGES_KEPT = 100
@@ -79,6 +79,8 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     finished: datetime
     outcome: str
     exit_code: int
+    kind: Kind = "run"
+    undoes: str = ""
     dry_run: bool = False
     only_movies: int | None = None
     only_collections: tuple[str, ...] = ()
@@ -95,7 +97,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     def is_success_of_everything(self) -> bool:
         """Whether it has done everything there was to do, for all movies and all collections."""
         is_of_everything = self.only_movies is None and not self.only_collections
-        return self.exit_code == 0 and not self.dry_run and is_of_everything
+        return self.kind == "run" and self.exit_code == 0 and not self.dry_run and is_of_everything
 
 
 class ErrorSeen(msgspec.Struct, frozen=True, kw_only=True):

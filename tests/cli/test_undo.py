@@ -1,0 +1,185 @@
+"""Undo is a run of its own kind: it has a preview, a report, a place in the history, and is notified and counted."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kometa_ai.jobs.undo import Undo
+from kometa_ai.standins.faults import answer
+from kometa_ai.standins.mailbox import Mailbox
+from tests.daemon.living import daemon_beside
+from tests.run.world import World, block
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.cli.conftest import Ended
+
+    Call = Callable[..., Ended]
+
+NOWHERE = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+def run_id(world: World, call: Call) -> str:
+    """A run that has put Movie 1 and Movie 2 into Heist."""
+    world.collections(block("Heist"))
+    world.believe("Heist", [1, 2])
+    name: str = call("--run-now", "--output", "json").data["run_id"]
+    return name
+
+
+def kept(world: World, run_id: str) -> Any:
+    """A kept report as data."""
+    return json.loads((world.state_dir / "runs" / f"{run_id}.json").read_text())
+
+
+def listed(call: Call) -> list[dict[str, Any]]:
+    """The runs of the state, the newest last."""
+    runs: list[dict[str, Any]] = call("--dump-state").data["runs"]
+    return runs
+
+
+def test_the_result_names_the_run_that_it_is(call: Call, run_id: str) -> None:
+    """`run_id` stays the run that is taken back; the undo's own id, outcome and exit code are added."""
+    data = call("--undo", run_id, "--output", "json").data
+
+    assert list(data) == [
+        "run_id", "dry_run", "added", "removed", "left", "collections", "problems", "undo_id", "outcome", "exit_code",
+    ]  # fmt: skip
+    assert (data["run_id"], data["outcome"], data["exit_code"]) == (run_id, "ok", 0)
+    assert data["undo_id"] != run_id
+
+
+def test_its_report_is_kept(world: World, call: Call, run_id: str) -> None:
+    """A report like any run's, of the kind `undo`, with the changes by collection; the state lists the run."""
+    world.radarr.untag_by_hand(1002, "kai-heist")
+    data = call("--undo", run_id, "--output", "json").data
+    report = kept(world, data["undo_id"])
+    (collection,) = report["collections"]
+    last = listed(call)[-1]
+
+    assert (report["kind"], report["undoes"], report["outcome"]) == ("undo", run_id, "ok")
+    assert report["headline"] == f"An undo of the run {run_id}. All is well. 1 removed in 1 collection."
+    assert (collection["name"], collection["tag"], collection["members"]) == ("Heist", "kai-heist", 0)
+    assert [movie["title"] for movie in collection["removed"]] == ["Movie 1"]
+    assert [(change["tmdb_id"], change["undoes"]) for change in report["changes"]] == [(1001, run_id)]
+    assert [warning["movies"] for warning in report["warnings"]] == [["Movie 2 (1952)"]]
+    assert (last["run_id"], last["kind"], last["undoes"], last["removed"]) == (data["undo_id"], "undo", run_id, 1)
+
+
+def test_a_run_is_of_the_kind_run(world: World, call: Call, run_id: str) -> None:
+    """What takes nothing back says so, too."""
+    assert (kept(world, run_id)["kind"], kept(world, run_id)["undoes"]) == ("run", "")
+    assert [(run["kind"], run["undoes"]) for run in listed(call)] == [("run", "")]
+
+
+def test_a_dry_run_ends_before_anything_is_written(world: World, call: Call, run_id: str) -> None:
+    """It changes no tag, makes no pin, notifies no one, and is a dry run in the history."""
+    with Mailbox() as box:
+        data = call("--undo", run_id, "--dry-run", "--output", "json", **mail(box)).data
+    report = kept(world, data["undo_id"])
+
+    assert world.numbers("kai-heist") == {1, 2}
+    assert call("--pins", "--output", "json").data == []
+    assert box.received == []
+    assert (report["kind"], report["dry_run"], report["changes"]) == ("undo", True, [])
+    assert report["totals"]["removed"] == 2
+    assert report["headline"].endswith("2 would be removed in 1 collection.")
+    assert call("--undo", data["undo_id"]).code == 2
+
+
+def test_it_is_notified(call: Call, run_id: str) -> None:
+    """The e-mail says that it is an undo, and of which run."""
+    with Mailbox() as box:
+        call("--undo", run_id, **mail(box))
+    (sent,) = box.received
+    body = sent.message.get_body(("plain",))
+
+    assert body is not None
+    assert f"An undo of the run {run_id}." in " ".join(body.get_content().split())
+    assert sent.message["Subject"] == "Kometa-AI: undo: 2 removed in 1 collection"
+
+
+def test_an_undo_can_be_undone(world: World, call: Call, run_id: str) -> None:
+    """The tags are as the run had set them, and so are the pins: nothing is decided anew."""
+    undo_id = call("--undo", run_id, "--output", "json").data["undo_id"]
+    again = call("--undo", undo_id, "--output", "json").data
+
+    assert [movie["tmdb_id"] for movie in again["added"]] == [1001, 1002]
+    assert world.numbers("kai-heist") == {1, 2}
+    assert [pin["include"] for pin in call("--pins", "--output", "json").data] == [True, True]
+
+
+def test_without_radarr(world: World, call: Call, run_id: str) -> None:
+    """Exit 3 and the error on stderr, as before; the run that failed is in the history."""
+    ended = call("--undo", run_id, RADARR_URL=NOWHERE)
+    last = listed(call)[-1]
+
+    assert ended.code == 3
+    assert any(line.startswith("Error: ") for line in ended.err.splitlines())
+    assert (last["kind"], last["outcome"], last["exit_code"]) == ("undo", "radarr unusable", 3)
+    assert kept(world, last["run_id"])["problems"][0]["source"] == "Radarr"
+    assert world.numbers("kai-heist") == {1, 2}
+
+
+def test_radarr_refuses_the_changes(world: World, call: Call, run_id: str) -> None:
+    """Nothing is pinned that was not taken back; the report names what failed."""
+    world.radarr.faults.inject(answer(400), path="*/movie/editor", times=None)
+    ended = call("--undo", run_id, "--output", "json")
+    report = kept(world, ended.data["undo_id"])
+
+    assert ended.code == 1
+    assert (ended.data["removed"], ended.data["outcome"]) == ([], "problems")
+    assert report["totals"]["failed"] == 2
+    assert call("--pins", "--output", "json").data == []
+
+
+def test_it_is_no_success_of_everything(world: World, call: Call, run_id: str) -> None:
+    """An undo looks at what it takes back alone: the last successful run stays what it was."""
+    before = call("--dump-state").data["last_successful_run"]
+    world.now = world.now.replace(year=2027)
+    call("--undo", run_id)
+
+    assert call("--dump-state").data["last_successful_run"] == before
+
+
+def test_it_ends_no_problem(world: World, call: Call) -> None:
+    """A problem that stands is not told as over because an undo does not name it."""
+    world.collections(block("Heist"), block("Broken", promt="x"))
+    world.believe("Heist", [1])
+    with Mailbox() as box:
+        run_id = call("--run-now", "--output", "json", **mail(box)).data["run_id"]
+        call("--undo", run_id, **mail(box))
+    body = box.received[-1].message.get_body(("plain",))
+
+    assert body is not None
+    assert "over" not in body.get_content().lower()
+
+
+async def test_the_daemon_can_do_it(world: World) -> None:
+    """Its runs list the undo with its kind, and its metrics count it and its changes."""
+    world.collections(block("Heist"))
+    world.believe("Heist", [1, 2])
+    async with daemon_beside(world) as here:
+        run_id = await here.run()
+        undo_id = await here.daemon.runs.start(Undo(run_id=run_id), "api")
+        going = (await here.client.get("/api/v1/runs")).json()[0]
+        await here.daemon.runs.ended()
+        runs = (await here.client.get("/api/v1/runs")).json()
+        report = (await here.client.get(f"/api/v1/runs/{undo_id}")).json()
+        figures = (await here.client.get("/metrics")).text
+
+    assert (going["run_id"], going["kind"], going["undoes"]) == (undo_id, "undo", run_id)
+    assert [(run["run_id"], run["kind"]) for run in runs] == [(undo_id, "undo"), (run_id, "run")]
+    assert (report["kind"], report["undoes"], report["totals"]["removed"]) == ("undo", run_id, 2)
+    assert 'kometa_ai_runs_total{dry_run="false",outcome="ok"} 2.0' in figures
+    assert 'kometa_ai_tag_changes_total{collection="heist",operation="removed"} 2.0' in figures
+
+
+def mail(box: Mailbox) -> dict[str, str]:
+    """The settings that send reports to the mailbox."""
+    return {"SMTP_SERVER": box.host, "SMTP_PORT": str(box.port), "NOTIFICATION_RECIPIENTS": "ann@b.org"}
