@@ -355,5 +355,5 @@ def test_a_cache_that_is_never_read_is_said_once(world: World) -> None:
     report = world.run()
 
     assert [w.what for w in report.warnings if "prompt cache" in w.what] == [
-        "None of 12 requests could use the prompt cache: they are dear."
+        "None of 12 requests could use the prompt cache: each costs several times as much."
     ]
