@@ -17,8 +17,8 @@ from kometa_ai.library.radarr import Radarr
 from kometa_ai.observe.redact import Redactor
 from kometa_ai.providers.claude.batches import ClaudeBatches
 from kometa_ai.providers.claude.client import Claude
-from kometa_ai.run.options import NullObserver, Observer
 from kometa_ai.run.parts import Parts, Rules
+from kometa_ai.run.watching import NullObserver, Observer
 from kometa_ai.settings.describe import secrets_of
 
 if TYPE_CHECKING:

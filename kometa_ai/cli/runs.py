@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from kometa_ai.cli import output
 from kometa_ai.cli.calls import prepared, show
 from kometa_ai.cli.report import print_report
+from kometa_ai.core.options import Options
 from kometa_ai.core.summary import as_data
 from kometa_ai.daemon import heartbeat
 from kometa_ai.jobs import views
@@ -16,7 +17,6 @@ from kometa_ai.jobs.after_changes import changed_collections
 from kometa_ai.jobs.cancel import cancel
 from kometa_ai.jobs.foreground import Foreground
 from kometa_ai.jobs.undo import Undo
-from kometa_ai.run.options import Options
 from kometa_ai.settings.environment import REQUIRED
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from datetime import datetime
 import msgspec
 
 from kometa_ai.app import now
+from kometa_ai.core.options import Options
 from kometa_ai.core.report import Kind
 from kometa_ai.jobs.undo import Undo
-from kometa_ai.run.options import Options
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ import structlog
 from structlog.contextvars import bind_contextvars
 
 from kometa_ai.app import now
+from kometa_ai.core.options import Options
 from kometa_ai.daemon.progress import Progress
 from kometa_ai.errors import KometaAIError, RepairState, ReportDefect, WaitForOtherRun
 from kometa_ai.jobs.aside import DoesNotAnswer, Patience, aside
@@ -22,7 +23,6 @@ from kometa_ai.jobs.undo import Undo, undo
 from kometa_ai.notification import dispatch as notification
 from kometa_ai.observe.logs import log_unexpected
 from kometa_ai.run.failure import RunHangs, report_of_failure
-from kometa_ai.run.options import Options
 from kometa_ai.state import history
 
 if TYPE_CHECKING:

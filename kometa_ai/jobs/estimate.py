@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.movie import TmdbId
     from kometa_ai.core.naming import Slug
+    from kometa_ai.core.options import Options
     from kometa_ai.judging.packing import Packet
     from kometa_ai.judging.planning import Questions
     from kometa_ai.library.port import Contents
-    from kometa_ai.run.options import Options
     from kometa_ai.run.parts import Parts, Rules
 
 

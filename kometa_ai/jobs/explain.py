@@ -22,7 +22,7 @@ from kometa_ai.run.reading import Reader
 if TYPE_CHECKING:
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.decision import Reason
-    from kometa_ai.run.options import Options
+    from kometa_ai.core.options import Options
     from kometa_ai.run.parts import Parts, Rules
 
 

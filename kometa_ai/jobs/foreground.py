@@ -26,12 +26,13 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from kometa_ai.core.options import Options
     from kometa_ai.core.problem import Problem
     from kometa_ai.core.report import RunReport
     from kometa_ai.jobs.session import Session
     from kometa_ai.jobs.undo import Undo
-    from kometa_ai.run.options import Observer, Options
     from kometa_ai.run.parts import Parts
+    from kometa_ai.run.watching import Observer
 
 _PATIENCE, _SHORT = 120.0, 1.0
 """Seconds that the program stays for a report that is still on its way, and when it was told to end."""

@@ -19,11 +19,11 @@ from kometa_ai.core.report import RunReport
 from kometa_ai.errors import FixUsage, KometaAIError, RepairState
 from kometa_ai.observe import process
 from kometa_ai.observe.logs import REPORTED, log_problem
-from kometa_ai.run.options import Step
 from kometa_ai.run.orphans import departed
 from kometa_ai.run.pipeline import Run
 from kometa_ai.run.reporting import Frame, make_report, statuses
 from kometa_ai.run.stopping import Steps
+from kometa_ai.run.watching import Step
 from kometa_ai.state import files, history
 from kometa_ai.state.schema import CollectionForgotten, ErrorMet, ErrorSeen, RunEnded, RunSummary, StatusChanged
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from kometa_ai.core.movie import TmdbId
-    from kometa_ai.run.options import Options
+    from kometa_ai.core.options import Options
     from kometa_ai.run.parts import Parts, Rules
     from kometa_ai.state.schema import Entry
     from kometa_ai.state.store import Store

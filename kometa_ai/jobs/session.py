@@ -14,9 +14,9 @@ import msgspec
 from kometa_ai.core.collection import Collection, Folder
 from kometa_ai.jobs.services import Looked, Service
 from kometa_ai.providers.port import BatchProvider
-from kometa_ai.run.options import Observer
 from kometa_ai.run.parts import Parts, Rules
 from kometa_ai.run.scope import choose
+from kometa_ai.run.watching import Observer
 from kometa_ai.settings.schema import Settings
 from kometa_ai.state.lock import StateLock
 from kometa_ai.state.store import Store

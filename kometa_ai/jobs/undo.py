@@ -20,9 +20,9 @@ from kometa_ai.errors import CheckRadarr, FixUsage, KometaAIError, RepairState
 from kometa_ai.jobs.running import carry_out
 from kometa_ai.run.failure import INTERRUPTED, outcome_of
 from kometa_ai.run.keeping import Keeper
-from kometa_ai.run.options import Step
 from kometa_ai.run.reporting import Frame
 from kometa_ai.run.spending import of_month
+from kometa_ai.run.watching import Step
 from kometa_ai.state import history
 from kometa_ai.state.schema import Pinned, Tagged
 from kometa_ai.tags.apply import Applied, apply_changes

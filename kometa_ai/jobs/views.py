@@ -14,11 +14,11 @@ from kometa_ai.settings.describe import as_dump
 
 if TYPE_CHECKING:
     from kometa_ai.core.collection import Collection
+    from kometa_ai.core.options import Options
     from kometa_ai.core.problem import Problem
     from kometa_ai.jobs.estimate import Estimate
     from kometa_ai.jobs.explain import Explained
     from kometa_ai.jobs.session import Session
-    from kometa_ai.run.options import Options
     from kometa_ai.run.parts import Parts
     from kometa_ai.settings.environment import Loaded
 

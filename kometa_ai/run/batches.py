@@ -11,7 +11,7 @@ from kometa_ai.asking.batching import Batcher, Scope
 from kometa_ai.core.decision import Reason
 from kometa_ai.core.problem import Problem
 from kometa_ai.judging.packing import pack, second_looks
-from kometa_ai.run.options import Step
+from kometa_ai.run.watching import Step
 from kometa_ai.state.schema import BatchDropped, BatchNamed, BatchPlanned, BatchTaken
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from kometa_ai.core.problem import Problem
 from kometa_ai.core.summary import counted
 from kometa_ai.judging.planning import describe
 from kometa_ai.judging.stages import Known, walk
-from kometa_ai.run.options import Step
 from kometa_ai.run.questioning import Questioning
 from kometa_ai.run.results import Judging
+from kometa_ai.run.watching import Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from kometa_ai.core.collection import Collection, MovieRef
     from kometa_ai.core.movie import Movie, TmdbId
     from kometa_ai.core.naming import Slug
+    from kometa_ai.core.options import Options
     from kometa_ai.judging.policy import Gates, Membership
     from kometa_ai.library.port import Contents
     from kometa_ai.run.keeping import Keeper
-    from kometa_ai.run.options import Options
     from kometa_ai.run.parts import Parts, Rules
     from kometa_ai.run.spending import Booking
     from kometa_ai.state.schema import Entry

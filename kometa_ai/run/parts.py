@@ -15,8 +15,8 @@ from kometa_ai.core.collection import Folder
 from kometa_ai.judging.looks import Models
 from kometa_ai.library.port import Library
 from kometa_ai.providers.port import BatchProvider, Provider
-from kometa_ai.run.options import NullObserver, Observer
 from kometa_ai.run.stopping import Interruption
+from kometa_ai.run.watching import NullObserver, Observer
 from kometa_ai.state.store import Store
 
 

@@ -16,16 +16,16 @@ import msgspec
 
 from kometa_ai.run.deciding import Decider
 from kometa_ai.run.keeping import Keeper
-from kometa_ai.run.options import Step
 from kometa_ai.run.reading import Reader
 from kometa_ai.run.results import Judging, RunResults
 from kometa_ai.run.spending import Booking
 from kometa_ai.run.tagging import Writer, brakes_of, plan
+from kometa_ai.run.watching import Step
 
 if TYPE_CHECKING:
+    from kometa_ai.core.options import Options
     from kometa_ai.core.problem import Problem
     from kometa_ai.library.port import Contents
-    from kometa_ai.run.options import Options
     from kometa_ai.run.parts import Parts, Rules
 
 

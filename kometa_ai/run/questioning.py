@@ -24,8 +24,8 @@ from kometa_ai.library.port import CreditsUnavailable
 from kometa_ai.providers.claude.client import ClaudeSilent
 from kometa_ai.providers.port import RETRIED
 from kometa_ai.run.batches import Batches, Choice
-from kometa_ai.run.options import Step
 from kometa_ai.run.results import Asking
+from kometa_ai.run.watching import Step
 from kometa_ai.state import schema
 from kometa_ai.state.schema import Judged, LeftUnjudged
 
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from kometa_ai.core.decision import Verdict
     from kometa_ai.core.movie import TmdbId
     from kometa_ai.core.naming import Slug
+    from kometa_ai.core.options import Options
     from kometa_ai.judging.stages import Stage
     from kometa_ai.run.keeping import Keep
-    from kometa_ai.run.options import Options
     from kometa_ai.run.parts import Parts, Rules
     from kometa_ai.run.spending import Booking
 

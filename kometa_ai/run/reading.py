@@ -11,10 +11,10 @@ from kometa_ai.core.collection import recognise
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.summary import counted
 from kometa_ai.errors import CheckRadarr
-from kometa_ai.run.options import Step
 from kometa_ai.run.orphans import adopted_tags
 from kometa_ai.run.results import UNREAD, Reading
 from kometa_ai.run.scope import choose
+from kometa_ai.run.watching import Step
 from kometa_ai.state.schema import LibraryRead, LibrarySeen
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.collection import Collection, Folder
     from kometa_ai.core.movie import Movie
+    from kometa_ai.core.options import Options
     from kometa_ai.library.port import Contents, LibraryStatus
     from kometa_ai.run.keeping import Keeper
-    from kometa_ai.run.options import Options
     from kometa_ai.run.parts import Parts, Rules
 
 _ODDITIES = 20

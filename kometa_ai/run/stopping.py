@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kometa_ai.asking.ending import Course, Interrupted, TimedOut
-from kometa_ai.run.options import Observer, Step
+from kometa_ai.run.watching import Observer, Step
 
 if TYPE_CHECKING:
     from kometa_ai.asking.batching import Batcher

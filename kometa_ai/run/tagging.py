@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from kometa_ai.core.changes import Change, TagChange
-from kometa_ai.run.options import Step
 from kometa_ai.run.reading import check_plausible
 from kometa_ai.run.results import Planning, Writing
+from kometa_ai.run.watching import Step
 from kometa_ai.state.schema import Tagged
 from kometa_ai.tags.apply import Applied, apply_changes
 from kometa_ai.tags.plan import FEW_ADDITIONS, NO_ADDITION_LIMIT, Brake, plan_tags
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.naming import Slug
+    from kometa_ai.core.options import Options
     from kometa_ai.core.problem import Problem
     from kometa_ai.library.port import Contents
     from kometa_ai.run.keeping import Keeper
-    from kometa_ai.run.options import Options
     from kometa_ai.run.parts import Parts, Rules
     from kometa_ai.run.results import Judging
     from kometa_ai.state.schema import CollectionStatus

@@ -11,13 +11,13 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
 
+from kometa_ai.core.options import Options
 from kometa_ai.core.report import RunReport
 from kometa_ai.core.summary import as_data, totals
 from kometa_ai.core.text import one_line
 from kometa_ai.daemon.life import Daemon
 from kometa_ai.daemon.progress import Going
 from kometa_ai.errors import KometaAIError
-from kometa_ai.run.options import Options
 from kometa_ai.state.schema import RunSummary
 from kometa_ai.web.answers import DOCUMENTED_KEY, KEY_NEEDED, FailedModel, documented, documented_as, json_answer
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from kometa_ai.jobs.session import Session
-    from kometa_ai.run.options import Observer
     from kometa_ai.run.parts import Parts
+    from kometa_ai.run.watching import Observer
     from kometa_ai.settings.schema import Settings
     from kometa_ai.state.store import Store
     from tests.run.world import World

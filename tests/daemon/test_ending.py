@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kometa_ai.app import open_parts, rules_of
+from kometa_ai.core.options import Options
 from kometa_ai.jobs.running import run_and_report
 from kometa_ai.jobs.stopping import end_run
 from kometa_ai.notification import dispatch
 from kometa_ai.notification.outbox import is_waiting
-from kometa_ai.run.options import NullObserver, Options
+from kometa_ai.run.watching import NullObserver
 from kometa_ai.standins.mailbox import Mailbox
 from kometa_ai.state.store import Store
 from tests.run.world import World, block, movies

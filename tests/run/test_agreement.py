@@ -13,9 +13,9 @@ from kometa_ai.app import open_parts, rules_of
 from kometa_ai.core.decision import TRIES, Pin, Reason
 from kometa_ai.core.movie import TmdbId
 from kometa_ai.core.naming import Slug
+from kometa_ai.core.options import Options
 from kometa_ai.jobs.estimate import Estimate, estimate
 from kometa_ai.jobs.explain import Explained, explain
-from kometa_ai.run.options import Options
 from kometa_ai.standins.claude_answers import REFUSED
 from kometa_ai.state.schema import Pinned
 from kometa_ai.state.store import Store

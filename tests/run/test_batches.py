@@ -12,10 +12,10 @@ import pytest
 
 from kometa_ai.app import open_batches, open_parts, rules_of
 from kometa_ai.core.movie import TmdbId
+from kometa_ai.core.options import Options
 from kometa_ai.jobs.cancel import Cancellation, cancel_batches
 from kometa_ai.jobs.estimate import Estimate, estimate
 from kometa_ai.jobs.running import run_and_report
-from kometa_ai.run.options import Options
 from kometa_ai.standins.claude_answers import REFUSED, Style
 from kometa_ai.standins.claude_batches import BATCHES
 from kometa_ai.standins.claude_faults import DROPPED, GATEWAY_TIMEOUT, NOT_PERMITTED, Fault
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.report import RunReport
     from kometa_ai.providers.port import BatchAnswer, BatchedRequest, BatchProvider, BatchSeen
-    from kometa_ai.run.options import Observer
+    from kometa_ai.run.watching import Observer
 
 NAMES = ("Film Noir", "Heist", "Space", "War")
 MEMBERS = {"Film Noir": range(0, 40, 7), "Heist": range(0, 40, 3), "Space": (5, 6), "War": (39,)}

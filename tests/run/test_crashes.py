@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kometa_ai.run.options import NullObserver
+from kometa_ai.run.watching import NullObserver
 from tests.run.world import World, block, movies
 
 if TYPE_CHECKING:

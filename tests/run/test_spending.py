@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from kometa_ai.run.options import NullObserver
+from kometa_ai.run.watching import NullObserver
 from kometa_ai.state.schema import RUNS_KEPT
 from kometa_ai.state.store import Store
 from tests.run.world import World, block, movies

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from kometa_ai.app import open_parts, rules_of
+from kometa_ai.core.options import Options
 from kometa_ai.jobs.running import run_and_report
-from kometa_ai.run.options import Options
 from kometa_ai.settings.schema import Settings
 from kometa_ai.standins.claude import ClaudeStandIn, Judgement
 from kometa_ai.standins.radarr import API_KEY, RadarrStandIn
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kometa_ai.core.report import RunReport
-    from kometa_ai.run.options import Observer
+    from kometa_ai.run.watching import Observer
 
 FOREVER = 10**9
 
