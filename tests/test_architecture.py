@@ -1,6 +1,8 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Collection
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from tests.written_docs import PACKAGE, ROOT
@@ -22,6 +24,34 @@ def test_imports_go_one_way() -> None:
     checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - ourselves
 
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    """There is no circle of imports; those for types alone count."""
+    names = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in MODULES}
+    graph = {name: _imported(path, names) - {name} for name, path in names.items()}
+
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        circle = error.args[1]
+    else:
+        circle = []
+
+    assert circle == []
+
+
+def _imported(path: Path, names: Collection[str]) -> set[str]:
+    """Our own modules that a module imports, anywhere in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+    packages = {name.rpartition(".")[0] for name in names}
+    # `from package import module` is an import of the module; a package itself holds nothing.
+    return {name for name in found if name in names and name not in packages}
 
 
 def test_every_top_level_module_is_on_the_map() -> None:

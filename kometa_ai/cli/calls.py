@@ -12,7 +12,7 @@ import structlog
 
 from kometa_ai.app import session_of
 from kometa_ai.cli import output
-from kometa_ai.cli.main import is_output_lost
+from kometa_ai.cli.call import is_output_lost
 from kometa_ai.errors import KometaAIError, ReportDefect
 from kometa_ai.observe import logs
 from kometa_ai.observe.redact import Redactor
@@ -23,7 +23,7 @@ from kometa_ai.settings.schema import Settings, secret_variables
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from kometa_ai.cli.main import Call
+    from kometa_ai.cli.call import Call
     from kometa_ai.jobs.session import Session
 
 _log = structlog.get_logger()

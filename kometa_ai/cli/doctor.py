@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from kometa_ai.cli.main import Call
+    from kometa_ai.cli.call import Call
     from kometa_ai.jobs.services import Looked
 
 _WRONG = 2

@@ -12,7 +12,7 @@ from kometa_ai.settings.environment import REQUIRED, load_settings
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kometa_ai.cli.main import Call
+    from kometa_ai.cli.call import Call
 
 
 class _Found(NamedTuple):

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from kometa_ai.cli.main import Call
+    from kometa_ai.cli.call import Call
     from kometa_ai.jobs.session import Session
     from kometa_ai.settings.schema import Settings
 

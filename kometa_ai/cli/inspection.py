@@ -14,7 +14,7 @@ from kometa_ai.jobs.reset import reset
 from kometa_ai.settings.environment import load_settings
 
 if TYPE_CHECKING:
-    from kometa_ai.cli.main import Call
+    from kometa_ai.cli.call import Call
 
 
 def dump_config(call: Call) -> int:

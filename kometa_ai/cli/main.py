@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 import threading
 from importlib import import_module
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
 from kometa_ai.__version__ import version_and_commit
+from kometa_ai.cli.call import Call, Caller, is_output_lost, watch_output
 from kometa_ai.cli.container import become_user, refuse_unreadable
 from kometa_ai.errors import FixConfiguration, FixUsage, KometaAIError
 
@@ -108,23 +108,6 @@ _TAKES = {
     "release_pin": ("collections",),
 }
 """Which options of a run have a meaning with which command; with the others, none has."""
-
-
-class Caller(NamedTuple):
-    """Who called: the environment, whether a person watches, and what builds the parts of jobs (`app` by default)."""
-
-    environ: Mapping[str, str]
-    is_watched: bool
-    session_of: Callable[[Settings], Session] | None = None
-
-
-class Call(NamedTuple):
-    """What a command is given: the options, and what the program was called with; see Caller."""
-
-    given: Mapping[str, Any]
-    environ: Mapping[str, str]
-    is_watched: bool
-    session_of: Callable[[Settings], Session] | None
 
 
 def _flag(*names: str, text: str) -> Callable[[_Function], _Function]:
@@ -267,37 +250,6 @@ def run(
     return result if isinstance(result, int) else 0
 
 
-class _Output(io.FileIO):
-    """Standard output that remembers whether it could not be written: no other file's error says which file it was."""
-
-    is_lost = False
-
-    def write(self, data: Any, /) -> int:  # noqa: ANN401 - any buffer
-        try:
-            return super().write(data)
-        except OSError:
-            self.is_lost = True
-            raise
-
-
-def is_output_lost() -> bool:
-    """Whether standard output could not be written, as on a full disk, or when its reader has gone."""
-    return bool(getattr(getattr(sys.stdout.buffer, "raw", None), "is_lost", False))
-
-
-def _watch_output() -> None:
-    """Put the same stream, with an eye on it, in the place of standard output."""
-    before = sys.stdout
-    if isinstance(before, io.TextIOWrapper):
-        sys.stdout = io.TextIOWrapper(
-            io.BufferedWriter(_Output(before.fileno(), "w", closefd=False)),
-            encoding=before.encoding,
-            errors=before.errors,
-            line_buffering=before.line_buffering,
-            write_through=before.write_through,
-        )
-
-
 def _without_output(error: OSError) -> int:
     """The exit code of a program whose result cannot be written, and what to say of that."""
     _discard(sys.stdout)
@@ -355,7 +307,7 @@ def main() -> None:
     except KometaAIError as error:
         _show(error, as_json=_wants_json(sys.argv))
         sys.exit(error.exit_code)
-    _watch_output()
+    watch_output()
     code = run(sys.argv[1:], os.environ)
     try:
         sys.stderr.flush()

@@ -9,7 +9,7 @@ from kometa_ai.cli.calls import prepared, show
 from kometa_ai.jobs import pins
 
 if TYPE_CHECKING:
-    from kometa_ai.cli.main import Call
+    from kometa_ai.cli.call import Call
 
 
 def show_pins(call: Call) -> int:

@@ -22,7 +22,7 @@ from kometa_ai.settings.environment import REQUIRED
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kometa_ai.cli.main import Call
+    from kometa_ai.cli.call import Call
     from kometa_ai.core.report import RunReport
     from kometa_ai.jobs.session import Session
 

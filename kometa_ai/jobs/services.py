@@ -12,7 +12,7 @@ from kometa_ai.core.naming import PREFIX
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import KometaAIError
 from kometa_ai.library.port import LibrarySilent
-from kometa_ai.providers.claude.client import ClaudeSilent
+from kometa_ai.providers.port import ProviderSilent
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.naming import Label
     from kometa_ai.library.port import Library
     from kometa_ai.network.failures import Way
-    from kometa_ai.providers.claude.client import Claude
+    from kometa_ai.providers.port import Provider
 
 PATIENCE = 5.0
 """Seconds for each service; both are looked at side by side."""
@@ -95,10 +95,10 @@ def missing_tags(collections: Iterable[Collection], there: AbstractSet[Label]) -
                 )
 
 
-async def look_at_claude(claude: Claude, models: Sequence[str]) -> Looked:
+async def look_at_claude(claude: Provider, models: Sequence[str]) -> Looked:
     """Its key, and whether it knows these models and for how long."""
     # Before the clock is started: the SDK takes seconds to be imported.
-    await asyncio.to_thread(lambda: claude.client)
+    await claude.prepare()
 
     async def look() -> Looked:
         warnings = [warning for model in models if (warning := await claude.check(model)) is not None]
@@ -119,7 +119,7 @@ async def check_library(library: Library) -> Looked:
     return Looked(service="Radarr", status="ok", detail=status.version, warnings=tuple(warnings))
 
 
-async def check_claude(claude: Claude, model: str) -> Looked:
+async def check_claude(claude: Provider, model: str) -> Looked:
     """Try Claude with patience. Raise CheckClaude if it cannot be used."""
     await claude.check(model)
     return Looked(service="Claude", status="ok", detail=model)
@@ -131,7 +131,7 @@ async def _in_time(service: Service, look: Callable[[], Awaitable[Looked]], way:
             return await look()
     except TimeoutError:
         return _silent(service, f"no answer within {PATIENCE:g} s{way.through}.", way)
-    except (LibrarySilent, ClaudeSilent) as error:
+    except (LibrarySilent, ProviderSilent) as error:
         return _silent(service, str(error), way)
     except KometaAIError as error:
         warning = _warning(service, error.message, error.remedy)

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
 from kometa_ai.core.problem import Problem
+from kometa_ai.errors import CheckClaude
+
+if TYPE_CHECKING:
+    from kometa_ai.network.failures import Way
 
 
 class Form(msgspec.Struct, frozen=True):
@@ -131,8 +135,21 @@ class RequestFailed(Exception):
         self.is_asked_otherwise_now = is_asked_otherwise_now
 
 
+class ProviderSilent(CheckClaude):
+    """The service does not answer just now; it may later."""
+
+
 class Provider(Protocol):
     """A model that can be asked."""
+
+    @property
+    def way(self) -> Way:
+        """The way to it: its address, and the proxy in between."""
+        ...
+
+    async def prepare(self) -> None:
+        """Load what the first call needs, which may take seconds. Raise CheckClaude where it cannot be asked at all."""
+        ...
 
     async def ask(
         self,

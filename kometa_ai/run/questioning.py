@@ -21,8 +21,7 @@ from kometa_ai.judging.packing import pack
 from kometa_ai.judging.planning import GIVEN_UP, Described, Questions, needing_credits
 from kometa_ai.judging.policy import settle
 from kometa_ai.library.port import CreditsUnavailable
-from kometa_ai.providers.claude.client import ClaudeSilent
-from kometa_ai.providers.port import RETRIED
+from kometa_ai.providers.port import RETRIED, ProviderSilent
 from kometa_ai.run.batches import Batches, Choice
 from kometa_ai.run.results import Asking
 from kometa_ai.run.watching import Step
@@ -142,7 +141,7 @@ class Questioning:
         for model in self._engine.models:
             try:
                 warning = await self._parts.provider.check(model)
-            except ClaudeSilent as error:
+            except ProviderSilent as error:
                 # The questions themselves are sent with more patience than this.
                 _log.info("claude.silent", why=error.message)
                 return

@@ -37,7 +37,7 @@ from kometa_ai.providers.claude.incoming import Incoming
 from kometa_ai.providers.claude.messages import arguments, is_cached, pause_of
 from kometa_ai.providers.claude.models import Listed
 from kometa_ai.providers.error_texts import read_error
-from kometa_ai.providers.port import Failure, Reply, ReplyEnd, Request, RequestFailed, Usage
+from kometa_ai.providers.port import Failure, ProviderSilent, Reply, ReplyEnd, Request, RequestFailed, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,10 +59,6 @@ _PAGE, _PAGES = 1000, 20
 _NO_ANSWER, _FORBIDDEN, _NOT_ALLOWED, _PROXY_REFUSES = 0, 403, 405, 407
 _IN_THE_WAY = frozenset({_NO_ANSWER, _PROXY_REFUSES, *range(300, 400)})
 _log = structlog.get_logger()
-
-
-class ClaudeSilent(CheckClaude):
-    """Claude does not answer just now; it may later."""
 
 
 class Claude:
@@ -126,6 +122,10 @@ class Claude:
             )
         return self._opened
 
+    async def prepare(self) -> None:
+        """Import the SDK, which takes seconds: in a thread, so that signals are heard meanwhile."""
+        await asyncio.to_thread(lambda: self.client)
+
     async def count(self, request: Request) -> int:
         """See Provider."""
         asked = arguments(request)
@@ -148,11 +148,11 @@ class Claude:
         """Make sure that Claude answers, accepts the key and knows the model, by calls that cost nothing.
 
         Return a warning where the model will not be there for long, or a hint where it is doubtful: that the first
-        question tells, for nothing as well. Raise CheckClaude where questions will be refused, ClaudeSilent where there
-        is no answer. A gateway without these calls proves nothing.
+        question tells, for nothing as well. Raise CheckClaude where questions will be refused, ProviderSilent where
+        there is no answer. A gateway without these calls proves nothing.
         """
-        # The first call of a run imports the SDK, which takes seconds: in a thread, so signals are heard.
-        client = await asyncio.to_thread(lambda: self.client)
+        await self.prepare()
+        client = self.client
         from anthropic import AnthropicError, NotFoundError  # noqa: PLC0415 - loaded with the client
 
         try:
@@ -231,7 +231,7 @@ class Claude:
         if status in (400, 405, 501):
             return None
         remedy = "Check the network, CLAUDE_BASE_URL and Anthropic's status page."
-        raise ClaudeSilent(f"{str(failure).rstrip('.')}.", remedy) from error
+        raise ProviderSilent(f"{str(failure).rstrip('.')}.", remedy) from error
 
     def _is_of_the_proxy(self, error: anthropic.AnthropicError) -> bool:
         """Whether the proxy on the way has refused a call, and refuses questions too."""
