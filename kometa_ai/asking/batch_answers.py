@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.movie import TmdbId
     from kometa_ai.core.naming import Slug
-    from kometa_ai.judging.planning import Described
+    from kometa_ai.judging.planning import Subject
     from kometa_ai.providers.port import BatchAnswer, BatchProvider
 
 POLL_SECONDS = 60.0
@@ -86,7 +86,7 @@ class Scope(NamedTuple):
     """
 
     collections: Mapping[Slug, Collection]
-    judged: Mapping[TmdbId, Described]
+    judged: Mapping[TmdbId, Subject]
     is_open: Callable[[BatchedQuestion, TmdbId], bool]
 
 

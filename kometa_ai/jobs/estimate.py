@@ -10,7 +10,7 @@ from kometa_ai.asking import forecast
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import CheckClaude
 from kometa_ai.judging.packing import pack
-from kometa_ai.judging.planning import Described, describe, may_turn, needing_credits
+from kometa_ai.judging.planning import Subject, may_turn, needing_credits, subjects_of
 from kometa_ai.judging.stages import Known, walk
 from kometa_ai.providers import prices
 from kometa_ai.providers.port import RequestFailed, Usage
@@ -114,7 +114,7 @@ class _Planned:
         """Go through the stages as a run does, with what is known now for decisions."""
         state, memory = self._parts.store.state, self._parts.store.memory
         options = self._options
-        known = Known(library.movies, describe(library.movies, memory), memory, state.pins, self._rules.models)
+        known = Known(library.movies, subjects_of(library.movies, memory), memory, state.pins, self._rules.models)
         for stage in walk(collections, everything, known):
             every = stage.questions(force=options.force_refresh, again=frozenset(options.ask_again))
             asked = not_in_batches(state.batches, stage.chosen, known.subjects, every)
@@ -123,14 +123,14 @@ class _Planned:
             self.packets += pack(asked, self._with_credits(known.subjects, asked), stage.chosen, options.batch_size)
             stage.decide(every)
 
-    def _with_credits(self, known: Mapping[TmdbId, Described], asked: Questions) -> Mapping[TmdbId, Described]:
+    def _with_credits(self, known: Mapping[TmdbId, Subject], asked: Questions) -> Mapping[TmdbId, Subject]:
         """The movies as they will be sent, with usual people in place of those that are not known yet."""
         if not self._rules.radarr_credits:
             return known
         complete = dict(known)
         for tmdb_id in needing_credits(asked, known, self._parts.store.memory):
             movie, prints = known[tmdb_id]
-            complete[tmdb_id] = Described(msgspec.structs.replace(movie, credits=forecast.USUAL_CREDITS), prints)
+            complete[tmdb_id] = Subject(msgspec.structs.replace(movie, credits=forecast.USUAL_CREDITS), prints)
         return complete
 
     def pending(self, collection: Collection) -> PendingCollection:

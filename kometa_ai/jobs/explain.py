@@ -12,7 +12,7 @@ from kometa_ai.core.decision import Cause, Decision
 from kometa_ai.core.movie import Movie, RadarrId
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import FixUsage
-from kometa_ai.judging.planning import describe
+from kometa_ai.judging.planning import subjects_of
 from kometa_ai.judging.policy import Gates, decide, gates, is_in
 from kometa_ai.judging.stages import Known, walk
 from kometa_ai.library.port import LibrarySilent
@@ -82,7 +82,7 @@ async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Ex
     reading = reader.result()
     movie = _find(text, library.movies)
     memory = parts.store.memory
-    known = Known(library.movies, describe(library.movies, memory), memory, parts.store.state.pins, rules.models)
+    known = Known(library.movies, subjects_of(library.movies, memory), memory, parts.store.state.pins, rules.models)
     remembered = memory.get(movie.tmdb_id)
     found: dict[str, Explanation] = {}
     for stage in walk(collections, reading.folder.collections, known):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.movie import Movie, TmdbId
-    from kometa_ai.judging.planning import Described, Questions
+    from kometa_ai.judging.planning import Questions, Subject
 
 MOST_ALONE = 50
 """Movies that each have a packet of their own; where there are more they share packets, but with no other."""
@@ -27,7 +27,7 @@ class Packet(NamedTuple):
 
 
 def pack(
-    questions: Questions, library: Mapping[TmdbId, Described], collections: Sequence[Collection], size: int
+    questions: Questions, library: Mapping[TmdbId, Subject], collections: Sequence[Collection], size: int
 ) -> list[Packet]:
     """Pack questions into packets of at most `size` movies, each pair exactly once, the urgent first.
 

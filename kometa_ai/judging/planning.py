@@ -26,34 +26,34 @@ GIVEN_UP = "given-up"
 """What to call the questions that were given up where they are to be asked again."""
 
 
-class Described(NamedTuple):
-    """A movie with the credits that are known of it, and its fingerprint."""
+class Subject(NamedTuple):
+    """A movie ready to be asked about: with its known credits, and the fingerprint of what the model would see."""
 
     movie: Movie
     fingerprint: Fingerprint
 
 
-def describe(movies: Iterable[Movie], memory: Memory) -> dict[TmdbId, Described]:
+def subjects_of(movies: Iterable[Movie], memory: Memory) -> dict[TmdbId, Subject]:
     """Complete Radarr's movies with the credits we know.
 
     Known credits are kept even while something else changed, until new ones have been fetched: a credits call that
     fails must not make a movie look changed.
     """
-    return {movie.tmdb_id: _describe(movie, memory.get(movie.tmdb_id)) for movie in movies}
+    return {movie.tmdb_id: _subject(movie, memory.get(movie.tmdb_id)) for movie in movies}
 
 
-def _describe(movie: Movie, remembered: Remembered | None) -> Described:
+def _subject(movie: Movie, remembered: Remembered | None) -> Subject:
     if remembered is None or remembered.credits is None:
-        return Described(movie, fingerprint(movie))
+        return Subject(movie, fingerprint(movie))
     movie = msgspec.structs.replace(movie, credits=remembered.credits)
     blind = metadata_hash(movie, NO_CREDITS)
     if blind == remembered.facts_hash:
-        return Described(movie, Fingerprint(remembered.metadata_hash, blind))
-    return Described(movie, Fingerprint(metadata_hash(movie, movie.credits), blind))
+        return Subject(movie, Fingerprint(remembered.metadata_hash, blind))
+    return Subject(movie, Fingerprint(metadata_hash(movie, movie.credits), blind))
 
 
 def plan_questions(
-    library: Mapping[TmdbId, Described],
+    library: Mapping[TmdbId, Subject],
     collections: Sequence[Collection],
     memory: Memory,
     gates: Mapping[Slug, Gates],
@@ -125,7 +125,7 @@ def _is_given_up(known: Remembered | None, collection: Collection, prints: Finge
     )
 
 
-def needing_credits(questions: Questions, library: Mapping[TmdbId, Described], memory: Memory) -> tuple[TmdbId, ...]:
+def needing_credits(questions: Questions, library: Mapping[TmdbId, Subject], memory: Memory) -> tuple[TmdbId, ...]:
     """The movies to fetch credits for: those to be asked about whose credits are unknown, or older than a change."""
     asked = {tmdb_id for pairs in questions.values() for tmdb_id, reason in pairs.items() if reason.is_asked_first}
     return tuple(

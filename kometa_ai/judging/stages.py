@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.movie import Movie, TmdbId
     from kometa_ai.core.naming import Label, Slug
     from kometa_ai.judging.looks import Models
-    from kometa_ai.judging.planning import Described
+    from kometa_ai.judging.planning import Subject
 
 
 class Known(NamedTuple):
@@ -35,7 +35,7 @@ class Known(NamedTuple):
     """
 
     movies: Sequence[Movie]
-    subjects: Mapping[TmdbId, Described]
+    subjects: Mapping[TmdbId, Subject]
     memory: Memory
     pins: Sequence[Pin]
     models: Models

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.naming import Slug
     from kometa_ai.judging.looks import Models
     from kometa_ai.judging.packing import Packet
-    from kometa_ai.judging.planning import Described, Questions
+    from kometa_ai.judging.planning import Questions, Subject
     from kometa_ai.run.keeping import Keep
     from kometa_ai.run.parts import Parts
     from kometa_ai.state.store import Store
@@ -62,7 +62,7 @@ class Batches:
         tally: Tally,
         record: Callable[[Answered], None],
         keep: Keep,
-        subjects: Mapping[TmdbId, Described],
+        subjects: Mapping[TmdbId, Subject],
         warnings: list[Problem],
     ) -> None:
         self._parts = parts
@@ -196,7 +196,7 @@ class Batches:
 def not_in_batches(
     batches: Iterable[OpenBatch],
     stage: Sequence[Collection],
-    judged: Mapping[TmdbId, Described],
+    judged: Mapping[TmdbId, Subject],
     questions: Questions,
 ) -> Questions:
     """The questions without those of batches whose answers will hold when they come."""
@@ -222,7 +222,7 @@ def not_in_batches(
 
 
 def with_anthropic(
-    batches: Iterable[OpenBatch], collections: Iterable[Collection], subjects: Mapping[TmdbId, Described]
+    batches: Iterable[OpenBatch], collections: Iterable[Collection], subjects: Mapping[TmdbId, Subject]
 ) -> list[Problem]:
     """What was asked through batches that have not been answered."""
     slugs = {collection.slug for collection in collections}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kometa_ai.core.collection import namesakes
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.summary import counted
-from kometa_ai.judging.planning import describe
+from kometa_ai.judging.planning import subjects_of
 from kometa_ai.judging.stages import Known, walk
 from kometa_ai.run.questioning import Questioning
 from kometa_ai.run.results import Judging
@@ -45,7 +45,7 @@ class Decider:
         self._warnings: list[Problem] = []
         self._gates: dict[Slug, Gates] = {}
         self._memberships: dict[Slug, Membership] = {}
-        self._subjects = describe(self._in_scope(options.movies), parts.store.memory)
+        self._subjects = subjects_of(self._in_scope(options.movies), parts.store.memory)
         self._questioning = Questioning(
             parts, rules, options, keep=self._keep, booking=booking, subjects=self._subjects, warnings=self._warnings
         )

@@ -18,7 +18,7 @@ from kometa_ai.core.problem import Problem
 from kometa_ai.errors import CheckClaude
 from kometa_ai.judging.looks import due_now
 from kometa_ai.judging.packing import pack
-from kometa_ai.judging.planning import GIVEN_UP, Described, Questions, needing_credits
+from kometa_ai.judging.planning import GIVEN_UP, Questions, Subject, needing_credits
 from kometa_ai.judging.policy import settle
 from kometa_ai.library.port import CreditsUnavailable
 from kometa_ai.providers.port import RETRIED, ProviderSilent
@@ -57,7 +57,7 @@ class Questioning:
         *,
         keep: Keep,
         booking: Booking,
-        subjects: dict[TmdbId, Described],
+        subjects: dict[TmdbId, Subject],
         warnings: list[Problem],
     ) -> None:
         self.open_questions: Questions = {}
@@ -166,7 +166,7 @@ class Questioning:
         """Fetch the credits of movies that are asked about for the first time, and remember what each is made of."""
         wanted = needing_credits(questions, self._subjects, self._parts.store.memory)
         self._parts.observer.total("movies", len(wanted) if self._radarr_credits else 0)
-        described: dict[TmdbId, Described] = {}
+        described: dict[TmdbId, Subject] = {}
         failed: list[str] = []
         for start in range(0, len(wanted), _CREDITS_A_CHECKPOINT):
             if self._course.is_over:
@@ -206,7 +206,7 @@ class Questioning:
         finally:
             self._parts.observer.advance("movies", 1)
 
-    def _learn(self, movie: Movie, people: Credits | None) -> tuple[Described, schema.Described]:
+    def _learn(self, movie: Movie, people: Credits | None) -> tuple[Subject, schema.Described]:
         """A movie with what Radarr says of its people now; what was known stays where Radarr says nothing."""
         known = self._parts.store.memory.get(movie.tmdb_id)
         if people is None and known is not None:
@@ -222,7 +222,7 @@ class Questioning:
             credits=people,
             last_seen=self._parts.now().date(),
         )
-        return Described(movie, prints), schema.Described(tmdb_id=movie.tmdb_id, movie=remembered)
+        return Subject(movie, prints), schema.Described(tmdb_id=movie.tmdb_id, movie=remembered)
 
     async def _send(self, stage: Stage) -> None:
         """Ask, and give what is near the threshold its second look."""

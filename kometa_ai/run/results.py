@@ -14,7 +14,7 @@ from kometa_ai.core.movie import Movie, TmdbId
 from kometa_ai.core.naming import Slug
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import CheckRadarr
-from kometa_ai.judging.planning import Described, Questions
+from kometa_ai.judging.planning import Questions, Subject
 from kometa_ai.judging.policy import Gates, Membership
 
 UNREAD = Folder(unreadable_files=(".",))
@@ -53,7 +53,7 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True):
 class Judging(msgspec.Struct, frozen=True, kw_only=True):
     """Who belongs to which collection. `subjects` are the movies that were judged."""
 
-    subjects: Mapping[TmdbId, Described]
+    subjects: Mapping[TmdbId, Subject]
     asking: Asking
     gates: Mapping[Slug, Gates] = {}
     memberships: Mapping[Slug, Membership] = {}
@@ -103,7 +103,7 @@ class RunResults(msgspec.Struct, frozen=True, kw_only=True):
         return self.judging.asking if self.judging else None
 
     @property
-    def subjects(self) -> Mapping[TmdbId, Described]:
+    def subjects(self) -> Mapping[TmdbId, Subject]:
         """The movies that were judged."""
         return self.judging.subjects if self.judging else {}
 

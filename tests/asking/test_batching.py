@@ -18,7 +18,7 @@ from kometa_ai.asking.tally import Answered
 from kometa_ai.core.movie import fingerprint
 from kometa_ai.judging.looks import Models
 from kometa_ai.judging.packing import Packet
-from kometa_ai.judging.planning import Described
+from kometa_ai.judging.planning import Subject
 from kometa_ai.providers.claude.batches import ClaudeBatches
 from kometa_ai.providers.claude.client import Claude
 from kometa_ai.providers.port import BatchedRequest, Request, RequestFailed
@@ -118,7 +118,7 @@ class Session:
         """All of these blocks are open."""
         return Scope(
             {each.slug: each for block in blocks for each in block.collections},
-            {each.tmdb_id: Described(each, fingerprint(each)) for block in blocks for each in block.movies},
+            {each.tmdb_id: Subject(each, fingerprint(each)) for block in blocks for each in block.movies},
             lambda _question, _tmdb_id: True,
         )
 

@@ -11,13 +11,13 @@ from kometa_ai.core.decision import Reason
 from kometa_ai.core.movie import TmdbId
 from kometa_ai.core.naming import Slug
 from kometa_ai.judging.packing import pack
-from kometa_ai.judging.planning import Questions, describe
+from kometa_ai.judging.planning import Questions, subjects_of
 from tests.asking.support import collection, labels, movie, movies, numbers
 
 COUNT = 30
 NAMES = ("A", "B", "C", "D")
 COLLECTIONS = [collection(name) for name in NAMES]
-LIBRARY = describe(movies(COUNT), {})
+LIBRARY = subjects_of(movies(COUNT), {})
 
 PAIRS = st.dictionaries(
     st.tuples(st.sampled_from(NAMES), st.integers(1, COUNT)), st.sampled_from([Reason.NEW, Reason.SECOND_LOOK])
@@ -71,7 +71,7 @@ def test_higher_priorities_come_first() -> None:
 
 def test_what_is_urgent_comes_first() -> None:
     """Members of an edited collection, then new movies, then what has an old verdict; a packet is not split for it."""
-    library = describe([*movies(2), movie(3, labels=labels("a")), movie(4, labels=labels("b"))], {})
+    library = subjects_of([*movies(2), movie(3, labels=labels("a")), movie(4, labels=labels("b"))], {})
     asked = {(name, number): Reason.PROMPT_CHANGED for name in ("A", "B") for number in (1, 3, 4)}
     asked |= {(name, 2): Reason.NEW for name in ("A", "B")}
 

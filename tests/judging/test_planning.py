@@ -15,7 +15,7 @@ from kometa_ai.core.decision import TRIES, Cause, Decision, Reason, Remembered, 
 from kometa_ai.core.movie import Credits, Movie, TmdbId, fingerprint
 from kometa_ai.core.naming import Slug
 from kometa_ai.judging.looks import Models
-from kometa_ai.judging.planning import Questions, describe, needing_credits, plan_questions, unanswered
+from kometa_ai.judging.planning import Questions, needing_credits, plan_questions, subjects_of, unanswered
 from kometa_ai.judging.policy import Gates
 from kometa_ai.judging.stages import stages
 from tests.asking.support import collection, labels, movie, movies
@@ -67,7 +67,7 @@ def plan(
 ) -> Questions:
     """Plan the questions; nothing is gated unless it is said."""
     gates = {each.slug: Gates() for each in collections} | dict(gates or {})
-    return plan_questions(describe(library, memory), collections, memory, gates, models, force=force, again=again)
+    return plan_questions(subjects_of(library, memory), collections, memory, gates, models, force=force, again=again)
 
 
 HEISTS, NOIR = collection("Heists"), collection("Noir")
@@ -189,7 +189,7 @@ def test_known_credits_are_kept_without_asking_again() -> None:
     """Radarr's list has none; a movie judged with them is the same movie."""
     memory = {KEY: remembered(msgspec.structs.replace(HEAT, credits=PEOPLE), HEISTS)}
 
-    described = describe([HEAT], memory)[KEY]
+    described = subjects_of([HEAT], memory)[KEY]
 
     assert described.movie.credits == PEOPLE
     assert not any(plan([HEAT], [HEISTS], memory).values())
@@ -213,7 +213,7 @@ def test_credits_are_fetched_for_what_is_asked_about_and_unknown_or_changed() ->
         library[2].tmdb_id: remembered(library[2]),
         library[3].tmdb_id: remembered(library[3], credits=None),
     }
-    known = describe([library[0], library[1], changed, library[3], library[4]], memory)
+    known = subjects_of([library[0], library[1], changed, library[3], library[4]], memory)
     asked = {each.tmdb_id: Reason.NEW for each in library[:4]} | {library[4].tmdb_id: Reason.SECOND_LOOK}
 
     assert needing_credits({HEISTS.slug: asked}, known, memory) == (1001, 1003, 1004)

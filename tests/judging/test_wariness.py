@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kometa_ai.core.decision import Reason
 from kometa_ai.core.movie import Credits, fingerprint
 from kometa_ai.judging.packing import MOST_ALONE, pack, second_looks
-from kometa_ai.judging.planning import Described
+from kometa_ai.judging.planning import Subject
 from kometa_ai.judging.records import clean, movies_text
 from kometa_ai.judging.wariness import addresses_a_reader
 from tests.asking.support import collection, movie
@@ -107,10 +107,10 @@ def test_a_long_text_is_looked_at_quickly(piece: str) -> None:
     assert time.process_time() - started < 1
 
 
-def questions(count: int, *orders: int) -> tuple[Questions, dict[TmdbId, Described]]:
+def questions(count: int, *orders: int) -> tuple[Questions, dict[TmdbId, Subject]]:
     """So many new movies for one collection, those with these numbers with an order."""
     made = [movie(n, plot=ORDERS[1] if n in orders else "A plot.") for n in range(1, count + 1)]
-    library = {each.tmdb_id: Described(each, fingerprint(each)) for each in made}
+    library = {each.tmdb_id: Subject(each, fingerprint(each)) for each in made}
     return {collection().slug: dict.fromkeys(library, Reason.NEW)}, library
 
 
