@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from kometa_ai.core.problem import Problem
-    from kometa_ai.core.report import MovieLine, RunReport
+    from kometa_ai.core.report import MovieLine, Outcome, RunReport
 
 _PLACES = 5
 _NUMBER = re.compile(r"([0-9]+)")
@@ -19,9 +19,18 @@ _NUMBER = re.compile(r"([0-9]+)")
 Mood = Literal["well", "unfinished", "needs you"]
 
 
-def needs_somebody(report: RunReport) -> bool:
+_FAILED: Mapping[Outcome, str] = {
+    "radarr unusable": "Radarr unusable",
+    "claude unusable": "Claude unusable",
+    "state unusable": "state unusable",
+    "wrong configuration": "wrong configuration",
+}
+"""The outcomes of runs that could not do their work, as headlines name them."""
+
+
+def needs_operator(report: RunReport) -> bool:
     """Whether something stays wrong until the operator acts; an interrupted run goes on next time."""
-    return bool(report.problems) or report.outcome.endswith("unusable") or report.outcome == "wrong configuration"
+    return bool(report.problems) or report.outcome in _FAILED
 
 
 def is_whole(report: RunReport) -> bool:
@@ -33,7 +42,7 @@ def is_whole(report: RunReport) -> bool:
 
 def mood_of(report: RunReport) -> Mood:
     """The run in a word."""
-    if needs_somebody(report):
+    if needs_operator(report):
         return "needs you"
     return "well" if report.outcome == "ok" else "unfinished"
 
@@ -51,9 +60,7 @@ def title_of(report: RunReport) -> str:
 
 def trouble(report: RunReport) -> str:
     """What needs the operator: a service, or a number of problems."""
-    if report.outcome in ("ok", "problems", "interrupted"):
-        return counted(len(report.problems), "problem")
-    return report.outcome.replace("radarr", "Radarr").replace("claude", "Claude")
+    return _FAILED.get(report.outcome) or counted(len(report.problems), "problem")
 
 
 def unfinished(report: RunReport) -> str:

@@ -7,7 +7,7 @@ A pin on both sides keeps the movie out. Without a verdict a movie stays as it i
 from __future__ import annotations
 
 from datetime import UTC
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -239,35 +239,36 @@ def decide(
 
     No verdict means no change: movies with an `unanswered` question stay as they are, whatever older verdict there is.
     """
-    sorting = [
-        _Sorting(each, gates.causes, unanswered.get(each.slug, frozenset()), set(gates.members), set())
-        for each in stage
-        for gates in (gated[each.slug],)
-    ]
+    sorting = [_Sorting(each, gated[each.slug], unanswered.get(each.slug, frozenset())) for each in stage]
     # Movies outside, collections inside: what is remembered of a movie lies together, and the other way round takes
     # seven times as long.
     for tmdb_id in movies:
         known = memory.get(tmdb_id)
         decisions = known.collections if known else {}
-        for collection, causes, open_questions, members, undecided in sorting:
-            if tmdb_id in causes:
-                continue
-            decision = decisions.get(collection.slug)
-            if decision is None or tmdb_id in open_questions:
-                undecided.add(tmdb_id)
-            elif is_member(decision, collection):
-                members.add(tmdb_id)
-    return {
-        each.collection.slug: Membership(members=frozenset(each.members), undecided=frozenset(each.undecided))
-        for each in sorting
-    }
+        for each in sorting:
+            each.sort(tmdb_id, decisions)
+    return {each.collection.slug: each.membership() for each in sorting}
 
 
-class _Sorting(NamedTuple):
-    """The movies of one collection while they are sorted into members and undecided."""
+class _Sorting:
+    """Sorts movies into members of one collection and undecided ones."""
 
-    collection: Collection
-    causes: Mapping[TmdbId, Cause]
-    open_questions: AbstractSet[TmdbId]
-    members: set[TmdbId]
-    undecided: set[TmdbId]
+    def __init__(self, collection: Collection, gates: Gates, open_questions: AbstractSet[TmdbId]) -> None:
+        self.collection = collection
+        self._slug = collection.slug
+        self._causes = gates.causes
+        self._open_questions = open_questions
+        self._members = set(gates.members)
+        self._undecided: set[TmdbId] = set()
+
+    def sort(self, tmdb_id: TmdbId, decisions: Mapping[Slug, Decision]) -> None:
+        if tmdb_id in self._causes:
+            return
+        decision = decisions.get(self._slug)
+        if decision is None or tmdb_id in self._open_questions:
+            self._undecided.add(tmdb_id)
+        elif is_member(decision, self.collection):
+            self._members.add(tmdb_id)
+
+    def membership(self) -> Membership:
+        return Membership(members=frozenset(self._members), undecided=frozenset(self._undecided))

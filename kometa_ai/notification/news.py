@@ -16,7 +16,7 @@ import msgspec
 
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import RunReport
-from kometa_ai.core.summary import is_whole, needs_somebody
+from kometa_ai.core.summary import is_whole, needs_operator
 from kometa_ai.core.text import one_line
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def ledger_after(news: News, ledger: Mapping[str, Told], zone: tzinfo, *, is_sen
 def _present(report: RunReport) -> dict[str, Problem]:
     """Each problem and warning once. A run that failed without naming a problem is one."""
     problems: Iterable[Problem] = report.problems
-    if needs_somebody(report) and not report.problems:
+    if needs_operator(report) and not report.problems:
         problems = (Problem(what=report.outcome, remedy=""),)
     return {key_of(problem): problem for problem in (*report.warnings, *problems)}
 

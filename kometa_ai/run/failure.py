@@ -1,4 +1,4 @@
-"""The report of a run that could not make one itself, from what has kept it from that. Pure."""
+"""Make the report of a run that could not make one itself, from the error that ended it. Pure."""
 
 from __future__ import annotations
 
@@ -7,13 +7,22 @@ from typing import TYPE_CHECKING
 from kometa_ai.__version__ import __version__
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import Outcome, RunReport
-from kometa_ai.errors import CheckClaude, CheckRadarr, KometaAIError, RepairState, ReportDefect
+from kometa_ai.errors import (
+    CheckClaude,
+    CheckRadarr,
+    FixConfiguration,
+    FixUsage,
+    KometaAIError,
+    RepairState,
+    WaitForOtherRun,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
 INTERRUPTED = {"SIGTERM": 143, "SIGINT": 130}
+"""The exit codes of runs that a signal ended."""
 
 
 def report_of_failure(
@@ -55,9 +64,9 @@ def outcome_of(error: KometaAIError) -> Outcome:
             return "radarr unusable"
         case CheckClaude():
             return "claude unusable"
-        case ReportDefect() | RunHangs():
-            return "problems"
-    return "wrong configuration"
+        case FixConfiguration() | FixUsage() | WaitForOtherRun():
+            return "wrong configuration"
+    return "problems"
 
 
 def _source(error: KometaAIError) -> str:

@@ -17,6 +17,7 @@ from kometa_ai.core.summary import in_order
 from kometa_ai.errors import CheckClaude, CheckRadarr, FixConfiguration, KometaAIError, RepairState
 from kometa_ai.judging.planning import may_turn
 from kometa_ai.run.batches import with_anthropic
+from kometa_ai.run.failure import INTERRUPTED, outcome_of
 from kometa_ai.run.orphans import former_tags, orphans
 from kometa_ai.run.problems import problems_of, warnings_of
 from kometa_ai.run.spending import of_month, total
@@ -117,25 +118,20 @@ def _told(problem: Problem, names: Mapping[str, str], redact: Callable[[str], st
 
 def _ending(results: RunResults, frame: Frame, problems: tuple[Problem, ...], *, pending: int) -> tuple[Outcome, int]:
     if frame.interrupted:
-        return "interrupted", 143 if frame.interrupted == "SIGTERM" else 130
-    if frame.error is not None:
-        outcomes = (outcome for kind, outcome in _OUTCOMES.items() if isinstance(frame.error, kind))
-        return next(outcomes, "problems"), frame.error.exit_code
-    if results.asking is not None and isinstance(results.asking.stopped, CheckClaude):
-        return "claude unusable", CheckClaude.exit_code
-    if results.writing is not None and results.writing.stopped is not None and not results.writing.done:
-        return "radarr unusable", CheckRadarr.exit_code
+        return "interrupted", INTERRUPTED.get(frame.interrupted, INTERRUPTED["SIGINT"])
+    if error := frame.error or _error_that_left_nothing_done(results):
+        return outcome_of(error), error.exit_code
     if problems or pending:
         return "problems", 1
     return "ok", 0
 
 
-_OUTCOMES: Mapping[type[KometaAIError], Outcome] = {
-    CheckRadarr: "radarr unusable",
-    CheckClaude: "claude unusable",
-    RepairState: "state unusable",
-    FixConfiguration: "wrong configuration",
-}
+def _error_that_left_nothing_done(results: RunResults) -> CheckClaude | CheckRadarr | None:
+    """The error that ended the asking, or that ended the writing before any change was made."""
+    asking, writing = results.asking, results.writing
+    if asking is not None and isinstance(asking.stopped, CheckClaude):
+        return asking.stopped
+    return writing.stopped if writing is not None and not writing.done else None
 
 
 def _error_problems(frame: Frame) -> list[Problem]:
