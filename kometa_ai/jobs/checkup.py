@@ -1,0 +1,189 @@
+"""Check everything that a run depends on: settings, folders, Kometa's files, Radarr and Claude; write nothing."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from contextlib import suppress
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from kometa_ai.core.collection import Folder
+from kometa_ai.core.problem import Problem
+from kometa_ai.errors import FixConfiguration, KometaAIError
+from kometa_ai.jobs.after_changes import about_left_out
+from kometa_ai.jobs.services import Looked
+from kometa_ai.kometa.checking.examination import examine_folder
+from kometa_ai.kometa.checking.excerpts import Excerpts
+from kometa_ai.kometa.checking.kometa_log import about_version
+from kometa_ai.notification import push
+from kometa_ai.observe.redact import Redactor
+from kometa_ai.run.orphans import adopted_tags
+from kometa_ai.settings.describe import secrets_of
+from kometa_ai.settings.environment import load_settings
+from kometa_ai.settings.schema import Settings, variables
+from kometa_ai.state import files
+from kometa_ai.state.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from kometa_ai.core.collection import Collection
+
+_WRONG = 2
+
+
+class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found. `services` is empty where the settings do not lead to any."""
+
+    exit_code: int
+    collections: tuple[str, ...]
+    disabled: tuple[str, ...]
+    skipped: tuple[str, ...]
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+    hints: tuple[Problem, ...]
+    services: tuple[Looked, ...] = ()
+
+
+def check_up(
+    environ: Mapping[str, str], look_around: Callable[[Sequence[Collection]], tuple[Looked, ...]]
+) -> Diagnosis:
+    """Check everything. `look_around` looks at the services; it is called only if the settings can be used.
+
+    The exit code is 2 for problems, 1 for warnings only. A service that does not answer now is neither.
+    """
+    found = _Found()
+    settings = found.check_settings(environ)
+    config_dir = settings.config_dir if settings else _config_dir(environ)
+    redact = Redactor(secrets_of(settings) if settings else _secrets_in(environ)).text
+    present = _Presenter(config_dir, redact)
+    folder = found.check_folder(config_dir, settings) if config_dir is not None else Folder()
+    services: tuple[Looked, ...] = ()
+    if settings:
+        found.check_against(folder, settings)
+        services = look_around(folder.collections)
+    found.warnings += folder.warnings
+    found.warnings += [warning for looked in services for warning in looked.warnings]
+    found.problems += folder.problems
+    return Diagnosis(
+        exit_code=_WRONG if found.problems else 1 if found.warnings else 0,
+        collections=tuple(collection.name for collection in folder.collections),
+        disabled=tuple(collection.name for collection in folder.disabled),
+        skipped=tuple(collection.name for collection in folder.skipped),
+        problems=present(found.problems),
+        warnings=present(found.warnings),
+        hints=present([*found.hints, *folder.hints]),
+        services=tuple(msgspec.structs.replace(looked, detail=redact(looked.detail)) for looked in services),
+    )
+
+
+class _Found:
+    """What a check has found so far."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
+        self.hints: list[Problem] = []
+
+    def check_settings(self, environ: Mapping[str, str]) -> Settings | None:
+        """Check the settings and the places that they name; return them if they can be used."""
+        try:
+            loaded = load_settings(environ)
+        except FixConfiguration as error:
+            self.problems += error.problems
+            return None
+        settings = loaded.settings
+        self.warnings += loaded.warnings
+        self.hints += loaded.hints
+        self.problems += _unwritable(settings.state_dir, "STATE_DIR", "No run can keep what it has paid for", "error")
+        self.warnings += _unwritable(settings.log_dir, "LOG_DIR", "No log is kept", "warning")
+        self.warnings += _missing_program(settings.after_changes_command, environ)
+        self.warnings += push.unreadable(settings)
+        return settings
+
+    def check_folder(self, config_dir: Path, settings: Settings | None) -> Folder:
+        """Check Kometa's folder, and return what is in it."""
+        try:
+            folder = examine_folder(config_dir, radarr_url=settings.radarr_url if settings else "")
+        except FixConfiguration as error:
+            self.problems += error.problems
+            return Folder()
+        if folder.collections:
+            self.warnings += about_version(config_dir)
+        return folder
+
+    def check_against(self, folder: Folder, settings: Settings) -> None:
+        """Check the collections against the settings and the state."""
+        if settings.after_changes_command or settings.after_changes_url:
+            left_out = list(about_left_out(folder.collections))
+            self.warnings += [problem for problem in left_out if problem.severity == "warning"]
+            self.hints += [problem for problem in left_out if problem.severity == "hint"]
+        self.warnings += _adopted_tags(settings.state_dir, folder)
+
+
+def _config_dir(environ: Mapping[str, str]) -> Path | None:
+    """Kometa's folder even where other settings are wrong."""
+    wanted = {name: value for name, value in environ.items() if name.startswith("CONFIG_DIR")}
+    try:
+        return load_settings(wanted, required=()).settings.config_dir
+    except FixConfiguration:
+        return None
+
+
+def _unwritable(folder: Path, setting: str, so: str, severity: Literal["error", "warning"]) -> Iterator[Problem]:
+    """A problem where the folder cannot be written, or cannot be made, with what to do about the reason."""
+    error = files.hindrance(folder)
+    if error:
+        yield Problem(
+            source=setting,
+            what=f"{str(folder)!r} cannot be written: {error.strerror}. {so}.",
+            remedy=f"{files.remedy_for(error, setting)} Or set {setting} to another folder.",
+            severity=severity,
+        )
+
+
+def _missing_program(command: str, environ: Mapping[str, str]) -> Iterator[Problem]:
+    """A warning where the program that is to run after changes is not there."""
+    program = next(iter(shlex.split(command)), "")
+    if program and shutil.which(program, path=environ.get("PATH")) is None:
+        yield Problem(
+            source="AFTER_CHANGES_COMMAND",
+            what=f"the program {program!r} is not there, or this user may not run it. Kometa is not told of changes.",
+            remedy="Write its whole path. A container sees only programs of its own image and of mounted folders; "
+            "AFTER_CHANGES_URL reaches others.",
+            severity="warning",
+        )
+
+
+def _adopted_tags(state_dir: Path, folder: Folder) -> Iterator[Problem]:
+    """Warnings about tags that the state knows as another collection's; none where no state can be read."""
+    if not state_dir.is_dir():
+        return
+    with suppress(KometaAIError):
+        yield from adopted_tags(folder, Store.load(state_dir, read_only=True).state.collections)
+
+
+def _secrets_in(environ: Mapping[str, str]) -> Iterator[str]:
+    """The secrets of settings that cannot be used as a whole."""
+    for variable in variables().values():
+        if variable.secret:
+            yield from (environ[name] for name in (variable.name, variable.alias) if environ.get(name))
+
+
+class _Presenter:
+    """Makes problems fit to be shown: with the lines they are about, and without any secret."""
+
+    def __init__(self, root: Path | None, redact: Callable[[str], str]) -> None:
+        self._excerpts = Excerpts(root, redact) if root else None
+        self._redact = redact
+
+    def __call__(self, problems: Iterable[Problem]) -> tuple[Problem, ...]:
+        return tuple(map(self._present, problems))
+
+    def _present(self, problem: Problem) -> Problem:
+        if self._excerpts:
+            problem = self._excerpts.added_to(problem)
+        return msgspec.structs.replace(problem, what=self._redact(problem.what), remedy=self._redact(problem.remedy))
