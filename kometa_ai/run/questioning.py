@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,26 +11,26 @@ from kometa_ai.asking.ending import Stopped
 from kometa_ai.asking.engine import Engine
 from kometa_ai.asking.pacing import Budget
 from kometa_ai.asking.tally import Tally
-from kometa_ai.core.decision import TRIES, Reason, Remembered, Unjudged
-from kometa_ai.core.movie import Credits, Movie, fingerprint
+from kometa_ai.core.decision import Reason
+from kometa_ai.core.movie import Movie
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import CheckClaude
 from kometa_ai.judging.looks import due_now
 from kometa_ai.judging.packing import pack
-from kometa_ai.judging.planning import GIVEN_UP, Questions, Subject, needing_credits
+from kometa_ai.judging.planning import GIVEN_UP, Questions, Subject
 from kometa_ai.judging.policy import settle
-from kometa_ai.library.port import CreditsUnavailable
-from kometa_ai.providers.port import RETRIED, ProviderSilent
+from kometa_ai.providers.port import ProviderSilent
 from kometa_ai.run.batches import Batches, Choice
+from kometa_ai.run.credits import CreditsReader
 from kometa_ai.run.results import Asking
+from kometa_ai.run.unjudged import count_vain
 from kometa_ai.run.watching import Step
-from kometa_ai.state import schema
-from kometa_ai.state.schema import Judged, LeftUnjudged
+from kometa_ai.state.schema import Judged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from kometa_ai.asking.tally import Answered, Gap
+    from kometa_ai.asking.tally import Answered
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.decision import Verdict
     from kometa_ai.core.movie import TmdbId
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     from kometa_ai.run.parts import Parts, Rules
     from kometa_ai.run.spending import Booking
 
-_CREDITS_A_CHECKPOINT = 100
 _log = structlog.get_logger()
 
 
@@ -64,7 +62,6 @@ class Questioning:
         self._parts = parts
         self._options = options
         self._again = frozenset(options.ask_again)
-        self._radarr_credits = rules.radarr_credits
         self._keep = keep
         self._booking = booking
         self._subjects = subjects
@@ -94,6 +91,7 @@ class Questioning:
             subjects=subjects,
             warnings=warnings,
         )
+        self._credits = CreditsReader(parts, subjects, keep, is_enabled=rules.radarr_credits)
         self._reasons: dict[Slug, dict[str, int]] = {}
         self._last_asked: dict[Slug, TmdbId] = {}
         self._open: Questions = {}
@@ -127,7 +125,7 @@ class Questioning:
         if (total or batches.are_open(stage.chosen)) and not course.is_over:
             self._open = questions
             await batches.collect(stage.chosen, questions)
-            await self._learn_credits(batches.left(stage.chosen, questions))
+            self._warnings += await self._credits.learn(batches.left(stage.chosen, questions))
             await self._send(stage)
             questions = stage.questions()
             self._warn_of_doubts()
@@ -162,68 +160,6 @@ class Questioning:
             or not (self._tally.read_models or (stopped is not None and stopped.args[0] in doubt.what))
         ]
 
-    async def _learn_credits(self, questions: Questions) -> None:
-        """Fetch the credits of movies that are asked about for the first time, and remember what each is made of."""
-        wanted = needing_credits(questions, self._subjects, self._parts.store.memory)
-        self._parts.observer.total("movies", len(wanted) if self._radarr_credits else 0)
-        described: dict[TmdbId, Subject] = {}
-        failed: list[str] = []
-        for start in range(0, len(wanted), _CREDITS_A_CHECKPOINT):
-            if self._course.is_over:
-                break
-            chunk = wanted[start : start + _CREDITS_A_CHECKPOINT]
-            movies = [self._subjects[tmdb_id].movie for tmdb_id in chunk]
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._credits(movie)) for movie in movies]
-            learned = []
-            for movie, task in zip(movies, tasks, strict=True):
-                people = task.result()
-                if people is None and self._radarr_credits:
-                    failed.append(str(movie))
-                described[movie.tmdb_id], entry = self._learn(movie, people)
-                learned.append(entry)
-            self._keep(*learned)
-        self._subjects |= described
-        if failed:
-            self._warnings.append(
-                Problem(
-                    source="Radarr",
-                    what=f"The directors and cast of {len(failed)} movies could not be read; they are judged without.",
-                    remedy="Look at Radarr's log; it may be busy.",
-                    movies=tuple(failed[:20]),
-                    severity="warning",
-                )
-            )
-
-    async def _credits(self, movie: Movie) -> Credits | None:
-        if not self._radarr_credits:
-            return None
-        try:
-            return await self._parts.library.credits(movie.radarr_id)
-        except CreditsUnavailable as error:
-            _log.info("credits.unavailable", movie=str(movie), why=str(error))
-            return None
-        finally:
-            self._parts.observer.advance("movies", 1)
-
-    def _learn(self, movie: Movie, people: Credits | None) -> tuple[Subject, schema.Described]:
-        """A movie with what Radarr says of its people now; what was known stays where Radarr says nothing."""
-        known = self._parts.store.memory.get(movie.tmdb_id)
-        if people is None and known is not None:
-            people = known.credits
-        if people is not None:
-            movie = msgspec.structs.replace(movie, credits=people)
-        prints = fingerprint(movie)
-        remembered = Remembered(
-            title=movie.title,
-            year=movie.year,
-            metadata_hash=prints.full,
-            facts_hash=prints.blind,
-            credits=people,
-            last_seen=self._parts.now().date(),
-        )
-        return Subject(movie, prints), schema.Described(tmdb_id=movie.tmdb_id, movie=remembered)
-
     async def _send(self, stage: Stage) -> None:
         """Ask, and give what is near the threshold its second look."""
         engine, batches, size = self._engine, self._batches, self._options.batch_size
@@ -241,7 +177,7 @@ class Questioning:
             if await batches.look_again(stage.chosen, due):
                 due = self._due(stage)
             await engine.look_again(due)
-        self._count_failures(stage)
+        self._count_vain(stage)
 
     def _due(self, stage: Stage) -> list[tuple[Collection, list[Movie]]]:
         """The second looks that nobody has been asked for yet."""
@@ -252,55 +188,21 @@ class Questioning:
             if (due := due_now(open_now[collection.slug]))
         ]
 
-    def _count_failures(self, stage: Stage) -> None:
-        """Count movies that could not be judged for a reason of their own: they are not asked about for ever."""
+    def _count_vain(self, stage: Stage) -> None:
+        """Count movies that could not be judged for a reason of their own, so that they are not asked for ever."""
         tally = self._tally
         gaps, self._gaps_counted = tally.gaps[self._gaps_counted :], len(tally.gaps)
         if self._course.stopped is not None or not any(spent.usage.requests for spent in tally.spent.values()):
-            return  # it was not for the movies
-        collections = {collection.slug: collection for collection in stage.chosen}
-        met = [
-            (gap, movie, self._before(gap, movie, collections[gap.collection].prompt_hash))
-            for gap in gaps
-            if gap.failure not in RETRIED and gap.collection in collections
-            for movie in gap.movies
-        ]
-        # Where nothing of a model could be read it is the endpoint that fails, unless only movies were asked about that
-        # have failed beside others before.
-        guilty = tally.read_models | {
-            model
-            for model in self._engine.models
-            if all(before is not None for gap, _, before in met if gap.model == model)
-        }
-        self._keep(
-            *(
-                self._unjudged(gap, movie, before, collections[gap.collection].prompt_hash)
-                for gap, movie, before in met
-                if gap.model in guilty
-            ),
+            return  # the service failed, not the movies
+        entries = count_vain(
+            gaps,
+            stage.chosen,
+            self._subjects,
+            self._parts.store.memory,
+            models=self._engine.models,
+            read_models=tally.read_models,
         )
-
-    def _before(self, gap: Gap, movie: Movie, prompt_hash: str) -> Unjudged | None:
-        """How often the same question has been asked in vain before, if so."""
-        known = self._parts.store.memory.get(movie.tmdb_id)
-        before = known.unjudged.get(gap.collection) if known else None
-        inputs = (self._subjects[movie.tmdb_id].fingerprint.full, prompt_hash)
-        return before if before and (before.metadata_hash, before.prompt_hash) == inputs else None
-
-    def _unjudged(self, gap: Gap, movie: Movie, before: Unjudged | None, prompt_hash: str) -> LeftUnjudged:
-        """One vain run more; of what another model has given up, one is enough."""
-        runs = before.runs if before else 0
-        is_other = before is not None and before.model not in ("", gap.model)
-        return LeftUnjudged(
-            tmdb_id=movie.tmdb_id,
-            slug=gap.collection,
-            unjudged=Unjudged(
-                runs=(TRIES if runs >= TRIES else 1) if is_other else runs + 1,
-                metadata_hash=self._subjects[movie.tmdb_id].fingerprint.full,
-                prompt_hash=prompt_hash,
-                model=gap.model,
-            ),
-        )
+        self._keep(*entries)
 
     def _without_secrets(self, verdict: Verdict) -> Verdict:
         """The verdict as it may be remembered, and so be shown: an endpoint may repeat what it was sent."""
