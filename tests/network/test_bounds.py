@@ -83,7 +83,7 @@ def dripping(head: bytes) -> Callable[[socket.socket, bytes], None]:
 
 
 @contextmanager
-def little(*, megabytes: int = 150, seconds: float = 15) -> Iterator[None]:
+def little(*, megabytes: int = 150, seconds: float = 60) -> Iterator[None]:
     """What happens inside takes no more memory than so much more than ever before, and no more time."""
     before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
     yield
