@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kometa_ai.cli.output import clean, console, dollars, number, print_problems, print_table
-from kometa_ai.core.summary import counted, headline, mood_of
+from kometa_ai.core.summary import attention_of, counted, headline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ _COLORS = {"well": "green", "unfinished": "yellow", "needs you": "red"}
 def print_report(report: RunReport, *, reasons: bool = False) -> None:
     """The headline, the collections, what changed (with `reasons` also why), what needs the operator, what it cost."""
     out = console()
-    out.print(f"\n[bold {_COLORS[mood_of(report)]}]{clean(headline(report))}[/]")
+    out.print(f"\n[bold {_COLORS[attention_of(report)]}]{clean(headline(report))}[/]")
     if report.collections:
         print_table(out, _table(report, tags=not out.is_terminal or out.width >= _WIDE))
         for collection in report.collections:

@@ -1,4 +1,4 @@
-"""Tag changes, planned and made."""
+"""Tag changes: planned, made, and held back by the safety brake."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kometa_ai.core.naming import Label, Slug
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """One tag to be put on, or taken off, one movie, for the collection of that name."""
+    """A planned change: add a collection's tag to one movie, or remove it."""
 
     movie: Movie
     slug: Slug
@@ -36,7 +36,7 @@ class TagChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TagPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What must change in Radarr, and what the safety brake keeps from changing: additions as well as removals."""
+    """The changes to make, and those that the safety brake holds back: additions as well as removals."""
 
     changes: tuple[Change, ...] = ()
     held_back: tuple[Change, ...] = ()

@@ -1,4 +1,4 @@
-"""Collections and their rules, as Kometa's files describe them, and the movies that pins name."""
+"""Collections and their rules as read from Kometa's files, and movies as users name them."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _TITLE = re.compile(r"\A(?P<title>\S(?:.*\S)?)\s*\((?P<year>[0-9]{4})\)")
 
 
 def fold_title(title: str) -> str:
-    """A title as titles are compared: neither case nor the way in which accents are encoded matters."""
+    """A title in the form in which titles are compared: case-folded, accents normalised to NFC."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", title).casefold())
 
 
 class MovieRef(msgspec.Struct, frozen=True):
-    """A movie as a person names it: `tmdb:603`, `tt0133093` or `The Matrix (1999)`.
+    """A movie as a user names it: `tmdb:603`, `tt0133093` or `The Matrix (1999)`.
 
-    `known_as` is its title and year in the library, where it was recognised there.
+    `known_as` is its title and year in the library, empty if the library does not hold it.
     """
 
     text: str
@@ -44,7 +44,7 @@ class MovieRef(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> MovieRef:
-        """Read one of the three forms; raise ValueError for anything else."""
+        """Read one of the three forms. Raises ValueError for anything else."""
         text = text.strip()
         if found := _TMDB.fullmatch(text):
             return cls(text, tmdb_id=TmdbId(int(found[1])))
@@ -56,16 +56,16 @@ class MovieRef(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> object:
-        """What it names a movie by; equal for all references that do so in the same way."""
+        """The id, or title and year, by which the reference names its movie; to be compared with `keys_of`."""
         return self.tmdb_id or self.imdb_id or (self.title, self.year)
 
     @property
     def shown(self) -> str:
-        """The movie's name for a reader who knows films but no ids; empty where the pin gives an id alone."""
+        """The movie's title and year; empty if the user gave an id that the library does not hold."""
         return self.known_as or (self.text if self.title else "")
 
     def names(self, movie: Movie) -> bool:
-        """Whether this is that movie."""
+        """Whether the reference names this movie."""
         return self.key in keys_of(movie)
 
 
@@ -75,19 +75,19 @@ def keys_of(movie: Movie) -> tuple[object, ...]:
 
 
 def namesakes(ref: MovieRef, movies: Iterable[Movie]) -> list[Movie]:
-    """The movies with the title that it gives, of whatever year: one of them may have been meant."""
+    """The movies with the reference's title, of any year: the user may have meant one of them."""
     return [movie for movie in movies if ref.title and fold_title(movie.title) == ref.title]
 
 
 SCHEDULED = "it has a `schedule`, of which Kometa takes no notice when it is asked for by name"
-"""Why a collection with a schedule of its own is not told of when it changes."""
+"""`Collection.untold` of a collection that has a schedule of its own."""
 
 
 class Collection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One enabled, readable collection. Tags are lower-case labels; a `kai-` label means that collection's members.
 
-    `source` and `line` say where its block begins. `untold` says why Kometa must not, or cannot, be asked for it by
-    name when it has changed; it is empty where it can.
+    `source` and `line` say where its block begins. `untold` is the reason why Kometa must not, or cannot, be asked to
+    update this collection by name after a change; it is empty if Kometa can.
     """
 
     name: str
@@ -111,12 +111,12 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def prompt_hash(self) -> str:
-        """What a verdict depends on of this block: the prompt, and nothing a changed threshold or pin touches."""
+        """A hash (16 hex digits) of what a verdict depends on in this block: the prompt, but no threshold or pin."""
         return hashlib.sha256(self.prompt.strip().encode(errors="surrogatepass")).hexdigest()[:16]
 
     @cached_property
     def block_hash(self) -> str:
-        """What membership depends on of this block: everything that its owner can change."""
+        """A hash (16 hex digits) of what membership depends on in this block: everything that the user can change."""
         rules = (
             self.prompt.strip(),
             self.confidence_threshold,
@@ -130,7 +130,7 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
 
 def recognise(collections: Sequence[Collection], movies: Iterable[Movie]) -> tuple[Collection, ...]:
-    """The collections with their pins recognised among the movies of the library; see `MovieRef.known_as`."""
+    """Fill in `MovieRef.known_as` of all pins from the movies of the library."""
     wanted = {ref.key for each in collections for ref in (*each.include_movies, *each.exclude_movies)}
     found: dict[object, str] = {}
     for movie in movies if wanted else ():
@@ -151,7 +151,7 @@ def recognise(collections: Sequence[Collection], movies: Iterable[Movie]) -> tup
 
 
 class OtherCollection(msgspec.Struct, frozen=True, kw_only=True):
-    """A collection that has a block but takes no part: switched off, or skipped because of a problem.
+    """A collection that has a block but takes no part: disabled, or skipped because of a problem.
 
     `source` and `line` say where its block begins.
     """
@@ -169,11 +169,11 @@ class OtherCollection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Folder(msgspec.Struct, frozen=True, kw_only=True):
-    """What Kometa's folder says, complete with what is wrong with it.
+    """What was read from Kometa's folder, and every problem found there.
 
-    `collections` are in order of priority (highest first), then name. `unreadable_files` are those whose collections
-    cannot be known, and folders in which not every file is known (`.` for Kometa's own); together with `skipped` they
-    keep us from taking an unreadable collection for a removed one.
+    `collections` are in order of priority (highest first), then name. `unreadable_files` are files whose collections
+    are unknown, and folders whose files are not all known (`.` for Kometa's own). With `skipped` they keep a collection
+    that cannot be read from being taken for a removed one.
     """
 
     collections: tuple[Collection, ...] = ()
@@ -185,6 +185,6 @@ class Folder(msgspec.Struct, frozen=True, kw_only=True):
     hints: tuple[Problem, ...] = ()
 
     def may_hide(self, source: str) -> bool:
-        """Whether what once came from this file may still be there, in what could not be read."""
+        """Whether a collection that once came from this file may still exist in something unreadable."""
         above = [source[:at] for at, character in enumerate(source) if character == "/"]
         return not {".", source, *above}.isdisjoint(self.unreadable_files)

@@ -1,4 +1,4 @@
-"""Verdicts (the model's), decisions (ours), pins (a person's), and the reasons for each."""
+"""Verdicts (the model's), decisions (ours), pins (a user's), and the reasons for each."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from kometa_ai.core.movie import Credits, TmdbId
 from kometa_ai.core.naming import Slug
 
 ROUNDING = 1e-9
-"""How far confidences and thresholds may differ and still count as equal: binary fractions have no 0.7."""
+"""Tolerance in comparisons of confidences with thresholds: binary fractions cannot represent 0.7."""
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):
     """What the model said about one movie and one collection.
 
-    `confidence` is that of belonging, 0 to 1. A movie the model only named as excluded is not `listed`: it has
-    neither a confidence of its own nor a reason.
+    `confidence` (0 to 1) is the confidence that the movie belongs. A movie that the answer merely names as excluded is
+    not `listed`: it has neither a confidence of its own nor a reason.
     """
 
     include: bool
@@ -34,15 +34,15 @@ EXCLUDED = Verdict(include=False, confidence=0.0, listed=False)
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """What is remembered about one movie and one collection: the verdict, what it was made from, what followed.
+    """What the state keeps about one movie and one collection: the verdict, its inputs, and the outcome.
 
-    `member` is the outcome at `threshold`, hysteresis included. The hashes name the inputs. `second_look` is `due`
-    while a verdict near the threshold has not been looked at again, and `done` when it has; while it is due,
-    `standing` says which membership stood before, if one did, for the hysteresis of that second look.
+    `member` is the outcome at `threshold`, after hysteresis. The hashes identify the inputs. `second_look` is `due`
+    until a verdict near the threshold has been checked, then `done`. While it is due, `standing` is the membership from
+    before (None if there was none), which the hysteresis of the second look needs.
 
     `request` names the request that brought the verdict (see `request_id`).
 
-    In JSON everything but these last three is always there: a default that a factory makes is not omitted.
+    JSON always contains all fields but the last three: msgspec does not omit a default that a factory makes.
     """
 
     tag: str
@@ -61,13 +61,13 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
 
 
 TRIES = 3
-"""A question that in so many runs has brought no verdict is not asked again until something changes."""
+"""After this many runs without a verdict, a question is not asked again until one of its inputs changes."""
 
 
 class Unjudged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """In how many runs in a row a question made from these inputs has brought no verdict of this model.
+    """In how many consecutive runs a question with these inputs brought no verdict from this model.
 
-    The model is not known where it was not written down yet.
+    `model` is empty in states that were written before it was recorded.
     """
 
     runs: int
@@ -77,17 +77,17 @@ class Unjudged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
 
 
 def request_id(movies: Iterable[TmdbId], slug: Slug) -> str:
-    """The name of a request: eight characters for the movies that it is about in their order, four for the collection.
+    """The name of a request: eight hex digits for its movies in their order, a hyphen, four for its collection.
 
-    It follows from what is asked, so that a batch need not remember it, and one name serves all collections that were
-    asked about the same movies: its first part.
+    It is derived from what is asked, so a batch need not store it. All requests about the same movies share the first
+    part, so one name serves all their collections.
     """
     block = hashlib.sha256(",".join(map(str, movies)).encode()).hexdigest()[:8]
     return f"{block}-{hashlib.sha256(slug.encode()).hexdigest()[:4]}"
 
 
 class Reason(StrEnum):
-    """Why there is a question. One that is given up has no verdict, but is not asked either."""
+    """Why a movie and a collection need a verdict. A question that is given up has none and is not asked either."""
 
     NEW = "new"
     MOVIE_CHANGED = "movie changed"
@@ -99,7 +99,7 @@ class Reason(StrEnum):
 
     @property
     def is_asked_first(self) -> bool:
-        """Whether the first model is asked. A second look goes to another, and what is given up to none."""
+        """Whether the first model is asked. A second look goes to the review model, a question given up to none."""
         return self is not Reason.SECOND_LOOK and self is not Reason.GIVEN_UP
 
 
@@ -115,7 +115,7 @@ class Cause(StrEnum):
 
 
 class Pin(msgspec.Struct, frozen=True, kw_only=True):
-    """A person's choice that outlives runs: what an undo put back stays put back until it is released."""
+    """A user's choice that outlives runs: what an undo restored stays so until the user releases the pin."""
 
     tmdb_id: int
     slug: Slug
@@ -126,11 +126,12 @@ class Pin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Remembered(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What is remembered of one movie, whatever Radarr calls it today.
+    """What the state keeps about one movie, even when Radarr changes its title.
 
-    `facts_hash` is the metadata hash without credits: while it stays, known credits stay. `metadata_hash` is the hash
-    with them, as last seen. `credits` is None until Radarr was asked; an empty one is an answer too. `gone_since` is
-    the day of the first library read without the movie. `unjudged` counts questions that bring no verdict.
+    `facts_hash` is the metadata hash without credits: while it is unchanged, the stored credits stay valid.
+    `metadata_hash` includes the credits, as last seen. `credits` is None until Radarr was asked; an empty value is an
+    answer. `gone_since` is the day when the library was first read without the movie. `unjudged` counts runs without a
+    verdict.
     """
 
     title: str = ""

@@ -51,29 +51,29 @@ class Movie(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
 
 class Fingerprint(NamedTuple):
-    """The metadata hash with the credits that are known, and without any."""
+    """The metadata hash with the known credits (`full`), and without credits (`blind`)."""
 
     full: str
     blind: str
 
     def covers(self, decided_from: str) -> bool:
-        """Whether a decision made from that hash was made from this movie.
+        """Whether a decision made from this metadata hash still holds for the movie.
 
-        A decision made before the credits were known still holds: the movie has not changed, we only know more.
+        One made before the credits were known does: the movie has not changed, we only know more of it.
         """
         return decided_from in (self.full, self.blind)
 
 
 def fingerprint(movie: Movie) -> Fingerprint:
-    """Both hashes of a movie."""
+    """The metadata hashes of a movie, with its credits and without."""
     blind = metadata_hash(movie, NO_CREDITS)
     return Fingerprint(metadata_hash(movie, movie.credits) if movie.credits != NO_CREDITS else blind, blind)
 
 
 def metadata_hash(movie: Movie, people: Credits) -> str:
-    """The SHA-256 of what a decision is made from, in hex: title, year, plot, genres, directors, five actors.
+    """The SHA-256, in hex, of what a decision is made from: title, year, plot, genres, directors, five actors.
 
-    Nothing volatile is in it (ratings, keywords, images, dates), so that Radarr's daily refresh asks nothing again.
+    Volatile fields (ratings, keywords, images, dates) are left out, so that Radarr's daily refresh raises no questions.
     """
     seen = {
         "title": movie.title,

@@ -13,13 +13,13 @@ Label = NewType("Label", str)
 
 PREFIX = "KAI-"
 LONGEST_SLUG = 250
-"""Characters. A slug stands with every decision of its collection, and in Radarr's list of tags."""
+"""Characters. A slug is stored with each decision of its collection, and shown in Radarr's list of tags."""
 
 
 def slug_of(name: str) -> Slug:
-    """Transliterate to ASCII, lower-case, and make runs of anything else one hyphen.
+    """Transliterate to ASCII, lower-case, and turn each run of other characters into one hyphen.
 
-    Empty when the name holds no letter or digit that can be transliterated (an emoji, say).
+    Returns an empty string if no letter or digit of the name can be transliterated (an emoji, say).
     """
     # slugify drops some ASCII punctuation (apostrophes, the comma of 1,000) instead of separating at it.
     separated = re.sub(r"[^a-zA-Z0-9\u0080-\U0010ffff]+", "-", re.sub("[\u2018\u2019\u201a\u201b]", "-", name))
@@ -27,7 +27,7 @@ def slug_of(name: str) -> Slug:
 
 
 def tag_of(slug: str) -> str:
-    """The managed tag as people write it: `KAI-<slug>`."""
+    """The managed tag as users write it: `KAI-<slug>`."""
     return PREFIX + slug
 
 

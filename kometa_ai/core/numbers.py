@@ -1,4 +1,4 @@
-"""Numbers from outside, in whatever form other programs write them. Pure."""
+"""Read whole numbers from other programs, which write them in several forms. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _WHOLE = re.compile(r"(-?[0-9]{1,25})(?:\.0{1,25})?")
 
 
 def whole_number(value: object) -> int | None:
-    """A whole number, also one that was written as `1999.0` or as text; None for anything else."""
+    """Read a whole number, also from `1999.0` and from text; None for anything else."""
     if isinstance(value, float) and isfinite(value) and value.is_integer():
         return int(value)
     if isinstance(value, str) and (found := _WHOLE.fullmatch(value.strip())):

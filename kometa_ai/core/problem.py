@@ -9,10 +9,10 @@ import msgspec
 
 
 class Correction(msgspec.Struct, frozen=True):
-    """Lines, ready to be pasted, that put something right.
+    """Lines, ready to paste, that fix a problem in a file.
 
-    They take the place of the file's lines from `first` to `last` (from 1); where `last` is before `first`, they are
-    put in above line `first`, and nothing is taken away.
+    They replace the file's lines from `first` to `last` (from 1). If `last` is before `first`, they are inserted above
+    line `first`, and nothing is replaced.
     """
 
     first: int
@@ -21,11 +21,11 @@ class Correction(msgspec.Struct, frozen=True):
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One thing that is wrong, or (as a warning) probably not what was meant, or (as a hint) worth a look.
+    """One thing to tell the operator: an error, a warning (probably not what was meant) or a hint (worth a look).
 
-    An error made us skip something; the others did not. `source` is a file below Kometa's folder, the name of a
-    setting, or the service that failed; `line` and `column` count from 1, and `excerpt` is that line where a person
-    has looked it up. `collection` and `movies` name what was touched.
+    Only an error makes us skip something. `source` is a file below Kometa's folder, the name of a setting, or the
+    service that failed. `line` and `column` count from 1; `excerpt` is that line where the problem is shown with it.
+    `collection` and `movies` name what is affected.
     """
 
     what: str
@@ -42,7 +42,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def where(self) -> str:
-        """`file:line`, `file`, or the setting's name; empty when there is no place to point at."""
+        """`file:line`, `file`, or the setting's name; empty if there is no place to point at."""
         return f"{self.source}:{self.line}" if self.line else self.source
 
     def __str__(self) -> str:

@@ -19,7 +19,7 @@ Kind = Literal["run", "undo"]
 
 
 class MovieLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A movie in a report, with the reason where there is one."""
+    """A movie in a report, with the reason if there is one."""
 
     title: str
     year: int
@@ -41,10 +41,10 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Spending(msgspec.Struct, frozen=True, kw_only=True):
-    """What was used and what it cost, in a calendar month (`2026-03`) where one is named.
+    """Tokens used and their cost, in a calendar month (`2026-03`) if one is named.
 
-    `cost_usd` leaves out requests to models without a known price. It is what was spent at least where there are
-    `unclear_requests`: these may be billed, though their answers did not arrive as a whole.
+    `cost_usd` leaves out requests to models without a known price. With `unclear_requests` it is a lower bound: their
+    answers did not arrive completely, yet Anthropic may bill them.
     """
 
     month: str = ""
@@ -75,11 +75,10 @@ class Spending(msgspec.Struct, frozen=True, kw_only=True):
 class CollectionReport(msgspec.Struct, frozen=True, kw_only=True):
     """One collection. `members` counts after the changes; `pending` questions wait for the next run.
 
-    `held_back` is all that the safety brake kept from happening; `held_back_additions` are those of them that would
-    have joined.
+    `held_back` are all changes that the safety brake holds back, `held_back_additions` the additions among them.
 
-    `seconds` are those that the requests about it took, added up, though they ran side by side. `untold` says why
-    Kometa is not told when it changes; see `Collection`.
+    `seconds` is the sum over its requests, although they run concurrently. `untold` says why Kometa is not told when
+    it changes; see `Collection`.
     """
 
     name: str
@@ -101,13 +100,13 @@ class CollectionReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def held_back_removals(self) -> tuple[MovieLine, ...]:
-        """The movies that stay although they would have left."""
+        """The movies that the brake keeps in the collection."""
         joining = {movie.tmdb_id for movie in self.held_back_additions}
         return tuple(movie for movie in self.held_back if movie.tmdb_id not in joining)
 
 
 class Orphan(msgspec.Struct, frozen=True, kw_only=True):
-    """A tag that movies still have and that is no longer managed: of a collection that is gone, off, or has another."""
+    """A tag on movies that no collection manages: its collection is gone, disabled, or has another tag now."""
 
     name: str
     tag: str
@@ -117,10 +116,10 @@ class Orphan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One run. In a dry run `added` and `removed` say what would have changed. `month`: the month's spending so far.
+    """One run. In a dry run `added` and `removed` say what would change. `month` is the month's spending so far.
 
-    `only_movies` is how many movies a run was about that was not about the whole library, `only_collections` which
-    collections where it was not about all of them. A run of the kind `undo` takes back the run `undoes`.
+    `only_movies` is the number of movies of a run that was not about the whole library, `only_collections` the
+    collections of one that was not about all. A run of the kind `undo` takes back the run `undoes`.
     """
 
     run_id: str
@@ -150,35 +149,35 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def added(self) -> int:
-        """Tags put on."""
+        """The number of tags added."""
         return sum(len(collection.added) for collection in self.collections)
 
     @property
     def removed(self) -> int:
-        """Tags taken off."""
+        """The number of tags removed."""
         return sum(len(collection.removed) for collection in self.collections)
 
     @property
     def held_back(self) -> int:
-        """Changes that the safety brake has kept from happening."""
+        """The number of changes that the safety brake holds back."""
         return sum(len(collection.held_back) for collection in self.collections)
 
     @property
     def held_back_additions(self) -> int:
-        """Those of them that are additions."""
+        """The number of additions that the safety brake holds back."""
         return sum(len(collection.held_back_additions) for collection in self.collections)
 
     @property
     def failed(self) -> int:
-        """Changes that Radarr did not confirm."""
+        """The number of changes that Radarr did not confirm."""
         return sum(len(collection.failed) for collection in self.collections)
 
     @property
     def asked(self) -> int:
-        """Verdicts received."""
+        """The number of verdicts received."""
         return sum(collection.asked for collection in self.collections)
 
     @property
     def pending(self) -> int:
-        """Questions left for the next run."""
+        """The number of questions left for the next run."""
         return sum(collection.pending for collection in self.collections)

@@ -1,4 +1,4 @@
-"""Summarise a report: its headline, its totals, and the JSON that holds them all. Pure."""
+"""Summarise a report: its headline, its totals, and the report as JSON data. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _PLACES = 5
 _NUMBER = re.compile(r"([0-9]+)")
 
-Mood = Literal["well", "unfinished", "needs you"]
+Attention = Literal["well", "unfinished", "needs you"]
 
 
 _FAILED: Mapping[Outcome, str] = {
@@ -29,27 +29,27 @@ _FAILED: Mapping[Outcome, str] = {
 
 
 def needs_operator(report: RunReport) -> bool:
-    """Whether something stays wrong until the operator acts; an interrupted run goes on next time."""
+    """Whether something stays wrong until the operator acts. The next run continues an interrupted one by itself."""
     return bool(report.problems) or report.outcome in _FAILED
 
 
 def is_whole(report: RunReport) -> bool:
-    """Whether the run has looked at everything, so that what it does not name is not there."""
+    """Whether the run looked at everything, so that a problem which it does not name no longer exists."""
     if report.kind == "undo":
         return False
     return report.outcome in ("ok", "problems") and report.only_movies is None and not report.only_collections
 
 
-def mood_of(report: RunReport) -> Mood:
-    """The run in a word."""
+def attention_of(report: RunReport) -> Attention:
+    """What the run asks of the operator."""
     if needs_operator(report):
         return "needs you"
     return "well" if report.outcome == "ok" else "unfinished"
 
 
 def title_of(report: RunReport) -> str:
-    """`All is well`, or what is not."""
-    match mood_of(report):
+    """`All is well`, or what is wrong."""
+    match attention_of(report):
         case "well":
             return "All is well"
         case "unfinished":
@@ -78,7 +78,7 @@ def changes_of(report: RunReport) -> str:
 
 
 def extent_of(report: RunReport) -> str:
-    """What a run was about, in a sentence, where that was not the whole library."""
+    """What a run was about, as a sentence; empty if it was about the whole library."""
     if report.kind == "undo":
         return f"An undo of the run {report.undoes}."
     if report.only_movies is None:
@@ -87,7 +87,7 @@ def extent_of(report: RunReport) -> str:
 
 
 def headline(report: RunReport) -> str:
-    """The report in one sentence, or a few."""
+    """The report in one to four sentences."""
     dry_run = "Dry run, nothing was written. " if report.dry_run else ""
     changes = changes_of(report)
     sentences = (extent_of(report), f"{title_of(report)}.", f"{changes[0].upper()}{changes[1:]}.")
@@ -98,19 +98,19 @@ _TOTALS = ("added", "removed", "held_back", "held_back_additions", "failed", "as
 
 
 def totals(report: RunReport) -> dict[str, int]:
-    """How much of everything; `held_back` counts additions and removals."""
+    """All counts of a report; `held_back` is of additions and removals."""
     return {name: getattr(report, name) for name in _TOTALS}
 
 
 def held_back(report: RunReport) -> str:
-    """`12 additions and 3 removals`, as far as the safety brake held any."""
+    """`12 additions and 3 removals`, whichever the safety brake holds back."""
     additions = report.held_back_additions
     counts = ((additions, "addition"), (report.held_back - additions, "removal"))
     return " and ".join(counted(count, noun) for count, noun in counts if count)
 
 
 def as_data(report: RunReport) -> dict[str, Any]:
-    """The report as scripts get it: all of it, and what follows from it. A RunReport can be read from its JSON."""
+    """The report as scripts read it: its fields and derived values. A RunReport can be read from its JSON."""
     return {
         "headline": headline(report),
         **msgspec.structs.asdict(report),
@@ -120,7 +120,7 @@ def as_data(report: RunReport) -> dict[str, Any]:
 
 
 def same_cause(problems: Iterable[Problem]) -> list[list[Problem]]:
-    """Problems that say the same of several collections, or of several places of a file, together."""
+    """Group problems that say the same of several collections, or of several places of a file."""
     groups: dict[tuple[str, str, str], list[Problem]] = {}
     for problem in problems:
         groups.setdefault((problem.source, problem.what, problem.remedy), []).append(problem)
@@ -128,7 +128,7 @@ def same_cause(problems: Iterable[Problem]) -> list[list[Problem]]:
 
 
 def places(problems: Sequence[Problem]) -> str:
-    """Where problems of one cause are: `movies.yml:3, 17 and 4 more`."""
+    """The places of problems with one cause: `movies.yml:3, 17 and 4 more`."""
     lines = sorted({problem.line for problem in problems if problem.line})
     if not lines:
         return problems[0].source
@@ -137,12 +137,12 @@ def places(problems: Sequence[Problem]) -> str:
 
 
 def in_order(movies: Iterable[MovieLine]) -> tuple[MovieLine, ...]:
-    """As people sort titles: `Film 2` before `Film 10`, and the case of letters does not matter."""
+    """Sort by title as people do: `Film 2` before `Film 10`, ignoring case."""
     return tuple(sorted(movies, key=lambda movie: (_natural(movie.title), movie.year, movie.tmdb_id)))
 
 
 def _natural(title: str) -> list[tuple[int, str]]:
-    # A number with its length before its digits: those of any length compare as numbers do.
+    # Each number is compared by its count of digits first, so that longer ones come after shorter ones.
     words = _NUMBER.split(title.casefold())
     return [(len(word.lstrip("0")), word.lstrip("0")) if place % 2 else (0, word) for place, word in enumerate(words)]
 

@@ -1,6 +1,6 @@
 """Put text from outside on one line, and cut it to a length. Pure.
 
-What is cut keeps an ellipsis at the cut: the redactor knows by it that the beginning of a secret may stand before it.
+A cut leaves an ellipsis. The redactor relies on it to recognise the beginning of a secret that was cut.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import re
 
 ELLIPSIS = "…"
 
-# Whatever ends a line or is no character at all; lone surrogates cannot even be encoded.
+# Line breaks, and code points that are no characters; lone surrogates cannot even be encoded.
 _BROKEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]+")
-# Marks that turn the direction of all that follows, and a stray byte order mark. Joiners stay: emoji need them.
+# Marks that change the direction of the text after them, and stray byte order marks. Joiners stay: emoji need them.
 _INVISIBLE = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 
 
@@ -22,10 +22,10 @@ def one_line(text: str, limit: int | None = None) -> str:
 
 
 def beginning(text: str, limit: int) -> str:
-    """The first `limit` characters, the last of which is an ellipsis where anything is left out."""
+    """The first `limit` characters; the last is an ellipsis if anything is left out."""
     return text if len(text) <= limit else f"{text[: max(limit - 1, 0)].rstrip()}{ELLIPSIS}"
 
 
 def ending(text: str, limit: int) -> str:
-    """The last `limit` characters, the first of which is an ellipsis where anything is left out."""
+    """The last `limit` characters; the first is an ellipsis if anything is left out."""
     return text if len(text) <= limit else f"{ELLIPSIS}{text[len(text) - limit + 1 :].lstrip()}"

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from kometa_ai.core.summary import (
+    attention_of,
     changes_of,
     counted,
     extent_of,
     headline,
     held_back,
-    mood_of,
     places,
     same_cause,
     title_of,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.problem import Problem
     from kometa_ai.core.report import CollectionReport, MovieLine, RunReport, Spending, Tokens
-    from kometa_ai.core.summary import Mood
+    from kometa_ai.core.summary import Attention
     from kometa_ai.notification.news import Missing, News
 
 
@@ -93,7 +93,7 @@ class View:
     `known` are problems that were told before, `known_warnings` how many warnings were; `over` is what has ended.
     """
 
-    mood: Mood
+    attention: Attention
     title: str
     changes: str
     note: str
@@ -172,7 +172,7 @@ def view_of(news: News, zone: tzinfo, limits: Limits) -> View:
     movies = [movies.movies for collection in collections for movies in collection.lists]
     more = (len(eventful) - len(collections), len(problems) - limits.problems, len(warnings) - limits.problems)
     return View(
-        mood=mood_of(report),
+        attention=attention_of(report),
         title=title_of(report),
         changes=changes_of(report),
         note=_note(report),
@@ -202,7 +202,7 @@ def view_of(news: News, zone: tzinfo, limits: Limits) -> View:
 def _prefix(report: RunReport) -> str:
     """What stands before the changes in the subject: what kind of run it was, and what is not well."""
     kind = ("dry run: " if report.dry_run else "") + ("undo: " if report.kind == "undo" else "")
-    match mood_of(report):
+    match attention_of(report):
         case "needs you":
             return f"{kind}needs you ({trouble(report)}): "
         case "unfinished":
