@@ -1,4 +1,4 @@
-"""What a run would ask, and about what it would cost, without any call that costs money."""
+"""Forecast what a run would ask and what that would cost, without a call that costs money."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class PendingCollection(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be asked about one collection, by reason; `in_batches` is asked already and only to be answered."""
+    """The pending questions about one collection, by reason; those `in_batches` wait for an answer only."""
 
     name: str
     slug: str
@@ -100,7 +100,7 @@ async def estimate(parts: Parts, rules: Rules, options: Options) -> Estimate:
 
 
 class _Planned:
-    """The questions of a run that is not going to be."""
+    """The questions that a run would ask."""
 
     def __init__(self, parts: Parts, rules: Rules, options: Options) -> None:
         self._parts = parts
@@ -111,7 +111,7 @@ class _Planned:
         self.packets: list[Packet] = []
 
     def plan(self, library: Contents, collections: Sequence[Collection], everything: Sequence[Collection]) -> None:
-        """Go through the stages as a run does, with what is known now for decisions."""
+        """Walk over the stages as a run does, deciding from what is remembered."""
         state, memory = self._parts.store.state, self._parts.store.memory
         options = self._options
         known = Known(library.movies, subjects_of(library.movies, memory), memory, state.pins, self._rules.models)
@@ -146,7 +146,7 @@ class _Planned:
 
 
 async def _ruler(parts: Parts, rules: Rules, packets: Sequence[Packet]) -> tuple[forecast.Ruler, str]:
-    """How to measure texts in tokens: by a few free counts, or as is assumed where there are none; and which it is."""
+    """The ruler that converts texts to tokens, from a few free counts or else assumed, and how it was made."""
     answers = (
         f"{forecast.SHARE_LISTED:.0%} of the movies written out in answers, usual people where Radarr has not been "
         "asked for them yet, second looks not included"

@@ -1,4 +1,4 @@
-"""Why a movie is in or out of each collection, by the same rules as a run."""
+"""Explain why a movie is in or out of each collection, by the same walk as a run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """One movie and one collection. `belongs` is None while nothing is decided, `is_tagged` where Radarr is not asked.
+    """One movie and one collection. `belongs` is None while undecided, `is_tagged` is None if Radarr is silent.
 
     `deciding_tags` are the movie's labels that the block includes or excludes, where such a tag decides.
     """
@@ -53,10 +53,10 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Explained(msgspec.Struct, frozen=True, kw_only=True):
-    """A movie, and where it stands in each collection. `problems` tell which collections could not be read, and why.
+    """A movie, and its place in each collection. `problems` name collections that could not be read, and why.
 
-    Where Radarr could not be asked, `without_radarr` says why: then all is as it was when the movie was last seen, and
-    nothing is known of the tags that decide or are decided upon.
+    If Radarr does not answer, `without_radarr` says why: then all is as the movie was last seen, and its tags are
+    unknown.
     """
 
     title: str
@@ -122,7 +122,7 @@ def _from_memory(reader: Reader, parts: Parts, text: str, error: LibrarySilent) 
     known = remembered[movie.tmdb_id]
     found = []
     for collection in reader.collections():
-        # Of the rules, those about tags cannot be told.
+        # Rules about tags cannot be applied: the tags are unknown.
         by_name = msgspec.structs.replace(collection, include_tags=frozenset(), exclude_tags=frozenset())
         gated = gates(by_name, [movie], {}, parts.store.state.pins)
         membership = decide([by_name], [movie.tmdb_id], remembered, {by_name.slug: gated}, {})[by_name.slug]

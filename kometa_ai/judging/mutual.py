@@ -1,4 +1,4 @@
-"""What collections know of each other's members while they are decided one after the other. Pure."""
+"""Track the members of collections while they are decided one after the other, for rules that name their tags. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def with_named(chosen: Sequence[Collection], everything: Sequence[Collection]) -> tuple[Collection, ...]:
     """The chosen collections and all whose labels their rules name, directly or not, in the order of `everything`.
 
-    A run of everything decides these, too: a run for some collections must not act on another idea of their members.
+    A run of everything decides the named ones, too; a run for some collections must judge by the same members.
     """
     by_label = {collection.label: collection for collection in (*everything, *chosen)}
     found: set[Label] = set()
@@ -37,9 +37,9 @@ def with_named(chosen: Sequence[Collection], everything: Sequence[Collection]) -
 class Mutual:
     """`decided` maps labels to members, as `gates` takes them; a collection that is not decided yet counts as empty.
 
-    Collections that the run is not about are decided from what is remembered. While a question about one of their
-    movies is open, a run of everything may decide either way: what hangs on that movie stays as it is, and is counted
-    in `left_alone`.
+    Collections that the run is not about are decided from the remembered decisions. While a question about one of
+    their movies is open, its answer may still change their members. A chosen collection leaves such movies as they are
+    where its outcome depends on that answer; `left_alone` holds them.
     """
 
     def __init__(self, collections: Iterable[Collection], movies: Iterable[Movie]) -> None:
@@ -55,7 +55,7 @@ class Mutual:
         gates: Gates,
         unasked: AbstractSet[TmdbId] = frozenset(),
     ) -> Membership:
-        """Note a collection's members for those that come after it, and return them. `unasked` are open questions."""
+        """Store a collection's members for later collections, and return them. `unasked` are open questions."""
         through_include = self._unsure_through(collection.include_tags)
         through_exclude = self._unsure_through(collection.exclude_tags)
         alone = frozenset(
@@ -80,7 +80,7 @@ class Mutual:
 
 
 def _depends(cause: Cause | None, *, is_member: bool, on_include: bool, on_exclude: bool) -> bool:
-    """Whether a movie could be in as well as out, where it is not sure that it has a tag of one of the rules."""
+    """Whether the outcome for a movie depends on a tag that it may or may not get."""
     if cause in (Cause.PINNED_IN, Cause.PINNED_OUT) or (cause is Cause.EXCLUDE_TAG and not on_exclude):
         return False
     if cause is not None:

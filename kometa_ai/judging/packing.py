@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from kometa_ai.judging.planning import Questions, Subject
 
 MOST_ALONE = 50
-"""Movies that each have a packet of their own; where there are more they share packets, but with no other."""
+"""Up to this many wary movies get a packet each; more of them share packets with each other, but with no others."""
 
 
 class Packet(NamedTuple):
-    """Movies that are asked about together, for each of the collections (highest priority first)."""
+    """Movies that are sent together, and the collections they are asked about, highest priority first."""
 
     movies: tuple[Movie, ...]
     collections: tuple[Collection, ...]
@@ -31,11 +31,11 @@ def pack(
 ) -> list[Packet]:
     """Pack questions into packets of at most `size` movies, each pair exactly once, the urgent first.
 
-    Second looks are left out, and what is given up.
+    Second looks and questions that are given up are left out.
 
-    Movies that have the same collections to be asked about share packets, so that every request over a packet is
-    exactly about what is to be asked. One whose texts address a reader stands alone, since one answer decides for all
-    movies of its packet. `collections` is in order of priority; packets of one urgency are too.
+    Movies with the same open collections share packets, so that each request asks exactly what is open. A wary movie
+    (see `wariness`) is packed apart, since one answer decides for all movies of a packet. `collections` is in order of
+    priority; so are packets of the same urgency.
     """
     wanted: dict[TmdbId, list[int]] = {}
     urgency: dict[TmdbId, int] = {}
@@ -60,7 +60,7 @@ def pack(
 
 
 def second_looks(due: Iterable[tuple[Collection, Sequence[Movie]]]) -> list[Packet]:
-    """Small packets about one collection each, for movies near its threshold; what addresses a reader stands alone."""
+    """Small packets about one collection each, for movies near its threshold; wary movies are packed alone."""
     packets = []
     for collection, movies in due:
         alone = [movie for movie in movies if addresses_a_reader(movie)]
@@ -71,14 +71,14 @@ def second_looks(due: Iterable[tuple[Collection, Sequence[Movie]]]) -> list[Pack
 
 
 def _urgency(reason: Reason, collection: Collection, movie: Movie) -> int:
-    """What a run that is cut short should have done first: members of edited collections, new movies, the rest."""
+    """Rank a question, in case the run is cut short: members of edited collections, new movies, the rest."""
     if reason is Reason.PROMPT_CHANGED and collection.label in movie.labels:
         return 0
     return 1 if reason is Reason.NEW else 2
 
 
 def _even(items: list[TmdbId], size: int) -> Iterable[list[TmdbId]]:
-    """Cut into as few pieces of at most `size` as can be, nearly equal: a last piece of one movie wastes a request."""
+    """Cut into the fewest pieces of at most `size`, nearly equal, so that no request is spent on one last movie."""
     pieces = -(-len(items) // size)
     start = 0
     for piece in range(pieces):

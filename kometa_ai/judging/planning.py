@@ -1,4 +1,4 @@
-"""Which movie and collection pairs need a question, and why. Pure."""
+"""Decide which movie and collection pairs need a question, and why. Pure."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from kometa_ai.judging.policy import Gates
 
 Questions = dict["Slug", dict[TmdbId, Reason]]
-"""For each collection the movies to ask about, each with the reason."""
+"""The movies to ask about for each collection, each with the reason."""
 
 
 GIVEN_UP = "given-up"
-"""What to call the questions that were given up where they are to be asked again."""
+"""The name under which `--ask-again` takes the questions that were given up."""
 
 
 class Subject(NamedTuple):
@@ -34,10 +34,10 @@ class Subject(NamedTuple):
 
 
 def subjects_of(movies: Iterable[Movie], memory: Memory) -> dict[TmdbId, Subject]:
-    """Complete Radarr's movies with the credits we know.
+    """Complete Radarr's movies with the remembered credits.
 
-    Known credits are kept even while something else changed, until new ones have been fetched: a credits call that
-    fails must not make a movie look changed.
+    Remembered credits stay until new ones have been fetched, even if other facts changed: a credits call that fails
+    must not make a movie look changed.
     """
     return {movie.tmdb_id: _subject(movie, memory.get(movie.tmdb_id)) for movie in movies}
 
@@ -64,9 +64,9 @@ def plan_questions(
 ) -> Questions:
     """Find the questions to ask: pairs without a decision, or whose decision was made from other inputs.
 
-    Each decision is compared with the inputs it was made from itself, so changed data is judged again in every
-    collection. Gated movies need no question. With `force` every movie of the collections is asked about; `again` names
-    requests whose verdicts are asked for again, or says `given-up`. What another model has given up is asked once.
+    Each decision stores the inputs it was made from, so changed data is judged again in every collection. Gated movies
+    need no question. With `force` every other movie of the collections is asked about; `again` names requests whose
+    verdicts are asked for again, or is `given-up`. Questions that another model gave up are asked once more.
     """
     questions: Questions = {collection.slug: {} for collection in collections}
     rules = [(collection, questions[collection.slug], gates[collection.slug].causes) for collection in collections]
@@ -109,12 +109,12 @@ def _reason(
 
 
 def is_named(request: str, again: AbstractSet[str]) -> bool:
-    """Whether a request is one of those named: by its whole name, or by the part that stands for its movies."""
+    """Whether `again` names a request, by its whole name or by the part before the dash, which names its movies."""
     return bool(again and request) and (request in again or request.partition("-")[0] in again)
 
 
 def _is_given_up(known: Remembered | None, collection: Collection, prints: Fingerprint, model: str) -> bool:
-    """Whether this very question has been put to this model in vain often enough."""
+    """Whether this model has left this question without a verdict in enough runs."""
     tried = known.unjudged.get(collection.slug) if known else None
     return (
         tried is not None
@@ -126,7 +126,7 @@ def _is_given_up(known: Remembered | None, collection: Collection, prints: Finge
 
 
 def needing_credits(questions: Questions, library: Mapping[TmdbId, Subject], memory: Memory) -> tuple[TmdbId, ...]:
-    """The movies to fetch credits for: those to be asked about whose credits are unknown, or older than a change."""
+    """The movies to be asked about whose credits are unknown, or were fetched before other facts changed."""
     asked = {tmdb_id for pairs in questions.values() for tmdb_id, reason in pairs.items() if reason.is_asked_first}
     return tuple(
         tmdb_id
@@ -138,7 +138,7 @@ def needing_credits(questions: Questions, library: Mapping[TmdbId, Subject], mem
 
 
 def unanswered(questions: Questions) -> dict[Slug, frozenset[TmdbId]]:
-    """Of questions still open, the pairs that have no verdict to stand on: they stay as they are in Radarr."""
+    """The open pairs without a valid verdict; their tags stay as they are. A second look has a first verdict."""
     return {
         slug: frozenset(tmdb_id for tmdb_id, reason in pairs.items() if reason is not Reason.SECOND_LOOK)
         for slug, pairs in questions.items()

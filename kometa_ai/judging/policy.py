@@ -1,4 +1,4 @@
-"""What follows from a verdict, and who is in a collection. Pure.
+"""Make decisions from verdicts, and find out who is in a collection. Pure.
 
 Order of precedence: a person's pin, then an exclude tag, then an include tag, then the remembered verdict.
 A pin on both sides keeps the movie out. Without a verdict a movie stays as it is.
@@ -38,12 +38,12 @@ class Gates(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def members(self) -> frozenset[TmdbId]:
-        """Those that are in."""
+        """The gated movies that are in."""
         return frozenset(movie for movie, cause in self.causes.items() if is_in(cause))
 
     @property
     def pinned_in(self) -> frozenset[TmdbId]:
-        """Those that a person has put in."""
+        """The movies that a pin puts in."""
         return frozenset(movie for movie, cause in self.causes.items() if cause is Cause.PINNED_IN)
 
 
@@ -96,7 +96,7 @@ def gates(
 def tags_that_decide(
     collection: Collection, movie: Movie, cause: Cause | None, decided: Mapping[Label, frozenset[TmdbId]]
 ) -> tuple[Label, ...]:
-    """The labels by which a movie is in or out, in order; none where no tag decides. `decided` is as for `gates`."""
+    """The labels that let a movie in or keep it out, in order; none if no tag decides. `decided` is as for `gates`."""
     match cause:
         case Cause.EXCLUDE_TAG:
             rule = collection.exclude_tags
@@ -119,7 +119,7 @@ class _TagRule:
 
 
 class _RefIndex:
-    """Pins by what they name a movie by, so that a library is walked once and not once a pin."""
+    """Indexes pins by id, IMDb id or title, so that the library is walked once and not once for each pin."""
 
     def __init__(self, refs: tuple[MovieRef, ...]) -> None:
         self._refs = refs
@@ -182,7 +182,7 @@ def _standing(previous: Decision | None, collection: Collection, *, second_look:
     if previous is None or previous.prompt_hash != collection.prompt_hash:
         return None
     if second_look and previous.standing is None:
-        # The first look was the first verdict on these inputs, and the second is there to correct it.
+        # The first look gave the first verdict on these inputs; the second one may correct it freely.
         return None
     return is_member(previous, collection)
 
@@ -214,7 +214,7 @@ def is_member(decision: Decision, collection: Collection) -> bool:
 
 
 def pick(one: Verdict, other: Verdict, *, standing: bool) -> Verdict:
-    """Choose between two verdicts of one look on the same pair: the higher confidence, on a tie what keeps things."""
+    """Choose between two verdicts of one look on a pair: the higher confidence, on a tie the standing one."""
     if one.confidence != other.confidence:
         return max(one, other, key=lambda verdict: verdict.confidence)
     return one if one.include is standing else other
@@ -223,7 +223,7 @@ def pick(one: Verdict, other: Verdict, *, standing: bool) -> Verdict:
 def members_as_seen(
     collection: Collection, membership: Membership, movies: Mapping[TmdbId, Movie]
 ) -> frozenset[TmdbId]:
-    """A collection's members as other collections see them: undecided movies count as what their tag says."""
+    """A collection's members as other collections see them: an undecided movie is one if it has the tag."""
     label = collection.label
     return membership.members | {tmdb_id for tmdb_id in membership.undecided if label in movies[tmdb_id].labels}
 
@@ -240,8 +240,8 @@ def decide(
     No verdict means no change: movies with an `unanswered` question stay as they are, whatever older verdict there is.
     """
     sorting = [_Sorting(each, gated[each.slug], unanswered.get(each.slug, frozenset())) for each in stage]
-    # Movies outside, collections inside: what is remembered of a movie lies together, and the other way round takes
-    # seven times as long.
+    # Loop over movies outside and collections inside: the decisions of a movie lie together in memory, and the other
+    # order takes seven times as long.
     for tmdb_id in movies:
         known = memory.get(tmdb_id)
         decisions = known.collections if known else {}

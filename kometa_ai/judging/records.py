@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 PLOT_LENGTH = 1500
 KEYWORDS = 15
 
-# Half a surrogate pair cannot be sent: it has no UTF-8.
+# Half a surrogate pair cannot be encoded as UTF-8.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 HIDDEN = re.compile(
     r"[\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
@@ -26,7 +26,7 @@ HIDDEN = re.compile(
 
 
 def movies_text(movies: Sequence[Movie]) -> str:
-    """The page of movies: one JSON object a line, numbered from 1; equal movies give equal bytes."""
+    """Write movies as one JSON object a line, numbered from 1; equal movies give equal bytes."""
     return "\n".join(
         json.dumps(_movie(number, movie), ensure_ascii=False, separators=(",", ":"))
         for number, movie in enumerate(movies, start=1)
@@ -52,7 +52,7 @@ def _names(texts: Sequence[str]) -> list[str]:
 
 
 def clean(text: str) -> str:
-    """Text on one line, without control characters, broken ones, and those that nobody sees."""
+    """Text on one line, without control characters, broken characters and hidden ones."""
     return without_controls(text).strip()
 
 

@@ -1,10 +1,10 @@
-"""Walk over collections in the order in which they are decided; runs, estimates and explanations all do it here. Pure.
+"""Walk over collections in the order in which they are decided, for runs, estimates and explanations alike. Pure.
 
     for stage in walk(...):
         questions = stage.questions()        a run asks them in between
         settled = stage.decide(questions)    with the questions that are open now
 
-A collection whose tags name another is in a later stage than that one, and is judged by the members it has been given.
+A collection whose rules name the tag of another is in a later stage, and sees the members decided for that one.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 
 class Known(NamedTuple):
-    """What decisions are made from. `subjects` and `memory` may be views of something that a run adds to meanwhile.
+    """What decisions are made from: the whole library, the subjects of it that are judged, and what is remembered.
 
-    `movies` is the whole library; `subjects` are those of them that are judged.
+    A run adds to `subjects` and `memory` while it walks.
     """
 
     movies: Sequence[Movie]
@@ -44,7 +44,7 @@ class Known(NamedTuple):
 class Settled(NamedTuple):
     """Who belongs to the collections of a stage.
 
-    `left_alone` are the undecided movies of each that hang on an open question of another collection.
+    `left_alone` are the movies of each that stay undecided because of an open question of another collection.
     """
 
     memberships: Mapping[Slug, Membership]
@@ -52,9 +52,10 @@ class Settled(NamedTuple):
 
 
 class Stage:
-    """Collections that are decided together; `chosen` are those of them that the walk is about.
+    """Collections that are decided together; the walk is about the `chosen` ones.
 
-    The others are there because tags of the chosen name them. They are decided from what is remembered.
+    The others are included because rules of chosen collections name their tags. They are decided from what is
+    remembered.
     """
 
     def __init__(
@@ -75,14 +76,14 @@ class Stage:
         return self._plan(self.chosen, force=force, again=again)
 
     def deciding_tags(self, collection: Collection, movie: Movie) -> tuple[Label, ...]:
-        """The labels by which a movie is in or out of a collection; none where no tag decides."""
+        """The labels that let a movie in or keep it out; none if no tag decides."""
         cause = self.gates[collection.slug].causes.get(movie.tmdb_id)
         return tags_that_decide(collection, movie, cause, self._decided_before)
 
     def decide(self, open_questions: Questions) -> Settled:
         """Say who belongs, while these questions about the chosen collections are open.
 
-        To be called once, before the walk goes on: later stages see the members that result.
+        Call it once, before the walk goes on: later stages see the resulting members.
         """
         known, mutual = self._known, self._mutual
         of_others = self._plan(self._others)

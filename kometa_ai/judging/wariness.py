@@ -1,7 +1,8 @@
-"""Movies whose texts address a reader: instructions to a model, hidden characters, pieces of our own form. Pure.
+"""Find movies whose texts may steer a model: instructions, hidden characters, pieces of our own form. Pure.
 
-One answer decides for all movies of a request. Texts of movies are public data that anybody can edit, so one that looks
-like an order is asked about alone, where it can speak for itself only. What nobody would suspect is not found here.
+One answer decides for all movies of a request, and texts of movies are public data that anyone can edit. A movie whose
+text looks like an instruction is asked about alone, so that it can affect only its own verdict. Attacks that read like
+an ordinary plot are not found here.
 """
 
 from __future__ import annotations
@@ -67,12 +68,12 @@ _ELSEWHERE = re.compile(
 _ADDRESSES = (_TAGS, _ROLES, _OUR_FORM, _LISTED, _ALL_OF_THEM, _ORDERS, _ADDRESSED, _TOLD, _ELSEWHERE)
 _KEPT_AS = "addresses_a_reader"
 _JOINERS = 2
-"""So many characters without a width in a row occur in ordinary text."""
+"""Ordinary text has at most this many characters without a width in a row."""
 
 
 def addresses_a_reader(movie: Movie) -> bool:
-    """Whether a text of the movie reads as if it were written for whoever judges it, or hides something."""
-    # Kept with the movie: questions are packed several times in a run.
+    """Whether a text of the movie reads like an instruction to the model, or hides characters."""
+    # Cached on the movie: questions are packed several times in a run.
     found = movie.__dict__.get(_KEPT_AS)
     if found is None:
         found = movie.__dict__[_KEPT_AS] = _is_wary_of("\x1f".join(_texts(movie)))
@@ -98,6 +99,6 @@ def _is_wary_of(text: str) -> bool:
 
 
 def _hides_much(text: str) -> bool:
-    """Whether there are more characters that a person does not see than scripts and emoji need; of tags already one."""
+    """Whether there are more hidden characters in a row than scripts and emoji need, or any tag character."""
     found = HIDDEN.findall(text)
     return any("\U000e0000" <= run[0] <= "\U000e0fff" or len(run) > _JOINERS for run in found)

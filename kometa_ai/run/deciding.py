@@ -62,7 +62,7 @@ class Decider:
         )
 
     async def decide(self, collections: Sequence[Collection], everything: Sequence[Collection]) -> None:
-        """Plan the questions, ask them and decide, for one stage of collections after the other."""
+        """Plan the questions, ask them and decide, stage by stage."""
         parts, movies = self._parts, self._library.movies
         known = Known(movies, self._subjects, parts.store.memory, parts.store.state.pins, self._rules.models)
         for stage in walk(collections, everything, known):
@@ -82,7 +82,7 @@ class Decider:
         return not self._keeper.is_unwritable
 
     def _in_scope(self, wanted: AbstractSet[TmdbId]) -> Sequence[Movie]:
-        """The movies to be judged: no other is asked about or changed; all count for pins, orphans and the brake."""
+        """The movies to judge; no other is changed. Pins, orphans and the brake count the whole library."""
         if not wanted:
             return self._library.movies
         movies = [movie for movie in self._library.movies if movie.tmdb_id in wanted]

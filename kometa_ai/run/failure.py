@@ -37,7 +37,7 @@ def report_of_failure(
     next_run: datetime | None = None,
     redact: Callable[[str], str] = str,
 ) -> RunReport:
-    """The report of a run that has ended with this error, or that a signal had told to end; `undoes`: of an undo."""
+    """The report of a run that this error or a signal has ended; `undoes` names the run that an undo takes back."""
     return RunReport(
         run_id=run_id,
         version=__version__,
@@ -79,7 +79,7 @@ def _source(error: KometaAIError) -> str:
 
 
 class RunHangs(KometaAIError):
-    """A run's thread does not come back from something that does not answer."""
+    """The thread of a run is blocked by something that does not answer."""
 
     def __init__(self, step: str, seconds: float) -> None:
         super().__init__(

@@ -58,7 +58,7 @@ def _left_behind(folder: Folder, known: Statuses) -> Iterator[tuple[str, Label, 
 
 
 def adopted_tags(folder: Folder, statuses: Statuses) -> Iterator[Problem]:
-    """A warning for each collection whose `tag:` is one that a collection which is gone has left on movies."""
+    """Warn of each collection whose `tag:` movies still have from a collection that is gone."""
     there = {collection.slug for collection in folder.collections}
     there |= {other.slug for other in (*folder.disabled, *folder.skipped)}
     left = {label: status.name for slug, status in statuses.items() if slug not in there for label in tags_of(status)}
@@ -77,7 +77,7 @@ def adopted_tags(folder: Folder, statuses: Statuses) -> Iterator[Problem]:
 
 
 def tags_of(status: CollectionStatus) -> tuple[Label, ...]:
-    """Every tag that movies may have of a collection: its last one, and those before it."""
+    """Every tag that a collection may have left on movies: its last one, and those before it."""
     return (label_of(status.tag), *map(label_of, status.former_tags))
 
 

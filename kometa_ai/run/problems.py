@@ -49,7 +49,7 @@ def _claude_problems(judging: Judging | None) -> list[Problem]:
 
 
 def _of_ending(ending: Ending, pending: int) -> list[Problem]:
-    """What the operator has to know of an end of the asking; the report has a place of its own for some of them."""
+    """What the operator has to know of an end of the asking; other parts of the report tell some of them."""
     match ending:
         case Stopped(CheckClaude() as error):
             return [Problem(source="Claude", what=error.message, remedy=error.remedy)]
@@ -79,7 +79,7 @@ def _unpriced(model: str) -> Problem:
 
 
 def _out_of_budget(ending: OutOfBudget, pending: int) -> Problem:
-    """What is left over; where one request alone is above the limit, the next run would come no further."""
+    """What is left over. If one request may cost more than the limit, the next run would get no further."""
     remedy = "Wait for it, or raise the limit."
     if ending.highest_estimate > ending.limit:
         cents = math.ceil(ending.highest_estimate * 100)
@@ -171,7 +171,7 @@ def _held_additions(results: RunResults, slug: Slug, changes: Sequence[Change]) 
     count = len(changes)
     what = f"{count:,} additions are held back" if count > 1 else "1 addition is held back"
     members = sum(changes[0].label in movie.labels for movie in results.movies)
-    # A run for some movies does not know how many additions there are in all.
+    # A run for some movies does not know the number of all additions.
     is_whole = len(results.subjects) >= len(results.movies)
     limit = f"ADDITION_LIMIT={-(-count * 100 // members)}" if is_whole and members else "a higher ADDITION_LIMIT"
     return Problem(
@@ -218,7 +218,7 @@ def _claude_warnings(asking: Asking | None) -> list[Problem]:
 
 
 def _wasted(wasted: Mapping[str, int]) -> list[Problem]:
-    """What was paid, or may be billed, without a verdict; where it was asked again, that is paid twice."""
+    """Requests that were paid for, or may be billed, without a verdict."""
     return [
         Problem(
             source="Claude",

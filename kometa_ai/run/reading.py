@@ -1,4 +1,4 @@
-"""Read the library and Kometa's folder, and refuse a library that cannot be true."""
+"""Read the library and Kometa's folder, and refuse an implausible library."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Reader:
         )
 
     async def library(self) -> Contents:
-        """Read every movie and tag from Radarr. Raise CheckRadarr for a list that cannot be true."""
+        """Read every movie and tag from Radarr. Raise CheckRadarr for an implausible list."""
         parts = self._parts
         parts.observer.step(Step.FETCHING)
         status = await self._reach_library()
@@ -68,7 +68,7 @@ class Reader:
         library = await parts.library.contents()
         self._warnings += oddities(library)
         check_plausible(library, parts.store.state.library, accepted=self._options.accept_library)
-        # What was accepted for a dry run is not accepted for the runs after it.
+        # A dry run that accepts a library does not accept it for later runs.
         if not (self._options.dry_run and self._options.accept_library):
             self._problems += self._keeper.record(LibraryRead(library=_seen(library, parts.now())))
         self._movies = library.movies
@@ -100,7 +100,7 @@ class Reader:
 
 
 def check_plausible(library: Contents, last: LibrarySeen | None, *, accepted: bool) -> None:
-    """Raise CheckRadarr for no movies; unless `accepted`, for less than half of those there were, or nameless tags."""
+    """Raise CheckRadarr for no movies; unless `accepted`, also for a list that halved, or nameless tags."""
     count = len(library.movies)
     if not count:
         left_out = len(library.left_out)
@@ -118,7 +118,7 @@ def check_plausible(library: Contents, last: LibrarySeen | None, *, accepted: bo
             "Nothing was changed. If so many are really gone, run once with --run-now --accept-library.",
         )
     if last.tagged and library.nameless and not library.tags:
-        # Believed, it would take every member out that only a tag of its owner's holds.
+        # Accepting it would remove every member that only a tag of the user's own lets in.
         raise CheckRadarr(
             f"Radarr's list of tags is empty, but {library.nameless} of its movies have tags.",
             "Nothing was changed. Look whether Radarr's database is whole. If it is, and all tags are really gone, run "
@@ -127,7 +127,7 @@ def check_plausible(library: Contents, last: LibrarySeen | None, *, accepted: bo
 
 
 def oddities(library: Contents) -> list[Problem]:
-    """What of Radarr's lists takes no part: a warning for each of the first movies, and one for all the others."""
+    """Warn of rows that take no part: one warning for each of the first movies, and one for all the others."""
     told = [
         f"Radarr's movie {movie.radarr_id or 'without an id'} ({movie.title or 'no title'}) takes no part: {movie.why}."
         for movie in library.left_out[:_ODDITIES]

@@ -107,7 +107,7 @@ def _only(reading: Reading) -> tuple[str, ...]:
 
 
 def _told(problem: Problem, names: Mapping[str, str], redact: Callable[[str], str]) -> Problem:
-    """Under the collection's name, and without any secret: services are known to repeat the key they refuse."""
+    """Name the collection, and redact secrets: services are known to repeat the key that they refuse."""
     return msgspec.structs.replace(
         problem,
         what=redact(problem.what),
@@ -236,9 +236,9 @@ def _by_other_models(results: RunResults, memory: Memory, models: frozenset[str]
 def statuses(
     report: RunReport, results: RunResults, known: Statuses, *, complete: bool
 ) -> dict[Slug, CollectionStatus]:
-    """How far each collection has come. A run that did not get as far as its changes has carried out no block.
+    """The status of each collection after a run. Only a `complete` run has carried out the collections' blocks.
 
-    `known` is how far each had come before.
+    `known` are the statuses before it.
     """
     by_slug = {collection.slug: collection for collection in report.collections}
     here = [
@@ -257,9 +257,9 @@ def statuses(
 def _status_after_some(
     collection: Collection, report: CollectionReport, results: RunResults, before: CollectionStatus | None
 ) -> CollectionStatus:
-    """The status after a run that was about some movies: it knows nothing of the others, and carried out no block."""
+    """The status after a run for some movies, which knows nothing of the others and carries out no block."""
     if before is None:
-        # Known from now on, since it has tags: they are orphans when it goes.
+        # Remember it, since movies have its tag: without the collection that is an orphan.
         before = CollectionStatus(name=collection.name, tag=collection.tag, source=collection.source, status="pending")
     status = "pending" if report.pending and before.status == "complete" else before.status
     now_held = _holds(report)

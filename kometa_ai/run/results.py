@@ -1,4 +1,4 @@
-"""What the steps of a run have brought: one frozen result each, made into a report afterwards."""
+"""The result of each step of a run, frozen; the report is made from these."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from kometa_ai.judging.planning import Questions, Subject
 from kometa_ai.judging.policy import Gates, Membership
 
 UNREAD = Folder(unreadable_files=(".",))
-"""Of a folder that is not read, nothing is known: what it may hold is not taken for gone."""
+"""A folder that was not read: none of its collections counts as gone."""
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,12 +119,12 @@ class RunResults(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """What the steps have met, in the order of the steps."""
+        """The problems of all steps, in their order."""
         return tuple(problem for step in self._steps for problem in step.problems)
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
-        """The same for warnings."""
+        """The warnings of all steps, in their order."""
         return tuple(warning for step in self._steps for warning in step.warnings)
 
     @property

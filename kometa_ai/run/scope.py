@@ -1,4 +1,4 @@
-"""Which collections a run is about: all that take part, or those that somebody named. Pure."""
+"""Choose the collections of a run: all that take part, or those that the user named. Pure."""
 
 from __future__ import annotations
 

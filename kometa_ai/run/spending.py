@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def total(spent: Iterable[Spent]) -> Spending:
-    """The sum, as reports and the state have it."""
+    """Add up, in the form that reports and the state use."""
     sums = Spending()
     for item in spent:
         usage = item.usage
@@ -37,7 +37,7 @@ def total(spent: Iterable[Spent]) -> Spending:
 
 
 def of_month(spending: Mapping[str, Spending], now: datetime, zone: tzinfo) -> Spending:
-    """What this month has cost so far, whoever spent it: dry runs too."""
+    """What this month has cost so far, dry runs included."""
     month = f"{now.astimezone(zone):%Y-%m}"
     return spending.get(month) or Spending(month=month)
 

@@ -49,7 +49,7 @@ def plan(
 def brakes_of(
     rules: Rules, options: Options, collections: Sequence[Collection], known: Mapping[Slug, CollectionStatus]
 ) -> tuple[Brake, Brake]:
-    """The brakes of a run for removals and for additions; `known` is how far collections had come before it."""
+    """The brakes of a run for removals and for additions; `known` are the statuses of collections before it."""
     everything = frozenset(collection.slug for collection in collections)
     edited = frozenset(
         collection.slug
@@ -59,7 +59,7 @@ def brakes_of(
     building = {slug for slug, status in known.items() if status.first_build_open}
 
     def tight(operation: Literal["add", "remove"]) -> frozenset[Slug]:
-        """The collections of which any change is held back. A run of everything counts anew how many there are."""
+        """The collections whose every change is held back. A run of everything weighs all changes anew instead."""
         held = known.items() if options.movies else ()
         return frozenset(slug for slug, status in held if status.is_held_back(operation))
 
@@ -93,7 +93,7 @@ class Writer:
         )
 
     async def library(self) -> Contents:
-        """Read the library again, right before it is written to. Raise CheckRadarr if it cannot be true."""
+        """Read the library again, right before writing to it. Raise CheckRadarr if it is implausible."""
         self._parts.observer.step(Step.WRITING)
         library = await self._parts.library.contents()
         check_plausible(library, self._parts.store.state.library, accepted=False)

@@ -28,11 +28,11 @@ class Observer(Protocol):
         ...
 
     def total(self, what: str, count: int) -> None:
-        """So many things are about to be done: `movies` whose credits are fetched, `questions` to be answered."""
+        """`count` things are about to be done: `movies` whose credits are fetched, or `questions` to be answered."""
         ...
 
     def advance(self, what: str, count: int) -> None:
-        """So many of them are done."""
+        """`count` more of them are done."""
         ...
 
 
