@@ -13,10 +13,10 @@ from kometa_ai.core.options import Options
 from kometa_ai.core.summary import as_data
 from kometa_ai.daemon import heartbeat
 from kometa_ai.jobs import views
-from kometa_ai.jobs.after_changes import changed_collections
 from kometa_ai.jobs.cancel import cancel
 from kometa_ai.jobs.foreground import Foreground
 from kometa_ai.jobs.undo import Undo
+from kometa_ai.notification.after_changes import changed_collections
 from kometa_ai.settings.environment import REQUIRED
 
 if TYPE_CHECKING:

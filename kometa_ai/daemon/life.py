@@ -12,6 +12,7 @@ from kometa_ai.__version__ import __version__
 from kometa_ai.app import now
 from kometa_ai.core.options import Options
 from kometa_ai.core.summary import counted
+from kometa_ai.daemon.change_notifier import APART, ChangeNotifier
 from kometa_ai.daemon.hints import LONGEST, QUIET, Hints
 from kometa_ai.daemon.metrics import Metrics
 from kometa_ai.daemon.overview import OverviewReader
@@ -22,7 +23,6 @@ from kometa_ai.daemon.status import Views
 from kometa_ai.daemon.timetable import Timetable, schedule_of
 from kometa_ai.daemon.watch import Watch
 from kometa_ai.errors import KometaAIError, WaitForOtherRun
-from kometa_ai.jobs.after_changes import APART, ChangeNotifier
 from kometa_ai.jobs.aside import Patience
 from kometa_ai.observe.logs import log_problem
 from kometa_ai.settings.environment import load_settings

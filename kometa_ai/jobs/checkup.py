@@ -12,12 +12,12 @@ import msgspec
 from kometa_ai.core.collection import Folder
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import FixConfiguration, KometaAIError
-from kometa_ai.jobs.after_changes import about_left_out
 from kometa_ai.jobs.services import Looked
 from kometa_ai.kometa.checking.examination import examine_folder
 from kometa_ai.kometa.checking.excerpts import Excerpts
 from kometa_ai.kometa.checking.kometa_log import about_version
 from kometa_ai.notification import push
+from kometa_ai.notification.after_changes import about_left_out
 from kometa_ai.observe.redact import Redactor
 from kometa_ai.run.orphans import adopted_tags
 from kometa_ai.settings.describe import secrets_of

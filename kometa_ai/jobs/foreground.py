@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
-from kometa_ai.jobs.after_changes import tell_or_end
+from kometa_ai.jobs.aside import LooseThreads
 from kometa_ai.jobs.running import new_run_id, run_and_report
 from kometa_ai.jobs.stopping import ending_in_order
 from kometa_ai.jobs.supervision import Supervised
 from kometa_ai.jobs.undo import Undone, UndoResult
 from kometa_ai.jobs.undo import undo as take_back
 from kometa_ai.notification import dispatch as notification
+from kometa_ai.notification.after_changes import after_changes
 from kometa_ai.notification.background import finish
 from kometa_ai.run.failure import RunHangs, report_of_failure
 from kometa_ai.run.scope import check_again
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from kometa_ai.jobs.undo import Undo
     from kometa_ai.run.parts import Parts
     from kometa_ai.run.watching import Observer
+    from kometa_ai.settings.schema import Settings
 
 _PATIENCE, _SHORT = 120.0, 1.0
 """Seconds that the program stays for a report that is still on its way, and when it was told to end."""
@@ -103,7 +107,7 @@ class Foreground:
         To be called after the run, since it may take as long as a run of Kometa. A program that ends tells no one.
         """
         then = partial(_finish, _SHORT if self.is_ending else _PATIENCE)
-        return asyncio.run(tell_or_end(() if self.is_ending else names, self._session.settings, then=then))
+        return asyncio.run(_tell(() if self.is_ending else names, self._session.settings, then))
 
     async def _notify(self, report: RunReport) -> list[Problem]:
         return await notification.notify(report, self._session.settings, unattended=False)
@@ -139,6 +143,35 @@ class Foreground:
             signal=self._job.why,
             undoes=undoes,
         )
+
+
+async def _tell(names: Sequence[str], settings: Settings, then: Callable[[], object]) -> int:
+    """Tell of changed collections, then do `then`; return 0, or the exit code of the signal that ended it.
+
+    The signal ends a command that still runs, with all that it has started.
+    """
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(LooseThreads())
+
+    async def tell() -> None:
+        if names:
+            await after_changes(names, settings)
+        await loop.run_in_executor(None, then)
+
+    telling = asyncio.create_task(tell())
+    signals: list[signal.Signals] = []
+
+    def end(number: signal.Signals) -> None:
+        signals.append(number)
+        telling.cancel()
+
+    with ending_in_order(end), suppress(asyncio.CancelledError):
+        await telling
+    if not signals:
+        return 0
+    if names:
+        _log.warning("after_changes.not_told", collections=list(names), why="the program ends")
+    return 128 + signals[0]
 
 
 def _load_for_good(folder: Path) -> Store:

@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from kometa_ai.cli.main import run
-from kometa_ai.jobs.after_changes import after_changes, environ_for_others
+from kometa_ai.notification.after_changes import after_changes, environ_for_others
 from kometa_ai.settings.schema import Settings, variables
 from kometa_ai.standins.serving import serve
 from tests.daemon.living import free_port

@@ -22,13 +22,13 @@ from kometa_ai.asking.answers import read_answer
 from kometa_ai.asking.prompts import FORM
 from kometa_ai.core.movie import RadarrId
 from kometa_ai.errors import CheckRadarr
-from kometa_ai.jobs.after_changes import after_changes
 from kometa_ai.library.arr.connection import Timeouts
 from kometa_ai.library.port import CreditsUnavailable, LibrarySilent
 from kometa_ai.library.radarr import Radarr
 from kometa_ai.network.bounds import MIB, AnswerTooLarge, Bound, BoundedTransport
 from kometa_ai.network.client import open_client
 from kometa_ai.network.environment import Network
+from kometa_ai.notification.after_changes import after_changes
 from kometa_ai.providers.claude.batches import ClaudeBatches
 from kometa_ai.providers.claude.client import Claude
 from kometa_ai.providers.port import Failure, Request, RequestFailed

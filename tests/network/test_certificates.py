@@ -11,10 +11,10 @@ import pytest
 import structlog
 import trustme
 
-from kometa_ai.jobs.after_changes import after_changes
 from kometa_ai.network.environment import read_network
 from kometa_ai.network.trust import context_for
 from kometa_ai.notification import email, push
+from kometa_ai.notification.after_changes import after_changes
 from kometa_ai.settings.environment import load_settings
 from kometa_ai.standins.mailbox import Mailbox
 from kometa_ai.standins.serving import serve

@@ -10,9 +10,9 @@ import pytest
 import structlog
 
 from kometa_ai.errors import CheckClaude
-from kometa_ai.jobs.after_changes import after_changes
 from kometa_ai.network.environment import Network
 from kometa_ai.notification import push
+from kometa_ai.notification.after_changes import after_changes
 from kometa_ai.providers.claude.batches import ClaudeBatches
 from kometa_ai.providers.claude.client import Claude
 from kometa_ai.providers.port import BatchedRequest, RequestFailed

@@ -11,9 +11,9 @@ import trustme
 
 from kometa_ai.asking.prompts import FORM
 from kometa_ai.errors import CheckClaude, CheckRadarr
-from kometa_ai.jobs.after_changes import after_changes
 from kometa_ai.library.radarr import Radarr
 from kometa_ai.network.environment import Network, read_network
+from kometa_ai.notification.after_changes import after_changes
 from kometa_ai.providers.claude.client import Claude
 from kometa_ai.providers.port import Request, RequestFailed
 from kometa_ai.settings.environment import load_settings

@@ -9,9 +9,9 @@ import pytest
 
 from kometa_ai.cli.main import run
 from kometa_ai.errors import KometaAIError
-from kometa_ai.jobs.after_changes import after_changes
 from kometa_ai.library.radarr import Radarr
 from kometa_ai.notification import email, push
+from kometa_ai.notification.after_changes import after_changes
 from kometa_ai.observe import logs
 from kometa_ai.observe.redact import Redactor
 from kometa_ai.providers.claude.client import Claude

@@ -24,15 +24,13 @@ from kometa_ai.__version__ import __version__
 from kometa_ai.core.collection import SCHEDULED
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.text import ending, one_line
-from kometa_ai.jobs.aside import LooseThreads
-from kometa_ai.jobs.stopping import ending_in_order
 from kometa_ai.network.client import open_client
 from kometa_ai.network.failures import Way, redirect_target, trouble_of
 from kometa_ai.settings.describe import secrets_of
 from kometa_ai.settings.schema import variables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.report import RunReport
@@ -41,8 +39,6 @@ if TYPE_CHECKING:
 VARIABLE = "KAI_CHANGED_COLLECTIONS"
 COMMAND_TIMEOUT = 3600.0
 URL_TIMEOUT = 30.0
-APART = 300.0
-"""Seconds between two tellings of a daemon; what changes in between is told together."""
 _OUTPUT_KEPT = 4000
 _ENDING = 3.0
 """Seconds that a command has to end when it is told to."""
@@ -120,35 +116,6 @@ async def after_changes(names: Sequence[str], settings: Settings, *, timeout: fl
         await _run(settings, _SEPARATOR.join(told), timeout)
 
 
-async def tell_or_end(names: Sequence[str], settings: Settings, *, then: Callable[[], object]) -> int:
-    """The same for a program that has only `then` to do; return 0, or the exit code of the signal that ended it.
-
-    A command that still runs is ended then, with all that it has started.
-    """
-    loop = asyncio.get_running_loop()
-    loop.set_default_executor(LooseThreads())
-
-    async def tell() -> None:
-        if names:
-            await after_changes(names, settings)
-        await loop.run_in_executor(None, then)
-
-    telling = asyncio.create_task(tell())
-    signals: list[signal.Signals] = []
-
-    def end(number: signal.Signals) -> None:
-        signals.append(number)
-        telling.cancel()
-
-    with ending_in_order(end), suppress(asyncio.CancelledError):
-        await telling
-    if not signals:
-        return 0
-    if names:
-        _log.warning("after_changes.not_told", collections=list(names), why="the program ends")
-    return 128 + signals[0]
-
-
 def environ_for_others(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
     """An environment without our settings, which are keys and addresses for the most part; the time zone stays.
 
@@ -159,36 +126,6 @@ def environ_for_others(environ: Mapping[str, str], settings: Settings) -> dict[s
     return {
         name: value for name, value in environ.items() if name == "TZ" or (name not in ours and value not in secrets)
     }
-
-
-class ChangeNotifier:
-    """Reports changed collections beside the runs, one report at a time, with a pause after each."""
-
-    def __init__(self, settings: Settings, *, apart: float = APART) -> None:
-        self._settings = settings
-        self._apart = apart
-        self._names: dict[str, None] = {}
-        self._waiting = asyncio.Event()
-
-    def add(self, report: RunReport) -> None:
-        """Take over what a run has changed."""
-        names = changed_collections(report)
-        if names and (self._settings.after_changes_url or self._settings.after_changes_command):
-            self._names |= dict.fromkeys(names)
-            self._waiting.set()
-
-    async def live(self) -> None:
-        """Tell, for ever."""
-        try:
-            while True:
-                await self._waiting.wait()
-                self._waiting.clear()
-                names, self._names = list(self._names), {}
-                await after_changes(names, self._settings)
-                await asyncio.sleep(self._apart)
-        finally:
-            if self._names:
-                _log.warning("after_changes.not_told", collections=list(self._names), why="the program ends")
 
 
 async def _post(settings: Settings, names: Sequence[str]) -> None:
