@@ -1,4 +1,4 @@
-"""The sign of life: a file that the daemon's loop writes again and again. Light, since the health check reads it."""
+"""Write and read the heartbeat file of the daemon. Imports next to nothing, since the health check uses it."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
 NAME = "heartbeat"
 EVERY = 15.0
 LONGEST = 90.0
-"""Seconds after which a daemon that has written nothing is taken for stuck, or for unable to write its state."""
+"""Seconds without a heartbeat after which the daemon counts as stuck, or unable to write its state."""
 
 
 def beat(folder: Path, details: Mapping[str, object]) -> None:
-    """Say that the loop is alive and the folder can be written. Raise OSError where it cannot."""
-    # Written anew each time, not touched: a full disk has to show.
+    """Write the heartbeat. Raise OSError if the folder cannot be written."""
+    # Written anew each time instead of touched, so that a full disk is noticed.
     files.replace(folder / NAME, json.dumps({**details, "pid": os.getpid()}).encode(), durable=False)
 
 
 def end(folder: Path) -> None:
-    """The daemon ends in order: nobody is to wait for its next sign."""
+    """Remove the heartbeat: the daemon ends in order."""
     with suppress(OSError):
         (folder / NAME).unlink(missing_ok=True)
 
 
 def age(folder: Path) -> float | None:
-    """Seconds since the last sign; None where no daemon lives, or has ended in order.
+    """Seconds since the last heartbeat; None if no daemon runs, or if it has ended in order.
 
-    A time in the future counts as age too: the clock was set back, and the next sign will tell.
+    A time in the future counts as an age, too: the clock was set back, and the next heartbeat corrects it.
     """
     try:
         return abs(time.time() - (folder / NAME).lstat().st_mtime)
@@ -45,7 +45,7 @@ def age(folder: Path) -> float | None:
 
 
 def next_run(folder: Path) -> datetime | None:
-    """When the daemon that lives there runs next; None where none lives."""
+    """When the daemon of this state folder runs next; None if there is no daemon."""
     seconds = age(folder)
     if seconds is None or seconds > LONGEST:
         return None
@@ -56,7 +56,7 @@ def next_run(folder: Path) -> datetime | None:
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """What the daemon last said of itself; empty where nothing can be read."""
+    """The details of the last heartbeat; empty if it cannot be read."""
     try:
         found = json.loads(files.read(folder / NAME, files.SMALL))
     except (OSError, ValueError, RecursionError):

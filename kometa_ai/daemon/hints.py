@@ -1,4 +1,4 @@
-"""Hints that movies are worth a run, such as Radarr's webhook: wait until they stop coming, then ask for one run."""
+"""Collect hints that movies want a run, such as Radarr's webhook; when no more come, ask for one run (debounce)."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from kometa_ai.core.movie import TmdbId
 
 QUIET = 120.0
-"""Seconds without another hint. Radarr tells of a movie before it knows its cast, which takes it a minute or two."""
+"""Quiet seconds before acting. Radarr sends its webhook a minute or two before it knows a movie's cast."""
 LONGEST = 900.0
-"""Seconds after the first hint, however many follow."""
+"""Seconds after the first hint at which to act in any case."""
 
 _log = structlog.get_logger()
 
 
 class Hints:
-    """Collects movies that were hinted at. `act` is called when they stop coming, and takes them when it can act."""
+    """Collects hinted movies. Calls `act` when hints stop coming; `act` takes the movies once it can start a run."""
 
     def __init__(self, act: Callable[[], Awaitable[object]], *, quiet: float = QUIET, longest: float = LONGEST) -> None:
         self._act = act
@@ -33,7 +33,7 @@ class Hints:
         self._waiting = asyncio.Event()
 
     def add(self, movie: TmdbId, what: str) -> None:
-        """Take a hint; never waits. `what` is for the log."""
+        """Add a hint without waiting. `what` is for the log."""
         self._last = time.monotonic()
         if not self._movies:
             self._first = self._last
@@ -42,14 +42,14 @@ class Hints:
         _log.info("hint.taken", what=what, tmdb_id=movie)
 
     def take(self) -> frozenset[TmdbId]:
-        """The movies hinted at so far, which then are somebody else's business."""
+        """Return the movies hinted at so far, and forget them."""
         movies = frozenset(self._movies)
         self._movies.clear()
         self._waiting.clear()
         return movies
 
     def give_back(self, movies: frozenset[TmdbId]) -> None:
-        """Keep movies for which nothing could be done yet."""
+        """Add movies again for which no run could start yet."""
         self._movies |= movies
         self._waiting.set()
 

@@ -35,13 +35,13 @@ if TYPE_CHECKING:
     from kometa_ai.jobs.session import Session
 
 _READING = 60.0
-"""Seconds for Kometa's folder: on a slow machine a large one takes its time."""
+"""Seconds for reading Kometa's folder; a large one is slow on a slow machine."""
 
 _log = structlog.get_logger()
 
 
 class Paces(NamedTuple):
-    """Seconds: how long hints wait for others, how far tellings are apart, when a held state is tried again.
+    """Seconds: the debounce of hints, the pause between reports of changes, the retry while the state is locked.
 
     `redelivery` are the waits before reports that did not arrive are sent again.
     """
@@ -95,11 +95,11 @@ class Daemon:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether the end was asked for; whoever streams something ends it then."""
+        """Whether the daemon was asked to stop; streams end then."""
         return self._stopping.is_set()
 
     def stop(self, signal: Signals) -> None:
-        """Ask for the end. A run that is on ends in order, which may take some seconds."""
+        """Ask the daemon to stop. A run in progress ends in order, which may take some seconds."""
         current = self.runs.current
         _log.info("daemon.stopping", signal=signal.name, running=current is not None)
         self._cut_short = current.run_id if current else ""
@@ -122,7 +122,7 @@ class Daemon:
         ]
         stopped = asyncio.create_task(self._stopping.wait())
         try:
-            # None of them ends by itself: one that does has failed, and a daemon without it would only seem to live.
+            # No part ends by itself: one that does has failed, and the daemon must not go on without it.
             done, _ = await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
             for task in done - {stopped}:
                 task.result()
@@ -138,7 +138,7 @@ class Daemon:
             _log.info("daemon.stopped")
 
     async def start(self, trigger: str, movies: frozenset[TmdbId] = frozenset(), **details: str) -> bool:
-        """Start a run of everything, or for these movies, and say whether it has begun; the log says why it has not."""
+        """Start an unattended run, of these movies if any are given. Return whether it started; if not, log why."""
         try:
             options = Options(movies=movies, batch_size=self.settings.batch_size, unattended=True)
             await self.runs.start(options, trigger)
@@ -191,8 +191,8 @@ class Daemon:
             await self.start("schedule", due=due.isoformat())
 
     async def _start_up(self) -> None:
-        """Find the next time, look at Radarr and Claude, and say all that in one line."""
-        # The time first: who asks for the status meanwhile is told it, however long a dead service takes to look at.
+        """Find the next time, look at Radarr and Claude, and log all that in one line."""
+        # Find the time first: the status shows it while a dead service is being tried.
         next_run = await self.timetable.prepare()
         await self.watch.look()
         try:
@@ -219,7 +219,7 @@ class Daemon:
             await self.runs.ended()
             clock = now().astimezone(self.settings.tz).time()
             if not any(window.covers(clock) for window in self.settings.schedule_blackout):
-                # Only now: what was hinted at while this waited is taken along.
+                # Only now, so that hints which came while this waited are included.
                 movies = self.hints.take()
                 if await self.start("webhook", movies):
                     return
@@ -227,7 +227,7 @@ class Daemon:
             await asyncio.sleep(self._paces.retry)
 
     def _vital_signs(self) -> dict[str, object]:
-        """What each heartbeat tells the health check."""
+        """The details of each heartbeat, for the health check."""
         return {
             "problem": self.runs.trouble,
             "next_run": self.timetable.next_run.isoformat() if self.timetable.next_run else None,

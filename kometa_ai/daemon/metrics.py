@@ -1,4 +1,4 @@
-"""Figures for Prometheus. Counters count since the daemon started; gauges tell what the state says now."""
+"""Metrics for Prometheus: counters since the daemon started, gauges from the state as it is now."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _REQUESTS = (0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320, 600)
 _BATCHES = (60, 300, 900, 1800, 3600, 2 * 3600, 4 * 3600, 8 * 3600, 16 * 3600, 24 * 3600)
 _DURATIONS = (1, 5, 15, 60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600)
 
-disable_created_metrics()  # type: ignore[no-untyped-call] # a second series for each, which nobody looks at
+disable_created_metrics()  # type: ignore[no-untyped-call] # a second series for each, without use here
 
 
 class Metrics:

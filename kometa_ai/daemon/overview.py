@@ -38,7 +38,7 @@ class OverviewReader:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        store = Store(folder, read_only=True)  # knows the places; nothing is loaded
+        store = Store(folder, read_only=True)  # for its paths; nothing is loaded
         self._snapshot, self._journal = store.path, store.journal_path
         self._known: tuple[int, int, int] | None = None
         self._overview = Overview()
@@ -48,7 +48,7 @@ class OverviewReader:
         self._recalls = Patience("STATE_DIR", most=4)
 
     async def read(self) -> Overview:
-        """What the newest snapshot says. One that cannot be read changes nothing: the next run reports it."""
+        """The newest snapshot. If it cannot be read, the last one that could: the next run reports the damage."""
         async with self._reading:
             try:
                 await self._reads(self._refresh)
@@ -64,7 +64,7 @@ class OverviewReader:
             return 0
 
     async def undelivered(self) -> int:
-        """How many reports have not reached everybody."""
+        """How many reports are not yet delivered to every receiver."""
         try:
             return await self._counts(undelivered, self._folder)
         except DoesNotAnswer:
@@ -83,7 +83,7 @@ class OverviewReader:
             stat = path.lstat()
             found = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
             if found != self._known:
-                self._known = found  # what cannot be read is not read again and again
+                self._known = found  # a damaged snapshot is read once
                 self._overview = msgspec.json.decode(files.read(path, files.LARGE), type=Overview)
         except FileNotFoundError:
             self._overview, self._known = Overview(), None

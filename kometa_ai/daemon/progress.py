@@ -23,7 +23,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Going(msgspec.Struct, frozen=True, kw_only=True):
-    """A run that is on, as it was at one moment."""
+    """A run in progress, at one moment."""
 
     run_id: str
     trigger: str
@@ -41,7 +41,7 @@ class Going(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Progress:
-    """Watches one run. The run's thread writes, others read: each field is put in its place whole, never changed."""
+    """Watches one run. The run's thread writes and others read, so each field is replaced whole, never changed."""
 
     def __init__(self, run_id: str, trigger: str, wanted: Options | Undo) -> None:
         self.run_id = run_id

@@ -24,7 +24,7 @@ _log = structlog.get_logger()
 
 
 class Redelivery:
-    """Tries again after each run, as long as anything waits."""
+    """Retries after each run, as long as a report waits."""
 
     def __init__(self, settings: Settings, *, waits: Sequence[float] = WAITS) -> None:
         self._settings = settings
@@ -33,7 +33,7 @@ class Redelivery:
         self._looking = Patience("STATE_DIR")
 
     def wake(self) -> None:
-        """A run has ended, and has tried to deliver everything."""
+        """Note that a run has ended: it has tried to deliver everything."""
         self._ended.set()
 
     async def live(self) -> None:
@@ -46,7 +46,7 @@ class Redelivery:
         self._ended.clear()
         for wait in self._waits:
             try:
-                # Not wait_for, which forgets that it was cancelled where a run ends at the same moment.
+                # Not wait_for, which loses a cancellation when a run ends at the same moment.
                 async with asyncio.timeout(wait):
                     await self._ended.wait()
             except TimeoutError:

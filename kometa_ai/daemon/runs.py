@@ -1,4 +1,4 @@
-"""The runs of a daemon, one at a time, each in a thread of its own, whoever asked for them."""
+"""Start the daemon's runs, one at a time, each in a thread of its own: scheduled, hinted at or asked for by the API."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ class Ended(NamedTuple):
 
 
 class Runs:
-    """Starts runs and knows the one that is on.
+    """Starts runs and knows the one in progress.
 
-    `tell` is called in the loop with each run that has ended; `next_run` says what a report tells of the next one.
-    `last` is the report of the run that has ended last; `failed` are runs that the state does not know.
-    `no_lock` is why the last one could not begin.
+    `tell` is called in the loop with each run that has ended; `next_run` returns the time of the next one, for reports.
+    `last` is the report of the run that has ended last; `failed` are runs that could not be written to the state.
+    `no_lock` is why the last run could not start.
     """
 
     def __init__(
@@ -78,12 +78,12 @@ class Runs:
 
     @property
     def current(self) -> Progress | None:
-        """The run that is on."""
+        """The progress of the run that is in progress, if one is."""
         return self._job.progress if self._job else None
 
     @property
     def trouble(self) -> str:
-        """What keeps runs from being done: no lock to be had, or one that hangs; empty where nothing does."""
+        """What prevents runs: the lock cannot be had, or a run hangs; empty if nothing does."""
         job = self._job
         if job is not None and job.silent > HANGS:
             return f"The run {job.progress.run_id} hangs in the step {job.step!r} for {job.silent:.0f} seconds."
@@ -96,7 +96,7 @@ class Runs:
     async def start(self, wanted: Options | Undo, trigger: str) -> str:
         """Start a run of the library, or an undo, and return its id as soon as it holds the lock of the state folder.
 
-        Raise WaitForOtherRun where a run is on, here or in another process, and RepairState where there is no lock.
+        Raise WaitForOtherRun if a run is in progress, here or elsewhere, and RepairState if the lock cannot be had.
         """
         if self._is_closed:
             raise WaitForOtherRun("The program is ending.", "Start the run when it is there again.")
@@ -123,13 +123,13 @@ class Runs:
         return run_id
 
     def close(self, why: str) -> None:
-        """Start no run any more, and end the one that is on: what it has learned is kept."""
+        """Start no further run, and ask the one in progress to stop: what it has learned is kept."""
         self._is_closed = True
         if self._job is not None:
             self._job.interrupt(why)
 
     async def ended(self) -> None:
-        """Wait until no run is on."""
+        """Wait until no run is in progress."""
         await self._idle.wait()
 
     async def _do(self, job: _Job, begun: asyncio.Future[None]) -> None:
@@ -147,7 +147,7 @@ class Runs:
         except WaitForOtherRun as error:
             begun.set_exception(error)
         except (RepairState, RunHangs) as error:
-            # A run that could not be done is a run with a problem: else nobody would hear of it.
+            # A run that could not start is a run with a problem, so that the operator is told.
             if isinstance(error, RunHangs):
                 job.take_over()
                 self._left.append(job)
@@ -156,7 +156,7 @@ class Runs:
             if not begun.done():
                 begun.set_exception(error)
             ended = await self._could_not(job, error)
-        except Exception as error:  # noqa: BLE001 - nobody has foreseen it
+        except Exception as error:  # noqa: BLE001 - the daemon lives on
             if begun.done():
                 log_unexpected("run.failed", error)
             else:
@@ -166,7 +166,7 @@ class Runs:
             self._end(job, ended)
 
     def _end(self, job: _Job, ended: Ended | None) -> None:
-        """Let the next run begin; what has ended is known from now on."""
+        """Note the run that has ended, and let the next one start."""
         if job.failure is not None:
             self.failed.append(job.failure)
         if ended is not None:
@@ -176,7 +176,7 @@ class Runs:
         self._idle.set()
 
     async def _could_not(self, job: _Job, error: KometaAIError) -> Ended:
-        """Keep and tell of a run that could not be done. Of nothing in it anything is expected of the disk."""
+        """Keep and send the report of a run that could not be done; the disk may not answer meanwhile."""
         report = self._report_of(job, error)
         log_problems(report)
         with suppress(KometaAIError):
@@ -203,7 +203,7 @@ class Runs:
                         parts, rules, job.wanted, notify=notify, next_run=next_run, run_id=run_id
                     )
 
-        # The daemon outlives whatever happens to a run, and the caller who waits for a report gets one.
+        # Whatever happens to a run, the daemon lives on, and a caller who waits gets a report.
         return Ended(
             *await self._session.perform(
                 do, job, observer=job.progress, begin=begin, recover=partial(self._failed, job)
@@ -214,7 +214,7 @@ class Runs:
         return await notification.notify(report, self._settings, unattended=job.wanted.unattended)
 
     async def _failed(self, job: _Job, error: Exception) -> RunReport:
-        """The report of a run that could not make one, kept and told."""
+        """Make, keep and send the report of a run that could not do so itself."""
         known = error if isinstance(error, KometaAIError) else ReportDefect(log_unexpected("run.failed", error))
         report = self._report_of(job, known)
         with suppress(RepairState):
@@ -241,7 +241,7 @@ class Runs:
 
 
 class _Job(Supervised):
-    """A run of the daemon: how far it has come, and what was asked for."""
+    """A run of the daemon: its progress, and what was asked for."""
 
     def __init__(self, progress: Progress, wanted: Options | Undo, run_timeout: timedelta | None) -> None:
         super().__init__(run_timeout.total_seconds() if run_timeout is not None else None)

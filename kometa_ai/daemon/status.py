@@ -1,4 +1,4 @@
-"""What the daemon tells of itself: its status, its health, its past runs and its figures, from its parts."""
+"""Put together the daemon's status, health, past runs and metrics from its parts, for the API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When the daemon runs: the schedule, its anchor, and a clock that may jump."""
+"""Wait for the times of the schedule, with a remembered anchor and a clock that may jump."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 NAME = "schedule.json"
 LONGEST_SLEEP = 60.0
-"""Seconds. The loop sleeps by a clock that knows nothing of suspended machines and of clocks that are set."""
+"""Seconds. The loop sleeps by a monotonic clock, which misses suspended time and clocks that are set."""
 LATE = timedelta(minutes=5)
-"""A start that is found later than this has been missed and waits for the next period."""
+"""A start that is noticed later than this counts as missed."""
 _SET_RIGHT = timedelta(days=1)
-"""A clock that is set back by more than this was wrong before; by less, no time is lived through twice."""
+"""A clock that is set back by more was wrong before; if it is set back by less, no start happens twice."""
 
 _log = structlog.get_logger()
 
@@ -45,7 +45,7 @@ def schedule_of(settings: Settings) -> Schedule:
 
 
 def next_start(settings: Settings, moment: datetime) -> datetime:
-    """When a daemon with these settings next starts a run, as far as can be told without writing anything."""
+    """When a daemon with these settings next starts a run, without writing anything."""
     schedule = schedule_of(settings)
     anchor: date | None = None
     if schedule.uses_anchor:

@@ -1,7 +1,7 @@
-"""Work beside the daemon's loop, in threads of its own, so that nothing it does keeps others waiting.
+"""Run coroutines and blocking functions in threads beside the main event loop, so that none of them blocks it.
 
-A thread cannot be ended from outside, and one that reads from a share that hangs does not end by itself. So nothing
-here waits for a thread: it is left behind, and ends with the process.
+A thread cannot be stopped from outside, and one that reads from a hanging network share does not end by itself. So
+nothing here joins a thread: it is abandoned, and ends with the process.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class DoesNotAnswer(KometaAIError):
 
 
 class Aside(Generic[_T]):
-    """A coroutine that runs in a thread and a loop of its own. `result` is settled in the loop that has begun it."""
+    """A coroutine that runs in a thread and event loop of its own. `result` is a future of the loop that started it."""
 
     def __init__(self, name: str, work: Callable[[], Coroutine[Any, Any, _T]]) -> None:
         here = asyncio.get_running_loop()
@@ -45,11 +45,11 @@ class Aside(Generic[_T]):
         return self._thread.is_alive()
 
     def cancel(self) -> None:
-        """Ask for its end there."""
+        """Cancel the coroutine in its own loop."""
         with self._guard:
             self._is_canceled = True
             if self._task is not None:
-                # Its loop is closed where it has just ended by itself.
+                # Its loop is closed if it has just ended by itself.
                 with suppress(RuntimeError):
                     self._task.get_loop().call_soon_threadsafe(self._task.cancel)
 
@@ -58,19 +58,19 @@ class Aside(Generic[_T]):
             self._task = asyncio.current_task()
             if self._is_canceled and self._task is not None:
                 self._task.cancel()
-        # Told before the loop is closed, which waits for threads that may hang.
+        # Settle before the loop is closed: closing waits for threads, which may hang.
         try:
             result = await self._work()
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised where it was asked for
+        except BaseException as error:  # noqa: BLE001 - it is raised in the caller
             self._settle(None, error)
         else:
             self._settle(result, None)
 
 
 async def aside(name: str, work: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
-    """Run a coroutine in a thread and return what it returns, or raise what it raises.
+    """Run a coroutine in a thread and return its result, or raise its error.
 
-    Cancelling this asks for its end there and waits for nothing.
+    Cancelling this cancels the coroutine and does not wait for it.
     """
     job = Aside(name, work)
     try:
@@ -81,9 +81,9 @@ async def aside(name: str, work: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
 
 
 class Patience:
-    """Calls functions that may never return, since they read or write `what`. Each call gets so many seconds.
+    """Calls blocking functions that may never return, because they read or write `what`, with a time limit for each.
 
-    While as many calls as `most` have not returned in time, further ones fail at once.
+    While `most` calls are overdue, further ones fail at once.
     """
 
     def __init__(self, what: str, *, seconds: float = 10.0, most: int = 1) -> None:
@@ -93,7 +93,7 @@ class Patience:
         self._hanging: list[threading.Thread] = []
 
     async def __call__(self, function: Callable[..., _T], *arguments: object) -> _T:
-        """Call the function and return what it returns. Raise DoesNotAnswer where that takes too long."""
+        """Call the function and return its result. Raise DoesNotAnswer if that takes too long."""
         self._hanging = [thread for thread in self._hanging if thread.is_alive()]
         if len(self._hanging) < self._most:
             done: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
@@ -102,7 +102,7 @@ class Patience:
             def call() -> None:
                 try:
                     result = function(*arguments)
-                except BaseException as error:  # noqa: BLE001 - it is raised where it was asked for
+                except BaseException as error:  # noqa: BLE001 - it is raised in the caller
                     settle(None, error)
                 else:
                     settle(result, None)
@@ -120,10 +120,10 @@ class Patience:
 
 
 class LooseThreads(ThreadPoolExecutor):
-    """Threads that a loop does not wait for when it is closed."""
+    """An executor whose threads the loop does not join when it is closed."""
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - as there
-        """Take no more work."""
+        """Accept no more work, and wait for nothing."""
         del wait, cancel_futures
         super().shutdown(wait=False, cancel_futures=True)
 
@@ -147,6 +147,6 @@ def _settle(
         else:
             done.set_result(result)  # type: ignore[arg-type] # no error, so there is a result
 
-    # The loop is closed when the program has ended meanwhile.
+    # The loop is closed if the program has ended meanwhile.
     with suppress(RuntimeError):
         loop.call_soon_threadsafe(settle)

@@ -1,4 +1,4 @@
-"""Cancel what is with Anthropic: every open batch is asked to stop; what it has answered by then is kept."""
+"""Cancel every open batch at Anthropic; the next run takes what was answered by then."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _log = structlog.get_logger()
 
 
 class Canceled(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one batch; `what` says it in words. `id` is empty where Anthropic never confirmed it."""
+    """What became of one batch; `what` says it in words. `id` is empty if Anthropic never confirmed the batch."""
 
     id: str
     planned: datetime
@@ -58,7 +58,7 @@ async def cancel(session: Session) -> Cancellation:
 
 
 async def cancel_batches(provider: BatchProvider, store: Store, redact: Callable[[str], str] = str) -> Cancellation:
-    """Ask for the end of each open batch. The caller holds the lock; batches stay open until a run has seen to them."""
+    """Ask for the end of each open batch; it stays open until a run has taken its answers. The caller has the lock."""
     found = []
     exit_code = 0
     for batch in store.state.batches:
@@ -78,7 +78,7 @@ async def cancel_batches(provider: BatchProvider, store: Store, redact: Callable
 
 
 async def _find(provider: BatchProvider, store: Store, batch: OpenBatch) -> str:
-    """The id of a batch of which nothing was heard; remembered, and empty where there is none."""
+    """Find the id of a batch whose creation was not confirmed, and remember it; empty if Anthropic does not list it."""
     batch_id = await search(provider, batch, store.state.batches)
     if batch_id:
         store.record(BatchNamed(key=batch.key, id=batch_id, foreign=batch.foreign))

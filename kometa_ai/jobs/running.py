@@ -1,6 +1,6 @@
-"""Do a run of any kind and tell of it: work, report, state and history, notification.
+"""Do a run of any kind: its work, its report, the state and the history, the notification.
 
-Nothing that goes wrong leaves without a report; only a wrong command line does.
+Whatever goes wrong ends in a report, except a wrong command line, which raises FixUsage.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _log = structlog.get_logger()
 
 
 def new_run_id(now: datetime) -> str:
-    """A run's name: when it began, and something that no other run has."""
+    """A run's id: the time of its start, and random digits."""
     return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
@@ -52,7 +52,7 @@ class Work(Protocol):
     """A run of some kind: what it does, and what there is to say of it afterwards, however far it came."""
 
     async def go(self) -> None:
-        """Do everything. Raise a KometaAIError that ends the run, or FixUsage before anything is begun."""
+        """Do everything. Raise a KometaAIError that ends the run, or FixUsage before anything is done."""
         ...
 
     def report(self, frame: Frame) -> RunReport:
@@ -147,7 +147,7 @@ async def carry_out(
         work = work_of(parts)
         error, cut = await _go(work, parts)
         if interruption.is_left_behind:
-            # Others have taken over: nothing of this run is told or written any more.
+            # Another run has taken over: this one reports and writes nothing any more.
             raise asyncio.CancelledError
         parts.observer.step(Step.REPORTING)
         is_cut_short = bool(interruption.why) or interruption.is_cut
@@ -215,7 +215,7 @@ async def _go(work: Work, parts: Parts) -> tuple[KometaAIError | None, tuple[Pro
 
 
 async def _tell(report: RunReport, notify: Notify, parts: Parts) -> list[Problem]:
-    """Notify; where the program has to end before that is done, say so and nothing else: the run itself is over."""
+    """Notify. If the program has to end meanwhile, return a warning: the run itself is over."""
     try:
         return await notify(report)
     except asyncio.CancelledError:
@@ -232,7 +232,7 @@ async def _tell(report: RunReport, notify: Notify, parts: Parts) -> list[Problem
 
 
 def log_problems(report: RunReport) -> None:
-    """A line for each problem and each warning of a report."""
+    """Log each problem and each warning of a report."""
     for problem in (*report.problems, *report.warnings):
         log_problem(REPORTED, problem)
 
@@ -245,7 +245,7 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
 
 
 def _remember(report: RunReport, work: Work, store: Store, *, is_complete: bool) -> RunReport:
-    """Keep a run's report, and put the run into the state. What cannot be written is a problem of the report."""
+    """Write the report to the history and the run to the state. A failure to write is a problem of the report."""
     report = _kept(report, store)
     errors = [
         ErrorMet(
@@ -275,7 +275,7 @@ def _remember(report: RunReport, work: Work, store: Store, *, is_complete: bool)
 
 
 def _kept(report: RunReport, store: Store) -> RunReport:
-    """Keep a report; where that fails, it has one problem more."""
+    """Write the report to the history; if that fails, the returned report has one problem more."""
     try:
         history.keep(store.folder, report)
     except RepairState as error:
@@ -284,7 +284,7 @@ def _kept(report: RunReport, store: Store) -> RunReport:
 
 
 def _with_problem(report: RunReport, error: RepairState) -> RunReport:
-    """The report of a run that could not be written down: whatever it did, it is not in order."""
+    """The report with the problem that the run could not be written; its outcome is no longer `ok`."""
     if any(problem.what == error.message for problem in report.problems):
         return report
     problem = Problem(source="state", what=error.message, remedy=error.remedy, at=report.finished)

@@ -1,4 +1,4 @@
-"""How the program and its runs end: on a signal, when RUN_TIMEOUT is over, and where nothing answers any more."""
+"""End the program and its runs: on a signal, after RUN_TIMEOUT, and when a thread hangs."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
     from kometa_ai.run.stopping import Interruption
 
 GRACE = 7.0
-"""Seconds for answers on their way after a first signal; Docker kills after ten."""
+"""Seconds for in-flight requests after the first signal; Docker kills after ten."""
 TELLING = 1.0
-"""Seconds that the report of a run has after that to reach somebody."""
+"""Seconds after that for sending the run's report."""
 SHORT_TELLING = 2.5
-"""The same where no answer was waited for."""
+"""The same if no request was in flight."""
 LAST = 9.6
-"""Seconds after a first signal until the process ends whatever it waits for."""
+"""Seconds after the first signal until the process exits in any case."""
 LONGEST_GRACE = 120.0
 WRITING = 60.0
-"""Seconds more that a run has whose time is over while it writes tags."""
+"""Extra seconds for a run whose time is over while it writes tags."""
 
 _log = structlog.get_logger()
 
 
 @contextmanager
 def ending_in_order(end: Callable[[signal.Signals], None]) -> Iterator[None]:
-    """Call `end` on the first SIGINT or SIGTERM; the second ends the process. For the main thread's loop.
+    """Call `end` on the first SIGINT or SIGTERM; the second exits the process. For the main thread's loop.
 
-    Where the first has not ended the process in ten seconds, it ends all the same.
+    Ten seconds after the first signal the process exits in any case.
     """
     loop = asyncio.get_running_loop()
     seen: list[signal.Signals] = []
@@ -62,7 +62,7 @@ def ending_in_order(end: Callable[[signal.Signals], None]) -> Iterator[None]:
 
 
 def end_run(interruption: Interruption, run: asyncio.Task[Any], why: str, *, grace: float = GRACE) -> None:
-    """End a run: answers on their way are taken, everything is saved. To be called in the run's own loop."""
+    """End a run: finish in-flight requests, save everything. Call this in the run's own loop."""
     _log.warning("run.interrupted", signal=why)
     is_busy, is_reporting = interruption.is_busy, interruption.is_reporting
     interruption.request(why)
@@ -70,19 +70,19 @@ def end_run(interruption: Interruption, run: asyncio.Task[Any], why: str, *, gra
     first = grace if is_busy else 0.0
     if not is_reporting:
         loop.call_later(first, run.cancel)
-    # That ends the asking, say, and the run goes on to its report; a mail server may not answer either.
+    # The first cancel may only end the asking; the second ends the report, too, if a mail server does not answer.
     loop.call_later(first + (TELLING if is_busy else min(grace, SHORT_TELLING)), run.cancel)
 
 
 def grace_of(seconds: float) -> float:
-    """Seconds that a run has to come to its end after its RUN_TIMEOUT: a tenth of it, but not nothing and not hours."""
+    """Seconds that a run has to finish after its RUN_TIMEOUT: a tenth of it, within limits."""
     return min(max(seconds / 10, GRACE), LONGEST_GRACE)
 
 
 def time_out(interruption: Interruption, run: asyncio.Task[Any], seconds: float) -> None:
-    """End a run whose time is over. To be called in the run's own loop.
+    """End a run whose time is over. Call this in the run's own loop.
 
-    What is decided is still carried out, unless that takes too long; a run that has not begun to ask ends at once.
+    The run still writes the tags that are decided, within a limit; a run that has asked nothing yet ends at once.
     """
     interruption.time_out()
     loop = asyncio.get_running_loop()
@@ -99,7 +99,7 @@ def time_out(interruption: Interruption, run: asyncio.Task[Any], seconds: float)
 
 
 def leave(code: int) -> None:
-    """End the process with this code at once: the interpreter would wait for threads that are left."""
+    """Exit at once with this code: the interpreter would wait for abandoned threads."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()

@@ -1,4 +1,4 @@
-"""One run in a thread of its own, watched from another: ended when it is told to, left behind when it hangs."""
+"""Supervise a run in a thread of its own from another thread: stop it on request, abandon it when it hangs."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from kometa_ai.state.store import Store
 
 HANGS = 180.0
-"""Seconds without a sign of life from a run's thread after which it is said to hang. Large folders take their time."""
+"""Seconds without a pulse from a run's thread after which it counts as hanging; reading large folders is slow."""
 LEFT_BEHIND = 900.0
-"""The same, after which it is left behind."""
+"""Seconds without a pulse after which the thread is abandoned."""
 _EVERY = 0.2
 _PULSE = 0.5
 _STILL = 3.0
-"""Seconds without a sign of life after which a run that has to end is not waited for any more."""
+"""Seconds without a pulse after which a run that was asked to stop is abandoned."""
 
 _T = TypeVar("_T")
 
 
 class Supervised:
-    """A run as other threads see it; its end may be asked for before it has anything to end."""
+    """A run as other threads see it; a request to stop may come before the run has started."""
 
     def __init__(self, run_timeout: float | None) -> None:
         self._started = self._pulse = time.monotonic()
@@ -48,12 +48,12 @@ class Supervised:
 
     @property
     def why(self) -> str:
-        """The signal that has told the run to end."""
+        """The signal that asked the run to stop; empty if none did."""
         return self._why
 
     @property
     def silent(self) -> float:
-        """Seconds since the run's thread last gave a sign of life."""
+        """Seconds since the last pulse of the run's thread."""
         return time.monotonic() - self._pulse
 
     @property
@@ -62,19 +62,19 @@ class Supervised:
         return (self._interruption.step if self._interruption else "") or "Starting"
 
     def interrupt(self, why: str) -> None:
-        """Tell the run to end."""
+        """Ask the run to stop."""
         with self._guard:
             first, self._why = not self._why, self._why or why
             if not first:
                 return
             self._told = time.monotonic()
             if self._end is not None:
-                # Its loop may just have closed: then it has ended by itself.
+                # Its loop is closed if the run has just ended by itself.
                 with suppress(RuntimeError):
                     self._end(why)
 
     async def watch(self, name: str, work: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
-        """Run the work in a thread and return what it returns. Raise RunHangs where its thread does not come back."""
+        """Run the work in a thread and return its result. Raise RunHangs if the thread does not come back."""
         job = Aside(name, work)
         try:
             while not job.result.done():
@@ -89,13 +89,13 @@ class Supervised:
 
     @property
     def is_left_behind(self) -> bool:
-        """Whether the thread was left behind and is still there."""
+        """Whether the thread was abandoned and still exists."""
         return self._left is not None and self._left.is_alive
 
     def take_over(self) -> bool:
-        """Make sure that a run that was left behind writes nothing any more, and free its lock.
+        """Make sure that an abandoned run writes nothing any more, and release its lock.
 
-        Return False where it hangs in the middle of writing to the state: then it has to keep the lock.
+        Return False if it hangs in the middle of a write to the state: then it has to keep the lock.
         """
         if self._interruption is not None:
             self._interruption.is_left_behind = True
@@ -107,11 +107,11 @@ class Supervised:
     # In the run's thread
 
     def holds(self, lock: StateLock, store: Store) -> None:
-        """The run has the lock and the state."""
+        """Note the lock and the state that the run has taken."""
         self._lock, self._store = lock, store
 
     def attach(self, interruption: Interruption, run: asyncio.Task[Any]) -> asyncio.Task[None]:
-        """The run has begun; return what gives its signs of life, to be cancelled with it."""
+        """Note that the run has started; return the task that gives its pulse, for the caller to cancel at the end."""
         loop = asyncio.get_running_loop()
         with self._guard:
             self._interruption = interruption
