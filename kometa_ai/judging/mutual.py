@@ -35,7 +35,7 @@ def with_named(chosen: Sequence[Collection], everything: Sequence[Collection]) -
 
 
 class Mutual:
-    """`decided` maps labels to members, as `gates` takes them; a collection that is not decided yet counts as empty.
+    """The members of the collections decided so far. `decided` maps labels to members, as `gates` expects them.
 
     Collections that the run is not about are decided from the remembered decisions. While a question about one of
     their movies is open, its answer may still change their members. A chosen collection leaves such movies as they are

@@ -146,5 +146,5 @@ def unanswered(questions: Questions) -> dict[Slug, frozenset[TmdbId]]:
 
 
 def may_turn(questions: Mapping[TmdbId, Reason]) -> frozenset[TmdbId]:
-    """The movies of one collection that the next run of it asks about."""
+    """The movies of one collection whose membership may change in the next run, as it asks about them."""
     return frozenset(tmdb_id for tmdb_id, reason in questions.items() if reason is not Reason.GIVEN_UP)

@@ -1,6 +1,6 @@
 """Make decisions from verdicts, and find out who is in a collection. Pure.
 
-Order of precedence: a person's pin, then an exclude tag, then an include tag, then the remembered verdict.
+Order of precedence: a user's pin, then an exclude tag, then an include tag, then the stored verdict.
 A pin on both sides keeps the movie out. Without a verdict a movie stays as it is.
 """
 
@@ -48,7 +48,7 @@ class Gates(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Membership(msgspec.Struct, frozen=True, kw_only=True):
-    """Who belongs to one collection now. Movies in neither set are out; `undecided` ones stay as they are."""
+    """The members of one collection now. Movies in neither set are out; `undecided` ones stay as they are."""
 
     members: frozenset[TmdbId]
     undecided: frozenset[TmdbId]
@@ -67,8 +67,8 @@ def gates(
 ) -> Gates:
     """Find the movies of a collection that a pin or a tag decides.
 
-    `decided` maps the labels of the collections already decided in this run to their members; other labels mean what
-    Radarr says. A pin of the block that names no movie of the library is returned in `unknown_pins`.
+    `decided` maps the labels of collections already decided in this run to their members; all other labels are those
+    that movies have in Radarr. Pins of the block that name no movie of the library are returned in `unknown_pins`.
     """
     causes: dict[TmdbId, Cause] = {}
     pinned = {pin.tmdb_id: pin.include for pin in pins if pin.slug == collection.slug}
@@ -108,7 +108,7 @@ def tags_that_decide(
 
 
 class _TagRule:
-    """Whether a movie has one of some labels, where a decided collection's label means its members."""
+    """Whether a movie has one of some labels; a decided collection's label stands for its members."""
 
     def __init__(self, labels: frozenset[Label], decided: Mapping[Label, frozenset[TmdbId]]) -> None:
         self._plain = labels - decided.keys()
@@ -150,9 +150,9 @@ def settle(
 ) -> Decision:
     """Make the decision that follows from a verdict.
 
-    A first verdict, or one after a changed prompt, counts as it is. Otherwise (changed data, or a forced question) a
-    standing membership flips only when the confidence is 0.1 or more beyond the threshold. A verdict near the
-    threshold is due for one second look, whose outcome is final; until then a standing membership stays.
+    The first verdict, or the first after a changed prompt, counts as it is. Otherwise (changed data, or a forced
+    question) a standing membership flips only if the confidence is 0.1 or more beyond the threshold. A verdict near
+    the threshold is due for one second look, whose outcome is final; until then a standing membership stays.
     """
     threshold = collection.confidence_threshold
     due = not second_look and needs_second_look(verdict, threshold)
@@ -178,7 +178,7 @@ def settle(
 
 
 def _standing(previous: Decision | None, collection: Collection, *, second_look: bool) -> bool | None:
-    """The membership that hysteresis protects, or None where the new verdict counts as it is."""
+    """The membership that hysteresis protects, or None if the new verdict counts as it is."""
     if previous is None or previous.prompt_hash != collection.prompt_hash:
         return None
     if second_look and previous.standing is None:
@@ -192,14 +192,15 @@ def _is_decisive(verdict: Verdict, threshold: float) -> bool:
 
 
 def _reaches(confidence: float, threshold: float) -> bool:
-    """Whether a confidence is at or above the threshold, whatever binary fractions make of 0.7."""
+    """Whether a confidence is at or above the threshold, up to rounding."""
     return confidence >= threshold - ROUNDING
 
 
 def _is_beyond(confidence: float, threshold: float) -> bool:
     """Whether a confidence is 0.1 or more away from the threshold, on either side.
 
-    So are 0 and 1 for a threshold nearer to them than that: otherwise nothing could move what is in or out there.
+    For a threshold closer than that to 0 or 1, the end of the scale counts as beyond: else no verdict could flip a
+    membership there.
     """
     return (
         confidence >= min(1.0, threshold + _MARGIN) - ROUNDING or confidence <= max(0.0, threshold - _MARGIN) + ROUNDING
@@ -207,7 +208,7 @@ def _is_beyond(confidence: float, threshold: float) -> bool:
 
 
 def is_member(decision: Decision, collection: Collection) -> bool:
-    """Whether a remembered decision puts its movie in; at another threshold the stored confidence is judged again."""
+    """Whether a stored decision makes its movie a member; a changed threshold is applied to the stored confidence."""
     if decision.threshold == collection.confidence_threshold:
         return decision.member
     return decision.include and _reaches(decision.confidence, collection.confidence_threshold)
@@ -235,9 +236,9 @@ def decide(
     gated: Mapping[Slug, Gates],
     unanswered: Mapping[Slug, AbstractSet[TmdbId]],
 ) -> dict[Slug, Membership]:
-    """Say who belongs to each collection, from its gates and what is remembered of the library's movies.
+    """Find the members of each collection, from its gates and the stored decisions about the library's movies.
 
-    No verdict means no change: movies with an `unanswered` question stay as they are, whatever older verdict there is.
+    No verdict means no change: movies with an `unanswered` question stay as they are, even if an older verdict exists.
     """
     sorting = [_Sorting(each, gated[each.slug], unanswered.get(each.slug, frozenset())) for each in stage]
     # Loop over movies outside and collections inside: the decisions of a movie lie together in memory, and the other

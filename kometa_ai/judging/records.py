@@ -22,7 +22,7 @@ HIDDEN = re.compile(
     r"[\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
     r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\U0001d173-\U0001d17a\U000e0000-\U000e0fff]+"
 )
-"""Characters that a model reads and a person does not see: tags, variation selectors, marks of direction, fillers."""
+"""Characters that a model reads and users do not see: tags, variation selectors, marks of direction, fillers."""
 
 
 def movies_text(movies: Sequence[Movie]) -> str:
@@ -57,5 +57,5 @@ def clean(text: str) -> str:
 
 
 def without_controls(text: str) -> str:
-    """Text with a blank for each run of control characters, and without hidden ones."""
+    """Text with a blank for each run of control characters, and without invisible ones."""
     return _CONTROL.sub(" ", text if text.isascii() else HIDDEN.sub("", text))

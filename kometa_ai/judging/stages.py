@@ -2,7 +2,7 @@
 
     for stage in walk(...):
         questions = stage.questions()        a run asks them in between
-        settled = stage.decide(questions)    with the questions that are open now
+        settled = stage.decide(questions)    with the questions that are still open
 
 A collection whose rules name the tag of another is in a later stage, and sees the members decided for that one.
 """
@@ -42,7 +42,7 @@ class Known(NamedTuple):
 
 
 class Settled(NamedTuple):
-    """Who belongs to the collections of a stage.
+    """The memberships of the collections of a stage.
 
     `left_alone` are the movies of each that stay undecided because of an open question of another collection.
     """
@@ -72,7 +72,7 @@ class Stage:
         }
 
     def questions(self, *, force: bool = False, again: AbstractSet[str] = frozenset()) -> Questions:
-        """The questions to ask about the chosen collections, as things are now; see `plan_questions`."""
+        """The questions to ask about the chosen collections at this point; see `plan_questions`."""
         return self._plan(self.chosen, force=force, again=again)
 
     def deciding_tags(self, collection: Collection, movie: Movie) -> tuple[Label, ...]:
@@ -81,7 +81,7 @@ class Stage:
         return tags_that_decide(collection, movie, cause, self._decided_before)
 
     def decide(self, open_questions: Questions) -> Settled:
-        """Say who belongs, while these questions about the chosen collections are open.
+        """Find the members, while these questions about the chosen collections are open.
 
         Call it once, before the walk goes on: later stages see the resulting members.
         """
@@ -121,10 +121,10 @@ def walk(chosen: Sequence[Collection], everything: Sequence[Collection], known: 
 
 
 def stages(collections: Sequence[Collection]) -> list[list[Collection]]:
-    """Group collections so that one whose tags name another comes after it; each group can be asked about together.
+    """Group collections so that each comes after those that its tags name. A group can be asked about together.
 
-    Where collections name each other in a circle, the higher priority is decided first and sees the others as empty:
-    a decision must not depend on itself. `collections` is in order of priority and each group is too.
+    If collections name each other in a circle, the one with the highest priority is decided first and sees the others
+    as empty: a decision must not depend on itself. `collections` is in order of priority, and each group is too.
     """
     waiting = list(collections)
     done: list[list[Collection]] = []
@@ -139,7 +139,7 @@ def stages(collections: Sequence[Collection]) -> list[list[Collection]]:
 
 
 def _first_in_circle(waiting: Sequence[Collection]) -> Collection:
-    """The highest priority in a circle that depends on nothing outside itself; there is one when none is ready."""
+    """The highest priority in a circle that depends on nothing outside itself; one exists whenever none is ready."""
     by_label = {collection.label: collection for collection in waiting}
 
     def reached(start: Label) -> set[Label]:
