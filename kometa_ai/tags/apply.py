@@ -1,4 +1,4 @@
-"""Carry out a plan in a library, and account for every change."""
+"""Apply planned tag changes to a library, and record the outcome of each."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _log = structlog.get_logger()
 
 
 class Applied:
-    """What became of the changes: `done`, `failed`, and what to report. `stopped` is why it ended early.
+    """The outcome of changes: `done`, `failed`, and the problems to report. `stopped` is the error that ended it early.
 
-    `unclear` are changes that were sent and neither confirmed nor refused, each with the reason, until the library was
-    looked at once more.
+    `unclear` are changes that were sent but neither confirmed nor refused, each with the reason, until the library has
+    been read once more.
     """
 
     def __init__(self) -> None:
@@ -46,11 +46,11 @@ class Applied:
 
     @property
     def problems(self) -> list[Problem]:
-        """One problem for each collection and cause, however many calls met it."""
+        """One problem for each collection and cause, however many calls failed."""
         return list(self._problems.values())
 
     def fail(self, changes: Iterable[Change], what: str, remedy: str = "The next run tries again.") -> None:
-        """Note changes that were not made, and why."""
+        """Record changes that were not made, and why."""
         for change in changes:
             self.failed.append(change)
             key = change.label, what
@@ -60,7 +60,7 @@ class Applied:
             self._problems[key] = msgspec.structs.replace(problem, movies=(*problem.movies, str(change.movie)))
 
     def stop(self, error: CheckRadarr, left: Sequence[Edit]) -> None:
-        """Note that the library takes nothing more."""
+        """Record the error after which the library takes no more edits; those `left` have failed."""
         self.stopped = error
         self.failed += [change for edit in left for change in edit.changes]
         self._problems[Label(""), error.message] = Problem(source="Radarr", what=error.message, remedy=error.remedy)
@@ -73,42 +73,42 @@ async def apply_changes(
     on_done: Callable[[Sequence[Change]], None],
     applied: Applied,
 ) -> None:
-    """Write changes to a library, at most a hundred movies a call, and tell `on_done` of those that it confirms.
+    """Write changes to a library, at most 100 movies a call, and pass the confirmed ones to `on_done`.
 
-    Where answers are lost, the library is read once more, and what it shows is confirmed, too. What became of each
-    change is in `applied`, also where the run is ended in the middle.
+    If answers are lost, the library is read once more, and changes that it shows are confirmed, too. `applied` holds
+    the outcome of each change, even if the run is cancelled midway.
 
-    `contents` is what the library holds right now. A missing tag is created before its first use, and one that no movie
-    has is looked up once more. One change that fails does not stop the others; the library becoming unusable does.
+    `contents` is the library's present content. A missing tag is created before its first use, and a tag that no movie
+    has is looked up once more. One failed change does not stop the others; an unusable library does.
     """
-    book = _Tags(library, contents)
+    tags = _Tags(library, contents)
     edits = group(changes, MOVIES_A_CALL)
     for number, planned in enumerate(edits):
         edit = planned
         try:
-            await book.find(edit)
-            edit = _without(edit, book.unavailable, applied)
+            await tags.find(edit)
+            edit = _without(edit, tags.unavailable, applied)
             if not edit.labels:
                 continue
             movies = [movie.radarr_id for movie in edit.movies]
-            result = await library.edit_tags(movies, book.ids(edit), operation=edit.operation)
+            result = await library.edit_tags(movies, tags.ids(edit), operation=edit.operation)
         except EditStopped as error:
-            _account(applied, edit, error.result, on_done)
+            _record(applied, edit, error.result, on_done)
             applied.stop(error, edits[number + 1 :])
             break
         except CheckRadarr as error:
             applied.stop(error, [edit, *edits[number + 1 :]])
             break
         except asyncio.CancelledError:
-            _account_for_the_end(applied, edit, edits[number + 1 :])
+            _fail_unfinished(applied, edit, edits[number + 1 :])
             raise
-        _account(applied, edit, result, on_done)
+        _record(applied, edit, result, on_done)
     if applied.unclear:
         await _look_again(library, applied, on_done)
 
 
-def _account_for_the_end(applied: Applied, edit: Edit, left: Sequence[Edit]) -> None:
-    """Note what the end of the run leaves open: the library may go on with the edit that is on its way."""
+def _fail_unfinished(applied: Applied, edit: Edit, left: Sequence[Edit]) -> None:
+    """Record what a cancelled run leaves open: the library may still carry out the in-flight edit."""
     for change, why in applied.unclear:
         applied.fail([change], f"{why} The run was ended before Radarr's list could be looked at.", _LOOKED_AT_NEXT)
     applied.unclear = []
@@ -118,7 +118,7 @@ def _account_for_the_end(applied: Applied, edit: Edit, left: Sequence[Edit]) -> 
 
 
 async def _look_again(library: Library, applied: Applied, on_done: Callable[[Sequence[Change]], None]) -> None:
-    """Settle what is unclear: read the library once more, and take for done what it shows."""
+    """Settle unclear changes: read the library once more, and confirm those that it shows."""
     unclear, applied.unclear = applied.unclear, []
     try:
         contents = await library.contents(tries=_TRIES_TO_LOOK)
@@ -136,7 +136,7 @@ async def _look_again(library: Library, applied: Applied, on_done: Callable[[Seq
         else:
             applied.fail([change], f"{why} Radarr's list does not show the change.", _LOOKED_AT_NEXT)
     for why, done in by_reason.items():
-        _book(applied, done, on_done)
+        _record_done(applied, done, on_done)
         applied.warnings.append(
             Problem(
                 source="Radarr",
@@ -148,10 +148,10 @@ async def _look_again(library: Library, applied: Applied, on_done: Callable[[Seq
 
 
 class _Tags:
-    """The ids of tags, made where they are missing, and why some cannot be made.
+    """The ids of tags by label. Missing tags are created; `unavailable` says why some cannot be.
 
-    The service's housekeeping deletes a tag that nothing uses at any moment, and its editor then takes the dead id
-    without a word. A tag that a movie has is safe.
+    The service's housekeeping deletes an unused tag at any moment, and its editor then accepts the dead id without an
+    error. A tag that a movie has is safe.
     """
 
     def __init__(self, library: TagWriter, contents: Contents) -> None:
@@ -161,7 +161,7 @@ class _Tags:
         self.unavailable: dict[Label, str] = {}
 
     async def find(self, edit: Edit) -> None:
-        """Make the tags of an edit that are missing; one that could not be made is not tried again."""
+        """Create the edit's missing tags; one whose creation failed is not tried again."""
         for label in edit.labels:
             if label in self._safe or label in self.unavailable:
                 continue
@@ -175,13 +175,13 @@ class _Tags:
 
     def ids(self, edit: Edit) -> list[TagId]:
         """The ids of an edit's tags."""
-        # Twins that differ in case exist in hand-edited databases: one is written, all are taken off.
+        # Hand-edited databases hold tags that differ in case only: add the first, remove all.
         twins = None if edit.operation == "remove" else 1
         return [tag for label in edit.labels for tag in self._known[label][:twins]]
 
 
 def _without(edit: Edit, unavailable: Mapping[Label, str], applied: Applied) -> Edit:
-    """The part of an edit that can be made; the rest is noted."""
+    """The part of an edit whose tags are available; the rest is recorded as failed."""
     for label in unavailable.keys() & set(edit.labels):
         applied.fail([change for change in edit.changes if change.label == label], unavailable[label])
     return Edit(
@@ -191,8 +191,8 @@ def _without(edit: Edit, unavailable: Mapping[Label, str], applied: Applied) -> 
     )
 
 
-def _account(applied: Applied, edit: Edit, result: EditResult, on_done: Callable[[Sequence[Change]], None]) -> None:
-    _book(applied, _of(edit, result.done), on_done)
+def _record(applied: Applied, edit: Edit, result: EditResult, on_done: Callable[[Sequence[Change]], None]) -> None:
+    _record_done(applied, _of(edit, result.done), on_done)
     why = " ".join(result.problems)
     applied.unclear += [(change, why) for change in _of(edit, result.unclear)]
     applied.fail(
@@ -205,12 +205,12 @@ def _account(applied: Applied, edit: Edit, result: EditResult, on_done: Callable
         _log.info("movie.vanished", movies=[str(change.movie) for change in vanished])
 
 
-def _book(applied: Applied, done: Sequence[Change], on_done: Callable[[Sequence[Change]], None]) -> None:
+def _record_done(applied: Applied, done: Sequence[Change], on_done: Callable[[Sequence[Change]], None]) -> None:
     applied.done += done
     lines: dict[tuple[Label, str], list[Change]] = {}
     for change in done:
         lines.setdefault((change.label, change.operation), []).append(change)
-    # A line for each call and tag: one for each of ten thousand changes would cost more than making them.
+    # One line for each call and tag: one for each of 10,000 changes would cost more than making them.
     for (label, operation), changed in lines.items():
         _log.info(
             "tags.added" if operation == "add" else "tags.removed",

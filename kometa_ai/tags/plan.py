@@ -1,4 +1,4 @@
-"""Plan the tag changes: wanted minus present, within the safety brake. Pure."""
+"""Plan tag changes from memberships and the tags that movies have, within the safety brake. Pure."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 FEW_REMOVALS = 5
 FEW_ADDITIONS = 20
-"""So many changes of one collection never trip its brake."""
+"""Up to this many changes of one collection never trip its brake."""
 NO_REMOVAL_LIMIT = 100
 NO_ADDITION_LIMIT = 1_000_000
 
 
 class Brake(NamedTuple):
-    """How many of a collection's members one run may untag, or add to them, when its block has not changed.
+    """How many of a collection's members one run may remove, or add to them, while its block is unchanged.
 
-    `percent` may be `no_limit`. `released` names the collections it does not hold: those whose block was edited.
-    `tight` names those of which it holds any: a part of what was held back must not get through on its own. A
-    collection without members has nothing to be protected.
+    `percent` may be `no_limit`. `released` names the collections that the brake does not hold: the user edited their
+    blocks. `tight` names those whose changes were held back before: there it holds any change, so that a part of them
+    cannot pass on its own. A collection without members is not protected.
     """
 
     percent: int
@@ -38,7 +38,7 @@ class Brake(NamedTuple):
     no_limit: int = NO_REMOVAL_LIMIT
 
     def holds(self, slug: Slug, changes: int, members: int) -> bool:
-        """Whether that many changes are too many for so many members."""
+        """Whether this many changes are too many for this many members."""
         if slug in self.released or self.percent == self.no_limit or not members:
             return False
         if slug in self.tight:
@@ -61,11 +61,11 @@ def plan_tags(
     additions: Brake = NO_BRAKE,
     chosen: Mapping[Slug, AbstractSet[TmdbId]] = MappingProxyType({}),
 ) -> TagPlan:
-    """Compare who belongs with the tags that movies have now.
+    """Compare memberships with the tags that movies have now.
 
-    Only the labels of the given collections are looked at. Movies that are undecided, or were not in the library when
-    it was judged, stay as they are. When a brake holds, none of a collection's removals (or additions) is made: a part
-    of them each night would empty it (or fill it) all the same. Additions that a person has `chosen` are not weighed.
+    Only labels of the given collections are considered. Movies that are undecided, or were not in the library when it
+    was judged, keep their tags. When a brake holds, none of a collection's removals (or additions) is made: a part of
+    them each night would empty (or fill) it all the same. Additions that a user has `chosen` do not count.
     """
     changes: list[Change] = []
     held_back: list[Change] = []
@@ -103,7 +103,7 @@ def _change(movie: Movie, collection: Collection, operation: Literal["add", "rem
 
 
 class Edit(NamedTuple):
-    """Changes that one call of the editor can make: the same labels put on, or taken off, the same movies."""
+    """Changes that one call of the editor can make: the same labels added to, or removed from, the same movies."""
 
     operation: Literal["add", "remove"]
     labels: tuple[Label, ...]
@@ -116,10 +116,10 @@ class Edit(NamedTuple):
 
 
 def group(changes: Iterable[Change], size: int) -> list[Edit]:
-    """Group changes into as few calls as can be without touching a pair that does not change; additions first.
+    """Group changes into as few calls as possible without touching a pair that does not change; additions first.
 
-    Either by label, or by the set of labels that a movie needs: the second is better when few movies change in many
-    collections.
+    They are grouped by label, or by the set of labels that a movie needs, whichever takes fewer calls: the second does
+    when few movies change in many collections.
     """
     changes = tuple(changes)
     edits: list[Edit] = []
