@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 
 def now() -> datetime:
-    """The time, in whole seconds of UTC."""
+    """The current time in UTC, in whole seconds."""
     return datetime.now(UTC).replace(microsecond=0)
 
 
 def session_of(settings: Settings) -> Session:
-    """What every job starts from, with these settings."""
+    """A session for jobs with these settings: the rules, and functions that build the parts of a run."""
     return Session(
         settings=settings,
         rules=rules_of(settings),
@@ -71,7 +71,7 @@ def _claude(settings: Settings) -> Claude:
 
 
 def rules_of(settings: Settings) -> Rules:
-    """What the settings say about a run."""
+    """The rules of a run that the settings determine."""
     return Rules(
         config_dir=settings.config_dir,
         model=settings.claude_model,
@@ -86,7 +86,7 @@ def rules_of(settings: Settings) -> Rules:
 
 @asynccontextmanager
 async def open_parts(settings: Settings, store: Store, observer: Observer | None = None) -> AsyncIterator[Parts]:
-    """The parts of a run; their connections are closed at the end."""
+    """Build the parts of a run; their connections are closed at the end."""
     redact = Redactor(secrets_of(settings)).text
     async with (
         _radarr(settings) as radarr,
@@ -107,13 +107,13 @@ async def open_parts(settings: Settings, store: Store, observer: Observer | None
 
 @asynccontextmanager
 async def open_batches(settings: Settings) -> AsyncIterator[ClaudeBatches]:
-    """Anthropic's batches alone, for what needs no Radarr."""
+    """Open Anthropic's batches alone, for jobs that need no Radarr."""
     async with _claude(settings) as claude:
         yield ClaudeBatches(claude)
 
 
 async def look_around(settings: Settings, collections: Sequence[Collection]) -> tuple[Looked, ...]:
-    """Look at Radarr and Claude side by side, with the eyes of these collections."""
+    """Check Radarr and Claude concurrently, with short time-outs, and see what these collections find there."""
     quickly = Timeouts(connect=PATIENCE - 1, check=PATIENCE - 1, tags=PATIENCE - 1)
     models = tuple(dict.fromkeys((settings.claude_model, settings.claude_review_model or settings.claude_model)))
     async with (
@@ -134,7 +134,7 @@ async def _check_claude(settings: Settings) -> Looked:
 
 
 def _traffic_of(parts: Parts) -> Traffic:
-    """The calls that the clients of these parts make."""
+    """The calls that the clients of these parts have made."""
     claude = parts.provider
     if not isinstance(claude, Claude):
         return Traffic(parts.library.calls)

@@ -1,7 +1,7 @@
-"""The whole program against the bundled stand-ins, told as a story that ends by itself.
+"""Run the whole program against bundled stand-ins for Radarr, Claude and mail, as a scripted demo.
 
-Everything is real but the other side: a stand-in Radarr with a library of real films, a stand-in Claude that judges by
-keyword matching and says so, and a mail box. With CLAUDE_API_KEY set, the real Claude judges the bundled library.
+Everything else is real: a stand-in Radarr holds a library of real films, a stand-in Claude judges by keyword matching
+and says so, and a mailbox receives the mails. With CLAUDE_API_KEY set, the real Claude judges the bundled library.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 _RADARR_KEY = "0123456789abcdef0123456789abcdef"
 _NEWCOMERS = 3
-"""Films that are kept back at first, and turn up between two runs."""
+"""Films that are kept back at first, and added between two runs."""
 
 
 class Stage:
-    """The other side: a library, a judge, a mail box, and a Kometa folder of our own."""
+    """The services of the demo: a Radarr, a Claude, a mailbox; and a Kometa folder of its own."""
 
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
         library = films()
@@ -46,7 +46,7 @@ class Stage:
 
     @contextmanager
     def open(self) -> Iterator[dict[str, str]]:
-        """Serve it; the environment that leads to it."""
+        """Serve the stand-ins, and yield the environment that points the program at them."""
         with ExitStack() as stack:
             radarr = stack.enter_context(serve(self.radarr.app))
             mailbox = stack.enter_context(Mailbox())
@@ -65,7 +65,7 @@ class Stage:
             }
             if self.is_real:
                 environ |= {name: value for name, value in self._environ.items() if name.startswith(_OURS)}
-                environ |= _way_out(self._environ)
+                environ |= _outbound(self._environ)
             else:
                 environ |= {"CLAUDE_API_KEY": "demo", "CLAUDE_BASE_URL": stack.enter_context(serve(self.claude.app))}
             self.mailbox = mailbox
@@ -78,18 +78,18 @@ class Stage:
 
 
 _OURS = ("CLAUDE_", "ANTHROPIC_", "MAX_COST")
-_WAY_OUT = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"}
+_OUTBOUND = {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"}
 
 
-def _way_out(environ: Mapping[str, str]) -> dict[str, str]:
-    """What leads to the real Claude; the stand-ins are reached without a proxy."""
-    found = {name: value for name, value in environ.items() if name.upper() in _WAY_OUT}
+def _outbound(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment for the real Claude: proxies and certificates, with the stand-ins excepted from the proxy."""
+    found = {name: value for name, value in environ.items() if name.upper() in _OUTBOUND}
     exceptions = environ.get("no_proxy", environ.get("NO_PROXY", ""))
     return {**found, "no_proxy": f"{exceptions},127.0.0.1"}
 
 
-def tell(environ: Mapping[str, str]) -> int:
-    """Tell the story; return the first exit code that is not 0."""
+def play(environ: Mapping[str, str]) -> int:
+    """Play the demo; return the first exit code that is not 0."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # so that the folder is removed
     with tempfile.TemporaryDirectory(prefix="kometa-ai-demo-") as folder:
         stage = Stage(Path(folder), environ)
@@ -125,7 +125,7 @@ def _act(stage: Stage, environ: dict[str, str]) -> int:
     out.rule("[bold]And the mail that came[/]", align="left")
     for message in stage.mailbox.received:
         out.print(f"  to {message.recipients[0]}: [bold]{message.message['Subject']}[/]")
-    act("Why is a film in or out?", "--explain", f"tmdb:{_telling(stage)}")
+    act("Why is a film in or out?", "--explain", f"tmdb:{_explained_film(stage)}")
     questions = len(stage.claude.requests)
     writes = len(stage.radarr.editor_calls)
     if not stage.is_real:
@@ -134,7 +134,7 @@ def _act(stage: Stage, environ: dict[str, str]) -> int:
     return next((code for code in codes if code), 0)
 
 
-def _telling(stage: Stage) -> int:
-    """A film that is in some collection, and as old as can be."""
+def _explained_film(stage: Stage) -> int:
+    """A film to explain: the first one in a collection, or else the first of all."""
     tagged = [film.tmdb_id for film in films() if stage.radarr.labels_of(film.tmdb_id)]
     return tagged[0] if tagged else films()[0].tmdb_id

@@ -107,10 +107,10 @@ def cancel_open_batches(call: Call) -> int:
 
 
 def demo(call: Call) -> int:
-    """The program against its stand-ins."""
-    from kometa_ai.demo import tell  # noqa: PLC0415 - the stand-ins bring a web server
+    """Play the demo against the stand-ins."""
+    from kometa_ai.demo import play  # noqa: PLC0415 - the stand-ins bring a web server
 
-    return tell(call.environ)
+    return play(call.environ)
 
 
 def daemon(call: Call) -> int:
