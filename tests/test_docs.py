@@ -15,8 +15,8 @@ from kometa_ai.cli.main import cli, run
 from kometa_ai.daemon.life import Daemon
 from kometa_ai.demo import Stage
 from kometa_ai.errors import KometaAIError
+from kometa_ai.kometa.block_keys import BlockModel
 from kometa_ai.kometa.checking.examination import read_folder
-from kometa_ai.kometa.parser import BlockModel
 from kometa_ai.settings.environment import load_settings
 from kometa_ai.settings.schema import variables
 from kometa_ai.settings.values import apprise_urls

@@ -83,6 +83,20 @@ SCHEDULED = "it has a `schedule`, of which Kometa takes no notice when it is ask
 """`Collection.untold` of a collection that has a schedule of its own."""
 
 
+_IN_EVERY_HASH = (
+    "prompt",
+    "confidence_threshold",
+    "include_tags",
+    "exclude_tags",
+    "include_movies",
+    "exclude_movies",
+)
+"""The rules in every block hash, in this order. Do not change this list: stored hashes depend on it."""
+
+_NO_RULES = frozenset({"name", "slug", "tag", "priority", "source", "line", "untold"})
+"""Fields that the block hash leaves out; it holds the tag as the label that Radarr stores."""
+
+
 class Collection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One enabled, readable collection. Tags are lower-case labels; a `kai-` label means that collection's members.
 
@@ -116,17 +130,29 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def block_hash(self) -> str:
-        """A hash (16 hex digits) of what membership depends on in this block: everything that the user can change."""
-        rules = (
-            self.prompt.strip(),
-            self.confidence_threshold,
-            sorted(self.include_tags),
-            sorted(self.exclude_tags),
-            sorted(ref.text for ref in self.include_movies),
-            sorted(ref.text for ref in self.exclude_movies),
-            self.label,
-        )
-        return hashlib.sha256(msgspec.json.encode(rules)).hexdigest()[:16]
+        """A hash (16 hex digits) of what membership depends on in this block: everything that the user can change.
+
+        Rules that are added later are hashed only if they differ from their default. Otherwise the new version would
+        see an edit in every block, and an edited block passes the brake.
+        """
+        rules = [_as_rule(getattr(self, name)) for name in _IN_EVERY_HASH]
+        later = {
+            field.name: _as_rule(value)
+            for field in msgspec.structs.fields(self)
+            if field.name not in _NO_RULES and field.name not in _IN_EVERY_HASH
+            if (value := getattr(self, field.name)) != field.default
+        }
+        hashed = [*rules, self.label, *([later] if later else [])]
+        return hashlib.sha256(msgspec.json.encode(hashed)).hexdigest()[:16]
+
+
+def _as_rule(value: object) -> object:
+    """A value as it is hashed: without the order of a list, or space around a text."""
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, (frozenset, tuple)):
+        return sorted(item.text if isinstance(item, MovieRef) else str(item) for item in value)
+    return value
 
 
 def recognise(collections: Sequence[Collection], movies: Iterable[Movie]) -> tuple[Collection, ...]:

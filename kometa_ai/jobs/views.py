@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kometa_ai.core.collection import Folder
+from kometa_ai.core.collection import Folder, MovieRef
 from kometa_ai.errors import FixConfiguration
 from kometa_ai.jobs.estimate import estimate
 from kometa_ai.jobs.explain import explain
@@ -66,18 +66,16 @@ def configuration(loaded: Loaded, next_run: str) -> dict[str, Any]:
 
 
 def _collection(collection: Collection) -> dict[str, Any]:
-    return {
-        "name": collection.name,
-        "slug": collection.slug,
-        "tag": collection.tag,
-        "enabled": True,
-        "prompt": collection.prompt,
-        "confidence_threshold": collection.confidence_threshold,
-        "priority": collection.priority,
-        "include_tags": sorted(collection.include_tags),
-        "exclude_tags": sorted(collection.exclude_tags),
-        "include_movies": [ref.text for ref in collection.include_movies],
-        "exclude_movies": [ref.text for ref in collection.exclude_movies],
-        "source": collection.source,
-        "line": collection.line,
-    }
+    """What its block says, and where: every field, so that no key of a block can be forgotten."""
+    first = {"name": collection.name, "slug": collection.slug, "tag": collection.tag, "enabled": True}
+    names = (name for name in collection.__struct_fields__ if name != "untold")
+    return first | {name: _shown(getattr(collection, name)) for name in names}
+
+
+def _shown(value: object) -> object:
+    """Pins as they are written; tags in the order of the alphabet."""
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if isinstance(value, tuple):
+        return [item.text if isinstance(item, MovieRef) else item for item in value]
+    return value

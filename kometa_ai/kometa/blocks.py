@@ -14,8 +14,9 @@ import msgspec
 
 from kometa_ai.core.problem import Problem
 from kometa_ai.kometa.attributes import is_known
+from kometa_ai.kometa.block_keys import BLOCK_KEYS
 from kometa_ai.kometa.faults import Fault
-from kometa_ai.kometa.markers import BARE_MARKER, BEGIN, BLOCK_KEYS, END, MARKER
+from kometa_ai.kometa.markers import BARE_MARKER, BEGIN, END, MARKER
 from kometa_ai.kometa.slips import lost_hashes, unquoted_name
 
 if TYPE_CHECKING:

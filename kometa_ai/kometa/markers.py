@@ -20,18 +20,3 @@ BARE_MARKER = re.compile(
     r"\A\s*+(?:;|//)?\s*+=++\s*+(?P<end>end[\s_-]++)?kometa[-_ ]?ai\s*+=++\s*+:?\s*+", re.IGNORECASE
 )
 """A whole line that would be a marker if it had not lost its `#`."""
-
-BLOCK_KEYS = frozenset(
-    {
-        "enabled",
-        "prompt",
-        "confidence_threshold",
-        "priority",
-        "include_tags",
-        "exclude_tags",
-        "include_movies",
-        "exclude_movies",
-        "tag",
-    }
-)
-"""The keys that a block may hold."""

@@ -9,15 +9,16 @@ from __future__ import annotations
 import re
 from difflib import get_close_matches
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
-from kometa_ai.core.collection import Collection, MovieRef, OtherCollection
-from kometa_ai.core.naming import LONGEST_SLUG, PREFIX, Label, label_of, slug_of, tag_of
+from kometa_ai.core.collection import Collection, OtherCollection
+from kometa_ai.core.naming import label_of, slug_of, tag_of
 from kometa_ai.core.problem import Problem
+from kometa_ai.kometa.block_keys import LISTS, WANTED, BlockModel, values_of
 from kometa_ai.kometa.document import compose
 from kometa_ai.kometa.faults import Fault
 from kometa_ai.kometa.lines import position, visible
@@ -29,65 +30,11 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
     from ruamel.yaml.nodes import Node
 
+    from kometa_ai.core.naming import Label
     from kometa_ai.kometa.blocks import Block
 
-_TAG = re.compile(re.escape(PREFIX) + "[a-z0-9-]+", re.IGNORECASE | re.ASCII)
-_PRIORITY_LIMIT = 2**31 - 1
 _LONGEST = 80
 _GUESSED = 20
-_LONGEST_NAME = 300  # of a movie
-
-
-def _label(text: str) -> Label:
-    if not text.strip():
-        raise ValueError("empty")
-    return label_of(text)
-
-
-def _tag(text: str) -> str:
-    if not _TAG.fullmatch(text) or len(text) > LONGEST_SLUG:
-        raise ValueError("not a managed tag")
-    return text
-
-
-Labels = tuple[Annotated[str, AfterValidator(_label)], ...]
-Movies = tuple[Annotated[MovieRef, BeforeValidator(MovieRef.parse)], ...]
-
-
-class BlockModel(BaseModel):
-    """The keys of a block. Scalars come as the text that was written: Pydantic reads `yes` and `0.7` itself."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, str_strip_whitespace=True)
-
-    enabled: bool = False
-    prompt: str = ""
-    confidence_threshold: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.7
-    priority: Annotated[int, Field(ge=-_PRIORITY_LIMIT, le=_PRIORITY_LIMIT)] = 0
-    include_tags: Labels = ()
-    exclude_tags: Labels = ()
-    include_movies: Movies = ()
-    exclude_movies: Movies = ()
-    tag: Annotated[str, AfterValidator(_tag)] | None = None
-
-
-_TAG_LISTS = ("include_tags", "exclude_tags")
-_MOVIE_LISTS = ("include_movies", "exclude_movies")
-_TAG_REMEDY = "Write the labels of Radarr tags, e.g. `{key}: [4k, kids]`."
-_MOVIE_REMEDY = 'Write `tmdb:603`, `tt0133093` or "The Matrix (1999)", one in a line with `- ` before it.'
-_WANTED = {
-    "enabled": ("neither true nor false", "Write `enabled: true` or `enabled: false`."),
-    "prompt": ("not text", "Write `prompt: |` and the text in the lines below it, two blanks further in."),
-    "confidence_threshold": ("not a number from 0.0 to 1.0", "Write e.g. `confidence_threshold: 0.7`."),
-    "priority": ("not a whole number", "Write e.g. `priority: 10`; higher comes earlier."),
-    "include_tags": ("not the label of a tag", _TAG_REMEDY),
-    "exclude_tags": ("not the label of a tag", _TAG_REMEDY),
-    "include_movies": ("not a movie", _MOVIE_REMEDY),
-    "exclude_movies": ("not a movie", _MOVIE_REMEDY),
-    "tag": (
-        "not a tag that can be managed",
-        "Write `kai-` and then letters a to z, digits and hyphens only.",
-    ),
-}
 
 
 class Parsed(msgspec.Struct, frozen=True):
@@ -186,15 +133,9 @@ class _BlockReader:
             name=self._name,
             slug=slug,
             tag=tag,
-            prompt=model.prompt,
-            confidence_threshold=model.confidence_threshold,
-            priority=model.priority,
-            include_tags=frozenset(map(Label, model.include_tags)),
-            exclude_tags=frozenset(map(Label, model.exclude_tags)),
-            include_movies=model.include_movies,
-            exclude_movies=model.exclude_movies,
             source=self._source,
             line=self._block.line,
+            **values_of(model),
         )
 
     def _entries(self) -> dict[str, _Entry]:
@@ -231,9 +172,9 @@ class _BlockReader:
         return entries
 
     def _entry(self, key: str, line: int, node: Node) -> _Entry:
-        if key not in _TAG_LISTS + _MOVIE_LISTS:
+        if key not in LISTS:
             return _Entry(line, node.value if isinstance(node, ScalarNode) else "")
-        items = list(_items(node, split=_split_labels if key in _TAG_LISTS else _split_movies))
+        items = list(_items(node, split=LISTS[key].split))
         return _Entry(line, [text for text, _ in items], tuple(self._line(number) for _, number in items))
 
     def _line(self, number: int) -> int:
@@ -270,7 +211,7 @@ class _BlockReader:
         key, *item = error["loc"]
         entry = entries[str(key)]
         line = entry.item_lines[item[0]] if item and isinstance(item[0], int) else entry.line
-        what, remedy = _WANTED[str(key)]
+        what, remedy = WANTED[str(key)]
         value = str(error["input"])
         what = f"`{key}` holds {_shown(value) or 'something empty or nested'!r}, which is {what}."
         cause = WrongValue(self._text(line), str(key), value, is_item=bool(item))
@@ -280,7 +221,7 @@ class _BlockReader:
         if not model.prompt and "prompt" not in refused:
             yield self._no_prompt(entries)
         own = label_of(model.tag or tag_of(slug_of(self._name)))
-        for key in _TAG_LISTS:
+        for key in (key for key, each in LISTS.items() if each.items == "tags"):
             if own in getattr(model, key):
                 yield self._own_tag(key, entries[key], own)
         included = {ref.key for ref in model.include_movies}
@@ -374,27 +315,3 @@ def _items(node: Node, *, split: Callable[[str], Iterable[str]]) -> Iterator[tup
     else:
         for text in split(_text(node)):
             yield text, node.start_mark.line
-
-
-def _split_labels(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",")]
-
-
-def _split_movies(text: str) -> Iterator[str]:
-    """Cut at the commas after a whole name, and where there is none for long: `I, Tonya (2017), tmdb:603` are two."""
-    name = ""
-    for part in text.split(","):
-        name = f"{name},{part}" if name else part
-        if _is_movie(name) or len(name) > _LONGEST_NAME:
-            yield name.strip()
-            name = ""
-    if name or not text:
-        yield name.strip()
-
-
-def _is_movie(text: str) -> bool:
-    try:
-        MovieRef.parse(text)
-    except ValueError:
-        return False
-    return True

@@ -16,7 +16,8 @@ from ruamel.yaml.nodes import MappingNode, ScalarNode
 
 from kometa_ai.core.problem import Correction
 from kometa_ai.kometa.attributes import is_known
-from kometa_ai.kometa.markers import BARE_MARKER, BEGIN, BLOCK_KEYS, END, MARKER
+from kometa_ai.kometa.block_keys import BLOCK_KEYS
+from kometa_ai.kometa.markers import BARE_MARKER, BEGIN, END, MARKER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

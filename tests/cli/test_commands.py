@@ -23,6 +23,7 @@ from kometa_ai.core.batches import BatchedQuestion, OpenBatch
 from kometa_ai.core.movie import TmdbId
 from kometa_ai.core.naming import Slug
 from kometa_ai.daemon import heartbeat
+from kometa_ai.kometa.block_keys import BLOCK_KEYS
 from kometa_ai.standins import claude_faults
 from kometa_ai.standins.faults import html_page
 from kometa_ai.standins.mailbox import Mailbox
@@ -366,6 +367,24 @@ def test_dump_config_hides_secrets(world: World, call: Call) -> None:
     assert ended.data["settings"]["RADARR_URL"]["source"] == "environment"
     assert ended.data["settings"]["BATCH_SIZE"] == {"value": 50, "source": "default"}
     assert [(c["name"], c["enabled"]) for c in ended.data["collections"]] == [("Heist", True), ("Off", False)]
+
+
+def test_dump_config_shows_every_key_of_a_block(world: World, call: Call) -> None:
+    """Each key that a block may hold is in the dump, with the value that the block gives it."""
+    given = {"confidence_threshold": 0.65, "priority": 4, "tag": "KAI-other"}
+    lists = {
+        "include_tags": ["4k", "crime"],
+        "exclude_tags": ["kids"],
+        "include_movies": ["tmdb:603", "Heat (1995)"],
+        "exclude_movies": ["tt0133093"],
+    }
+    world.collections(block("Heist", "Thieves.", **given, **{key: json.dumps(value) for key, value in lists.items()}))
+
+    (shown,) = call("--dump-config").data["collections"]
+
+    expected = {"enabled": True, "prompt": "Thieves.", **given, **lists}
+    assert expected.keys() == BLOCK_KEYS  # a new key is to be given a value here, too
+    assert {key: shown.get(key) for key in BLOCK_KEYS} == expected
 
 
 @pytest.mark.parametrize("interval", ["1d", "2d", "1w", "1mo", "30m", "0 3 * * *"])

@@ -104,6 +104,33 @@ def test_place_and_priority_are_no_edit() -> None:
     assert (moved.prompt_hash, moved.block_hash) == (_collection().prompt_hash, _collection().block_hash)
 
 
+def test_block_hashes_are_those_of_earlier_versions() -> None:
+    """The state remembers hashes: another one for the same block would look like an edit of it."""
+    full = _collection(
+        prompt=" Dark.\n",
+        confidence_threshold=0.65,
+        include_tags=frozenset({Label("b"), Label("a")}),
+        exclude_tags=frozenset({Label("kids")}),
+        include_movies=(MovieRef.parse("tmdb:603"), MovieRef.parse("Heat (1995)")),
+        exclude_movies=(MovieRef.parse("tt0133093"),),
+        tag="KAI-film-noir",
+    )
+
+    assert (_collection().block_hash, full.block_hash) == ("b7da41ea1df800b3", "da040fb17261e03c")
+
+
+def test_a_new_rule_is_an_edit_only_where_it_is_set() -> None:
+    """A version that brings another key finds no block edited; a block that sets the key is."""
+
+    class Newer(Collection, frozen=True, kw_only=True):
+        studio: str = ""
+
+    fields = {field: getattr(_collection(), field) for field in ("name", "slug", "tag", "prompt")}
+
+    assert Newer(**fields).block_hash == _collection().block_hash
+    assert Newer(**fields, studio="A24").block_hash != _collection().block_hash
+
+
 def test_label_is_lower_case() -> None:
     """The tag is written KAI-…, and kai-… in Radarr."""
     assert _collection().label == "kai-noir"

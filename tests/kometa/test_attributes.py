@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from kometa_ai.kometa.markers import BLOCK_KEYS
-from kometa_ai.kometa.parser import BlockModel
 from tests.kometa.support import block, read, read_one
 
 BOTH = ("radarr_taglist: kai-film-noir", "sync_mode: sync")
@@ -16,11 +14,6 @@ def told(*attributes: str, before: str = "") -> list[tuple[str, bool]]:
     lines = "".join(f"    {attribute}\n" for attribute in attributes)
     folder = read_one(f"{before}collections:\n{block()}\n  Film Noir:\n{lines}")
     return [(f"{each.what} {each.remedy}", bool(each.correction)) for each in (*folder.problems, *folder.warnings)]
-
-
-def test_the_keys_of_a_block() -> None:
-    """The list that recognises lines of a block is complete."""
-    assert set(BlockModel.model_fields) == BLOCK_KEYS
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from kometa_ai.kometa.block_keys import BLOCK_KEYS
 from kometa_ai.kometa.checking.values import labels_in
-from kometa_ai.kometa.markers import BARE_MARKER, BLOCK_KEYS
+from kometa_ai.kometa.markers import BARE_MARKER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
