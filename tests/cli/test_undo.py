@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kometa_ai.jobs.undo import Undo
+from kometa_ai.app import session_of
+from kometa_ai.jobs.stopping import end_run
+from kometa_ai.jobs.undo import Undo, UndoResult, undo
+from kometa_ai.run.watching import NullObserver, Step
 from kometa_ai.standins.faults import answer
 from kometa_ai.standins.mailbox import Mailbox
 from tests.daemon.living import daemon_beside
@@ -136,6 +140,33 @@ def test_radarr_refuses_the_changes(world: World, call: Call, run_id: str) -> No
     assert (ended.data["removed"], ended.data["outcome"]) == ([], "problems")
     assert report["totals"]["failed"] == 2
     assert call("--pins", "--output", "json").data == []
+
+
+async def ended_in(world: World, run_id: str, signal_in: Step) -> UndoResult:
+    """An undo that gets a signal, without any grace, as a step begins."""
+    task: asyncio.Task[UndoResult]
+
+    class Ending(NullObserver):
+        def step(self, name: str) -> None:
+            if name == signal_in:
+                end_run(parts.interruption, task, "SIGTERM", grace=0.0)
+
+    session = session_of(world.settings)
+    with session.lock() as store:
+        async with session.open_parts(store, Ending()) as parts:
+            task = asyncio.create_task(undo(parts, Undo(run_id=run_id), run_id="20990101-000000-0000"))
+            return await task
+
+
+@pytest.mark.parametrize("signal_in", [Step.FETCHING, Step.REPORTING])
+def test_a_signal_ends_it_in_order(world: World, run_id: str, signal_in: Step) -> None:
+    """Before anything is written, nothing is; later, what was done stays done. The run is in the history either way."""
+    result = asyncio.run(ended_in(world, run_id, signal_in))
+    left = {1, 2} if signal_in is Step.FETCHING else set()
+
+    assert (result.report.outcome, result.report.exit_code) == ("interrupted", 143)
+    assert kept(world, "20990101-000000-0000")["outcome"] == "interrupted"
+    assert world.numbers("kai-heist") == left
 
 
 def test_it_is_no_success_of_everything(world: World, call: Call, run_id: str) -> None:
