@@ -1,4 +1,4 @@
-"""What a command is given: options, environment and who called; and whether its output can be written."""
+"""Carry a command's options, environment and caller, and watch whether standard output can be written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Caller(NamedTuple):
-    """Who called: the environment, whether a person watches, and what builds the parts of jobs (`app` by default)."""
+    """The environment of a call, whether a user watches, and the function that opens sessions (`app`'s by default)."""
 
     environ: Mapping[str, str]
     is_watched: bool
@@ -22,7 +22,7 @@ class Caller(NamedTuple):
 
 
 class Call(NamedTuple):
-    """What a command is given: the options, and what the program was called with; see Caller."""
+    """What a command receives: the options, and the fields of Caller."""
 
     given: Mapping[str, Any]
     environ: Mapping[str, str]
@@ -31,7 +31,7 @@ class Call(NamedTuple):
 
 
 class _Output(io.FileIO):
-    """Standard output that remembers whether it could not be written: no other file's error says which file it was."""
+    """Standard output that records a failed write: the OSError alone does not say which file it is about."""
 
     is_lost = False
 
@@ -44,12 +44,12 @@ class _Output(io.FileIO):
 
 
 def is_output_lost() -> bool:
-    """Whether standard output could not be written, as on a full disk, or when its reader has gone."""
+    """Whether a write to standard output has failed, as on a full disk, or after its reader has gone."""
     return bool(getattr(getattr(sys.stdout.buffer, "raw", None), "is_lost", False))
 
 
 def watch_output() -> None:
-    """Put the same stream, with an eye on it, in the place of standard output."""
+    """Replace standard output by the same stream that records failed writes."""
     before = sys.stdout
     if isinstance(before, io.TextIOWrapper):
         sys.stdout = io.TextIOWrapper(

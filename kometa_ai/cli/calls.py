@@ -31,7 +31,10 @@ _log = structlog.get_logger()
 
 @contextmanager
 def prepared(call: Call, *required: str, warn: bool = True) -> Iterator[Session]:
-    """What jobs start from, by the caller's settings, with logging set up; errors that leave this hold no secret."""
+    """Load the settings, configure logging, and yield the session that jobs start from.
+
+    Errors that leave the context contain no secret; an unexpected one becomes a ReportDefect.
+    """
     loaded = load_settings(call.environ, required=required)
     settings = loaded.settings
     redactor = Redactor(secrets_of(settings))
@@ -47,7 +50,7 @@ def prepared(call: Call, *required: str, warn: bool = True) -> Iterator[Session]
             _log.warning("settings.warning", setting=warning.source, what=warning.what, remedy=warning.remedy)
         yield (call.session_of or session_of)(settings)
     except KometaAIError as error:
-        # Services are known to repeat the key they refuse.
+        # Some services repeat the key that they refuse.
         error.message, error.remedy = redactor.text(error.message), redactor.text(error.remedy)
         raise
     except (click.ClickException, click.Abort, BrokenPipeError):
@@ -61,7 +64,7 @@ def prepared(call: Call, *required: str, warn: bool = True) -> Iterator[Session]
 
 
 def defect_in(error: Exception, environ: Mapping[str, str]) -> ReportDefect:
-    """What to say of an error that came where no log was set up yet: its stack trace is in the log from now on."""
+    """Log an error that came before logging was configured, with its stack trace; return what to tell the user."""
     redactor = Redactor(environ.get(name, "") for name in secret_variables())
     folder = environ.get("LOG_DIR") or str(Settings.model_fields["log_dir"].default)
     logs.configure(Path(folder), debug=False, form="json", redactor=redactor, screen_level=logging.CRITICAL)
@@ -77,7 +80,7 @@ def show(
     in_words: Callable[[Any], None],
     as_data: Callable[[Any], Any] = lambda result: result,
 ) -> None:
-    """Write a result to stdout: as JSON where that is asked for, else in words."""
+    """Write a result to stdout, as JSON if the user asked for it, else in words."""
     if call.given["output"] == "json":
         output.print_json(as_data(result))
     else:

@@ -1,7 +1,7 @@
 """Start in a container: become the user that PUID and PGID name, and hand over the program's files.
 
-The image starts `python -m kometa_ai.cli.container COMMAND ...` as root. `docker exec` starts the program itself as
-root, beside it; that is why the program, too, calls `become_user` first. Under `user:` there is nothing to do.
+The image starts `python -m kometa_ai.cli.container COMMAND ...` as root. `docker exec` starts the program as root, too,
+but without this module; that is why the program itself calls `become_user` first. With `user:` there is nothing to do.
 """
 
 from __future__ import annotations
@@ -21,39 +21,39 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _HIGHEST = 2**32 - 2
-"""The highest id there is; the one above it means "leave it as it is"."""
+"""The highest valid id; the one above it means "leave unchanged"."""
 _DEFAULT_ID, _DEFAULT_UMASK = 1000, 0o022
-"""The image's own defaults, which an empty variable means, too."""
+"""The image's defaults, also for a variable that is empty."""
 OURS = (
     ".*.new", "api_key", "heartbeat", "kometa-ai.log*", "kometa_state.*", "lock", "notifications.*", "schedule.json",
 )  # fmt: skip
-"""What the program calls its files in the state folder and in the log folder."""
+"""Names of the program's files in the state folder and in the log folder."""
 RUNS = "runs"
-"""The state folder's folder of reports; all in it is the program's."""
+"""The folder of reports in the state folder; everything in it is the program's."""
 
 
 class User(NamedTuple):
-    """Whom the program becomes, and who its files belong to."""
+    """The user and group that the program becomes, and that own its files."""
 
     uid: int
     gid: int
 
 
 def user_in(environ: Mapping[str, str]) -> User | None:
-    """The user and group that PUID and PGID name; None without a PUID. Raise FixUsage for what is no id.
+    """The user and group that PUID and PGID name; None without a PUID. Raises FixUsage for an invalid id.
 
-    A variable that is there and empty (`PUID: ${PUID}` in a compose file, with nothing in `.env`) is the image's
-    default: root is only who says 0.
+    An empty variable (`PUID: ${PUID}` in a compose file, with nothing in `.env`) means the image's default. Root has to
+    be named by 0.
     """
     uid, gid = _id(environ, "PUID"), _id(environ, "PGID")
     return None if uid is None else User(uid, uid if gid is None else gid)
 
 
 def become_user(environ: Mapping[str, str]) -> None:
-    """If we are root, become the user of `environ` for good; in any case take the umask of UMASK.
+    """Become the user of `environ` for good if we are root; set the umask of UMASK in any case.
 
-    Groups that the container was given besides (`group_add`) are kept, except root's. Raise FixUsage for wrong values,
-    and where the container lacks the right.
+    Groups that the container adds (`group_add`) are kept, except root's. Raises FixUsage for wrong values, and if the
+    container lacks the capability.
     """
     user, umask = user_in(environ), _umask(environ)
     if umask is not None:
@@ -73,7 +73,7 @@ def become_user(environ: Mapping[str, str]) -> None:
 
 
 def refuse_unreadable() -> None:
-    """Raise FixUsage where the user that we have become may not read what of this program is still to be loaded."""
+    """Raise FixUsage if the user that we became may not read the files of the program that are still to be loaded."""
     for file in (__file__, os.__file__):
         if not os.access(file, os.R_OK):
             raise FixUsage(
@@ -83,12 +83,12 @@ def refuse_unreadable() -> None:
 
 
 def hand_over(folder: Path, user: User, *, beside: Path) -> None:
-    """Give a folder of ours, made if need be, and our files in it to the user who will write there.
+    """Create a folder of the program if need be, and give it and the program's files in it to the user.
 
-    A folder that is that user's already was handed over before. Else the files that are named as ours change their
-    owner: no link, no file with a second name elsewhere, none on another file system; and the folder itself, if it is
-    root's or holds nothing but ours. Nothing is done where Kometa's folder (`beside`) lies in this one or around it. A
-    file system that knows no owners is left as it is: the program says what it cannot write.
+    A folder that belongs to the user already is left as it is. Otherwise files with names of the program change their
+    owner: no links, no files with several hard links, none on another file system. So does the folder itself if it
+    belongs to root or holds nothing else. Nothing is done if Kometa's folder (`beside`) lies in this one or around it.
+    A file system without owners is left as it is: the program reports what it cannot write.
     """
     if folder.is_relative_to(beside) or beside.is_relative_to(folder):
         return
@@ -103,7 +103,7 @@ def hand_over(folder: Path, user: User, *, beside: Path) -> None:
 
 
 def _hand_over(at: int, user: User) -> None:
-    """The same for an opened folder."""
+    """Hand over a folder that is open as the descriptor `at`."""
     folder = os.fstat(at)
     if folder.st_uid == user.uid:
         return
@@ -116,14 +116,14 @@ def _hand_over(at: int, user: User) -> None:
 
 
 def _give(name: str, user: User, at: int, device: int) -> None:
-    """Give one entry of an opened folder, and the reports in the folder of reports."""
+    """Give one entry of an opened folder to the user; for the folder of reports, give the reports, too."""
     with suppress(OSError):
         kind = os.stat(name, dir_fd=at, follow_symlinks=False)
         is_reports = stat.S_ISDIR(kind.st_mode) and name == RUNS
         is_ours = is_reports or (stat.S_ISREG(kind.st_mode) and kind.st_nlink == 1)
         if not is_ours or kind.st_dev != device:
             return
-        # By its handle, so that nothing can be put into its place meanwhile.
+        # By descriptor, so that no other process can exchange the file meanwhile.
         handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=at)
         try:
             if not os.path.samestat(kind, os.fstat(handle)):
@@ -157,7 +157,7 @@ def _umask(environ: Mapping[str, str]) -> int | None:
 
 
 def main() -> None:
-    """Make ready, then turn into the command that was given."""
+    """Prepare folders and user, then replace this process by the given command."""
     try:
         user = user_in(os.environ)
         if user and os.geteuid() == 0:

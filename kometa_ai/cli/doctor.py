@@ -29,7 +29,7 @@ _LONGEST_CORRECTION = 16
 
 
 def check_config(call: Call) -> int:
-    """2 for problems, 1 for warnings only. A service that does not answer now is neither."""
+    """Check everything, show the result, return 2 for problems, 1 for warnings only; a silent service is neither."""
 
     def look_around(collections: Sequence[Collection]) -> tuple[Looked, ...]:
         with prepared(call, warn=False) as session:  # the warnings are in the result
@@ -41,7 +41,7 @@ def check_config(call: Call) -> int:
 
 
 def _as_json(found: Diagnosis) -> dict[str, Any]:
-    """The same, with the severity of each problem written out."""
+    """The result as data for JSON, with the severity of each problem."""
     data: dict[str, Any] = msgspec.to_builtins(found)
     for kind in ("problems", "warnings", "hints"):
         data[kind] = [{"severity": "error", **problem} for problem in data[kind]]
@@ -74,7 +74,7 @@ def _print(found: Diagnosis) -> None:
 
 
 def _verdict(found: Diagnosis) -> str:
-    """All of it in a sentence: never that it works where it does not, or where it could not look."""
+    """The result in a sentence. It never says that all works if something does not, or could not be checked."""
     by_status = {
         status: " and ".join(looked.service for looked in found.services if looked.status == status)
         for status in ("unusable", "silent")
@@ -103,7 +103,7 @@ def _print_problem(out: Console, problem: Problem) -> None:
 
 
 def _print_excerpt(out: Console, problem: Problem) -> None:
-    """The line itself, cut around the column if it is long, and a caret below the column."""
+    """Print the problem's line, cut around the column if it is long, and a caret below the column."""
     text, column = _printable(problem.excerpt), (problem.column or 1) - 1
     if len(text) > _LONGEST_LINE:
         start = max(0, min(column - _LONGEST_LINE // 2, len(text) - _LONGEST_LINE))

@@ -7,9 +7,9 @@ import signal
 
 
 def main() -> None:
-    """The console script."""
+    """Run the console script."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        # A shell lets what it starts in the background ignore SIGINT.
+        # A shell starts background commands with SIGINT ignored; they must keep ignoring it.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _end)
 
@@ -19,5 +19,5 @@ def main() -> None:
 
 
 def _end(number: int, _: object) -> None:
-    """End at once, with the code of an interrupted program. What has something to save handles signals itself."""
+    """End at once, with the exit code of an interrupted program. Commands with something to save set other handlers."""
     os._exit(128 + number)

@@ -21,9 +21,9 @@ class _Found(NamedTuple):
 
 
 def check(call: Call) -> int:
-    """Whether the daemon's loop is alive and its state can be written; Radarr and Claude may be down meanwhile.
+    """Check that the daemon's loop is alive and can write its state; Radarr and Claude may be down meanwhile.
 
-    Where no daemon lives: whether the settings can be read and the state folder can be written.
+    Without a daemon, check that the settings can be read and the state folder can be written. Returns the exit code.
     """
     folder = load_settings(call.environ, required=REQUIRED).settings.state_dir
     found = _look(folder)

@@ -41,17 +41,18 @@ _log = structlog.get_logger()
 
 
 def live(call: Call) -> int:
-    """Be the daemon until a signal ends it. Raise FixUsage for options that only one run can have."""
+    """Run the daemon until a signal ends it. Raises FixUsage for options that apply to a single run only."""
     for name in ("force_refresh", "allow_removals", "accept_library", "reasons"):
         if call.given[name]:
             raise FixUsage(f"--{name.replace('_', '-')} is for one run, not for every night.", "Add --run-now.")
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it means: look again; until there is a daemon, that is done anyway
+    # SIGHUP means "check again". It is ignored until the daemon listens: it checks everything at its start anyway.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with prepared(call, *REQUIRED) as session:
         _raise_file_limit()
         settings = _with_key(session.settings)
         if call.given["batch_size"]:
             settings = settings.model_copy(update={"batch_size": call.given["batch_size"]})
-        # Again, now that the key is known: it is hidden like any other. And nobody watches a daemon's progress.
+        # Once more, now that the key is known, so that it is redacted, too; and no user watches a daemon's progress.
         logs.configure(
             settings.log_dir,
             debug=settings.debug_logging,
@@ -61,19 +62,19 @@ def live(call: Call) -> int:
         _log.info("daemon.starting", user=os.geteuid(), group=os.getegid(), is_root=os.geteuid() == 0)
         _try_lock(settings.state_dir)
         code = asyncio.run(_live((call.session_of or session_of)(settings), call.environ))
-    # Or the interpreter would look through every object of the libraries before it ends, which takes a second.
+    # Otherwise the interpreter walks through all objects of the libraries at exit, which takes a second.
     gc.freeze()
     return code
 
 
 def _try_lock(folder: Path) -> None:
-    """Raise RepairState where no run could ever have the lock of the state folder: a daemon would only seem to live."""
+    """Raise RepairState if the state folder can never be locked: the daemon would live, but no run could start."""
     with suppress(WaitForOtherRun), StateLock(folder):
         pass
 
 
 def _raise_file_limit() -> None:
-    """Let the process open more files, as far as it may: service managers give 1,024 at first."""
+    """Raise the limit of open files as far as allowed: service managers start with 1,024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:

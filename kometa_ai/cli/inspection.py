@@ -1,4 +1,4 @@
-"""Commands that look at settings, files and state, and start no run."""
+"""Commands about settings, state and notifications that start no run; each returns the exit code."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 
 def dump_config(call: Call) -> int:
-    """The settings, the collections and the next scheduled run, as JSON."""
+    """Print the settings, the collections and the next scheduled run as JSON."""
     loaded = load_settings(call.environ, required=())
     output.print_json(views.configuration(loaded, next_start(loaded.settings, now()).isoformat()))
     return 0
 
 
 def dump_state(call: Call) -> int:
-    """The state as JSON."""
+    """Print the state as JSON."""
     with prepared(call) as session:
         output.print_json(views.state(session))
     return 0
 
 
 def reset_state(call: Call) -> int:
-    """Start fresh."""
+    """Start with an empty state; the old one is kept as a backup."""
     with prepared(call) as session:
         kept = reset(session)
         result = {"kept": str(kept) if kept else None}
@@ -42,7 +42,7 @@ def reset_state(call: Call) -> int:
 
 
 def test_notification(call: Call) -> int:
-    """Send a test to every channel."""
+    """Send a test message to every channel."""
     from kometa_ai.notification import dispatch as notification  # noqa: PLC0415 - brings the templates
 
     with prepared(call) as session:

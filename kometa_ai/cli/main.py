@@ -68,7 +68,7 @@ _SECTIONS = {
     "Taking back": ("undo", "release_pin", "cancel_batches", "reset_state"),
     "Trying out": ("demo", "test_notification"),
 }
-"""The options of --help by what they are for, with each option's name in the program; all others come last."""
+"""The sections of --help with their options by parameter name; all others come last."""
 
 _COMMANDS = {
     "health_check": "health:check",
@@ -87,7 +87,7 @@ _COMMANDS = {
     "run_now": "runs:run_now",
     "": "runs:daemon",
 }
-"""Where each command is: imported when it is called, for a health check must not wait for what a run needs."""
+"""The module and function of each command, imported when called: a health check must not load what a run needs."""
 _RUN_OPTIONS = (
     "dry_run",
     "collections",
@@ -107,7 +107,7 @@ _TAKES = {
     "undo": ("dry_run",),
     "release_pin": ("collections",),
 }
-"""Which options of a run have a meaning with which command; with the others, none has."""
+"""The options of a run that each command accepts; commands not listed accept none."""
 
 
 def _flag(*names: str, text: str) -> Callable[[_Function], _Function]:
@@ -197,7 +197,7 @@ def cli(caller: Caller, /, **options: Any) -> int:  # noqa: ANN401 - click's par
 
     Without an option this is the daemon: it waits for the schedule, runs, and waits again.
     """  # noqa: D205 - what --help begins with
-    # An empty name is wrong, but it is no reason to become the daemon.
+    # An empty value is an error of its command, and must not start the daemon.
     chosen = [name for name in _COMMANDS if name and options[name] not in (None, False)]
     if len(chosen) > 1:
         names = " and ".join("--" + name.replace("_", "-") for name in chosen)
@@ -228,7 +228,7 @@ def run(
 ) -> int:
     """Run the program and return its exit code.
 
-    A person who watches sees progress and warnings on stderr, and no log; by default that is so on a terminal.
+    With `is_watched` (by default: stderr is a terminal), progress and warnings go to stderr, and the log does not.
     """
     caller = Caller(environ, sys.stderr.isatty() if is_watched is None else is_watched, session_of)
     try:
@@ -241,7 +241,7 @@ def run(
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 130
-    except Exception as error:  # noqa: BLE001 - a person never sees a stack trace
+    except Exception as error:  # noqa: BLE001 - users never see a stack trace
         if isinstance(error, OSError) and is_output_lost():
             return _without_output(error)
         known = error if isinstance(error, KometaAIError) else _defect(error, environ)
@@ -251,7 +251,7 @@ def run(
 
 
 def _without_output(error: OSError) -> int:
-    """The exit code of a program whose result cannot be written, and what to say of that."""
+    """Tell the user that the result could not be written; return the exit code."""
     _discard(sys.stdout)
     if isinstance(error, BrokenPipeError):
         return 0  # the reader has gone (`| head`): not an error, and nothing more to say
@@ -261,7 +261,7 @@ def _without_output(error: OSError) -> int:
 
 
 def _discard(stream: TextIO) -> None:
-    """Let what a stream has not taken go nowhere, or the interpreter would complain of it when it ends."""
+    """Discard the unwritten rest of a stream: the interpreter would fail to flush it at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
@@ -278,7 +278,7 @@ def _wants_json(arguments: Sequence[str]) -> bool:
 
 
 def _show(error: KometaAIError, *, as_json: bool) -> None:
-    """Say what is wrong: on stderr for people, and as the result on stdout where JSON was asked for."""
+    """Print an error: on stderr for users, and as the result on stdout if JSON was asked for."""
     problems = error.problems if isinstance(error, FixConfiguration) else ()
     click.echo(f"Error: {error.message}", err=True)
     for problem in problems:
@@ -312,7 +312,7 @@ def main() -> None:
     try:
         sys.stderr.flush()
     except OSError:
-        _discard(sys.stderr)  # or the exit code would be the interpreter's
+        _discard(sys.stderr)  # otherwise the interpreter sets the exit code when it fails to flush
     if threading.active_count() > 1:
         from kometa_ai.jobs.stopping import leave  # noqa: PLC0415 - only where threads are left
 

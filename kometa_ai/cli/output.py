@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from kometa_ai.jobs.undo import Undone
     from kometa_ai.notification.dispatch import Tested
 
-# Control characters that JSON does not escape, marks of direction, and what is not seen at all.
+# Control characters that JSON does not escape, marks of direction, and invisible characters.
 _UNSEEN = re.compile(
     "[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
@@ -42,25 +42,25 @@ _WIDEST = 100_000
 
 
 def console() -> Console:
-    """Standard output. Piped, it has no colours, and neither folds nor cuts any line."""
+    """A console on standard output. In a pipe it has no colours, and neither folds nor cuts any line."""
     is_terminal = sys.stdout.isatty()
     width = None if is_terminal else _PIPED_WIDTH
     return Console(file=sys.stdout, width=width, soft_wrap=not is_terminal, highlight=False)
 
 
 def clean(text: str) -> str:
-    """Text from outside, without control characters and without meaning to the terminal or to rich."""
+    """Text from outside on one line, without control characters, and escaped for rich."""
     return escape(one_line(text))
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - any result
-    """Write a result as JSON. What would turn or hide text on a terminal is escaped, and reads back the same."""
+    """Write a result as JSON. Characters that turn or hide text on a terminal are escaped; parsers read the same."""
     encoded = value if isinstance(value, bytes) else msgspec.json.format(msgspec.json.encode(value), indent=2)
     sys.stdout.write(_UNSEEN.sub(_escaped, encoded.decode()) + "\n")
 
 
 def _escaped(found: re.Match[str]) -> str:
-    """A character as JSON writes it in ASCII."""
+    """The character as an ASCII escape of JSON."""
     return json.dumps(found[0])[1:-1]
 
 
@@ -68,24 +68,24 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def number(count: int, style: str = "", sign: str = "") -> Text:
-    """A count for a table; nothing much where there is none."""
+    """A count, or a dot for zero."""
     return Text(f"{sign}{count:,}", style=style) if count else Text("·", style="dim")
 
 
 def dollars(amount: float) -> str:
-    """An amount, never rounded to nothing."""
+    """An amount in USD; below a cent with four decimals, so that it is not rounded to zero."""
     if amount and amount < 0.01:  # noqa: PLR2004 - below a cent
         return f"${amount:.4f}"
     return f"${amount:.2f}"
 
 
 def print_table(out: Console, table: Table) -> None:
-    """A table: as wide as it needs to be where it is piped, folded to the terminal elsewhere."""
+    """Print a table: folded to the terminal, at its full width in a pipe."""
     (out if out.is_terminal else Console(file=out.file, width=_WIDEST, highlight=False)).print(table)
 
 
 def print_problems(out: Console, problems: Iterable[Problem]) -> None:
-    """Each problem or warning once, whatever it happened to: where, what, to which, what to do."""
+    """Print problems or warnings, those of one cause together: where, what, what is affected, what to do."""
     for same in same_cause(problems):
         label = "[red]Problem[/]" if same[0].severity == "error" else "[yellow]Warning[/]"
         collections = list(dict.fromkeys(problem.collection for problem in same if problem.collection))
@@ -111,7 +111,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def print_estimate(estimate: Estimate) -> None:
-    """What is pending and why, and the forecast."""
+    """Print what is pending and why, and the forecast."""
     out = console()
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("Collection")
@@ -140,7 +140,7 @@ def print_estimate(estimate: Estimate) -> None:
 
 
 def print_explained(explained: Explained) -> None:
-    """Where a movie stands in each collection."""
+    """Print whether and why a movie is in each collection."""
     out = console()
     year = f" ({explained.year})" if explained.year else ""
     out.print(f"[bold]{clean(explained.title)}{year}[/] tmdb:{explained.tmdb_id}")
@@ -184,7 +184,7 @@ def _details(found: Explanation) -> list[str]:
 
 
 def print_undone(undone: Undone) -> None:
-    """What was taken back."""
+    """Print what an undo took back."""
     out = console()
     would = "would be " if undone.dry_run else ""
     for what, lines in ((f"{would}put back", undone.added), (f"{would}taken off again", undone.removed)):
@@ -200,7 +200,7 @@ def print_undone(undone: Undone) -> None:
 
 
 def print_cancellation(cancellation: Cancellation) -> None:
-    """What became of each batch."""
+    """Print what became of each batch."""
     out = console()
     if not cancellation.batches:
         out.print("There are no open batches.")
@@ -214,7 +214,7 @@ def print_cancellation(cancellation: Cancellation) -> None:
 
 
 def print_pins(pins: Sequence[Pin]) -> None:
-    """The pins that undoing has set."""
+    """Print the pins that undos have set."""
     out = console()
     if not pins:
         out.print("There are no pins. (Those in Kometa's files are not listed here.)")
@@ -226,7 +226,7 @@ def print_pins(pins: Sequence[Pin]) -> None:
 
 
 def print_outcomes(outcomes: Sequence[Tested]) -> None:
-    """What became of each test message."""
+    """Print the outcome of each test message."""
     out = console()
     for tested in outcomes:
         mark = "[green]sent[/]" if tested.is_delivered else "[red]failed[/]"
@@ -234,7 +234,7 @@ def print_outcomes(outcomes: Sequence[Tested]) -> None:
 
 
 def print_released(pins: Sequence[Pin]) -> None:
-    """The pins that were dropped."""
+    """Print the pins that were dropped."""
     out = console()
     for pin in pins:
         out.print(f"{clean(pin.title)}: no longer pinned in {clean(pin.slug)}")
@@ -261,7 +261,7 @@ class Watcher:
             self._progress.stop()
 
     def step(self, name: str) -> None:
-        """A step begins."""
+        """Begin a step."""
         if self._progress is None:
             return
         self._name = name
@@ -270,12 +270,12 @@ class Watcher:
         self._step = self._progress.add_task(name, total=None)
 
     def total(self, what: str, count: int) -> None:
-        """So many things are about to be done."""
+        """Set how many things this step will do."""
         if self._progress is not None and self._step is not None and count:
             self._progress.update(self._step, total=count, completed=0, description=f"{self._name} ({what})")
 
     def advance(self, what: str, count: int) -> None:
-        """So many of them are done."""
+        """Count things that are done."""
         del what
         if self._progress is not None and self._step is not None:
             self._progress.advance(self._step, count)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def show_pins(call: Call) -> int:
-    """List the pins."""
+    """Print the pins that undos have set."""
     with prepared(call) as session:
         show(call, pins.pins(session), output.print_pins)
     return 0

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.report import CollectionReport, MovieLine, RunReport, Spending, Tokens
 
 LISTED = 10
-"""Movies shown of a list before it is cut; the kept report has them all."""
+"""The number of movies of a list that are shown; the kept report has all."""
 
 _WIDE = 120
 _ALWAYS = ("Members", "Added", "Removed")
@@ -27,7 +27,7 @@ _COLORS = {"well": "green", "unfinished": "yellow", "needs you": "red"}
 
 
 def print_report(report: RunReport, *, reasons: bool = False) -> None:
-    """The headline, the collections, what changed (with `reasons` also why), what needs the operator, what it cost."""
+    """Print the headline, the collections, their changes (with `reasons` also why), the problems and the costs."""
     out = console()
     out.print(f"\n[bold {_COLORS[attention_of(report)]}]{clean(headline(report))}[/]")
     if report.collections:
@@ -47,7 +47,7 @@ def print_report(report: RunReport, *, reasons: bool = False) -> None:
 
 
 def _table(report: RunReport, *, tags: bool) -> Table:
-    """One line for each collection; what happened to none of them has no column."""
+    """One line for each collection; columns of events that happened to none are left out."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("Collection", overflow="fold")
     if tags:

@@ -1,4 +1,4 @@
-"""Commands that run, forecast, explain or take back: parse, call a job, show; each returns the exit code."""
+"""Commands about runs: do one, forecast, explain, undo. Each calls a job, shows its result, returns the exit code."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _options(call: Call, session: Session) -> Options:
 
 
 def run_now(call: Call) -> int:
-    """One run in this process."""
+    """Do one run in this process."""
     with prepared(call, *REQUIRED) as session:
         with output.Watcher() as watcher:
             foreground = _foreground(session, watcher)
@@ -52,7 +52,7 @@ def run_now(call: Call) -> int:
 
 
 def undo_run(call: Call) -> int:
-    """Take a run back."""
+    """Undo a run."""
     wanted = Undo(run_id=call.given["undo"], dry_run=call.given["dry_run"])
     with prepared(call, *_RADARR) as session:
         with output.Watcher() as watcher:
@@ -72,7 +72,7 @@ def _foreground(session: Session, watcher: output.Watcher) -> Foreground:
 
 
 def _end(foreground: Foreground, report: RunReport, show_result: Callable[[], None]) -> int:
-    """Show the result of a run, tell others of what it has changed, and return the exit code."""
+    """Show the result of a run, tell Kometa which collections it changed, and return the exit code."""
     ended_by = 0
     try:
         show_result()
@@ -99,7 +99,7 @@ def show_explanation(call: Call) -> int:
 
 
 def cancel_open_batches(call: Call) -> int:
-    """Stop what is with Anthropic."""
+    """Cancel the open batches at Anthropic."""
     with prepared(call, "CLAUDE_API_KEY") as session:
         found = asyncio.run(cancel(session))
         show(call, found, output.print_cancellation)
@@ -114,7 +114,7 @@ def demo(call: Call) -> int:
 
 
 def daemon(call: Call) -> int:
-    """Wait for the schedule."""
+    """Run the daemon."""
     from kometa_ai.cli.hosting import live  # noqa: PLC0415 - brings a web server
 
     return live(call)
