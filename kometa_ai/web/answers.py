@@ -21,13 +21,13 @@ class Failed(msgspec.Struct, frozen=True):
 
 
 class FailedModel(BaseModel):
-    """The same for the OpenAPI document."""
+    """`Failed` as a model for the OpenAPI document."""
 
     error: str
     remedy: str = ""
 
 
-# The guard checks the key. These only describe it.
+# The guard checks the key; these only document it.
 DOCUMENTED_KEY = [
     Security(APIKeyHeader(name="X-Api-Key", auto_error=False)),
     Security(HTTPBearer(auto_error=False)),
@@ -41,7 +41,7 @@ _SCHEMAS = "#/components/schemas/{name}"
 
 
 def documented(*kinds: type[msgspec.Struct], as_list: bool = False) -> dict[str, Any]:
-    """What an answer holds, for the OpenAPI document: one of these, or a list of them."""
+    """Describe an answer in the OpenAPI document: one of these structs, or a list of them."""
     references = [{"$ref": _SCHEMAS.format(name=kind.__name__)} for kind in kinds]
     schema: dict[str, Any] = references[0] if len(references) == 1 else {"anyOf": references}
     schema = {"type": "array", "items": schema} if as_list else schema
@@ -49,15 +49,18 @@ def documented(*kinds: type[msgspec.Struct], as_list: bool = False) -> dict[str,
 
 
 def documented_as(media_type: str, schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The same for what is no JSON; its route has the plain `response_class`, or its errors count as no JSON either."""
+    """Describe an answer that is not JSON.
+
+    Its route needs the plain `response_class`, or FastAPI documents its errors as not JSON either.
+    """
     return {"content": {media_type: {"schema": schema}}}
 
 
 def schemas_of(*kinds: type[msgspec.Struct]) -> dict[str, Any]:
-    """The schemas that `documented` refers to, with all that they are made of."""
+    """The schemas that `documented` refers to, with those that they contain."""
     return msgspec.json.schema_components(kinds, ref_template=_SCHEMAS)[1]
 
 
 def json_answer(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Anything msgspec can write, as an answer."""
+    """Make a response from any value that msgspec can encode."""
     return Response(msgspec.json.encode(value), status_code=status, headers=headers, media_type="application/json")

@@ -63,7 +63,7 @@ def make_app(daemon: Daemon, *, api_key: str, url_base: str = "") -> FastAPI:
     _add_overviews(app, daemon)
     app.include_router(runs.router)
     app.include_router(webhooks.router)
-    # What msgspec writes is described by msgspec; the document is made once, and then as it was left.
+    # msgspec describes what it encodes. FastAPI makes the document once and then serves it as changed here.
     app.openapi()["components"]["schemas"] |= schemas_of(Status, Health, Going, RunSummary, RunReport)
     return app
 
@@ -82,7 +82,7 @@ def _add_open_paths(app: FastAPI, daemon: Daemon) -> None:
         responses={200: documented(Health), 503: {"description": "Not in order", **documented(Health)}},
     )
     async def health() -> Response:
-        """Whether the daemon is in order, with details. Needs no key. A Radarr that is down does not make it ill."""
+        """Whether the daemon is in order, with details. Needs no key. It is, even while Radarr is unreachable."""
         found = await daemon.views.health()
         return json_answer(found, HTTPStatus.OK if found.status == "OK" else HTTPStatus.SERVICE_UNAVAILABLE)
 
@@ -95,7 +95,7 @@ def _add_overviews(app: FastAPI, daemon: Daemon) -> None:
         responses={200: documented(Status), **KEY_NEEDED},
     )
     async def status() -> Response:
-        """How things are, flat: what runs, what ran, what comes next."""
+        """The status in one flat object: what runs, what ran, what comes next."""
         return json_answer(await daemon.views.status())
 
     @app.get(
@@ -136,7 +136,7 @@ def _place(entry: dict[str, Any]) -> str:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     if isinstance(error.__cause__, RecursionError | ValueError):
-        # The framework's way to say that a body is no JSON: too deep, too long a number, or no UTF-8.
+        # Starlette raises this for a body that is not JSON: nested too deeply, too long a number, or not UTF-8.
         return _unusable(f"body: it cannot be read as JSON ({type(error.__cause__).__name__}).")
     status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.INTERNAL_SERVER_ERROR
     detail = str(error.detail) if isinstance(error, HTTPException) else str(error)
@@ -147,7 +147,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 def _methods_of(request: Request) -> set[str]:
-    """What can be done with a path. Each way is a route of its own, and the framework names only those of the first."""
+    """The methods that a path supports. Each has its own route, and Starlette names only those of the first match."""
     routes = [route for route in request.app.routes if isinstance(route, Route)]
     return {
         method

@@ -1,8 +1,8 @@
-"""Accept HTTP connections: limit their number and time, and close the idlest to make room.
+"""Accept HTTP connections with uvicorn's protocol: limit their number and time, and close the idlest to make room.
 
-A peer that says nothing, sends half a request or reads no answer costs a place, and places are few. So each turn of a
-peer is limited in time, and a new connection takes the place of the one that has waited for its peer the longest.
-Connections that have brought the key are the last to go, and never while their request is being answered.
+A peer that sends nothing, sends half a request or does not read its answer still occupies one of few places. So each
+turn of a peer has a time limit, and a new connection replaces the one that has waited longest for its peer.
+Connections that have brought the key are replaced last, and never while their request is being answered.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
 MOST = 256
-"""Connections at once; fewer where the process may open few files."""
+"""Connections at once; fewer if the process may open few files."""
 BACKLOG = 64
 _ACCEPTED_AT_ONCE = 32
 _SWEEP = 0.5
 _PROGRESS = 32 * 1024
-"""Bytes of an answer that a peer has to read within the time for reading."""
+"""Bytes of an answer that a peer must read within the time for reading."""
 _LIMITS: Mapping[str, float] = {"head": 10.0, "body": 30.0, "reading": 30.0}
-"""Seconds that a peer has: for a whole request head, for a whole body, and for reading some of an answer."""
+"""Seconds that a peer has to send a request head, to send a body, and to read `_PROGRESS` bytes of an answer."""
 _DEAD_AFTER = 60.0
-"""Seconds after which a peer that acknowledges nothing is taken for gone."""
+"""Seconds after which a peer that acknowledges nothing counts as gone (TCP_USER_TIMEOUT)."""
 _PAUSE = 0.2
-"""Seconds without accepting when the process has run out of files."""
+"""Seconds without accepting after the process has run out of files."""
 _STATE = "connection"
 _NO_FILES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
@@ -46,20 +46,20 @@ Turn = Literal["head", "body", "reading", "ours"]
 
 
 def most_connections() -> int:
-    """How many connections there may be: never more than a quarter of the files that this process may open."""
+    """The maximum number of connections: at most a quarter of the files that this process may open."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return MOST if soft == resource.RLIM_INFINITY else max(8, min(MOST, soft // 4))
 
 
 def trust(scope: MutableMapping[str, Any]) -> None:
-    """Note that the connection of an ASGI scope has brought the key."""
+    """Mark the connection of an ASGI scope as one that has brought the key."""
     connection = scope.get("state", {}).get(_STATE)
     if isinstance(connection, Connection):
         connection.is_trusted = True
 
 
 class Connection(H11Protocol):
-    """One connection, and since when it has been whose turn."""
+    """One connection, with whose turn it is and since when."""
 
     def __init__(self, door: Door, peer: str, config: Config, server_state: ServerState) -> None:
         super().__init__(config, server_state, {_STATE: self})
@@ -73,7 +73,7 @@ class Connection(H11Protocol):
 
     @property
     def turn(self) -> Turn:
-        """What the connection waits for: the peer's request, its body, its reading; or for our answer."""
+        """What the connection waits for: the peer's request, its body, its reading; or our answer."""
         if self.transport.get_write_buffer_size():
             return "reading"
         if self.cycle is None or self.cycle.response_complete:
@@ -86,7 +86,7 @@ class Connection(H11Protocol):
         return self._is_made and not (self.is_trusted and self.turn == "ours")
 
     def look(self) -> None:
-        """Note since when it is whose turn; a peer that reads slowly, but reads, has its turn again."""
+        """Record when the turn began. A peer that reads slowly, but does read, gets its time anew."""
         turn, unread = self.turn, self.transport.get_write_buffer_size()
         if self._seen != (turn, self.cycle) or unread <= self._unread - _PROGRESS:
             self._seen = turn, self.cycle
@@ -94,7 +94,7 @@ class Connection(H11Protocol):
             self.since = time.monotonic()
 
     def close_if_late(self) -> None:
-        """Close it where its peer has used up its time."""
+        """Close the connection if its peer has exceeded its time."""
         if not self._is_made:
             return
         self.look()
@@ -103,7 +103,7 @@ class Connection(H11Protocol):
             self.abort()
 
     def abort(self) -> None:
-        """Close it at once: to wait until its peer has read the rest may take for ever."""
+        """Close the connection at once, without waiting for the peer to read the rest, which may never happen."""
         self._door.forget(self)
         if self._is_made:
             self.transport.abort()
@@ -132,7 +132,7 @@ class Connection(H11Protocol):
         self.look()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP, where an answer is still possible."""
+        """Answer a request that is not valid HTTP, if an answer is still possible."""
         self._door.invalid.add(client=self.peer)
         if self.turn == "ours":
             self.flow.pause_reading()  # it follows a whole request, whose answer is on its way
@@ -142,7 +142,7 @@ class Connection(H11Protocol):
             super().send_400_response(msg)
 
     def _should_upgrade(self) -> bool:
-        # The guard refuses WebSockets in words; anything else is answered as the request that it is.
+        # The guard answers WebSocket requests with an explanation; other upgrades are handled as plain requests.
         return False
 
 
@@ -172,7 +172,7 @@ class Door:
         self._timer = self._loop.call_later(_SWEEP, self._sweep)
 
     def close(self) -> None:
-        """Accept no more; connections that are there go on."""
+        """Accept no more connections; existing ones continue."""
         self._is_open = False
         self._loop.remove_reader(self._listener)
         if self._timer is not None:
@@ -185,7 +185,7 @@ class Door:
             connection.abort()
 
     def forget(self, connection: Connection) -> None:
-        """Give the place of a connection to others."""
+        """Free the place of a connection."""
         if connection in self._connections:
             del self._connections[connection]
             self._peers[connection.peer] -= 1
@@ -238,7 +238,7 @@ class Door:
             accepted.close()
 
     def _make_room(self, peer: str | None) -> bool:
-        """Close the connection (of this peer) that has kept its place the longest; return whether there was one."""
+        """Close the connection (of this peer) that has waited longest; return whether there was one to close."""
         candidates = [one for one in self._connections if peer in (None, one.peer) and one.may_be_closed]
         if not candidates:
             self._crowded.add(connections=len(self._connections))
@@ -256,7 +256,7 @@ class Door:
 
 
 def _peer(address: tuple[Any, ...]) -> str:
-    """The peer of an address. One machine has 2**64 addresses of IPv6, so these count by their network."""
+    """The peer of an address. One machine has 2**64 IPv6 addresses, so these are counted by their /64 network."""
     host = str(address[0])
     if ":" not in host:
         return host

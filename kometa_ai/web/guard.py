@@ -47,9 +47,9 @@ _HEADERS = {
 
 
 class Guard:
-    """Lets no request without the key through, except to the open paths; what lies behind a path is not told before.
+    """Refuses requests without the key, except to the open paths, before any route can reveal whether a path exists.
 
-    Paths are served below the URL base and without it, since some proxies take it away and some do not.
+    Paths are served below the URL base and without it: some reverse proxies strip it, others do not.
     """
 
     def __init__(self, app: ASGIApp, *, api_key: str, url_base: str) -> None:
@@ -60,7 +60,7 @@ class Guard:
         self._guesses = _Guesses()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, as ASGI wants it."""
+        """Answer a request (ASGI)."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -90,7 +90,7 @@ class Guard:
         await self._refuse(scope, path, receive, send_with_headers, is_guess=any(keys))
 
     async def _refuse(self, scope: Scope, path: str, receive: Receive, send: Send, *, is_guess: bool) -> None:
-        """Say that a key is needed; to many wrong ones in a row, later. The right key is never kept waiting."""
+        """Ask for the key; delay the answer after many wrong ones. A request with the right key is never delayed."""
         client = str((scope.get("client") or ("",))[0])
         self._refused.add(client=client, method=scope["method"], path=one_line(path, _LONGEST_PATH))
         if is_guess and self._guesses.are_too_many(client):
@@ -103,7 +103,7 @@ class Guard:
         await refusal(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the application answer. Where it fails, the caller is told so in a sentence, and the log has the rest."""
+        """Let the application answer. If it fails, the caller gets one sentence, and the log the stack trace."""
         has_begun = False
 
         async def send_and_note(message: Message) -> None:
@@ -121,19 +121,19 @@ class Guard:
                 await json_answer(failed, HTTPStatus.INTERNAL_SERVER_ERROR)(scope, receive, send)
 
     def _is_among(self, keys: Sequence[bytes]) -> bool:
-        # All are compared, and none is left early: how long it takes tells nothing.
+        # Compare all keys without leaving early, so that the time taken reveals nothing.
         matches = [hmac.compare_digest(given, self._api_key) for given in keys]
         return any(matches)
 
 
 class _Guesses:
-    """The last wrong keys of each address."""
+    """The times of the latest wrong keys of each address."""
 
     def __init__(self) -> None:
         self._times: OrderedDict[str, deque[float]] = OrderedDict()
 
     def are_too_many(self, client: str) -> bool:
-        """Note a wrong key; return whether there have been more than enough within a minute."""
+        """Record a wrong key; return whether _WRONG_KEYS came before it within a minute."""
         now = time.monotonic()
         times = self._times.setdefault(client, deque(maxlen=_WRONG_KEYS))
         self._times.move_to_end(client)
@@ -145,7 +145,7 @@ class _Guesses:
 
 
 def _unusable(scope: Scope) -> Response | None:
-    """The answer to a request that is larger than any of ours, or wants to become something else than HTTP."""
+    """The answer to a request that is too large or asks for a WebSocket; None for any other."""
     headers = Headers(scope=scope)
     if headers.get("upgrade", "").strip().lower() == "websocket":
         remedy = "Watch a run by its server-sent events: GET /api/v1/runs/{run_id}/events."
@@ -159,7 +159,7 @@ def _unusable(scope: Scope) -> Response | None:
 
 
 def _limited(receive: Receive) -> Receive:
-    """The same for a body that comes in chunks and does not tell its size."""
+    """Limit a body that comes in chunks without a Content-Length."""
     received = 0
 
     async def limited() -> Message:
@@ -174,7 +174,7 @@ def _limited(receive: Receive) -> Receive:
 
 
 def _keys(headers: Headers, *, basic: bool) -> Iterator[bytes]:
-    """Every key that a request brings."""
+    """Every key in the headers of a request."""
     for value in headers.getlist("x-api-key"):
         yield value.strip().encode()
     for value in headers.getlist("authorization"):

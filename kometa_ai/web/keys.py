@@ -1,4 +1,4 @@
-"""The key of the API: given by a setting, or made once and kept in the state folder."""
+"""Find the API key in the state folder, or make one and keep it there."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 NAME = "api_key"
 _LONGEST = 1024
-"""Characters that a request can bring as a key."""
+"""The longest key in characters that a request can bring."""
 
 
 def kept_key(folder: Path) -> str:
-    """The key in `STATE_DIR/api_key`, which is made where there is none. Raise RepairState where it cannot be kept."""
+    """The key in `STATE_DIR/api_key`, created if missing or unusable. Raises RepairState if it cannot be kept."""
     path = folder / NAME
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ def kept_key(folder: Path) -> str:
 
 
 def _read(path: Path) -> str:
-    """The key in the file, which no other user can read from then on; nothing where there is none."""
+    """The key in the file, made private to this user; empty if there is no file."""
     try:
         handle = files.open_regular(path, os.O_RDONLY)
     except FileNotFoundError:
@@ -44,7 +44,7 @@ def _read(path: Path) -> str:
     try:
         status = os.fstat(handle)
         if status.st_nlink > 1:
-            # What is done to it would be done to a file of another name.
+            # A file with another hard link: the other name would be changed, too.
             raise files.NotOurs(errno.EINVAL, "it is a file with a second name", str(path))
         if status.st_mode & 0o077:
             os.fchmod(handle, files.PRIVATE)

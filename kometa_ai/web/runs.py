@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from kometa_ai.daemon.progress import Progress
 
 LOOK_EVERY = 0.2
-"""Seconds. Watchers look at the progress instead of being told: however slow one is, nothing piles up for it."""
+"""Seconds. Watchers poll the progress instead of being notified, so that nothing queues up for a slow one."""
 WATCHERS = 100
-"""Connections that may be kept by watchers; others are needed for all else."""
+"""The most connections for watchers; the rest is left for other requests."""
 KEEP_ALIVE = 15.0
-"""Seconds of silence after which a watcher is sent a comment, so that no proxy takes the connection for dead."""
+"""Seconds of silence after which a watcher is sent a comment, so that no proxy closes the connection as idle."""
 _EVENTS = "text/event-stream"
 _EVENT = {"type": "object", "properties": {"event": {"type": "string"}, "data": {"type": "string"}}}
 
@@ -58,7 +58,7 @@ class Started(BaseModel):
 
 
 class Watchers:
-    """How many watch at this moment: each keeps a connection for as long as a run is on."""
+    """The number of current watchers: each keeps a connection as long as its run goes on."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -149,12 +149,12 @@ async def watch_run(daemon: TheDaemon, run_id: str) -> Response:
 
 
 async def _events(daemon: Daemon, run_id: str, progress: Progress | None) -> AsyncIterator[bytes]:
-    told, silent = 0, 0.0
+    sent, silent = 0, 0.0
     last: object = None
     while progress is not None:
         is_on = daemon.runs.current is progress
-        for step in progress.steps[told:]:
-            told, silent = told + 1, 0.0
+        for step in progress.steps[sent:]:
+            sent, silent = sent + 1, 0.0
             yield _event("step", {"run_id": run_id, "step": step.name, "started": step.started})
         going = progress.going
         if going != last:
@@ -183,7 +183,7 @@ def _event(name: str, data: object) -> bytes:
 
 async def _report(daemon: Daemon, run_id: str) -> RunReport:
     last = daemon.runs.last
-    # The last one even where it could not be written to the disk.
+    # From memory if it is the last one: it may not have been written to the disk.
     report = last if last is not None and last.run_id == run_id else await daemon.overview.report(run_id)
     if report is None:
         raise HTTPException(HTTPStatus.NOT_FOUND, f"There is no run {one_line(run_id, 100)!r}.")

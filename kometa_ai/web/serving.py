@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 _PATIENCE = 0.3
-"""Seconds that answers on their way get when the program ends."""
+"""Seconds that in-flight answers get when the program ends."""
 
 
 @asynccontextmanager
 async def serving(app: ASGIApp, host: str, port: int) -> AsyncIterator[str]:
-    """Serve while the context is open and yield the address. Raise FixConfiguration where it cannot be listened on."""
+    """Serve while the context is open; yield the address. Raises FixConfiguration if it cannot be listened on."""
     with _listening(host, port) as listener:
         server = _Server(
             uvicorn.Config(
@@ -35,7 +35,7 @@ async def serving(app: ASGIApp, host: str, port: int) -> AsyncIterator[str]:
                 ws="none",
                 lifespan="off",
                 log_config=None,
-                # Strangers cause its warnings; the door tells of those, with a count.
+                # Clients cause uvicorn's warnings at will; the door logs them, with a count.
                 log_level="error",
                 access_log=False,
                 server_header=False,
@@ -54,9 +54,9 @@ async def serving(app: ASGIApp, host: str, port: int) -> AsyncIterator[str]:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn that leaves signals to the daemon, and lets our own door accept connections.
+    """Uvicorn that leaves signals to the daemon, and lets our own Door accept connections.
 
-    Asyncio's way of accepting has no limit: it takes connections until the process has no file left.
+    Asyncio accepts without a limit, until the process has no file descriptor left.
     """
 
     def __init__(self, config: uvicorn.Config, listener: socket.socket) -> None:
@@ -65,13 +65,13 @@ class _Server(uvicorn.Server):
         self._door: Door | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Open the door."""
+        """Open the door after uvicorn's own start."""
         await super().startup(sockets)
         self._door = Door(self._listener, self.config, self.server_state)
         self._door.open()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Close the door, let answers on their way pass, then close what is left."""
+        """Close the door, let in-flight answers finish, then close the remaining connections."""
         if self._door is not None:
             self._door.close()
         await super().shutdown(sockets)
@@ -107,7 +107,7 @@ def _listener(host: str, port: int) -> socket.socket:
     family, kind, protocol, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
     )[0]
-    # The protocol is named: only then asyncio switches Nagle's algorithm off.
+    # Name the protocol: asyncio disables Nagle's algorithm only for sockets that do.
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

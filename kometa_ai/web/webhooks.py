@@ -25,7 +25,7 @@ router = APIRouter(
 )
 
 
-# Radarr sends far more, and other versions other things: whatever is not understood is ignored.
+# Radarr sends far more fields, and versions differ: unknown fields are ignored.
 _EVENT: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -43,7 +43,7 @@ _EVENT: dict[str, Any] = {
 @router.put("/radarr", responses={422: {"model": FailedModel}}, openapi_extra=_EVENT)
 @router.post("/radarr", responses={422: {"model": FailedModel}}, openapi_extra=_EVENT)
 async def from_radarr(daemon: TheDaemon, request: Request) -> dict[str, str]:
-    """Take an event of Radarr. It waits for the answer while it adds the movie, so nothing is done before that."""
+    """Take an event of Radarr. Radarr waits for the answer while it adds the movie, so the run starts later."""
     event = await _event(request)
     kind = event.get("eventType")
     if kind == "Test":
@@ -54,7 +54,7 @@ async def from_radarr(daemon: TheDaemon, request: Request) -> dict[str, str]:
     movie = movie if isinstance(movie, dict) else {}
     tmdb_id = whole_number(movie.get("tmdbId"))
     if tmdb_id is None or not 0 < tmdb_id <= LARGEST_ID:
-        # Radarr keeps movies that TMDb does not know; they take no part.
+        # Radarr keeps movies that TMDb does not know; these are never judged.
         return {"status": "ignored"}
     daemon.hints.add(TmdbId(tmdb_id), f"{kind}: {one_line(str(movie.get('title', '')), 200)}")
     return {"status": "queued"}
