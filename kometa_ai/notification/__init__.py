@@ -1,1 +1,1 @@
-"""Tell people what a run did: news, messages, channels and the outbox."""
+"""Notify users of what a run did: news, messages, channels, the outbox, and the call after changes."""

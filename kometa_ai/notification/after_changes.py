@@ -1,6 +1,6 @@
-"""Tell others which collections have changed, so that Kometa can be run right away: a command, a URL, or both.
+"""Call a command, a URL or both after tags have changed, so that the user can run Kometa for these collections.
 
-Whatever goes wrong here is logged and fails nothing.
+Errors are logged; none fails a run.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ COMMAND_TIMEOUT = 3600.0
 URL_TIMEOUT = 30.0
 _OUTPUT_KEPT = 4000
 _ENDING = 3.0
-"""Seconds that a command has to end when it is told to."""
+"""Seconds that a command has to end after SIGTERM."""
 _SEPARATOR = "|"
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _HALVES = re.compile("[\ud800-\udfff\ufffd]")
@@ -52,7 +52,7 @@ _log = structlog.get_logger()
 
 
 def changed_collections(report: RunReport) -> tuple[str, ...]:
-    """The names of collections whose tags this run has changed and that others may be told of; none for a dry run."""
+    """The names of the collections that this run changed and Kometa may be asked to update; none for a dry run."""
     if report.dry_run:
         return ()
     changed = [each for each in report.collections if each.added or each.removed]
@@ -63,7 +63,7 @@ def changed_collections(report: RunReport) -> tuple[str, ...]:
 
 
 def why_not_by_name(name: str) -> str:
-    """Why Kometa's `--run-collections` cannot be given this name; empty where it can."""
+    """Why Kometa's `--run-collections` does not take this name; empty if it does."""
     if _SEPARATOR in name:
         return "its name holds `|`, at which Kometa cuts the names apart"
     if _CONTROLS.search(name):
@@ -76,13 +76,13 @@ def why_not_by_name(name: str) -> str:
 
 
 def about_left_out(collections: Iterable[Collection]) -> Iterator[Problem]:
-    """A warning for each collection that Kometa cannot be told of by name, a hint for each that it should not be."""
+    """A warning for each collection that Kometa cannot be asked for by name, a hint for each that it should not be."""
     for each in collections:
         by_name = why_not_by_name(each.name)
         why = by_name or each.untold
         if not why:
             continue
-        # A schedule is what its owner wants; a name is so by accident.
+        # The user wants a schedule, but has a name with such characters by accident.
         is_wanted = each.untold == SCHEDULED and not by_name
         yield Problem(
             source=each.source,
@@ -97,18 +97,18 @@ def about_left_out(collections: Iterable[Collection]) -> Iterator[Problem]:
 
 
 async def after_changes(names: Sequence[str], settings: Settings, *, timeout: float = COMMAND_TIMEOUT) -> None:  # noqa: ASYNC109 - the command's, not ours
-    """Call the command and the URL of the settings with these names, where there are any. Never raises an error.
+    """Call the command and the URL of the settings with these names, if there are any. Never raises an error.
 
-    The command is split like a shell would, but no shell is involved: the names, joined with `|` as Kometa's
-    `--run-collections` takes them, are its last argument, and in the environment as KAI_CHANGED_COLLECTIONS. It gets
-    none of our settings. Names that cannot be told so are left out.
+    The command is split as a shell would, but no shell is involved: its last argument are the names, joined with `|`
+    as Kometa's `--run-collections` expects; the environment has them as KAI_CHANGED_COLLECTIONS. The command gets none
+    of our settings. Names that cannot be passed on are left out.
     """
     if not (settings.after_changes_url or settings.after_changes_command):
         return
     for name in names:
         if why := why_not_by_name(name):
             _log.warning("after_changes.left_out", collection_name=one_line(name, _SHOWN), why=why)
-    # What begins with a hyphen would be taken for an option if it came first.
+    # A name with a leading hyphen would be taken for an option if it came first.
     told = sorted((name for name in names if not why_not_by_name(name)), key=lambda name: name.startswith("-"))
     if told and settings.after_changes_url:
         await _post(settings, told)
@@ -117,9 +117,9 @@ async def after_changes(names: Sequence[str], settings: Settings, *, timeout: fl
 
 
 def environ_for_others(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
-    """An environment without our settings, which are keys and addresses for the most part; the time zone stays.
+    """The environment without our settings, most of which are keys and addresses; the time zone stays.
 
-    A secret may stand there under another name as well, from which an orchestrator has made ours.
+    Variables whose value is one of our secrets are removed, too: an orchestrator may have made ours from them.
     """
     ours = {form for one in variables().values() for name in (one.name, one.alias) for form in (name, f"{name}_FILE")}
     secrets = secrets_of(settings)
@@ -149,7 +149,7 @@ async def _post(settings: Settings, names: Sequence[str]) -> None:
     if response.is_success:
         _log.info("after_changes.called", **about)
     elif response.has_redirect_location:
-        # Of the address only the host, as of ours.
+        # Log only the host of the target, as of our own address.
         target = urlsplit(redirect_target(url, response.headers["location"])).hostname
         _log.warning(
             "after_changes.redirected", **about, to=target, remedy="Write that address into AFTER_CHANGES_URL."
@@ -182,7 +182,7 @@ async def _run(settings: Settings, names: str, seconds: float) -> None:
 
 
 async def _started(arguments: Sequence[str], settings: Settings, names: str) -> asyncio.subprocess.Process:
-    """Start a command. Where this is cancelled meanwhile, nothing of it is left: asyncio would leave its children."""
+    """Start a command. If this is cancelled meanwhile, end the command with its children: asyncio would leave those."""
     starting = asyncio.ensure_future(
         asyncio.create_subprocess_exec(
             *arguments,
@@ -202,9 +202,9 @@ async def _started(arguments: Sequence[str], settings: Settings, names: str) -> 
 
 
 async def _tail(process: asyncio.subprocess.Process) -> str:
-    """The last of what a command writes, read as it comes: it may write more than memory holds.
+    """The end of a command's output, read as it comes, since it may not fit into memory.
 
-    Where it was cut, an ellipsis tells the log's redactor that the end of a secret may follow.
+    A cut leaves an ellipsis, by which the log's redactor knows that the end of a secret may follow.
     """
     if process.stdout is None:
         return ""
@@ -217,9 +217,9 @@ async def _tail(process: asyncio.subprocess.Process) -> str:
 
 
 class _Screen:
-    """The last of what a terminal would show: after a carriage return, a line is written anew.
+    """The end of what a terminal would show: after a carriage return, a line is overwritten.
 
-    Kometa counts what it has done on one line, thousands of times.
+    Kometa shows its progress on one line, which it overwrites thousands of times.
     """
 
     def __init__(self, kept: int) -> None:
@@ -230,11 +230,11 @@ class _Screen:
 
     @property
     def text(self) -> str:
-        """What is shown now."""
+        """The text shown now."""
         return self._above + self._line
 
     def write(self, text: str) -> None:
-        """Take in more."""
+        """Add output."""
         above = [self._above]
         for piece in re.split(r"([\r\n])", text):
             if piece == "\n":
@@ -250,10 +250,7 @@ class _Screen:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Leave nothing of it behind, its children included; one that ended by itself is left alone.
-
-    It is asked to end, as a terminal would, and has some seconds for that.
-    """
+    """End a command and its children: SIGTERM, some seconds later SIGKILL. One that has ended is left alone."""
     if process.returncode is not None:
         return
     with suppress(ProcessLookupError):

@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 _log = structlog.get_logger()
 _T = TypeVar("_T")
 _LAST_WORDS = 0.5
-"""Seconds that cancelled work has to put down what it holds."""
+"""Seconds that cancelled work has to save its state."""
 
 _threads: list[threading.Thread] = []
 
 
 async def beside(work: Callable[[], Coroutine[Any, Any, list[Problem]]], seconds: float) -> list[Problem]:
-    """The problems that work finds in so many seconds; what it finds later is logged.
+    """Run the work in a thread; return the problems it finds within `seconds`. Problems found later are logged.
 
-    Cancelling this cancels the work: the program ends.
+    Cancelling this cancels the work, since the program ends.
     """
     done: Future[list[Problem]] = Future()
     one = _Work(work, done)
@@ -55,7 +55,7 @@ async def beside(work: Callable[[], Coroutine[Any, Any, list[Problem]]], seconds
 
 
 class _Work:
-    """One piece of work, in its own thread."""
+    """One piece of work in its own thread and loop."""
 
     def __init__(self, work: Callable[[], Coroutine[Any, Any, list[Problem]]], done: Future[list[Problem]]) -> None:
         self._work = work
@@ -71,12 +71,12 @@ class _Work:
                 problems = runner.run(self._go())
         except asyncio.CancelledError:
             pass
-        except Exception as error:  # noqa: BLE001 - the work tells its own problems; this is a fault of ours
+        except Exception as error:  # noqa: BLE001 - the work returns its problems; an exception is a defect of ours
             log_unexpected("notification.failed", error)
         if self.is_left:
             for problem in problems:
                 log_problem("notification.not_delivered", problem)
-        # The caller may have gone, and its loop with it.
+        # The caller's loop may be closed already.
         with suppress(RuntimeError):
             self._done.set_result(problems)
 
@@ -90,13 +90,13 @@ class _Work:
 
 
 async def in_thread(call: Callable[[], _T]) -> _T:
-    """What a blocking call returns, or raises, from a thread that keeps no program from ending."""
+    """Make a blocking call in a daemon thread, for which the program does not wait when it ends; return its result."""
     done: Future[_T] = Future()
 
     def run() -> None:
         try:
             result = call()
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised where it was asked for
+        except BaseException as error:  # noqa: BLE001 - raised in the caller instead
             with suppress(InvalidStateError):
                 done.set_exception(error)
         else:
@@ -109,7 +109,7 @@ async def in_thread(call: Callable[[], _T]) -> _T:
 
 
 def finish(seconds: float) -> bool:
-    """Wait until all such work is done, for so many seconds at most; say whether it is."""
+    """Wait for all such work, for `seconds` at most; return whether it is done."""
     until = time.monotonic() + seconds
     with suppress(KeyboardInterrupt):
         for thread in _threads:

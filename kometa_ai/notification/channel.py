@@ -12,15 +12,16 @@ if TYPE_CHECKING:
     from kometa_ai.notification.outbox import Letter
 
 TEST_PATIENCE = 60.0
-"""Seconds for the answer to a test message: the caller waits for it."""
+"""Seconds for the answer to a test message: the user waits for it."""
 
 
 class Channel(Protocol):
     """One way to reach receivers, made from the settings.
 
-    `receivers` are their keys in the outbox, which hold no secret. `name` is the channel's for people. `is_shared`
-    says that receivers of the same letter are sent it together. `missing` names the settings without which nothing is
-    sent, and `needs` all that it needs: some of them missing is a mistake, all of them is a channel that is not wanted.
+    `receivers` are their keys in the outbox, which hold no secret. `name` is the channel's name for users. `is_shared`
+    says that receivers of the same letter get it together. `needs` names the settings that the channel requires, and
+    `missing` those of them that are not set: if some are missing, that is a mistake; if all are, the channel is not
+    wanted.
     """
 
     name: str
@@ -36,13 +37,13 @@ class Channel(Protocol):
         receivers: Sequence[str],
         handing: Callable[[Iterable[str]], None],
     ) -> list[Delivery]:
-        """Send a letter with its reports; return what became of it for each receiver, in their order.
+        """Send a letter with its reports; return the delivery for each receiver, in their order.
 
-        Raise nothing. Give the letter its name, if it has none. Call `handing` with keys before the other side gets the
-        message for them: from then on it may arrive.
+        Must not raise. Sets the letter's name if it has none. Calls `handing` with receivers before the other side
+        gets the message for them: from then on it may arrive.
         """
         ...
 
     async def test(self) -> list[Delivery]:
-        """Send a test message to each receiver; return what became of it, in their order."""
+        """Send a test message to each receiver; return the deliveries in their order."""
         ...

@@ -13,5 +13,5 @@ if TYPE_CHECKING:
 
 
 def channels_of(settings: Settings) -> tuple[Channel, ...]:
-    """Every channel, as the settings have it: one that is not set up has no receivers."""
+    """Every channel, made from the settings; one that is not configured has no receivers."""
     return Email(settings), Push(settings)

@@ -2,11 +2,11 @@
 
     taken      the receiver has it
     waits      it is kept, joined to the next report, and tried again with it
-    refused    it never will be taken: of several reports each of the newest is sent by itself at once, and the next
-               one says where those are that were refused
-    unclear    it goes once more, as the same message; then it is left, and the next report says so
+    refused    it will never be accepted: a letter of several reports is split, and the newest are sent by themselves
+               at once; the next report says where the refused ones are
+    unclear    it is sent once more, as the same message; then it is given up, and the next report says so
 
-Each step is written down before it is taken, so that whatever ends the program, no letter is sent for ever.
+Each step is saved before it is taken, so a killed program does not send the same letter for ever.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from kometa_ai.settings.schema import Settings
 
 _ROUNDS = 3
-"""What was put into the outbox while letters were on their way is sent, too."""
+"""Rounds of sending in one delivery: reports that arrive in the outbox meanwhile are sent, too."""
 
 _log = structlog.get_logger()
 
 
 class _Parcel:
-    """A letter with its reports, for one receiver or for all of a channel who get the same."""
+    """A letter with its reports, for one receiver, or for all receivers of a channel who get the same."""
 
     def __init__(self, channel: Channel, receivers: dict[str, Letter], news: Sequence[News]) -> None:
         self.channel = channel
@@ -48,7 +48,7 @@ class _Parcel:
 
 
 class Delivering:
-    """One time of delivering all that waits and is not on its way."""
+    """One delivery of all reports that wait and are not in flight."""
 
     def __init__(self, settings: Settings) -> None:
         self._keeper = Keeper(settings.state_dir)
@@ -59,7 +59,7 @@ class Delivering:
         self._problems: list[Problem] = []
 
     async def run(self) -> list[Problem]:
-        """Send each receiver what waits for it, and return what could not be delivered."""
+        """Send each receiver what waits for it; return what could not be delivered."""
         if not await asyncio.to_thread(self._claims.enter):
             _log.info("notification.left_to_others", why="another process is sending")
             return []
@@ -75,11 +75,11 @@ class Delivering:
             self._claims.leave()
         if self._keeper.trouble:
             self._problems.append(self._keeper.trouble)
-        # One dead server is one problem, however many recipients it has.
+        # One unreachable server is one problem, however many recipients it has.
         return list({(problem.what, problem.remedy): problem for problem in self._problems}.values())
 
     def _take(self) -> list[_Parcel]:
-        """Everything that waits: one parcel for each letter, or for all receivers of the same one who share it."""
+        """Everything that waits: one parcel for each letter, or one for all receivers who share the same letter."""
         parcels: list[_Parcel] = []
         with self._keeper.changing() as box:
             box.keep_only(receiver for channel in self._channels for receiver in channel.receivers)
@@ -127,7 +127,7 @@ class Delivering:
                         box.give_up(receiver, own, may_have_arrived=True)
                         what_next = f"It is not sent again; the report is {places}."
                     case "refused":
-                        # Not in its words: a filter may refuse those, too.
+                        # Not in the receiver's words: a filter may refuse those, too.
                         what = f"A report could not be delivered ({delivery.to})."
                         box.failing[receiver] = msgspec.structs.replace(problem, what=what, remedy="The log says why.")
                         box.give_up(receiver, own)
@@ -138,7 +138,7 @@ class Delivering:
                 self._problems.append(msgspec.structs.replace(problem, remedy=f"{problem.remedy} {what_next}"))
 
     def _handing(self, parcel: _Parcel, receivers: Iterable[str]) -> None:
-        """From now on these receivers may get it: so much is written down before it is true."""
+        """Save that these receivers may get the letter, before it can reach them."""
         with self._keeper.changing() as box:
             name = next(iter(parcel.receivers.values())).name
             for receiver in set(receivers) - parcel.handed:

@@ -1,7 +1,7 @@
 """Notify: decide whether a report is sent, put it into the outbox, have it delivered; also retries and test messages.
 
-A channel sends one message and says of each receiver what became of it; it never raises. What may be delivered later
-waits in the outbox and is joined to the next report for that receiver; see `delivering`.
+A channel sends one message, returns the delivery for each receiver, and never raises. What may be delivered later waits
+in the outbox and is joined to the next report for that receiver; see `delivering`.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from kometa_ai.settings.schema import Settings
 
 HURRY = 20.0
-"""Seconds that a run waits for its messages to be sent: it holds the state, and the next run waits for it."""
+"""Seconds that a run waits for its messages to be sent: it holds the state, so that no other run can start."""
 
 
 class Tested(msgspec.Struct, frozen=True):
-    """What became of a test message: `outcome` is a sentence for the user."""
+    """The outcome of a test message, as a sentence for the user."""
 
     channel: str
     outcome: str
@@ -37,19 +37,19 @@ class Tested(msgspec.Struct, frozen=True):
 
 
 async def notify(report: RunReport, settings: Settings, *, unattended: bool, hurry: float = HURRY) -> list[Problem]:
-    """Send a run's report to all receivers, and return what could not be delivered, as warnings.
+    """Send a run's report to all receivers; return what could not be delivered, as warnings.
 
-    What is sent of an `unattended` run depends on what was told before: see `news`. After `hurry` seconds the sending
-    goes on in a thread of its own, and whatever comes of it is logged and told by the next report.
+    What is sent of an `unattended` run depends on what was reported before; see `news`. After `hurry` seconds sending
+    continues in its own thread; its outcome is logged and part of the next report.
     """
     receivers = [receiver for channel in channels_of(settings) for receiver in channel.receivers]
     if not receivers:
         return []
     keeper = Keeper(settings.state_dir)
-    # Kept before anything is sent: sending may be the end of us.
+    # Saved before anything is sent: the program may be killed while it sends.
     with keeper.changing() as box:
         box.keep_only(receivers)
-        # Receivers that can be reached are told of those that cannot.
+        # Reachable receivers learn of the unreachable ones.
         report = msgspec.structs.replace(report, warnings=(*report.warnings, *dict.fromkeys(box.failing.values())))
         clean = _redacted(report, Redactor(secrets_of(settings)))
         news = news_of(clean, box.told, settings.tz, in_full=not unattended)
@@ -61,12 +61,12 @@ async def notify(report: RunReport, settings: Settings, *, unattended: bool, hur
 
 
 async def deliver_again(settings: Settings) -> list[Problem]:
-    """Try once more to deliver what waits, and return what still cannot be."""
+    """Try once more to deliver what waits; return what still cannot be delivered."""
     return await Delivering(settings).run()
 
 
 async def send_test(settings: Settings) -> list[Tested]:
-    """Send a test message to every receiver, and say of each what happened; also why nothing was sent."""
+    """Send a test message to every receiver; return the outcome of each, or why nothing was sent."""
     redactor = Redactor(secrets_of(settings))
     channels = channels_of(settings)
     tested = [
@@ -74,7 +74,7 @@ async def send_test(settings: Settings) -> list[Tested]:
         for channel in channels
         for delivery in await channel.test()
     ]
-    # Half of a channel set up is a mistake; none of it is one only where no other is.
+    # A half-configured channel is a mistake; no configured channel at all is one, too.
     half = [channel for channel in channels if 0 < len(channel.missing) < len(channel.needs)]
     first = half[0] if half else None if tested else channels[0]
     if first is not None:
@@ -92,7 +92,7 @@ def _sentence(delivery: Delivery) -> str:
 
 
 def _redacted(report: RunReport, redactor: Redactor) -> RunReport:
-    """The report with what others said redacted. Titles stay: "The Secret: Dare to Dream" is none."""
+    """The report with secrets redacted in other services' words. Titles stay, such as "The Secret: Dare to Dream"."""
     return msgspec.structs.replace(
         report,
         problems=tuple(_without_secrets(problem, redactor) for problem in report.problems),

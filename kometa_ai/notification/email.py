@@ -1,16 +1,16 @@
-"""Send e-mail over SMTP with aiosmtplib, and tell for each recipient what became of it.
+"""Send e-mail over SMTP with aiosmtplib, and find out for each recipient whether it was delivered.
 
 Encryption (`SMTP_SECURITY`):
 
     tls        from the first byte; the certificate must be valid
-    starttls   before anything else is said; the certificate must be valid
+    starttls   before anything else; the certificate must be valid
     none       never, whatever is sent
-    auto       TLS on port 465, elsewhere STARTTLS where it is offered
+    auto       TLS on port 465, elsewhere STARTTLS if the server offers it
 
-`auto` without a user name takes any certificate for STARTTLS: an attacker who can forge one can hide the offer, too,
-and most mail relays next door sign their own. With a user name the certificate must be valid, and the password
-is not sent unencrypted to a server on the open internet; `none` sends it, since the operator asked for it.
-A private authority is named in SSL_CERT_FILE, which adds it to the system's.
+`auto` without a user name accepts any certificate for STARTTLS: an attacker who can forge one can suppress the offer,
+too, and most mail relays in local networks have self-signed certificates. With a user name the certificate must be
+valid, and the password is not sent unencrypted to a server on the open internet; `none` sends it, since the operator
+asked for it. SSL_CERT_FILE adds a private authority to the system's.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ if TYPE_CHECKING:
     from kometa_ai.settings.schema import Settings
 
 PATIENCE = 30.0
-"""Seconds for a connection, and for each answer of the server but one."""
+"""Seconds to connect, and for each answer of the server except the one to the message."""
 ANSWERING = 600.0
-"""Seconds for the answer to the message itself: filters look into it meanwhile, and RFC 5321 gives them ten minutes."""
+"""Seconds for the answer to the message: filters examine it meanwhile, and RFC 5321 allows them ten minutes."""
 
 _GOODBYE = 5.0
 _TLS_PORT = 465
@@ -61,14 +61,14 @@ _PASSING, _PERMANENT = 400, 500
 _LOG_IN_WANTED = {530, 534, 535, 538}
 _TOO_LARGE = 552
 _TOO_MANY = 452
-"""Recipients: the server takes the others with the next message. It also means that there is no room just now."""
+"""Too many recipients: the server accepts the others with the next message. Also used for a full disk."""
 _LONGEST_ANSWER = 200
 _FOREIGN = (aiosmtplib.SMTPException, OSError, ValueError)
 _FULL_NAME = re.compile(r"\A[A-Za-z0-9-]++(\.[A-Za-z0-9-]++)++")
 
 
 class _Unfit(Exception):
-    """The server is not one that these settings can be used with."""
+    """The server cannot be used with these settings."""
 
     def __init__(self, setting: str, what: str, remedy: str) -> None:
         super().__init__(what)
@@ -127,16 +127,16 @@ async def send(
     name: str = "",
     handing: Callable[[list[str]], object] = len,
 ) -> list[Delivery]:
-    """Hand a message to the mail server and say for each recipient what became of it, in their order.
+    """Hand a message to the mail server; return the delivery for each recipient, in their order.
 
-    Nothing that goes wrong on the way is raised. A refused recipient does not stop the others, and a message that is
-    refused for several is offered for each alone. `name` is its Message-ID, where it has one already. `handing` is
-    called with recipients before the server gets the message for them: from then on it may arrive.
+    Errors are returned, not raised. A refused recipient does not stop the others, and a message that is refused for
+    several is offered for each alone. `name` is its Message-ID if it has one already. `handing` is called with
+    recipients before the server gets the message for them: from then on it may arrive.
     """
     client = aiosmtplib.SMTP(
         hostname=settings.smtp_server,
         port=settings.smtp_port,
-        # Replaced once connected. Without one the library would ask the DNS for it, and wait as long as that takes.
+        # Replaced once connected. Without a name aiosmtplib looks one up in the DNS, however long that takes.
         local_hostname="localhost",
         timeout=patience,
         use_tls=_is_tls_at_once(settings),
@@ -151,7 +151,7 @@ async def send(
     except (*_FOREIGN, _Unfit) as error:
         post.lose(_explained(error, settings))
     except asyncio.CancelledError:
-        client.close()  # no goodbye: the program ends
+        client.close()  # without QUIT: the program ends
         raise
     finally:
         await _close(client)
@@ -176,7 +176,7 @@ def _tls_context(settings: Settings) -> ssl.SSLContext:
 
 
 async def _open(client: aiosmtplib.SMTP, settings: Settings) -> None:
-    """Connect, encrypt and log in, as the settings say."""
+    """Connect, encrypt and log in, according to the settings."""
     await client.connect()
     client.local_hostname = _own_name(client.get_transport_info("sockname")[0])
     await _greet(client)
@@ -195,7 +195,7 @@ async def _open(client: aiosmtplib.SMTP, settings: Settings) -> None:
 
 
 def _own_name(address: str) -> str:
-    """How we introduce ourselves: the full host name, or else the address, as RFC 5321 wants it."""
+    """The name for EHLO: the full host name, or else the address as a literal (RFC 5321, 4.1.3)."""
     name = socket.gethostname()
     if _FULL_NAME.fullmatch(name):
         return name
@@ -229,12 +229,12 @@ async def _log_in(client: aiosmtplib.SMTP, settings: Settings) -> None:
 
 
 def is_far(peer: str) -> bool:
-    """Whether the way to an IP address leads over the open internet."""
+    """Whether an IP address is reached over the open internet."""
     return ip_address(peer.partition("%")[0]).is_global
 
 
 class _Post:
-    """One message, and what becomes of it for each recipient."""
+    """One message, and its delivery to each recipient."""
 
     def __init__(
         self,
@@ -257,21 +257,21 @@ class _Post:
 
     @property
     def deliveries(self) -> list[Delivery]:
-        """What became of it, in the recipients' order."""
+        """The deliveries, in the recipients' order."""
         return [
             msgspec.structs.replace(self._became[_bare(recipient)], to=_channel(recipient))
             for recipient in self._recipients
         ]
 
     def lose(self, problem: Problem) -> None:
-        """Nothing else will become of it for those of whom nothing is known yet."""
+        """Record that the recipients without an outcome have to wait because of this problem."""
         for recipient in self._recipients:
             self._became.setdefault(_bare(recipient), Delivery(to=recipient, problem=problem, fate="waits"))
 
     async def hand_over(self, client: aiosmtplib.SMTP) -> None:
-        """Offer it to the server for all recipients."""
+        """Offer the message to the server for all recipients."""
         addresses = list(dict.fromkeys(map(_bare, self._recipients)))
-        # The library gives up on all of them where the server cannot take one.
+        # aiosmtplib gives up on all of them if the server does not support one.
         takes_any = client.supports_extension("smtputf8")
         for address in addresses:
             if not takes_any and not address.isascii():
@@ -312,7 +312,7 @@ class _Post:
                 return
             self._settle(accepted, _refusal(error, self._settings), _fate(error.code))
         except (aiosmtplib.SMTPServerDisconnected, TimeoutError, ConnectionError):
-            # Before the message was handed over, others say what has happened.
+            # Before the hand-over, the caller explains the error.
             if not self._is_handed:
                 raise
             self._settle(accepted, _unconfirmed(self._settings), "unclear")
@@ -320,7 +320,7 @@ class _Post:
         await client.rset()
 
     async def _hand_over(self, client: aiosmtplib.SMTP, raw: bytes, accepted: Sequence[str]) -> aiosmtplib.SMTPResponse:
-        """Send the message, and note when the server has asked for it: until then it cannot arrive."""
+        """Send the message, and record when the server has asked for its content: before, it cannot arrive."""
         if client.protocol is None:
             raise aiosmtplib.SMTPServerDisconnected("Connection lost")
         write = client.protocol.write
@@ -358,7 +358,7 @@ class _Post:
 
 
 def _fate(code: int) -> Fate:
-    """A final refusal is about this message, but for one for want of a log-in."""
+    """A permanent refusal is about this message, unless the server wants a log-in."""
     return "refused" if code >= _PERMANENT and code not in _LOG_IN_WANTED else "waits"
 
 
@@ -372,12 +372,12 @@ async def _close(client: aiosmtplib.SMTP) -> None:
 
 
 def message_id(settings: Settings) -> str:
-    """A new name for a message; one that is sent again keeps it, so that mail programs show it once."""
+    """A new Message-ID. A message that is sent again keeps it, so that mail programs show it once."""
     return make_msgid("kometa-ai", domain=_bare(settings.smtp_from).rpartition("@")[2])
 
 
 def compose(settings: Settings, message: Message, recipients: Iterable[str], name: str = "") -> EmailMessage:
-    """The message as it is sent: text and HTML, marked as written by a program so that no one's holiday answers it."""
+    """Build the message: text and HTML, marked as generated so that no absence notice answers it (RFC 3834)."""
     letter = EmailMessage()
     letter["Subject"] = one_line(message.subject)
     letter["From"] = _mailbox(settings.smtp_from)
@@ -397,7 +397,7 @@ def _mailbox(written: str) -> Address:
 
 
 def _bare(written: str) -> str:
-    """The address itself, its domain as the DNS knows it."""
+    """The address alone, its domain in IDNA form."""
     local, _, domain = parseaddr(written)[1].rpartition("@")
     with contextlib.suppress(UnicodeError):
         domain = domain.encode("idna").decode()
@@ -405,7 +405,7 @@ def _bare(written: str) -> str:
 
 
 def _encoding(text: str) -> str:
-    """The shorter one: quoted-printable makes three characters of each byte that is not ASCII, base64 4 of 3."""
+    """The shorter encoding: quoted-printable writes each non-ASCII byte as three characters, base64 all as 4 for 3."""
     raw = text.encode()
     foreign = sum(byte > 0x7F for byte in raw)  # noqa: PLR2004 - the last of ASCII
     return "base64" if foreign > len(raw) / 6 else "quoted-printable"
@@ -419,7 +419,7 @@ def _server(settings: Settings) -> str:
 
 
 def _quoted(answer: str, settings: Settings) -> str:
-    """What the server said, without secrets: it may repeat the password that it refuses."""
+    """The server's answer in quotes, without secrets: servers may repeat the password that they refuse."""
     return f'"{_cut(answer, settings)}"'
 
 
@@ -460,7 +460,7 @@ def _refused_recipient(settings: Settings, address: str, response: aiosmtplib.SM
 
 
 def _explained(error: Exception, settings: Settings) -> Problem:
-    """Say what an error means to the operator, before the message was handed over."""
+    """Explain an error before the hand-over: what is wrong, and what the operator should do."""
     server = _server(settings)
     cause = error.__cause__ or error
     match cause if isinstance(cause, OSError) else error:

@@ -1,4 +1,4 @@
-"""The types that channels share: a message, the forms of a text, and a delivery."""
+"""Types that channels share: a message, the forms of a text, a delivery and its fate."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ Form = Literal["text", "guarded", "markdown", "tags", "html"]
 """How a text is written.
 
     text       plain, for services that show it as it is
-    guarded    plain, for services that read a markup of their own in it: no line begins like an item of a list
+    guarded    plain, for services that read their own markup in it: no line begins like an item of a list
     markdown   CommonMark that shows every title as it is
     tags       plain with HTML's entities, for chats that know a few tags
-    html       a whole page, as an e-mail has it
+    html       a whole page, as in an e-mail
 """
 
 Fate = Literal["taken", "waits", "refused", "unclear"]
-"""What becomes of a message.
+"""The outcome of sending a message.
 
-    taken      the other side has taken it
-    waits      it has not, and may later: no connection, a busy server, a password that is wrong just now
-    refused    it never will take this very message; another one it may
-    unclear    it was handed over whole, and no answer came: it may arrive or not
+    taken      the other side has accepted it
+    waits      it has not, but may later: no connection, a busy server, a password that is wrong at present
+    refused    it will never accept this message; it may accept others
+    unclear    the message was handed over completely, but no answer came: it may arrive or not
 """
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """One message in the forms a channel may want."""
+    """One message in the forms that channels use."""
 
     subject: str
     text: str
@@ -46,9 +46,10 @@ TEST = Message(
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """One message on its way to one receiver (`e-mail to ann@example.org`).
+    """The outcome of one message for one receiver (`e-mail to ann@example.org`).
 
-    Either `answer` is what the other side said when it took the message, or `problem` is why that is not known.
+    Either `answer` is what the other side said when it accepted the message, or `problem` is why it is not known to
+    have accepted it.
     """
 
     to: str

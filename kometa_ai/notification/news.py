@@ -1,8 +1,8 @@
 """Select what is new in a report: a problem at once, then daily while it lasts, and once when it is over. Pure.
 
-What was told is remembered in a ledger. A problem is known again by its cause, whatever its counts are now. One that
-comes and goes is told once a day, like one that stays. A warning is told once, with whatever is sent next. All this is
-for runs that start by themselves: a run that a person starts is told in full.
+A ledger holds what was reported. A problem is recognised by its cause, even if its counts change. One that comes and
+goes is reported once a day, like one that stays. A warning is reported once, with the next message. All this applies to
+unattended runs: a run that a user starts is reported in full.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
 DAILY = timedelta(hours=23, minutes=45)
-"""A problem is told again after this long on the clock on the wall: a nightly run may begin a little earlier."""
+"""A problem is reported again after this much wall-clock time: a nightly run may start a little earlier."""
 
 MOST = 1000
-"""Entries of a ledger; beyond, the oldest are forgotten, and told again."""
+"""Maximum ledger entries; older ones are dropped and reported again."""
 
 _SHORT = 200
-# A count, and a name that something gives itself anew each time, such as a request's id.
+# Counts, and ids that differ each time, such as a request's.
 _CHANGING = re.compile(r"(?<![\w:.,'\"(/-])\d[\d,.]*+(?=\s)|(?<![\w-])(?=[\w-]*\d)[\w-]{16,}\b")
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """A problem that was told: when first and last, and since when it is over, if that was told, too."""
+class Reported(msgspec.Struct, frozen=True, kw_only=True):
+    """A problem that was reported: first and last time, and when its end was reported, if it was."""
 
     what: str
     since: datetime
@@ -44,20 +44,20 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     is_warning: bool = False
 
 
-Ledger = dict[str, Told]
+Ledger = dict[str, Reported]
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
-    """A problem that is no more."""
+    """A problem that no longer exists."""
 
     what: str
     since: datetime
 
 
 class News(msgspec.Struct, frozen=True, kw_only=True):
-    """A report, and how to tell it: the keys of the problems that were told before, and those that are over.
+    """A report, with the keys of problems that were reported before, and the problems that have ended.
 
-    `has_problems` are those to be told; those that are news are `has_fresh_problems`.
+    `has_problems` says whether any is to be reported now, `has_fresh_problems` whether any of them is new.
     """
 
     report: RunReport
@@ -68,7 +68,7 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Missing(msgspec.Struct, frozen=True, kw_only=True):
-    """A report that was not delivered and never will be, or (`may_have_arrived`) may have been without an answer."""
+    """A report that was given up: not delivered, or sent without an answer (`may_have_arrived`)."""
 
     run_id: str
     started: datetime
@@ -76,24 +76,24 @@ class Missing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def key_of(problem: Problem) -> str:
-    """What is the same for the same problem in the next run."""
+    """The identity of a problem: the same for the same problem in the next run, whatever its counts. 16 hex digits."""
     words = _CHANGING.sub("#", problem.what)
     parts = "\0".join((problem.severity, problem.source, problem.collection, words))
     return sha256(parts.encode(errors="replace")).hexdigest()[:16]
 
 
-def news_of(report: RunReport, ledger: Mapping[str, Told], zone: tzinfo, *, in_full: bool = False) -> News:
-    """What of a report is to be told in full, in short, and as over.
+def news_of(report: RunReport, ledger: Mapping[str, Reported], zone: tzinfo, *, in_full: bool = False) -> News:
+    """Divide a report into what to report in full, what in short, and what has ended.
 
-    A run that did not look at everything ends nothing: what it does not name may still be there. `in_full`: nothing in
-    short, because a person started the run and waits for it.
+    A run that did not look at everything ends no problem: one that it does not name may still exist. With `in_full`
+    nothing is in short, since a user started the run and waits for it.
     """
     now = report.started
     present = _present(report)
     known = {key for key, problem in present.items() if key in ledger and not _is_due(ledger[key], problem, now, zone)}
     fresh = {key for key, problem in present.items() if problem.severity == "error" and key not in known}
     if fresh and report.outcome == "radarr unusable":
-        # There the warnings are the diagnosis: no use in naming the one without the other.
+        # Here the warnings are the diagnosis of the error, so they are reported with it.
         known -= {key for key, problem in present.items() if problem.severity != "error"}
     over = [
         Ended(what=told.what, since=told.since)
@@ -111,7 +111,7 @@ def news_of(report: RunReport, ledger: Mapping[str, Told], zone: tzinfo, *, in_f
 
 
 def is_wanted(news: News, notify_on: Literal["always", "changes", "problems"]) -> bool:
-    """Whether there is anything to send. A receiver of changes also gets the problems that prevent them."""
+    """Whether there is anything to send. `changes` includes the problems that prevent changes."""
     match notify_on:
         case "always":
             return True
@@ -121,8 +121,8 @@ def is_wanted(news: News, notify_on: Literal["always", "changes", "problems"]) -
             return bool(news.over) or news.has_problems
 
 
-def ledger_after(news: News, ledger: Mapping[str, Told], zone: tzinfo, *, is_sent: bool) -> Ledger:
-    """The ledger once the news are told, or were not worth it."""
+def ledger_after(news: News, ledger: Mapping[str, Reported], zone: tzinfo, *, is_sent: bool) -> Ledger:
+    """The ledger after the news were sent, or were not worth sending."""
     now = news.report.started
     present = _present(news.report)
     after = {}
@@ -134,21 +134,21 @@ def ledger_after(news: News, ledger: Mapping[str, Told], zone: tzinfo, *, is_sen
     if is_sent:
         for key, problem in present.items():
             if key not in news.told_before:
-                after[key] = _told(problem, ledger.get(key), now)
+                after[key] = _reported(problem, ledger.get(key), now)
     return dict(sorted(after.items(), key=lambda item: item[1].last)[-MOST:])
 
 
 def _present(report: RunReport) -> dict[str, Problem]:
-    """Each problem and warning once. A run that failed without naming a problem is one."""
+    """Each problem and warning by its key. A failed run without a named problem counts as one."""
     problems: Iterable[Problem] = report.problems
     if needs_operator(report) and not report.problems:
         problems = (Problem(what=report.outcome, remedy=""),)
     return {key_of(problem): problem for problem in (*report.warnings, *problems)}
 
 
-def _told(problem: Problem, before: Told | None, now: datetime) -> Told:
+def _reported(problem: Problem, before: Reported | None, now: datetime) -> Reported:
     name = f"{problem.collection}: " if problem.collection else ""
-    return Told(
+    return Reported(
         what=one_line(f"{name}{problem.what}", _SHORT),
         since=before.since if before and not before.over else now,
         last=now,
@@ -156,11 +156,11 @@ def _told(problem: Problem, before: Told | None, now: datetime) -> Told:
     )
 
 
-def _is_due(told: Told, problem: Problem, now: datetime, zone: tzinfo) -> bool:
+def _is_due(told: Reported, problem: Problem, now: datetime, zone: tzinfo) -> bool:
     return problem.severity == "error" and _is_a_day_ago(told.last, now, zone)
 
 
 def _is_a_day_ago(then: datetime, now: datetime, zone: tzinfo) -> bool:
-    # Wall clocks: the night on which clocks are put forward is no reason to be silent for a day.
+    # Compare wall clocks: else a report is skipped for a day when the clock is set forward.
     passed = now.astimezone(zone).replace(tzinfo=None) - then.astimezone(zone).replace(tzinfo=None)
     return not timedelta(0) <= passed < DAILY

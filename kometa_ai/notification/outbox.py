@@ -1,6 +1,6 @@
-"""Keep reports that have not arrived, and which problems were reported, in one file beside the state.
+"""Keep undelivered reports, and the ledger of reported problems, in one file beside the state.
 
-It is no part of the state, so that trouble with the state can be told, and told once, too.
+The file is separate from the state, so that problems with the state can be reported, and reported only once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import msgspec
 import structlog
 
 from kometa_ai.core.problem import Problem
-from kometa_ai.notification.news import Missing, News, Told
+from kometa_ai.notification.news import Missing, News, Reported
 from kometa_ai.state import files
 
 if TYPE_CHECKING:
@@ -25,29 +25,29 @@ if TYPE_CHECKING:
 
 FILE = "notifications.json"
 MOST = 30
-"""Reports that wait for one receiver or another; beyond, the oldest are given up and counted."""
+"""Maximum number of waiting reports; the oldest ones above it are given up and counted."""
 _LONGEST_WAIT = 5.0
-"""Seconds for a lock: it is held for moments, but a share may never give it."""
+"""Seconds to wait for a lock: it is held for moments, but a network share may never grant it."""
 TRIES = 2
-"""How often a letter is handed over that no answer comes to."""
+"""How often a letter is handed over if no answer comes."""
 PARTS = 3
-"""Of so many reports in a letter that was refused, each is sent by itself."""
+"""The number of reports of a refused letter that are sent by themselves; older ones are given up."""
 
 _log = structlog.get_logger()
 
 
 class Waiting(msgspec.Struct, kw_only=True):
-    """A report, and those who have not got it."""
+    """A report, and the receivers that have not got it."""
 
     news: News
     to: set[str]
 
 
 class Letter(msgspec.Struct, kw_only=True):
-    """One message for one receiver: the reports in it, and what stands beside them.
+    """One message for one receiver: the reports in it, and what is said about others.
 
-    `name` is its Message-ID. `tries` is how often it was handed over whole without a word on what became of it; none,
-    where it is a part of a letter that was refused.
+    `name` is its Message-ID. `tries` counts how often it was handed over completely without an answer; it is 0 for a
+    part of a refused letter.
     """
 
     name: str
@@ -58,15 +58,16 @@ class Letter(msgspec.Struct, kw_only=True):
 
 
 class Outbox(msgspec.Struct, kw_only=True):
-    """The ledger of what was told, reports that wait (the oldest first), how many were given up for whom, and why.
+    """The ledger of reported problems, the waiting reports (oldest first), and what could not be delivered to whom.
 
-    A receiver is a key that holds no secret. `failing` is why the last try did not reach one. `letters` are those to
-    which nothing is joined: a receiver may have got them and they go once more as they were, or they are parts of one
-    that was refused. `missing` is to be told.
+    A receiver is a key that holds no secret. `failing` is why the last try did not reach it. `lost` counts reports that
+    were given up for want of room. `letters` are those that no further report may join: the receiver may have got them
+    and they are sent once more unchanged, or they are parts of a refused letter. `missing` are reports that were given
+    up and that the next letter has to mention.
     """
 
     format: int = 1
-    told: dict[str, Told] = {}
+    told: dict[str, Reported] = {}
     waiting: list[Waiting] = []
     lost: dict[str, int] = {}
     failing: dict[str, Problem] = {}
@@ -74,8 +75,8 @@ class Outbox(msgspec.Struct, kw_only=True):
     missing: dict[str, list[Missing]] = {}
 
     def put(self, news: News, to: Iterable[str]) -> None:
-        """Let a report wait for its receivers."""
-        # The changes are in its collections already.
+        """Add a report for its receivers."""
+        # Leave out `changes`: the collections of the report contain them.
         lean = msgspec.structs.replace(news, report=msgspec.structs.replace(news.report, changes=()))
         self.waiting.append(Waiting(news=lean, to=set(to)))
         while len(self.waiting) > MOST:
@@ -83,9 +84,9 @@ class Outbox(msgspec.Struct, kw_only=True):
                 self.lost[receiver] = self.lost.get(receiver, 0) + 1
 
     def letters_for(self, receiver: str, on_their_way: Collection[str] = ()) -> list[Letter]:
-        """What a receiver is to get now: letters to which nothing is joined, and in another one all that waits.
+        """What a receiver is to get now: its fixed letters, and another letter with all other waiting reports.
 
-        Runs that are `on_their_way` in a letter are in none of these.
+        Runs that are `on_their_way` (in flight in another letter) are left out.
         """
         found: list[Letter] = []
         apart = set(on_their_way)
@@ -94,7 +95,7 @@ class Outbox(msgspec.Struct, kw_only=True):
             if not set(letter.run_ids).isdisjoint(on_their_way):
                 continue
             if letter.tries >= TRIES:
-                # The program was ended while it waited for the second answer.
+                # The program ended while it waited for the answer to the last try.
                 self.give_up(receiver, letter, may_have_arrived=True)
             else:
                 found.append(letter)
@@ -112,19 +113,19 @@ class Outbox(msgspec.Struct, kw_only=True):
         return [one.news for one in self.waiting if one.news.report.run_id in letter.run_ids]
 
     def handing(self, receiver: str, letter: Letter) -> None:
-        """From now on the receiver may get this letter."""
+        """Record that the receiver may get this letter from now on."""
         letter.tries += 1
         self._keep(receiver, letter)
 
     def not_taken(self, receiver: str, letter: Letter, why: Problem, *, was_handed: bool) -> None:
-        """The receiver has not got this letter now. One that may have arrived before still may have."""
+        """Record that the receiver did not get this letter this time. An earlier try may still have arrived."""
         self.failing[receiver] = why
         if was_handed:
             letter.tries -= 1
             self._keep(receiver, letter if letter.tries > 0 else None, letter.run_ids)
 
     def part(self, receiver: str, letter: Letter) -> None:
-        """Of a letter that was refused, each of the newest reports goes by itself; the others are given up."""
+        """Split a refused letter: each of the newest reports is sent by itself; the others are given up."""
         older, newer = letter.run_ids[:-PARTS], letter.run_ids[-PARTS:]
         self.give_up(receiver, msgspec.structs.replace(letter, run_ids=older))
         self._keep(receiver, None, letter.run_ids)
@@ -133,7 +134,7 @@ class Outbox(msgspec.Struct, kw_only=True):
         self.letters.setdefault(receiver, []).extend(parts)
 
     def delivered(self, receiver: str, letter: Letter) -> None:
-        """A receiver has got this letter."""
+        """Record that a receiver has got this letter."""
         self._settle(receiver, letter)
         self.failing.pop(receiver, None)
         left = self.lost.pop(receiver, 0) - letter.lost
@@ -142,7 +143,7 @@ class Outbox(msgspec.Struct, kw_only=True):
         self._keep_missing(receiver, [one for one in self.missing.get(receiver, ()) if one not in letter.missing])
 
     def give_up(self, receiver: str, letter: Letter, *, may_have_arrived: bool = False) -> None:
-        """A receiver will not get this letter: its next one says which reports are missing."""
+        """Give up a letter: the receiver's next one says which reports are missing."""
         gone = [
             Missing(run_id=news.report.run_id, started=news.report.started, may_have_arrived=may_have_arrived)
             for news in self.news_in(letter)
@@ -151,7 +152,7 @@ class Outbox(msgspec.Struct, kw_only=True):
         self._keep_missing(receiver, [*self.missing.get(receiver, ()), *gone][-MOST:])
 
     def keep_only(self, receivers: Iterable[str]) -> None:
-        """Forget receivers that are configured no more."""
+        """Drop receivers that are no longer configured."""
         left = set(receivers)
         for one in self.waiting:
             one.to &= left
@@ -162,7 +163,7 @@ class Outbox(msgspec.Struct, kw_only=True):
                 del kept[receiver]
 
     def _keep(self, receiver: str, letter: Letter | None, run_ids: tuple[str, ...] = ()) -> None:
-        """Put a letter in the place of the one with the same reports; None takes that away."""
+        """Replace the kept letter with the same reports; None removes it."""
         run_ids = letter.run_ids if letter else run_ids
         kept = [one for one in self.letters.pop(receiver, ()) if one.run_ids != run_ids]
         if letter:
@@ -184,7 +185,7 @@ class Outbox(msgspec.Struct, kw_only=True):
 
 
 def undelivered(folder: Path) -> int:
-    """How many reports have not reached all receivers: those that wait, and those that are missing for good."""
+    """The number of reports that have not reached all receivers: those that wait, and those given up."""
     box = _counted(folder)
     missing = {one.run_id for found in box.missing.values() for one in found}
     return len(box.waiting) + len(missing) + max(box.lost.values(), default=0)
@@ -196,7 +197,7 @@ def is_waiting(folder: Path) -> bool:
 
 
 class _Counted(msgspec.Struct):
-    """As much of the outbox as is counted."""
+    """The part of the outbox that is needed to count reports."""
 
     waiting: list[msgspec.Raw] = []
     missing: dict[str, list[Missing]] = {}
@@ -211,9 +212,9 @@ def _counted(folder: Path) -> _Counted:
 
 
 class Claims:
-    """Which runs are on their way to whom, so that no two threads or processes send the same at once.
+    """Which runs are in flight to which receiver, so that no two threads or processes send the same at once.
 
-    One process sends at a time; within it, the one that takes a letter has it until the claims are released.
+    One process sends at a time; within it, the thread that takes a letter has it until it releases its claims.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -221,13 +222,13 @@ class Claims:
         self._mine: list[tuple[str, str]] = []
 
     def enter(self) -> bool:
-        """Begin to send; False where another process does, which will find what was put into the outbox."""
+        """Begin to send. Returns False if another process is sending: it will find what was put into the outbox."""
         with _guard:
             if self._path not in _senders:
                 try:
                     handle = files.open_regular(self._path.with_suffix(".sending"), os.O_RDWR | os.O_CREAT)
                 except OSError:
-                    return True  # without a lock things may be told twice, which is no reason to stop
+                    return True  # without a lock a message may be sent twice, which is better than none
                 if not _wait_for(handle):
                     os.close(handle)
                     return False
@@ -236,23 +237,23 @@ class Claims:
         return True
 
     def of(self, receiver: str) -> set[str]:
-        """The runs that are on their way to a receiver."""
+        """The runs that are in flight to a receiver."""
         return {run_id for one, run_id in _claimed.get(self._path, ()) if one == receiver}
 
     def take(self, receiver: str, letters: Iterable[Letter]) -> None:
-        """These letters are on their way now."""
+        """Claim letters: they are in flight from now on."""
         new = [(receiver, run_id) for letter in letters for run_id in letter.run_ids]
         self._mine += new
         _claimed.setdefault(self._path, set()).update(new)
 
     def give_back(self, receiver: str, letter: Letter) -> None:
-        """This letter is not on its way any more; what is in it may go in others."""
+        """Release one letter; its reports may be sent in others."""
         runs = [(receiver, run_id) for run_id in letter.run_ids]
         self._mine = [one for one in self._mine if one not in runs]
         _claimed.get(self._path, set()).difference_update(runs)
 
     def leave(self) -> None:
-        """Nothing that was taken here is on its way any more."""
+        """Release everything that was taken here."""
         with _guard:
             _claimed.get(self._path, set()).difference_update(self._mine)
             self._mine.clear()
@@ -266,11 +267,11 @@ class Claims:
 _guard = threading.Lock()
 _claimed: dict[Path, set[tuple[str, str]]] = {}
 _senders: dict[Path, list[int]] = {}
-"""The handle of this process's lock for each outbox, and how many here hold it."""
+"""For each outbox the descriptor of this process's lock, and how many threads hold it."""
 
 
 class Keeper:
-    """The outbox of a state folder. `trouble` is why it could not be written, the last time."""
+    """The outbox of a state folder. `trouble` is why the last write failed, if it did."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
@@ -278,10 +279,10 @@ class Keeper:
 
     @contextmanager
     def changing(self) -> Iterator[Outbox]:
-        """The outbox, to be changed and written down again: for moments, never while something is sent.
+        """Yield the outbox to be changed, and save it afterwards. Hold it for moments, never while sending.
 
-        Nothing is raised where that cannot be: it then lasts as long as the process, so that a full disk neither
-        keeps a report back nor tells the same thing every half hour.
+        Nothing is raised if it cannot be saved: it is then kept in memory, so that a full disk neither holds a report
+        back nor makes the same problem be reported every half hour.
         """
         with _locked(self._path.with_suffix(".lock")):
             box = _unwritten.get(self._path) or self._load()
@@ -300,7 +301,7 @@ class Keeper:
         except FileNotFoundError:
             return Outbox()
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            # The worst of it is that things are told twice.
+            # The worst consequence is that problems are reported twice.
             _log.warning("notifications.not_read", path=str(self._path), why=str(error))
             with suppress(OSError):
                 files.set_aside(self._path, "damaged")
@@ -312,7 +313,7 @@ _unwritten: dict[Path, Outbox] = {}
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Alone among all threads and processes. Without a lock things may be told twice, which is no reason to stop."""
+    """Lock out other threads and processes. Without a lock a message may be sent twice, which is better than none."""
     try:
         handle = files.open_regular(path, os.O_RDWR | os.O_CREAT)
     except OSError:
@@ -326,7 +327,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _wait_for(handle: int) -> bool:
-    """Wait for a lock, but not for ever; say whether it is ours, or there are none here."""
+    """Wait for a lock, but not for ever; return whether it is ours, or locks are not supported here."""
     until = time.monotonic() + _LONGEST_WAIT
     while time.monotonic() < until:
         try:

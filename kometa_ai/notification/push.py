@@ -1,7 +1,8 @@
 """Send push messages, chats and webhooks through Apprise, which is imported only when there are addresses.
 
-Each address gets the report in the form that its service shows, measured as its service counts, so that neither Apprise
-nor the service cuts it. What Apprise says is only shown without the address: nearly all of it may be a token.
+Each address gets the report in the form that its service displays, and its length is measured as the service counts, so
+that neither Apprise nor the service cuts it. Apprise's messages are shown without the address: most of an address may
+be a token.
 """
 
 from __future__ import annotations
@@ -41,34 +42,34 @@ if TYPE_CHECKING:
     from kometa_ai.settings.schema import Settings
 
 PATIENCE = 300.0
-"""Seconds for one address, whatever its service does."""
+"""Seconds for one address, including all retries of its service."""
 CONNECTING, ANSWERING = 10.0, 120.0
-"""Seconds for a connection, and for an answer; Apprise would give up each after four."""
+"""Seconds to connect, and for an answer; Apprise's defaults are four each."""
 
 _LONGEST_ANSWER = 300
 _LONGEST = 8000
-"""Of what fits on a phone, whatever a service takes."""
+"""Characters that a user reads on a phone, even if a service accepts more."""
 _WHOLE_REPORT = 10_000
-"""Characters of HTML that a service must take to get the report as by e-mail; chats that take some tags take fewer."""
+"""Characters of HTML that a service must accept to get the whole report; chats with few tags accept fewer."""
 
 _NTFY_BYTES = 4000
-"""At 4,096 bytes a server makes an attachment of the message, or refuses it where it has no place for these."""
+"""From 4,096 bytes on, a server turns the message into an attachment, or refuses it if it stores none."""
 _NTFY_REQUEST = 7200
-"""Characters of JSON, title included, beyond 8,000 of which Apprise itself makes an attachment."""
+"""Characters of JSON with the title. From 8,000 on, Apprise turns the message into an attachment."""
 _MOST = {"NotifySlack": 3000, "NotifyTelegram": 4096, "NotifyDiscord": 2000, "NotifyGuilded": 2000}
-"""Where a service takes less than Apprise says: a block of Slack's."""
+"""Limits of services that accept less than Apprise says, such as a block of Slack's."""
 _IN_BYTES = {"NotifyWeComBot", "NotifyWeChat"}
 
 _MARKDOWN_IN_TEXT = {"NotifyDiscord", "NotifyFluxer", "NotifyGuilded", "NotifyMattermost"}
-"""They show CommonMark in whatever they get."""
+"""These display CommonMark in any text."""
 _MARKUP_IN_TEXT = {"NotifyZulip", "NotifyRevolt", "NotifyNextcloudTalk"}
-"""They show a markup of their own in whatever they get, and know no escapes."""
+"""These display a markup of their own in any text, and have no escapes."""
 
 _STATUS = re.compile(r"\berror=(\d{3,5})\b")
-# What says that a request was sent whole before the connection failed. In the words of `requests` and urllib3.
+# Signs that the request was sent completely before the connection failed, in the words of `requests` and urllib3.
 _SENT = re.compile(r"Read timed out|RemoteDisconnected|Connection aborted|Connection broken|IncompleteRead")
 _PASSING = {
-    HTTPStatus.UNAUTHORIZED,  # passes once the token is right; the message is as good as it was
+    HTTPStatus.UNAUTHORIZED,  # passes once the token is right; nothing is wrong with the message
     HTTPStatus.FORBIDDEN,
     HTTPStatus.PROXY_AUTHENTICATION_REQUIRED,
     HTTPStatus.REQUEST_TIMEOUT,
@@ -81,7 +82,7 @@ _REDIRECTED = re.compile(r"\berror=30[12378]\b")
 
 
 class Target(NamedTuple):
-    """One address of APPRISE_URLS. `key` tells it from others and holds nothing of it; `name` is what people see."""
+    """One address of APPRISE_URLS. `key` identifies it without revealing it; `name` is what users see."""
 
     key: str
     name: str
@@ -90,7 +91,7 @@ class Target(NamedTuple):
 
 
 def targets(settings: Settings) -> list[Target]:
-    """Every address, named by its service and its position."""
+    """Every address, named by its service and its position in the setting."""
     found = []
     for number, secret in enumerate(settings.apprise_urls, start=1):
         url = secret.get_secret_value()
@@ -169,18 +170,18 @@ async def send(
     redact: Callable[[str], str] = str,
     handing: Callable[[], object] = bool,
 ) -> Delivery:
-    """Send to one address and say what became of it. Nothing that goes wrong on the way is raised.
+    """Send to one address; return the delivery. Errors are returned, not raised.
 
-    `write` is asked for the text in a form, and told what fits; `redact` hides secrets in what Apprise says. `handing`
-    is called before it is sent: from then on it may arrive.
+    `write` renders the text in a form so that it fits; `redact` hides secrets in Apprise's messages. `handing` is
+    called before the message is sent: from then on it may arrive.
     """
     try:
         delivery = await _send(target, title, write, patience, handing)
-    except Exception as error:  # noqa: BLE001 - one of a hundred and fifty services
+    except Exception as error:  # noqa: BLE001 - any of a hundred and fifty services
         delivery = _lost(target, f"{type(error).__name__}: {error}", "The log may say more.")
     if delivery.problem is None:
         return delivery
-    # Some repeat the address. Before it is cut: a secret that was cut is not found any more.
+    # Some services repeat the address. Redact before cutting: a secret that was cut is not recognised.
     said = redact(delivery.problem.what.replace(target.url, "the address"))
     problem = msgspec.structs.replace(delivery.problem, what=one_line(f"{target.name}: {said}", _LONGEST_ANSWER))
     return msgspec.structs.replace(delivery, problem=problem)
@@ -193,7 +194,7 @@ async def _send(
     patience: float,
     handing: Callable[[], object],
 ) -> Delivery:
-    # Half a second and some megabytes, which a run without such addresses can do without.
+    # Imported here: it takes half a second and some megabytes, which a run without addresses saves.
     from apprise import Apprise  # noqa: PLC0415
 
     service = await asyncio.to_thread(_service, target)
@@ -209,7 +210,7 @@ async def _send(
     with bundle_for(target.authorities) as bundle:
         if bundle and service.verify_certificate is True:
             service.verify_certificate = str(bundle)  # type: ignore[assignment] # goes to `requests`, which takes a file
-        # Not in Apprise's own threads, for which the program would wait when it ends.
+        # Not in Apprise's own threads: the program would wait for them when it ends.
         call = partial(
             sender.notify,
             body=taking.text_of(title, body),
@@ -225,7 +226,7 @@ async def _send(
 
 
 def _delivery_of(target: Target, service: NotifyBase, result: AppriseResult) -> Delivery:
-    # Each try by itself: Apprise counts a service with `?optional=yes` as reached, whatever became of it.
+    # Check each attempt: Apprise counts a service with `?optional=yes` as reached even if it was not.
     if all(one.attempts and one.attempts[-1] for one in result) and len(result):
         return Delivery(to=target.name, answer=f"{service.service_name} took it.")
     fate = _fate_of(result)
@@ -243,9 +244,9 @@ def _delivery_of(target: Target, service: NotifyBase, result: AppriseResult) -> 
 def _service(target: Target) -> NotifyBase | None:
     from apprise import Apprise, AppriseAsset, NotifyBase  # noqa: PLC0415
 
-    # What it logs holds parts of addresses; what matters is in its result.
+    # Its log lines hold parts of addresses; the result has what matters.
     logging.getLogger("apprise").setLevel(logging.CRITICAL)
-    # A redirect would take the report wherever it points. `?redirect=yes` in the address allows it.
+    # A redirect would send the report to any other host. `?redirect=yes` in the address allows it.
     service = Apprise.instantiate(target.url, asset=AppriseAsset(http_redirects=False, async_mode=False))
     if not isinstance(service, NotifyBase):
         return None
@@ -254,19 +255,19 @@ def _service(target: Target) -> NotifyBase | None:
         service.socket_connect_timeout = CONNECTING
     if "rto" not in asked:
         service.socket_read_timeout = ANSWERING
-    # A log of its own: its details say what became of a request, and they hold tokens, so they go nowhere else.
-    service.logger = logging.Logger("apprise", logging.DEBUG)  # noqa: LOG001 - no other is to hear of it
+    # A private logger: its details tell the outcome of a request, but hold tokens, so they must not reach the log.
+    service.logger = logging.Logger("apprise", logging.DEBUG)  # noqa: LOG001 - private on purpose
     service.logger.addHandler(logging.NullHandler())
     return service
 
 
 def _asked(url: str) -> dict[str, list[str]]:
-    """What the address itself asks for."""
+    """The options in the address itself."""
     return parse_qs(url.partition("?")[2])
 
 
 def _fate_of(result: AppriseResult) -> Fate:
-    """Whether a message that was not taken may be taken later. Where no status is told, it may."""
+    """The fate of a message that was not accepted. Without a status it may be accepted later."""
     said = [entry.message for entry in result.logs()]
     statuses = [int(found[1][:3]) for text in said for found in _STATUS.finditer(text)]
     if any(_SENT.search(text) for text in said):
@@ -284,8 +285,8 @@ def _fate_of(result: AppriseResult) -> Fate:
 class Taking(NamedTuple):
     """How a service gets a report.
 
-    `declared` is the form that Apprise is told, where it has to make the service's own of it; None where the text is
-    sent as it is. `most` is what fits, title included where that stands in the text, in units that `size` counts.
+    `declared` is the form that Apprise is told, if it has to convert the text; None sends the text unchanged. `most` is
+    the longest text that fits, with the title if it is part of the text, counted in `unit`s.
     """
 
     form: Form
@@ -295,7 +296,7 @@ class Taking(NamedTuple):
     unit: Literal["utf-16", "bytes", "ntfy"]
 
     def fits(self, title: str, body: str) -> bool:
-        """Whether this body can be sent beside this title, as Apprise will send it."""
+        """Whether this body fits beside this title, as Apprise will send it."""
         sent, service = self.text_of(title, body), self.service
         if self.declared is not None:
             sent = service.dialect_convert(sent, self.declared)
@@ -306,15 +307,15 @@ class Taking(NamedTuple):
         return size + beside <= self.most
 
     def text_of(self, title: str, body: str) -> str:
-        """What Apprise is given: with the title where a service has no place for one."""
+        """The text for Apprise: with the title in front if the service has no separate title."""
         text = body if self.service.title_maxlen > 0 else titled(self.form, title, body)
-        # Telegram's lines end as they are written; where they end in a tag, it would drop empty ones.
+        # Telegram keeps line breaks as they are; with a tag in their place it would drop empty lines.
         is_html = self.form == "tags" and type(self.service).__name__ != "NotifyTelegram"
         return text.replace("\n", "<br>") if is_html else text
 
 
 def taking_of(service: NotifyBase, url: str) -> Taking:
-    """What a service takes, by what it shows rather than by what it accepts; `?format=` of its address goes first."""
+    """How a service gets a report: by what it displays, not what it accepts; `?format=` in the address overrides."""
     name = type(service).__name__
     form, declared = _form_of(service, is_asked="format" in _asked(url))
     if name == "NotifyNtfy":
@@ -324,7 +325,7 @@ def taking_of(service: NotifyBase, url: str) -> Taking:
 
 
 def _form_of(service: NotifyBase, *, is_asked: bool) -> tuple[Form, NotifyFormat | None]:
-    """The form of the text, and which one Apprise is told."""
+    """The form of the text, and the form that Apprise is told."""
     from apprise import NotifyFormat  # noqa: PLC0415
 
     name, usual = type(service).__name__, service.resolve_format(None)
@@ -334,7 +335,7 @@ def _form_of(service: NotifyBase, *, is_asked: bool) -> tuple[Form, NotifyFormat
     if not is_asked and service.resolve_format(NotifyFormat.TEXT) is NotifyFormat.TEXT:
         return ("guarded", None) if name in _MARKUP_IN_TEXT else ("text", NotifyFormat.TEXT)
     if usual is NotifyFormat.MARKDOWN:
-        # Where the address does not ask for it, it is a Markdown of the service itself, which knows few of the escapes.
+        # Unless the address asks for Markdown, it is a dialect of the service's own, which knows few of the escapes.
         return ("markdown", usual) if is_asked else ("guarded", None)
     if usual is NotifyFormat.HTML and service.body_maxlen < _WHOLE_REPORT:
         return "tags", usual

@@ -1,9 +1,9 @@
 """Render reports as messages with Jinja: subject, text and HTML for e-mail, a short form for push services. Pure.
 
-    report -> News (what is told before) -> View (everything cleaned, counted and cut) -> templates
+    report -> News (what was reported before) -> View (everything cleaned, counted and cut) -> templates
 
-The templates only lay out; what is said, and how much of it, is decided in `view`. A message that would become too
-large is made again with shorter lists, so that no mail program hides half of it and no service cuts it anywhere.
+Templates only do the layout; `view` decides what is said and how much of it. If a message becomes too large, it is
+rendered again with shorter lists, so that no mail program hides half of it and no service cuts it at random.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from kometa_ai.notification.view import Earlier, View
 
 MAX_BYTES = 66_000
-"""Text and HTML together. On its way a message grows by 40 % at most, and stays below the 100 kB some servers allow."""
+"""Text and HTML together. In transit a message grows by at most 40 %, and stays below the 100 kB some servers allow."""
 
 LIMITS = (
     Limits(earlier=10, collections=100, movies=50, problems=30, name=120, sentence=600),
@@ -39,7 +39,7 @@ LIMITS = (
     Limits(earlier=1, collections=20, movies=5, problems=5, name=80, sentence=200),
     Limits(earlier=0, collections=8, movies=1, problems=3, name=30, sentence=100),
 )
-"""From the most to the least; the last one fits whatever the reports hold."""
+"""From the longest lists to the shortest; the last one fits any report."""
 
 BRIEF = (
     Limits(earlier=3, collections=12, movies=10, problems=5, name=80, sentence=300),
@@ -50,7 +50,7 @@ BRIEF = (
     Limits(earlier=0, collections=4, movies=1, problems=2, name=40, sentence=100),
     Limits(earlier=0, collections=0, movies=0, problems=1, name=40, sentence=100),
 )
-"""The same for push messages: what fits on a phone, and less where a service takes less."""
+"""The same for push messages: the first fits on a phone, the others suit services that accept less."""
 
 _FORMS: Mapping[Form, tuple[str, Sequence[Limits]]] = {
     "html": ("report.html.jinja", LIMITS),
@@ -60,18 +60,18 @@ _FORMS: Mapping[Form, tuple[str, Sequence[Limits]]] = {
     "tags": ("brief.txt.jinja", BRIEF),
 }
 _MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+.!|~=&-])")
-# What services make calls of (`@everyone`, `<!channel>`, `<@U12345>`), and links that hide where they lead
-# (`[text](address)`, `<address|text>`). A blank without width keeps them words.
+# Mentions (`@everyone`, `<!channel>`, `<@U12345>`), and links that hide their target (`[text](address)`,
+# `<address|text>`). A zero-width space keeps them text.
 _CALLS = re.compile(r"(?<=[@<])(?=\S)|(?<=\])(?=[(\[:])")
-# What begins an item of a list, a heading or a quotation in one markup or another.
+# The beginning of a list item, a heading or a quotation in one markup or another.
 _LINE_MARK = re.compile(r"^(?=[-+*>#=]|\d+[.)])", re.MULTILINE)
 _NOTHING = "\u200b"
 
 
 def render(news: Sequence[News], zone: tzinfo, *, lost: int = 0, missing: Sequence[Missing] = ()) -> Message:
-    """Reports as one e-mail, with times in `zone`: the last one, and before it those that did not arrive.
+    """Render reports as one e-mail, with times in `zone`: the last one, then those that did not arrive before.
 
-    `lost` is how many more there were; `missing` will not be delivered any more.
+    `lost` counts further reports that are no longer kept; `missing` are reports that were given up.
     """
     for view, earlier in _views(news, (lost, missing), zone, LIMITS):
         text = _laid_out("report.txt.jinja", view, earlier)
@@ -90,18 +90,18 @@ def written(
     lost: int = 0,
     missing: Sequence[Missing] = (),
 ) -> str:
-    """The same in one form, and so short that it fits: whole as HTML, in short in every other form."""
+    """Render reports in one form, short enough to fit: the whole report as HTML, a short one in every other form."""
     name, steps = _FORMS[form]
     for view, earlier in _views(news, (lost, missing), zone, steps):
         text = _laid_out(name, view, earlier)
         if fits(made := _in_form(form, text)):
             return made
-    # A service that takes so little gets no page.
+    # A service that accepts so little gets no HTML page.
     return _beginning("" if form == "html" else text, news[-1].report, form, fits)
 
 
 def titled(form: Form, title: str, body: str) -> str:
-    """A text that begins with its title, for services that have no other place for one."""
+    """Put the title in front of a text, for services without a separate title."""
     match form:
         case "markdown":
             return f"**{title}**\n{body}"
@@ -116,7 +116,7 @@ def _in_form(form: Form, text: str) -> str:
     text = _CALLS.sub(_NOTHING, text)
     match form:
         case "guarded":
-            # Two blanks end a line where a line break alone does not.
+            # Two blanks make a line break where a newline alone does not.
             return _LINE_MARK.sub(_NOTHING, text).replace("\n", "  \n")
         case "tags":
             return escape(text, quote=False)
@@ -124,7 +124,7 @@ def _in_form(form: Form, text: str) -> str:
 
 
 def _beginning(text: str, report: RunReport, form: Form, fits: Callable[[str], bool]) -> str:
-    """As many whole lines as fit, how many more there are, and where; else as much of the headline as fits."""
+    """As many whole lines as fit, and where to find the rest; else as much of the headline as fits."""
     lines = text.rstrip("\n").split("\n")
     for count in range(len(lines) - 1, 0, -1):
         rest = f"and {counted(len(lines) - count, 'more line')}: see STATE_DIR/runs/{report.run_id}.json"

@@ -1,4 +1,4 @@
-"""Prepare a report for templates: texts cleaned, things counted, lists cut. Pure."""
+"""Prepare a report for templates: clean texts, count, and cut lists. Pure."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _SUBJECT = 200
 
 
 class Limits(NamedTuple):
-    """How many of each list are shown, of earlier reports too, and how many characters of a name and of a sentence."""
+    """How many entries of each list are shown, and the longest name and sentence in characters."""
 
     earlier: int
 
@@ -48,7 +48,7 @@ class Limits(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The beginning of a list, and how many more there are."""
+    """The beginning of a list, and the number of entries left out."""
 
     shown: tuple[str, ...]
     more: int = 0
@@ -56,7 +56,7 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class MovieList:
-    """Movies to which one thing happened. `mark` stands before each."""
+    """Movies to which the same happened. `mark` is printed before each."""
 
     label: str
     mark: str
@@ -66,7 +66,7 @@ class MovieList:
 
 @dataclass(frozen=True, slots=True)
 class CollectionView:
-    """A collection to which something happened; `facts` is one line."""
+    """A collection in which something happened; `facts` is one line."""
 
     name: str
     tag: str
@@ -76,7 +76,7 @@ class CollectionView:
 
 @dataclass(frozen=True, slots=True)
 class ProblemView:
-    """Problems with the same cause, as one."""
+    """Problems with the same cause, combined."""
 
     where: str
     what: str
@@ -88,9 +88,9 @@ class ProblemView:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """All that a template shows of one report.
+    """Everything that a template shows of one report.
 
-    `known` are problems that were told before, `known_warnings` how many warnings were; `over` is what has ended.
+    `known` are problems that were reported before, `known_warnings` counts such warnings; `over` are those that ended.
     """
 
     attention: Attention
@@ -118,9 +118,9 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """Reports that did not arrive before: some in full, then each in a line, then how many are too old to be kept.
+    """Reports that did not arrive before: some in full, others in a line each, and a count of those no longer kept.
 
-    `missing` are those that are not delivered any more, each with its place.
+    `missing` are those that were given up, each with its file.
     """
 
     views: tuple[View, ...] = ()
@@ -130,13 +130,13 @@ class Earlier:
 
 
 def subject_of(news: News, earlier: int = 0) -> str:
-    """What is read first, and often alone."""
+    """The subject: readers see it first, and often nothing else."""
     joined = f" (and {counted(earlier, 'earlier report')})" if earlier else ""
     return one_line(f"Kometa-AI: {_prefix(news.report)}{changes_of(news.report)}", _SUBJECT - len(joined)) + joined
 
 
 def earlier_of(news: Sequence[News], lost: int, missing: Sequence[Missing], zone: tzinfo, limits: Limits) -> Earlier:
-    """Reports that did not arrive, the newest first."""
+    """Prepare the reports that did not arrive before, newest first."""
     gone = [_missing(one, zone, limits) for one in reversed(missing)]
     lines = [f"{_moment(one.report.started, zone)}: {headline(one.report)}" for one in news[limits.earlier :]]
     return Earlier(
@@ -154,7 +154,7 @@ def _missing(one: Missing, zone: tzinfo, limits: Limits) -> str:
 
 
 def view_of(news: News, zone: tzinfo, limits: Limits) -> View:
-    """What is shown of a report within these limits, with times in `zone`."""
+    """Prepare a report within these limits, with times in `zone`."""
     report, before = news.report, news.told_before
     eventful = [collection for collection in report.collections if _is_eventful(collection)]
     quiet = [f"{one_line(c.name, limits.name)} ({c.members:,})" for c in report.collections if not _is_eventful(c)]
@@ -200,7 +200,7 @@ def view_of(news: News, zone: tzinfo, limits: Limits) -> View:
 
 
 def _prefix(report: RunReport) -> str:
-    """What stands before the changes in the subject: what kind of run it was, and what is not well."""
+    """The beginning of the subject, before the changes: the kind of run, and what is wrong."""
     kind = ("dry run: " if report.dry_run else "") + ("undo: " if report.kind == "undo" else "")
     match attention_of(report):
         case "needs you":
@@ -270,7 +270,7 @@ def _movies(movies: Sequence[MovieLine], limits: Limits) -> Cut:
 
 
 def _movie(movie: MovieLine, limits: Limits) -> str:
-    # The title is cut, not the year: that is what tells two movies of one name apart.
+    # Cut the title, not the year: the year distinguishes movies of the same name.
     year = f" ({movie.year})" if movie.year else ""
     return f"{one_line(movie.title, limits.name) or f'tmdb:{movie.tmdb_id}'}{year}"
 
