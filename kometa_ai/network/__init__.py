@@ -1,1 +1,1 @@
-"""How the program reaches other hosts: proxies, certificate authorities, limits of answers, and words for failures."""
+"""Reach other hosts: proxies, certificate authorities, limits for answers, and explanations of failures."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 FILE, FOLDER = "SSL_CERT_FILE", "SSL_CERT_DIR"
 OF_APPRISE = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-"""What Apprise's HTTP library reads, the first that is set; other connections do not."""
+"""The variables that Apprise's HTTP library reads, the first that is set; other connections ignore them."""
 
 _LARGEST = 16 * 1024 * 1024
 _MOST_FILES = 5000
@@ -27,11 +27,11 @@ _REMEDY = "Name a file with certificates in PEM form that this user can read, or
 
 
 class Unfit(Exception):
-    """A file that certificates cannot be read from; the text completes "SSL_CERT_FILE: '/…' …"."""
+    """A file without usable certificates; the text completes "SSL_CERT_FILE: '/…' …"."""
 
 
 def read_authorities(environ: Mapping[str, str]) -> tuple[tuple[bytes, ...], list[Problem]]:
-    """The certificates (DER) that SSL_CERT_FILE and SSL_CERT_DIR name, and what is wrong with these variables."""
+    """The certificates (DER) that SSL_CERT_FILE and SSL_CERT_DIR name, and problems with these variables."""
     found: dict[bytes, None] = {}
     problems = []
     for variable, read in ((FILE, _of_file), (FOLDER, _of_folders)):
@@ -46,7 +46,7 @@ def read_authorities(environ: Mapping[str, str]) -> tuple[tuple[bytes, ...], lis
 
 
 def problems_of_apprise(environ: Mapping[str, str]) -> list[Problem]:
-    """What is wrong with the variable that Apprise's HTTP library takes its authorities from, if one is set."""
+    """Problems with the variable that Apprise's HTTP library reads its authorities from, if one is set."""
     variable = next((name for name in OF_APPRISE if environ.get(name)), "")
     if not variable:
         return []
@@ -72,9 +72,9 @@ def _of_file(path: str) -> list[bytes]:
 
 
 def _of_folders(paths: str) -> list[bytes]:
-    """The certificates of all files of the folders, which are parted by `:` as OpenSSL wants it.
+    """The certificates in all files of the folders, which are separated by `:` as for OpenSSL.
 
-    OpenSSL passes over a folder that is not there, as long as another one has what it looks for.
+    A missing folder is skipped if another one holds certificates, as OpenSSL does.
     """
     found: list[bytes] = []
     unfit = ""
@@ -88,7 +88,7 @@ def _of_folders(paths: str) -> list[bytes]:
         except OSError as error:
             raise Unfit(f"cannot be read: {error.strerror}") from None
         for file in files[:_MOST_FILES]:
-            # Folders of authorities hold other files, too, and dangling links.
+            # Folders of authorities also hold other files, and dangling links.
             if file.is_file():
                 found += _certificates(_content(file), name=f"{file.name}: ")
     if not found:
@@ -112,7 +112,7 @@ def _content(path: Path) -> bytes:
 
 
 def _certificates(data: bytes, name: str = "") -> Iterator[bytes]:
-    """Every certificate in PEM form. Raise Unfit where one cannot be read: the next may be the one that is needed."""
+    """Every certificate in PEM form. Raises Unfit if one is broken: skipping it might skip the one that is needed."""
     blocks = list(_BLOCK.finditer(data))
     if data.count(_BEGIN) != len(blocks):
         raise Unfit(f"holds a certificate without its END line ({name}{data.count(_BEGIN)} begin, {len(blocks)} end)")

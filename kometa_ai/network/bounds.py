@@ -1,7 +1,7 @@
-"""An HTTP transport for httpx2 that picks the proxy, counts an answer's bytes, and ends a call that takes too long.
+"""An httpx2 transport that chooses the proxy, limits the size of answers, and ends calls that take too long.
 
-Bytes are counted behind the decompression. The read time-out of a request counts for the whole call: single reads
-alone would let a server that sends a byte now and then hold us for ever.
+Bytes are counted after decompression. The read time-out of a request limits the whole call: if it limited single reads
+only, a server could hold us for ever by sending a byte now and then.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 KIB, MIB = 1024, 1024 * 1024
 SMALL = 1 * MIB
-"""Bytes of an answer that holds little: errors, checks, tags, the credits of one movie."""
+"""Bytes; the limit for small answers: errors, checks, tags, the credits of one movie."""
 _LIMITS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100)
 _EXTENSION = "kometa_ai.bound"
 
 
 class Bound(msgspec.Struct, frozen=True):
-    """How many bytes an answer may have, and each of its lines, and how many lines; `seconds` replaces the time-out."""
+    """Limits of an answer: bytes, bytes of a line, and number of lines. `seconds` replaces the read time-out."""
 
     size: int
     line: int | None = None
@@ -39,16 +39,16 @@ class Bound(msgspec.Struct, frozen=True):
 
     @property
     def extension(self) -> dict[str, object]:
-        """For the `extensions` of one request, where it differs from the client's."""
+        """The value for `extensions` of a request whose limits differ from the client's."""
         return {_EXTENSION: self}
 
 
 class AnswerTooLarge(httpx2.HTTPError):
-    """An answer has more bytes than anything that we ask for."""
+    """An answer exceeds its limit."""
 
 
 class BoundedTransport(httpx2.AsyncBaseTransport):
-    """Connections of one client: direct and through proxies, each opened by its first use."""
+    """Connections of one client, direct and through proxies; each is opened on first use."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
         self._opened: dict[tuple[Proxy | None, str], httpx2.AsyncBaseTransport] = {}
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send a request; the answer's body comes decompressed, and no longer than it may be."""
+        """Send a request; the body of the answer is decompressed, and raises AnswerTooLarge beyond its limit."""
         bound = request.extensions.get(_EXTENSION) or self._bound_of(request)
         seconds = bound.seconds or request.extensions.get("timeout", {}).get("read")
         loop = asyncio.get_running_loop()
@@ -104,7 +104,7 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
         return self._opened[key]
 
     def _open(self, proxy: Proxy | None, scheme: str) -> httpx2.AsyncHTTPTransport:
-        # To load the system's authorities takes time and memory.
+        # Without TLS, skip loading the system's authorities: it takes time and memory.
         trust = context_for(self._network.authorities) if scheme == "https" else no_trust()
         through = None
         if proxy is not None:
@@ -127,13 +127,13 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
 
 
 class _Tunnel:
-    """Whether a request has left for its service: what fails before, between us and the proxy, was never asked."""
+    """Whether a request has left for its service. What fails before, between us and the proxy, never reached it."""
 
     def __init__(self) -> None:
         self.is_passed = False
 
     async def __call__(self, name: str, info: Mapping[str, Any]) -> None:
-        """Take note of an event of httpcore2 (https://www.encode.io/httpcore/extensions/#trace)."""
+        """Receive an event of httpcore2 (https://www.encode.io/httpcore/extensions/#trace)."""
         if name.endswith(".send_request_headers.started") and info["request"].method != b"CONNECT":
             self.is_passed = True
 
@@ -142,7 +142,7 @@ _OF_THE_RAW_BODY = (b"content-encoding", b"content-length", b"transfer-encoding"
 
 
 class _BoundedBody(httpx2.AsyncByteStream):
-    """An answer's body, decompressed and counted."""
+    """The body of an answer, decompressed and counted."""
 
     def __init__(self, response: httpx2.Response, bound: Bound, deadline: float | None) -> None:
         self._response = response
@@ -150,7 +150,7 @@ class _BoundedBody(httpx2.AsyncByteStream):
         self._deadline = deadline
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """The body in pieces: of whole lines where lines are bounded, as they come otherwise."""
+        """Yield the body in pieces, of whole lines if lines are limited, otherwise as they arrive."""
         if self._bound.line is None:
             async for chunk in self._counted():
                 yield chunk
@@ -163,7 +163,7 @@ class _BoundedBody(httpx2.AsyncByteStream):
             if max(size, len(rest), *map(len, lines.split(b"\n")[1:])) > self._bound.line:
                 raise AnswerTooLarge(f"the answer has a line of more than {_in_words(self._bound.line)}")
             if end:
-                # The SDK joins what it gets of a line in time that grows with the square of its length.
+                # The SDK joins the pieces of a line in time quadratic in its length, so it gets whole lines.
                 yield b"".join([*held, lines, end])
                 held, size = [rest], len(rest)
             else:
@@ -175,14 +175,14 @@ class _BoundedBody(httpx2.AsyncByteStream):
         chunks = self._response.aiter_bytes()
         while (chunk := await self._next(chunks)) is not None:
             size += len(chunk)
-            # Compressed nothing is endless, too.
+            # Count compressed bytes, too: a stream may be endless and decompress to nothing.
             if max(size, self._response.num_bytes_downloaded) > self._bound.size:
                 raise AnswerTooLarge(f"the answer has more than {_in_words(self._bound.size)}")
             lines += chunk.count(b"\n") + chunk.count(b"\r")
             if self._bound.lines is not None and lines > self._bound.lines:
                 raise AnswerTooLarge(f"the answer has more than {self._bound.lines:,} lines")
             yield chunk
-            # A little that is received can be a lot when it is decompressed.
+            # Yield to the loop: few bytes received can be many after decompression.
             await asyncio.sleep(0)
 
     async def _next(self, chunks: AsyncIterator[bytes]) -> bytes | None:
@@ -201,7 +201,7 @@ def _in_words(size: int) -> str:
 
 
 def _keep_alive() -> list[tuple[int, int, int]]:
-    """Options that notice a dead peer: an answer may take minutes, and routers forget connections."""
+    """Socket options that detect a dead peer: an answer may take minutes, and routers drop idle connections."""
     options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
     if sys.platform == "linux":
         options += [(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60), (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 60)]

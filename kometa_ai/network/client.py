@@ -23,7 +23,7 @@ def open_client(
     bound_of: Callable[[httpx2.Request], Bound] | None = None,
     transport: httpx2.AsyncBaseTransport | None = None,
 ) -> httpx2.AsyncClient:
-    """A client that follows no redirect: a redirected PUT becomes a GET, and keys would go wherever it points."""
+    """A client that follows no redirects: a redirected PUT would become a GET, and keys would go to any host."""
     return httpx2.AsyncClient(
         headers=dict(headers or {}),
         auth=auth,

@@ -1,4 +1,4 @@
-"""Read proxies and certificates from the environment, once, with the settings."""
+"""Read proxies and certificate authorities from the environment, once, together with the settings."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ _OF_THE_SDK = {
     "ANTHROPIC_PROFILE": "Give a key in CLAUDE_API_KEY; profiles are not read.",
     "ANTHROPIC_LOG": "Set DEBUG_LOGGING to true for details of each call.",
 }
-"""Variables that Anthropic's SDK reads for other programs, and what to do in their place."""
+"""Variables that Anthropic's SDK reads in other programs, and what to use instead."""
 
 
 class Network(msgspec.Struct, frozen=True, kw_only=True):
-    """Proxies, and certificate authorities (DER) in addition to the system's. Without any: direct connections."""
+    """Proxies, and certificate authorities (DER) in addition to the system's. Without any, connections are direct."""
 
     proxies: Proxies = Proxies()
     authorities: tuple[bytes, ...] = ()
 
     def proxy_to(self, url: str) -> Proxy | None:
-        """The proxy between here and an address, if there is one."""
+        """The proxy for an address, or None."""
         return self.proxies.to(url)
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
-    """The network of an environment, and what is wrong with the variables that it was read from."""
+    """The network settings of an environment, and the problems found in its variables."""
 
     network: Network
     problems: tuple[Problem, ...] = ()
@@ -45,10 +45,10 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_network(environ: Mapping[str, str], urls: Mapping[str, str], *, pushes: bool = False) -> Surroundings:
-    """Read the variables of proxies and certificates, and find everything that is wrong before anything is connected.
+    """Read the variables for proxies and certificates, and find all problems in them before any connection is made.
 
-    `urls` are the addresses in use, by their settings: a proxy that cannot be used is a problem where one of them
-    leads through it. `pushes` says that Apprise is used, which reads the same variables by itself, and two more.
+    `urls` are the addresses in use by their settings: an unusable proxy is a problem if one of them leads through it.
+    `pushes` says that Apprise is used, which reads these variables itself, and two more.
     """
     proxies = read_proxies(environ)
     authorities, wrong_authorities = read_authorities(environ)
@@ -71,7 +71,7 @@ def read_network(environ: Mapping[str, str], urls: Mapping[str, str], *, pushes:
 
 
 def _unusable(proxy: Proxy, urls: Mapping[str, str], severity: Literal["error", "warning"] = "error") -> Problem:
-    """A proxy that cannot be used, and what leads through it. Nothing of the value is shown: it may hold a password."""
+    """An unusable proxy, and the settings that lead through it. Its value may hold a password, so it is not shown."""
     hosts = dict.fromkeys(filter(None, map(host_of, urls.values())))
     return Problem(
         source=proxy.variable,

@@ -1,4 +1,4 @@
-"""Explain a failed connection in words: whether it passes by itself, and what to do if not."""
+"""Explain a failed connection: what is wrong, whether it may pass by itself, and what to do."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NO_AGREEMENT = (
     "NO_PROTOCOLS",
     "CERTIFICATE_REQUIRED",
 )
-# What h11 says of an answer that begins with a control character, as each record of TLS does.
+# h11's message for an answer that begins with a control character, as each TLS record does.
 _BINARY = "illegal request line"
 # OpenSSL's X509_V_ERR_...
 _NOT_YET_VALID, _HAS_EXPIRED, _WRONG_NAMES = 9, 10, {62, 64}
@@ -42,7 +42,7 @@ _LONGEST = 200
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):
-    """The way to a service: its address without credentials, the setting that holds it, and the proxy in between."""
+    """The route to a service: its address without credentials, the setting that holds it, and the proxy in between."""
 
     address: str
     setting: str
@@ -50,23 +50,23 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     between: str = ""
     """What a certificate of an unknown authority means here, as a sentence without its full stop."""
     hide: Callable[[str], str] = str
-    """Takes secrets out of what is said on the way, before it is cut."""
+    """Redacts secrets in other services' words, before they are cut."""
 
     @property
     def through(self) -> str:
-        """` through the proxy of HTTP_PROXY (squid:3128)`, or nothing."""
+        """` through the proxy of HTTP_PROXY (squid:3128)`; empty without a proxy."""
         return f" through {self.proxy}" if self.proxy else ""
 
     @property
     def around(self) -> str:
-        """What to do to reach the service without the proxy."""
+        """How to reach the service without the proxy, as a remedy."""
         return f"add {host_of(self.address)} to NO_PROXY"
 
 
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):
-    """Why there is no answer. `why` is a clause; `what` a sentence where more is known than that the way is blocked.
+    """Why there is no answer. `why` is a clause; `what` a sentence, if more is known than that the route is blocked.
 
-    `is_final`: trying again changes nothing. `is_sent`: the request had gone out, and may have been carried out.
+    `is_final`: trying again changes nothing. `is_sent`: the request was sent, and the service may have carried it out.
     """
 
     why: str
@@ -77,12 +77,12 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def trouble_of(error: BaseException, way: Way) -> Trouble:
-    """What an error of httpx2 or of the operating system means for this way."""
+    """Explain an error of httpx2 or of the operating system on this route."""
     chain = list(causes(error))
     for cause in chain:
         if found := _final(cause, way):
             return found
-    # The outermost tells: behind an error of connecting stands how the talk with a proxy ended.
+    # The outermost error decides: behind a ConnectError, the chain shows how the exchange with the proxy ended.
     kinds = (cause for cause in chain if isinstance(cause, httpx2.TransportError))
     is_sent = isinstance(next(kinds, None), (httpx2.ReadError, httpx2.ReadTimeout, httpx2.RemoteProtocolError))
     remedy = f"Look whether that proxy runs and can reach it, or {way.around}." if way.proxy else ""
@@ -121,7 +121,7 @@ def _final(cause: BaseException, way: Way) -> Trouble | None:
 def certificate_trouble(
     error: ssl.SSLCertVerificationError, name: str, setting: str, *, between: str = ""
 ) -> tuple[str, str]:
-    """What is wrong with a certificate, and what to do: with the clock, with the name, or with who has signed it."""
+    """What is wrong with a certificate, and what to do: check the clock, the name or the authority."""
     what = f"The certificate of {name} is not trusted: {error.verify_message}."
     clock = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     match error.verify_code:
@@ -159,7 +159,7 @@ def _no_tls(error: ssl.SSLError, way: Way) -> Trouble | None:
 
 
 def _refused_tunnel(said: str, way: Way) -> Trouble:
-    """The proxy has answered our CONNECT with something else than 200."""
+    """Explain that the proxy answered our CONNECT with another status than 200."""
     status = said.partition(" ")[0]
     said = one_line(way.hide(said), _LONGEST)
     if status == str(HTTPStatus.PROXY_AUTHENTICATION_REQUIRED.value):
@@ -174,7 +174,7 @@ def _refused_tunnel(said: str, way: Way) -> Trouble:
 
 
 def wants_log_in(way: Way) -> tuple[str, str]:
-    """The proxy wants a user and a password."""
+    """Explain that the proxy wants a user and a password: what is wrong, and the remedy."""
     variable = way.proxy.variable if way.proxy else "HTTP_PROXY"
     return (
         f"{_capital(way.proxy)} wants a user and a password (407).",
@@ -183,7 +183,7 @@ def wants_log_in(way: Way) -> tuple[str, str]:
 
 
 def is_of_the_proxy(way: Way, status: int, headers: Mapping[str, str]) -> bool:
-    """Whether an answer was most likely made by the proxy: services answer with JSON, proxies with pages."""
+    """Whether the proxy most likely made this answer: services answer with JSON, proxies with HTML pages."""
     if way.proxy is None:
         return False
     if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED or "x-squid-error" in headers:
@@ -192,7 +192,7 @@ def is_of_the_proxy(way: Way, status: int, headers: Mapping[str, str]) -> bool:
 
 
 def of_the_proxy(way: Way, status: int, said: str = "") -> Trouble:
-    """What the proxy's own answer means."""
+    """Explain an answer that the proxy made."""
     if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
         what, remedy = wants_log_in(way)
         return Trouble(why="the proxy wants a user and a password (407)", what=what, remedy=remedy, is_final=True)
@@ -206,7 +206,7 @@ def of_the_proxy(way: Way, status: int, said: str = "") -> Trouble:
 
 
 def redirect_target(base: str, location: str) -> str:
-    """Where a redirect leads, without credentials and query; empty where that is no address."""
+    """The target of a redirect without credentials and query; empty if it is not an address."""
     try:
         return str(httpx2.URL(base).join(location).copy_with(userinfo=b"", query=None, fragment=None))
     except httpx2.InvalidURL:
@@ -214,7 +214,7 @@ def redirect_target(base: str, location: str) -> str:
 
 
 def named(status: int) -> str:
-    """A status with its name."""
+    """A status with its phrase, such as `404 Not Found`."""
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
@@ -222,7 +222,7 @@ def named(status: int) -> str:
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and everything behind it, attempts on several addresses included."""
+    """An error, its causes, and the errors of exception groups (attempts on several addresses)."""
     while error is not None:
         yield error
         if isinstance(error, BaseExceptionGroup):

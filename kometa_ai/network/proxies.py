@@ -1,7 +1,7 @@
-"""Choose the proxy to an address from HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, as curl does.
+"""Choose the proxy for an address from HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, as curl does.
 
-A name in lower case wins over the same in capitals, also when it is empty. Entries of NO_PROXY that cannot be read are
-passed over.
+A lower-case name takes precedence over the same in capitals, even if it is empty. Unreadable entries of NO_PROXY are
+ignored.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _HOST = re.compile(r"\A(?:[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|[0-9a-f.]*+:[0-9a-f:
 
 
 class Proxy(msgspec.Struct, frozen=True, kw_only=True):
-    """The proxy that a variable names. `fault` says, as a clause, why it cannot be used; then it has no host."""
+    """The proxy that a variable names. `fault` is a clause that says why it cannot be used; then it has no host."""
 
     variable: str
     url: str = ""
@@ -36,12 +36,12 @@ class Proxy(msgspec.Struct, frozen=True, kw_only=True):
     fault: str = ""
 
     def __str__(self) -> str:
-        """The proxy for messages, without its user and password."""
+        """The proxy for messages, without user and password."""
         return f"the proxy of {self.variable} ({_bracketed(self.host)}:{self.port})"
 
 
 class Exempt(msgspec.Struct, frozen=True):
-    """One entry of NO_PROXY: a domain with all below it, or a network; perhaps for one scheme or port alone."""
+    """One entry of NO_PROXY: a domain with its subdomains, or a network, possibly for one scheme or port only."""
 
     domain: str = ""
     network: IPv4Network | IPv6Network | None = None
@@ -61,7 +61,7 @@ class Exempt(msgspec.Struct, frozen=True):
 
 
 class Proxies(msgspec.Struct, frozen=True, kw_only=True):
-    """The proxies of an environment by the scheme they are for, and the hosts that are reached without."""
+    """The proxies of an environment by scheme, and the hosts that are reached directly."""
 
     by_scheme: dict[str, Proxy] = {}
     exceptions: tuple[Exempt, ...] = ()
@@ -70,7 +70,7 @@ class Proxies(msgspec.Struct, frozen=True, kw_only=True):
     exceptions_variable: str = _EXCEPTIONS
 
     def to(self, url: str) -> Proxy | None:
-        """The proxy between here and an address; None where there is none, or where it is no address."""
+        """The proxy for an address; None for a direct connection, and for an invalid address."""
         try:
             parts = urlsplit(url)
             port = parts.port or _DEFAULT_PORTS.get(parts.scheme, 0)
@@ -84,7 +84,7 @@ class Proxies(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def secrets(self) -> frozenset[str]:
-        """Passwords of proxies, as they are written and as they are sent."""
+        """The passwords of proxies, as written and percent-decoded."""
         return frozenset(
             password
             for proxy in self.by_scheme.values()
@@ -94,7 +94,7 @@ class Proxies(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_proxies(environ: Mapping[str, str]) -> Proxies:
-    """The proxies that an environment names, those that cannot be used included."""
+    """The proxies that an environment names, including unusable ones."""
     by_scheme = {}
     for scheme, name in _VARIABLES.items():
         found = _lookup(environ, name) or _lookup(environ, _FOR_ALL)
@@ -113,7 +113,7 @@ def read_proxies(environ: Mapping[str, str]) -> Proxies:
 
 
 def _lookup(environ: Mapping[str, str], name: str) -> tuple[str, str] | None:
-    """The variable that counts, and its value: the name in lower case, even if empty, or else in capitals."""
+    """The variable in force, and its value: the lower-case name, even if empty, else the name in capitals."""
     for form in (name.lower(), name):
         if form in environ:
             return form, environ[form].strip()
@@ -121,7 +121,7 @@ def _lookup(environ: Mapping[str, str], name: str) -> tuple[str, str] | None:
 
 
 def _proxy(variable: str, value: str) -> Proxy:
-    """Read the address of a proxy; `host:3128` is one, too."""
+    """Read the address of a proxy; a scheme is optional (`host:3128`)."""
     url = value if "://" in value else f"http://{value}"
     scheme = url.partition("://")[0].lower()
     if scheme.startswith("socks"):
@@ -147,7 +147,7 @@ def _proxy(variable: str, value: str) -> Proxy:
 
 
 def _exception(entry: str) -> Exempt | None:
-    """Read an entry of NO_PROXY: `*`, a host, a domain, an address or a network, with a scheme or a port if need be."""
+    """Read a NO_PROXY entry: `*`, a host, domain, address or network, with optional scheme and port; else None."""
     if entry == "*":
         return Exempt()
     scheme, _, rest = entry.rpartition("://")
@@ -171,7 +171,7 @@ def _exception(entry: str) -> Exempt | None:
 
 
 def _plain(host: str) -> str:
-    """A host as it is compared: lower case, in the form of the DNS, without dots around it."""
+    """A host in comparable form: lower case, IDNA, without leading and trailing dots."""
     bare = host.strip(".").lower()
     try:
         return bare if bare.isascii() else bare.encode("idna").decode()
@@ -184,7 +184,7 @@ def _bracketed(host: str) -> str:
 
 
 def unusable(proxies: Proxies, urls: Mapping[str, str]) -> dict[Proxy, list[str]]:
-    """The proxies that cannot be used and would be, each with the settings whose addresses lead through it."""
+    """The unusable proxies that are in use, each with the settings whose addresses lead through it."""
     found: dict[Proxy, list[str]] = {}
     for setting, url in urls.items():
         proxy = proxies.to(url)
@@ -194,7 +194,7 @@ def unusable(proxies: Proxies, urls: Mapping[str, str]) -> dict[Proxy, list[str]
 
 
 def host_of(url: str) -> str:
-    """The host of an address as NO_PROXY names it; empty where it has none."""
+    """The host of an address as NO_PROXY names it; empty if there is none."""
     try:
         return _plain(urlsplit(url).hostname or "")
     except ValueError:

@@ -1,4 +1,4 @@
-"""TLS contexts that trust the system's certificate authorities and those that the environment adds."""
+"""Make TLS contexts that trust the system's certificate authorities and those that the environment adds."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 
 @lru_cache(maxsize=2)
 def context_for(authorities: tuple[bytes, ...]) -> ssl.SSLContext:
-    """A context for any number of connections. OpenSSL by itself lets SSL_CERT_FILE replace the system's store."""
+    """A context for any number of connections. OpenSSL itself would let SSL_CERT_FILE replace the system's store."""
     context = httpx2.create_ssl_context(trust_env=False)
     if authorities:
         context.load_verify_locations(cadata=b"".join(authorities))
-        # What is named there is trusted, whether it signed itself or not, as curl does it.
+        # Trust each certificate named there, self-signed or not, as curl does.
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     return context
 
 
 def no_trust() -> ssl.SSLContext:
-    """A context for connections without TLS: it trusts no certificate, and costs nothing to make."""
+    """A context for connections without TLS: it trusts no certificate, and is cheap to make."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def unverified() -> ssl.SSLContext:
-    """A context that encrypts and takes any certificate."""
+    """A context that encrypts and accepts any certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -45,9 +45,9 @@ def unverified() -> ssl.SSLContext:
 
 @contextmanager
 def bundle_for(authorities: tuple[bytes, ...]) -> Iterator[Path | None]:
-    """A file for libraries that take one in place of a context: what they trust by themselves, and these authorities.
+    """Yield a file with Apprise's own authorities and these, for libraries that take a file instead of a context.
 
-    None where there are none to add, or no temporary file can be written.
+    None if there are none to add, or no temporary file can be written.
     """
     if not authorities:
         yield None
