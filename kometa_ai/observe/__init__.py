@@ -1,1 +1,1 @@
-"""Logs, redaction of secrets, and the memory of the process."""
+"""Logs, redaction of secrets, and memory use of the process."""

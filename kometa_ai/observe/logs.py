@@ -1,14 +1,14 @@
-"""Write the log with structlog: JSON lines in a file, and the same on stderr for people or machines.
+"""Write the log with structlog: JSON lines in a file, and the same on stderr for users or machines.
 
-Our own lines and those of the libraries take the same way: structlog hands over to the standard library's
-logging, whose two handlers render. Each redacts after everything else has become text, so nothing gets past it.
+The lines of the program and of its libraries take the same path: structlog passes them to the standard library's
+logging, whose two handlers render them. Each redacts last, when everything has become text, so nothing bypasses it.
 
     configure(settings.log_dir, debug=False, form="auto", redactor=Redactor(secrets_of(settings)))
     with structlog.contextvars.bound_contextvars(run_id=run_id): ...
     shutdown()
 
-A stack trace goes to the file only, unless there is none: what a person sees on stderr names the error. That holds for
-what Python itself would print, too: warnings, and uncaught errors of threads and destructors.
+A stack trace goes to the file only, unless there is no file: on stderr, users see the error's name. This also applies
+to what Python itself would print: warnings, and uncaught errors of threads and destructors.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ _LARGEST_FILE = 10_000_000
 _KEPT_FILES = 5
 _NOT_OURS = f"{FILE_NAME} is a link or no regular file: move it away, and a new one is made"
 _QUIET = ("anthropic", "apprise", "asyncio", "httpcore2", "httpx2", "urllib3", "uvicorn.access")
-"""Libraries whose details are no one's business here: they would log every request, headers included."""
+"""Libraries that are logged from WARNING on: their details would include every request with its headers."""
 
 REPORTED = "run.problem"
-"""The event of a line that says what the run's report says, too: a person who is shown the report needs it once."""
+"""The event of lines that repeat the run's report; they are left out on a screen that shows the report."""
 
 _FIRST = ("timestamp", "level", "event", "run_id", "collection_name")
 _NEVER_SECRET = ("timestamp", "level")
-# JSON escapes the controls below a blank. These remain: they move a terminal's cursor, end a line or turn the
-# direction of the text, and a lone surrogate cannot be written at all.
+# JSON escapes control characters below U+0020. The others here move a terminal's cursor, end a line or change the
+# direction of the text, and a lone surrogate cannot be encoded at all.
 _HARMFUL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 _installed: list[logging.Handler] = []
@@ -72,11 +72,11 @@ def configure(
     stream: TextIO | None = None,
     screen_level: int = logging.NOTSET,
 ) -> None:
-    """Log to `stream` (stderr) and to `log_dir`/kometa-ai.log from now on, in place of an earlier configuration.
+    """Log to `stream` (stderr) and to `log_dir`/kometa-ai.log from now on, replacing an earlier configuration.
 
-    `screen_level` keeps lesser lines off the stream, where a person watches something better.
+    `screen_level` keeps lines below it off the stream, if a user watches other output there.
 
-    A folder that cannot be written is a warning on `stream`, not an error. `auto` is console on a terminal.
+    A folder that cannot be written is a warning on `stream`, not an error. `auto` means console on a terminal.
     """
     shutdown()
     stream = stream or sys.stderr
@@ -104,7 +104,7 @@ def configure(
 
 
 def shutdown() -> None:
-    """Stop logging and close the file; logging is then as it was before `configure`."""
+    """Stop logging, close the file, and restore the logging from before `configure`."""
     logging.captureWarnings(capture=False)
     if _hooks_before:
         threading.excepthook, sys.unraisablehook = _hooks_before.pop()
@@ -121,9 +121,9 @@ def shutdown() -> None:
 
 
 def log_unexpected(event: str, error: BaseException) -> str:
-    """Log an unexpected error, and say in a sentence where its stack trace is, for the caller to show.
+    """Log an unexpected error; return a sentence for the user that says where its stack trace is.
 
-    The sentence holds no secret that the log knows of.
+    The sentence is redacted.
     """
     _log.error(event, exc_info=error)
     lines = described(error).splitlines()
@@ -142,7 +142,7 @@ def log_unexpected(event: str, error: BaseException) -> str:
 
 
 def log_problem(event: str, problem: Problem) -> None:
-    """One line for a problem, at the level of its severity."""
+    """Write one line for a problem, at the level of its severity."""
     details = {
         "collection_name": problem.collection,
         "source": problem.where,
@@ -175,14 +175,14 @@ def _open_file(log_dir: Path) -> tuple[_LogFile | None, OSError | None]:
 
 
 class _Screen(logging.StreamHandler[TextIO]):
-    """stderr; a line that cannot be written is lost, since there is no other place to say so."""
+    """Stderr. A line that cannot be written is lost: there is no other place to report that."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
-        """Keep still: the library would print the record as it was before it was redacted."""
+        """Do nothing: the standard library would print the record unredacted."""
 
 
 class _LogFile(RotatingFileHandler):
-    """The file: readable by its owner only, rotated, and shared with a second process."""
+    """The log file: readable by its owner only, rotated, and shared with other processes."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, maxBytes=_LARGEST_FILE, backupCount=_KEPT_FILES, encoding="utf-8")
@@ -193,11 +193,11 @@ class _LogFile(RotatingFileHandler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write to the file that has the name now: another process may have rotated it."""
         if self.stream and not _is_still(Path(self.baseFilename), self.stream):
-            self._close_stream()  # the library opens it again for the record
+            self._close_stream()  # the base class opens it again for the record
         super().emit(record)
 
     def close(self) -> None:
-        """Close the file, even when its last lines cannot be written."""
+        """Close the file, even if its last lines cannot be written."""
         self._close_stream()
         super().close()
 
@@ -208,7 +208,7 @@ class _LogFile(RotatingFileHandler):
             self.stream = None
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
-        """A full disk must not stop a run; stderr has the line."""
+        """Do nothing: a full disk must not stop a run, and stderr has the line."""
 
 
 def _is_still(path: Path, stream: TextIOWrapper) -> bool:
@@ -228,7 +228,7 @@ def _open_private(path: str, flags: int) -> int:
     status = os.fstat(handle)
     if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
         return handle
-    # What is written there would be written to something that is not ours.
+    # A link or device: writing to it would change something that is not ours.
     os.close(handle)
     raise OSError(errno.EINVAL, _NOT_OURS)
 
@@ -238,7 +238,7 @@ def _configure_structlog(level: int) -> None:
         processors=[*_context(), ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.stdlib.LoggerFactory(),
-        # A module's logger may be used before this and after shutdown().
+        # Module loggers may be used before this and after shutdown().
         cache_logger_on_first_use=False,
     )
 
@@ -252,7 +252,7 @@ def _context() -> list[Processor]:
 
 
 def _formatter(redactor: Redactor, *, traceback: bool, colors: bool | None = None) -> ProcessorFormatter:
-    """Render as JSON, or for a console where `colors` says whether it has any."""
+    """Render as JSON, or for a console if `colors` is given; `colors` says whether it supports them."""
 
     def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         return {
@@ -275,7 +275,7 @@ def _formatter(redactor: Redactor, *, traceback: bool, colors: bool | None = Non
 
 
 def _name_error(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Say which error it was, in one line; the stack trace is another matter."""
+    """Name the error in one line, without its stack trace."""
     raised = event.get("exc_info")
     if raised and not isinstance(raised, BaseException):
         raised = raised[1] if isinstance(raised, tuple) else sys.exc_info()[1]
@@ -292,12 +292,12 @@ def _drop_traceback(_logger: WrappedLogger, _method: str, event: EventDict) -> E
 def _as_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
     event.setdefault("run_id", "")  # each line has the same keys
     ordered = {name: event[name] for name in (*_FIRST, *event) if name in event}
-    # What could do harm can only stand inside a string, where its escape is valid JSON.
+    # Harmful characters only occur inside JSON strings, where their escapes are valid.
     return _HARMFUL.sub(_escaped, json.dumps(ordered, ensure_ascii=False))
 
 
 def _harmless(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Each value on one line, nested data as the file shows them; only a stack trace keeps its lines."""
+    """Put each value on one line, nested data as in the file; only a stack trace keeps its lines."""
     calm: EventDict = {}
     for name, value in event.items():
         text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value

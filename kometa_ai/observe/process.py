@@ -1,4 +1,4 @@
-"""Measure the memory that the process uses, and how much its container allows."""
+"""Measure the memory use of the process, and read the limit of its container."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 _CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 _NO_LIMIT = 1 << 60
-"""What the first kind of cgroups says where there is no limit is larger than this."""
+"""cgroups v1 reports a number larger than this if there is no limit."""
 
 
 def used() -> int:
-    """Bytes of memory in use now; at its peak, where the system does not tell."""
+    """Bytes of memory in use now; the peak if the system does not report that."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except (OSError, IndexError, ValueError):
@@ -21,13 +21,13 @@ def used() -> int:
 
 
 def peak() -> int:
-    """Bytes of memory in use at most since the process began."""
+    """The most bytes of memory in use since the process began."""
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024
 
 
 def limit(places: tuple[str, ...] = _CGROUPS) -> int | None:
-    """The memory limit of our container in bytes, or None where there is none."""
+    """The memory limit of the container in bytes; None without a limit."""
     for place in places:
         try:
             text = Path(place).read_text().strip()
@@ -39,6 +39,6 @@ def limit(places: tuple[str, ...] = _CGROUPS) -> int | None:
 
 
 def pressure() -> float:
-    """The used part of the limit, 0 without a limit; near 1 the kernel ends the process."""
+    """The used share of the limit, 0 without a limit. Near 1 the kernel kills the process."""
     most = limit()
     return used() / most if most else 0.0

@@ -1,4 +1,4 @@
-"""Redact secrets in everything that is written: known values in any form, and what looks like a key."""
+"""Redact secrets in all output: known values in any encoding, and text that looks like a key."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from urllib.parse import quote, quote_plus
 MASK = "********"
 _SHORTEST_SECRET = 4
 _SHORTEST_PART = 6
-"""Characters of a secret that are hidden where a text was cut, and of its base64 form that do not occur by chance."""
+"""Characters. A secret's beginning or end of this length is recognised beside a cut, and its base64 form anywhere."""
 _SHORTEST_BY_ITSELF = 8
-"""Characters of a secret that are hidden wherever they stand, if they hold letters and digits."""
+"""Characters. A part of a secret this long is hidden everywhere if it mixes letters and digits."""
 _SHORTEST_WITH_CASE = 8
-"""Below, a password may be a word, which must not be hidden in headings as well."""
+"""Characters. A shorter secret may be a word: its upper-case and lower-case forms are left alone."""
 _DEEPEST = 20
 _TOO_DEEP = "(nested too deeply)"
 
 _NAME = r"(?:api[_-]?key|token|secret|passwo?r?d|signature)"
 _SECRET_KEY = re.compile(rf"{_NAME}$|^(?:proxy[_-])?authorization$|^(?:set[_-])?cookie$", re.IGNORECASE)
-# How a value follows its name: `name=`, `name: `, `"name": "`, `('name', b'`, and the same escaped once more.
+# What separates a name from its value: `name=`, `name: `, `"name": "`, `('name', b'`, and the same escaped once more.
 _ASSIGNED = r"(?:\\*[\"']?\s*[:=]\s*|\\*[\"'],\s*)(?:b?\\*[\"'])?"
 _VALUE = r"[^\s\"'\\&,;<>()\[\]{}]+"
 _BASIC = re.compile(r"\b(Basic\s+)([\w+/-]{6,}={0,2})", re.IGNORECASE)
 _PATTERNS = (
-    # Everything up to the last @: a password may hold one. The user goes too, since some services put a token there.
+    # Up to the last @, as a password may contain one. The user is hidden, too: some services put a token there.
     (re.compile(r"(://)[^\s/?#\"'<>]*@"), rf"\1{MASK}@"),
     (re.compile(rf"(authorization{_ASSIGNED})(?:(?:bearer|basic|token)\s+)?{_VALUE}", re.IGNORECASE), rf"\1{MASK}"),
     (re.compile(r"\b(Bearer\s+)[\w.~+/=-]{8,}"), rf"\1{MASK}"),
@@ -38,8 +38,8 @@ _PATTERNS = (
     (re.compile(r"\bsk-ant-[\w-]+"), MASK),
 )
 
-# What stands where a text was cut, by us or by a service: its end, the end of a line, an ellipsis, stars; quotes and
-# brackets may come first. The second is for a text read backwards.
+# What marks a cut, made by us or by a service: the end of the text or of a line, an ellipsis, or stars, possibly after
+# quotes and brackets. The second pattern is for text read backwards.
 _MARKS = ("…", "...", "***")
 _CUT_AFTER = re.compile(r"[^\w\n]{0,8}(?:…|\.\.\.|\*\*\*|\n|\Z)")
 _CUT_BEFORE = re.compile(r"[^\w\n]{0,8}(?:…|\.\.\.|\*\*\*)")
@@ -55,13 +55,12 @@ _LONGEST_BASE64 = 1024
 
 
 class Redactor:
-    """Hides the given secrets, and whatever looks like a password or a key, in text and in nested data.
+    """Hides the given secrets, and everything that looks like a password or a key, in text and in nested data.
 
     A secret is hidden as it is, escaped (URL, JSON, HTML, repr, hex), and inside base64, as in `Authorization: Basic`,
-    of which nothing is left. Where a text was cut, the beginning of a secret is hidden before the cut, and its end
-    behind it; a cut is the end of the text or of a line, an ellipsis, or stars. Longer beginnings and ends that are no
-    words are hidden everywhere: services cut what they repeat without a mark.
-    Secrets of fewer than four characters are ignored: hiding them would hide everything.
+    which is then hidden as a whole. Where a text was cut, the beginning of a secret is hidden before the cut, and its
+    end after it. Longer beginnings and ends that are not words are hidden everywhere: some services cut what they
+    repeat without a mark. Secrets of fewer than four characters are ignored: hiding them would hide everything.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
@@ -74,7 +73,7 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """The text without secrets."""
-        # Known values before patterns: a pattern could hide one half of a value and leave the other.
+        # Known values first: a pattern could hide half of a value and leave the rest.
         text = self._without_known(text)
         text = _BASIC.sub(_without_credentials, text)
         for pattern, replacement in _PATTERNS:
@@ -82,7 +81,7 @@ class Redactor:
         return text
 
     def _without_known(self, text: str) -> str:
-        """The text without the known secrets: what overlaps is hidden together, or a short one could leave a rest."""
+        """The text without the known secrets. Overlapping finds are hidden together, so that no rest is left."""
         found = [*self._whole(text), *self._cut(text)]
         pieces: list[str] = []
         end = 0
@@ -93,14 +92,14 @@ class Redactor:
         return "".join([*pieces, text[end:]]) if pieces else text
 
     def _whole(self, text: str) -> Iterator[tuple[int, int]]:
-        """Where whole secrets stand; of base64 all of it, since what stands beside the secret is a user or a secret."""
+        """The places of whole secrets. Of base64 the whole run, since a user or another secret surrounds the secret."""
         for form in self._forms:
             for first in _places(text, form):
                 last = first + len(form)
                 yield _all_of_base64(text, first, last) if form in self._encoded else (first, last)
 
     def _cut(self, text: str) -> Iterator[tuple[int, int]]:
-        """Where beginnings and ends of secrets stand beside a cut."""
+        """The places of beginnings and ends of secrets beside a cut."""
         for first, last, form in _beginnings(text, self._beginnings, _CUT_AFTER):
             yield _all_of_base64(text, first, last) if form in self._encoded else (first, last)
         size = len(text)
@@ -108,7 +107,7 @@ class Redactor:
             yield size - last, size - first
 
     def data(self, value: object, depth: int = 0) -> object:
-        """The same data without secrets, as what JSON knows; anything else, and what is nested too deeply, is text."""
+        """The data without secrets, in JSON's types; other values, and what is nested too deeply, become text."""
         match value:
             case None | bool():
                 clean: object = value
@@ -125,14 +124,14 @@ class Redactor:
         return clean
 
     def field(self, name: str, value: object, depth: int = 0) -> object:
-        """The value of a field without secrets: nothing of it when the field is named like one."""
+        """The value of a field without secrets; masked if the field's name says that it is a secret."""
         if value and isinstance(value, str | bytes) and _SECRET_KEY.search(name):
             return MASK
         return self.data(value, depth)
 
 
 def described(value: object) -> str:
-    """`str()` of anything, bytes as the text they hold; never an error."""
+    """`str()` of anything, with bytes decoded; never raises."""
     try:
         return value.decode(errors="backslashreplace") if isinstance(value, bytes) else str(value)
     except Exception as error:  # noqa: BLE001 - whatever a foreign object raises
@@ -159,7 +158,7 @@ def _by_beginning(forms: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
 def _beginnings(
     text: str, forms: Mapping[str, tuple[str, ...]], cut: re.Pattern[str]
 ) -> Iterator[tuple[int, int, str]]:
-    """Where the beginning of one of these forms is followed by a cut, or tells by itself: from, to, and which form."""
+    """Where one of these forms begins and is cut, or is long enough to be recognised: start, end and form."""
     for head, same in forms.items():
         for first in _places(text, head):
             for form in same:
@@ -171,7 +170,7 @@ def _beginnings(
 
 
 def _shared(text: str, first: int, form: str) -> int:
-    """How many characters of the form the text holds from there on."""
+    """The number of characters of the form that the text has from `first` on; its head is known to match."""
     if text.startswith(form, first):
         return len(form)
     size = _SHORTEST_PART
@@ -181,7 +180,7 @@ def _shared(text: str, first: int, form: str) -> int:
 
 
 def _tells(part: str, form: str) -> bool:
-    """Whether a part is long and mixed enough to be no chance and no word, nor the host of an address."""
+    """Whether a part is long and mixed enough to be no coincidence, no word and no host of an address."""
     if len(part) < _SHORTEST_BY_ITSELF:
         return False
     if _ADDRESS.match(form) and _is_host(part.rstrip("/:"), form):
@@ -194,9 +193,9 @@ def _is_host(part: str, form: str) -> bool:
 
 
 def _is_word(text: str, first: int, last: int, form: str) -> bool:
-    """Whether this is a word by itself in the text and in the secret: `radarr` tells nothing of `radarr-key`.
+    """Whether the part is a word of its own in the text and in the secret: `radarr` reveals nothing of `radarr-key`.
 
-    Nor does a host of an address that is secret as a whole.
+    Neither does the host of an address that is secret as a whole.
     """
     size = last - first
     part = text[first:last]
@@ -212,7 +211,7 @@ def _all_of_base64(text: str, first: int, last: int) -> tuple[int, int]:
 
 
 def _without_credentials(found: re.Match[str]) -> str:
-    """Hide what follows `Basic` where it is a user and a password; it may also be a word ("Basic authentication")."""
+    """Hide what follows `Basic` if it decodes to `user:password`; it may be a word ("Basic authentication")."""
     encoded = found[2].rstrip("=").replace("-", "+").replace("_", "/")
     try:
         pair = b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
@@ -225,7 +224,7 @@ def _without_credentials(found: re.Match[str]) -> str:
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """Every way the secret may stand in a text, but for base64."""
+    """Every way to write the secret in a text, except base64."""
     raw = secret.encode(errors="backslashreplace")
     spelled = [secret, secret.upper(), secret.lower()] if len(secret) >= _SHORTEST_WITH_CASE else [secret]
     for one in spelled:
@@ -237,7 +236,7 @@ def _forms(secret: str) -> Iterator[str]:
         within = json.dumps(secret, ensure_ascii=ensure_ascii)[1:-1]
         yield within
         yield json.dumps(within, ensure_ascii=ensure_ascii)[1:-1]
-    # .NET and Go escape more than JSON asks for; .NET in capitals.
+    # .NET and Go escape more characters than JSON requires; .NET with capital hex digits.
     yield _escaped(secret, "<>&'\"+`", str.upper)
     yield _escaped(secret, "<>&", str)
     yield repr(secret)[1:-1]
@@ -247,7 +246,7 @@ def _forms(secret: str) -> Iterator[str]:
 
 
 def _quoted(secret: str) -> Iterator[str]:
-    """In an address: quoted once, and quoted twice."""
+    """Percent-encoded once and twice, as in an address."""
     raw = secret.encode(errors="backslashreplace")
     for quoting in (quote, lambda text: quote(text, safe=""), quote_plus):
         once = quoting(raw)
@@ -257,7 +256,7 @@ def _quoted(secret: str) -> Iterator[str]:
 
 
 def _escaped(secret: str, special: str, case: Callable[[str], str]) -> str:
-    """As JSON that escapes these characters, too."""
+    """As JSON that also escapes these characters."""
     written = "".join(f"\\u{ord(one):04x}" if one in special else json.dumps(one)[1:-1] for one in secret)
     return re.sub(r"(?<=\\u)[0-9a-f]{4}", lambda found: case(found[0]), written)
 
@@ -270,7 +269,7 @@ def _base64_forms(raw: bytes) -> Iterator[str]:
 
 
 def _base64_cores(raw: bytes) -> Iterator[str]:
-    """The part of its base64 form that does not depend on what stands around it, for each of three alignments."""
+    """The part of its base64 form that does not depend on its neighbours, for each of three alignments."""
     for lead, first in enumerate((0, 2, 3)):
         encoded = b64encode(bytes(lead) + raw).decode()
         yield encoded[first : (lead + len(raw)) * 8 // 6]

@@ -1,4 +1,4 @@
-"""Thin out log lines that strangers can cause at will: the first is written, the others are counted."""
+"""Limit log lines that clients can cause at will: write the first, then count the others."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 FIRST = 10.0
 """Seconds after the first line until the count of what followed is written."""
 EVERY = 60.0
-"""Seconds between counts while it goes on; after as much silence the next line is a first one again."""
+"""Seconds between counts while the event continues; after as much silence the next line is written at once."""
 
 _log = structlog.get_logger()
 _all: WeakSet[Repeats] = WeakSet()
 
 
 class Repeats:
-    """One event that may occur thousands of times a second. The server calls `settle_all` from time to time."""
+    """One event that may occur thousands of times a second. The server calls `settle_all` regularly."""
 
     def __init__(self, event: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._event = event
@@ -32,7 +32,7 @@ class Repeats:
         _all.add(self)
 
     def add(self, **details: object) -> None:
-        """Write a line, or count it where one was written just before."""
+        """Write a line, or count it if one was written just before."""
         now = self._clock()
         if now >= self._next and not self._more:
             self._next = now + FIRST
@@ -43,7 +43,7 @@ class Repeats:
         self.settle()
 
     def settle(self, *, at_once: bool = False) -> None:
-        """Write the count of what was held back, when its time has come."""
+        """Write the count of the lines held back, if it is due."""
         now = self._clock()
         if self._more and (at_once or now >= self._next):
             self._next = now + EVERY
@@ -52,6 +52,6 @@ class Repeats:
 
 
 def settle_all(*, at_once: bool = False) -> None:
-    """Write the counts of all events whose time has come."""
+    """Write the counts of all events that are due."""
     for repeats in list(_all):
         repeats.settle(at_once=at_once)
