@@ -35,9 +35,9 @@ _MIXED = re.compile(r"\A(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[\w+-]+", re.ASCII
 
 
 def as_dump(loaded: Loaded) -> dict[str, dict[str, object]]:
-    """Each variable with its value and where that came from, as JSON; what is not set is null.
+    """Each variable with its value and where the value came from, as data for JSON; what is not set is null.
 
-    Secrets are masked, also where they are a part of another value: the password in an address, a key in its query.
+    Secrets are masked, including those inside other values: the password in an address, a key in its query.
     """
     redactor = Redactor(secrets_of(loaded.settings))
     return {
@@ -50,7 +50,7 @@ def as_dump(loaded: Loaded) -> dict[str, dict[str, object]]:
 
 
 def _dumped(variable: Variable, value: object, redactor: Redactor) -> object:
-    """Numbers and booleans as they are, lists as lists, everything else as it is written into the variable."""
+    """Numbers and booleans as they are, tuples as lists, everything else as it is written in the variable."""
     if variable.secret:
         return _masked(value)
     if variable.name in _HOOKS and isinstance(value, str) and value:
@@ -66,20 +66,20 @@ def _dumped(variable: Variable, value: object, redactor: Redactor) -> object:
 
 
 def _masked(value: object) -> object:
-    """Whether a secret is set, and which service an Apprise address belongs to: all the rest of it may be a token."""
+    """Whether a secret is set, and the service of each Apprise address: the rest of the address may be a token."""
     if isinstance(value, tuple):
         return [f"{url.get_secret_value().partition('://')[0]}://{MASK}" for url in value]
     return MASK if value else None
 
 
 def _masked_command(command: str) -> str:
-    """The program of a hook's command: what stands behind it may hold a password in any form."""
+    """The program of a hook's command: its arguments may contain a password in any form."""
     program, *arguments = shlex.split(command) or [""]
     return f"{program} {MASK}" if arguments else program
 
 
 def _masked_url(url: str) -> str:
-    """Scheme and host of a hook's address: all the rest of it may be a token."""
+    """Scheme and host of a hook's address: the rest may be a token."""
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     port = f":{parts.port}" if parts.port else ""
@@ -90,7 +90,7 @@ _HOOKS = {"AFTER_CHANGES_COMMAND": _masked_command, "AFTER_CHANGES_URL": _masked
 
 
 def secrets_of(settings: Settings) -> frozenset[str]:
-    """Every value that must not be shown, for a Redactor: keys, passwords, and what stands for one in an address."""
+    """Every value that must not be shown, for a Redactor: keys, passwords, parts of addresses that may be tokens."""
     found: set[str] = set()
     for variable in variables().values():
         match getattr(settings, variable.field):
@@ -109,13 +109,13 @@ def secrets_of(settings: Settings) -> frozenset[str]:
                 found.update(_tokens(text))
     if settings.smtp_username and (password := settings.smtp_password.get_secret_value()):
         found.add(f"{settings.smtp_username}:{password}")
-        # As the log-in of a mail server sends it, in base64.
+        # The form in which SMTP's AUTH PLAIN sends them, in base64.
         found.add(f"\0{settings.smtp_username}\0{password}")
     return frozenset(found - {""}) | settings.network.proxies.secrets
 
 
 def _password(url: str) -> Iterator[str]:
-    """The password in an address: as it is written, as it is sent, and with its user as inside `Basic` credentials."""
+    """The password in an address: as written, percent-decoded, and with its user as in `Basic` credentials."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -128,7 +128,7 @@ def _password(url: str) -> Iterator[str]:
 
 
 def _secrets_in_apprise(url: str) -> Iterator[str]:
-    """The address, its password, and every part long enough for a token: each service puts its own elsewhere."""
+    """The address, its password, and every part long enough for a token: services differ in where they put it."""
     yield url
     rest = url.partition("://")[2]
     yield rest
@@ -137,14 +137,14 @@ def _secrets_in_apprise(url: str) -> Iterator[str]:
 
 
 def _tokens(text: str) -> Iterator[str]:
-    """Every part of an address or a user's name that is long enough for a token."""
+    """Every part of an address or of a user name that is long enough for a token."""
     parts = [*re.split(r"[/?#&=:@,]", text), *(value for _, value in parse_qsl(text.partition("?")[2]))]
-    # A part with a dot is a host or an address far more often than a token; those would be hidden everywhere.
+    # A part with a dot is more likely a host or an address than a token, and would be hidden everywhere.
     yield from (part for part in parts if len(part) >= _SHORTEST_TOKEN and "." not in part)
 
 
 def _secrets_in_command(command: str) -> Iterator[str]:
-    """What follows a name of a secret, the password of `user:password`, and every word like a token."""
+    """The values of arguments named like a secret, the password of `user:password`, and words that look like tokens."""
     words = [*_words(command)]
     pairs = [*pairwise(words), *((flag, value) for flag, _, value in (word.partition("=") for word in words))]
     for flag, value in pairs:
@@ -161,7 +161,7 @@ def _secrets_in_command(command: str) -> Iterator[str]:
 
 
 def _words(command: str) -> Iterator[str]:
-    """The words of a command, and those inside a word: a script for a shell, a header, JSON."""
+    """The words of a command, and the words inside of them: a shell script, a header, JSON."""
     for word in shlex.split(command):
         yield word
         if len(inner := _INSIDE.split(word)) > 1:

@@ -33,7 +33,7 @@ _NAMES_ELSEWHERE = {"SMTP_HOST": "SMTP_SERVER", "SMTP_USER": "SMTP_USERNAME", "S
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The settings, where the value of each variable came from, and what was probably not meant."""
+    """The settings, the source of each variable's value, and warnings about what was probably not meant."""
 
     settings: Settings
     sources: Mapping[str, str]
@@ -51,9 +51,9 @@ def load_settings(environ: Mapping[str, str], *, required: Collection[str] = REQ
     """Read every setting from its variable, from the file that `<variable>_FILE` names, or from its default.
 
     An empty variable counts as not set. `required` names the variables that must be set: some commands need fewer.
-    Raises FixConfiguration with every problem there is, in the order of the README and each with its variable as
-    `source`: first those of proxies and certificates, on which all connections depend. Likely typos follow as warnings,
-    since they tell why something is missing.
+    Raises FixConfiguration with all problems, in the order of the README, each with its variable as `source`; problems
+    with proxies and certificates come first, as all connections depend on them. Likely typos follow as warnings, since
+    they explain why something is missing.
     """
     found, problems = _collect(environ, required)
     around = read_network(environ, _addresses(found), pushes="APPRISE_URLS" in found)
@@ -82,13 +82,13 @@ def _addresses(found: Mapping[str, _Found]) -> dict[str, str]:
 
 
 def _secrets_in(environ: Mapping[str, str], found: Mapping[str, _Found]) -> Iterator[str]:
-    """What is given as a secret, whatever becomes of it: a key may stand in another variable, too."""
+    """All values of secret variables, even invalid ones: the same key may also be in another variable."""
     yield from (found[name].text for name, variable in variables().items() if variable.secret and name in found)
     yield from (environ[name].strip() for name in secret_variables() if environ.get(name) and "_FILE" not in name)
 
 
 def _collect(environ: Mapping[str, str], required: Collection[str]) -> tuple[dict[str, _Found], list[Problem]]:
-    """The text of every variable that is set, and which cannot be read or are missing."""
+    """The text of every variable that is set, and problems with those that are unreadable or missing."""
     found: dict[str, _Found] = {}
     problems: list[Problem] = []
     for variable in variables().values():
@@ -110,7 +110,7 @@ class _Unreadable(Exception):
 
 
 def _look_up(variable: Variable, environ: Mapping[str, str]) -> _Found | None:
-    """The value under the variable's own name, else under its second one."""
+    """The value under the variable's own name, else under its alias."""
     if own := _direct_or_file(variable, variable.name, environ):
         return own
     if variable.alias and (other := _direct_or_file(variable, variable.alias, environ)):
@@ -131,7 +131,7 @@ def _direct_or_file(variable: Variable, name: str, environ: Mapping[str, str]) -
 
 
 def _is_text(value: str) -> bool:
-    """Whether it can be encoded: bytes that are not UTF-8 reach us as lone surrogates."""
+    """Whether the value can be encoded: bytes that are not UTF-8 reach Python as lone surrogates."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -140,11 +140,11 @@ def _is_text(value: str) -> bool:
 
 
 def _content(variable: Variable, name: str, path: Path) -> str:
-    """The value in a file, such as a Docker secret."""
+    """The content of a file, such as a Docker secret."""
     remedy = "Name a small text file that holds the value and that this user can read."
     where = f"{name} names {str(path)!r}, which" if _is_place(path) else f"what {name} names"
     try:
-        # A pipe or a device could keep us waiting or reading for ever.
+        # Reading a pipe or a device could block, or never end.
         if path.exists() and not path.is_file():
             raise _Unreadable(variable, f"{where} is not a file.", remedy)
         with path.open("rb") as file:
@@ -161,7 +161,7 @@ def _content(variable: Variable, name: str, path: Path) -> str:
 
 
 def _is_place(path: Path) -> bool:
-    """Whether it is a path for sure: a key that was put into X_FILE by mistake may begin with `/`, too."""
+    """Whether the value is certainly a path: a key that the user put into X_FILE by mistake may begin with `/`, too."""
     try:
         return path.exists() or (path.parent.is_dir() and path.parent not in (Path(), Path("/")))
     except (OSError, ValueError):
@@ -177,9 +177,9 @@ def _missing(variable: Variable) -> Problem:
 
 
 def _wrong_values(error: ValidationError, found: Mapping[str, _Found]) -> Iterator[Problem]:
-    """One problem a variable, in words that never repeat a secret."""
+    """One problem for each variable, without repeating a secret."""
     for details in error.errors(include_url=False):
-        # Not an error of its own: a default that depends on another variable, and that one is wrong.
+        # Not an error of its own: its default depends on another variable, whose value is wrong.
         if details["type"] != "default_factory_not_called":
             yield _wrong_value(details, found)
 
@@ -201,7 +201,7 @@ def _wrong_value(details: ErrorDetails, found: Mapping[str, _Found]) -> Problem:
 
 
 def _likely_typos(environ: Mapping[str, str]) -> Iterator[Problem]:
-    """Variables that are named almost like one of ours, or as other programs name the same thing."""
+    """Warn of variables whose names resemble one of ours, or that other programs use for the same thing."""
     ours = [name for variable in variables().values() for name in (variable.name, variable.alias) if name]
     known = {*ours, *(f"{name}_FILE" for name in ours)}
     for name in sorted(set(environ) - known):
@@ -220,7 +220,7 @@ def _similar(name: str, known: set[str]) -> list[str]:
 
 
 def _contradictions(settings: Settings) -> Iterator[Problem]:
-    """Settings that are right one by one and have no effect together."""
+    """Settings that are valid by themselves, but have no effect together."""
 
     def warning(source: str, what: str, remedy: str) -> Problem:
         return Problem(source=source, what=what, remedy=remedy, severity="warning")

@@ -1,6 +1,6 @@
 """Define every setting once: its variable, type, default and purpose.
 
-The variable's name is the field's in capitals. Text that is not set is empty, never None.
+A variable's name is the field's in capitals. Text that is not set is empty, never None.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from kometa_ai.settings.values import Window, only_text
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a value looks like (it completes "Give …"), and whether it is never shown."""
+    """What a value looks like (completes "Give …"), and whether it is a secret."""
 
     text: str
     secret: bool = False
@@ -31,7 +31,7 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a setting does, how its default reads where the value does not say it, and a second name for it."""
+    """What a setting does, its default in words if the value does not show it, and its alias."""
 
     help: str
     default: str = ""
@@ -214,19 +214,19 @@ class Settings(BaseModel):
     _network: Network = PrivateAttr(default_factory=Network)
 
     def model_post_init(self, context: Any, /) -> None:  # noqa: ANN401 - as pydantic has it
-        """Take over the network that validation was given as its context."""
+        """Take the network from the validation context."""
         if isinstance(context, Network):
             self._network = context
 
     @property
     def network(self) -> Network:
-        """How other hosts are reached: what the environment says about proxies and certificates."""
+        """How to reach other hosts: the environment's proxies and certificate authorities."""
         return self._network
 
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One setting as its operator sees it."""
+    """One setting as the operator sees it."""
 
     name: str
     field: str
@@ -244,7 +244,7 @@ def variables() -> dict[str, Variable]:
 
 
 def secret_variables() -> frozenset[str]:
-    """The names under which the environment may hold a secret: variables and aliases, each also as a file's path."""
+    """The names of variables that may hold a secret: variables and aliases, and the `_FILE` form of both."""
     names = {name for variable in variables().values() if variable.secret for name in (variable.name, variable.alias)}
     return frozenset(form for name in names - {""} for form in (name, f"{name}_FILE"))
 
@@ -265,7 +265,7 @@ def _variable(field: str) -> Variable:
 
 
 def as_text(value: object) -> str:
-    """A value as it would be written into its variable."""
+    """A value as the user would write it into its variable."""
     match value:
         case bool():
             text = str(value).lower()
@@ -281,7 +281,7 @@ def as_text(value: object) -> str:
 
 
 def _duration_text(seconds: int) -> str:
-    """In the largest unit that needs no fraction."""
+    """A duration in the largest unit that divides it."""
     unit, size = next(
         (unit, size) for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)) if seconds % size == 0
     )

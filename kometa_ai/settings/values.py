@@ -1,7 +1,7 @@
-"""Parse the text of a variable into a value, or say what is wrong with it and what to write instead.
+"""Parse the text of a variable, or explain what is wrong with it and what to write instead.
 
-No message repeats what was given where it may be a secret: keys, addresses, which can carry a password, and anything
-that may be a key or a password that was put into the wrong variable.
+Messages do not repeat a text that may be secret: keys, addresses (they can contain a password), and any other text that
+may be a key or a password which the user put into the wrong variable.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _SHOWN = 5
-"""Characters: so short a value is no secret worth the name."""
+"""Characters. A shorter text is repeated in messages: it is too short for a secret."""
 _HARMLESS = re.compile(r"\A(?!.*[0-9]{6})[0-9\s.,:*/+-]{1,60}")
 """Times, windows, cron expressions and small numbers."""
-# Not the standard library's parser: it makes an address of almost anything, and fails on `me@`.
+# Not the standard library's parser: it accepts almost anything as an address, and fails on `me@`.
 _ADDRESS = r"[^\s@<>,;:\"()\[\]\\\x00-\x1f\x7f]++@[\w-]++(\.[\w-]++)*+"
 _NAME = r"(\"(\\[^\x00-\x1f\x7f]|[^\"\\\x00-\x1f\x7f])*+\"\s*+|[^@<>,;:\"()\[\]\\\x00-\x1f\x7f]*+)"
 _MAILBOX = re.compile(rf"\A(?:{_ADDRESS}|{_NAME}<{_ADDRESS}>)")
 
 
 class Unusable(ValueError):
-    """A value that cannot be used: what is wrong with it, and what to write instead."""
+    """An unusable value: what is wrong with it, and what to write instead."""
 
     def __init__(self, what: str, remedy: str) -> None:
         super().__init__(what)
@@ -38,13 +38,13 @@ class Unusable(ValueError):
 
 
 class Window(NamedTuple):
-    """A part of the day, `end` not included; it reaches over midnight when it ends before it starts."""
+    """A part of the day, without `end`. It extends over midnight if it ends before it starts."""
 
     start: time
     end: time
 
     def covers(self, moment: time) -> bool:
-        """Whether that time of day lies inside."""
+        """Whether the time of day lies inside."""
         if self.start < self.end:
             return self.start <= moment < self.end
         return moment >= self.start or moment < self.end
@@ -54,12 +54,12 @@ class Window(NamedTuple):
 
 
 def shown(text: str, instead: str = "the value") -> str:
-    """A value as a message repeats it, quoted; another word for one that may be a key or a password."""
+    """A value for messages, quoted; `instead` if it may be a key or a password."""
     return repr(text) if len(text) <= _SHOWN or _HARMLESS.fullmatch(text) else instead
 
 
 def boolean(text: str) -> bool:
-    """`true`, `yes`, `on`, `1` and their opposites, in any case."""
+    """Read `true`, `yes`, `on`, `1` or their opposites, in any case."""
     match text.lower():
         case "true" | "yes" | "on" | "1":
             return True
@@ -69,7 +69,7 @@ def boolean(text: str) -> bool:
 
 
 def on_off_auto(text: str) -> str:
-    """`auto`, or a boolean as `on` and `off`: YAML and Compose like to turn those two into booleans."""
+    """Read `auto`, or a boolean as `on` or `off`: YAML and Compose like to turn these into booleans."""
     if text.lower() == "auto":
         return "auto"
     try:
@@ -79,14 +79,14 @@ def on_off_auto(text: str) -> str:
 
 
 def whole_number(text: str) -> int:
-    """Digits with an optional sign."""
+    """Read digits with an optional sign."""
     if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
         raise Unusable(f"{shown(text)} is not a whole number.", "Write digits only.")
     return int(text)
 
 
 def key(text: str) -> str:
-    """A key as it can stand in an HTTP header."""
+    """Read a key that is valid in an HTTP header."""
     if not re.fullmatch(r"[!#-&(-~]+", text):
         raise Unusable(
             "the key holds a space, a line break, a quote or a character outside ASCII.",
@@ -96,7 +96,7 @@ def key(text: str) -> str:
 
 
 def command(text: str) -> str:
-    """A command with its arguments, quoted as for a shell."""
+    """Read a command with its arguments, quoted as for a shell."""
     try:
         shlex.split(one_line(text))
     except ValueError:
@@ -108,14 +108,14 @@ def command(text: str) -> str:
 
 
 def model(text: str) -> str:
-    """The id of a model."""
+    """Read the id of a model."""
     if not re.fullmatch(r"[\w.:@/-]+", text, re.ASCII):
         raise Unusable(f"{shown(text)} is not the id of a model.", "Write an id such as claude-sonnet-5-5.")
     return text
 
 
 def http_url(text: str) -> str:
-    """An http or https address with its path prefix, without the slash at the end."""
+    """Read an http or https address with its path prefix; the slash at the end is removed."""
     if re.search(r"[\s\x00-\x1f\x7f\"'<>\\]", text):
         raise Unusable("the address holds a space, a quote or a control character.", "Write it without.")
     try:
@@ -131,7 +131,7 @@ def http_url(text: str) -> str:
 
 
 def base_url(text: str) -> str:
-    """An address that paths are added to: no query, no fragment."""
+    """Read an address that paths are appended to: no query, no fragment."""
     url = http_url(text)
     if "?" in url or "#" in url:
         raise Unusable("the address has a query or a fragment (`?` or `#`).", "Leave that part out.")
@@ -139,12 +139,12 @@ def base_url(text: str) -> str:
 
 
 def radarr_url(text: str) -> str:
-    """Radarr's address, with its URL base and without the path of its API."""
+    """Read Radarr's address, with its URL base and without the path of its API."""
     return _without(base_url(text), r"/api(/v\d+)?", "leave /api away: it is added. A URL base such as /radarr stays.")
 
 
 def claude_url(text: str) -> str:
-    """The address of Claude's API, without `/v1`: the SDK adds that, and sends no user and password."""
+    """Read the address of Claude's API without `/v1`, which the SDK adds. It sends no user and password."""
     url = base_url(text)
     if "@" in urlsplit(url).netloc:
         raise Unusable(
@@ -161,7 +161,7 @@ def _without(url: str, ending: str, remedy: str) -> str:
 
 
 def host(text: str) -> str:
-    """A host name or an IP address; the port has a variable of its own."""
+    """Read a host name or an IP address; the port has its own variable."""
     bare = text.removeprefix("[").removesuffix("]")
     if re.fullmatch(r"[\w.-]+", bare) or re.fullmatch(r"\A(?:[0-9A-Fa-f.]*+:){2}[:.%\w]*", bare):
         return bare
@@ -172,7 +172,7 @@ def host(text: str) -> str:
 
 
 def url_path(text: str) -> str:
-    """A URL base such as `/kometa-ai`, with a slash before and none behind; `/` alone is none."""
+    """Read a URL base such as `/kometa-ai`, with a leading slash and no trailing one; `/` means none."""
     if not re.fullmatch(r"[\w.~/-]+", text, re.ASCII) or "//" in text or re.search(r"(^|/)\.\.?(/|$)", text):
         raise Unusable(f"{shown(text)} is not a path.", "Write it like /kometa-ai.")
     bare = text.strip("/")
@@ -180,7 +180,7 @@ def url_path(text: str) -> str:
 
 
 def addresses(text: str) -> tuple[str, ...]:
-    """E-mail addresses, each alone or as `Name <address>`, separated by commas or line breaks."""
+    """Read e-mail addresses, each alone or as `Name <address>`, separated by commas or line breaks."""
     found = _entries(text)
     for number, entry in enumerate(found, start=1):
         if not _MAILBOX.fullmatch(entry):
@@ -192,7 +192,7 @@ def addresses(text: str) -> tuple[str, ...]:
 
 
 def address(text: str) -> str:
-    """One e-mail address, alone or as `Name <address>`."""
+    """Read one e-mail address, alone or as `Name <address>`."""
     found = addresses(text)
     if len(found) != 1:
         raise Unusable(f"{shown(text)} is not one e-mail address.", "Write one, such as kometa-ai@example.org.")
@@ -200,14 +200,14 @@ def address(text: str) -> str:
 
 
 def _entries(text: str) -> list[str]:
-    """Split at commas and line breaks that do not stand in a quoted name."""
+    """Split at commas and line breaks outside of quoted names."""
     entries = re.findall(r'(?:"(?:\\.|[^"\\\n]){0,200}+"|[^,\n\r])++', text)
     return [entry.strip() for entry in entries if entry.strip()]
 
 
 def apprise_urls(text: str) -> tuple[str, ...]:
-    """Apprise addresses, separated by commas or white space; a comma inside one stays."""
-    # As Apprise itself does it: a comma separates only where another address begins behind it.
+    """Read Apprise addresses, separated by commas or white space; an address may contain commas."""
+    # As Apprise does: a comma is a separator only if another address begins after it.
     found = [url.strip(",") for url in re.split(r"\s+|,\s*(?=[a-zA-Z][a-zA-Z0-9+.-]{1,20}://)", text)]
     urls = tuple(url for url in found if url)
     if not all(re.match(r"\A[a-zA-Z][a-zA-Z0-9+.-]*+://.", url) for url in urls):
@@ -216,7 +216,7 @@ def apprise_urls(text: str) -> tuple[str, ...]:
 
 
 def time_zone(text: str) -> ZoneInfo:
-    """An IANA name such as Europe/Berlin."""
+    """Read an IANA name such as Europe/Berlin."""
     try:
         return ZoneInfo(text)
     except (OSError, ValueError, KeyError):
@@ -227,7 +227,7 @@ def time_zone(text: str) -> ZoneInfo:
 
 
 def time_of_day(text: str) -> time:
-    """`HH:MM` on the 24-hour clock."""
+    """Read `HH:MM` on the 24-hour clock."""
     found = re.fullmatch(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", text)
     if found is None:
         raise Unusable(f"{shown(text)} is not a time of day.", "Write HH:MM from 00:00 to 23:59.")
@@ -235,7 +235,7 @@ def time_of_day(text: str) -> time:
 
 
 def windows(text: str) -> tuple[Window, ...]:
-    """`18:00-23:30,…`; a window may reach over midnight, and 24:00 ends the day."""
+    """Read `18:00-23:30,…`. A window may extend over midnight; 24:00 is the end of the day."""
     found: list[Window] = []
     for entry in filter(None, (part.strip() for part in text.split(","))):
         start, dash, end = (part.strip() for part in entry.partition("-"))
@@ -251,7 +251,7 @@ def windows(text: str) -> tuple[Window, ...]:
 
 
 def duration(text: str) -> timedelta | None:
-    """`90s`, `30m`, `6h` or `1d`; `0` is none."""
+    """Read `90s`, `30m`, `6h` or `1d`; `0` means none."""
     if text == "0":
         return None
     found = re.fullmatch(r"\A0*+([1-9][0-9]{0,6})\s*+([smhd])", text.lower())
@@ -262,10 +262,10 @@ def duration(text: str) -> timedelta | None:
 
 
 def interval(text: str) -> str:
-    """`30m`, `6h`, `2d`, `1w`, `1mo`, or a cron expression, in one spelling."""
+    """Read `30m`, `6h`, `2d`, `1w`, `1mo` or a cron expression; return it in a normalised spelling."""
     if len(text.split()) > 1:
         return _cron(text)
-    # `1M` is refused: whether a minute or a month was meant cannot be told, and a minute would be expensive.
+    # `1M` is refused: it could mean a minute or a month, and a run each minute would be expensive.
     if re.fullmatch(r"[1-9][0-9]{0,3}(m|mo|[hHdDwW])", text):
         return text.lower()
     raise Unusable(
@@ -289,14 +289,14 @@ def _cron(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Text without line breaks and other control characters."""
+    """Read text without line breaks and other control characters."""
     if re.search(r"[\x00-\x1f\x7f-\x9f]", text):
         raise Unusable("the value holds a line break or another control character.", "Write it on one line.")
     return text
 
 
 def only_text(parse: Callable[[str], object]) -> Callable[[object], object]:
-    """The same for a validator: what is text is read, what is a value already is left to its type."""
+    """Turn a parser into a validator: it reads text, and leaves other values to the type."""
 
     def read(value: object) -> object:
         return parse(value) if isinstance(value, str) else value
