@@ -1,4 +1,4 @@
-"""When to run next: pure functions of what is configured, a remembered date, and now."""
+"""Compute when to run next, as pure functions of the settings, an anchor date, and the current time."""
 
 from kometa_ai.schedule.next_run import Schedule
 

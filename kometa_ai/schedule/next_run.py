@@ -1,4 +1,4 @@
-"""Turn wall-clock times into moments: time zones, clock changes and black-out windows."""
+"""Turn wall-clock times into moments, considering time zones, clock changes and black-out windows. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MINUTE = timedelta(minutes=1)
 
 
 class _Due(NamedTuple):
-    """A moment at which a run is due, and the reading it stands for."""
+    """A moment at which a run is due, and the wall-clock reading that it belongs to."""
 
     moment: datetime
     reading: datetime
@@ -29,11 +29,12 @@ class _Due(NamedTuple):
 class Schedule:
     """When runs start. The windows together must leave some minute of the day free.
 
-    A run is due whenever the clock on the wall in `zone` reads a time of the grid. Where the clock changes:
+    A run is due whenever the wall clock in `zone` shows a time of the grid. At clock changes:
 
-    - A reading that is left out is due at the first moment after the gap; one that comes twice is due the first time.
-    - Unless the change is at least as long as the interval: then nothing is moved, and the intervals in between keep
-      their real length (`30m` goes on through both of the hours that read alike, `1d` has no run on a date that a
+    - A time that the clock skips is due at the first moment after the gap; one that it shows twice is due the first
+      time.
+    - This does not apply if the change is at least as long as the interval: then nothing is moved, and intervals keep
+      their real length (`30m` continues through both of the hours that look alike; `1d` has no run on a date that a
       country skipped).
     """
 
@@ -48,24 +49,24 @@ class Schedule:
 
     @property
     def uses_anchor(self) -> bool:
-        """Whether the date of `first_anchor` has to be remembered (`2d`, `1w`, `1mo`, `7h`; not `1d`, `6h`, cron)."""
+        """Whether the date of `first_anchor` must be stored (`2d`, `1w`, `1mo`, `7h`; not `1d`, `6h`, cron)."""
         return self._recurrence.uses_anchor
 
     def next_after(self, now: datetime, anchor: date | None) -> datetime:
         """The first start after `now`, in UTC.
 
-        `anchor` is any date of the grid, earlier or later than `now`; without one, it is `first_anchor(now)`. A run
-        that is due inside of black-out windows starts where they end, once, however many are due. A start that has
-        been missed is not made up for.
+        `anchor` is any date of the grid, earlier or later than `now`; without one, `first_anchor(now)` is used. A run
+        that is due inside black-out windows starts at their end, once, however many are due. A missed start is not made
+        up for.
         """
         since = self._before_blackout(_utc(now))
         due = self._first_due(self._recurrence, since, self._first_anchor(since) if anchor is None else anchor)
         return self._after_blackout(due.moment)
 
     def first_anchor(self, now: datetime) -> date:
-        """The date of the next start time, so that the first run is never more than about a day away.
+        """The date of the next start time, so that the first run is at most about a day away.
 
-        A start time that has passed today counts for today while a black-out window still holds its run back.
+        A start time that has passed today still counts for today while a black-out window delays its run.
         """
         return self._first_anchor(self._before_blackout(_utc(now)))
 
@@ -78,21 +79,21 @@ class Schedule:
         return self._first_due(parse("1d", self.start), since, since.date()).reading.date()
 
     def _first_due(self, recurrence: Recurrence, since: datetime, anchor: date) -> _Due:
-        """The first moment after `since` that a reading of the recurrence stands for."""
+        """The first moment after `since` that belongs to a reading of the recurrence."""
         here = since.astimezone(self.zone).replace(tzinfo=None)
         once, again = self._both(here)
         found: list[_Due] = []
-        # While the clock repeats itself, earlier readings are still to come a second time.
+        # While the clock repeats an hour, earlier readings are still to occur a second time.
         for reading in recurrence.readings(here - max(again - once, timedelta()), anchor):
             moments = self._moments(reading, recurrence.step)
             found += [_Due(moment, reading) for moment in moments if moment > since]
-            # First moments come in the order of their readings; second ones need not.
+            # First moments are in the order of their readings; second ones may not be.
             if moments and moments[0] > since:
                 break
         return min(found)
 
     def _moments(self, reading: datetime, step: timedelta) -> tuple[datetime, ...]:
-        """The moments, in order, that a reading stands for: none, one or two."""
+        """The moments that a reading belongs to, in order: none, one or two."""
         once, again = self._both(reading)
         in_real_time = step <= abs(again - once)
         if again > once:
@@ -102,12 +103,12 @@ class Schedule:
         return (once,)
 
     def _both(self, reading: datetime) -> tuple[datetime, datetime]:
-        """The reading's first and second moment: the same but where the clock changes, swapped in a gap (PEP 495)."""
+        """The first and the second moment of a reading: equal except at clock changes, swapped in a gap (PEP 495)."""
         first, second = (reading.replace(tzinfo=self.zone, fold=fold).astimezone(UTC) for fold in (0, 1))
         return first, second
 
     def _end_of_gap(self, before: datetime, after: datetime) -> datetime:
-        """The first minute after `before` with the offset that holds at `after`."""
+        """The first minute after `before` with the offset in force at `after`."""
         offset = after.astimezone(self.zone).utcoffset()
         minutes = range((after - before) // _MINUTE)
         passed = bisect_left(
@@ -116,13 +117,13 @@ class Schedule:
         return before + passed * _MINUTE
 
     def _before_blackout(self, moment: datetime) -> datetime:
-        """The moment itself, or one just before the windows it lies in: what is due since then is still to start."""
+        """The moment, or one just before the windows it lies in: runs due since then have not started yet."""
         while self._is_blacked_out(moment):
             moment -= _MINUTE
         return moment
 
     def _after_blackout(self, moment: datetime) -> datetime:
-        # Minute by minute: overlapping windows, windows over midnight and clock changes inside need no thought.
+        # Minute by minute, which handles overlapping windows, midnight and clock changes without special cases.
         while self._is_blacked_out(moment):
             moment += _MINUTE
         return moment

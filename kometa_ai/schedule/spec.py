@@ -1,7 +1,7 @@
-"""Compute wall-clock times of an interval or a cron expression, without any time zone.
+"""Compute the wall-clock times of an interval or a cron expression, without a time zone. Pure.
 
-Readings are naive datetimes. Every interval is an endless grid of them, in both directions, through the start time on
-the anchor's date, so nothing drifts and nothing breaks when the clock is set back to before the anchor.
+Readings (of the wall clock) are naive datetimes. Every interval is an endless grid in both directions through the start
+time on the anchor's date, so it does not drift, and setting the clock back to before the anchor does no harm.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ _UNITS = {
 
 
 class Recurrence(Protocol):
-    """Which readings are due."""
+    """The readings at which runs are due."""
 
     @property
     def step(self) -> timedelta:
-        """How far two readings are apart. A clock change of this length or more is lived through in real time."""
+        """The distance of two readings. At a clock change of this length or more, real time counts instead."""
         ...
 
     @property
     def uses_anchor(self) -> bool:
-        """Whether another anchor gives other readings."""
+        """Whether the readings depend on the anchor."""
         ...
 
     def readings(self, after: datetime, anchor: date) -> Iterator[datetime]:
@@ -47,13 +47,13 @@ class Recurrence(Protocol):
         ...
 
     def describe(self) -> str:
-        """The same in words, without the time zone."""
+        """The recurrence in words, without the time zone."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """Every so many minutes, hours, days or weeks."""
+    """A fixed number of minutes, hours, days or weeks."""
 
     step: timedelta
     start: time
@@ -61,7 +61,7 @@ class Steps:
 
     @property
     def uses_anchor(self) -> bool:
-        """No anchor is needed where the grid is the same on every day."""
+        """False if the grid is the same on every day."""
         return bool(_DAY % self.step)
 
     def readings(self, after: datetime, anchor: date) -> Iterator[datetime]:
@@ -77,7 +77,7 @@ class Steps:
 
 @dataclass(frozen=True, slots=True)
 class Months:
-    """Every so many months on the anchor's day, or on the last day of a month that is too short for it."""
+    """A number of months, on the anchor's day, or on the last day of a month that is too short for it."""
 
     months: int
     start: time
@@ -85,7 +85,7 @@ class Months:
 
     @property
     def step(self) -> timedelta:
-        """The shortest it can be."""
+        """The shortest possible distance."""
         return 28 * self.months * _DAY
 
     def readings(self, after: datetime, anchor: date) -> Iterator[datetime]:
@@ -95,7 +95,7 @@ class Months:
         return (reading for reading in grid if reading > after)
 
     def _reading(self, anchor: date, months: int) -> datetime:
-        # Always from the anchor, never from the reading before: 31, 28, 31 and not 31, 28, 28.
+        # Always counted from the anchor, not from the reading before: 31, 28, 31 instead of 31, 28, 28.
         year, month = divmod(anchor.year * _MONTHS_OF_A_YEAR + anchor.month - 1 + months, _MONTHS_OF_A_YEAR)
         day = min(anchor.day, calendar.monthrange(year, month + 1)[1])
         return datetime.combine(date(year, month + 1, day), self.start)
@@ -109,8 +109,8 @@ class Months:
 class Cron:
     """A cron expression of five fields. It needs neither start time nor anchor.
 
-    Where the clock changes, one that runs in every hour follows what the clock reads; any other is treated as if it
-    ran daily.
+    At clock changes, an expression that runs in every hour follows the wall clock; any other is treated like a daily
+    one.
     """
 
     expression: str
@@ -120,8 +120,8 @@ class Cron:
 
     def readings(self, after: datetime, anchor: date) -> Iterator[datetime]:  # noqa: ARG002 - a Recurrence's
         """The readings later than `after`, in order."""
-        # Without a time zone on purpose: given one, cronsim may answer with a time that has passed (asked in the
-        # second 02:10 of a night for 02:30) and leaves out hours where the clock changes by half an hour.
+        # Without a time zone: given one, cronsim may answer with a time that has passed (asked in the second 02:10 of a
+        # night for 02:30), and skips hours if the clock changes by half an hour.
         return CronSim(self.expression, after)
 
     def describe(self) -> str:
@@ -130,9 +130,9 @@ class Cron:
 
 
 def parse(interval: str, start: time) -> Recurrence:
-    """Read `30m`, `6h`, `2d`, `1w`, `1mo` or a cron expression of five fields, as the settings let them through.
+    """Read `30m`, `6h`, `2d`, `1w`, `1mo` or a cron expression of five fields, as validated by the settings.
 
-    Raise ValueError or CronSimError for anything else.
+    Raises ValueError or CronSimError for anything else.
     """
     if len(interval.split()) > 1:
         cron = CronSim(interval, datetime.combine(date(2024, 1, 1), start))
@@ -148,7 +148,7 @@ def parse(interval: str, start: time) -> Recurrence:
 
 
 def _explained(cron: CronSim) -> str:
-    """The expression in words; cronsim writes 31th for 31st."""
+    """The expression in words. cronsim writes 31th for 31st, which is corrected."""
     return re.sub(r"\b([0-9]{1,2})th\b", lambda found: _ordinal(int(found[1])), cron.explain())
 
 
