@@ -1,1 +1,1 @@
-"""Kometa's YAML files: find the comment blocks, bind them to their collections, never write."""
+"""Read Kometa's YAML files: find the comment blocks and the collection of each. No file is written."""

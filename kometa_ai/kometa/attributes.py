@@ -77,6 +77,6 @@ KNOWN = BUILDERS | SEARCHES | _OTHERS
 
 
 def is_known(name: str) -> bool:
-    """Whether Kometa knows an attribute of this name, in whatever case."""
+    """Whether Kometa knows an attribute of this name. Case does not matter."""
     name = name.lower()
     return name in KNOWN or name.rpartition(".")[0] in KNOWN

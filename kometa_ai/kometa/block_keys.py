@@ -1,6 +1,7 @@
-"""The keys of a block, each once: its type, its default, and what to say of a value that it cannot have.
+"""The keys of a block: type, default, and the message for a wrong value. Each key is written only here.
 
-A new key is written here, as a field of `Collection` and where it is to have an effect; all else follows from these.
+To add a key, write it here and as a field of `Collection`, and use it where it takes effect. The parser, the block hash
+and `--dump-config` follow from these.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ _LONGEST_NAME = 300  # of a movie
 
 
 class Wanted(NamedTuple):
-    """What a refused value is, and what to write in its place; `{key}` stands for the key."""
+    """What is wrong with a refused value, and what to write instead; `{key}` stands for the key."""
 
     what: str
     remedy: str
 
 
 class ListOf(NamedTuple):
-    """A key holds a list of tags or of movies; `split` cuts a text that is written in place of a list."""
+    """Marks a key that holds a list of tags or movies; `split` cuts a plain text that stands in place of the list."""
 
     items: Literal["tags", "movies"]
     split: Callable[[str], Iterable[str]]
@@ -50,7 +51,7 @@ def _split_labels(text: str) -> list[str]:
 
 
 def _split_movies(text: str) -> Iterator[str]:
-    """Cut at the commas after a whole name, and where there is none for long: `I, Tonya (2017), tmdb:603` are two."""
+    """Cut at each comma after a whole movie, or after overlong text: `I, Tonya (2017), tmdb:603` gives two."""
     name = ""
     for part in text.split(","):
         name = f"{name},{part}" if name else part
@@ -82,7 +83,7 @@ Movies = Annotated[
 
 
 class BlockModel(BaseModel):
-    """The keys of a block. Scalars come as the text that was written: Pydantic reads `yes` and `0.7` itself."""
+    """The keys of a block. Values arrive as the text that was written; Pydantic converts `yes` and `0.7`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, str_strip_whitespace=True)
 
@@ -118,7 +119,7 @@ _Note = TypeVar("_Note", Wanted, ListOf)
 
 
 def _noted(kind: type[_Note]) -> dict[str, _Note]:
-    """What is noted with each key, of this kind."""
+    """The notes of this kind in the annotations, by key."""
     fields = BlockModel.model_fields.items()
     return {key: note for key, field in fields for note in field.metadata if isinstance(note, kind)}
 
@@ -129,5 +130,5 @@ LISTS = _noted(ListOf)
 
 
 def values_of(model: BlockModel) -> dict[str, Any]:
-    """The values by key, but for the two that a collection does not hold as they are written."""
+    """The values by key, without `enabled` and `tag`, which `Collection` stores in another form."""
     return {key: getattr(model, key) for key in BlockModel.model_fields if key not in ("enabled", "tag")}

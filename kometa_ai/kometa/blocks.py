@@ -1,7 +1,7 @@
-"""Find the comment blocks of a file and the collection that each belongs to.
+"""Find the comment blocks of a file and the collection that each block belongs to.
 
-A block belongs to the key under `collections:` that is the first thing after it; between them only comments and
-blank lines may stand. Indentation of a comment means nothing. Whether a line is a comment is the YAML's decision.
+A block belongs to the key under `collections:` that follows it. Only comments and blank lines may stand between the
+two. The indentation of comments does not matter. The YAML scanner decides whether a line is a comment.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from kometa_ai.kometa.document import Document, Key
     from kometa_ai.kometa.slips import Slip
 
-# A line of a block that sets something, as far as a line alone can tell.
+# A comment line that sets a key of a block, judged by this line alone.
 _SETTING = re.compile(r"\A\s*+#\s*+[a-z_]++\s*+:")
 _BOTH = 2
 
 
 class Block(msgspec.Struct, frozen=True):
-    """A whole block: the lines (from 1) of its two markers, and the lines between them as they stand in the file."""
+    """A complete block: the lines (from 1) of its two markers, and the lines between them as they stand in the file."""
 
     line: int
     end: int
@@ -39,10 +39,10 @@ class Block(msgspec.Struct, frozen=True):
 
 
 class FileBlocks(msgspec.Struct, frozen=True):
-    """The blocks of a file that are whole and alone above their key.
+    """The complete blocks of a file that are the only one above their key.
 
-    `spoiled` are keys with a block that cannot be used, `misplaced` those with a block inside their definition; what
-    is wrong with them is in `faults`.
+    `spoiled` are keys whose block cannot be used, `misplaced` are keys with a block inside their definition. `faults`
+    say what is wrong with those blocks.
     """
 
     bound: tuple[tuple[Key, Block], ...] = ()
@@ -52,14 +52,14 @@ class FileBlocks(msgspec.Struct, frozen=True):
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """What is wrong with the blocks."""
+        """The problems of the faults."""
         return tuple(fault.problem for fault in self.faults)
 
 
 class HalfBlock(msgspec.Struct, frozen=True):
-    """A marker whose other one is `missing`; it is `turned` where the marker of a beginning stands for an end.
+    """A marker without its counterpart. `turned` means that a begin marker was written where the end marker belongs.
 
-    `place` is the line above which the other one belongs, by the comments around; None where these set nothing.
+    `place` is the line above which the counterpart belongs; None if no comment nearby sets a key of a block.
     """
 
     line: int
@@ -69,9 +69,9 @@ class HalfBlock(msgspec.Struct, frozen=True):
 
 
 class HomelessBlock(msgspec.Struct, frozen=True):
-    """A whole block that stands above no key: the last line (from 0) of its comments, and the offset of what follows.
+    """A complete block that stands above no key. `last` is the last line (from 0) of the run of comments around it.
 
-    `host` is the key inside whose definition it stands, if it stands in one.
+    `offset` is where the text after the run begins. `host` is the key inside whose definition the block stands, if any.
     """
 
     block: Block
@@ -82,7 +82,7 @@ class HomelessBlock(msgspec.Struct, frozen=True):
 
 
 def find_blocks(document: Document, source: str) -> FileBlocks:
-    """Every block of the document, bound to its key or complained about."""
+    """Find every block of the document, and bind each to its key or report what is wrong with it."""
     keys = {key.start: key for key in document.keys if not BARE_MARKER.fullmatch(key.name)}
     bound: list[tuple[Key, Block]] = []
     spoiled: list[Key] = []
@@ -116,13 +116,13 @@ def find_blocks(document: Document, source: str) -> FileBlocks:
 
 
 def _lost_hashes(document: Document, item: Block | HalfBlock) -> Slip | None:
-    """The lines that a marker without its other half has lost to the YAML around the block."""
+    """The block lines that lost their `#`, if this is a marker without its counterpart."""
     return lost_hashes(document.lines, item.line) if isinstance(item, HalfBlock) else None
 
 
 def _is_attribute(document: Document, key: Key) -> bool:
-    """Whether what stands where a collection's name should be is one of the attributes of a collection."""
-    data: Any = document.data  # a mapping with `collections`, or there would be no key
+    """Whether the key is an attribute of a collection that stands where the name of a collection belongs."""
+    data: Any = document.data  # a mapping with `collections`: otherwise the document would have no keys
     return is_known(key.name) and not isinstance(data["collections"].get(key.value), (dict, type(None)))
 
 
@@ -139,13 +139,13 @@ def _about_slip(slip: Slip, source: str) -> Fault:
 
 
 def _below(document: Document, slip: Slip) -> list[Key]:
-    """The key that a block belongs to that has lost some `#`, as far as it can be told."""
+    """The key below the block lines that lost their `#`, as a list; empty if there is none."""
     names = (key for key in document.keys if key.line > slip.last and key.name not in BLOCK_KEYS)
     return list(islice((key for key in names if not BARE_MARKER.fullmatch(key.name)), 1))
 
 
 def _comment_runs(document: Document) -> Iterator[tuple[list[int], int]]:
-    """Runs of comment and blank lines (from 0), each with the offset of what follows it: -1 at the end of the file."""
+    """Runs of comment and blank lines (from 0), each with the offset of the text after it (-1 at the file's end)."""
     run: list[int] = []
     for number, line in enumerate(document.lines):
         content = line.lstrip(" \t")
@@ -181,7 +181,7 @@ def _read_run(document: Document, run: Sequence[int]) -> list[Block | HalfBlock]
 
 
 def _without_end(document: Document, run: Sequence[int], line: int) -> HalfBlock:
-    """The half that begins in this line; its end belongs right after the comments that seem to be the block."""
+    """A begin marker in this line without an end; the end belongs after the last comment of the presumed block."""
     end, sets = line, False
     for number in range(line, run[-1] + 1):
         text = document.lines[number]
@@ -193,7 +193,7 @@ def _without_end(document: Document, run: Sequence[int], line: int) -> HalfBlock
 
 
 def _without_begin(document: Document, run: Sequence[int], line: int) -> HalfBlock:
-    """The half that ends in this line; its beginning belongs right before the comments that seem to be the block."""
+    """An end marker in this line without a begin; the begin belongs above the first comment that sets a key."""
     begin: int | None = None
     for number in range(line - 2, run[0] - 1, -1):
         text = document.lines[number]
@@ -204,7 +204,7 @@ def _without_begin(document: Document, run: Sequence[int], line: int) -> HalfBlo
 
 
 def _with_turned(document: Document, run: Sequence[int], found: list[Block | HalfBlock]) -> list[Block | HalfBlock]:
-    """Two beginnings without an end, as one block whose end is written as a beginning, if nothing is set below."""
+    """Join two begin markers into one `turned` half, if a key is set between them and none is set below."""
     if not (len(found) == _BOTH and all(isinstance(item, HalfBlock) and item.missing == "end" for item in found)):
         return found
     first, second = (item.line for item in found)
@@ -218,19 +218,19 @@ def _with_turned(document: Document, run: Sequence[int], found: list[Block | Hal
 
 
 def _column(document: Document, line: int) -> int:
-    """Where the text of a line begins."""
+    """The column (from 1) at which the text of a line begins."""
     text = document.lines[line - 1]
     return len(text) - len(text.lstrip(" \t")) + 1
 
 
 def _hosts(document: Document, first: int, offset: int) -> list[Key]:
-    """The key inside whose definition the run of comments stands that begins at this line (from 0), if any."""
+    """The key whose definition contains the run of comments that starts at line `first` (from 0), as a list."""
     start = document.starts[first]
     return [key for key in document.keys if key.start < start and key.start < offset < key.end]
 
 
 class _Complaints:
-    """Says what is wrong with the blocks of one run of comments, which stands above a key or above nothing."""
+    """Report what is wrong with the blocks in one run of comments, which stands above `key` or above no key."""
 
     def __init__(self, document: Document, run: Sequence[int], offset: int, key: Key | None, host: Key | None) -> None:
         self._document = document
@@ -240,7 +240,7 @@ class _Complaints:
         self._host = host
 
     def about(self, found: Sequence[Block | HalfBlock], source: str) -> Iterator[Fault]:
-        """A fault for each item but the one block that belongs to the key."""
+        """A fault for each item except the one block that belongs to the key."""
         halves = sum(isinstance(item, HalfBlock) for item in found)
         blocks = [item for item in found if isinstance(item, Block)]
         slip = self._misread_name() if blocks and self._key is None else None
@@ -250,7 +250,7 @@ class _Complaints:
                 what, remedy = _ABOUT_HALVES[item.missing]
                 if halves == 1 and item.place is None:
                     what, remedy = "this marker begins or ends no block.", "Take the line away."
-                # Above no collection nothing is begun or ended; a marker alone is one too many all the same.
+                # Without a key below, a missing marker is not worth adding, but a stray marker can still be removed.
                 if halves == 1 and (self._key or item.place is None):
                     cause = item
             elif slip:
@@ -280,7 +280,7 @@ class _Complaints:
         )
 
     def _misread_name(self) -> Slip | None:
-        """The name below the comments, where YAML reads it as something else than text."""
+        """The name below the comments, if YAML reads it as something other than text."""
         below = self._last + 2
         return unquoted_name(self._document.lines, below) if below <= len(self._document.lines) else None
 

@@ -1,7 +1,7 @@
-"""Recognise Kometa's configurations among its files: no text of theirs may be shown.
+"""Recognise Kometa's configurations among its files, because no text of theirs may be shown.
 
-A configuration holds the passwords and keys of a dozen services, each under another name. Where one is broken, a value
-may stand anywhere: on a line without a key, in front of a colon, in the parser's own sentence.
+A configuration holds the passwords and keys of many services, under different names. In a broken one, a value can
+appear anywhere: on a line without a key, before a colon, or in the message of the parser.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ github playlist_files
 """
 CONTENTS = "collections dynamic_collections templates external_templates metadata overlays queues playlists"
 MAIN = ("config.yml", "config.yaml")
-"""The names that Kometa's own configuration may have."""
+"""The possible names of Kometa's own configuration."""
 
-# At the beginning of a line, but for a slip of the pen: a blank, a tab, a quote or a dash too many.
+# At the start of a line, also after a misplaced blank, tab, quote or dash.
 _AT_START = r"(?:^|[\r\n])[\t \"'{?-]{0,2}"
 _SECTION = re.compile(rf"{_AT_START}(?:{'|'.join(SECTIONS.split())})(?![\w.-])")
 _LIBRARIES = re.compile(rf"{_AT_START}libraries(?![\w.-])")
@@ -26,9 +26,9 @@ _CONTENT = re.compile(rf"{_AT_START}(?:{'|'.join(CONTENTS.split())})(?![\w.-])")
 
 
 def is_configuration(source: str, text: str) -> bool:
-    """Whether a file is one of Kometa's configurations, or may be one: by its name, or by its text, broken or not.
+    """Whether a file is a Kometa configuration, or may be one: judged by its name, or by its text, broken or not.
 
-    A file that shows in no way to be anything else of Kometa's is taken for one, too.
+    A file that is not clearly another kind of Kometa file counts as a configuration, too.
     """
     if "config" in source.rpartition("/")[2].lower() or _SECTION.search(text):
         return True
@@ -36,5 +36,5 @@ def is_configuration(source: str, text: str) -> bool:
 
 
 def may_list_libraries(source: str, text: str) -> bool:
-    """Whether a file may be a configuration that lists libraries, as far as its text shows: it may be broken."""
+    """Whether a file may be a configuration that lists libraries, judged by its text, because it may be broken."""
     return "/" not in source and (source in MAIN or bool(_LIBRARIES.search(text)))

@@ -1,8 +1,8 @@
-"""The text of one YAML file, as Kometa loads it, with the places that loading forgets.
+"""Load one YAML file as Kometa does, and keep the positions that loading loses.
 
-Kometa loads with ruamel.yaml's pure Python round-trip loader, and so do we: what it refuses, Kometa refuses too. The
-loaded data has lost the comments' places (ruamel hangs a comment on whatever scalar came before it), so keys and
-scalars are located by the scanner's tokens instead.
+Kometa loads files with ruamel.yaml's pure Python round-trip loader, and so does this program: both refuse the same
+files. Loaded data has no positions of comments (ruamel attaches a comment to the scalar before it), so keys and scalars
+are located by the tokens of the scanner.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ if TYPE_CHECKING:
 
 _OPENING = (BlockMappingStartToken, BlockSequenceStartToken, FlowMappingStartToken, FlowSequenceStartToken)
 _CLOSING = (BlockEndToken, FlowMappingEndToken, FlowSequenceEndToken)
-_DEPTH_OF_COLLECTIONS = 2  # in the mapping under a key of the file's own mapping
+_DEPTH_OF_COLLECTIONS = 2  # in the mapping below a key of the top-level mapping
 
 MOST_TOKENS = 200_000
-"""Keys, values, items and brackets in one file. YAML in pure Python reads some 40,000 of them in a second."""
+"""Limit of keys, values, items and brackets in one file. YAML in pure Python reads some 40,000 of them in a second."""
 
 _MOST_NESTED = 100
 _MOST_IN_A_KEY = 1_000
@@ -58,15 +58,15 @@ _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 _HALF = re.compile("[\ud800-\udfff]")
 
-# ruamel's loader lets Python's own errors out for some input: an impossible date, a key that cannot be hashed.
+# ruamel's loader lets some of Python's own errors through: for an impossible date, or a key that cannot be hashed.
 _REFUSALS = (YAMLError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError)
 
 
 class Key(msgspec.Struct, frozen=True):
     """A key right under `collections:`.
 
-    `name` is what Kometa asks Plex for (`str` of the key: `007` becomes "7"), `value` the key as loaded. It reaches
-    from offset `start` up to `end`, where the next key begins; `line` counts from 1.
+    `name` is what Kometa asks Plex for (`str` of the key: `007` becomes "7"), `value` the key as loaded. Its entry goes
+    from offset `start` to `end`, where the next key begins; `line` counts from 1.
     """
 
     name: str
@@ -77,14 +77,14 @@ class Key(msgspec.Struct, frozen=True):
 
     @property
     def is_text(self) -> bool:
-        """Whether YAML takes the name for text, as Kometa's `--run-collections` needs it."""
+        """Whether YAML reads the name as text, which Kometa's `--run-collections` requires."""
         return isinstance(self.value, str)
 
 
 class Document(msgspec.Struct, frozen=True):
-    """One file: its lines and where they start, which of them are real comments (from 0), its keys and its data.
+    """One file: its lines and their start offsets, the lines (from 0) that are comments, its keys and its data.
 
-    `size` is how many tokens of YAML it consists of.
+    `size` is its number of YAML tokens.
     """
 
     lines: tuple[str, ...]
@@ -96,7 +96,7 @@ class Document(msgspec.Struct, frozen=True):
 
 
 class _TooMuch(Exception):
-    """The text goes beyond a limit: which one, what to do about it, and the offset where it does so."""
+    """The text exceeds a limit: which one, what to do about it, and the offset where that happens."""
 
     def __init__(self, reason: str, remedy: str, index: int) -> None:
         super().__init__(reason)
@@ -106,7 +106,7 @@ class _TooMuch(Exception):
 
 
 class _Limited:
-    """What both of ruamel's scanners get: limits, and a list of the tokens that they hand out."""
+    """Adds limits to a ruamel scanner, and collects the tokens that it returns."""
 
     def __init__(self, taken: list[Token], loader: object) -> None:
         super().__init__(loader=loader)  # type: ignore[call-arg]
@@ -136,7 +136,7 @@ class _PlainScanner(_Limited, Scanner):
 
 
 class _Constructor(RoundTripConstructor):
-    """Makes data of nodes, but not of a few aliases that stand for more than any memory holds."""
+    """Constructs data from nodes, unless a few aliases would expand beyond any memory."""
 
     _merged = 0
 
@@ -154,7 +154,7 @@ class _Constructor(RoundTripConstructor):
     def flatten_mapping(self, node: MappingNode) -> object:
         merges = super().flatten_mapping(node)
         for merged in merges:
-            # ruamel notes who was merged where and looks through it all each time; only changed data would need it.
+            # ruamel lists where each mapping was merged, and scans that list at each merge; only edited data needs it.
             merged._ref.clear()  # noqa: SLF001 - as above
             self._merged += len(merged)
         if self._merged > _MOST_MERGED:
@@ -163,7 +163,7 @@ class _Constructor(RoundTripConstructor):
 
 
 def _nodes(root: Node) -> Iterator[Node]:
-    """A node and every one below it, once: aliases share them, and may even make them hold themselves."""
+    """A node and every node below it, once: aliases share nodes, and can make a node contain itself."""
     seen: set[int] = set()
     left = [root]
     while left:
@@ -175,7 +175,7 @@ def _nodes(root: Node) -> Iterator[Node]:
 
 
 def _is_large(root: Node) -> bool:
-    """Whether a node, with its aliases written out, holds too much to be a key."""
+    """Whether a node, with its aliases expanded, is too large to be a key."""
     left, count = [root], 0
     while left and count <= _MOST_IN_A_KEY:
         left += _inside(left.pop())
@@ -205,12 +205,12 @@ def _explained(text: str) -> Iterator[None]:
 
 
 def load(text: str) -> object:
-    """The data as Kometa would have it; raise BrokenYaml where Kometa would refuse the file, or it is too large."""
+    """The data as Kometa loads it; raise BrokenYaml if Kometa refuses the file, or the file is too large."""
     return _load(text)[0]
 
 
 def _load(text: str) -> tuple[object, list[Token]]:
-    """The data, and the tokens that it was made of."""
+    """The data, and its tokens."""
     taken: list[Token] = []
     yaml = YAML()
     yaml.Scanner = partial(_RoundTripScanner, taken)
@@ -222,7 +222,7 @@ def _load(text: str) -> tuple[object, list[Token]]:
 
 
 def compose(text: str) -> Node | None:
-    """The node tree of one document, duplicate keys let through; raise BrokenYaml if YAML refuses the text."""
+    """The node tree of one document, with duplicate keys allowed; raise BrokenYaml if YAML refuses the text."""
     yaml = YAML(typ="safe", pure=True)  # the round-trip scanner marks the folds of `>` with BEL characters
     yaml.Scanner = partial(_PlainScanner, [])
     yaml.composer.warn_double_anchors = False
@@ -232,7 +232,7 @@ def compose(text: str) -> Node | None:
 
 
 def read_document(text: str) -> Document:
-    """Load a file's text (without a byte order mark) and locate what is in it; raise BrokenYaml if it is refused."""
+    """Load a file's text (without byte order mark) and locate its keys and comments; raise BrokenYaml if refused."""
     data, tokens = _load(text)
     starts = line_starts(text)
     lines = split_lines(text)
@@ -252,7 +252,7 @@ def _has_collections(data: object) -> bool:
 
 
 def _long_scalars(tokens: Sequence[Token]) -> tuple[tuple[int, int], ...]:
-    """Where the scalars stand that reach over several lines, and so may hold text that looks like a comment."""
+    """The offsets of scalars that span several lines, and so may hold text that looks like a comment."""
     scalars = (token for token in tokens if isinstance(token, ScalarToken))
     marks = ((token.start_mark, token.end_mark) for token in scalars)
     return tuple((start.index, end.index) for start, end in marks if start.line != end.line)
@@ -294,7 +294,7 @@ def _keys(tokens: Sequence[Token], starts: Sequence[int]) -> Iterator[Key]:
 
 
 class _Names:
-    """Reads names off a file's tokens, through anchors and aliases."""
+    """Reads names from a file's tokens, and resolves anchors and aliases."""
 
     def __init__(self, tokens: Sequence[Token]) -> None:
         self._tokens = tokens
@@ -306,7 +306,7 @@ class _Names:
         }
 
     def _scalar(self, number: int) -> tuple[ScalarToken, bool] | None:
-        """The scalar whose anchors, tags and text begin at this token, and whether it carries a tag."""
+        """The scalar that begins at this token, after its anchors and tags, and whether it has a tag."""
         tagged = False
         while isinstance(self._tokens[number], (AnchorToken, TagToken)):
             tagged = tagged or isinstance(self._tokens[number], TagToken)
@@ -322,7 +322,7 @@ class _Names:
         return found[0].value if found else None
 
     def key(self, number: int, start: int, end: int, starts: Sequence[int]) -> Key | None:
-        """The key whose name begins at this token; None for a merge (`<<`) and for a name that is no scalar."""
+        """The key whose name begins at this token; None for a merge (`<<`), or a name that is no scalar."""
         found = self._scalar(number)
         if found is None:
             return None
@@ -335,12 +335,12 @@ class _Names:
             if not kind.endswith(":str"):
                 value = YAML(typ="safe", pure=True).load(token.value)
         line = bisect_right(starts, self._tokens[number].start_mark.index)
-        # A name with half a character in it can be written nowhere.
+        # A name with half a surrogate pair cannot be encoded.
         return Key(name=_HALF.sub("\ufffd", str(value)), value=value, start=start, end=end, line=line)
 
 
 def place_of(mapping: Mapping[Any, Any], key: object) -> tuple[int, int] | None:
-    """The line and the column (from 1) of a key in loaded data; None for one that a merge brought in."""
+    """The line and the column (from 1) of a key in loaded data; None for a key from a merge."""
     places = getattr(getattr(mapping, "lc", None), "data", None) or {}
     place = places.get(key)
     return (place[0] + 1, place[1] + 1) if place else None

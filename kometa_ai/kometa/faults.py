@@ -1,4 +1,4 @@
-"""A fault in a file: the problem that everyone is told, and the facts from which the checker makes a correction."""
+"""A fault in a file: the problem to report, and the facts from which a correction can be made."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from kometa_ai.core.problem import Problem
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """`cause` is a struct of the module that found the fault; None where no correction can be made."""
+    """`cause` is a struct of the module that found the fault; None if there is no correction."""
 
     problem: Problem
     cause: object = None

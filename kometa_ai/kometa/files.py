@@ -1,4 +1,4 @@
-"""Find Kometa's YAML files and read their text, within limits: no folder and no file keeps this program for long."""
+"""Find Kometa's YAML files and read their text, within limits on time, number and size."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ _LONGEST_SHOWN = 200
 _SETTINGS = ("config.yml", "config.yaml")
 _ENDINGS = (".yml", ".yaml")
 
-# What the system shows there is made up while it is read, and may have no end.
+# The system generates the files there while they are read; some have no end.
 _PSEUDO = ("/proc", "/sys", "/dev")
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """How much of Kometa's folder is read; what is beyond is reported and left alone.
+    """How much of Kometa's folder is read. What exceeds a limit is reported and left out.
 
-    `file` is in bytes, as is `looked_into`, how much of a larger file is searched for a block. `text` are the
-    characters that are kept of files with a block, and `beside` those of all others. `seconds` end the search for
-    files, the reading of them, and the parsing of what was read, each by itself.
+    `file` is the size of one file in bytes; `looked_into` is how much of a larger file is searched for a block. `text`
+    is how many characters of files with a block are kept, `beside` of all others. `seconds` applies separately to the
+    search for files, to reading them, and to parsing them.
     """
 
     file: int = 1 << 20
@@ -56,17 +56,17 @@ LIMITS = Limits()
 
 
 class TextFile(msgspec.Struct, frozen=True):
-    """A file's text without a byte order mark; `source` is its path below the folder, with slashes."""
+    """A file's text without byte order mark; `source` is its path below the folder, with slashes."""
 
     source: str
     text: str
 
 
 class Found(msgspec.Struct):
-    """The files that hold something to read, the others, and what could not be read.
+    """The files to read, the others, and what could not be read.
 
-    `unreadable` may hold a block (`.` is Kometa's own folder), and `problems` say why they are not read; `refused` are
-    the problems of files that hold none. `passed_over` are YAML files whose names begin with `_` or `.`.
+    Files in `unreadable` may hold a block (`.` is Kometa's own folder); `problems` say why they are not read. `refused`
+    are problems of files without a block. `passed_over` are YAML files whose names begin with `_` or `.`.
     """
 
     files: list[TextFile]
@@ -80,31 +80,31 @@ class Found(msgspec.Struct):
     def refuse(
         self, source: str, what: str, remedy: str, *, line: int | None = None, may_hold_block: bool = True
     ) -> None:
-        """Note a file or a folder that cannot be read."""
+        """Note that a file or folder cannot be read."""
         problem = Problem(what=what, remedy=remedy, source=source, line=line)
         (self.problems if may_hold_block else self.refused).append(problem)
         if may_hold_block:
             self.unreadable.append(source)
 
     def cut(self, what: str, remedy: str, *, unseen: Iterable[str] = (".",)) -> None:
-        """Note that a limit was reached, and which files or folders are therefore not read."""
+        """Note that a limit was reached, and which files or folders are not read because of it."""
         self.unreadable += unseen
         self.warnings.append(Problem(what=what, remedy=remedy, source="CONFIG_DIR", severity="warning"))
 
 
 def read_files(root: Path, limits: Limits = LIMITS) -> Found:
-    """The text of every YAML file below the folder, in the order of their paths. Symbolic links are followed."""
+    """Read every YAML file below the folder, in the order of their paths. Symbolic links are followed."""
     found = Found(files=[], others=[], unreadable=[], problems=[], refused=[], warnings=[], passed_over=[])
     paths = sorted(_Walk(root, limits, found).files(), key=lambda path: path.parts)
     _Reader(root, limits, found).read(paths)
     if not (paths or found.passed_over or found.problems or found.refused):
-        # A share that is not mounted looks like this: what came from this folder is not taken for gone.
+        # This may be a share that is not mounted, so its collections do not count as removed.
         found.unreadable.append(".")
     return found
 
 
 def holds_block(path: Path) -> bool:
-    """Whether a marker stands in the file, as far as it is looked into; False where it cannot be read."""
+    """Whether the file holds a marker, as far as it is searched; False if it cannot be read."""
     with suppress(OSError), opened(path) as file:
         return bool(_MARKER_BYTES.search(_read(file, LIMITS.file)))
     return False
@@ -112,7 +112,7 @@ def holds_block(path: Path) -> bool:
 
 @contextmanager
 def opened(path: Path) -> Iterator[FileIO]:
-    """The file, without waiting for a writer of a pipe; raise OSError if it is no regular file."""
+    """Open a regular file without blocking on a pipe; raise OSError for anything else."""
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     with open(handle, "rb", buffering=0) as file:  # noqa: PTH123 - of a handle
         if not S_ISREG(os.fstat(handle).st_mode):
@@ -121,7 +121,7 @@ def opened(path: Path) -> Iterator[FileIO]:
 
 
 def _read(file: FileIO, size: int) -> bytes:
-    """So many bytes, or what there is up to the file's end."""
+    """Up to this many bytes of the file."""
     pieces, left = [], size
     while left > 0 and (piece := file.read(min(left, _PIECE))):
         pieces.append(piece)
@@ -130,7 +130,7 @@ def _read(file: FileIO, size: int) -> bytes:
 
 
 class _Walk:
-    """The way through a folder, level by level, so that a limit cuts off what lies deepest."""
+    """Walks through a folder level by level, so that a limit cuts off the deepest folders."""
 
     def __init__(self, root: Path, limits: Limits, found: Found) -> None:
         self._root = root
@@ -144,7 +144,7 @@ class _Walk:
         self._is_over = False
 
     def files(self) -> Iterator[Path]:
-        """Every YAML file. A folder is looked into once, however many links lead to it."""
+        """Every YAML file. Each folder is visited once, however many links lead to it."""
         deepest: Path | None = None
         while self._folders and not self._is_over:
             folder, depth = self._folders.popleft()
@@ -181,10 +181,10 @@ class _Walk:
                 yield from self._file(path)
 
     def _is_new(self, folder: Path) -> bool:
-        """Whether the folder was not looked into before, and is no part of the system's own."""
+        """Whether the folder was not visited yet, and is no part of a system folder such as /proc."""
         here = folder.stat()
         identity = (here.st_dev, here.st_ino)
-        # Some network shares number nothing: there the limits alone end a loop of links.
+        # Some network shares have no inode numbers: there, only the limits stop a loop of links.
         is_new = here.st_ino == 0 or identity not in self._seen
         self._seen.add(identity)
         return is_new and here.st_dev not in self._pseudo
@@ -196,7 +196,7 @@ class _Walk:
             yield entry
 
     def _may(self, kind: str, name: str) -> bool:
-        """Whether one more of a kind is within the limits; the first that is not is reported."""
+        """Whether one more item of a kind is within the limits; report the first one that is not."""
         if self._is_over:
             return False
         self._counts[kind] += 1
@@ -207,7 +207,7 @@ class _Walk:
             what = f"to look through Kometa's folder takes longer than {self._limits.seconds:.0f} s; what was not "
             self._found.cut(f"{what}found by then is not read.", remedy)
         elif self._counts[kind] == limit + 1:
-            # Folders that are known already are looked into all the same.
+            # Folders that are already queued are still visited.
             self._is_over = kind != "folders"
             self._found.cut(f"Kometa's folder holds more than {limit:,} {name}; the others are not read.", remedy)
         return not self._is_over and self._counts[kind] <= limit
@@ -232,7 +232,7 @@ class _Walk:
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """Whether it is a folder, or a link to one."""
+    """Whether the entry is a folder, or a link to one."""
     try:
         return entry.is_dir()
     except OSError:
@@ -240,7 +240,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _pseudo_devices(root: Path) -> frozenset[int]:
-    """The devices of what is no disk, unless Kometa's folder itself lies there."""
+    """The devices of system folders such as /proc, except one that holds Kometa's folder itself."""
     devices = set()
     for place in _PSEUDO:
         with suppress(OSError):
@@ -263,7 +263,7 @@ class _Reader:
         self._beside = limits.beside
 
     def read(self, paths: Iterable[Path]) -> None:
-        """Put each file where it belongs."""
+        """Read each file, and sort it into `found`."""
         left: list[str] = []
         for path in paths:
             source = _source(path, self._root)
@@ -289,7 +289,7 @@ class _Reader:
             self._decode(source, content)
 
     def _leave(self, source: str, begin: bytes, file: FileIO) -> None:
-        """Leave a file that is too large, and say so unless it is seen to hold no block."""
+        """Skip a file that is too large; report it unless the search shows that it holds no block."""
         end, looked_into = begin, len(begin)
         while end and not _MARKER_BYTES.search(end):
             if looked_into > self._limits.looked_into:
@@ -306,7 +306,7 @@ class _Reader:
             self._found.refuse(source, what, "Move the collections with a block into a file of their own.")
 
     def _decode(self, source: str, content: bytes) -> None:
-        # No YAML has a zero byte; UTF-16 without a byte order mark has one in nearly every character.
+        # YAML has no zero bytes; UTF-16 without a byte order mark has one in nearly every character.
         wrong = content.find(b"\0")
         try:
             text = content.decode("utf-8-sig")
@@ -337,7 +337,7 @@ def _named(sources: list[str]) -> str:
 
 
 def _source(path: Path, root: Path) -> str:
-    """The path as text that can be printed and stored, even where the file system's name is not UTF-8."""
+    """The path as text that can be printed and stored, even if the file name is not valid UTF-8."""
     return path.relative_to(root).as_posix().encode(errors="surrogateescape").decode(errors="replace")
 
 

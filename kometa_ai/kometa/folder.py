@@ -1,4 +1,4 @@
-"""Put the blocks of all of Kometa's files together into collections, and say where they contradict each other."""
+"""Combine the blocks of all files into collections, and report where they contradict each other."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Collections(msgspec.Struct, frozen=True):
 
 
 def collections_of(contents: Contents) -> Collections:
-    """The collections that the blocks of all files make; one with a fault at any place is skipped at all of them."""
+    """The collections of all files. A collection with a fault in one place is skipped everywhere."""
     by_name: dict[str, list[Claim]] = defaultdict(list)
     for claim in contents.claims:
         by_name[claim.name].append(claim)
@@ -84,7 +84,7 @@ def _unusable_slugs(by_name: dict[str, list[Claim]]) -> Iterator[Fault]:
 
 
 def _same_tags(by_name: dict[str, list[Claim]]) -> Iterator[Fault]:
-    """Two names with one slug share their decisions, and two with one label their tag: neither can be kept right."""
+    """Two names with the same slug would share decisions, and two with the same label a tag; so both are refused."""
     active = [claim for claims in by_name.values() for claim in claims if claim.takes_part and claim.says.slug]
     by_slug: dict[str, dict[str, Claim]] = defaultdict(dict)
     by_label: dict[str, dict[str, Claim]] = defaultdict(dict)
@@ -100,7 +100,7 @@ def _same_tags(by_name: dict[str, list[Claim]]) -> Iterator[Fault]:
 
 
 def _others(claim: Claim, *groups: Mapping[str, Claim]) -> Iterator[tuple[str, Claim]]:
-    """The claims that share something with this one, but for those of its own name; each name once."""
+    """The claims of other names in these groups; each name once."""
     seen = {claim.name}
     for group in groups:
         for name, other in group.items():
@@ -110,6 +110,6 @@ def _others(claim: Claim, *groups: Mapping[str, Claim]) -> Iterator[tuple[str, C
 
 
 def _some(texts: Iterable[str]) -> str:
-    """The first few: of thousands, each would name all others."""
+    """The first few texts: with thousands of collections, each message would name all others."""
     shown = list(islice(texts, _FEW + 1))
     return ", ".join(shown[:_FEW]) + (" and others" if len(shown) > _FEW else "")

@@ -1,14 +1,14 @@
-"""The lines of a text, as YAML and editors count them."""
+"""Split a text into lines as YAML and editors count them, and find text in a line."""
 
 from __future__ import annotations
 
 import re
 
-# Never str.splitlines(): it also cuts at form feeds and U+2028, and every later line number is wrong.
+# Not str.splitlines(): it also cuts at form feeds and U+2028, which makes later line numbers wrong.
 LINE_END = re.compile(r"\r\n|\n|\r")
 
 INVISIBLE_BREAK = re.compile("[\x85\u2028\u2029]")
-"""Characters that end a line, and with it a comment, for YAML but for no editor."""
+"""Characters that end a line, and so a comment, in YAML but not in editors."""
 
 _PLACES_TRIED = 100
 
@@ -24,12 +24,12 @@ def line_starts(text: str) -> tuple[int, ...]:
 
 
 def visible(line: str) -> str:
-    """The line with a blank for each invisible character that would end it."""
+    """The line with invisible line breaks replaced by blanks."""
     return INVISIBLE_BREAK.sub(" ", line)
 
 
 def position(text: str, piece: str, start: int = 0) -> int:
-    """Where a piece of text stands: as a word of its own if it does so, else anywhere; -1 if nowhere."""
+    """The index of a piece of text, preferably as a whole word; -1 if it does not occur."""
     if not piece:
         return -1
     first = at = text.find(piece, start)

@@ -1,7 +1,7 @@
-"""Read one comment block into a collection, or say everything that is wrong with it, each at its own line.
+"""Parse one comment block into a collection, and report everything that is wrong with it, each at its own line.
 
-A block that is switched off is not judged by its values, which change nothing: only an unknown or a repeated key, or
-text that is no YAML, is reported there, because each of them may be an `enabled` that was meant otherwise.
+In a block that is switched off, wrong values do not matter. Only unknown or repeated keys and broken YAML are reported
+there, because each may be an `enabled` that was written wrong.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ _GUESSED = 20
 
 
 class Parsed(msgspec.Struct, frozen=True):
-    """What a block says. It is an OtherCollection when the block is switched off or cannot be used."""
+    """What a block says. It is an OtherCollection if the block is switched off or cannot be used."""
 
     collection: Collection | OtherCollection
     faults: tuple[Fault, ...] = ()
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """What is wrong with it."""
+        """The problems of the faults."""
         return tuple(fault.problem for fault in self.faults)
 
 
 class BrokenBlock(msgspec.Struct, frozen=True):
-    """The YAML of a block, line by line, is refused; `text` is the file's line that holds the place."""
+    """The YAML of a block is refused. `yaml` are its lines, `text` is the line of the file with the error."""
 
     error: BrokenYaml
     yaml: tuple[str, ...]
@@ -58,7 +58,7 @@ class BrokenBlock(msgspec.Struct, frozen=True):
 
 
 class UnknownKey(msgspec.Struct, frozen=True):
-    """A key in a line that is none of a block's; `near` is the one that was perhaps meant, unless it is there, too."""
+    """A line with a key that blocks do not have. `near` is a similar key, empty if the block already has that one."""
 
     text: str
     key: str
@@ -66,7 +66,7 @@ class UnknownKey(msgspec.Struct, frozen=True):
 
 
 class WrongValue(msgspec.Struct, frozen=True):
-    """A value in a line that its key cannot have, or an item of a list that the list cannot have."""
+    """A line with a value that its key, or its list, cannot hold."""
 
     text: str
     key: str
@@ -75,7 +75,7 @@ class WrongValue(msgspec.Struct, frozen=True):
 
 
 class OwnTag(msgspec.Struct, frozen=True):
-    """A list of tags, from line `first` on, that names the tag of its own collection, and other tags."""
+    """A list of tags, from line `first` on, that names the collection's own tag besides the tags in `others`."""
 
     text: str
     key: str
@@ -93,7 +93,7 @@ class _Entry(msgspec.Struct, frozen=True):
 
 
 def parse_block(name: str, block: Block, source: str) -> Parsed:
-    """Read the block of the collection of this name, which stands in this file. Never raises for what it says."""
+    """Parse the block of the collection of this name in this file. Faults are returned, never raised."""
     return _BlockReader(name, block, source).read()
 
 
@@ -114,7 +114,7 @@ class _BlockReader:
         faults = self._faults
         for number, error in enumerate(unknown):
             faults.append(self._unknown(str(error["loc"][0]), entries, guess=number < _GUESSED))
-        # A prompt whose name is misspelt is there.
+        # Do not also report a missing prompt if `prompt` was misspelt.
         refused |= {"prompt"} & {_near(str(error["loc"][0])) for error in unknown[:_GUESSED]}
         if model.enabled or "enabled" in refused:
             faults += [self._refused(error, entries) for error in wrong]
@@ -178,11 +178,11 @@ class _BlockReader:
         return _Entry(line, [text for text, _ in items], tuple(self._line(number) for _, number in items))
 
     def _line(self, number: int) -> int:
-        """The line in the file of a line (from 0) of the block's YAML."""
+        """The line in the file for a line (from 0) of the block's YAML."""
         return self._block.line + 1 + min(number, max(len(self._block.body) - 1, 0))
 
     def _text(self, line: int) -> str:
-        """A line of the block as it stands in the file; empty for the line of its marker."""
+        """A line of the block as it stands in the file; empty for a marker's line."""
         number = line - self._block.line - 1
         return self._block.body[number] if 0 <= number < len(self._block.body) else ""
 
@@ -249,7 +249,7 @@ class _BlockReader:
 
 @lru_cache(maxsize=1000)
 def _near(key: str) -> str:
-    """The key that was perhaps meant, else nothing."""
+    """The most similar key of a block; empty if there is none."""
     if len(key) > _LONGEST:
         return ""
     known = tuple(BlockModel.model_fields)
@@ -258,23 +258,23 @@ def _near(key: str) -> str:
 
 
 def _shown(text: str) -> str:
-    """Text from a file, cut to what fits into a message."""
+    """Text from a file, shortened for a message."""
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "\u2026"
 
 
 def uncomment(body: Sequence[str]) -> list[str]:
-    """The YAML in comment lines, line by line: without `#` and at most one blank, and moved left as a whole."""
+    """The YAML in comment lines: without `#` and at most one blank after it, and without common indentation."""
     lines = []
     for line in body:
         text = line.strip(" \t").removeprefix("#").removeprefix(" ")
-        # YAML would end the line here, and every later line number would be off.
+        # YAML would end the line at such a character, and all later line numbers would be wrong.
         lines.append(visible(text).rstrip())
     indent = min((len(line) - len(line.lstrip(" \t")) for line in lines if line), default=0)
     return [line[indent:] for line in lines]
 
 
 def _validate(values: dict[str, Any]) -> tuple[BlockModel, list[ErrorDetails]]:
-    """The model of all that is right, so that the rest can still be compared with it, and what is wrong."""
+    """The model of all valid values, so that the other checks can still run, and the errors."""
     try:
         return BlockModel.model_validate(values), []
     except ValidationError as error:
@@ -295,7 +295,7 @@ def _is_null(node: Node) -> bool:
 
 
 def _text(node: Node) -> str:
-    """A scalar as it was written, so that the label `007` is no number; the text of `a: b` where a title holds one."""
+    """A scalar as it was written, so that the label `007` stays text; `a: b` as text if a title holds a colon."""
     if isinstance(node, ScalarNode):
         return "" if _is_null(node) else str(node.value)
     if isinstance(node, MappingNode) and len(node.value) == 1:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Place(msgspec.Struct, frozen=True):
-    """A block, the key that it stands above, and what it says."""
+    """A block, the key that it stands above, and what the block says."""
 
     key: Key
     block: Block
@@ -40,7 +40,7 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """That a name is a collection of ours, made by a block at one place. `usable` is False where it cannot be read."""
+    """A block's claim to a collection, at one place. `usable` is False if the block cannot be read."""
 
     name: str
     source: str
@@ -55,7 +55,7 @@ class Claim(msgspec.Struct, frozen=True):
 
     @property
     def takes_part(self) -> bool:
-        """Whether the collection is on, or might be: its block cannot be read."""
+        """Whether the collection is on, or may be on because its block cannot be read."""
         return isinstance(self.says, Collection) or not self.usable
 
     def rules(self) -> Hashable:
@@ -63,15 +63,15 @@ class Claim(msgspec.Struct, frozen=True):
         return (self.says.block_hash, self.says.priority) if isinstance(self.says, Collection) else None
 
     def fault(self, what: str, remedy: str) -> Fault:
-        """Something that is wrong with it."""
+        """A fault of this block."""
         return Fault(Problem(what=what, remedy=remedy, source=self.source, line=self.line, collection=self.name))
 
 
 class Contents(msgspec.Struct):
     """What one file says, or several of them together.
 
-    `misplaced` are collections with a block inside their definition. `unreadable` files may hold a block, `broken`
-    ones may be configurations. `refused` are the faults of files without a block, which Kometa may not even load.
+    `misplaced` are collections with a block inside their definition. Files in `unreadable` may hold a block, those in
+    `broken` may be configurations. `refused` are faults of files without a block, which Kometa may not load at all.
     """
 
     claims: list[Claim] = []
@@ -83,7 +83,7 @@ class Contents(msgspec.Struct):
     broken: list[str] = []
 
     def add(self, other: Contents) -> None:
-        """Take in what another file says."""
+        """Add what another file says."""
         self.claims += other.claims
         self.misplaced |= other.misplaced
         self.readings += other.readings
@@ -94,7 +94,7 @@ class Contents(msgspec.Struct):
 
 
 def read_file(file: TextFile) -> Contents:
-    """What a file says, with everything that is wrong with it. Never raises for what it holds."""
+    """Read a file. Faults are returned, never raised."""
     contents = Contents()
     try:
         document = read_document(file.text)
@@ -127,7 +127,7 @@ def broken_file(file: TextFile, error: BrokenYaml) -> Fault:
     may_be_shown = not is_configuration(file.source, file.text)
     reason, remedy = error.reason, error.remedy
     if not may_be_shown and not error.repeats_nothing:
-        # It holds passwords: none of its text is repeated, and no line of it is rewritten.
+        # The file holds passwords: do not repeat its text, and do not rewrite its lines.
         reason = "YAML refuses it here"
         remedy = "Correct the line, or the one above it; Kometa cannot load the file, either."
     problem = Problem(
@@ -145,6 +145,6 @@ def _spoiled(key: Key, source: str) -> Claim:
 
 
 def _without_block(key: Key, source: str) -> OtherCollection:
-    """A collection whose block cannot be used: nothing is known of it but its name."""
+    """A collection whose block cannot be used: only its name is known."""
     slug = slug_of(key.name)
     return OtherCollection(name=key.name, slug=slug, label=label_of(tag_of(slug)), source=source, line=key.line)

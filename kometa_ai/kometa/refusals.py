@@ -1,4 +1,4 @@
-"""Why YAML refuses a text, in plain words, with what to do about it and, where it can be told, the better line."""
+"""Explain in plain words why YAML refuses a text, what to do about it and, if it is clear, the corrected line."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _LONGEST = 200
 _LINES_LOOKED_AT = 4
 
 
-# From the lines, and the number (from 1) of one that YAML refuses, to what was meant by it where that is plain.
+# Each function takes the lines and the number (from 1) of the refused line, and returns the corrected line.
 
 
 def _quoted(lines: Sequence[str], line: int) -> str | None:
@@ -56,7 +56,7 @@ def _indented(lines: Sequence[str], line: int) -> str:
 
 
 def _untabbed(lines: Sequence[str], line: int) -> str | None:
-    """Without tabs, and as deep as the lines before and after it, where these leave no doubt."""
+    """The line without tabs, and indented like its neighbours; None if the indentation is unclear."""
     text = lines[line - 1]
     if not text.startswith("\t"):
         return text.replace("\t", "  ")
@@ -72,7 +72,7 @@ def _untabbed(lines: Sequence[str], line: int) -> str | None:
 
 
 _DEEPEST_PLAIN = 4
-"""How deep the attributes of a collection usually stand: what is deeper may belong to one of several."""
+"""How deep attributes usually stand. A deeper line may belong to one of several entries."""
 
 
 def _without_mark(lines: Sequence[str], line: int) -> str | None:
@@ -140,9 +140,9 @@ _FIXED = frozenset((reason, remedy) for _, reason, remedy, _ in _IN_PLAIN_WORDS)
 
 
 class BrokenYaml(Exception):
-    """YAML refuses the text: why, in plain words, what to do, and the line (from 1; 0 where it cannot be known).
+    """YAML refuses the text: the reason in plain words, the remedy, and the line (from 1; 0 if it is unknown).
 
-    `column` counts from 1, too. `correct` makes what was probably meant.
+    `column` counts from 1, too. `correct` computes the line that was probably meant.
     """
 
     def __init__(
@@ -162,12 +162,12 @@ class BrokenYaml(Exception):
 
     @property
     def repeats_nothing(self) -> bool:
-        """Whether the sentences are fixed ones, with nothing in them of the text that is refused."""
+        """Whether reason and remedy are fixed sentences that repeat nothing of the refused text."""
         return (self.reason, self.remedy) in _FIXED
 
 
 def in_plain_words(error: Exception, text: str) -> BrokenYaml:
-    """What ruamel raised for this text, explained."""
+    """Explain what ruamel raised for this text."""
     starts = line_starts(text)
     told = " ".join(str(part) for part in (getattr(error, "context", None), getattr(error, "problem", None)) if part)
     begins_before = "quoted scalar" in told or "simple key" in told
@@ -198,7 +198,7 @@ def _corrected(better: _Better, lines: Sequence[str], line: int) -> Correction |
 
 
 def _slips(lines: Sequence[str], line: int, column: int, told: str) -> Iterator[Slip | None]:
-    """What may have been slipped where YAML gave up, the most certain first."""
+    """Possible causes near the line where YAML gave up, the most certain first."""
     line = min(line, len(lines))
     here = line if has_content(lines[line - 1]) else before(lines, line)
     near = here
@@ -219,7 +219,7 @@ def _slips(lines: Sequence[str], line: int, column: int, told: str) -> Iterator[
 
 
 def _text_before(everything: Sequence[str], line: int) -> str:
-    """The key whose text this line may belong to: it opens a text, and has none yet or is the last one above."""
+    """The key whose text block may include this line; empty if there is none."""
     lines = [other for other in everything[:line] if other.strip()]
     depth = depth_of(lines[-1]) if lines else 0
     shallow = [number for number, other in enumerate(lines[:-1]) if depth_of(other) <= depth]
@@ -231,7 +231,7 @@ def _text_before(everything: Sequence[str], line: int) -> str:
 
 
 def _broken_comment(lines: Sequence[str], line: int) -> BrokenYaml | None:
-    """The comment before or on the line where YAML gave up that an invisible character ends half-way."""
+    """The error of a comment, up to this line, that an invisible character cuts in the middle."""
     for number, content in enumerate(lines[:line], start=1):
         found = INVISIBLE_BREAK.search(content) if content.lstrip().startswith("#") else None
         rest = content[found.end() :].lstrip() if found else ""

@@ -1,6 +1,6 @@
-"""Slips of the pen in a file's lines: a `#` that a block has lost, a name that needs quotes, a line that is too deep.
+"""Find typing mistakes near a line: a lost `#`, a name that needs quotes, wrong indentation, a missing colon.
 
-Each is found near a line on which YAML or the search for blocks gave up. Lines count from 1.
+The search starts at a line where YAML or the search for blocks gave up. Lines count from 1.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _LONGEST_NAME = 200
 
 
 class Slip(NamedTuple):
-    """What is wrong with the lines from `line` to `last`, what to do, and how to correct them where that is clear."""
+    """What is wrong with the lines from `line` to `last`, what to do, and how to correct them if that is clear."""
 
     reason: str
     remedy: str
@@ -43,12 +43,12 @@ class Slip(NamedTuple):
 
 
 def depth_of(line: str) -> int:
-    """How far a line is indented, in blanks."""
+    """The indentation of a line, in blanks."""
     return len(line) - len(line.lstrip(" "))
 
 
 def has_content(line: str) -> bool:
-    """Whether a line is neither blank nor a comment, by itself."""
+    """Whether a line, taken alone, is neither blank nor a comment."""
     text = line.strip()
     return bool(text) and not text.startswith("#")
 
@@ -57,7 +57,7 @@ def has_content(line: str) -> bool:
 
 
 def lost_hashes(lines: Sequence[str], near: int) -> Slip | None:
-    """The lines without `#` of the block that this line is in, or that its marker begins or ends."""
+    """The lines without `#` in the block that contains this line, or that its marker begins or ends."""
     begin = _marker(lines, range(near, max(near - _FARTHEST, 0), -1), is_end=False)
     end = _marker(lines, range(max(begin, near) if begin else near, min(near + _FARTHEST, len(lines)) + 1), is_end=True)
     if not begin or not end or any(_kind(lines[number - 1]) == "begin" for number in range(begin + 1, end)):
@@ -84,7 +84,7 @@ def _kind(line: str) -> str:
 
 
 def _marker(lines: Sequence[str], numbers: Sequence[int], *, is_end: bool) -> int:
-    """The first marker among these lines if it is of that kind, else 0; the line to start from may be any."""
+    """The first marker in these lines if it is of the wanted kind, else 0. At the first line, any kind is allowed."""
     for number in numbers:
         kind = _kind(lines[number - 1])
         if kind == ("end" if is_end else "begin"):
@@ -104,7 +104,7 @@ def _may_be_of_block(line: str, column: int) -> bool:
     if key.rstrip() in BLOCK_KEYS:
         return bool(_SETTING.match(text))
     if colon and (not value or value.startswith(" ")):
-        # A collection has more than a plain text behind its name, or below it.
+        # A collection has more than a plain text after its name, or below it.
         return bool(value.strip()) and value.lstrip()[0] not in "[{*&!|>" and not is_known(key.rstrip())
     return not text.startswith("- ")
 
@@ -127,7 +127,7 @@ def _with_hash(line: str, column: int) -> str:
 
 
 def unquoted_name(lines: Sequence[str], near: int) -> Slip | None:
-    """The name of the collection that this line belongs to, where YAML does not read it as the text that it is."""
+    """The name of the collection that this line belongs to, if YAML does not read it as text."""
     for number in range(near, max(near - _FARTHEST, 0), -1):
         line = lines[number - 1]
         if has_content(line) and _is_below_collections(lines, number):
@@ -141,7 +141,7 @@ def _is_below_collections(lines: Sequence[str], number: int) -> bool:
 
 
 def _shallower(lines: Sequence[str], number: int) -> int:
-    """The nearest line above that is indented less; 0 if there is none."""
+    """The nearest line above with less indentation; 0 if there is none."""
     depth = depth_of(lines[number - 1])
     for above in range(number - 1, 0, -1):
         if has_content(lines[above - 1]) and depth_of(lines[above - 1]) < depth:
@@ -155,7 +155,7 @@ def _in_quotes(line: str, number: int) -> Slip | None:
     if not text.endswith(":") and (found := _COMMENT.search(text)):
         text, comment = text[: found.start() + 1], text[found.start() + 1 :]
     name = text.removesuffix(":").rstrip()
-    is_open = name.startswith('"') and name.count('"') == 1  # may as well lack its end
+    is_open = name.startswith('"') and name.count('"') == 1  # the closing quote may be missing
     if not text.endswith(":") or not name or is_open or len(name) > _LONGEST_NAME or _is_a_key(text):
         return None
     quoted = json.dumps(name, ensure_ascii=False)
@@ -175,7 +175,7 @@ def _rewritten(number: int, line: str) -> Correction:
 
 
 def _is_a_key(text: str) -> bool:
-    """Whether YAML takes the line for a key with something below it."""
+    """Whether YAML reads the line as a key with entries below it."""
     try:
         node = YAML(typ="safe", pure=True).compose(f"{text}\n  a: b\n")
     except (YAMLError, ValueError, IndexError, AttributeError):
@@ -190,7 +190,7 @@ def _is_a_key(text: str) -> bool:
 
 
 def too_deep(lines: Sequence[str], near: int) -> Slip | None:
-    """A line below an entry that has its value, and further to the right; with those below it as deep as that entry."""
+    """A line that is indented below an entry that already has a value, with the lines that belong to it."""
     line = lines[near - 1]
     above = _shallower(lines, near)
     while above and not _ENTRY.match(lines[above - 1].strip()) and not lines[above - 1].rstrip().endswith(":"):
@@ -222,7 +222,7 @@ def _is_a_setting(line: str) -> bool:
 
 
 def _run(lines: Sequence[str], first: int) -> Iterator[int]:
-    """The lines from here on that are as deep as this one, or deeper."""
+    """The lines from here on with the same indentation, or more."""
     depth = depth_of(lines[first - 1])
     for number in range(first, len(lines) + 1):
         text = lines[number - 1]
@@ -239,12 +239,12 @@ def after(lines: Sequence[str], number: int) -> int:
 
 
 def before(lines: Sequence[str], number: int) -> int:
-    """The line with content right above; 0 if there is none."""
+    """The previous line with content; 0 if there is none."""
     return next((above for above in range(number - 1, 0, -1) if has_content(lines[above - 1])), 0)
 
 
 def no_colon(lines: Sequence[str], near: int) -> Slip | None:
-    """A line without its colon, which is the one with content above this one: a name, or a key and its value."""
+    """A missing colon in the last line with content above this one: after a name, or between key and value."""
     number = before(lines, near)
     if not number:
         return None
@@ -262,7 +262,7 @@ def no_colon(lines: Sequence[str], near: int) -> Slip | None:
 
 
 def no_colon_within(lines: Sequence[str], number: int) -> Slip | None:
-    """A line `key value` or `key:value` in place of `key: value`."""
+    """A line `key value` or `key:value` that should be `key: value`."""
     line = lines[number - 1]
     key, space, value = line.strip().replace(":", " ", 1).partition(" ")
     if not space or not value.strip() or not (is_known(key) or key in BLOCK_KEYS):

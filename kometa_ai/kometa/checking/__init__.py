@@ -1,1 +1,1 @@
-"""Check Kometa's own files: warn where Kometa would not do what a block says, and propose and prove corrections."""
+"""Check Kometa's own files: warn where Kometa would not do what a block asks for, propose corrections, prove them."""

@@ -1,7 +1,7 @@
-"""Warn where Kometa would not do what the blocks are written for.
+"""Warn where Kometa would not build the collections as their blocks ask.
 
-Kometa reads an attribute's name without case, a list of tags as a list or cut at commas, and compares labels without
-case. What a template brings in is looked up where the template stands in the folder; else the warning says so.
+Kometa ignores case in attribute names and labels. It reads tags as a list, or cuts a text at commas. Templates are
+looked up if their file lies in Kometa's folder; if not, the warning says that the result cannot be seen.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ _NEVER = "Kometa never removes a movie from the collection"
 _LONGEST = 80
 _MOST_REFERENCES = 100
 _MOST_WARNINGS = 20
-"""Warnings about one collection: an alias may give the same thousand mistakes to a thousand of them."""
+"""Limit of warnings for each collection: through an alias, a thousand collections can share a thousand mistakes."""
 
 _CLOSE = 0.75
 _NAME = re.compile(r"\A\s*+(?:[&!]\S++\s++){0,2}([^\s:][^:]*+):")
 
 
 class _Attribute(msgspec.Struct, frozen=True):
-    """An attribute of a collection: its value, and the line and column where it stands (None: in a template)."""
+    """An attribute of a collection: its value, and its line and column (None if a template sets it)."""
 
     value: Any
     place: tuple[int, int] | None
@@ -76,9 +76,9 @@ def advise(
     setup: Setup,
     shelves: Shelves,
 ) -> tuple[Finding, ...]:
-    """Every warning and hint about these files, by file and line. `others` keep their tags, so theirs count, too.
+    """All warnings and hints about these files, by file and line. `others` keep their tags, so their labels count, too.
 
-    `setup` says which files Kometa loads, and `shelves` what it makes of each collection.
+    `setup` says which files Kometa loads, and `shelves` what Kometa makes of each collection.
     """
     names = {collection.name for collection in collections}
     labels = {collection.label for collection in collections} | {other.label for other in others}
@@ -98,7 +98,7 @@ def advise(
 
 
 def _about_taken(taken: Taken, setup: Setup, shelves: Shelves, guesses: Guesses) -> Iterator[Finding]:
-    """A warning where the definition that Kometa takes in place of the one with the block is not as it should be."""
+    """A warning if Kometa takes another definition than the one with the block, and that definition has a mistake."""
     reading, key = taken.definition
     place = Place(key=key, block=Block(line=key.line, end=key.line - 1, body=()), collection=taken.collection)
     for found in list(_Advisor(reading, place, taken.collection, setup, guesses).warnings(shelves))[:1]:
@@ -113,7 +113,7 @@ def _about_taken(taken: Taken, setup: Setup, shelves: Shelves, guesses: Guesses)
 
 
 class _Advisor:
-    """Looks at one collection's definition."""
+    """Checks the definition of one collection."""
 
     def __init__(self, reading: Reading, place: Place, collection: Collection, setup: Setup, guesses: Guesses) -> None:
         self._guesses = guesses
@@ -127,13 +127,13 @@ class _Advisor:
         self._reading = reading
         self._unsynced = setup.without_sync(reading.source, place.key.value)
         self._default_order = "custom" if setup.has_custom_order(reading.source, place.key.value) else None
-        # What a configuration gives to a template may be a secret, like all that stands in it.
+        # The configuration may pass secrets to templates, so its values are never shown.
         self._given = setup.given(reading.source)
-        root: Any = reading.document.data  # a mapping with `collections`, or there would be no key
+        root: Any = reading.document.data  # a mapping with `collections`: otherwise the document would have no keys
         self._body = root["collections"].get(place.key.value)
 
     def warnings(self, shelves: Shelves) -> Iterator[Finding]:
-        """What is wrong, in the first of the ways to load the file in which anything is."""
+        """What is wrong, for the first way of loading the file in which anything is wrong."""
         yield from self._about_name()
         yield from self._about_comments()
         if self._body is None:
@@ -152,7 +152,7 @@ class _Advisor:
                     return
 
     def _with_anchor(self, warning: Finding) -> Finding:
-        """The warning, with a word on what else would change where the definition has an anchor."""
+        """The warning; if the definition has an anchor, it adds that the collections that use the anchor change."""
         anchor = getattr(getattr(self._body, "anchor", None), "value", None)
         if not anchor:
             return warning
@@ -190,7 +190,7 @@ class _Advisor:
         yield from self._about_lines(seen)
 
     def _about_runs(self, seen: Effective) -> Iterator[Finding]:
-        """Whether Kometa passes it over in each run, or refuses it for a service that is not set up."""
+        """Warn if Kometa skips the collection in every run, or refuses it because a service is not set up."""
         if name := is_never_built(seen.attributes):
             value = seen.attributes[name]
             shown = "not for movies" if name != "schedule" else "never"
@@ -208,9 +208,9 @@ class _Advisor:
                 yield self._warn(f"{REFUSES}{why}", remedy, self._own(name))
 
     def _about_lines(self, seen: Effective) -> Iterator[Finding]:
-        """What is wrong with the two lines that make a collection of a tag."""
+        """What is wrong with `radarr_taglist` and `sync_mode`, which make a collection of a tag."""
         taglist, sync = self._attribute(_TAGLIST, seen), self._attribute(_SYNC, seen)
-        # With `build_collection: false` there is nothing that movies could be removed from.
+        # With `build_collection: false` there is no collection to remove movies from.
         is_built = not is_off(seen.attributes.get("build_collection"))
         wants_sync = sync is None and self._unsynced is not None and is_built
         unseen = beginning(", ".join(seen.unseen), _LONGEST)
@@ -226,7 +226,7 @@ class _Advisor:
         yield from wrong_tags
         wrong_sync = self._about_sync(sync, wants_sync=wants_sync, seen=seen)
         for warning in wrong_sync:
-            # To keep in step with a tag that is not its own would empty the collection: the tag comes first.
+            # Syncing with a wrong tag would empty the collection, so the tag has to be corrected first.
             yield Finding(warning.problem) if wrong_tags else warning
 
     def _about_taglist(self, taglist: _Attribute | None, *, add_sync: bool) -> Iterator[Finding]:
@@ -248,7 +248,7 @@ class _Advisor:
             what = f"nothing gives {name} in `{_TAGLIST}` a value, so Kometa cannot find its tag."
             yield self._warn(what, f"Write `{self._tags}`.", taglist, rewritten)
         else:
-            # People's own tags stay; what looks like one of ours and is not is a slip of the pen.
+            # Tags of the user are kept; a `kai-` label that is not the collection's own is taken for a mistake.
             others = [label for label in found if label and not label.startswith(PREFIX.lower())]
             text = f"{_TAGLIST}: {corrections.tags_as_yaml([self._collection.label, *others])}"
             shown = self._shown(", ".join(found), taglist)
@@ -264,7 +264,7 @@ class _Advisor:
         if sync is None or is_off(seen.attributes.get("build_collection")):
             return
         mode = str(sync.value or "").strip().lower() if is_plain(sync.value) else "something else"
-        # What is blank, or no mode, counts as what the settings say.
+        # If `sync_mode` is blank or unknown, Kometa takes the setting of the library.
         if mode == "sync" or (self._unsynced is None and mode != "append"):
             return
         correct = partial(self._rewritten, sync, _SYNC, _WANTED_SYNC)
@@ -277,7 +277,7 @@ class _Advisor:
         yield self._warn(what, "Write `sync_mode: sync`.", sync, correct)
 
     def _shown(self, value: str, attribute: _Attribute) -> str:
-        """The value of an attribute as it can be shown."""
+        """The value of an attribute as a message may show it."""
         if attribute.place is None and any(given in value for given in self._given):
             return "what the configuration gives to its template"
         return beginning(value, _LONGEST) or "empty"
@@ -286,7 +286,7 @@ class _Advisor:
         return f" in {self._unsynced}" if self._unsynced else ""
 
     def _rewritten(self, attribute: _Attribute, name: str, text: str) -> Correction | None:
-        """The attribute with another value, where it stands; in the collection itself if something else brings it."""
+        """Replace the attribute where it stands; if a template sets it, add it to the collection itself."""
         if attribute.place is None:
             return self._with_more(text)
         return corrections.with_entry(self._lines, self._body, find(self._body, name), text)
@@ -295,12 +295,12 @@ class _Advisor:
         return corrections.with_more(self._lines, self._body, self._place.key.line, *texts)
 
     def _own(self, name: str) -> _Attribute | None:
-        """An attribute that stands in the collection itself, or that a merge brings in."""
+        """An attribute that stands in the collection itself, or comes from a merge (`<<`)."""
         key = find(self._body, name)
         return None if key is None else _Attribute(self._body[key], place_of(self._body, key))
 
     def _attribute(self, name: str, seen: Effective) -> _Attribute | None:
-        """An attribute as Kometa sees it, wherever it comes from."""
+        """An attribute as Kometa sees it: from the collection itself or from a template."""
         own = self._own(name)
         return own or (_Attribute(seen.attributes[name], None) if name in seen.attributes else None)
 
@@ -310,7 +310,7 @@ class _Advisor:
             what = f"its name is no text for YAML; Kometa calls the collection {name!r}."
             text = self._lines[line - 1]
             written = _NAME.match(text)
-            # Where Kometa's name is not what is written (`007` is 7), only the writer knows which is meant.
+            # If Kometa's name differs from the written one (`007` becomes 7), it is unclear which of them is meant.
             is_clear = written is not None and written[1].rstrip() == name
             correct = partial(corrections.swapped, line, text, name, json.dumps(name)) if is_clear else None
             quoted = f"`{json.dumps(name)}:`"
@@ -360,12 +360,12 @@ def _made_visible(line: int, text: str) -> Correction:
 def _about_references(
     place: Place, collection: Collection, labels: AbstractSet[Label], guesses: Guesses
 ) -> Iterator[Finding]:
-    """`KAI-` labels in a block that name no collection."""
+    """Warn of `kai-` labels in a block that belong to no collection."""
     start = PREFIX.lower()
     unknown = [label for label in collection.include_tags | collection.exclude_tags if label.startswith(start)]
     lines = [text.lower() for text in place.block.body]
     for label in sorted(set(unknown) - labels)[:_MOST_REFERENCES]:
-        # A list may run over several lines, so it is the label that is looked for.
+        # A list may span several lines, so search for the label itself.
         number = next((number for number, text in enumerate(lines) if label in text), None)
         line, text = (collection.line, "") if number is None else (place.block.line + 1 + number, lines[number])
         at = text.find(label)
@@ -387,6 +387,6 @@ def _about_references(
 
 
 def _swapped_label(block: Block, line: int, at: int, label: str, better: str | None) -> Correction | None:
-    """The line of a block with another label in place of the one that stands there, in whatever case."""
+    """The line of a block with another label in place of the one at this column."""
     text = block.body[line - block.line - 1]
     return corrections.swapped(line, text, text[at : at + len(label)], better)

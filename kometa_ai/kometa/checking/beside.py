@@ -1,4 +1,4 @@
-"""The files of Kometa's folder that hold no block: each is read when a template or a collection is looked for in it."""
+"""The files of Kometa's folder without a block. They are read only to look up a template or a collection."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _LARGEST = 256 * 1024
-"""How large a file may be that is loaded only to look for a template in it."""
+"""The largest file that is loaded to look up a template."""
 
 _READ_FOR_TEMPLATES = 1024 * 1024
-"""How much is loaded of all files together only to look for templates in them."""
+"""How much is loaded to look up templates, in all files together."""
 
 _SEARCHED_FOR_NAMES = 256 * 1024 * 1024
-"""How many characters are searched for names, one name after the other: some tenths of a second."""
+"""How many characters are searched for names, over all names: some tenths of a second."""
 
 _READ_FOR_NAMES = 512 * 1024
-"""How much is read of all files together only to look for collections in them: a second and a half."""
+"""How much is read to look up collections, in all files together: a second and a half."""
 
 
 class Beside:
-    """The files by source; none is read twice."""
+    """The files by source. Each is read once at most."""
 
     def __init__(self, texts: Mapping[str, str]) -> None:
         self._texts = texts
@@ -38,11 +38,11 @@ class Beside:
 
     @property
     def sources(self) -> Iterable[str]:
-        """Which files there are."""
+        """The sources of the files."""
         return self._texts
 
     def data_of(self, source: str) -> object:
-        """What a file holds; nothing if it cannot be read."""
+        """The loaded data of a file; None if it cannot be read or is too large."""
         if source not in self._loaded:
             text = self._texts.get(source, "")
             try:
@@ -54,14 +54,14 @@ class Beside:
         return self._loaded[source]
 
     def naming(self, name: str) -> tuple[str, ...]:
-        """The files in whose text this name stands; none once the search for names has taken long enough."""
+        """The files whose text contains this name; none once the limit of the search is used up."""
         if name not in self._named and self._searches > 0:
             self._searches -= 1
             self._named[name] = tuple(source for source, text in self._texts.items() if name in text)
         return self._named.get(name, ())
 
     def reading(self, source: str) -> Reading | None:
-        """A file; None where it cannot be read, or not in time."""
+        """The file as it was read; None if it cannot be read, or the limit is used up."""
         text = self._texts.get(source, "")
         if source not in self._read:
             if len(text) > self._left:

@@ -1,4 +1,4 @@
-"""Make corrections of the faults that the reader finds in blocks and in YAML, where it is clear what was meant."""
+"""Make corrections for the faults that the reader finds in blocks and in YAML, if it is clear what was meant."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _ID = re.compile(r"tmdb[ /#-]([1-9]\d{0,9})", re.IGNORECASE)
 
 
 def correction_of(fault: Fault) -> Correction | None:
-    """The correction of a fault; None where only the writer of the file knows what was meant."""
+    """The correction of a fault; None if it is unclear what the writer of the file meant."""
     line = fault.problem.line or 0
     found: Correction | None = None
     match fault.cause:
@@ -58,7 +58,7 @@ def correction_of(fault: Fault) -> Correction | None:
 
 
 def _completed(half: HalfBlock) -> Correction:
-    """The missing marker, or without the one that is too many."""
+    """Add the missing marker, or remove a stray one."""
     if half.place is None:
         return corrections.removed(half.line)
     marker = " " * half.indent + (BEGIN if half.missing == "begin" else END)
@@ -68,7 +68,7 @@ def _completed(half: HalfBlock) -> Correction:
 
 
 def _moved(homeless: HomelessBlock) -> Correction | None:
-    """The block above the name it stands below, or above the first name of the `collections:` it stands above."""
+    """Move the block above the name of its host, or above the first name below the next `collections:`."""
     document, block = homeless.document, homeless.block
     lines = document.lines
     host = homeless.host
@@ -77,7 +77,7 @@ def _moved(homeless: HomelessBlock) -> Correction | None:
             return None
         before = lines[host.line - 1 : block.line - 1]
         if any(map(has_content, before[1:])):
-            return None  # it may as well be meant for what stands below it
+            return None  # the block may belong to what stands below it
         text = (*_indented(document, block, host), *before)
         return Correction(host.line, block.end, text) if len(text) <= _LONGEST_MOVE else None
     after = [key for key in document.keys if key.start > homeless.offset >= 0]
@@ -99,7 +99,7 @@ def _comments_above(document: Document, key: Key) -> Iterator[str]:
 
 
 def _indented(document: Document, block: Block, key: Key) -> Iterator[str]:
-    """The lines of a block, indented like a key."""
+    """The lines of a block, with the indentation of a key."""
     text = document.lines[key.line - 1]
     indent = " " * (len(text) - len(text.lstrip(" \t")))
     for line in document.lines[block.line - 1 : block.end]:
@@ -110,7 +110,7 @@ def _indented(document: Document, block: Block, key: Key) -> Iterator[str]:
 
 
 def _readable(broken: BrokenBlock, line: int) -> Correction | None:
-    """The line of the file with what corrects the line of the block's YAML."""
+    """Apply the correction of the block's YAML to the line of the file."""
     error, text = broken.error, broken.text
     content = broken.yaml[error.line - 1] if error.line else ""
     correction = error.correct() if error.correct else None
@@ -136,14 +136,14 @@ def _without_own_tag(own: OwnTag, line: int) -> Correction | None:
 
 
 def _commented(like: str, *texts: str) -> tuple[str, ...]:
-    """Lines of a block, indented like another line of it."""
+    """The texts as comment lines, indented like the line `like`."""
     found = _COMMENT_START.match(like)
     start = found[0] if found else "  # "
     return tuple(start + text for text in texts)
 
 
 def _with_value(wrong: WrongValue, line: int) -> Correction | None:
-    """The line with the value that was meant; without the item if it is empty."""
+    """Replace the value with the one that was meant, or remove an empty item."""
     if not wrong.value:
         return corrections.removed(line) if wrong.text.strip(" \t#") == "-" else None
     better = _meant(wrong.key, wrong.value)
@@ -151,7 +151,7 @@ def _with_value(wrong: WrongValue, line: int) -> Correction | None:
 
 
 def _meant(key: str, value: str) -> str | None:
-    """What to write as the value of a block's key in place of this one, where there is no doubt about it."""
+    """The value that was clearly meant; None if there is a doubt."""
     guess = _GUESSES.get(key)
     return guess(value.strip()) if guess and len(value) <= _LONGEST_VALUE else None
 
@@ -162,7 +162,7 @@ def _tag(value: str) -> str | None:
 
 
 def _share(value: str) -> str | None:
-    """`75%` and `0,75` as what they are of 1."""
+    """`75%` and `0,75` as a number from 0 to 1."""
     if found := _PERCENT.fullmatch(value):
         return f"{int(found[1]) / 100:g}"
     return value.replace(",", ".") if _WITH_COMMA.fullmatch(value) else None

@@ -1,4 +1,4 @@
-"""Compare what a file means before and after a correction, and judge whether only what was meant has changed."""
+"""Compare the meaning of a file before and after a correction, and judge whether only the intended entry changed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MISSING: Final = object()
-"""What stands for the value of a key that is not there."""
+"""Stands for the value of a key that does not exist."""
 
 _MOST_COMPARISONS = 1_000_000
 _TAGLIST = "radarr_taglist"
@@ -24,7 +24,7 @@ _DEPTH_OF_ATTRIBUTES = 3
 
 
 class Change(NamedTuple):
-    """A value that differs, and the keys that lead to it from the top of the file."""
+    """A value that differs, with the path of keys that leads to it from the top of the file."""
 
     path: tuple[object, ...]
     old: object
@@ -32,18 +32,18 @@ class Change(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Its key, as Kometa looks it up."""
+        """The key in lower case, as Kometa looks it up."""
         return str(self.path[-1]).lower()
 
 
 class _TooMuch(Exception):
-    """The two differ in too many places, or are too large to be compared."""
+    """The two differ in too many places, or are too large to compare."""
 
 
 class _Comparison:
-    """Walks two sets of data side by side: what an alias repeats once if it is equal, else wherever it stands.
+    """Compares two sets of data in parallel. Equal pairs are compared once, however many aliases repeat them.
 
-    A list that differs somewhere differs as a whole.
+    A list with any difference counts as one change of the whole list.
     """
 
     def __init__(self, most: int) -> None:
@@ -82,7 +82,7 @@ def _is_same_scalar(old: object, new: object) -> bool:
 
 
 def changes_between(old: object, new: object, most: int = 10) -> list[Change] | None:
-    """Where the data of a file differs: after anchors, aliases and merges; None where that is in more places."""
+    """Where the data of a file differs, with anchors, aliases and merges resolved; None if in too many places."""
     comparison = _Comparison(most)
     try:
         comparison.compare((), old, new)
@@ -92,9 +92,9 @@ def changes_between(old: object, new: object, most: int = 10) -> list[Change] | 
 
 
 def is_meant(changes: Sequence[Change], collection: str) -> bool:
-    """Whether the changes are those that a correction may make, all of them in one place.
+    """Whether these are changes that a correction may make, all in one place.
 
-    `collection` is the one that the correction is for; empty if it is for none.
+    `collection` is the collection that the correction is for; empty if it is for none.
     """
     if not changes:
         return True
@@ -112,7 +112,7 @@ def is_meant(changes: Sequence[Change], collection: str) -> bool:
 
 
 def names_begun(changes: Sequence[Change]) -> set[str]:
-    """The names under which Kometa finds a collection that it did not find before."""
+    """The names of collections that Kometa finds only after the changes."""
     return {
         str(change.path[1])
         for change in changes
@@ -121,12 +121,12 @@ def names_begun(changes: Sequence[Change]) -> set[str]:
 
 
 def _is_of_a_block(name: str) -> bool:
-    """Whether a key can only be a line of a block that has lost its `#`."""
+    """Whether the key can only come from a line of a block that lost its `#`."""
     return name in BLOCK_KEYS or bool(BARE_MARKER.fullmatch(name))
 
 
 def is_new_name(changes: Sequence[Change]) -> bool:
-    """Whether a collection has got a name that is text for one that was none, and nothing else."""
+    """Whether a collection only changed its name, from one that YAML does not read as text to one that it does."""
     gone = [change for change in changes if change.new is MISSING]
     come = [change for change in changes if change.old is MISSING]
     if len(changes) != len(gone) + len(come) or len(gone) != 1 or len(come) != 1 or len(gone[0].path) != 2:  # noqa: PLR2004
@@ -151,7 +151,7 @@ def _is_for_collection(changes: Sequence[Change], collection: str) -> bool:
 
 
 def _is_ours(change: Change) -> bool:
-    """Whether an attribute has got the value that a block needs, and keeps people's own tags."""
+    """Whether an attribute now has the value that a block needs, and still holds the user's own tags."""
     if change.name == _SYNC:
         return str(change.new).lower() == "sync"
     if change.name == _ORDER:
@@ -164,9 +164,9 @@ def _is_ours(change: Change) -> bool:
 
 
 def _is_about_writers(changes: Sequence[Change]) -> bool:
-    """Whether an attribute that writes tags has lost some of them, is gone, or has become one that only adds."""
+    """Whether an attribute that writes tags lost some of them, was removed, or now only adds tags."""
     change, *more = changes
-    if more:  # one name in place of another
+    if more:  # the attribute was renamed
         old, new, *others = sorted(changes, key=lambda each: each.old is MISSING)
         renamed = (old.name, new.name) == ("item_radarr_tag.sync", "item_radarr_tag") and not others
         return renamed and new.old is MISSING and old.new is MISSING and changes_between(old.old, new.new) == []

@@ -1,7 +1,7 @@
-"""Which files each library of Kometa loads, in which order, and from which of them it takes a collection.
+"""What Kometa's configurations say: which files each Plex library loads, and from which it takes a collection.
 
-Kometa takes a collection from the first file that defines it, in each library by itself. Configurations are read as
-strictly as Kometa reads them: every key is spelt exactly, and a blank value is one that is not there.
+In each library, Kometa takes a collection from the first file that defines it. Configurations are read as strictly as
+Kometa reads them: keys have to be spelt exactly, and a blank value counts as missing.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MOST_GROUPS = 200_000
 
 
 class PlexLibrary(NamedTuple):
-    """A library of Kometa's: its name, its part of a configuration, and the files that it loads for collections."""
+    """A Plex library in a Kometa configuration: its name, its section, and the files that it loads for collections."""
 
     name: str
     config: Reading
@@ -41,18 +41,18 @@ class PlexLibrary(NamedTuple):
     place: tuple[int, int] | None
 
     positions: Mapping[str, Sequence[int]] = {}
-    """For each file that it loads, or may load, the numbers of the groups that hold it."""
+    """For each file that the library loads, or may load: the numbers of the groups that contain it."""
 
     def loads(self, source: str) -> bool:
-        """Whether it loads this file, or may do so."""
+        """Whether the library loads this file, or may load it."""
         return source in self.positions
 
     def setting(self, name: str, allowed: Sequence[object], default: object = None) -> object:
-        """A setting of this library, else of all; None where it cannot be told which of two counts."""
+        """A setting of this library or else of all libraries; None if two values conflict."""
         return setting((self.body, root_of(self.config)), name, allowed, default)
 
     def place_of_setting(self, names: Sequence[str]) -> tuple[int, int] | None:
-        """Where a setting stands that counts for this library, under any of its names."""
+        """The place of the setting that applies to this library, under any of its names."""
         for level in (self.body, root_of(self.config)):
             settings = level.get("settings")
             group = settings.get("collections") if isinstance(settings, Mapping) else None
@@ -63,12 +63,12 @@ class PlexLibrary(NamedTuple):
         return None
 
     def has(self, service: str) -> bool:
-        """Whether a service is set up, here or for all libraries, as far as a configuration shows."""
+        """Whether a service is set up for this library or for all libraries, as far as the configuration shows."""
         return any(level.get(service) for level in (self.body, root_of(self.config)))
 
     @property
     def radarr(self) -> dict[str, object]:
-        """Its Radarr, over the one of all libraries."""
+        """The `radarr:` section of the library, over the one for all libraries."""
         sections = (root_of(self.config).get("radarr"), self.body.get("radarr"))
         return {
             str(key): value
@@ -80,7 +80,7 @@ class PlexLibrary(NamedTuple):
 
 
 class Definition(NamedTuple):
-    """A collection as a file defines it."""
+    """A collection as one file defines it."""
 
     reading: Reading
     key: Key
@@ -92,7 +92,7 @@ class Definition(NamedTuple):
 
 
 def root_of(config: Reading | None) -> Mapping[Any, Any]:
-    """The mapping that a whole file is."""
+    """The mapping at the top of a file; empty if the file holds something else."""
     data = config.document.data if config else None
     return data if isinstance(data, Mapping) else {}
 
@@ -104,9 +104,9 @@ _IN_PLEX = ("sync_mode", "show_missing", "save_missing")
 def setting(
     levels: Iterable[Mapping[Any, Any]], name: str, allowed: Sequence[object], default: object = None
 ) -> object:
-    """A setting, from the first level that has one of the allowed values (types, or values themselves).
+    """A setting, from the first level that has an allowed value. `allowed` holds types, or the values themselves.
 
-    None where one level has two, one in a group (`settings: collections:`, as newer Kometas take it).
+    None if one level has two values: newer versions of Kometa also accept it in `settings: collections:`.
     """
     for level in levels:
         values = {value for value in _values(level, name) if _is_allowed(value, allowed)}
@@ -118,7 +118,7 @@ def setting(
 
 
 def _is_allowed(value: object, allowed: Sequence[object]) -> bool:
-    # For Python, true is a number.
+    # type() and not isinstance(): in Python, True is an int.
     return any(type(value) is one if isinstance(one, type) else value == one for one in allowed)
 
 
@@ -129,7 +129,7 @@ def _values(level: Mapping[Any, Any], name: str) -> Iterator[object]:
         group = settings.get("collections")
         for mapping in (settings, group):
             if isinstance(mapping, Mapping):
-                # A group leaves its own name out of theirs.
+                # Keys inside the group are written without `_collection`.
                 spellings = {name, old, name.replace("_collection", "") if mapping is group else name}
                 yield from (mapping[key] for key in spellings if key in mapping and _is_plain(mapping[key]))
         if name in settings or old in settings:
@@ -144,7 +144,7 @@ def _is_plain(value: object) -> bool:
 
 
 class Setup:
-    """What the configurations among the files make of all files; `broken` are configurations that cannot be read."""
+    """What the configurations say about all files; `broken` are configurations that cannot be read."""
 
     def __init__(self, readings: Sequence[Reading], beside: Beside, broken: Iterable[str] = ()) -> None:
         self._readings = {reading.source: reading for reading in readings}
@@ -172,21 +172,21 @@ class Setup:
 
     @property
     def all(self) -> tuple[PlexLibrary, ...]:
-        """Every library, those of Kometa's own configuration first."""
+        """All libraries, those of Kometa's own configuration first."""
         return (*self._main, *self._beside)
 
     @property
     def is_known(self) -> bool:
-        """Whether there are libraries, and every configuration can be read."""
+        """Whether there is a library, and every configuration can be read."""
         return bool(self.all) and not self._broken
 
     def loading(self, source: str) -> tuple[PlexLibrary, ...]:
-        """The libraries that load a file: of Kometa's configuration, else of others, with which it may be started."""
+        """The libraries that load a file. Other configurations count only if Kometa's own does not load it."""
         found = tuple(library for library in self._main if library.loads(source))
         return found or tuple(library for library in self._beside if library.loads(source))
 
     def named(self, sources: AbstractSet[str]) -> frozenset[str]:
-        """Which of these files Kometa may load for anything: some configuration names them, or a list of templates."""
+        """Which of these files Kometa may load for any purpose: a configuration or a list of templates names them."""
         listed: list[tuple[object, Mapping[Any, Any]]] = []
         for library in self.all:
             root = root_of(library.config)
@@ -200,7 +200,7 @@ class Setup:
         return frozenset(found)
 
     def ways(self, source: str) -> Iterator[tuple[str, Mapping[Any, Any]]]:
-        """Each way in which a file is loaded: the library's name, and the variables of its own and of the entry."""
+        """The ways in which a file is loaded: the library's name, and the variables of the library and the entry."""
         for library in self.loading(source):
             given = library.body.get("template_variables")
             for number in library.positions[source]:
@@ -210,7 +210,7 @@ class Setup:
                 )
 
     def given(self, source: str) -> frozenset[str]:
-        """What configurations give to the templates of a file, in lower case."""
+        """The values that configurations pass to the templates of a file, in lower case."""
         if source not in self._given:
             values = [value for _, variables in self.ways(source) for value in variables.values()]
             plain = (str(value).lower() for value in values if not isinstance(value, (dict, list, type(None))))
@@ -218,18 +218,18 @@ class Setup:
         return self._given[source]
 
     def external(self, entry: object) -> Iterator[str]:
-        """The files of this folder that an entry of a list of files names."""
+        """The files of this folder that an entry in a list of files names."""
         for group in self._files.groups(entry):
             if not group.is_elsewhere:
                 yield from group.sources
 
     def elsewhere(self, source: str) -> bool:
-        """Whether a library loads a file of this name from another place, which may be the same or not."""
+        """Whether a library loads a file of this name from another place; it may be the same file."""
         groups = (group for library in self.all for group in library.groups)
         return any(group.is_elsewhere and source in group.sources for group in groups)
 
     def taken_from(self, library: PlexLibrary, name: object) -> tuple[Definition, ...]:
-        """Where a library may take a collection from; more than one where the order cannot be told."""
+        """The definitions that a library may take for a collection; several if the order cannot be known."""
         looked_for = (id(library), type(name), name)
         if looked_for not in self._taken:
             self._taken[looked_for] = tuple(self._find(library, name).values())
@@ -251,12 +251,12 @@ class Setup:
         return found
 
     def is_taken(self, source: str, name: object) -> bool:
-        """Whether Kometa may take the collection from this file, as far as can be told."""
+        """Whether Kometa may take the collection from this file; True if that cannot be known."""
         taken = {each.reading.source for library in self.all for each in self.taken_from(library, name)}
         return not self.is_known or not taken or source in taken
 
     def taking_from(self, source: str, name: object) -> tuple[PlexLibrary, ...]:
-        """The libraries that take a collection from this file, or may do so."""
+        """The libraries that take, or may take, a collection from this file."""
         return tuple(
             library
             for library in self.loading(source)
@@ -264,19 +264,19 @@ class Setup:
         )
 
     def has_custom_order(self, source: str, name: object) -> bool:
-        """Whether a library that takes the collection from this file gives it an order that suits lists only."""
+        """Whether a library that takes the collection from this file has a default order that only suits lists."""
         libraries = self.taking_from(source, name)
         return any(each.setting("default_collection_order", (str,)) in CUSTOM_ORDERS for each in libraries)
 
     def without_service(self, source: str, name: object, service: str) -> str:
-        """The libraries that take a collection from this file and have this service not set up."""
+        """The names of the libraries that take a collection from this file and have no such service set up."""
         libraries = self.taking_from(source, name) if not self._broken else ()
         return ", ".join(each.name for each in libraries if not each.has(service))
 
     def without_sync(self, source: str, name: object) -> str | None:
-        """Where a collection of this file is not synced unless it says so: names of libraries, empty for all of them.
+        """The libraries in which a collection of this file is not synced by default; empty if that is all of them.
 
-        None where it is synced, or where that cannot be told.
+        None if it is synced, or if that cannot be known.
         """
         if self._broken:
             return None
@@ -294,7 +294,7 @@ class Setup:
         if reading is None:
             return None
         collections = root_of(reading).get("collections")
-        # Kometa passes over a name with nothing, or with no mapping, below it.
+        # Kometa skips a name unless a mapping stands below it.
         if not isinstance(collections, Mapping) or not isinstance(collections.get(name), Mapping):
             return None
         if source not in self._keys:
@@ -304,7 +304,7 @@ class Setup:
 
 
 def _by_name(readings: Sequence[Reading]) -> dict[tuple[type, object], list[str]]:
-    """The files in which each name is a collection's."""
+    """The files that define each name as a collection."""
     found: dict[tuple[type, object], list[str]] = {}
     for reading in readings:
         for key in reading.document.keys:
@@ -313,18 +313,18 @@ def _by_name(readings: Sequence[Reading]) -> dict[tuple[type, object], list[str]
 
 
 class _Room:
-    """How many more groups of files are looked at: aliases can make a list of files that of each library."""
+    """Limits how many groups of files are read: with aliases, many libraries can share one long list."""
 
     def __init__(self) -> None:
         self._left = _MOST_GROUPS
 
     @property
     def is_over(self) -> bool:
-        """Whether there were more."""
+        """Whether the limit was exceeded."""
         return self._left < 0
 
     def take(self, groups: Iterable[Group]) -> tuple[Group, ...]:
-        """As many as there is room for."""
+        """As many of these groups as the limit allows."""
         taken = tuple(islice(groups, self._left + 1))
         self._left -= sum(1 + len(group.sources) for group in taken)
         return taken
@@ -341,7 +341,7 @@ def _plex_libraries(config: Reading, sources: AbstractSet[str], room: _Room) -> 
     files = Files(sources, _repository_of(root))
     for key, value in libraries.items():
         body = value if isinstance(value, Mapping) else {}
-        # An old name, which Kometa takes where the new one is not there at all.
+        # Kometa reads the old name only if the new one is absent.
         listed = body.get(FILES) if FILES in body else body.get(OLD_FILES)
         if room.is_over:
             return

@@ -1,6 +1,6 @@
-"""Corrections of Kometa's files, line by line and ready to be pasted; none where only the writer knows what was meant.
+"""Build corrections for Kometa's files, ready to be pasted; None if it is unclear what the writer meant.
 
-Nothing here writes a file. A correction touches the lines it is about and keeps everything else as it stands.
+Nothing here writes a file. A correction replaces the lines that it is about, and leaves all other lines as they are.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _COMMENT_BEHIND = re.compile(r"(?<!\s)\s++#")
 
 
 def applied(text: str, correction: Correction) -> str:
-    """The text with a correction applied; its new lines end as the file's first one does."""
+    """The text with a correction applied. New lines end as the first line of the file does."""
     starts = [*line_starts(text), len(text)]
     lines = [text[start:end] for start, end in pairwise(starts)]
     first = LINE_END.search(text)
@@ -36,7 +36,7 @@ def applied(text: str, correction: Correction) -> str:
 
 
 def swapped(line: int, text: str, old: str, new: str | None, *, after: str = "") -> Correction | None:
-    """The line with one piece of its text exchanged, the first after another piece; None where it is not there."""
+    """Replace one piece of the line, searched for behind the text `after`; None if it is not there."""
     at = position(text, old, text.find(after) + len(after)) if after in text else -1
     return Correction(line, line, (text[:at] + new + text[at + len(old) :],)) if at >= 0 and new is not None else None
 
@@ -49,7 +49,7 @@ def _comment_behind(entry: str) -> str:
 
 
 def _end_of_quotes(entry: str) -> int:
-    """Where the value ends that stands in quotes or brackets; 0 if there is none: a quote inside of text is text."""
+    """Where a value in quotes or brackets ends; 0 for a plain value, in which a quote is just text."""
     value = entry.find(": ") + 2
     while value < len(entry) and entry[value] == " ":
         value += 1
@@ -71,16 +71,16 @@ def _end_of_quotes(entry: str) -> int:
 
 
 def removed(first: int, last: int | None = None) -> Correction:
-    """Those lines taken away."""
+    """Remove these lines."""
     return Correction(first, last or first, ())
 
 
 def above(line: int, *lines: str) -> Correction:
-    """New lines above a line."""
+    """Insert lines above a line."""
     return Correction(line, line - 1, lines)
 
 
-# Attributes in a mapping as ruamel has loaded it. Each returns None where lines are not enough to change it.
+# Change attributes in a mapping that ruamel has loaded. Return None if a change of lines cannot do it.
 
 
 def end_of_entry(lines: Sequence[str], first: int, column: int) -> int:
@@ -99,7 +99,7 @@ def end_of_entry(lines: Sequence[str], first: int, column: int) -> int:
 
 
 def with_entry(lines: Sequence[str], mapping: Mapping[Any, Any], key: object, text: str | None) -> Correction | None:
-    """A mapping with this entry written as `text`, or without it."""
+    """Replace an entry of the mapping with `text`, or remove it."""
     place = _places(mapping).get(key)
     if place is None or _is_flow(mapping):
         return None
@@ -113,7 +113,7 @@ def with_entry(lines: Sequence[str], mapping: Mapping[Any, Any], key: object, te
 
 
 def with_more(lines: Sequence[str], mapping: Mapping[Any, Any], below: int, *texts: str) -> Correction | None:
-    """A mapping, whose name stands in line `below`, with new entries before all others."""
+    """Insert new entries at the start of a mapping whose name stands in line `below`."""
     if _is_flow(mapping):
         line, column = mapping.lc.line + 1, mapping.lc.col  # type: ignore[attr-defined]
         if line < below or lines[line - 1][column : column + 1] != "{":
@@ -122,7 +122,7 @@ def with_more(lines: Sequence[str], mapping: Mapping[Any, Any], below: int, *tex
         joint = "" if rest.lstrip().startswith("}") else ", "
         return Correction(line, line, (lines[line - 1][: column + 1] + ", ".join(texts) + joint + rest.lstrip(),))
     places = sorted((place[0] + 1, place[1]) for place in _places(mapping).values())
-    # What an alias or a merge brings in stands elsewhere, and belongs to others, too.
+    # Entries of an alias or a merge stand elsewhere in the file and are shared with other collections.
     if not places or places[0][0] <= below:
         return None
     line, column = places[0]
@@ -131,7 +131,7 @@ def with_more(lines: Sequence[str], mapping: Mapping[Any, Any], below: int, *tex
 
 
 def first_entries(lines: Sequence[str], below: int, *texts: str) -> Correction | None:
-    """New entries below a name in line `below` that has nothing below it yet."""
+    """Insert entries below a name in line `below` that has none yet."""
     name = lines[below - 1]
     if not name.removesuffix(_comment_behind(name)).rstrip().endswith(":"):
         return None
@@ -149,12 +149,12 @@ def _is_flow(collection: object) -> bool:
 
 
 def _is_text(label: str) -> bool:
-    """Whether YAML, of whatever version, takes a label without quotes for text."""
+    """Whether every version of YAML reads the label as text without quotes."""
     is_plain = _PLAIN.fullmatch(label) and not _LIKE_A_NUMBER.fullmatch(label)
     return bool(is_plain) and label.lower() not in _WORDS_OF_YAML
 
 
 def tags_as_yaml(labels: Sequence[str], *, as_list: bool = False) -> str:
-    """One or more tags as the value of an attribute; one alone needs no list, unless it holds a comma or the like."""
+    """Tags as the value of an attribute: a list, or the tag alone if there is one and it needs no quotes."""
     quoted = [label if _is_text(label) else json.dumps(label, ensure_ascii=False) for label in labels]
     return f"[{', '.join(quoted)}]" if as_list or quoted != list(labels[:1]) else quoted[0]

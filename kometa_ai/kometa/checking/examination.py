@@ -1,6 +1,6 @@
-"""Examine Kometa's folder: its collections, problems and warnings for a run, corrections and hints for an editor.
+"""Read and check Kometa's folder: collections, problems and warnings; for `--check-config` corrections and hints, too.
 
-Files are only ever read.
+No file is written.
 """
 
 from __future__ import annotations
@@ -42,26 +42,26 @@ _LONGEST_PATH = 300
 _FEW = 3
 
 _MOST_TOKENS = 1_000_000
-"""Keys, values and brackets of all files together: each takes half a kilobyte of memory."""
+"""Limit of keys, values and brackets in all files together: each takes half a kilobyte of memory."""
 
 _CHECKED_FOR_SYNTAX = 256 * 1024
-"""How much YAML that holds no block is checked in a run: YAML in pure Python takes a second for 200 kB."""
+"""How much YAML without blocks is checked in a run: YAML in pure Python takes a second for 200 kB."""
 
 
 def read_folder(path: Path, limits: Limits = LIMITS) -> Folder:
-    """Read every `.yml` and `.yaml` below this folder, whose names do not begin with `_` or `.`.
+    """Read every `.yml` and `.yaml` file below this folder whose name does not begin with `_` or `.`.
 
-    Problems skip what they touch and nothing else; what lies beyond the limits is named, and the rest is read. They
-    come without corrections: reports are kept and sent, and a line of a file may hold a secret. Raise FixConfiguration
-    if there is no such folder.
+    A problem skips only the collections or files that it is about. Files beyond the limits are named, and the others
+    are read. Problems have no corrections: reports are stored and sent, and a line of a file may hold a secret. Raise
+    FixConfiguration if there is no such folder.
     """
     return _examine(path, limits).folder()
 
 
 def examine_folder(path: Path, *, radarr_url: str = "", limits: Limits = LIMITS) -> Folder:
-    """The same with everything that helps to correct it: corrections, and hints such as another Radarr than this one.
+    """Read and check the folder as `read_folder` does, and add corrections and hints.
 
-    What it returns is for whoever edits these files, and has to be cleared of secrets before it is shown.
+    The result is for the person who edits these files. The caller removes secrets before showing it.
     """
     examination = _examine(path, limits)
     found = examination.proven(radarr_url)
@@ -69,14 +69,14 @@ def examine_folder(path: Path, *, radarr_url: str = "", limits: Limits = LIMITS)
 
 
 def _examine(path: Path, limits: Limits) -> _Examination:
-    # Not Path.is_dir(), which raises what this leaves out: no right to look there, a name too long.
+    # Not Path.is_dir(), which raises OSError if access is denied or the name is too long.
     if not os.path.isdir(path):  # noqa: PTH112
         raise _no_folder(path)
     return _Examination(read_files(path, limits), limits)
 
 
 class _Examination:
-    """Reads the files that were found, and reads one of them again as a correction would leave it."""
+    """Reads the files that were found; reads some of them again to try a correction."""
 
     def __init__(self, found: Found, limits: Limits) -> None:
         self._found = found
@@ -96,7 +96,7 @@ class _Examination:
         self._parts |= {file.source: _check_syntax(file) for file in _checked_for_syntax(others)}
 
     def _read(self, files: Sequence[TextFile], limits: Limits) -> dict[str, Contents]:
-        """What each of the files says, in their order; Kometa's own configuration is read before time is up."""
+        """What each file says, in their order. Kometa's own configuration is read first, before a limit applies."""
         ends = time.monotonic() + limits.seconds
         tokens, read, left = _MOST_TOKENS, {}, []
         for file in sorted(files, key=lambda file: file.source not in MAIN):
@@ -112,7 +112,7 @@ class _Examination:
         return {file.source: read[file.source] for file in files if file.source in read}
 
     def _known_to_be_loaded(self) -> frozenset[str] | None:
-        """Which of all files Kometa loads; None where its configurations do not tell."""
+        """Which files Kometa loads; None if its configurations do not tell."""
         contents = _together(self._unread, *self._parts.values())
         setup = Setup(contents.readings, self._beside, contents.broken)
         if not setup.is_known:
@@ -121,7 +121,7 @@ class _Examination:
         return setup.named({*self._texts, *self._found.passed_over, *refused})
 
     def passed_over(self, root: Path) -> Iterator[Problem]:
-        """A hint for each file that Kometa loads, and this program does not, though it holds a block."""
+        """A hint for each file that holds a block and that Kometa loads, but whose name makes this program skip it."""
         for source in self._found.passed_over:
             if (self._loaded is None or source in self._loaded) and holds_block(root / source):
                 what = f"the file holds a block, but is passed over, since its name begins with `{_start_of(source)}`."
@@ -133,11 +133,11 @@ class _Examination:
                 )
 
     def folder(self) -> Folder:
-        """What the files say, as a run needs it: without corrections and hints."""
+        """The result for a run: without corrections and hints."""
         return self._checked(self._parts).folder()
 
     def proven(self, radarr_url: str) -> Folder:
-        """The same with hints, and with the corrections that are right."""
+        """The result for an editor: with hints, and with the corrections that were proven right."""
         readings = {source: reading for source, part in self._parts.items() for reading in part.readings}
         proposed = self._checked(self._parts).proposed(radarr_url)
         return Proof(proposed, self._texts, readings, self._read_again).proven()
@@ -156,9 +156,9 @@ class _Examination:
 
 
 class _Checked:
-    """What all files say, checked; `loaded` are the files that Kometa loads, as far as that can be told.
+    """What all files say, with the warnings about it; `loaded` are the files that Kometa loads, if that is known.
 
-    `warnings` are those that there are already, about files that were not read.
+    `warnings` are the ones found earlier, about files that were not read.
     """
 
     def __init__(
@@ -180,12 +180,12 @@ class _Checked:
         self._advice = advise(contents.readings, self._found.on, others, self._setup, shelves)
 
     def folder(self) -> Folder:
-        """All of it as a folder, without corrections and hints."""
+        """The result without corrections and hints."""
         problems = [fault.problem for fault in self._found.faults]
         return self._as_folder(problems, [found.problem for found in self._advice])
 
     def proposed(self, radarr_url: str) -> Folder:
-        """The same with hints, and with the corrections that may be right."""
+        """The result with hints and with corrections that are not proven yet."""
         advice = [found.corrected() for found in self._advice]
         problems = [Finding.of(fault).corrected() for fault in self._found.faults]
         all_hints = (
@@ -212,7 +212,7 @@ class _Checked:
         )
 
     def _collections(self) -> Iterator[Collection]:
-        """The collections that take part, with the reason where Kometa cannot be told of one by name."""
+        """The collections that take part; `untold` says why Kometa cannot be asked for one by name."""
         why = untold(self._definitions)
         for each in self._found.on:
             yield msgspec.structs.replace(each, untold=why[each.name]) if each.name in why else each
@@ -254,7 +254,7 @@ def _no_folder(path: Path) -> FixConfiguration:
 
 
 def _checked_for_syntax(files: Iterable[TextFile]) -> Iterator[TextFile]:
-    """Files that hold nothing of ours: the first that can be read quickly."""
+    """The files without a block that are checked for YAML errors, up to a limit of text."""
     left = _CHECKED_FOR_SYNTAX
     for file in files:
         if len(file.text) <= left:
@@ -263,9 +263,9 @@ def _checked_for_syntax(files: Iterable[TextFile]) -> Iterator[TextFile]:
 
 
 def _check_syntax(file: TextFile) -> Contents:
-    """Report a file that Kometa cannot load, though it holds nothing of ours.
+    """Report a file that Kometa cannot load, although it holds no block.
 
-    Such a file can hide no collection, so it is not counted among the unreadable ones.
+    Such a file cannot hide a collection, so it does not count as unreadable.
     """
     contents = Contents()
     try:
@@ -276,6 +276,6 @@ def _check_syntax(file: TextFile) -> Contents:
 
 
 def _of_no_library(problem: Problem) -> Problem:
-    """What would be a problem if Kometa loaded the file."""
+    """The hint for a file that Kometa does not load; it would be a problem if Kometa loaded it."""
     what = f"{problem.what} Kometa does not load it, so it is passed over."
     return msgspec.structs.replace(problem, what=what, severity="hint")

@@ -1,4 +1,4 @@
-"""The lines that problems are about, looked up in Kometa's files, without anything in them that nobody should see."""
+"""Look up the lines that problems are about in Kometa's files, and remove secrets from them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _LARGEST = 1 << 23
 
-# Even a collection may name a webhook, and a template a key. `<...>` is a variable, or our example.
+# A collection may name a webhook, and a template a key. `<...>` is a variable, or a placeholder in our examples.
 _SECRET = re.compile(
     r"((?<![\w.-])[\w.-]{0,40}?(?:token|api_?key|secret|passw|webhook|auth(?!or(?!i))|username|client_id"
     r"|(?<![a-z])pin(?![a-z]))[\w.-]{0,40}"
@@ -50,14 +50,14 @@ _HOOK = re.compile(r"(https?://[^\s/\"']{1,255}/[^\s\"']{0,40}?(?:hook|services)
 
 
 class _Lines(NamedTuple):
-    """A file's lines, and whether the file is a configuration of Kometa's."""
+    """A file's lines, and whether the file is a Kometa configuration."""
 
     lines: tuple[str, ...]
     is_configuration: bool
 
 
 class Excerpts:
-    """Looks lines up in the files below a folder, each of which is read once. `redact` hides the secrets it knows."""
+    """Looks up lines in the files below a folder and reads each file once. `redact` hides the secrets that it knows."""
 
     def __init__(self, root: Path, redact: Callable[[str], str]) -> None:
         self._root = root
@@ -65,9 +65,9 @@ class Excerpts:
         self._files: dict[str, _Lines] = {}
 
     def added_to(self, problem: Problem) -> Problem:
-        """The problem with its line, where it has one. A correction that would show a secret is left out.
+        """The problem with its line, if it has one. A correction that would show a secret is removed.
 
-        Of a configuration no more is shown than the line's key.
+        Of a line in a configuration, only the key is shown.
         """
         if not problem.line or problem.line > len((file := self._read(problem.source)).lines):
             return problem
@@ -89,14 +89,14 @@ class Excerpts:
                     text = file.read(_LARGEST).decode("utf-8-sig", errors="replace")
             except (OSError, ValueError):
                 text = ""
-            # UTF-16 shows its words without the zero bytes.
+            # Without its zero bytes, UTF-16 shows its words.
             plain = text.replace("\0", "")
             self._files[source] = _Lines(split_lines(text) if text else (), is_configuration(source, plain))
         return self._files[source]
 
 
 def _only_the_key(line: str) -> str:
-    """What may be shown of a line of a configuration: its key, if Kometa knows it, and that something follows."""
+    """The part of a configuration's line that may be shown: a key that Kometa knows, with the value hidden."""
     found = _KEY.match(line)
     if not found or found["word"].lower() not in _KNOWN:
         return ""

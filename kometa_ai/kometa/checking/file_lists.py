@@ -19,9 +19,9 @@ _GITHUB = ("github.com", "raw.githubusercontent.com")
 
 
 class Group(NamedTuple):
-    """Files that an entry of a list makes Kometa load, in an order that cannot be told.
+    """Files that Kometa loads for one entry of a list, in an unknown order.
 
-    `is_sure` is False where Kometa may load something else, or not today; `is_elsewhere` where it loads a file of that
+    `is_sure` is False if Kometa may load another file, or none today. `is_elsewhere` is True if it loads a file of that
     name from another place. `variables` are the entry's `template_variables`.
     """
 
@@ -32,7 +32,7 @@ class Group(NamedTuple):
 
 
 class Files:
-    """Finds the folder's files in what a configuration says of them. `repository` is Kometa's `custom_repo`."""
+    """Finds the folder's files that a configuration names. `repository` is Kometa's `custom_repo`."""
 
     def __init__(self, sources: AbstractSet[str], repository: str = "") -> None:
         self._sources = sources
@@ -44,7 +44,7 @@ class Files:
         self._repository = repository
 
     def groups(self, listed: object) -> Iterator[Group]:
-        """What a list of files makes Kometa load, in its order."""
+        """The groups of files that Kometa loads for a list, in its order."""
         for entry in listed if isinstance(listed, list) else [listed]:
             if isinstance(entry, str):
                 if len(entry) <= _LONGEST_PATH:
@@ -59,7 +59,7 @@ class Files:
                     )
 
     def _entry(self, entry: Mapping[Any, Any]) -> Iterator[Group]:
-        """One entry, which may name several files: Kometa takes them in this order."""
+        """The groups of one entry, in Kometa's order; an entry may name several files."""
         found = {
             key: value for key, value in entry.items() if isinstance(value, str) and 0 < len(value) <= _LONGEST_PATH
         }
@@ -72,7 +72,7 @@ class Files:
             yield from self._folder(found["folder"])
 
     def _file(self, path: str, *, is_exact: bool = False) -> Group:
-        """Kometa adds a missing ending, and tries `.yml` and `.yaml` for each other, but for a path without a key."""
+        """A single file. Kometa adds a missing ending and tries `.yml` and `.yaml`, unless the path `is_exact`."""
         parts, below = _parts(path)
         suffixes = [parts[start:] for start in range(len(parts))] if below is None else [below]
         for suffix in suffixes:
@@ -82,7 +82,7 @@ class Files:
         return Group(())
 
     def _folder(self, path: str) -> Iterator[Group]:
-        """Kometa takes every `.yml`, then every `.yaml`, in no order, and does not look into folders below."""
+        """A folder: Kometa loads all `.yml` and then all `.yaml` files in any order, without the folders below."""
         parts, below = _parts(path)
         is_sure = True
         if below is not None:
@@ -90,7 +90,7 @@ class Files:
         else:
             suffixes = ["/".join(parts[start:]) for start in range(len(parts))]
             folder = next((suffix for suffix in suffixes if suffix in self._inside), "")
-            # Somewhere else on the host: it may be the mounted folder itself, under whatever name.
+            # The path lies elsewhere on the host, but may be Kometa's folder under another name.
             is_sure = bool(folder)
         for ending in _ENDINGS:
             inside = self._inside.get(folder, ())
@@ -98,9 +98,9 @@ class Files:
                 yield Group(sources, is_sure=is_sure)
 
     def _elsewhere(self, kind: str, path: str) -> Group:
-        """A file from elsewhere, which may be one of this folder: the folder may be a copy of the repository."""
+        """A file of a repository or a URL. This folder may be a copy of that repository and contain the same file."""
         if kind == "repo" and not self._repository:
-            return Group(())  # Kometa refuses it
+            return Group(())  # Kometa refuses the entry
         parts = [part for part in (urlsplit(path).path if kind == "url" else path).split("/") if part]
         names = [
             source
@@ -127,7 +127,7 @@ def _owner_and_name(url: str) -> tuple[str, ...]:
 
 
 def _parts(path: str) -> tuple[list[str], list[str] | None]:
-    """The parts of a path, and those below Kometa's folder where the path says that it is there."""
+    """The parts of a path, and the parts below Kometa's folder if the path begins with `config`."""
     clean = posixpath.normpath(path.strip().replace("\\", "/")).lstrip("/")
     found = _IN_FOLDER.match(clean)
     parts = [part for part in clean.split("/") if part not in ("", ".", "..")]

@@ -1,4 +1,4 @@
-"""A finding about Kometa's files: the problem to report, and a correction that is made only when it is asked for."""
+"""A finding about Kometa's files: the problem, and a correction that is computed only on request."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from kometa_ai.kometa.checking.block_corrections import correction_of
 from kometa_ai.kometa.faults import Fault
 
 Correct = Callable[[], Correction | None]
-"""Makes a correction; None where only the writer of the file knows what was meant."""
+"""Computes a correction; None if it is unclear what the writer of the file meant."""
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """A problem, a warning or a hint."""
+    """A problem, a warning or a hint, and how to correct it."""
 
     problem: Problem
     correct: Correct | None = None
 
     @classmethod
     def of(cls, fault: Fault) -> Finding:
-        """A fault that the reader has found."""
+        """The finding for a fault of the reader."""
         return cls(fault.problem, partial(correction_of, fault))
 
     def corrected(self) -> Problem:

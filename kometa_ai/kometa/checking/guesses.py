@@ -1,4 +1,4 @@
-"""Look for the name that was meant by one that is unknown, for the first few of them only: each takes milliseconds."""
+"""Guess the name that was meant by an unknown one. The number of guesses is limited: each takes milliseconds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Guesses:
         self._left = _MOST
 
     def nearest(self, name: str, known: Iterable[str], cutoff: float) -> str | None:
-        """The most similar of the known names; None where none is, or where enough was looked for."""
+        """The known name that is most similar; None if there is none, or the limit is used up."""
         if self._left <= 0 or len(name) > _LONGEST:
             return None
         self._left -= 1

@@ -1,6 +1,7 @@
-"""Warn of what keeps Kometa from building a collection whose tag is right, and find those it must not be told of.
+"""Warn of settings that keep Kometa from building a collection although its tag is right.
 
-A collection is looked at as Kometa sees it in each library: with its templates, and the library's settings.
+Also find the collections that Kometa cannot be asked for by name. Each collection is checked as Kometa sees it in each
+library: with its templates and the settings of the library.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _ADD = ("radarr_add_missing", "radarr_add")
 
 
 class Definition(NamedTuple):
-    """A definition that Kometa takes for a collection, as it sees it in each of the ways to load its file."""
+    """A definition that Kometa takes for a collection, as Kometa sees it in each way of loading the file."""
 
     reading: Reading
     key: Key
@@ -42,11 +43,11 @@ class Definition(NamedTuple):
     libraries: tuple[PlexLibrary, ...]
 
     def values(self, names: Sequence[str]) -> list[object]:
-        """What an attribute is, under any of its names, in each of the ways."""
+        """The values of an attribute, under any of its names, in each way of loading the file."""
         return [seen.attributes[name] for seen in self.seen for name in names if name in seen.attributes]
 
     def problem(self, names: Sequence[str], what: str, remedy: str, *, is_hint: bool = False) -> Problem:
-        """A warning at an attribute, or at the collection's name if a template brings the attribute in."""
+        """A warning at an attribute, or at the collection's name if a template sets the attribute."""
         body = root_of(self.reading)["collections"][self.key.value]
         places = (place_of(body, find(body, name)) for name in names)
         line, column = next((place for place in places if place), (self.key.line, None))
@@ -87,7 +88,7 @@ def definitions_of(
 
 
 def about_hindrances(definitions: Sequence[Definition]) -> Iterator[Problem]:
-    """A warning for each that Kometa's cache or a minimum keeps from showing what its tag says."""
+    """A warning for each collection that Kometa's cache or a minimum size keeps from showing the tagged movies."""
     for each in definitions:
         caches = [setting((root_of(library.config),), "cache", (bool,)) for library in each.libraries]
         has_cache = not caches or any(cache is not False for cache in caches)
@@ -101,7 +102,7 @@ def about_hindrances(definitions: Sequence[Definition]) -> Iterator[Problem]:
 
 
 def _about_minimum_of_settings(definitions: Sequence[Definition]) -> Iterator[Problem]:
-    """One warning for each configuration whose settings have a minimum for collections that have none of their own."""
+    """A warning for each configuration whose minimum size applies to collections that set none of their own."""
     found: dict[tuple[str, tuple[int, int] | None], tuple[list[str], list[str]]] = {}
     for each in definitions:
         for library in each.libraries if not each.values(_MINIMUM) and _is_built(each) else ():
@@ -124,7 +125,7 @@ def _about_minimum_of_settings(definitions: Sequence[Definition]) -> Iterator[Pr
 
 
 def hints_of(definitions: Sequence[Definition]) -> Iterator[Problem]:
-    """A hint where `show_missing: false` does not keep Kometa from looking up what is not in Plex."""
+    """A hint if `show_missing: false` does not stop Kometa from looking up movies that are not in Plex."""
     for each in definitions:
         shows = each.values(_SHOW)
         if not shows or not all(map(is_off, shows)):
@@ -151,7 +152,7 @@ def _looks_up_all_the_same(each: Definition) -> str:
 
 
 def untold(definitions: Sequence[Definition]) -> Mapping[str, str]:
-    """Of which collections Kometa is not told by name, each with the reason."""
+    """The collections that Kometa cannot be asked for by name, each with the reason."""
     found: dict[str, str] = {}
     for each in definitions:
         if not each.key.is_text:
@@ -174,6 +175,6 @@ def _is_more_than_one(value: object) -> bool:
 
 
 def _number(value: object) -> int:
-    """A whole number as Kometa reads one; 0 for anything else."""
+    """A whole number as Kometa reads it; 0 for anything else."""
     text = str(value) if is_plain(value) and not isinstance(value, bool) else ""
     return int(text) if text.isascii() and text.isdigit() and len(text) < len(str(1 << 62)) else 0

@@ -1,4 +1,4 @@
-"""Attributes and operations of Kometa that take our tags away, or movies because of them, anywhere in a file."""
+"""Warn of attributes and operations that remove managed tags, or delete movies because of them, anywhere in a file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WRITES = ("item_radarr_tag", "item_radarr_tag.remove")
 
 
 def about_tag_writers(reading: Reading, labels: AbstractSet[Label]) -> Iterator[Finding]:
-    """A warning for each place that writes or wipes one of these labels."""
+    """A warning for each place that writes or removes one of these labels."""
     for mapping in _mappings(reading.document.data):
         for key, value in mapping.items():
             attribute = str(key).lower()
@@ -49,7 +49,7 @@ def about_tag_writers(reading: Reading, labels: AbstractSet[Label]) -> Iterator[
                 text = f"{key}: {corrections.tags_as_yaml(rest, as_list=isinstance(value, list))}" if rest else None
                 correct = partial(corrections.with_entry, reading.document.lines, mapping, key, text)
                 if attribute == _DELETES and rest:
-                    # Kometa deletes the movies that have all of these tags: with one less there would be more of them.
+                    # Kometa deletes movies that have all of these tags: with fewer tags, it would delete more movies.
                     remedy, correct = "Take the line away: with one tag less it deletes more movies.", None
             line, column = place_of(mapping, key) or (None, None)
             warning = Problem(
@@ -73,7 +73,7 @@ def _renamed(reading: Reading, mapping: Mapping[Any, Any], key: object) -> Corre
 
 
 def _mappings(data: object) -> Iterator[Mapping[Any, Any]]:
-    """Every mapping in loaded data, once: aliases share them, and may even make them hold themselves."""
+    """Every mapping in loaded data, once: aliases share mappings, and can make a mapping contain itself."""
     seen: set[int] = set()
     left = [data]
     while left:

@@ -1,4 +1,4 @@
-"""Read Kometa's version from the first lines of its log, and warn of versions that do not empty a collection."""
+"""Read Kometa's version from the start of its log, and warn of versions that never empty a collection."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _EMPTIES_BUILD = ((2, 3, 1), 70)
 
 
 class Version(NamedTuple):
-    """A version of Kometa's; `build` counts on towards the next one, and is None for a release."""
+    """A version of Kometa. `build` counts towards the next release; it is None for a release."""
 
     number: tuple[int, int, int]
     build: int | None = None
 
     @property
     def empties_collections(self) -> bool:
-        """Whether it takes out the last movie of a collection, too."""
+        """Whether this version also removes the last movie of a collection."""
         last, build = _EMPTIES_BUILD
         return self.number >= _EMPTIES or (self.number == last and self.build is not None and self.build >= build)
 
@@ -37,7 +37,7 @@ class Version(NamedTuple):
 
 
 def version_in(folder: Path) -> Version | None:
-    """The version that wrote the log in Kometa's folder; None where there is none, or where it says nothing clear."""
+    """The version that wrote the log in Kometa's folder; None if there is no log, or no clear version in it."""
     try:
         with opened(folder / LOG) as file:
             begin = file.read(_READ)
@@ -51,7 +51,7 @@ def version_in(folder: Path) -> Version | None:
 
 
 def about_version(folder: Path) -> Iterator[Problem]:
-    """A warning where Kometa is too old to take the last movie out of a collection."""
+    """A warning if this version of Kometa does not remove the last movie of a collection."""
     version = version_in(folder)
     if version and not version.empties_collections:
         yield Problem(

@@ -1,6 +1,6 @@
-"""Warn where Kometa's libraries do not load the files with blocks, take a collection from elsewhere, or read no Radarr.
+"""Warn if no Plex library loads a file with blocks, if a library takes a collection from elsewhere, or has no Radarr.
 
-Where it cannot be told, nothing is said: without a configuration in the folder, or with one that cannot be read.
+Without a configuration, or with a broken one, there are no warnings.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _EXPLAINED = 20
 
 
 class Taken(NamedTuple):
-    """A definition without a block that Kometa takes, or may take, for a collection whose block stands elsewhere."""
+    """A definition without a block that Kometa takes, or may take, instead of the one with the block."""
 
     definition: Definition
     collection: Collection
@@ -40,7 +40,7 @@ class Taken(NamedTuple):
 
 
 def about_libraries(setup: Setup, readings: Sequence[Reading], names: AbstractSet[str]) -> Iterator[Problem]:
-    """A warning for each file with collections of these names that Kometa does not load, or cannot use."""
+    """A warning for each file with collections of these names that Kometa does not load or cannot use."""
     if not setup.is_known:
         return
     unloaded = 0
@@ -53,7 +53,7 @@ def about_libraries(setup: Setup, readings: Sequence[Reading], names: AbstractSe
 
 
 def hints(setup: Setup, readings: Sequence[Reading], names: AbstractSet[str], radarr_url: str) -> Iterator[Problem]:
-    """What may be right, but is worth a look: another Radarr than ours, and what Kometa insists on."""
+    """Settings that may be right but are worth a look: another Radarr than ours, old names, missing keys."""
     libraries = _concerned(setup, readings, names)
     other = [each for each in libraries if radarr_url and _is_another(each.radarr.get("url"), radarr_url)]
     if other:
@@ -77,7 +77,7 @@ def hints(setup: Setup, readings: Sequence[Reading], names: AbstractSet[str], ra
 
 
 def taken_elsewhere(setup: Setup, readings: Sequence[Reading], names: AbstractSet[str]) -> Iterator[Taken]:
-    """The definitions that come before those with a block: Kometa takes the first of a library's files that has one."""
+    """The definitions that hide those with a block: Kometa takes the first one in the files of a library."""
     blocks = [(reading, key, collection) for reading in readings for key, collection in _managed(reading, names)]
     with_block = {(reading.source, key.name) for reading, key, _ in blocks}
     found: dict[tuple[str, str], Taken] = {}
@@ -100,10 +100,10 @@ def taken_elsewhere(setup: Setup, readings: Sequence[Reading], names: AbstractSe
 
 
 def _taking(setup: Setup, source: str, key: Key) -> tuple[PlexLibrary, ...]:
-    """The libraries that load the file; where none does, the only one that finds the collection elsewhere."""
+    """The libraries that load the file; if none does, the one library that finds the collection elsewhere."""
     if found := setup.loading(source):
         return found
-    # Of several, some may be about other films, or no films at all.
+    # If there are several, some may hold other movies, or no movies at all.
     taking = [library for library in setup.all if setup.taken_from(library, key.value)]
     return tuple(taking) if len(taking) == 1 else ()
 
@@ -113,13 +113,13 @@ def _added(names: tuple[str, ...], name: str) -> tuple[str, ...]:
 
 
 def _managed(reading: Reading, names: AbstractSet[str]) -> list[tuple[Key, Collection]]:
-    """The collections of a file with a block that is on and can be used."""
+    """The collections of a file whose block is on and can be used."""
     found = ((place.key, place.collection) for place in reading.places)
     return [(key, says) for key, says in found if isinstance(says, Collection) and says.name in names]
 
 
 def _is_built(setup: Setup, key: Key) -> bool:
-    """Whether any library finds the collection in one of its files."""
+    """Whether a library finds the collection in one of its files."""
     return any(setup.taken_from(library, key.value) for library in setup.all)
 
 
@@ -148,7 +148,7 @@ def _at(
 
 
 def _not_loaded(setup: Setup, source: str, names: Sequence[str], *, explained: bool) -> Problem:
-    """A warning, and why it is so if that is to be looked for: it takes time."""
+    """The warning that no library loads a file. `explained` also looks for the reason, which takes time."""
     library, attribute = _nearest(setup, source) if explained else (setup.all[0], "")
     place = place_of(library.body, attribute or FILES)
     remedy = f"List it below `{FILES}` of its library, e.g. `- file: config/{source}`."
@@ -168,7 +168,7 @@ def _not_loaded(setup: Setup, source: str, names: Sequence[str], *, explained: b
 
 
 def _nearest(setup: Setup, source: str) -> tuple[PlexLibrary, str]:
-    """The library that names the file in a list of another kind, and that list; else the first one."""
+    """The library that names the file in a list of another kind, and that list; otherwise the first library."""
     for library in setup.all:
         files = Files({source})
         for attribute in OTHER_FILES:
@@ -178,7 +178,7 @@ def _nearest(setup: Setup, source: str) -> tuple[PlexLibrary, str]:
 
 
 def _misspelt(setup: Setup, source: str) -> str:
-    """The key with capitals that keeps Kometa from seeing the file."""
+    """The key with capital letters that keeps Kometa from seeing the file; empty if there is none."""
     for library in setup.all:
         for key, value in library.body.items():
             if str(key).lower() != FILES:
@@ -214,7 +214,7 @@ def _some_libraries(libraries: Iterable[PlexLibrary]) -> str:
 
 
 def _about_radarr(libraries: Sequence[PlexLibrary]) -> Iterator[Problem]:
-    """Libraries that load our files and cannot read tags, those with the same gap together."""
+    """Libraries that load files with blocks but cannot read tags; one warning for all with the same gap."""
     gaps: dict[tuple[str, ...], list[PlexLibrary]] = {}
     for library in libraries:
         if missing := tuple(key for key in _NEEDED if not library.radarr.get(key)):
@@ -234,7 +234,7 @@ def _place_of_radarr(library: PlexLibrary) -> tuple[int, int] | None:
 
 
 def _is_another(url: object, ours: str) -> bool:
-    """Whether an address of Kometa's is another one than ours, as far as can be seen: it may be a variable."""
+    """Whether Kometa's address differs from ours, as far as can be known: it may be a variable."""
     return isinstance(url, str) and bool(url.strip()) and "<<" not in url and _address(url) != _address(ours)
 
 

@@ -1,7 +1,7 @@
-"""Decide which corrections are offered: apply each to a copy in memory, read it again, compare what everything means.
+"""Decide which corrections are offered: apply each in memory, read the result, and compare the meaning.
 
-A correction is offered only where what it is for is gone afterwards, nothing new is wrong, every block stands above the
-same key, and nothing has changed but the one entry that was meant. The result is judged, never how it was made.
+A correction is offered only if its problem is gone, nothing new is wrong, every block still stands above the same key,
+and only the intended entry changed. How a correction was made does not matter here.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ if TYPE_CHECKING:
     from kometa_ai.kometa.reading import Reading
 
 _LARGEST_EFFORT = 2_000_000
-"""Characters that are read again for one folder, at most. What would be beyond is left out: the next check has it."""
+"""Limit of characters that are read again for one folder. Corrections beyond it are left to the next check."""
 
 _EFFORT_PER_BLOCK = 100
-"""What it takes to look at one collection again, in characters that are read in the same time."""
+"""The cost of checking one collection again, in characters that take as long to read."""
 
 _CHANGES_PER_CORRECTION = 10
 _SHARED = re.compile(r"(?:^|[\s,:\[{])[&*][^\s&*]", re.MULTILINE)
-"""What looks like an anchor or an alias: then a definition may be a part of others."""
+"""An anchor or an alias: a definition with one may be part of other definitions."""
 
 _NUMBER = re.compile(r"(?<=line )\d+|(?<=ml:)\d+")
 
 
 class View(msgspec.Struct, frozen=True):
-    """A folder as it would be with other texts for some files; `readings` are those of them that are not refused."""
+    """The folder with other texts for some files; `readings` are the files among them that can be read."""
 
     folder: Folder
     readings: Mapping[str, Reading]
 
 
 class Proof:
-    """Tries corrections on one folder: its texts and what was read of them, by the source of each file.
+    """Tries corrections on one folder, given its texts and readings by source.
 
-    `read_again` says what the folder would be with other texts for the files of these sources.
+    `read_again` returns the folder with other texts for the files of these sources.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Proof:
         self._left = _LARGEST_EFFORT
 
     def proven(self) -> Folder:
-        """The folder with the corrections that are right: each alone, and all of a file together."""
+        """The folder with the corrections that are right, each alone and all those of a file together."""
         wanted = [each for each in _findings(self._folder) if each.correction and each.source in self._texts]
         simple = _one_of_each(filter(self._is_simple, wanted))
         proven = self._right_of(simple)
@@ -94,19 +94,19 @@ class Proof:
         )
 
     def _is_simple(self, problem: Problem) -> bool:
-        """Whether a problem is about one collection's definition, of which no other in its file is a part."""
+        """Whether a warning is about the definition of one collection, and no definition in the file is shared."""
         is_about_lines = problem.severity == "warning" and bool(problem.collection)
         return is_about_lines and not _SHARED.search(self._texts[problem.source])
 
     def _right_of(self, lot: list[Problem]) -> list[Problem]:
-        """The right ones of corrections in definitions that share nothing: all at once, or else by halves."""
+        """The right corrections among simple ones: try all of them together, and halve the list if that fails."""
         if not lot or self._are_right(lot):
             return lot
         half = len(lot) // 2
         return [*self._right_of(lot[:half]), *self._right_of(lot[half:])] if half else []
 
     def _together(self, lot: list[Problem], proven: AbstractSet[int]) -> list[Problem]:
-        """The corrections of a file if all can be applied at once; where not, those that were proven together."""
+        """The corrections of a file if all can be applied together; otherwise those that were proven together."""
         mine = [problem for problem in lot if id(problem) in proven]
         if len(lot) <= 1 or len(mine) == len(lot):
             return lot
@@ -116,7 +116,7 @@ class Proof:
         return mine or lot[:1]
 
     def _applied(self, lot: Sequence[Problem]) -> dict[str, str]:
-        """The texts of the files with all corrections applied, from the last line to the first."""
+        """The texts with all corrections applied, from the last line to the first."""
         texts: dict[str, str] = {}
         for problem in sorted(lot, key=_first_line, reverse=True):
             if problem.correction:
@@ -125,7 +125,7 @@ class Proof:
         return texts
 
     def _are_right(self, lot: Sequence[Problem]) -> bool:
-        """Whether the corrections of these problems, applied together, do what they are for and no more."""
+        """Whether the corrections of these problems, applied together, fix the problems and change nothing else."""
         sources = {problem.source for problem in lot}
         effort = sum(len(self._texts[source]) for source in sources) + self._effort_per_check
         if effort > self._left:
@@ -148,20 +148,20 @@ class Proof:
         )
 
     def _file_stays(self, source: str, lot: Sequence[Problem], after: View) -> bool:
-        """Whether a file means the same but for the corrections of these problems of it."""
+        """Whether the meaning of a file changes only where these corrections intend it."""
         before, now = self._readings[source], after.readings[source]
         most = _CHANGES_PER_CORRECTION * len(lot)
         changes = changes_between(before.document.data, now.document.data, most)
         if changes is None or not _are_meant(changes, lot, after.folder):
             return False
-        # Kometa takes the first definition of a name: a new one may keep it from one in another file.
+        # Kometa takes the first definition of a name: a new one could hide a definition in another file.
         begun = names_begun(changes)
         elsewhere = (text for other, text in self._texts.items() if other != source)
         is_taken = bool(begun) and any(name in text for text in elsewhere for name in begun)
         return not is_taken and _blocks_stay({problem.collection for problem in lot}, before, now)
 
     def _new(self, folder: Folder) -> Iterator[Problem]:
-        """What is found now and was not before."""
+        """The problems that appear only now."""
         seen = self._found.copy()
         for problem in _findings(folder):
             if seen[_what(problem)] > 0:
@@ -170,16 +170,16 @@ class Proof:
                 yield problem
 
     def _unwanted(self, lot: Sequence[Problem], after: View) -> Iterator[Problem]:
-        """What is new, but for warnings about a collection that has got its name by the correction."""
+        """The new problems, except warnings about a collection that gets its name from the correction."""
         source = lot[0].source
         changes = changes_between(self._readings[source].document.data, after.readings[source].document.data)
         named = names_begun(changes) if changes and len(lot) == 1 and is_new_name(changes) else ()
         return (new for new in self._new(after.folder) if new.severity == "error" or new.collection not in named)
 
     def _opens_the_file(self, problem: Problem, after: View) -> bool:
-        """Whether a file that Kometa refuses is read afterwards.
+        """Whether the correction makes a refused file readable.
 
-        It may have warnings of its own, which could not be seen before, but none about what was corrected.
+        New warnings are fine, because the file could not be checked before, but none at the corrected lines.
         """
         first = _first_line(problem)
         last = first + max(len(problem.correction.lines) if problem.correction else 0, 1) - 1
@@ -194,7 +194,7 @@ class Proof:
         return True
 
     def _rules_stay(self, names: AbstractSet[str], folder: Folder) -> bool:
-        """Whether no other collection has come, gone, or got other rules; one whose block was nowhere may come."""
+        """Whether no other collection appeared, disappeared or changed; one whose block was lost may appear."""
         rules = _rules_of(folder)
         others = (self._rules.keys() | rules.keys()) - names
         changed = [name for name in others if self._rules.get(name) != rules.get(name)]
@@ -204,12 +204,12 @@ class Proof:
 
 
 def _first_line(problem: Problem) -> int:
-    """Where a problem's correction begins."""
+    """The first line of a problem's correction."""
     return problem.correction.first if problem.correction else 0
 
 
 def _one_of_each(problems: Iterable[Problem]) -> list[Problem]:
-    """The first problem of each collection, as far as their corrections touch no line of each other's."""
+    """The first problem of each collection, as long as no two corrections touch the same lines."""
     found: list[Problem] = []
     names = set()
     for problem in sorted(problems, key=lambda each: (each.source, _first_line(each))):
@@ -221,14 +221,14 @@ def _one_of_each(problems: Iterable[Problem]) -> list[Problem]:
 
 
 def _is_apart(problem: Problem, others: Iterable[Problem]) -> bool:
-    """Whether a correction touches no line of the others'."""
+    """Whether a correction touches no line of the others."""
     one = problem.correction
     corrections = (other.correction for other in others)
     return one is not None and not any(_touch(one, other) for other in corrections if other)
 
 
 def _touch(one: Correction, other: Correction) -> bool:
-    """Whether two corrections are about the same lines, or one puts lines in right where the other changes some."""
+    """Whether two corrections touch the same lines, or one inserts lines where the other changes some."""
     return one.first <= max(other.last, other.first) and other.first <= max(one.last, one.first)
 
 
@@ -238,12 +238,12 @@ def _findings(folder: Folder) -> Iterator[Problem]:
 
 
 def _what(problem: Problem) -> tuple[str, ...]:
-    """A problem, whatever line it has moved to."""
+    """What identifies a problem after its line has moved."""
     return problem.severity, problem.source, problem.collection, _NUMBER.sub("", problem.what)
 
 
 def _rules_of(folder: Folder) -> dict[str, Collection | OtherCollection]:
-    """What each collection's block says, wherever it stands."""
+    """What the block of each collection says, wherever the block stands."""
     rules: dict[str, Collection | OtherCollection] = {}
     for each in folder.collections:
         rules[each.name] = msgspec.structs.replace(each, source="", line=0)
@@ -253,7 +253,7 @@ def _rules_of(folder: Folder) -> dict[str, Collection | OtherCollection]:
 
 
 def _are_meant(changes: Sequence[Change], lot: Sequence[Problem], folder: Folder) -> bool:
-    """Whether nothing has another meaning but what was meant, and the collections are such as Kometa builds."""
+    """Whether all changes are intended, and Kometa still builds the collections."""
     names = {problem.collection for problem in lot}
     if len(lot) == 1:
         if not is_meant(changes, lot[0].collection):
@@ -269,7 +269,7 @@ def _are_meant(changes: Sequence[Change], lot: Sequence[Problem], folder: Folder
 
 
 def _blocks_stay(names: AbstractSet[str], before: Reading, after: Reading) -> bool:
-    """Whether each block stands above the key that it stood above; at most one that stood above none now does."""
+    """Whether each block stays above its key; at most one block that had no key may get one."""
     old, new = _bound(before), _bound(after)
     others = (old.keys() | new.keys()) - names
     changed = [name for name in others if old.get(name) != new.get(name)]

@@ -1,6 +1,6 @@
-"""The attributes with which Kometa 2.4.4 refuses or skips a collection that is filled from a tag, and why.
+"""The attributes for which Kometa 2.4.4 refuses or skips a collection that is filled from a tag, and why.
 
-Its rules are in `modules/builder.py` and `modules/plex.py`.
+Kometa's rules are in its `modules/builder.py` and `modules/plex.py`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kometa_ai.kometa.checking.guesses import Guesses
 
 REFUSES = "Kometa refuses this collection: "
-"""How each sentence about something begins that keeps Kometa from building a collection."""
+"""The start of each message about an attribute that keeps Kometa from building a collection."""
 
 _FOR_SHOWS = frozenset(
     {
@@ -52,7 +52,7 @@ _DEFINITIONS = ("run_definition", "allowed_library_types")
 _SMART = ("smart_filter", "smart_url")
 _ORDERS = frozenset({"release", "alpha"})
 CUSTOM_ORDERS = ("custom", "custom.asc", "custom.desc")
-"""Orders that only one builder at a time can have, and only some builders."""
+"""Orders that need a single builder, and work only with some builders."""
 
 _SORTED_BY = frozenset(
     """
@@ -65,9 +65,9 @@ _LONGEST = 80
 
 
 class Refusal(NamedTuple):
-    """Why Kometa does not build a collection: the attribute (as it is looked up), what it does, and what to do.
+    """Why Kometa does not build a collection: the attribute, in lower case, the reason, and the remedy.
 
-    `better` is the entry to write in its place, where there is one.
+    `better` is the entry to write instead, if there is one.
     """
 
     attribute: str
@@ -77,13 +77,13 @@ class Refusal(NamedTuple):
 
 
 def is_filled_otherwise(attributes: Mapping[str, Any]) -> str:
-    """The attribute with which a collection takes no tag at all, as a smart one; empty if there is none."""
+    """The attribute that makes Kometa ignore the tag, such as a smart filter; empty if there is none."""
     smart = next((name for name in _SMART if name in attributes), "")
     return smart or ("blank_collection" if is_on(attributes.get("blank_collection")) else "")
 
 
 def is_never_built(attributes: Mapping[str, Any]) -> str:
-    """The attribute for which Kometa skips a collection of movies in each run; empty if there is none."""
+    """The attribute for which Kometa skips a collection of movies in every run; empty if there is none."""
     name = next((each for each in _DEFINITIONS if each in attributes), "")
     if name and not all(one in {"true", "movie"} or "<<" in one for one in texts_in(attributes[name])):
         return name
@@ -92,19 +92,19 @@ def is_never_built(attributes: Mapping[str, Any]) -> str:
 
 
 def _is_told(value: object) -> bool:
-    """Whether a value is a scalar in which no variable of a template is left."""
+    """Whether a value is a scalar without a template variable in it."""
     return value is not None and is_plain(value) and "<<" not in str(value)
 
 
 def service_of(name: str) -> str:
-    """The section of a configuration without which Kometa refuses an attribute of this name; empty if there is none."""
+    """The section of a configuration that Kometa requires for an attribute of this name; empty if there is none."""
     return next((service for service in _SERVICES if service in name and is_known(name)), "")
 
 
 def refusals(attributes: Mapping[str, Any], guesses: Guesses, default_order: str | None = None) -> Iterator[Refusal]:
-    """Each reason why Kometa refuses a collection with these attributes (in lower case), filled from a tag.
+    """Why Kometa refuses a collection that is filled from a tag and has these attributes (in lower case).
 
-    `default_order` is what the library takes where the collection says no order.
+    `default_order` is the library's order for a collection without one of its own.
     """
     if not is_off(attributes.get("build_collection")):
         yield from _about_order(attributes, default_order)

@@ -1,4 +1,4 @@
-"""Which templates a file can call, and in which ways Kometa loads it: each library may give it other variables."""
+"""Each collection as Kometa sees it: with the templates that its file can call, in each way of loading the file."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 _MOST_LOADINGS = 4
 _MOST_EFFORT = 1_000_000
-"""Variables and values of templates that are put in for all collections together: a few seconds."""
+"""Limit of variables and template values that are resolved for all collections together: a few seconds."""
 
 _ELSEWHERE = ("url", "git", "repo", "default", "pmm", "folder")
 
 
 class Shelves:
-    """Knows for each file which templates it can call and in which ways Kometa loads it."""
+    """Knows which templates each file can call, and in which ways Kometa loads the file."""
 
     def __init__(self, readings: Sequence[Reading], setup: Setup, beside: Beside) -> None:
         self._readings = {reading.source: reading for reading in readings}
@@ -33,7 +33,7 @@ class Shelves:
         self._known: dict[str, tuple[Shelf, tuple[Loading, ...]]] = {}
 
     def seen(self, reading: Reading, key: Key) -> tuple[Effective, ...]:
-        """A collection of a file as Kometa sees it in each of the ways; none where it is no mapping, or time is up."""
+        """The collection in each way of loading its file; none if it is no mapping, or the limit is used up."""
         source = reading.source
         if source not in self._known:
             self._known[source] = self._shelf_of(reading), loadings(self._setup, source)
@@ -48,7 +48,7 @@ class Shelves:
         return found
 
     def _shelf_of(self, reading: Reading) -> Shelf:
-        """The templates that the file can call: its own first, then those of other files of the folder."""
+        """The templates that the file can call: its own first, then those of other files in the folder."""
         data = reading.document.data
         if not isinstance(data, dict):
             return Shelf({})
@@ -72,7 +72,7 @@ class Shelves:
 
 
 def loadings(setup: Setup, source: str) -> tuple[Loading, ...]:
-    """The ways in which Kometa loads a file; one without variables where it cannot be told."""
+    """The ways in which Kometa loads a file; one without variables if that cannot be known."""
     found = [Loading(library, variables) for library, variables in setup.ways(source)]
     return tuple(found[:_MOST_LOADINGS]) or (Loading(),)
 

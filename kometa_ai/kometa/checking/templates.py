@@ -1,7 +1,7 @@
-"""What a collection is for Kometa: its own attributes and what its templates bring in, with their variables put in.
+"""Resolve the templates of a collection as Kometa does: its own attributes, and what the templates add.
 
-As Kometa's `apply_template` does it. Values for a variable come from the file's entry in config.yml and its library
-first, then from the call, the external template's own entry, the collection's `variables`, and the template's defaults.
+This follows Kometa's `apply_template`. The value of a variable comes from the file's entry in config.yml and from its
+library, then from the call, the external template's entry, the collection's `variables`, and the template's defaults.
 """
 
 from __future__ import annotations
@@ -27,31 +27,31 @@ _MOST_VARIABLES = 500
 
 
 class Template(NamedTuple):
-    """The body of a template, and the variables that its file was given where it was named as an external one."""
+    """The body of a template, and the variables from the entry that names its file as an external one."""
 
     body: object
     variables: Mapping[Any, Any]
 
 
 class Loading(NamedTuple):
-    """One way in which Kometa loads a file: for a library, with the `template_variables` of it and the file's entry."""
+    """One way in which Kometa loads a file: the library, and the `template_variables` of library and entry."""
 
     library: str = ""
     variables: Mapping[Any, Any] = {}
 
 
 class Shelf(msgspec.Struct, frozen=True):
-    """The templates that a file can call, by name; `is_whole` is False where some stand outside of Kometa's folder."""
+    """The templates that a file can call, by name; `is_whole` is False if some lie outside of Kometa's folder."""
 
     templates: Mapping[str, Template]
     is_whole: bool = True
 
 
 class Effective(msgspec.Struct):
-    """A collection as Kometa sees it: attributes by their names in lower case.
+    """A collection as Kometa sees it, with attribute names in lower case.
 
-    `unseen` names templates outside of the folder or too large to be looked at, `missing` those that are nowhere;
-    `refused` says why Kometa cannot use a template. `effort` is how many values were looked at.
+    `unseen` are templates that lie outside of the folder or are too large, `missing` are templates that do not exist.
+    `refused` says why Kometa cannot use a template. `effort` is the number of values that were resolved.
     """
 
     attributes: dict[str, Any]
@@ -66,11 +66,11 @@ class _Refused(Exception):
 
 
 class _Dropped(Exception):
-    """Kometa leaves the attribute out, for a variable in it has no value."""
+    """Kometa leaves out the attribute, because a variable in it has no value."""
 
 
 def effective(name: str, body: Mapping[Any, Any], shelf: Shelf, loading: Loading) -> Effective:
-    """The collection of this name and with this body, where its file is loaded so."""
+    """The collection with this name and body, for this way of loading its file."""
     own = {str(key).lower(): value for key, value in body.items()}
     found = Effective(dict(own), effort=len(own))
     calls = own.get("template")
@@ -105,7 +105,7 @@ def effective(name: str, body: Mapping[Any, Any], shelf: Shelf, loading: Loading
 
 
 def _mapping_of(template: Mapping[Any, Any], key: str, where: str) -> Mapping[Any, Any]:
-    """A part of a template or a call that has to be a mapping where it is there."""
+    """A part of a template or a call that has to be a mapping; empty if it is absent."""
     if key not in template:
         return {}
     part = template[key]
@@ -121,7 +121,7 @@ def _variables(
     template: Template,
     loading: Loading,
 ) -> _Variables:
-    """The variables of one call, in the order in which Kometa takes them."""
+    """The variables of one call, in the order in which Kometa applies them."""
     where = f"its template {call['name']}"
     if not isinstance(template.body, dict):
         raise _Refused(f"{where} is no mapping")
@@ -154,12 +154,12 @@ def _variables(
             elif source is loading.variables or key not in given:
                 given[key] = value
     conditionals |= {key: value for key, value in more.items() if key not in given}
-    given.pop("name", None)  # names the template, and is no variable
+    given.pop("name", None)  # the name of the template, not a variable
     return _Variables(given, defaults, optional, conditionals, template.body.get("optional"))
 
 
 def _put_in(text: str, values: Mapping[Any, Any]) -> str:
-    """A text with plain values in place of their variables."""
+    """The text with variables replaced by scalar values."""
     if "<<" not in text:
         return text
 
@@ -171,7 +171,7 @@ def _put_in(text: str, values: Mapping[Any, Any]) -> str:
 
 
 class _Variables:
-    """The variables of one call of a template: their values, defaults, and those that drop what they stand in."""
+    """The variables of one call. An optional one without a value drops the attribute that it stands in."""
 
     def __init__(
         self,
@@ -211,7 +211,7 @@ class _Variables:
 
     @property
     def effort(self) -> int:
-        """How many variables and values were looked at so far."""
+        """How many variables and values were resolved so far."""
         return len(self._values) + _MOST_VALUES - self._left
 
     # Conditionals
@@ -251,7 +251,7 @@ class _Variables:
     # Attributes
 
     def attributes(self, body: object, own: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
-        """Each attribute that the template brings to a collection with these of its own."""
+        """Each attribute that the template adds to a collection with these attributes of its own."""
         for key, value in body.items() if isinstance(body, dict) else ():
             if key in own or str(key) in _NOT_ATTRIBUTES:
                 continue
@@ -262,7 +262,7 @@ class _Variables:
 
     def _resolved(self, value: object, depth: int) -> object:
         self._left -= 1
-        # Aliases may nest deeper than any text could.
+        # Aliases can nest deeper than the text itself.
         if self._left < 0 or depth > _DEEPEST:
             return value
         if isinstance(value, dict):
@@ -282,7 +282,7 @@ class _Variables:
         raise _Dropped
 
     def _filled(self, value: object) -> object:
-        """A scalar with everything put in that is known; one that is nothing but a variable becomes its value."""
+        """A scalar with all known variables replaced; a scalar that is only a variable takes its value and type."""
         for _ in range(_ROUNDS):
             if not isinstance(value, str) or "<<" not in value:
                 break

@@ -1,4 +1,4 @@
-"""How Kometa reads the attributes of a collection: by name without case, as true or false, and as lists of tags."""
+"""How Kometa reads attributes: names without case, true and false in several spellings, tags as a list or a text."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ _FALSE = frozenset({"f", "false", "n", "no"})
 
 
 def find(mapping: Mapping[Any, Any], name: str) -> object:
-    """The key that spells this attribute, in whatever case."""
+    """The key that spells this attribute, in any case."""
     return next((key for key in mapping if str(key).lower() == name), None)
 
 
 def is_plain(value: object) -> bool:
-    """Whether a value is a scalar, which is all that can safely be made into text."""
+    """Whether a value is a scalar. Only scalars can safely be converted to text."""
     return not isinstance(value, (dict, list))
 
 
 def is_on(value: object) -> bool:
-    """Whether Kometa takes a value for true."""
+    """Whether Kometa reads a value as true."""
     return value > 0 if isinstance(value, (int, float)) else str(value).lower() in _TRUE if is_plain(value) else False
 
 
 def is_off(value: object) -> bool:
-    """Whether Kometa takes a value for false."""
+    """Whether Kometa reads a value as false."""
     return value <= 0 if isinstance(value, (int, float)) else str(value).lower() in _FALSE if is_plain(value) else False
 
 
 def texts_in(value: object) -> list[str]:
-    """A list of Kometa's: as it is, or a text cut at commas; in lower case, without anything nested."""
+    """A list as Kometa reads it: the items, or a text cut at commas; in lower case, without nested values."""
     parts = value if isinstance(value, list) else str(value).split(",") if is_plain(value) else []
     return [str(part).strip().lower() for part in parts if is_plain(part)]
 
 
 def labels_in(value: object) -> list[Label]:
-    """Tags as Kometa reads them: a list as it is, anything else as text cut at commas.
+    """Tags as Kometa reads them: the items of a list, or any other value as text cut at commas.
 
-    What is nested is no tag. Its text is never made: a few aliases can make that longer than any memory.
+    A nested value is no tag. It is never converted to text: with a few aliases, the text could fill any memory.
     """
     if value is None:
         return []
