@@ -1,1 +1,1 @@
-"""Small servers written from the services' documents, for tests, the demo and development."""
+"""Stand in for Radarr, Claude, mail servers and proxies, in tests, the demo and development; made from their docs."""

@@ -1,4 +1,4 @@
-"""The stand-ins as servers, for development: `python -m kometa_ai.standins radarr --port 7878`."""
+"""Run the stand-ins as servers for development: `python -m kometa_ai.standins radarr --port 7878`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
 _GLANCE = 0.2
-"""Seconds between two looks at the mail box."""
+"""Seconds between two polls of the mailbox."""
 
 
 @click.group()
@@ -82,7 +82,7 @@ def _serve_until_ended(app: ASGIApp, host: str, port: int) -> None:
 
 
 def _on_signals() -> Event:
-    """An event that SIGTERM and Ctrl+C set: process 1 of a container ends by no signal that it does not handle."""
+    """An event that SIGTERM and Ctrl+C set: as process 1 of a container, a process only ends by signals it handles."""
     end = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: end.set())

@@ -1,8 +1,8 @@
-"""A stand-in of Claude's Messages API: it answers as the API does, with a judge of your choice in place of the model.
+"""Stand in for Claude's Messages API: it answers as the API does, with a judge function in place of the model.
 
-Written from Anthropic's API documentation (API version 2026-10-21). Faithful in what a client can be wrong about:
-complete messages, usage with exact prompt caching, refused requests, rate-limit headers, streaming and batches. Left
-out: the use of tools, files, citations, and every beta.
+Written from Anthropic's API documentation (API version 2026-10-21). Faithful where clients can make mistakes: complete
+messages, usage with exact prompt caching, refused requests, rate-limit headers, streaming and batches. Tools, files,
+citations and betas are left out.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _ORGANIZATION = "00000000-0000-4000-8000-000000000000"
 
 
 class Call:
-    """One HTTP call on its way: what came, what is remembered of it, and a fault that waits in its stream."""
+    """One HTTP call in flight: the request, its record, and a fault that strikes in the middle of its stream."""
 
     def __init__(self, request: Request, raw: bytes, record: RequestRecord, request_id: str) -> None:
         self.request = request
@@ -57,7 +57,7 @@ class Call:
 
     @property
     def base_url(self) -> str:
-        """The address under which the caller reached us."""
+        """The address under which the client reached the stand-in."""
         return str(self.request.base_url)
 
     def path_parameter(self, name: str) -> str:
@@ -65,7 +65,7 @@ class Call:
         return str(self.request.path_params[name])
 
     def body(self) -> dict[str, Any]:
-        """The JSON object that was sent. Raises ApiError when there is none, or when it is too large."""
+        """The JSON object of the request. Raises ApiError if there is none, or if it is too large."""
         if len(self.raw) > (MAX_BATCH_BYTES if self.record.path == BATCHES else MAX_BODY_BYTES):
             raise ApiError(413, "Request exceeds the maximum size")
         return self.record.body or decode_object(self.raw)
@@ -78,14 +78,14 @@ class ClaudeStandIn(ClaudeEngine):
     """The API as an ASGI application, `app`.
 
     - `api_key`: the one key that is accepted; None accepts any.
-    - `latency`: seconds until an answer begins, and with that until its cache entries can be read.
-    - `writing`: seconds from there to its end, which one that is not streamed arrives with.
-    - `streams`: whether `stream` is obeyed; there are gateways that answer plainly.
-    - `gateway`: what stands in front of it and rewrites its answers.
+    - `latency`: seconds until an answer begins; from then on its cache entries can be read.
+    - `writing`: seconds from there to the end of the answer; one that is not streamed arrives then.
+    - `streams`: whether `stream` is obeyed; some gateways do not.
+    - `gateway`: a gateway in front of it that rewrites its answers.
     - the rest is described at `ClaudeEngine`.
 
-    `batches` says how batches go. `faults` wait for their calls. `calls` is every HTTP call, also those that failed.
-    `peak_in_flight` is the largest number of Messages requests that were being answered at one time.
+    `batches` configures how batches proceed. `faults` wait for their calls. `calls` is every HTTP call, failed ones
+    included. `peak_in_flight` is the largest number of Messages requests in flight at one time.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class ClaudeStandIn(ClaudeEngine):
         ]
 
     def _route(self, path: str, handler: Handler, *methods: str) -> Route:
-        """A route with all that surrounds a call: the log, faults, the key, errors as JSON, and the headers."""
+        """A route with everything around a call: the log, faults, the key, errors as JSON, and the headers."""
 
         async def endpoint(request: Request) -> Response:
             call = await self._begin(request)
@@ -169,7 +169,7 @@ class ClaudeStandIn(ClaudeEngine):
         self.calls.append(record)
         if record.path == MESSAGES:
             self.requests.append(record)
-            # A fault may be meant for what a request asks, so it is read before anything is checked.
+            # A fault may depend on the content of a request, so read it before checking anything.
             try:
                 record.body = call.body()
                 check_shape(record.body)
@@ -179,9 +179,9 @@ class ClaudeStandIn(ClaudeEngine):
         return call
 
     async def _suffer(self, call: Call, fault: Fault) -> Response | None:
-        """Let `fault` happen to a call. Return what it answers, or None when the proper answer is still to be sent.
+        """Apply a fault to a call. Returns its answer, or None if the regular answer is still to be sent.
 
-        Raises ApiError for an error, unless that has to wait for the middle of a stream.
+        Raises ApiError for an error, unless it strikes in the middle of a stream.
         """
         if fault.delay:
             await asyncio.sleep(fault.delay)

@@ -1,6 +1,6 @@
-"""How the Claude stand-in answers: it reads the movies, lets the judge decide, and writes what Claude would write.
+"""Write the Claude stand-in's answers: read the movies, call the judge, and write what Claude would write.
 
-A `Style` says what goes wrong in the writing, so that a client can be tried on answers that models really give.
+A `Style` says what goes wrong in the writing, so that tests can try a client on answers that real models give.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NAME = re.compile(r"<name>([^<]*)</name>")
 
 
 class Judgement(msgspec.Struct, frozen=True):
-    """What the judge thinks of one movie: does it belong, how sure, and why."""
+    """The judge's opinion of one movie: whether it belongs, how sure, and why."""
 
     include: bool
     confidence: float
@@ -35,7 +35,7 @@ Judge = Callable[[str, dict[str, Any]], Judgement]
 
 
 def judge_by_genre(collection: str, movie: dict[str, Any]) -> Judgement:
-    """Judge a movie by how many of its genres and keywords the collection's text names; good enough to look at."""
+    """Judge a movie by how many of its genres and keywords the collection's text names; good enough for development."""
     text = collection.casefold()
     words = [str(word) for word in (*movie.get("genres", ()), *movie.get("keywords", ()))]
     named = [word for word in words if word.casefold() in text]
@@ -44,18 +44,18 @@ def judge_by_genre(collection: str, movie: dict[str, Any]) -> Judgement:
 
 
 class Style(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The way an answer is written; the defaults are a model on a good day.
+    """How an answer is written; the defaults are a flawless model.
 
     - `form`: `lean` lists what clearly does not belong as bare ids in `excluded`; `spec` writes every movie out in
       `decisions`, with `title` and `reasoning`, and has no `excluded`.
     - `wrap`: the JSON as it is, in a code fence, or between sentences.
-    - `missing`, `duplicated`, `unknown`: that many movies are left out (the last ones), answered twice (decisions
-      before excluded ids; with `contradicted` a decision's second time is the other way round), or made up.
+    - `missing`, `duplicated`, `unknown`: the number of movies that are left out (the last ones), answered twice
+      (decisions before excluded ids; with `contradicted` the second decision is the opposite), or made up.
     - `reordered`: the entries are shuffled.
-    - `confidence`: put in place of every confidence, whatever the schema says of it.
-    - `truncated_at`: the output ends after so many tokens, as if `max_tokens` had said so.
+    - `confidence`: replaces every confidence, even if the schema forbids it.
+    - `truncated_at`: the output ends after this many tokens, as if `max_tokens` had said so.
     - `refused`: `stop_reason: refusal`, with `refusal_category`; without content, or after `text`.
-    - `text`: the answer, word for word, whatever was asked.
+    - `text`: the answer, word for word, instead of one to the question.
     """
 
     form: Literal["lean", "spec"] = "lean"
@@ -80,7 +80,7 @@ REFUSED = Style(refused=True)
 
 
 class Prompt(msgspec.Struct, frozen=True):
-    """What a request asks: these movies, for this collection."""
+    """The content of a request: the movies, and the collection they are asked about."""
 
     movies: tuple[dict[str, Any], ...]
     collection_text: str
@@ -88,7 +88,7 @@ class Prompt(msgspec.Struct, frozen=True):
 
 
 def read_prompt(body: dict[str, Any]) -> Prompt:
-    """The movies and the collection in the last user message.
+    """Read the movies and the collection from the last user message.
 
     The first text block holds the movies, one JSON object a line; the rest is the collection. In a message of one
     block the collection is every line that is not a movie.
@@ -115,7 +115,7 @@ def _last_user_texts(body: dict[str, Any]) -> list[str]:
 def read_movies(text: str) -> tuple[dict[str, Any], ...]:
     """The JSON objects with a `movie_id`, one a line; other lines are skipped.
 
-    Remembered, because the same block comes once for every collection: do not change what you are given.
+    The result is cached, as the same block comes once for every collection: do not change it.
     """
     movies = []
     for line in text.splitlines():
@@ -131,7 +131,7 @@ def read_movies(text: str) -> tuple[dict[str, Any], ...]:
 
 
 class Form(msgspec.Struct, frozen=True, kw_only=True):
-    """What the schema leaves the model to write.
+    """The freedom that the schema leaves the model.
 
     `top` are the fields of the answer and `fields` those of a decision, in order; without `excluded` at the top every
     movie needs a decision. `steps` are the confidences to choose from (empty: any).
@@ -143,7 +143,7 @@ class Form(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def listed(self) -> bool:
-        """Whether a movie may be merely listed."""
+        """Whether a movie may be listed without a decision."""
         return "excluded" in self.top
 
 
@@ -155,7 +155,7 @@ _FORMS = {
 
 @functools.lru_cache(maxsize=64)
 def form_of_schema(encoded: bytes) -> Form:
-    """The form that a schema (as JSON) forces: its fields in its order. The lean form for a schema of another kind."""
+    """The form that a schema (as JSON) enforces: its fields in its order. The lean form for any other schema."""
     schema: dict[str, Any] = msgspec.json.decode(encoded)
     properties = schema.get("properties") or {}
     decisions = resolve(properties.get("decisions") or {}, schema) or {}
@@ -175,7 +175,7 @@ def write_answer(
     schema: bytes | None,
     chance: random.Random,
 ) -> str:
-    """The text of the answer to `prompt`, in the form that the schema (as JSON) leaves."""
+    """The text of the answer to `prompt`, in the form that the schema (as JSON) enforces."""
     if style.text is not None:
         return style.text
     form = _FORMS[style.form] if schema is None or style.form == "spec" else form_of_schema(schema)

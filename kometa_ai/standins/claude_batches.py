@@ -1,4 +1,4 @@
-"""The Message Batches of the Claude stand-in: taken at once, answered later, in another order.
+"""Process the Message Batches of the Claude stand-in: accepted at once, answered later, in another order.
 
 The rules are those of Anthropic's API documentation, "Batch processing". The requests of one batch run together, so
 that in a cold batch every request writes the cache and none reads it; what a batch wrote, later batches can read, but
@@ -82,11 +82,11 @@ class Batches:
         self._outcomes: Rules[Outcome] = Rules()
 
     def queue_outcome(self, outcome: Outcome, *, times: int | None = 1, when: Predicate | None = None) -> None:
-        """Let the next `times` requests that satisfy `when` end so, instead of being answered."""
+        """Let the next `times` requests that satisfy `when` end with this outcome instead of an answer."""
         self._outcomes.add(outcome, times=times, when=when)
 
     def create(self, body: dict[str, Any]) -> Batch:
-        """Take a batch. Raises ApiError for wrong ids; the requests themselves are checked while it is processed."""
+        """Accept a batch. Raises ApiError for wrong ids; the requests themselves are checked during processing."""
         requests = body.get("requests")
         if not isinstance(requests, list) or not 0 < len(requests) <= MAX_REQUESTS:
             raise bad_request(f"requests: Input should be a list of 1 to {MAX_REQUESTS} requests")
@@ -100,7 +100,7 @@ class Batches:
         return batch
 
     def find(self, batch_id: str, *, poll: bool = False) -> Batch:
-        """The batch as it now stands. Raises ApiError (404) when there is none. A poll brings its end nearer."""
+        """The batch in its present state. Raises ApiError (404) if there is none. A poll brings its end nearer."""
         batch = self.known.get(batch_id)
         if batch is None:
             raise not_found(f"No message batch with id {batch_id!r}")
@@ -118,14 +118,14 @@ class Batches:
         return page([self.find(batch_id).info(base_url) for batch_id in reversed(self.known)], query)
 
     def cancel(self, batch_id: str) -> Batch:
-        """Stop a batch; at its next poll all its requests are canceled. An ended batch stays as it is."""
+        """Cancel a batch: at its next poll all its requests are canceled. An ended batch stays as it is."""
         batch = self.find(batch_id)
         if batch.ended_at is None:
             batch.cancel_initiated_at = self._engine.clock()
         return batch
 
     def delete(self, batch_id: str) -> None:
-        """Forget a batch. Raises ApiError (400) while it is processed."""
+        """Delete a batch. Raises ApiError (400) while it is processed."""
         if self.find(batch_id).ended_at is None:
             raise bad_request("Message Batches can only be deleted once they have finished processing")
         del self.known[batch_id]
@@ -149,7 +149,7 @@ class Batches:
         try:
             check_shape(record.body)
         except ApiError:
-            return record  # its turn to fail comes with the processing
+            return record  # it fails during processing
         self._engine.describe(record, record.body)
         return record
 

@@ -17,27 +17,27 @@ from kometa_ai.standins.claude_wire import encode
 TTL_SECONDS = {"5m": 300, "1h": 3600}
 LOOK_BACK_BLOCKS = 20
 
-# Invented, as the API does not publish them: what it adds to every prompt, to each message, and before a schema.
+# Invented, as the API does not publish them: tokens added to every prompt, to each message, and before a schema.
 PROMPT_TOKENS = 8
 MESSAGE_TOKENS = 4
 FORMAT_TOKENS = 100
 
-# What the API renders into the prompt ahead of the text: to change one of these is to have another prefix.
+# The API renders these into the prompt before the text: changing one of them changes the prefix.
 _RENDERED = ("model", "thinking", "tool_choice", "speed", "output_config")
 
 
 def count_tokens(text: str) -> int:
-    """The tokens in `text` by the stand-in's tokenizer: one for every 3.5 characters begun."""
+    """The tokens in `text` by the stand-in's tokenizer: one for every 3.5 characters, rounded up."""
     return (2 * len(text) + 6) // 7
 
 
 def cut_to_tokens(text: str, tokens: int) -> str:
-    """The longest beginning of `text` that counts no more than `tokens`."""
+    """The longest beginning of `text` that has at most `tokens` tokens."""
     return text[: tokens * 7 // 2]
 
 
 class Block(msgspec.Struct, frozen=True):
-    """A piece of the prompt. `ttl` is that of the breakpoint it ends in, or empty."""
+    """A piece of the prompt. `ttl` is that of the breakpoint at its end, or empty."""
 
     role: str
     text: str
@@ -46,7 +46,7 @@ class Block(msgspec.Struct, frozen=True):
 
 
 class Layout(msgspec.Struct, frozen=True):
-    """A prompt as the cache sees it: for each block the hash of all up to its end, and the tokens up to there."""
+    """A prompt for the cache: for each block the hash of everything up to its end, and the tokens up to there."""
 
     digests: tuple[int, ...]
     lengths: tuple[int, ...]
@@ -108,12 +108,12 @@ def _block(role: str, block: dict[str, Any]) -> Block:
 
 
 def lay_out(body: dict[str, Any]) -> Layout:
-    """The prompt of a checked request, ready for the cache."""
+    """Lay out the prompt of a checked request for the cache."""
     config = body.get("output_config") or {}
     tokens = PROMPT_TOKENS
     if config.get("format"):
         tokens += FORMAT_TOKENS + count_tokens(encode(config["format"]).decode())
-    # The built-in hash, because a string that was seen before knows its own and is not read again.
+    # The built-in hash: strings cache theirs, so a long text that was seen before is not read again.
     digest = hash(encode([body.get(name) for name in _RENDERED]))
     digests: list[int] = []
     lengths: list[int] = []
@@ -134,13 +134,13 @@ class _Entry(msgspec.Struct):
 
 
 class PromptCache:
-    """The prefixes that can be read, by their hash. Times are seconds of whatever clock the caller keeps."""
+    """The prefixes that can be read, by their hash. Times are seconds of the caller's clock."""
 
     def __init__(self) -> None:
         self._entries: dict[int, _Entry] = {}
 
     def charge(self, layout: Layout, *, minimum: int, now: float) -> Charge:
-        """Read what can be read at `now`; say what the rest costs. Nothing is written before `begin`."""
+        """Read the cache at `now`, and compute the charge for the rest. Nothing is written before `begin`."""
         hit = self._longest_hit(layout, now)
         read = layout.lengths[hit] if hit >= 0 else 0
         billed = read
@@ -156,12 +156,12 @@ class PromptCache:
         return Charge(layout.tokens - billed, read, written["5m"], written["1h"], tuple(writes), now)
 
     def begin(self, charge: Charge) -> None:
-        """The response to a charged request begins: from now on its entries can be read."""
+        """Make the entries of a charged request readable, as its response begins."""
         for digest, ttl in charge.writes:
             self._entries[digest] = _Entry(ttl, charge.at + TTL_SECONDS[ttl])
 
     def clear(self) -> None:
-        """Forget every entry."""
+        """Remove every entry."""
         self._entries.clear()
 
     def _longest_hit(self, layout: Layout, now: float) -> int:

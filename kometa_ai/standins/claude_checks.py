@@ -1,4 +1,4 @@
-"""What the Claude stand-in refuses: credentials, versions, and every wrong request that the API answers with 400.
+"""Refuse what the API refuses: wrong credentials, versions, and every wrong request that it answers with 400.
 
 The rules are those of Anthropic's API documentation (API version 2026-10-21); where it gives no wording, the message
 is the stand-in's own, as no client should depend on it.
@@ -44,7 +44,7 @@ _ALLOWED = _OPTIONAL.union(_REQUIRED)
 
 
 def check_headers(headers: Mapping[str, str], api_key: str | None) -> None:
-    """Raises ApiError unless the call carries the key (None: any key) and a known API version."""
+    """Raise ApiError unless the call carries the key (None: any key) and a known API version."""
     scheme, _, bearer = headers.get("authorization", "").partition(" ")
     offered = bearer.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
     if not offered:
@@ -59,7 +59,7 @@ def check_headers(headers: Mapping[str, str], api_key: str | None) -> None:
 
 
 def find_model(name: object, models: Mapping[str, Model]) -> Model:
-    """The model of that name. Raises ApiError (404) when there is none, or none any more."""
+    """The model of that name. Raises ApiError (404) if there is none, or it is retired."""
     model = models.get(str(name))
     if model is None or model.lifecycle == "retired":
         raise not_found(f"model: {name}")
@@ -69,7 +69,7 @@ def find_model(name: object, models: Mapping[str, Model]) -> Model:
 def check_request(
     body: dict[str, Any], models: Mapping[str, Model], *, batch: bool = False, counting: bool = False
 ) -> Model:
-    """The model to answer a Messages request. Raises ApiError when the API would refuse the request.
+    """Check a Messages request; return the model to answer it. Raises ApiError if the API would refuse the request.
 
     `batch`: the request is one of a batch; `counting`: it is for `count_tokens`, which takes no `max_tokens`.
     """
@@ -90,7 +90,7 @@ def check_request(
 
 
 def check_shape(body: dict[str, Any], *, counting: bool = False) -> None:
-    """Raises ApiError unless the request has the fields of a request, and blocks of content in them."""
+    """Raise ApiError unless the request has the required fields, and valid content blocks in them."""
     for name in _REQUIRED:
         if name not in body and not (counting and name == "max_tokens"):
             raise bad_request(f"{name}: Field required")

@@ -1,4 +1,4 @@
-"""The Claude stand-in without HTTP: it remembers requests, charges them, lets the judge decide and writes messages."""
+"""The Claude stand-in without HTTP: record requests, charge them, call the judge, and write messages."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from kometa_ai.standins.claude_wire import bad_request, encode
 
 
 class ClaudeEngine:
-    """What the model does, and everything about it in plain attributes.
+    """Plays the model; everything about it is a plain attribute.
 
     - `judge` decides about each movie, given the text of the collection and the movie as it was sent.
-    - `models`: what there is, by the name to ask for.
+    - `models`: the available models by name.
     - `clock`: Unix time in seconds, for the cache's TTLs and all time stamps.
-    - `seed`: for whatever is shuffled.
+    - `seed`: for everything that is shuffled.
 
-    `style` is how every answer is written unless one was queued with `queue_style`. `requests` are the requests to
-    the model, in the order they came, those of batches included.
+    `style` is how answers are written unless one was queued with `queue_style`. `requests` are the requests to the
+    model in the order of arrival, including those of batches.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class ClaudeEngine:
         return totals
 
     def new_id(self, prefix: str) -> str:
-        """An id that was not given before."""
+        """A new id."""
         self._ids += 1
         return f"{prefix}_standin{self._ids:016d}"
 
@@ -89,14 +89,14 @@ class ClaudeEngine:
         record.collection_name = sys.intern(prompt.collection_name)
 
     def charge(self, body: dict[str, Any], model: Model, cache: PromptCache) -> Charge:
-        """What the input of a checked request costs, by this cache. Raises ApiError when the model cannot hold it."""
+        """The charge for the input of a checked request, with this cache. Raises ApiError if it exceeds the context."""
         layout = lay_out(body)
         if layout.tokens > model.max_input_tokens:
             raise bad_request(f"prompt is too long: {layout.tokens} tokens > {model.max_input_tokens} maximum")
         return cache.charge(layout, minimum=model.min_cache_tokens, now=self.clock())
 
     def complete(self, record: RequestRecord, model: Model, charge: Charge, *, service_tier: str) -> dict[str, Any]:
-        """Answer a described and charged request with a whole Message, and note that in its record."""
+        """Answer a described and charged request with a complete Message, and record that."""
         style = self._styles.take(record) or self.style
         asleep = style.refused or record.body["max_tokens"] == 0
         text = "" if asleep else self._write(record, style)

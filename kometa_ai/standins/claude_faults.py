@@ -1,4 +1,4 @@
-"""Ways in which a call to Claude fails, ready to be queued; worded as Anthropic's API documentation words them."""
+"""Define failures of calls to Claude, to be queued for calls; worded as in Anthropic's API documentation."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ MESSAGES = "/v1/messages"
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What happens to a call instead of (or, with `status` None, before) its proper answer.
+    """What happens to a call instead of (or, with `status` None, before) its regular answer.
 
-    `delay` is in seconds. `drop` closes the connection within the answer. `raw` is sent as the body as it is, for
-    answers that are not JSON. `afterwards` lets it happen once the call was carried out, so that only its answer is
-    lost. `mid_stream` begins a streamed answer properly and breaks it off: with the error as an event, with the end of
-    the connection, with `raw`, or (`status` None) with nothing at all; on a call that is not streamed it is an
-    ordinary fault.
+    `delay` is in seconds. `drop` closes the connection within the answer. `raw` is sent as the body, for answers that
+    are not JSON. `afterwards` carries the call out first, so that only its answer is lost. `mid_stream` begins a
+    streamed answer regularly and breaks it off: with the error as an event, with the end of the connection, with `raw`,
+    or (`status` None) with nothing at all; a call that is not streamed gets an ordinary fault.
     """
 
     status: int | None = 500
@@ -36,7 +35,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     afterwards: bool = False
 
     def error(self) -> ApiError | None:
-        """The error to answer with; None when the call is only delayed or has an answer of its own."""
+        """The error to answer with; None if the call is only delayed or has another answer."""
         if self.status is None or self.drop or self.raw is not None:
             return None
         return ApiError(
@@ -44,7 +43,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         )
 
     def response(self) -> Response | None:
-        """The answer to send as it is; None when there is an error to send, or nothing but a delay."""
+        """The answer to send; None if there is an error to send, or only a delay."""
         if self.drop:
             return DroppedConnection()
         if self.raw is None:
@@ -53,7 +52,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return Response(self.raw, self.status or 200, headers)
 
     def breaks_off(self, request_id: str) -> bytes:
-        """The last bytes of a stream that this happens to."""
+        """The last bytes of a stream that this fault breaks off."""
         error = self.error()
         if error is not None:
             return event(error.body(request_id))
@@ -123,7 +122,7 @@ NAMED_FAULTS = {
 
 
 def rate_limited(retry_after: float | None = 1) -> Fault:
-    """A 429 that asks for a pause of `retry_after` seconds (None: it does not say)."""
+    """A 429 that asks for a pause of `retry_after` seconds (None: without the header)."""
     headers = {} if retry_after is None else {"retry-after": f"{retry_after:g}"}
     return Fault(
         status=429, message="This request would exceed your organization's rate limit of tokens.", headers=headers
@@ -131,7 +130,7 @@ def rate_limited(retry_after: float | None = 1) -> Fault:
 
 
 def slow(seconds: float) -> Fault:
-    """The proper answer, but late."""
+    """The regular answer, but late."""
     return Fault(status=None, delay=seconds)
 
 
@@ -141,7 +140,7 @@ def mid_stream(fault: Fault) -> Fault:
 
 
 class FaultOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The body of `POST /_fake/faults`: a fault by `name` or spelled out, and the calls it is meant for."""
+    """The body of `POST /_fake/faults`: a fault by `name` or in full, and the calls that it is for."""
 
     name: str = ""
     fault: Fault | None = None
@@ -151,7 +150,7 @@ class FaultOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Faults:
-    """The faults that wait for their calls. The oldest that matches a call happens to it."""
+    """Faults that wait for their calls. The oldest that matches a call is applied to it."""
 
     def __init__(self) -> None:
         self._rules: Rules[Fault] = Rules()
@@ -168,7 +167,7 @@ class Faults:
         contains: str = "",
         when: Predicate | None = None,
     ) -> None:
-        """Let `fault` happen to the next `times` calls (None: to all) that satisfy every condition given.
+        """Queue `fault` for the next `times` calls (None: all) that satisfy every given condition.
 
         `path` is a shell pattern (`*` for any call); `contains` is text of the collection's block.
         """
@@ -181,7 +180,7 @@ class Faults:
         self._rules.add(fault, times=times, when=matches)
 
     def order(self, body: bytes) -> None:
-        """Queue what a `POST /_fake/faults` asks for. Raises ApiError (400) when it cannot be understood."""
+        """Queue the fault of a `POST /_fake/faults`. Raises ApiError (400) if it cannot be understood."""
         try:
             order = msgspec.json.decode(body, type=FaultOrder)
         except msgspec.DecodeError as error:
@@ -192,9 +191,9 @@ class Faults:
         self.add(fault, times=order.times, path=order.path, contains=order.contains)
 
     def take(self, record: RequestRecord) -> Fault | None:
-        """What happens to this call, if anything."""
+        """Take the fault for this call, or None."""
         return self._rules.take(record)
 
     def clear(self) -> None:
-        """Nothing fails any more."""
+        """Remove all faults."""
         self._rules.clear()

@@ -1,4 +1,4 @@
-"""Gateways in front of the Claude stand-in: how they rewrite its answers. All of it is seen in the wild or allowed."""
+"""Rewrite the Claude stand-in's answers as gateways in front of Claude do; each form is in use or allowed."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ Dialect = Literal[
 
 
 class Gateway(msgspec.Struct, frozen=True, kw_only=True):
-    """What a gateway makes of answers.
+    """How a gateway rewrites answers.
 
-    - `dialect`: how events of a stream are written; `empty data`, `chat chunks` and `nothing` lose what they say.
+    - `dialect`: how events of a stream are written; `empty data`, `chat chunks` and `nothing` lose their content.
     - `streams`: obeys `stream`, or streams always, or never, or waits for the whole stream (`buffers`) and sends a
       message under the content type of a stream, or as the data of `one event`.
-    - `content_type`: put in place of every answer's own.
+    - `content_type`: replaces that of every answer.
     - `content`: of a message: a list of blocks, a text, one block, or a list of texts.
-    - `usage`: whether messages say what they used.
+    - `usage`: whether messages report their usage.
     """
 
     dialect: Dialect = "as Claude"
@@ -49,7 +49,7 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True):
         return self.streams == "always" or (self.streams == "as asked" and bool(body.get("stream")))
 
     def message(self, whole: dict[str, Any], body: Mapping[str, Any]) -> Response:
-        """A message that is sent whole."""
+        """A message that is sent as a whole."""
         text = "".join(block.get("text", "") for block in whole["content"])
         contents = {"text": text, "block": {"type": "text", "text": text}, "texts": [text]}
         whole = {**whole, "content": contents.get(self.content, whole["content"])}
@@ -61,7 +61,7 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True):
         return Response(sent, headers={"content-type": self.content_type or kind})
 
     def event(self, event: bytes) -> bytes:
-        """An event of the stand-in's, in the words of this gateway."""
+        """An event of the stand-in in this gateway's dialect."""
         return _DIALECTS[self.dialect](event)
 
 

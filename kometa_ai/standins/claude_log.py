@@ -1,4 +1,4 @@
-"""Calls that the Claude stand-in has had, and rules that select calls."""
+"""Record the calls to the Claude stand-in, and select calls by rules."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class _Rule(msgspec.Struct, Generic[T]):
 
 
 class Rules(Generic[T]):
-    """Values that wait for their requests: each is handed out `times` times, to requests that satisfy `when`."""
+    """Values that wait for requests: each is handed out `times` times, to requests that satisfy `when`."""
 
     def __init__(self) -> None:
         self._rules: list[_Rule[T]] = []
@@ -72,7 +72,7 @@ class Rules(Generic[T]):
         self._rules.append(_Rule(value, times, when))
 
     def take(self, record: RequestRecord) -> T | None:
-        """The oldest value that matches, used up by one; None when nothing does."""
+        """The oldest value that matches, which counts as one use; None if none does."""
         for rule in self._rules:
             if rule.when is not None and not rule.when(record):
                 continue
@@ -84,5 +84,5 @@ class Rules(Generic[T]):
         return None
 
     def clear(self) -> None:
-        """Forget everything that still waits."""
+        """Remove all waiting values."""
         self._rules.clear()

@@ -1,4 +1,4 @@
-"""The Message objects of the Claude stand-in, whole and as a stream of events."""
+"""Write the Claude stand-in's Message objects, whole and as a stream of events."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from kometa_ai.standins.claude_checks import is_forced
 from kometa_ai.standins.claude_models import THINKING_OFF, Model
 from kometa_ai.standins.claude_wire import event
 
-# Invented, as a real model thinks as long as it likes: what a request's thinking costs at each effort.
+# Invented, as the thinking of real models varies: the tokens of thinking at each effort.
 THINKING_TOKENS = {"low": 40, "medium": 120, "high": 400, "xhigh": 1_200, "max": 3_000}
-ENABLED_THINKING_TOKENS = 400  # for the older models, which are given a budget instead of an effort
+ENABLED_THINKING_TOKENS = 400  # for older models, which get a budget instead of an effort
 
 _CHARACTERS_PER_EVENT = 400
 _SIGNATURE = "c3RhbmQtaW4="
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
-    """What the model put out: None for `text` or `thinking` means that there is no such block."""
+    """The model's output; None for `text` or `thinking` means that there is no such block."""
 
     text: str | None
     thinking: str | None
@@ -33,7 +33,7 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def thinking_tokens(body: dict[str, Any], model: Model) -> int:
-    """How many tokens the model thinks before it answers this request; 0 when it does not think at all."""
+    """The number of tokens that the model thinks before it answers this request; 0 without thinking."""
     thinking = (body.get("thinking") or {}).get("type")
     if thinking in THINKING_OFF or is_forced(body) or not (thinking or model.thinks):
         return 0
@@ -55,7 +55,7 @@ def write_output(text: str, body: dict[str, Any], model: Model, style: Style) ->
             stop_details=details,
             tokens=count_tokens(style.text or ""),
         )
-    if body["max_tokens"] == 0:  # only fills the cache
+    if body["max_tokens"] == 0:  # such a request only fills the cache
         return Output(text=None, thinking=None, stop_reason="max_tokens")
     limit = body["max_tokens"] if style.truncated_at is None else min(style.truncated_at, body["max_tokens"])
     thought = thinking_tokens(body, model)
@@ -102,7 +102,7 @@ def message(message_id: str, model: Model, output: Output, charge: Charge, *, se
 
 
 def events(whole: dict[str, Any], breaks_off: bytes | None = None) -> Iterator[bytes]:
-    """`whole` as server-sent events; one that breaks off ends with those bytes in the middle of its text."""
+    """`whole` as server-sent events; with `breaks_off` the stream ends with those bytes in the middle of its text."""
     usage = whole["usage"]
     begun = {**whole, "content": [], "stop_reason": None, "stop_details": None, "usage": {**usage, "output_tokens": 1}}
     yield event({"type": "message_start", "message": begun})

@@ -1,4 +1,4 @@
-"""The models of the Claude stand-in: prices, cache minimum, thinking."""
+"""List the models of the Claude stand-in, with prices, cache minimum and thinking."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ THINKING_OFF = ("between_tools", "disabled")
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """One model. `id` is the name it answers with, which for an alias differs from the name it was asked by.
+    """One model. `id` is the name in its answers, which for an alias differs from the name in the request.
 
     `min_cache_tokens` is the shortest prompt prefix that it caches; `thinking` the types that a request may name;
-    `thinks` says whether it thinks when the request does not mention it; `default_effort` is empty for a model that
-    knows no effort.
+    `thinks` says whether it thinks if the request does not mention it; `default_effort` is empty for a model without
+    effort.
     """
 
     id: str
@@ -145,7 +145,7 @@ _SONNET_4_5 = Model(
     retires_at="2026-11-30T00:00:00Z",
 )
 
-# By the name to ask for; Anthropic's API documentation, "Models overview". The 5.5 names have no dated form.
+# By the name in requests; Anthropic's API documentation, "Models overview". The 5.5 names have no dated form.
 MODELS: Mapping[str, Model] = {
     "claude-sonnet-5-5": _SONNET_5_5,
     "claude-haiku-5-5": _HAIKU_5_5,

@@ -1,4 +1,4 @@
-"""What the Claude stand-in accepts as a schema for structured outputs.
+"""Check schemas for structured outputs as the API does.
 
 The limits are those of Anthropic's API documentation, "Structured outputs". The real API compiles the schema into a
 grammar and may find it too complex; this one only reads it.
@@ -27,7 +27,7 @@ _SUPPORTED = _ANNOTATIONS.union({"anyOf", "allOf"}, *_BY_TYPE.values())
 
 @functools.lru_cache(maxsize=64)
 def schema_problem(encoded: bytes) -> str:
-    """What is wrong with a JSON schema, given as JSON; empty when it can be used."""
+    """What is wrong with a JSON schema, given as JSON; empty if it is valid."""
     schema = msgspec.json.decode(encoded)
     if not isinstance(schema, dict):
         return "output_config.format.schema: Input should be an object"
@@ -86,7 +86,7 @@ def _reference_problem(node: dict[str, Any], root: dict[str, Any]) -> str:
 
 
 def resolve(node: dict[str, Any], root: dict[str, Any]) -> dict[str, Any] | None:
-    """`node`, or what its local `$ref` points at; None when that is not in `root`."""
+    """`node`, or the target of its local `$ref`; None if that is not in `root`."""
     if "$ref" not in node:
         return node
     target: Any = root

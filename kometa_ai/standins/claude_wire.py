@@ -53,7 +53,7 @@ class ApiError(Exception):
         self.headers = dict(headers or {})
 
     def body(self, request_id: str) -> dict[str, Any]:
-        """The error as the API words it."""
+        """The error as the API writes it."""
         error: dict[str, Any] = {"type": self.error_type, "message": self.message}
         if self.details is not None:
             error["details"] = dict(self.details)
@@ -61,12 +61,12 @@ class ApiError(Exception):
 
 
 def bad_request(message: str) -> ApiError:
-    """A 400, the API's answer to whatever is wrong with the body."""
+    """A 400, the API's answer to an invalid body."""
     return ApiError(400, message)
 
 
 def not_found(what: str) -> ApiError:
-    """A 404; the API puts no more than the name of what is missing into the message."""
+    """A 404; the API's message holds only the name of what is missing."""
     return ApiError(404, what)
 
 
@@ -76,7 +76,7 @@ def json_response(content: object, status: int = 200) -> Response:
 
 
 def decode_object(body: bytes) -> dict[str, Any]:
-    """The JSON object in `body`. Raises ApiError (400) when there is none."""
+    """The JSON object in `body`. Raises ApiError (400) if there is none."""
     try:
         return msgspec.json.decode(body, type=dict[str, Any])
     except msgspec.DecodeError as error:
@@ -114,10 +114,10 @@ def event(content: Mapping[str, Any]) -> bytes:
 
 
 class DroppedConnection(Response):
-    """No answer: the connection ends. Below a server other than `serve` it ends in the middle of an answer."""
+    """No answer: the connection ends. On a server other than `serve` it ends in the middle of an answer."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
-        """Hang up."""
+        """Close the connection."""
         if "connection" in scope.get("state", {}):
             await hang_up(scope)
             return
@@ -127,7 +127,7 @@ class DroppedConnection(Response):
 
 
 class EventStream(StreamingResponse):
-    """Server-sent events, spread over `seconds`. With `drop` the connection ends behind the last of them."""
+    """Server-sent events, spread over `seconds`. With `drop` the connection ends after the last of them."""
 
     def __init__(
         self, events: Iterable[bytes], *, seconds: float, drop: bool, done: Callable[[], None], media_type: str
@@ -138,7 +138,7 @@ class EventStream(StreamingResponse):
         self._done = done
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send them."""
+        """Send the events."""
 
         async def sent(message: Message) -> None:
             if self._drop and message["type"] == "http.response.body" and not message.get("more_body"):
@@ -159,10 +159,10 @@ class EventStream(StreamingResponse):
 
 
 class RateLimits(msgspec.Struct, kw_only=True):
-    """The organisation's limits, reported in headers and never enforced; use a fault to refuse a request.
+    """The organisation's limits, reported in headers but not enforced; use a fault to refuse a request.
 
     The defaults are the "Start" tier of Anthropic's API documentation, "Rate limits". The real buckets refill
-    continuously, these start afresh every full minute. Cache reads do not count towards the input.
+    continuously, these every full minute. Cache reads do not count towards the input.
     """
 
     requests: int = 1_000
@@ -172,7 +172,7 @@ class RateLimits(msgspec.Struct, kw_only=True):
     used: dict[str, int] = msgspec.field(default_factory=dict)
 
     def spend(self, now: float, usage: Mapping[str, Any]) -> None:
-        """Count a request that used this much."""
+        """Count the usage of a request."""
         self._turn_page(now)
         amounts = {
             "requests": 1,
@@ -183,7 +183,7 @@ class RateLimits(msgspec.Struct, kw_only=True):
             self.used[name] = self.used.get(name, 0) + amount
 
     def headers(self, now: float) -> dict[str, str]:
-        """Limit, remainder and time of reset of each bucket; token remainders are rounded to thousands."""
+        """Limit, remainder and reset time of each bucket; token remainders are rounded to thousands."""
         self._turn_page(now)
         limits = {"requests": self.requests, "input-tokens": self.input_tokens, "output-tokens": self.output_tokens}
         left = {name: max(0, limit - self.used.get(name, 0)) for name, limit in limits.items()}

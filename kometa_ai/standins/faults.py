@@ -1,4 +1,4 @@
-"""Faults to put between a client and a stand-in: lost connections, slow bytes, wrong statuses."""
+"""Put faults between a client and a stand-in: lost connections, slow bytes, wrong statuses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Effect:
     """What happens to a request instead of, or around, the application.
 
-    `inside` effects are the application's own failures: they come after authentication and the like.
+    `inside` effects are failures of the application itself: they come after authentication and the like.
     """
 
     around: Callable[[ASGIApp], ASGIApp]
@@ -41,7 +41,7 @@ class Fault:
     hits: int = 0
 
     def strikes(self, method: str, path: str) -> bool:
-        """Whether this request is hit; counts it."""
+        """Whether this request is hit; also counts it."""
         if self.method not in {None, method} or not fnmatchcase(path.lower(), self.path.lower()):
             return False
         self.hits += 1
@@ -49,7 +49,7 @@ class Fault:
 
 
 class Faults:
-    """The faults waiting for their requests, in the order in which they were asked for."""
+    """Faults that wait for their requests, in the order in which they were injected."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -58,19 +58,19 @@ class Faults:
     def inject(
         self, effect: Effect, *, method: str | None = None, path: str = "*", times: int | None = 1, skip: int = 0
     ) -> Fault:
-        """Let an effect happen to requests of this method whose path matches this glob."""
+        """Apply an effect to requests of this method whose path matches this glob."""
         fault = Fault(effect, method, path, times, skip)
         with self._lock:
             self._faults.append(fault)
         return fault
 
     def clear(self) -> None:
-        """All is well from now on."""
+        """Remove all faults."""
         with self._lock:
             self._faults.clear()
 
     def layer(self, app: ASGIApp, *, inside: bool) -> ASGIApp:
-        """The application with the faults of one place, in front of it or inside, around it."""
+        """The application with the faults of one place applied: in front of it, or inside."""
 
         async def call(scope: Scope, receive: Receive, send: Send) -> None:
             struck = self._struck(scope["method"], scope["path"], inside=inside) if scope["type"] == "http" else None
@@ -101,7 +101,7 @@ def bad_gateway() -> Effect:
 
 
 def redirect(location: str, status: int = 302) -> Effect:
-    """Sent elsewhere."""
+    """A redirect."""
     return Effect(lambda _app: RedirectResponse(location, status))
 
 
@@ -185,7 +185,7 @@ def rewrite(change: Callable[[bytes], bytes]) -> Effect:
 
 
 def answer_instead(status: int, body: str = "", content_type: str = "text/html; charset=utf-8") -> Effect:
-    """The request is carried out, but a proxy answers: it has given up waiting (504), or only says that it took it."""
+    """The request is carried out, but a proxy answers: it gave up waiting (504), or only says that it took it."""
 
     def around(app: ASGIApp) -> ASGIApp:
         async def call(scope: Scope, receive: Receive, send: Send) -> None:
@@ -198,7 +198,7 @@ def answer_instead(status: int, body: str = "", content_type: str = "text/html; 
 
 
 def truncate(keep: int) -> Effect:
-    """The connection ends after `keep` bytes of the body; the status says all is well."""
+    """The connection ends after `keep` bytes of the body; the status is that of a success."""
 
     def around(app: ASGIApp) -> ASGIApp:
         async def call(scope: Scope, receive: Receive, send: Send) -> None:
@@ -226,4 +226,4 @@ def truncate(keep: int) -> Effect:
 
 
 async def _discard(_message: Message) -> None:
-    """No server is there to receive it."""
+    """Discard the message: no server receives it."""

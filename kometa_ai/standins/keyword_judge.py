@@ -1,8 +1,8 @@
-"""The demo's stand-in for Claude's judgement: honest keyword matching, which says in every reason that it is no more.
+"""Judge movies by keyword matching, in Claude's place in the demo; every reason says that it is no more than that.
 
-It reads the owner's criteria as a person skimming them would: sentences with "must" name what is indispensable,
-sentences with "leave out" what speaks against, years bound the period, everything else is a word that may occur in
-the movie's record. It knows no titles and no collections, and it misses whatever takes understanding.
+It reads the user's criteria superficially: sentences with "must" name what is required, sentences with "leave out" what
+counts against a movie, years limit the period, everything else is a word that may occur in the movie's record. It knows
+no titles and no collections, and misses everything that requires understanding.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import msgspec
 
 from kometa_ai.standins.claude_answers import Judgement
 
-# How much a word is worth, by where in the movie's record it stands.
+# The weight of a word, by the field of the movie's record that has it.
 _FIELDS: Final = {"keywords": 1.0, "title": 0.7, "plot": 0.6, "genres": 0.5}
-_DEFINING = 1.5  # a word of the collection's name or of a "must" sentence counts that much more
+_DEFINING = 1.5  # the factor for a word of the collection's name or of a "must" sentence
 _PARTIAL = (
     0.5  # a keyword of several words of which only some are wanted: "mistaken identity", "artificial intelligence"
 )
@@ -30,9 +30,9 @@ _SATURATION = 1.7  # the weight at which confidence reaches about 0.6
 _CERTAIN = 0.96
 
 # Factors on confidence.
-_MISSING = 0.4  # nothing indispensable was found
-_MENTIONED = 0.75  # it was found in the plot and nowhere else
-_AGAINST = 0.6  # for each word that speaks against; if only the plot has it, the milder factor
+_MISSING = 0.4  # nothing required was found
+_MENTIONED = 0.75  # it was found in the plot only
+_AGAINST = 0.6  # for each word that counts against the movie; if only the plot has it, the milder factor
 _AGAINST_IN_PLOT = 0.8
 
 _EVEN_ODDS = 0.5
@@ -75,10 +75,10 @@ _STOP_WORDS: Final = frozenset(_STOP_TEXT.split())
 
 
 class Criteria(msgspec.Struct, frozen=True, kw_only=True):
-    """What the owner's words ask for. Words are stems; `required` may be met by any one of its words.
+    """What the user's words ask for. Words are stems; any one word of `required` is enough.
 
-    `weights` holds every wanted word, `years` the allowed periods (none: any year), `people` the wanted text as names
-    are looked up in it, `surnames` its capitalised words.
+    `weights` holds every wanted word, `years` the allowed periods (empty: any year), `people` the wanted text in the
+    form in which names are looked up, `surnames` its capitalised words.
     """
 
     weights: dict[str, float]
@@ -90,14 +90,14 @@ class Criteria(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Evidence(msgspec.Struct, frozen=True):
-    """Where a movie's record has a word and how it stands there; `phrase` are the stems of the text around it."""
+    """Where a movie's record has a word, and as what; `phrase` are the stems of the text around it."""
 
     field: str
     word: str
     phrase: frozenset[str]
 
     def strength(self, wanted: Collection[str]) -> float:
-        """What the word is worth for these stems."""
+        """The weight of the word for these stems."""
         whole = self.field != "keywords" or all(stem in wanted for stem in self.phrase)
         return _FIELDS[self.field] * (1.0 if whole else _PARTIAL)
 
@@ -105,7 +105,7 @@ class _Evidence(msgspec.Struct, frozen=True):
 def judge(collection_text: str, movie: dict[str, Any]) -> Judgement:
     """Judge `movie`, an object as a request shows it, by the criteria in a request's second block.
 
-    Never raises: a field that is absent or of another kind than expected simply says nothing.
+    Never raises: a field that is missing or of an unexpected type is ignored.
     """
     criteria = read_criteria(collection_text)
     words = _words_of(movie)
@@ -122,7 +122,7 @@ def judge(collection_text: str, movie: dict[str, Any]) -> Judgement:
 
 
 def _objections(criteria: Criteria, words: dict[str, _Evidence]) -> tuple[float, list[str]]:
-    """The factor by which what is missing and what speaks against lower the confidence, and the remarks on it."""
+    """The factor by which missing words and words against the movie lower the confidence, and remarks on them."""
     factor, remarks = 1.0, []
     found = {words[stem].field for stem in criteria.required if stem in words}
     if criteria.required and not found:
@@ -191,7 +191,7 @@ def _years(text: str) -> tuple[tuple[int, int], ...]:
 
 
 def _outside(criteria: Criteria, movie: dict[str, Any]) -> str:
-    """Why the movie's year rules it out; empty if it does not, or if its year is not known."""
+    """Why the movie's year rules it out; empty if it does not, or if the year is unknown."""
     year = movie.get("year")
     if not criteria.years or not isinstance(year, int) or not year:
         return ""
@@ -223,7 +223,7 @@ def _is_named(name: str, criteria: Criteria) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def _as_name(text: str) -> str:
-    """`text` as plain lower-case words, with a blank at both ends so that only whole words are found in it."""
+    """`text` as plain lower-case words, with a blank at both ends so that only whole words match."""
     return f" {' '.join(_NAME_PART.findall(_fold(text)))} "
 
 
@@ -255,7 +255,7 @@ def _texts(movie: dict[str, Any], field: str) -> list[str]:
 
 @functools.lru_cache(maxsize=4096)
 def _stems(text: str) -> dict[str, str]:
-    """The content words of `text` by stem, each as it stands there first. Shared: do not change what you are given."""
+    """The content words of `text` by stem, each in its first spelling. Cached: do not change the result."""
     stems: dict[str, str] = {}
     for found in _WORD.findall(_fold(text)):
         word = found.removesuffix("'s").strip("'-")
@@ -290,7 +290,7 @@ def _fold(text: str) -> str:
 
 
 def _reason(criteria: Criteria, words: dict[str, _Evidence], named: list[str], remarks: list[str]) -> str:
-    """One line that names the words the verdict rests on."""
+    """One line that names the words behind the verdict."""
     matched = sorted(
         (stem for stem in criteria.weights if stem in words),
         key=lambda stem: (-criteria.weights[stem] * words[stem].strength(criteria.weights), stem),

@@ -1,4 +1,4 @@
-"""A stand-in for a mail server: it keeps what it receives, and can be as unhelpful as real ones."""
+"""Stand in for a mail server: it keeps what it receives, and can fail in the ways of real ones."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ class Mail:
 class Mailbox:
     """A mail server while its context is open: `received` is what it accepted, `host` and `port` where it listens.
 
-    In a container another host is needed than the default, which only this machine reaches. Every other knob but the
-    security ones may be turned while it runs.
+    In a container another host than the default is needed, which is reachable from this machine only. All options but
+    the security ones may be changed while it runs.
 
     refuse        recipients it does not know (550)
-    greylist      every sender and recipient is put off once (451)
-    credentials   user and password, wanted before any mail (530, 535)
-    starttls      a context for encryption on request; with `require_starttls` nothing goes without
+    greylist      every sender and recipient is rejected once (451)
+    credentials   user and password, required before any mail (530, 535)
+    starttls      a context for encryption on request; `require_starttls` makes it mandatory
     tls           a context for encryption from the first byte
-    hang          it accepts the connection and never says a word ("greeting"), or never confirms a message ("data")
+    hang          it accepts the connection and stays silent ("greeting"), or never confirms a message ("data")
     drop          it ends the connection in the middle of a message
-    say           what it answers in place of its own words, by command (`AUTH`, `MAIL`, `RCPT`, `DATA`, `QUIT`); to
-                  DATA that is its answer to the final dot. A function is given the argument; to DATA, the recipients
-                  in a line and then the text
+    say           its answers by command (`AUTH`, `MAIL`, `RCPT`, `DATA`, `QUIT`) in place of the usual ones; for DATA
+                  the answer to the final dot. A function gets the argument; for DATA, the recipients in a line and then
+                  the text
     think         seconds from the final dot to its answer; the message is kept by then
     ponder        the same, by the text of the message
-    end           the command (`RCPT`, `DATA`) to which it answers 421 and ends the connection
-    lose          it keeps the message, and ends the connection in place of its answer to the final dot
+    end           the command (`RCPT`, `DATA`) that it answers with 421, ending the connection
+    lose          it keeps the message, and ends the connection instead of answering the final dot
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Mailbox:
         self._open.close()
 
     def words(self, command: str, about: str) -> str:
-        """What it was told to answer to a command; empty where that is its own affair."""
+        """The configured answer to a command; empty for the usual one."""
         words = self.say.get(command, "")
         return words if isinstance(words, str) else words(about)
 
@@ -124,7 +124,7 @@ class Mailbox:
 
 
 class _Connection(SMTP):
-    """One client."""
+    """The connection of one client."""
 
     def __init__(self, mailbox: Mailbox, connections: set[_Connection]) -> None:
         super().__init__(

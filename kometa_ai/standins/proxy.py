@@ -1,4 +1,4 @@
-"""A stand-in for an HTTP proxy: it forwards requests and opens tunnels, or refuses to, as Squid does."""
+"""Stand in for an HTTP proxy: it forwards requests and opens tunnels, or refuses to, as Squid does."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ _SQUIDS = {
 
 
 class ProxyStandIn:
-    """Serves while its context is open. `requests` are the first lines that it was sent, `credentials` what came along.
+    """Serves while its context is open. `requests` are the request lines it received, `credentials` those sent to it.
 
-    `refuses` is a status that it answers everything with, on a page of its own; or it `hangs_up` on each request. With
-    `tls` it is itself reached by TLS.
+    `refuses` is a status that it answers everything with, on an HTML page; or it `hangs_up` on each request. With `tls`
+    clients reach the proxy itself by TLS.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class ProxyStandIn:
 
     async def _pass_on(self, reader: StreamReader, writer: StreamWriter) -> None:
         begin = await reader.readexactly(1)
-        if not begin.isalpha():  # a handshake of TLS, to a proxy without it
+        if not begin.isalpha():  # a TLS handshake to a proxy without TLS
             writer.write(_refusal(400))
             await writer.drain()
             return

@@ -53,9 +53,9 @@ API_KEY = "0123456789abcdef0123456789abcdef"
 
 
 class RadarrStandIn:
-    """One Radarr. `app` is the server, `requests` what it was asked, `behaviour` how it behaves, `faults` what fails.
+    """One Radarr. `app` is the server, `requests` its log, `behaviour` how it behaves, `faults` what fails.
 
-    Movies are named by TMDb id here, since that is what stays; Radarr's own ids are another thing, as they should be.
+    Methods name movies by TMDb id, since that is stable; Radarr's own ids differ from it on purpose.
     `tags_in_settings` are labels that some setting uses, which keeps them from housekeeping and from deletion.
     """
 
@@ -101,19 +101,19 @@ class RadarrStandIn:
         return set(self._store.labels().values())
 
     def tag_id(self, label: str) -> int:
-        """The id of a tag; KeyError when there is none."""
+        """The id of a tag; KeyError if there is none."""
         found = self._store.tag_id(label.lower())
         if found is None:
             raise KeyError(label)
         return found
 
     def labels_of(self, tmdb_id: int) -> set[str]:
-        """The labels of a movie's tags, without ids that name no tag any more."""
+        """The labels of a movie's tags, without ids that no longer name a tag."""
         labels = self._store.labels()
         return {labels[tag] for tag in self._row(tmdb_id).tags if tag in labels}
 
     def members(self, label: str) -> set[int]:
-        """The TMDb ids of the movies with this tag; empty when there is no such tag."""
+        """The TMDb ids of the movies with this tag; empty if there is no such tag."""
         tag = self._store.tag_id(label.lower())
         return {self._store.metadata(row).tmdb_id for row in self._store.rows() if tag in row.tags}
 
@@ -140,39 +140,39 @@ class RadarrStandIn:
             self._store.update(replace(row, tags=tags))
 
     def tag_by_hand(self, tmdb_id: int, label: str) -> None:
-        """The user adds a tag, which is made if there is none."""
+        """Add a tag as the user does; it is created if there is none."""
         row = self._row(tmdb_id)
         tag = self._store.ensure_tag(label)
         self._store.update(self._store.auto_tagged(replace(row, tags=row.tags | {tag})))
 
     def untag_by_hand(self, tmdb_id: int, label: str) -> None:
-        """The user removes a tag from a movie."""
+        """Remove a tag from a movie as the user does."""
         row = self._row(tmdb_id)
         tag = self.tag_id(label)
         self._store.update(self._store.auto_tagged(replace(row, tags=row.tags - {tag})))
 
     def start_import(self, tmdb_id: int) -> Callable[[], None]:
-        """A file is being imported: calling the result ends that, which saves the movie's row as it was before."""
+        """Begin the import of a file. Calling the result ends it, which saves the movie's row as it was before."""
         row = self._row(tmdb_id)
         return lambda: self._store.update(row)
 
     def refresh(self) -> None:
-        """The daily refresh: popularity and ratings drift, nothing else changes."""
+        """Do the daily refresh: popularity and ratings change, nothing else."""
         self._store.refreshes += 1
 
     def housekeeping(self) -> None:
-        """The daily clean-up: every tag that nothing uses is deleted."""
+        """Do the daily clean-up: every unused tag is deleted."""
         self._store.housekeeping()
 
     def rebuild(self) -> None:
-        """The database was built anew: movies and tags have other ids, and old ids name other movies and tags."""
+        """Rebuild the database: movies and tags get other ids, and old ids name other movies and tags."""
         self._store.rebuild()
 
     # What it was asked
 
     @property
     def writes(self) -> list[LoggedRequest]:
-        """Every request that was meant to change something."""
+        """Every request that writes."""
         return [request for request in self.requests if request.method not in {"GET", "HEAD"}]
 
     @property
@@ -205,17 +205,17 @@ class RadarrStandIn:
 
 
 def locked() -> Effect:
-    """SQLite is busy: 500, and nothing is done. Happens to reads, too."""
+    """SQLite is busy: 500, and nothing is done. Also happens to reads."""
     return Effect(lambda _app: _raising(database_locked), inside=True)
 
 
 def not_ready() -> Effect:
-    """Radarr is starting up: 503 for those with the right key."""
+    """Radarr is starting up: 503 for requests with the right key."""
     return Effect(lambda _app: starting_up_answer(), inside=True)
 
 
 def editor_dies_after(rows: int) -> Effect:
-    """A save of several movies ends in a 500 after so many of them: without a transaction, those stay saved."""
+    """A save of several movies fails with 500 after this many: without a transaction, these stay saved."""
 
     def around(app: ASGIApp) -> ASGIApp:
         async def call(scope: Scope, receive: Receive, send: Send) -> None:

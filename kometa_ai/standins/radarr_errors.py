@@ -1,4 +1,4 @@
-"""The bodies of Radarr's errors: a list (validation), two kinds of object, and ProblemDetails of its web framework."""
+"""Write the bodies of Radarr's errors: a list (validation), two kinds of object, and its framework's ProblemDetails."""
 
 from __future__ import annotations
 

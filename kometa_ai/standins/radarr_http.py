@@ -1,4 +1,4 @@
-"""How Radarr's actions read requests and write answers: routes, queries, bodies, JSON in chunks."""
+"""Read requests and write answers as Radarr's actions do: routes, queries, bodies, JSON in chunks."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def _lower(name: str) -> str:
 
 
 class TagBody(msgspec.Struct, rename=_lower):
-    """What is read of a posted tag."""
+    """The fields that are read from a posted tag."""
 
     label: str | None = None
     id: int = 0
 
 
 class MovieBody(msgspec.Struct, rename=_lower):
-    """What is read of a posted movie. What is missing gets .NET's default, whatever the movie had."""
+    """The fields that are read from a posted movie. A missing one gets .NET's default, not the movie's value."""
 
     id: int = 0
     path: str | None = None
@@ -48,7 +48,7 @@ class MovieBody(msgspec.Struct, rename=_lower):
 
 
 class EditorBody(msgspec.Struct, rename=_lower):
-    """What is read of a bulk edit."""
+    """The fields that are read from a bulk edit."""
 
     movie_ids: list[int] | None = None
     tags: list[int] | None = None
@@ -58,7 +58,7 @@ class EditorBody(msgspec.Struct, rename=_lower):
     minimum_availability: str | None = None
 
     def __post_init__(self) -> None:
-        """Read the enumeration as leniently as Radarr: in any case, or as a number, even one that means nothing."""
+        """Read the enumeration as leniently as Radarr: in any case, or as a number, even an undefined one."""
         text = str(self.apply_tags).lower()
         if text.isdigit():
             text = _APPLY_TAGS[int(text)] if int(text) < len(_APPLY_TAGS) else ""
@@ -67,7 +67,7 @@ class EditorBody(msgspec.Struct, rename=_lower):
         self.apply_tags = text
 
     def apply(self, tags: frozenset[int]) -> frozenset[int]:
-        """The tags of a movie after this edit; whether such tags exist is not asked."""
+        """The tags of a movie after this edit; it is not checked whether such tags exist."""
         if self.tags is None:
             return tags
         if self.apply_tags == "add":
@@ -78,7 +78,7 @@ class EditorBody(msgspec.Struct, rename=_lower):
 
 
 class JsonAnswer(Response):
-    """JSON in chunks, without a length; 406 if the client accepts no JSON, though the action has been carried out."""
+    """JSON in chunks, without a length; 406 if the client accepts no JSON, although the action was carried out."""
 
     media_type = "application/json; charset=utf-8"
 
@@ -111,13 +111,13 @@ def route(method: str, path: str, action: Callable[[Request], Awaitable[Response
 
 
 async def refuse_quietly(_request: Request, error: Exception) -> Response:
-    """No such path (404), or no such method there (405): an empty body."""
+    """Answer 404 or 405 with an empty body."""
     status, headers = (error.status_code, error.headers) if isinstance(error, HTTPException) else (500, None)
     return Response(status_code=status, headers=headers)
 
 
 async def problem_details(_request: Request, error: Exception) -> Response:
-    """The web framework's refusal."""
+    """Answer with the web framework's refusal."""
     body, status = (error.body, error.status) if isinstance(error, FrameworkError) else ({}, 500)
     return Response(to_json(body), status, media_type="application/problem+json; charset=utf-8")
 
@@ -131,7 +131,7 @@ def id_of(request: Request) -> int:
 
 
 def integer_query(request: Request, name: str) -> int | None:
-    """An integer of the query, whose names know no case."""
+    """An integer of the query; names are case-insensitive."""
     value = _query(request, name)
     try:
         return int(value) if value else None

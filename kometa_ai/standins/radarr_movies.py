@@ -1,4 +1,4 @@
-"""Radarr's movies: MovieController, MovieEditorController, CreditController and AutoTaggingController."""
+"""Stand in for MovieController, MovieEditorController, CreditController and AutoTaggingController of Radarr."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Movies:
         ]
 
     def resource(self, row: Row) -> Json:
-        """A movie as `GET /movie/{id}` answers it: in the user's language, which cannot be chosen there."""
+        """A movie as `GET /movie/{id}` answers it: in the user's language, which the request cannot choose."""
         return self._writer.resource(row, Shape(language=self._behaviour.ui_language))
 
     async def _list(self, request: Request) -> Response:
@@ -93,7 +93,7 @@ class Movies:
         return json_answer(self.resource(row))
 
     async def _put(self, request: Request) -> Response:
-        """Replace a movie's settings and tags by what was sent, or by a default where nothing was sent."""
+        """Replace a movie's settings and tags by those sent, or by a default if missing."""
         body = await read_body(request, MovieBody)
         if not body.path:
             raise invalid("Path", "'Path' must not be empty.", body.path, "NotEmptyValidator")
@@ -159,7 +159,7 @@ class Movies:
         return json_answer(rule_resources(self._store))
 
     def _selected(self, body: EditorBody) -> list[Row]:
-        """Each id must name a movie, and name it once: Radarr compares the number of ids with the number of rows."""
+        """Each id must name a movie, and only once: Radarr compares the number of ids with the number of rows."""
         if body.movie_ids is None:
             raise failure(500, "Value cannot be null. (Parameter 'source')", "System.ArgumentNullException")
         rows = self._store.rows_of(body.movie_ids)
@@ -169,7 +169,7 @@ class Movies:
         return rows
 
     async def _save(self, request: Request, rows: list[Row]) -> list[Row]:
-        """Save whole rows one by one, without a transaction; what others wrote since they were read is lost."""
+        """Save whole rows one by one, without a transaction; what others wrote since the read is lost."""
         tagged = [self._store.auto_tagged(row) for row in rows]
         await sleep(self._behaviour.save_delay)
         if self._behaviour.before_save is not None:

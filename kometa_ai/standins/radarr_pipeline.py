@@ -1,7 +1,7 @@
-"""What every request to Radarr passes before it reaches an action, in the order of Radarr's start-up class.
+"""Pass requests through the layers in front of Radarr's actions, in the order of its start-up class.
 
-Request log, faults of the network, path base, error pipeline, authorization, compression, version header, URL base
-redirect, starting up, cache headers, Radarr's own faults. So 401 comes before a redirect, which comes before 503.
+Request log, network faults, path base, error pipeline, authorization, compression, version header, URL base redirect,
+starting up, cache headers, Radarr's own faults. So 401 takes precedence over a redirect, and that over 503.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _ANONYMOUS = {"/ping", "/login", "/favicon.ico"}
 class LoggedRequest:
     """A request as it arrived. `headers` have lower-case names, `body` is decoded JSON, `at` is monotonic time.
 
-    `status` is None until something is answered, and for good when the connection is dropped.
+    `status` is None until an answer begins, and stays None if the connection is dropped.
     """
 
     method: str
@@ -114,7 +114,7 @@ def _decoded(body: bytes) -> object:
 
 
 def _path_base(app: ASGIApp, behaviour: Behaviour) -> ASGIApp:
-    """Take the URL base off, whatever its case, and remember whether it was there."""
+    """Strip the URL base, in any case, and record whether it was there."""
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -128,7 +128,7 @@ def _path_base(app: ASGIApp, behaviour: Behaviour) -> ASGIApp:
 
 
 def _error_pipeline(app: ASGIApp) -> ASGIApp:
-    """Answer an action's exception; outside of compression and without Radarr's headers."""
+    """Answer an action's exception, outside of compression and without Radarr's headers."""
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -140,7 +140,7 @@ def _error_pipeline(app: ASGIApp) -> ASGIApp:
 
 
 def _authorization(app: ASGIApp, behaviour: Behaviour) -> ASGIApp:
-    """The API key for everything but the web interface, which has its own rule."""
+    """Require the API key for everything but the web interface, which has its own rule."""
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
         refusal = _refusal(scope, behaviour) if scope["type"] == "http" else None
@@ -162,7 +162,7 @@ def _refusal(scope: Scope, behaviour: Behaviour) -> Response | None:
 
 
 def _key(scope: Scope) -> str:
-    """The first key there is, even if it is wrong or empty: query, `X-Api-Key`, `Authorization`."""
+    """The first key of the request, even if it is wrong or empty: query, `X-Api-Key`, `Authorization`."""
     query: str = scope["query_string"].decode()
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name.lower() == "apikey":
@@ -213,12 +213,12 @@ def _starting_up(app: ASGIApp, behaviour: Behaviour) -> ASGIApp:
 
 
 def starting_up_answer() -> Response:
-    """What the API answers between listening and being ready."""
+    """The API's answer between listening and being ready."""
     return Response(to_json({"errorMessage": _STARTING}), 503, media_type="application/json")
 
 
 def _web_interface(app: ASGIApp) -> ASGIApp:
-    """Everything outside the API is a page of the web interface, which only knows GET. Routes know no case."""
+    """Answer everything outside the API as the web interface, which only supports GET. Routes are case-insensitive."""
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"].lower().rstrip("/") or "/" if scope["type"] == "http" else "/api"

@@ -1,4 +1,4 @@
-"""Seeds of the Radarr stand-in: movies, auto-tagging rules, and how it behaves."""
+"""Describe the initial content and the behaviour of the Radarr stand-in: movies, auto-tagging rules, options."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Translation:
 
 @dataclass(frozen=True)
 class MovieSeed:
-    """A movie to put into the library. What is None is absent from Radarr's answers, as it is in a real one.
+    """A movie to put into the library. A field that is None is absent from Radarr's answers, as in a real one.
 
-    `tags` are labels, created where missing; `dangling_tags` are ids of tags that no longer exist. `crew` are further
+    `tags` are labels, created if missing; `dangling_tags` are ids of tags that no longer exist. `crew` are further
     (name, job) pairs beside the directors. `credits_known` False is a movie before its first refresh: no credits yet.
     """
 
@@ -82,14 +82,14 @@ class AutoTagRule:
 
 @dataclass(slots=True, kw_only=True)
 class Behaviour:
-    """How the server behaves; everything may be changed while it runs.
+    """How the server behaves; every option may be changed while it runs.
 
-    `label_rules`: v6 wants [a-z0-9-], v5 any text, none takes anything. `database`: PostgreSQL answers 500 where SQLite
-    answers 409. `ui_auth`: outside the API, none shows a page to every caller and forms sends them to the log-in.
-    `ui_language` is the user's language of titles. `local_covers_delay` is what a list without `excludeLocalCovers`
-    costs, in seconds; `save_delay` what passes between the read and the write of a save, for others to write in.
-    `before_save` and `before_tag_insert` are called at that very moment, in a thread of their own: they may block, and
-    call the server.
+    `label_rules`: v6 accepts [a-z0-9-], v5 any text, none nothing. `database`: PostgreSQL answers 500 where SQLite
+    answers 409. `ui_auth`: outside the API, none shows a page to every client and forms sends them to the log-in.
+    `ui_language` is the user's language of titles. `local_covers_delay` is the cost in seconds of a list without
+    `excludeLocalCovers`; `save_delay` the time between the read and the write of a save, in which others can write.
+    `before_save` and `before_tag_insert` are called at that very moment, in their own thread: they may block, and call
+    the server.
     """
 
     api_key: str

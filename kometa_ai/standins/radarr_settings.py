@@ -1,4 +1,4 @@
-"""Radarr's settings that other programs read before they use it: root folders, quality profiles, exclusions.
+"""Serve the settings that other programs read before they use Radarr: root folders, quality profiles, exclusions.
 
 Kometa asks for all three when it connects. They are what a fresh Radarr has, and read-only here.
 """
@@ -24,7 +24,7 @@ _HD_1080P = {"id": 7, "name": "Bluray-1080p", "source": "bluray", "resolution": 
 
 
 def routes() -> list[Route]:
-    """Path and action. Radarr's paths know no case; these are the two spellings that are in use."""
+    """Path and action. Radarr's paths are case-insensitive; these are the two spellings in use."""
     actions = {
         "rootFolder": _root_folders,
         "qualityProfile": _quality_profiles,

@@ -1,7 +1,7 @@
-"""The stand-in's database: single statements are atomic, and nothing else is.
+"""Keep the stand-in's database. Single statements are atomic, and nothing else is.
 
 As in Radarr, every writer saves the whole row of a movie, and there are no transactions and no row versions: a writer
-that puts an old row back undoes what others did since.
+that saves an old row overwrites what others did since.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _Item = TypeVar("_Item")
 
-# Far from movie ids, so that a client which takes one for the other is caught.
+# Far from movie ids, so that a client which confuses the two is detected.
 _FIRST_METADATA_ID = 40_001
 
 
@@ -27,7 +27,7 @@ class DuplicateLabel(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The columns of a movie's row but its tags."""
+    """The columns of a movie's row except its tags."""
 
     monitored: bool
     minimum_availability: str
@@ -55,7 +55,7 @@ class Store:
         self._next_metadata = _FIRST_METADATA_ID
         self._next_tag = 1
         self._rows: dict[int, Row] = {}
-        # Kept for movies that are gone, so that an answer being written does not miss it.
+        # Kept after a movie is removed, for answers that are still being written.
         self._metadata: dict[int, MovieSeed] = {}
         self._by_tmdb: dict[int, int] = {}
         self._tags: dict[int, str] = {}
@@ -89,11 +89,11 @@ class Store:
             return self._rows.get(self._by_tmdb.get(tmdb_id, 0))
 
     def metadata(self, row: Row) -> MovieSeed:
-        """What the metadata server said about a movie."""
+        """The metadata server's data about a movie."""
         return self._metadata[row.metadata_id]
 
     def insert(self, seed: MovieSeed) -> Row:
-        """Add a movie; its auto tags are set, as at every save. A TMDb id can only be there once (ValueError)."""
+        """Add a movie with its auto tags, which each save sets. Raises ValueError if the TMDb id exists already."""
         with self._lock:
             if seed.tmdb_id in self._by_tmdb:
                 raise ValueError(f"{seed.title} ({seed.tmdb_id}) is already in the library")
@@ -108,7 +108,7 @@ class Store:
             return row
 
     def update(self, row: Row) -> None:
-        """Save a whole row; nothing happens when the movie is gone."""
+        """Save a whole row; nothing happens if the movie was removed."""
         with self._lock:
             if row.id in self._rows:
                 self._rows[row.id] = row
@@ -132,7 +132,7 @@ class Store:
             del self._by_tmdb[self.metadata(row).tmdb_id]
 
     def rebuild(self) -> None:
-        """Number movies, metadata and tags anew; what had an id now has its neighbour's, so that old ids mislead."""
+        """Renumber movies, metadata and tags; each old id then names the neighbour, so that its use is detected."""
         with self._lock:
             labels, old = self.labels(), self.rows()
             self._rows, self._by_tmdb, self._tags = {}, {}, {}
@@ -157,12 +157,12 @@ class Store:
             return dict(self._tags)
 
     def tag_id(self, label: str) -> int | None:
-        """The tag with exactly this label: the look-up knows no case folding."""
+        """The tag with exactly this label: the look-up is case-sensitive."""
         with self._lock:
             return next((tag for tag, known in self._tags.items() if known == label), None)
 
     def insert_tag(self, label: str) -> int:
-        """Add a tag and return its id; raise DuplicateLabel."""
+        """Add a tag; return its id. Raises DuplicateLabel."""
         with self._lock:
             if self.tag_id(label) is not None:
                 raise DuplicateLabel
@@ -172,13 +172,13 @@ class Store:
             return tag
 
     def ensure_tag(self, label: str) -> int:
-        """The id of the tag with this label in lower case, which is created if it is missing."""
+        """The id of the tag with this label in lower case, created if it is missing."""
         with self._lock:
             known = self.tag_id(label.lower())
             return self.insert_tag(label.lower()) if known is None else known
 
     def rename_tag(self, tag: int, label: str) -> None:
-        """Change a label; nothing happens when the tag is gone. Raise DuplicateLabel."""
+        """Change a label; nothing happens if the tag was removed. Raises DuplicateLabel."""
         with self._lock:
             if self.tag_id(label) not in {None, tag}:
                 raise DuplicateLabel

@@ -1,4 +1,4 @@
-"""Radarr's tags: TagController, TagDetailsController and TagService."""
+"""Stand in for Radarr's TagController, TagDetailsController and TagService."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kometa_ai.standins.radarr_store import Store
     from kometa_ai.standins.radarr_wire import Json
 
-# As in .NET, the dollar sign lets one line feed at the end pass.
+# In .NET, the dollar sign also matches before one line feed at the end.
 _LABEL_PATTERN = "^[a-z0-9-]+$"
 _LABEL = re.compile(_LABEL_PATTERN, re.IGNORECASE | re.ASCII)
 _LISTS = ("delayProfileIds", "importListIds", "releaseProfileIds", "indexerIds", "downloadClientIds")
@@ -58,7 +58,7 @@ class Tags:
         return json_answer({"label": labels[tag], "id": tag})
 
     async def _add(self, request: Request) -> Response:
-        """Look the label up exactly as posted, and only then lower-case it: the trap for labels in upper case."""
+        """Look the label up as posted, and only then lower-case it: an existing label in upper case is a duplicate."""
         body = await read_body(request, TagBody)
         label = self._checked(body)
         tag = self._store.tag_id(label)
@@ -91,7 +91,7 @@ class Tags:
         return json_answer({"label": label, "id": tag}, 202)
 
     async def _delete(self, request: Request) -> Response:
-        """Refused while anything uses the tag; an auto tagging condition does not count, though it is listed."""
+        """Refuse while anything uses the tag; an auto-tagging condition does not count, though it is listed."""
         tag = id_of(request)
         if tag <= 0:
             raise bad_request(f"{tag} is not a valid ID")

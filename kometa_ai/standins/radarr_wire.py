@@ -1,7 +1,7 @@
-"""Radarr's JSON: its resources, and how it writes them.
+"""Write Radarr's JSON resources in Radarr's format.
 
-Names are camelCase, what is null is left out, `id` comes last, output is indented by two spaces, dates are UTC to the
-second, and the order of a movie's tags means nothing (it is shuffled here so that no client relies on it).
+Names are camelCase, nulls are left out, `id` comes last, output is indented by two spaces, dates are UTC to the second,
+and the order of a movie's tags has no meaning (it is shuffled here so that no client relies on it).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Shape(NamedTuple):
 
 
 class _Fragment(NamedTuple):
-    """A movie as an item of a list, without its tags, and what it was written from."""
+    """A movie as an item of a list, without its tags, and the row and metadata it was written from."""
 
     columns: Columns
     metadata: MovieSeed
@@ -45,7 +45,7 @@ class _Fragment(NamedTuple):
 
 
 class MovieWriter:
-    """Writes movies, remembering everything but the tags, so that a library of 10,000 is written in milliseconds."""
+    """Writes movies and caches everything but the tags, so that a library of 10,000 is written in milliseconds."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -171,7 +171,7 @@ def movie_resource(row: Row, store: Store, shape: Shape) -> Json:
 def credit_resources(row: Row, movie: MovieSeed) -> list[Json]:
     """A movie's credits in no useful order: cast with a character, crew with department and job.
 
-    A director has written the film, too, and other people have other jobs, so that each row must be looked at.
+    A director is also credited as writer, and other people have other jobs, so that a client must read each row.
     """
     if not movie.credits_known:
         return []

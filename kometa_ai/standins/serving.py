@@ -22,7 +22,7 @@ HOST = "127.0.0.1"
 
 def listener_on(port: int, host: str = HOST) -> socket.socket:
     """A socket that listens; port 0 picks a free one."""
-    # asyncio switches Nagle's algorithm off only for sockets that name their protocol; with it, each answer in several
+    # asyncio disables Nagle's algorithm only for sockets that name their protocol; with it, each answer in several
     # pieces waits for the client's delayed acknowledgement.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -37,11 +37,11 @@ def listener_on(port: int, host: str = HOST) -> socket.socket:
 
 @contextlib.contextmanager
 def serve(app: ASGIApp, *, port: int = 0, host: str = HOST, tls: ssl.SSLContext | None = None) -> Iterator[str]:
-    """Serve `app` while the context is open and yield its base URL, without a slash at the end.
+    """Serve `app` while the context is open; yield its base URL, without a slash at the end.
 
-    With `tls`, a context with a certificate, the URL is one of https.
-    Port 0 picks a free port. In a container another host is needed than the default, which only this machine reaches.
-    Closing ends requests that still run, so that a delayed answer never delays a test.
+    With `tls`, a context with a certificate, the URL is https. Port 0 picks a free port. In a container another host
+    than the default is needed, which is reachable from this machine only. Closing ends requests that still run, so that
+    a delayed answer does not delay a test.
     """
     with (
         listener_on(port, host) as listener,
@@ -52,7 +52,7 @@ def serve(app: ASGIApp, *, port: int = 0, host: str = HOST, tls: ssl.SSLContext 
 
 
 async def hang_up(scope: Scope, *, flush: bool = False) -> None:
-    """End the connection of this request, as a network or a dying server does; only below `serve`.
+    """End the connection of this request, as a network or a dying server does; only works below `serve`.
 
     With `flush` what was sent so far still arrives. Nothing can be sent afterwards.
     """
@@ -61,12 +61,12 @@ async def hang_up(scope: Scope, *, flush: bool = False) -> None:
         connection.transport.close()
     else:
         connection.transport.abort()
-    # Until the protocol knows of it, uvicorn would take an application that says nothing for a broken one.
+    # Until the protocol has noticed, uvicorn would take a silent application for a broken one.
     await connection.lost.wait()
 
 
 async def let_connections_arrive() -> None:
-    """Wait for connections accepted a moment ago: they need three rounds of the loop to reach their protocol."""
+    """Wait for connections that were just accepted: they take three rounds of the loop to reach their protocol."""
     for _ in range(3):
         await asyncio.sleep(0)
 
@@ -97,7 +97,7 @@ async def _serving(app: ASGIApp, listener: socket.socket, tls: ssl.SSLContext | 
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn that starts and stops at once, where the original looks every tenth of a second."""
+    """Uvicorn that starts and stops at once; the original polls every tenth of a second."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -125,7 +125,7 @@ class _Server(uvicorn.Server):
 
 
 class _Protocol(H11Protocol):
-    """HTTP/1.1 that lets the application end its connection, which ASGI has no word for."""
+    """HTTP/1.1 that lets the application end its connection, for which ASGI has no message."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as its base does
         super().connection_made(transport)

@@ -1,4 +1,4 @@
-"""The demo's material: real films, described in our own words, and a Kometa folder as a user would have it."""
+"""Load the demo's data: real films, described in our own words, and a Kometa folder as a user would have it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import msgspec
 from kometa_ai.standins.radarr_seed import MovieSeed
 
 KOMETA_FOLDER = Path(__file__).with_name("kometa")
-"""An example Kometa folder: eight collections with a block and one without. Only ever read it."""
+"""An example Kometa folder: eight collections with a block and one without. Read-only."""
 
 
 class Film(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One film. `cast` are five actors in billing order, `runtime` is in minutes.
 
-    `tags` are the Radarr labels that the film's owner has put on it already; most films have none.
+    `tags` are the Radarr labels that the user has added already; most films have none.
     """
 
     title: str
@@ -32,7 +32,7 @@ class Film(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     tags: tuple[str, ...] = ()
 
     def as_seed(self) -> MovieSeed:
-        """The film as a stand-in Radarr takes it."""
+        """The film as a seed for the Radarr stand-in."""
         return MovieSeed(
             title=self.title,
             year=self.year,
