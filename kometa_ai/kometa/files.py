@@ -62,7 +62,7 @@ class TextFile(msgspec.Struct, frozen=True):
     text: str
 
 
-class Found(msgspec.Struct):
+class FoundFiles(msgspec.Struct):
     """The files to read, the others, and what could not be read.
 
     Files in `unreadable` may hold a block (`.` is Kometa's own folder); `problems` say why they are not read. `refused`
@@ -92,9 +92,9 @@ class Found(msgspec.Struct):
         self.warnings.append(Problem(what=what, remedy=remedy, source="CONFIG_DIR", severity="warning"))
 
 
-def read_files(root: Path, limits: Limits = LIMITS) -> Found:
+def read_files(root: Path, limits: Limits = LIMITS) -> FoundFiles:
     """Read every YAML file below the folder, in the order of their paths. Symbolic links are followed."""
-    found = Found(files=[], others=[], unreadable=[], problems=[], refused=[], warnings=[], passed_over=[])
+    found = FoundFiles(files=[], others=[], unreadable=[], problems=[], refused=[], warnings=[], passed_over=[])
     paths = sorted(_Walk(root, limits, found).files(), key=lambda path: path.parts)
     _Reader(root, limits, found).read(paths)
     if not (paths or found.passed_over or found.problems or found.refused):
@@ -132,7 +132,7 @@ def _read(file: FileIO, size: int) -> bytes:
 class _Walk:
     """Walks through a folder level by level, so that a limit cuts off the deepest folders."""
 
-    def __init__(self, root: Path, limits: Limits, found: Found) -> None:
+    def __init__(self, root: Path, limits: Limits, found: FoundFiles) -> None:
         self._root = root
         self._limits = limits
         self._found = found
@@ -254,7 +254,7 @@ def _pseudo_devices(root: Path) -> frozenset[int]:
 class _Reader:
     """Reads files one after the other, until a limit is reached."""
 
-    def __init__(self, root: Path, limits: Limits, found: Found) -> None:
+    def __init__(self, root: Path, limits: Limits, found: FoundFiles) -> None:
         self._root = root
         self._limits = limits
         self._found = found

@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from kometa_ai.core.collection import OtherCollection
     from kometa_ai.core.naming import Label
     from kometa_ai.kometa.checking.config_yml import Setup
+    from kometa_ai.kometa.checking.kometa_view import KometaView
     from kometa_ai.kometa.checking.plex_libraries import Taken
-    from kometa_ai.kometa.checking.shelves import Shelves
     from kometa_ai.kometa.checking.templates import Effective
     from kometa_ai.kometa.reading import Reading
 
@@ -74,11 +74,11 @@ def advise(
     collections: Sequence[Collection],
     others: Sequence[OtherCollection],
     setup: Setup,
-    shelves: Shelves,
+    view: KometaView,
 ) -> tuple[Finding, ...]:
     """All warnings and hints about these files, by file and line. `others` keep their tags, so their labels count, too.
 
-    `setup` says which files Kometa loads, and `shelves` what Kometa makes of each collection.
+    `setup` says which files Kometa loads, and `view` what Kometa makes of each collection.
     """
     names = {collection.name for collection in collections}
     labels = {collection.label for collection in collections} | {other.label for other in others}
@@ -90,18 +90,18 @@ def advise(
             if isinstance(place.collection, Collection) and place.collection.name in names:
                 if setup.is_taken(reading.source, place.key.value):
                     advisor = _Advisor(reading, place, place.collection, setup, guesses)
-                    warnings += islice(advisor.warnings(shelves), _MOST_WARNINGS)
+                    warnings += islice(advisor.warnings(view), _MOST_WARNINGS)
                 warnings += _about_references(place, place.collection, labels, guesses)
     for taken in taken_elsewhere(setup, readings, names):
-        warnings += _about_taken(taken, setup, shelves, guesses)
+        warnings += _about_taken(taken, setup, view, guesses)
     return tuple(sorted(warnings, key=lambda warning: (warning.problem.source, warning.problem.line or 0)))
 
 
-def _about_taken(taken: Taken, setup: Setup, shelves: Shelves, guesses: Guesses) -> Iterator[Finding]:
+def _about_taken(taken: Taken, setup: Setup, view: KometaView, guesses: Guesses) -> Iterator[Finding]:
     """A warning if Kometa takes another definition than the one with the block, and that definition has a mistake."""
     reading, key = taken.definition
     place = Place(key=key, block=Block(line=key.line, end=key.line - 1, body=()), collection=taken.collection)
-    for found in list(_Advisor(reading, place, taken.collection, setup, guesses).warnings(shelves))[:1]:
+    for found in list(_Advisor(reading, place, taken.collection, setup, guesses).warnings(view))[:1]:
         warning = found.problem
         libraries = ", ".join(taken.libraries)
         if taken.is_sure:
@@ -132,7 +132,7 @@ class _Advisor:
         root: Any = reading.document.data  # a mapping with `collections`: otherwise the document would have no keys
         self._body = root["collections"].get(place.key.value)
 
-    def warnings(self, shelves: Shelves) -> Iterator[Finding]:
+    def warnings(self, view: KometaView) -> Iterator[Finding]:
         """What is wrong, for the first way of loading the file in which anything is wrong."""
         yield from self._about_name()
         yield from self._about_comments()
@@ -145,7 +145,7 @@ class _Advisor:
             what = f"Kometa skips it: below its name stands {kind} in place of attributes."
             yield self._warn(what, f"Write {self._paste()} in its place.")
         else:
-            for seen in shelves.seen(self._reading, self._place.key):
+            for seen in view.seen(self._reading, self._place.key):
                 found = list(self._about(seen))
                 if found:
                     yield from map(self._with_anchor, found)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
-    from kometa_ai.kometa.checking.beside import Beside
     from kometa_ai.kometa.checking.file_lists import Group
+    from kometa_ai.kometa.checking.other_files import OtherFiles
     from kometa_ai.kometa.document import Key
     from kometa_ai.kometa.reading import Reading
 
@@ -146,34 +146,34 @@ def _is_plain(value: object) -> bool:
 class Setup:
     """What the configurations say about all files; `broken` are configurations that cannot be read."""
 
-    def __init__(self, readings: Sequence[Reading], beside: Beside, broken: Iterable[str] = ()) -> None:
+    def __init__(self, readings: Sequence[Reading], other_files: OtherFiles, broken: Iterable[str] = ()) -> None:
         self._readings = {reading.source: reading for reading in readings}
-        self._files_beside = beside
+        self._other_files = other_files
         self._broken = frozenset(broken)
         self._keys: dict[str, dict[tuple[type, object], Key]] = {}
         self._taken: dict[tuple[int, type, object], tuple[Definition, ...]] = {}
         self._given: dict[str, frozenset[str]] = {}
         self._sources = _by_name(readings)
-        sources = self._readings.keys() | set(beside.sources)
-        configs = [reading for reading in readings if is_main_or_beside(reading)]
+        sources = self._readings.keys() | set(other_files.sources)
+        configs = [reading for reading in readings if lists_libraries(reading)]
         main = [config for name in MAIN for config in configs if config.source == name][:1]
         main = main or (configs if len(configs) == 1 else [])
         self._settings = [root_of(self._readings[name]) for name in MAIN if name in self._readings][:1]
-        room = _Room()
+        limit = _GroupLimit()
         self._main: tuple[PlexLibrary, ...] = tuple(
-            library for config in main for library in _plex_libraries(config, sources, room)
+            library for config in main for library in _plex_libraries(config, sources, limit)
         )
-        self._beside = tuple(
-            library for config in configs if config not in main for library in _plex_libraries(config, sources, room)
+        self._other_libraries = tuple(
+            library for config in configs if config not in main for library in _plex_libraries(config, sources, limit)
         )
-        if room.is_over:
+        if limit.is_over:
             self._broken = self._broken | {config.source for config in configs}
         self._files = Files(sources)
 
     @property
     def all(self) -> tuple[PlexLibrary, ...]:
         """All libraries, those of Kometa's own configuration first."""
-        return (*self._main, *self._beside)
+        return (*self._main, *self._other_libraries)
 
     @property
     def is_known(self) -> bool:
@@ -183,7 +183,7 @@ class Setup:
     def loading(self, source: str) -> tuple[PlexLibrary, ...]:
         """The libraries that load a file. Other configurations count only if Kometa's own does not load it."""
         found = tuple(library for library in self._main if library.loads(source))
-        return found or tuple(library for library in self._beside if library.loads(source))
+        return found or tuple(library for library in self._other_libraries if library.loads(source))
 
     def named(self, sources: AbstractSet[str]) -> frozenset[str]:
         """Which of these files Kometa may load for any purpose: a configuration or a list of templates names them."""
@@ -238,7 +238,7 @@ class Setup:
     def _find(self, library: PlexLibrary, name: object) -> dict[str, Definition]:
         found: dict[str, Definition] = {}
         by_group: dict[int, list[Definition]] = {}
-        sources = (*self._sources.get((type(name), name), ()), *self._files_beside.naming(str(name)))
+        sources = (*self._sources.get((type(name), name), ()), *self._other_files.naming(str(name)))
         for source in sources:
             if source in library.positions and (definition := self._definition(source, name)):
                 for number in library.positions[source]:
@@ -290,7 +290,7 @@ class Setup:
         return ", ".join(each.name for each in without) or None
 
     def _definition(self, source: str, name: object) -> Definition | None:
-        reading = self._readings.get(source) or self._files_beside.reading(source)
+        reading = self._readings.get(source) or self._other_files.reading(source)
         if reading is None:
             return None
         collections = root_of(reading).get("collections")
@@ -312,7 +312,7 @@ def _by_name(readings: Sequence[Reading]) -> dict[tuple[type, object], list[str]
     return found
 
 
-class _Room:
+class _GroupLimit:
     """Limits how many groups of files are read: with aliases, many libraries can share one long list."""
 
     def __init__(self) -> None:
@@ -330,12 +330,12 @@ class _Room:
         return taken
 
 
-def is_main_or_beside(reading: Reading) -> bool:
+def lists_libraries(reading: Reading) -> bool:
     """Whether a file at the top of the folder is a configuration with libraries."""
     return "/" not in reading.source and isinstance(root_of(reading).get("libraries"), Mapping)
 
 
-def _plex_libraries(config: Reading, sources: AbstractSet[str], room: _Room) -> Iterator[PlexLibrary]:
+def _plex_libraries(config: Reading, sources: AbstractSet[str], limit: _GroupLimit) -> Iterator[PlexLibrary]:
     root = root_of(config)
     libraries: Mapping[Any, Any] = root["libraries"]
     files = Files(sources, _repository_of(root))
@@ -343,9 +343,9 @@ def _plex_libraries(config: Reading, sources: AbstractSet[str], room: _Room) -> 
         body = value if isinstance(value, Mapping) else {}
         # Kometa reads the old name only if the new one is absent.
         listed = body.get(FILES) if FILES in body else body.get(OLD_FILES)
-        if room.is_over:
+        if limit.is_over:
             return
-        groups = room.take(files.groups(listed))
+        groups = limit.take(files.groups(listed))
         yield PlexLibrary(str(key), config, body, groups, place_of(libraries, key), _positions(groups))
 
 

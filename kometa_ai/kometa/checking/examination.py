@@ -16,17 +16,17 @@ from kometa_ai.core.problem import Problem
 from kometa_ai.core.text import beginning
 from kometa_ai.errors import FixConfiguration
 from kometa_ai.kometa.checking.advice import advise
-from kometa_ai.kometa.checking.beside import Beside
 from kometa_ai.kometa.checking.config_yml import Setup
 from kometa_ai.kometa.checking.findings import Finding
 from kometa_ai.kometa.checking.hindrances import about_hindrances, definitions_of, hints_of, untold
+from kometa_ai.kometa.checking.kometa_view import KometaView
+from kometa_ai.kometa.checking.other_files import OtherFiles
 from kometa_ai.kometa.checking.plex_libraries import hints
-from kometa_ai.kometa.checking.proof import Proof, View
-from kometa_ai.kometa.checking.shelves import Shelves
+from kometa_ai.kometa.checking.proof import Proof, ReadAgain
 from kometa_ai.kometa.configuration import MAIN, may_list_libraries
 from kometa_ai.kometa.document import load
 from kometa_ai.kometa.faults import Fault
-from kometa_ai.kometa.files import LIMITS, Found, Limits, TextFile, holds_block, read_files
+from kometa_ai.kometa.files import LIMITS, FoundFiles, Limits, TextFile, holds_block, read_files
 from kometa_ai.kometa.folder import collections_of
 from kometa_ai.kometa.markers import BEGIN
 from kometa_ai.kometa.reading import Contents, broken_file, read_file
@@ -78,14 +78,14 @@ def _examine(path: Path, limits: Limits) -> _Examination:
 class _Examination:
     """Reads the files that were found; reads some of them again to try a correction."""
 
-    def __init__(self, found: Found, limits: Limits) -> None:
+    def __init__(self, found: FoundFiles, limits: Limits) -> None:
         self._found = found
         self._texts = {file.source: file.text for file in (*found.files, *found.others)}
         by_kind: dict[bool, list[TextFile]] = {True: [], False: []}
         for file in found.others:
             by_kind[may_list_libraries(file.source, file.text)].append(file)
         configurations, others = by_kind[True], by_kind[False]
-        self._beside = Beside({file.source: file.text for file in others})
+        self._other_files = OtherFiles({file.source: file.text for file in others})
         self._unread = Contents(
             unreadable=found.unreadable, faults=_as_faults(found.problems), refused=_as_faults(found.refused)
         )
@@ -114,7 +114,7 @@ class _Examination:
     def _known_to_be_loaded(self) -> frozenset[str] | None:
         """Which files Kometa loads; None if its configurations do not tell."""
         contents = _together(self._unread, *self._parts.values())
-        setup = Setup(contents.readings, self._beside, contents.broken)
+        setup = Setup(contents.readings, self._other_files, contents.broken)
         if not setup.is_known:
             return None
         refused = (fault.problem.source for fault in contents.refused)
@@ -142,17 +142,17 @@ class _Examination:
         proposed = self._checked(self._parts).proposed(radarr_url)
         return Proof(proposed, self._texts, readings, self._read_again).proven()
 
-    def _read_again(self, texts: Mapping[str, str]) -> View:
+    def _read_again(self, texts: Mapping[str, str]) -> ReadAgain:
         parts = {}
         for source, text in texts.items():
             file = TextFile(source, text)
-            parts[source] = _check_syntax(file) if source in self._beside.sources else read_file(file)
+            parts[source] = _check_syntax(file) if source in self._other_files.sources else read_file(file)
         readings = {source: reading for source, part in parts.items() for reading in part.readings}
-        return View(self._checked({**self._parts, **parts}).folder(), readings)
+        return ReadAgain(self._checked({**self._parts, **parts}).folder(), readings)
 
     def _checked(self, parts: Mapping[str, Contents]) -> _Checked:
         contents = _together(self._unread, *parts.values())
-        return _Checked(contents, self._beside, self._loaded, self._found.warnings)
+        return _Checked(contents, self._other_files, self._loaded, self._found.warnings)
 
 
 class _Checked:
@@ -162,7 +162,7 @@ class _Checked:
     """
 
     def __init__(
-        self, contents: Contents, beside: Beside, loaded: frozenset[str] | None, warnings: Sequence[Problem]
+        self, contents: Contents, other_files: OtherFiles, loaded: frozenset[str] | None, warnings: Sequence[Problem]
     ) -> None:
         self._contents = contents
         self._warnings = warnings
@@ -173,11 +173,11 @@ class _Checked:
         ]
         self._found = collections_of(contents)
         self._names = {collection.name for collection in self._found.on}
-        self._setup = Setup(contents.readings, beside, contents.broken)
-        shelves = Shelves(contents.readings, self._setup, beside)
-        self._definitions = definitions_of(contents.readings, self._names, self._setup, shelves)
+        self._setup = Setup(contents.readings, other_files, contents.broken)
+        view = KometaView(contents.readings, self._setup, other_files)
+        self._definitions = definitions_of(contents.readings, self._names, self._setup, view)
         others: list[OtherCollection] = [*self._found.disabled, *self._found.skipped]
-        self._advice = advise(contents.readings, self._found.on, others, self._setup, shelves)
+        self._advice = advise(contents.readings, self._found.on, others, self._setup, view)
 
     def folder(self) -> Folder:
         """The result without corrections and hints."""

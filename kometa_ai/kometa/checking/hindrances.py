@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from kometa_ai.kometa.checking.config_yml import PlexLibrary, Setup
-    from kometa_ai.kometa.checking.shelves import Shelves
+    from kometa_ai.kometa.checking.kometa_view import KometaView
     from kometa_ai.kometa.checking.templates import Effective
     from kometa_ai.kometa.document import Key
     from kometa_ai.kometa.reading import Reading
@@ -63,7 +63,7 @@ class Definition(NamedTuple):
 
 
 def definitions_of(
-    readings: Sequence[Reading], names: AbstractSet[str], setup: Setup, shelves: Shelves
+    readings: Sequence[Reading], names: AbstractSet[str], setup: Setup, view: KometaView
 ) -> tuple[Definition, ...]:
     """The definitions that Kometa takes, or may take, for the collections of these names."""
     found = [
@@ -80,7 +80,7 @@ def definitions_of(
             reading=reading,
             key=key,
             name=collection.name,
-            seen=shelves.seen(reading, key),
+            seen=view.seen(reading, key),
             libraries=setup.taking_from(reading.source, key.value),
         )
         for reading, key, collection in found

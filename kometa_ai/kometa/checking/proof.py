@@ -39,7 +39,7 @@ _SHARED = re.compile(r"(?:^|[\s,:\[{])[&*][^\s&*]", re.MULTILINE)
 _NUMBER = re.compile(r"(?<=line )\d+|(?<=ml:)\d+")
 
 
-class View(msgspec.Struct, frozen=True):
+class ReadAgain(msgspec.Struct, frozen=True):
     """The folder with other texts for some files; `readings` are the files among them that can be read."""
 
     folder: Folder
@@ -57,7 +57,7 @@ class Proof:
         folder: Folder,
         texts: Mapping[str, str],
         readings: Mapping[str, Reading],
-        read_again: Callable[[Mapping[str, str]], View],
+        read_again: Callable[[Mapping[str, str]], ReadAgain],
     ) -> None:
         self._folder = folder
         self._texts = texts
@@ -147,7 +147,7 @@ class Proof:
             and self._rules_stay(names, after.folder)
         )
 
-    def _file_stays(self, source: str, lot: Sequence[Problem], after: View) -> bool:
+    def _file_stays(self, source: str, lot: Sequence[Problem], after: ReadAgain) -> bool:
         """Whether the meaning of a file changes only where these corrections intend it."""
         before, now = self._readings[source], after.readings[source]
         most = _CHANGES_PER_CORRECTION * len(lot)
@@ -169,14 +169,14 @@ class Proof:
             else:
                 yield problem
 
-    def _unwanted(self, lot: Sequence[Problem], after: View) -> Iterator[Problem]:
+    def _unwanted(self, lot: Sequence[Problem], after: ReadAgain) -> Iterator[Problem]:
         """The new problems, except warnings about a collection that gets its name from the correction."""
         source = lot[0].source
         changes = changes_between(self._readings[source].document.data, after.readings[source].document.data)
         named = names_begun(changes) if changes and len(lot) == 1 and is_new_name(changes) else ()
         return (new for new in self._new(after.folder) if new.severity == "error" or new.collection not in named)
 
-    def _opens_the_file(self, problem: Problem, after: View) -> bool:
+    def _opens_the_file(self, problem: Problem, after: ReadAgain) -> bool:
         """Whether the correction makes a refused file readable.
 
         New warnings are fine, because the file could not be checked before, but none at the corrected lines.

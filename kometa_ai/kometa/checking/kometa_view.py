@@ -9,8 +9,8 @@ from kometa_ai.kometa.checking.templates import Loading, Shelf, Template, effect
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from kometa_ai.kometa.checking.beside import Beside
     from kometa_ai.kometa.checking.config_yml import Setup
+    from kometa_ai.kometa.checking.other_files import OtherFiles
     from kometa_ai.kometa.checking.templates import Effective
     from kometa_ai.kometa.document import Key
     from kometa_ai.kometa.reading import Reading
@@ -22,13 +22,13 @@ _MOST_EFFORT = 1_000_000
 _ELSEWHERE = ("url", "git", "repo", "default", "pmm", "folder")
 
 
-class Shelves:
+class KometaView:
     """Knows which templates each file can call, and in which ways Kometa loads the file."""
 
-    def __init__(self, readings: Sequence[Reading], setup: Setup, beside: Beside) -> None:
+    def __init__(self, readings: Sequence[Reading], setup: Setup, other_files: OtherFiles) -> None:
         self._readings = {reading.source: reading for reading in readings}
         self._setup = setup
-        self._beside = beside
+        self._other_files = other_files
         self._left = _MOST_EFFORT
         self._known: dict[str, tuple[Shelf, tuple[Loading, ...]]] = {}
 
@@ -60,7 +60,9 @@ class Shelves:
             for source in self._setup.external(entry):
                 found = True
                 theirs = (
-                    self._readings[source].document.data if source in self._readings else self._beside.data_of(source)
+                    self._readings[source].document.data
+                    if source in self._readings
+                    else self._other_files.data_of(source)
                 )
                 is_whole = is_whole and isinstance(theirs, dict)
                 variables = entry.get("template_variables") if isinstance(entry, dict) else None

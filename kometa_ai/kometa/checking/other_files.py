@@ -24,7 +24,7 @@ _READ_FOR_NAMES = 512 * 1024
 """How much is read to look up collections, in all files together: a second and a half."""
 
 
-class Beside:
+class OtherFiles:
     """The files by source. Each is read once at most."""
 
     def __init__(self, texts: Mapping[str, str]) -> None:
