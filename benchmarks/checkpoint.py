@@ -65,8 +65,8 @@ def main() -> None:
         shutil.copytree(sys.argv[1], folder)
         full = Store.load(folder, journal_limit=_NO_LIMIT)
         decided = [
-            Judged(tmdb_id=tmdb_id, slug=slug, decision=decision)
-            for tmdb_id, movie in full.memory.items()
+            Judged(key=key, slug=slug, decision=decision)
+            for key, movie in full.memory.items()
             for slug, decision in movie.collections.items()
         ]
         full.record(*decided)

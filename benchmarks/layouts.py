@@ -111,7 +111,7 @@ def compute(*, movies: int, collections: int, members: float) -> Layouts:
 
 def _specified(movie: Movie, verdict: library.Verdict) -> dict[str, Any]:
     decision = {
-        "movie_id": movie.radarr_id,
+        "movie_id": movie.arr_id,
         "title": movie.title,
         "include": verdict.is_member,
         "confidence": verdict.at_second_look,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zlib import crc32
 
-from kometa_ai.core.movie import Credits, Movie, RadarrId, TmdbId
+from kometa_ai.core.item import ArrId, movie_key, tmdb_id_of
+from kometa_ai.core.movie import Credits, Movie
 from kometa_ai.standins.radarr_seed import MovieSeed
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def seeds(count: int, start: int = 0) -> Iterator[MovieSeed]:
         yield MovieSeed(
             title=movie.title,
             year=movie.year,
-            tmdb_id=movie.tmdb_id,
+            tmdb_id=tmdb_id_of(movie.key),
             imdb_id=movie.imdb_id,
             overview=movie.plot,
             genres=movie.genres,
@@ -192,8 +193,8 @@ def movies(count: int) -> Iterator[Movie]:
 
 def _movie(number: int) -> Movie:
     return Movie(
-        radarr_id=RadarrId(number + 1),
-        tmdb_id=TmdbId(FIRST_TMDB_ID + number),
+        arr_id=ArrId(number + 1),
+        key=movie_key(FIRST_TMDB_ID + number),
         imdb_id=f"tt{FIRST_TMDB_ID + number:07}",
         title=_title(number),
         year=1930 + _dice(number, "year") % 95,

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from kometa_ai.asking.tally import Tally
     from kometa_ai.core.batches import BatchedQuestion, OpenBatch
     from kometa_ai.core.collection import Collection
-    from kometa_ai.core.movie import TmdbId
+    from kometa_ai.core.item import ItemKey
     from kometa_ai.core.naming import Slug
     from kometa_ai.judging.planning import Subject
     from kometa_ai.providers.port import BatchAnswer, BatchProvider
@@ -86,8 +86,8 @@ class Scope(NamedTuple):
     """
 
     collections: Mapping[Slug, Collection]
-    judged: Mapping[TmdbId, Subject]
-    is_open: Callable[[BatchedQuestion, TmdbId], bool]
+    judged: Mapping[ItemKey, Subject]
+    is_open: Callable[[BatchedQuestion, ItemKey], bool]
 
 
 class _Watch(msgspec.Struct, kw_only=True):
@@ -266,7 +266,7 @@ class BatchAnswers:
         if reply.ending is ReplyEnd.REFUSED or collection.prompt_hash != question.prompt_hash:
             return
         page = dict(enumerate(batch.pages[question.page], start=1))
-        here = {number: scope.judged[tmdb_id] for number, (tmdb_id, _) in page.items() if tmdb_id in scope.judged}
+        here = {number: scope.judged[key] for number, (key, _) in page.items() if key in scope.judged}
         standing = {number for number, movie in here.items() if collection.label in movie.movie.labels}
         reading = read_answer(reply.text, page.keys(), standing)
         self._tally.unknown_ids[question.slug] += len(reading.unknown)
@@ -283,9 +283,9 @@ class BatchAnswers:
         if verdicts:
             spent.answers += len(verdicts)
             # They may come back, and are paid for.
-            away = {tmdb_id: asked_from for tmdb_id, asked_from in page.values() if tmdb_id not in scope.judged}
+            away = {key: asked_from for key, asked_from in page.values() if key not in scope.judged}
             self._tally.read_models.add(batch.model)
-            request = request_id((tmdb_id for tmdb_id, _ in page.values()), collection.slug)
+            request = request_id((key for key, _ in page.values()), collection.slug)
             self._record(Answered(collection, verdicts, question.second_look, batch.model, away, request))
 
     async def rest(self, seconds: float) -> None:

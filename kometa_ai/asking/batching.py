@@ -25,6 +25,7 @@ from kometa_ai.asking.pacing import LONGEST_RETRY_AFTER, is_worth_another_try
 from kometa_ai.asking.pages import Page
 from kometa_ai.asking.prompts import FORM, SYSTEM
 from kometa_ai.core.batches import BatchedQuestion, OpenBatch
+from kometa_ai.core.item import short_name
 from kometa_ai.errors import CheckClaude
 from kometa_ai.providers import prices
 from kometa_ai.providers.port import BatchedRequest, RequestFailed
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
     from kometa_ai.asking.pacing import Budget, Sleep
     from kometa_ai.asking.tally import Answered, Tally
     from kometa_ai.core.collection import Collection
-    from kometa_ai.core.movie import Movie, TmdbId
+    from kometa_ai.core.item import ItemKey
+    from kometa_ai.core.movie import Movie
     from kometa_ai.judging.looks import Models
     from kometa_ai.judging.packing import Packet
     from kometa_ai.providers.port import BatchProvider, Request
@@ -244,7 +246,7 @@ class Batcher:
         draft = _Draft()
         for work in works:
             page = work.page()
-            prints = tuple((movie.tmdb_id, scope.judged[movie.tmdb_id].fingerprint.full) for movie in page.movies)
+            prints = tuple((movie.key, scope.judged[movie.key].fingerprint.full) for movie in page.movies)
             for collection in work.collections:
                 if self._is_over:
                     return
@@ -304,7 +306,7 @@ class _Draft:
     def __init__(self) -> None:
         self.key = secrets.token_hex(8)
         self.requests: list[BatchedRequest] = []
-        self._pages: list[tuple[tuple[TmdbId, str], ...]] = []
+        self._pages: list[tuple[tuple[ItemKey, str], ...]] = []
         self._questions: list[BatchedQuestion] = []
         self._bytes = 0
 
@@ -316,7 +318,7 @@ class _Draft:
         self,
         request: Request,
         page: Page,
-        prints: tuple[tuple[TmdbId, str], ...],
+        prints: tuple[tuple[ItemKey, str], ...],
         collection: Collection,
         work: _Work,
     ) -> None:
@@ -347,6 +349,6 @@ class _Draft:
 
 def _question_id(request: Request, page: Page) -> str:
     """A name that follows from what is asked, whichever run asks it."""
-    ids = ",".join(str(movie.tmdb_id) for movie in page.movies)
+    ids = ",".join(short_name(movie.key) for movie in page.movies)
     asked = "\0".join((request.model, request.collection, ids, request.movies))
     return f"kai-{hashlib.sha256(asked.encode()).hexdigest()[:40]}"

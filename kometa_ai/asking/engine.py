@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from kometa_ai.asking.ending import Course
     from kometa_ai.asking.pacing import Budget
     from kometa_ai.asking.tally import Tally
-    from kometa_ai.core.movie import Movie, TmdbId
+    from kometa_ai.core.item import ItemKey
+    from kometa_ai.core.movie import Movie
     from kometa_ai.judging.looks import Models
 
 T = TypeVar("T")
@@ -104,7 +105,7 @@ class Engine:
         self._record = record
         self._places = Places(concurrency)
         self._sender = Sender(provider, budget=budget, places=self._places, tally=tally, course=course, sleep=sleep)
-        self._poison_items: set[TmdbId] = set()
+        self._poison_items: set[ItemKey] = set()
         self._with_cached_system: set[str] = set()
 
     @property
@@ -164,8 +165,8 @@ class Engine:
         its answer has begun. A refusal has no beginning, as a rule, and the others wait until it is known which movie
         it is for. Where no answer begins there is nothing to read: the next collection is the first then.
         """
-        poison = [movie for movie in packet.movies if movie.tmdb_id in self._poison_items]
-        rest = tuple(movie for movie in packet.movies if movie.tmdb_id not in self._poison_items)
+        poison = [movie for movie in packet.movies if movie.key in self._poison_items]
+        rest = tuple(movie for movie in packet.movies if movie.key not in self._poison_items)
         for movies in (rest, *((movie,) for movie in poison)):
             if not movies or self._course.is_over:
                 continue
@@ -219,7 +220,7 @@ class Engine:
         return True
 
     def _is_spoiled(self, page: Page) -> bool:
-        return len(page.movies) > 1 and any(movie.tmdb_id in self._poison_items for movie in page.movies)
+        return len(page.movies) > 1 and any(movie.key in self._poison_items for movie in page.movies)
 
     async def _halve(self, page: Page, question: _Question, failed: RequestFailed) -> None:
         is_partly_answered = False
@@ -238,7 +239,7 @@ class Engine:
         """Leave a page for the next run, and draw the conclusions."""
         self._leave(page, question, failed)
         if len(page.movies) == 1:
-            self._poison_items.add(page.movies[0].tmdb_id)
+            self._poison_items.add(page.movies[0].key)
         elif not is_partly_answered:
             self._sender.skip(question.collection.slug)
         if failed.failure not in RETRIED and not is_partly_answered:
@@ -336,8 +337,8 @@ class Engine:
             self._sender.breaker.answered()
             self._tally.read_models.add(model)
             self._tally.spent_on(collection.slug).answers += len(reading.verdicts)
-            verdicts = {by_number[number].tmdb_id: verdict for number, verdict in reading.verdicts.items()}
-            request = request_id((movie.tmdb_id for movie in page.movies), collection.slug)
+            verdicts = {by_number[number].key: verdict for number, verdict in reading.verdicts.items()}
+            request = request_id((movie.key for movie in page.movies), collection.slug)
             self._record(Answered(collection, verdicts, question.second_look, model, request=request))
         return tuple(by_number[number] for number in sorted(reading.missing))
 
@@ -346,7 +347,7 @@ class Engine:
 
     def _count_failure(self, failure: RequestFailed, page: Page, question: _Question) -> None:
         is_alone = len(page.movies) == 1
-        self._sender.breaker.failed(failure, page.movies[0].tmdb_id if is_alone else question.collection.slug)
+        self._sender.breaker.failed(failure, page.movies[0].key if is_alone else question.collection.slug)
 
     def _leave(self, page: Page, question: _Question, failed: RequestFailed) -> None:
         self._tally.gaps.append(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kometa_ai.asking.ending import Course
     from kometa_ai.asking.pacing import Budget, Places, Sleep
     from kometa_ai.asking.tally import Tally
-    from kometa_ai.core.movie import TmdbId
+    from kometa_ai.core.item import ItemKey
     from kometa_ai.core.naming import Slug
     from kometa_ai.providers.port import Provider, Reply, Request
 
@@ -43,7 +43,7 @@ class Breaker:
     def __init__(self, course: Course) -> None:
         self._course = course
         self._failing_with: Failure | None = None
-        self._in_a_row: Counter[Slug | TmdbId] = Counter()
+        self._in_a_row: Counter[Slug | ItemKey] = Counter()
         self._unreadable = 0
 
     def answered(self) -> None:
@@ -55,7 +55,7 @@ class Breaker:
         """The model declined to answer, which is an answer that could be read."""
         self._unreadable = 0
 
-    def failed(self, failure: RequestFailed, suspect: Slug | TmdbId) -> None:
+    def failed(self, failure: RequestFailed, suspect: Slug | ItemKey) -> None:
         """Count a failure of one kind; `suspect` is the collection, or the movie where it stands alone.
 
         Neither one collection nor one movie alone opens the breaker: several requests about it may be in flight when it

@@ -10,7 +10,8 @@ import msgspec
 
 from kometa_ai.core.collection import Collection
 from kometa_ai.core.decision import Verdict
-from kometa_ai.core.movie import Movie, TmdbId
+from kometa_ai.core.item import ItemKey
+from kometa_ai.core.movie import Movie
 from kometa_ai.core.naming import Slug
 from kometa_ai.providers.port import Failure, Usage
 
@@ -23,10 +24,10 @@ class Answered(NamedTuple):
     """
 
     collection: Collection
-    verdicts: Mapping[TmdbId, Verdict]
+    verdicts: Mapping[ItemKey, Verdict]
     second_look: bool
     model: str
-    away: Mapping[TmdbId, str] = {}
+    away: Mapping[ItemKey, str] = {}
     request: str = ""
 
 

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kometa_ai.core.decision import Cause
+from kometa_ai.core.item import ref_of
 from kometa_ai.core.summary import counted, places, same_cause
 from kometa_ai.core.text import one_line
 
@@ -143,7 +144,7 @@ def print_explained(explained: Explained) -> None:
     """Print whether and why a movie is in each collection."""
     out = console()
     year = f" ({explained.year})" if explained.year else ""
-    out.print(f"[bold]{clean(explained.title)}{year}[/] tmdb:{explained.tmdb_id}")
+    out.print(f"[bold]{clean(explained.title)}{year}[/] {ref_of(explained.key)}")
     if explained.without_radarr:
         out.print(f"[yellow]From memory[/], without the movie's tags: {clean(explained.without_radarr)}")
     for found in sorted(explained.collections, key=lambda found: found.belongs is False):
@@ -220,9 +221,7 @@ def print_pins(pins: Sequence[Pin]) -> None:
         out.print("There are no pins. (Those in Kometa's files are not listed here.)")
     for pin in pins:
         side = "in" if pin.include else "out of"
-        out.print(
-            f"{clean(pin.title)} tmdb:{pin.tmdb_id} is pinned {side} {clean(pin.slug)} since {pin.since:%Y-%m-%d}"
-        )
+        out.print(f"{clean(pin.title)} {ref_of(pin.key)} is pinned {side} {clean(pin.slug)} since {pin.since:%Y-%m-%d}")
 
 
 def print_outcomes(outcomes: Sequence[Tested]) -> None:

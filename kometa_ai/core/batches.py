@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from kometa_ai.core.movie import TmdbId
+from kometa_ai.core.item import ItemKey
 from kometa_ai.core.naming import Slug
 
 
@@ -31,7 +31,7 @@ class OpenBatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     key: str
     model: str
     planned: datetime
-    pages: tuple[tuple[tuple[TmdbId, str], ...], ...]
+    pages: tuple[tuple[tuple[ItemKey, str], ...], ...]
     questions: tuple[BatchedQuestion, ...]
     id: str = ""
     taken: frozenset[Slug] = frozenset()

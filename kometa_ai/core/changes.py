@@ -7,7 +7,8 @@ from typing import Literal
 
 import msgspec
 
-from kometa_ai.core.movie import Movie, TmdbId
+from kometa_ai.core.item import ItemKey, name_movie
+from kometa_ai.core.movie import Movie
 from kometa_ai.core.naming import Label, Slug
 
 
@@ -22,17 +23,22 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TagChange(msgspec.Struct, frozen=True, kw_only=True):
-    """One change that was made, as it is remembered."""
+    """One change that was made in a library, as it is remembered. Reports of before there were names are Radarr's."""
 
     at: datetime
     run_id: str
-    tmdb_id: TmdbId
+    library: str = "radarr"
+    key: ItemKey = ItemKey("")
+    tmdb_id: int = 0
     title: str
     year: int
     collection: Slug
     tag: Label
     operation: Literal["add", "remove"]
     undoes: str = ""
+
+    def __post_init__(self) -> None:
+        name_movie(self, self.key, self.tmdb_id)
 
 
 class TagPlan(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kometa_ai.core.movie import TmdbId
+from kometa_ai.core.item import ItemKey, movie_key
 from kometa_ai.core.naming import Label, Slug
 from kometa_ai.core.problem import Problem
 
@@ -36,7 +36,7 @@ class MovieRef(msgspec.Struct, frozen=True):
     """
 
     text: str
-    tmdb_id: TmdbId | None = None
+    item: ItemKey | None = None
     imdb_id: str = ""
     title: str = ""
     year: int = 0
@@ -47,7 +47,7 @@ class MovieRef(msgspec.Struct, frozen=True):
         """Read one of the three forms. Raises ValueError for anything else."""
         text = text.strip()
         if found := _TMDB.fullmatch(text):
-            return cls(text, tmdb_id=TmdbId(int(found[1])))
+            return cls(text, item=movie_key(int(found[1])))
         if _IMDB.fullmatch(text):
             return cls(text, imdb_id=text.lower())
         if found := _TITLE.fullmatch(text):
@@ -57,7 +57,7 @@ class MovieRef(msgspec.Struct, frozen=True):
     @property
     def key(self) -> object:
         """The id, or title and year, by which the reference names its movie; to be compared with `keys_of`."""
-        return self.tmdb_id or self.imdb_id or (self.title, self.year)
+        return self.item or self.imdb_id or (self.title, self.year)
 
     @property
     def shown(self) -> str:
@@ -71,7 +71,7 @@ class MovieRef(msgspec.Struct, frozen=True):
 
 def keys_of(movie: Movie) -> tuple[object, ...]:
     """Every key by which a reference can name this movie."""
-    return (movie.tmdb_id, movie.imdb_id.lower(), (fold_title(movie.title), movie.year))
+    return (movie.key, movie.imdb_id.lower(), (fold_title(movie.title), movie.year))
 
 
 def namesakes(ref: MovieRef, movies: Iterable[Movie]) -> list[Movie]:

@@ -10,7 +10,8 @@ from typing import Literal
 
 import msgspec
 
-from kometa_ai.core.movie import Credits, TmdbId
+from kometa_ai.core.item import ItemKey, name_movie, short_name
+from kometa_ai.core.movie import Credits
 from kometa_ai.core.naming import Slug
 
 ROUNDING = 1e-9
@@ -76,13 +77,13 @@ class Unjudged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     model: str = ""
 
 
-def request_id(movies: Iterable[TmdbId], slug: Slug) -> str:
+def request_id(movies: Iterable[ItemKey], slug: Slug) -> str:
     """The name of a request: eight hex digits for its movies in their order, a hyphen, four for its collection.
 
     It is derived from what is asked, so a batch need not store it. All requests about the same movies share the first
     part, so one name serves all their collections.
     """
-    block = hashlib.sha256(",".join(map(str, movies)).encode()).hexdigest()[:8]
+    block = hashlib.sha256(",".join(map(short_name, movies)).encode()).hexdigest()[:8]
     return f"{block}-{hashlib.sha256(slug.encode()).hexdigest()[:4]}"
 
 
@@ -117,12 +118,16 @@ class Cause(StrEnum):
 class Pin(msgspec.Struct, frozen=True, kw_only=True):
     """A user's choice that outlives runs: what an undo restored stays so until the user releases the pin."""
 
-    tmdb_id: int
+    key: ItemKey
+    tmdb_id: int = 0
     slug: Slug
     include: bool
     title: str = ""
     imdb_id: str = ""
     since: datetime
+
+    def __post_init__(self) -> None:
+        name_movie(self, self.key, self.tmdb_id)
 
 
 class Remembered(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -145,4 +150,4 @@ class Remembered(msgspec.Struct, kw_only=True, omit_defaults=True):
     collections: dict[Slug, Decision] = msgspec.field(default_factory=lambda: {})  # noqa: PIE807 - dict is omitted
 
 
-Memory = Mapping[TmdbId, Remembered]
+Memory = Mapping[ItemKey, Remembered]

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import NamedTuple, NewType
+from typing import NamedTuple
 
 import msgspec
 
-from kometa_ai.core.naming import Label
+from kometa_ai.core.item import Item
 
-TmdbId = NewType("TmdbId", int)
-RadarrId = NewType("RadarrId", int)
-
-LARGEST_ID = 2**31 - 1
-"""The largest id of Radarr's and of TMDb's: Radarr keeps both as 32-bit integers."""
 ACTORS_HASHED = 5
 _JSON = json.JSONEncoder(sort_keys=True)
 
@@ -29,25 +24,11 @@ class Credits(msgspec.Struct, frozen=True):
 NO_CREDITS = Credits()
 
 
-class Movie(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """One movie of the library. `tmdb_id` names it for good; `radarr_id` changes when Radarr is rebuilt.
+class Movie(Item, frozen=True, kw_only=True):
+    """One movie of the library."""
 
-    `labels` are the labels of its tags in lower case; ids that no longer name a tag are left out.
-    """
-
-    radarr_id: RadarrId
-    tmdb_id: TmdbId
-    title: str
-    year: int = 0
-    imdb_id: str = ""
-    plot: str = ""
-    genres: tuple[str, ...] = ()
     keywords: tuple[str, ...] = ()
     credits: Credits = NO_CREDITS
-    labels: frozenset[Label] = frozenset()
-
-    def __str__(self) -> str:
-        return f"{self.title} ({self.year})" if self.year else self.title
 
 
 class Fingerprint(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from kometa_ai.core.movie import TmdbId
+from kometa_ai.core.item import ItemKey
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,7 +20,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     dry_run: bool = False
     collections: tuple[str, ...] = ()
-    movies: frozenset[TmdbId] = frozenset()
+    movies: frozenset[ItemKey] = frozenset()
     force_refresh: bool = False
     ask_again: tuple[str, ...] = ()
     allow_removals: bool = False

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from kometa_ai.core.changes import TagChange
+from kometa_ai.core.item import ItemKey, name_movie
 from kometa_ai.core.problem import Problem
 
 Outcome = Literal[
@@ -23,8 +24,12 @@ class MovieLine(msgspec.Struct, frozen=True, kw_only=True):
 
     title: str
     year: int
-    tmdb_id: int
+    key: ItemKey = ItemKey("")
+    tmdb_id: int = 0
     reason: str = ""
+
+    def __post_init__(self) -> None:
+        name_movie(self, self.key, self.tmdb_id)
 
     def __str__(self) -> str:
         return f"{self.title} ({self.year})" if self.year else self.title
@@ -101,8 +106,8 @@ class CollectionReport(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def held_back_removals(self) -> tuple[MovieLine, ...]:
         """The movies that the brake keeps in the collection."""
-        joining = {movie.tmdb_id for movie in self.held_back_additions}
-        return tuple(movie for movie in self.held_back if movie.tmdb_id not in joining)
+        joining = {movie.key for movie in self.held_back_additions}
+        return tuple(movie for movie in self.held_back if movie.key not in joining)
 
 
 class Orphan(msgspec.Struct, frozen=True, kw_only=True):

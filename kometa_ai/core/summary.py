@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from kometa_ai.core.item import order_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -138,7 +140,7 @@ def places(problems: Sequence[Problem]) -> str:
 
 def in_order(movies: Iterable[MovieLine]) -> tuple[MovieLine, ...]:
     """Sort by title as people do: `Film 2` before `Film 10`, ignoring case."""
-    return tuple(sorted(movies, key=lambda movie: (_natural(movie.title), movie.year, movie.tmdb_id)))
+    return tuple(sorted(movies, key=lambda movie: (_natural(movie.title), movie.year, order_of(movie.key))))
 
 
 def _natural(title: str) -> list[tuple[int, str]]:

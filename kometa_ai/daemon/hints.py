@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from kometa_ai.core.item import tmdb_id_of
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from kometa_ai.core.movie import TmdbId
+    from kometa_ai.core.item import ItemKey
 
 QUIET = 120.0
 """Quiet seconds before acting. Radarr sends its webhook a minute or two before it knows a movie's cast."""
@@ -29,26 +31,26 @@ class Hints:
         self._quiet = quiet
         self._longest = longest
         self._first = self._last = 0.0
-        self._movies: set[TmdbId] = set()
+        self._movies: set[ItemKey] = set()
         self._waiting = asyncio.Event()
 
-    def add(self, movie: TmdbId, what: str) -> None:
+    def add(self, movie: ItemKey, what: str) -> None:
         """Add a hint without waiting. `what` is for the log."""
         self._last = time.monotonic()
         if not self._movies:
             self._first = self._last
         self._movies.add(movie)
         self._waiting.set()
-        _log.info("hint.taken", what=what, tmdb_id=movie)
+        _log.info("hint.taken", what=what, tmdb_id=tmdb_id_of(movie))
 
-    def take(self) -> frozenset[TmdbId]:
+    def take(self) -> frozenset[ItemKey]:
         """Return the movies hinted at so far, and forget them."""
         movies = frozenset(self._movies)
         self._movies.clear()
         self._waiting.clear()
         return movies
 
-    def give_back(self, movies: frozenset[TmdbId]) -> None:
+    def give_back(self, movies: frozenset[ItemKey]) -> None:
         """Add movies again for which no run could start yet."""
         self._movies |= movies
         self._waiting.set()

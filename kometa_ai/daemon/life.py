@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from signal import Signals
 
-    from kometa_ai.core.movie import TmdbId
+    from kometa_ai.core.item import ItemKey
     from kometa_ai.jobs.session import Session
 
 _READING = 60.0
@@ -137,7 +137,7 @@ class Daemon:
             await self.pulse.end()
             _log.info("daemon.stopped")
 
-    async def start(self, trigger: str, movies: frozenset[TmdbId] = frozenset(), **details: str) -> bool:
+    async def start(self, trigger: str, movies: frozenset[ItemKey] = frozenset(), **details: str) -> bool:
         """Start an unattended run, of these movies if any are given. Return whether it started; if not, log why."""
         try:
             options = Options(movies=movies, batch_size=self.settings.batch_size, unattended=True)

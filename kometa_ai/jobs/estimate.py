@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from kometa_ai.core.collection import Collection
-    from kometa_ai.core.movie import TmdbId
+    from kometa_ai.core.item import ItemKey
     from kometa_ai.core.naming import Slug
     from kometa_ai.core.options import Options
     from kometa_ai.judging.packing import Packet
@@ -123,14 +123,14 @@ class _Planned:
             self.packets += pack(asked, self._with_credits(known.subjects, asked), stage.chosen, options.batch_size)
             stage.decide(every)
 
-    def _with_credits(self, known: Mapping[TmdbId, Subject], asked: Questions) -> Mapping[TmdbId, Subject]:
+    def _with_credits(self, known: Mapping[ItemKey, Subject], asked: Questions) -> Mapping[ItemKey, Subject]:
         """The movies as they will be sent, with usual people in place of those that are not known yet."""
         if not self._rules.radarr_credits:
             return known
         complete = dict(known)
-        for tmdb_id in needing_credits(asked, known, self._parts.store.memory):
-            movie, prints = known[tmdb_id]
-            complete[tmdb_id] = Subject(msgspec.structs.replace(movie, credits=forecast.USUAL_CREDITS), prints)
+        for key in needing_credits(asked, known, self._parts.store.memory):
+            movie, prints = known[key]
+            complete[key] = Subject(msgspec.structs.replace(movie, credits=forecast.USUAL_CREDITS), prints)
         return complete
 
     def pending(self, collection: Collection) -> PendingCollection:

@@ -9,7 +9,8 @@ import msgspec
 
 from kometa_ai.core.collection import MovieRef, fold_title, namesakes
 from kometa_ai.core.decision import Cause, Decision
-from kometa_ai.core.movie import Movie, RadarrId
+from kometa_ai.core.item import ArrId, ItemKey, name_movie, ref_of
+from kometa_ai.core.movie import Movie
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import FixUsage
 from kometa_ai.judging.planning import subjects_of
@@ -61,10 +62,14 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
 
     title: str
     year: int
-    tmdb_id: int
+    key: ItemKey
+    tmdb_id: int = 0
     collections: tuple[Explanation, ...]
     without_radarr: str = ""
     problems: tuple[Problem, ...] = ()
+
+    def __post_init__(self) -> None:
+        name_movie(self, self.key, self.tmdb_id)
 
 
 async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Explained:
@@ -83,7 +88,7 @@ async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Ex
     movie = _find(text, library.movies)
     memory = parts.store.memory
     known = Known(library.movies, subjects_of(library.movies, memory), memory, parts.store.state.pins, rules.models)
-    remembered = memory.get(movie.tmdb_id)
+    remembered = memory.get(movie.key)
     found: dict[str, Explanation] = {}
     for stage in walk(collections, reading.folder.collections, known):
         questions = stage.questions()
@@ -95,15 +100,15 @@ async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Ex
                 collection,
                 stage.gates[collection.slug],
                 remembered.collections.get(collection.slug) if remembered else None,
-                belongs=None if movie.tmdb_id in membership.undecided else movie.tmdb_id in membership.members,
-                question=questions[collection.slug].get(movie.tmdb_id),
+                belongs=None if movie.key in membership.undecided else movie.key in membership.members,
+                question=questions[collection.slug].get(movie.key),
             )
             tags = stage.deciding_tags(collection, movie)
             found[collection.slug] = msgspec.structs.replace(explanation, deciding_tags=tags)
     return Explained(
         title=movie.title,
         year=movie.year,
-        tmdb_id=movie.tmdb_id,
+        key=movie.key,
         collections=tuple(found[collection.slug] for collection in collections),
         problems=reading.problems,
     )
@@ -112,20 +117,19 @@ async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Ex
 def _from_memory(reader: Reader, parts: Parts, text: str, error: LibrarySilent) -> Explained:
     remembered = parts.store.memory
     movies = tuple(
-        Movie(radarr_id=RadarrId(0), tmdb_id=tmdb_id, title=known.title, year=known.year)
-        for tmdb_id, known in remembered.items()
+        Movie(arr_id=ArrId(0), key=key, title=known.title, year=known.year) for key, known in remembered.items()
     )
     try:
         movie = _find(text, movies)
     except FixUsage:
         raise error from None
-    known = remembered[movie.tmdb_id]
+    known = remembered[movie.key]
     found = []
     for collection in reader.collections():
         # Rules about tags cannot be applied: the tags are unknown.
         by_name = msgspec.structs.replace(collection, include_tags=frozenset(), exclude_tags=frozenset())
         gated = gates(by_name, [movie], {}, parts.store.state.pins)
-        membership = decide([by_name], [movie.tmdb_id], remembered, {by_name.slug: gated}, {})[by_name.slug]
+        membership = decide([by_name], [movie.key], remembered, {by_name.slug: gated}, {})[by_name.slug]
         belongs = None if membership.undecided else bool(membership.members)
         decision = known.collections.get(collection.slug)
         explanation = _explanation(movie, collection, gated, decision, belongs=belongs, question=None)
@@ -134,7 +138,7 @@ def _from_memory(reader: Reader, parts: Parts, text: str, error: LibrarySilent) 
     return Explained(
         title=movie.title,
         year=movie.year,
-        tmdb_id=movie.tmdb_id,
+        key=movie.key,
         collections=tuple(found),
         without_radarr=f"{error.message}{seen}",
         problems=reader.result().problems,
@@ -153,7 +157,7 @@ def _find(text: str, movies: tuple[Movie, ...]) -> Movie:
         remedy = f"Did you mean {others}?" if others else 'Name it as "Heat (1995)", "tmdb:949" or "tt0113277".'
         raise FixUsage(f"Radarr has no movie {text!r}.", remedy)
     if len(found) > 1:
-        several = ", ".join(f"{movie} (tmdb:{movie.tmdb_id})" for movie in found[:10])
+        several = ", ".join(f"{movie} ({ref_of(movie.key)})" for movie in found[:10])
         raise FixUsage(f"{text!r} names {len(found)} movies: {several}.", "Name one of them by its TMDb id.")
     return found[0]
 
@@ -167,7 +171,7 @@ def _explanation(
     belongs: bool | None,
     question: Reason | None,
 ) -> Explanation:
-    cause = gated.causes.get(movie.tmdb_id)
+    cause = gated.causes.get(movie.key)
     base = Explanation(
         collection=collection.name,
         slug=collection.slug,

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from kometa_ai.core.collection import MovieRef, fold_title
-from kometa_ai.core.movie import TmdbId
+from kometa_ai.core.item import ref_of
 from kometa_ai.core.naming import slug_of
 from kometa_ai.errors import FixUsage
 from kometa_ai.state.schema import Released
@@ -36,10 +36,10 @@ def release(session: Session, movie: str, collections: Sequence[str] = ()) -> li
         found = [pin for pin in store.state.pins if _names(movie, pin) and (not slugs or pin.slug in slugs)]
         if not found:
             raise FixUsage(f"There is no pin on {movie!r}.", "--pins lists them.")
-        if len({pin.tmdb_id for pin in found}) > 1:
-            several = ", ".join(dict.fromkeys(f"{pin.title} (tmdb:{pin.tmdb_id})" for pin in found))
+        if len({pin.key for pin in found}) > 1:
+            several = ", ".join(dict.fromkeys(f"{pin.title} ({ref_of(pin.key)})" for pin in found))
             raise FixUsage(f"{movie!r} names several movies: {several}.", "Name one of them by its TMDb id.")
-        store.record(*(Released(tmdb_id=TmdbId(pin.tmdb_id), slug=pin.slug) for pin in found))
+        store.record(*(Released(key=pin.key, slug=pin.slug) for pin in found))
         store.save(session.now())
     return found
 
@@ -51,6 +51,6 @@ def _names(text: str, pin: Pin) -> bool:
         ref = MovieRef.parse(text)
     except ValueError:
         return fold_title(text) in (title, _YEAR.sub("", title))
-    if ref.tmdb_id is not None:
-        return ref.tmdb_id == pin.tmdb_id
+    if ref.item is not None:
+        return ref.item == pin.key
     return ref.imdb_id == pin.imdb_id.lower() if ref.imdb_id else f"{ref.title} ({ref.year})" == title

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-    from kometa_ai.core.movie import TmdbId
+    from kometa_ai.core.item import ItemKey
     from kometa_ai.core.options import Options
     from kometa_ai.run.parts import Parts, Rules
     from kometa_ai.state.schema import Entry
@@ -63,7 +63,7 @@ class Work(Protocol):
         """What the state is to remember of the run, but for its errors and the run itself."""
         ...
 
-    def movies_seen(self) -> Iterable[TmdbId]:
+    def movies_seen(self) -> Iterable[ItemKey]:
         """The movies that Radarr has now; empty if the run does not know."""
         ...
 
@@ -123,8 +123,8 @@ class _LibraryRun:
             *(CollectionForgotten(slug=slug) for slug in gone),
         ]
 
-    def movies_seen(self) -> Iterable[TmdbId]:
-        return (movie.tmdb_id for movie in self._run.results.movies)
+    def movies_seen(self) -> Iterable[ItemKey]:
+        return (movie.key for movie in self._run.results.movies)
 
 
 async def carry_out(

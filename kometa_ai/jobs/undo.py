@@ -12,6 +12,7 @@ import msgspec
 from kometa_ai.__version__ import __version__
 from kometa_ai.core.changes import Change, TagChange
 from kometa_ai.core.decision import Pin
+from kometa_ai.core.item import name_movie
 from kometa_ai.core.naming import Slug
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import CollectionReport, MovieLine, Outcome, RunReport
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from kometa_ai.core.movie import Movie, TmdbId
+    from kometa_ai.core.item import ItemKey
+    from kometa_ai.core.movie import Movie
     from kometa_ai.jobs.running import Notify
     from kometa_ai.library.port import Contents
     from kometa_ai.run.parts import Parts
@@ -51,11 +53,15 @@ class Reverted(msgspec.Struct, frozen=True, kw_only=True):
 
     title: str
     year: int
-    tmdb_id: int
+    key: ItemKey
+    tmdb_id: int = 0
     tag: str
 
     def __str__(self) -> str:
         return f"{self.title} ({self.year}): {self.tag}" if self.year else f"{self.title}: {self.tag}"
+
+    def __post_init__(self) -> None:
+        name_movie(self, self.key, self.tmdb_id)
 
 
 class Undone(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,12 +136,12 @@ async def undo(
 
 def plan_undo(undone: RunReport, movies: Iterable[Movie]) -> UndoPlan:
     """The reverse of each change of a run whose movie still is as the run has left it. Pure."""
-    by_id = {movie.tmdb_id: movie for movie in movies}
+    by_id = {movie.key: movie for movie in movies}
     names = {Slug(collection.slug): collection.name for collection in undone.collections}
     changes: list[Change] = []
     left: list[TagChange] = []
     for change in undone.changes:
-        movie = by_id.get(change.tmdb_id)
+        movie = by_id.get(change.key)
         if movie is None or (change.tag in movie.labels) is not (change.operation == "add"):
             left.append(change)
             continue
@@ -221,7 +227,7 @@ class _UndoRun:
         del report, is_complete
         return []
 
-    def movies_seen(self) -> Iterable[TmdbId]:
+    def movies_seen(self) -> Iterable[ItemKey]:
         """Unknown: only a run of the library says which movies Radarr has."""
         return ()
 
@@ -255,7 +261,8 @@ class _UndoRun:
         tag_change = TagChange(
             at=now,
             run_id=self._run_id,
-            tmdb_id=movie.tmdb_id,
+            library=self._parts.library.name,
+            key=movie.key,
             title=movie.title,
             year=movie.year,
             collection=change.slug,
@@ -264,7 +271,7 @@ class _UndoRun:
             undoes=self._undone.run_id,
         )
         pin = Pin(
-            tmdb_id=movie.tmdb_id,
+            key=movie.key,
             slug=change.slug,
             include=change.operation == "add",
             title=str(movie),
@@ -350,11 +357,11 @@ def _error_problem(error: KometaAIError | None) -> list[Problem]:
 
 def _lines(changes: Iterable[Change], slug: Slug, operation: str | None) -> tuple[MovieLine, ...]:
     return in_order(
-        MovieLine(title=change.movie.title, year=change.movie.year, tmdb_id=change.movie.tmdb_id, reason="undone")
+        MovieLine(title=change.movie.title, year=change.movie.year, key=change.movie.key, reason="undone")
         for change in changes
         if change.slug == slug and operation in (None, change.operation)
     )
 
 
 def _reverted(movie: Movie | TagChange, tag: str) -> Reverted:
-    return Reverted(title=movie.title, year=movie.year, tmdb_id=movie.tmdb_id, tag=tag)
+    return Reverted(title=movie.title, year=movie.year, key=movie.key, tag=tag)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from kometa_ai.core.decision import ROUNDING, Reason
+from kometa_ai.core.item import order_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kometa_ai.core.decision import Decision, Verdict
-    from kometa_ai.core.movie import TmdbId
+    from kometa_ai.core.item import ItemKey
 
 SECOND_LOOK_SIZE = 15
 """Movies in one request of a second look."""
@@ -45,6 +46,6 @@ def is_due(decision: Decision, threshold: float) -> bool:
     return decision.second_look == "due" and is_near(decision.confidence, threshold)
 
 
-def due_now(questions: Mapping[TmdbId, Reason]) -> list[TmdbId]:
+def due_now(questions: Mapping[ItemKey, Reason]) -> list[ItemKey]:
     """The movies of one collection that a second look is due for, in order of their ids."""
-    return sorted(tmdb_id for tmdb_id, reason in questions.items() if reason is Reason.SECOND_LOOK)
+    return sorted((key for key, reason in questions.items() if reason is Reason.SECOND_LOOK), key=order_of)

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from kometa_ai.core.collection import Collection
-    from kometa_ai.core.movie import Movie, TmdbId
+    from kometa_ai.core.item import ItemKey
+    from kometa_ai.core.movie import Movie
     from kometa_ai.core.naming import Label, Slug
     from kometa_ai.judging.policy import Gates
 
@@ -43,17 +44,17 @@ class Mutual:
     """
 
     def __init__(self, collections: Iterable[Collection], movies: Iterable[Movie]) -> None:
-        self.decided: dict[Label, frozenset[TmdbId]] = {collection.label: frozenset() for collection in collections}
-        self.left_alone: dict[Slug, frozenset[TmdbId]] = {}
-        self._movies = {movie.tmdb_id: movie for movie in movies}
-        self._unsure: dict[Label, frozenset[TmdbId]] = {}
+        self.decided: dict[Label, frozenset[ItemKey]] = {collection.label: frozenset() for collection in collections}
+        self.left_alone: dict[Slug, frozenset[ItemKey]] = {}
+        self._movies = {movie.key: movie for movie in movies}
+        self._unsure: dict[Label, frozenset[ItemKey]] = {}
 
     def settle(
         self,
         collection: Collection,
         membership: Membership,
         gates: Gates,
-        unasked: AbstractSet[TmdbId] = frozenset(),
+        unasked: AbstractSet[ItemKey] = frozenset(),
     ) -> Membership:
         """Store a collection's members for later collections, and return them. `unasked` are open questions."""
         through_include = self._unsure_through(collection.include_tags)
@@ -75,7 +76,7 @@ class Mutual:
         self.decided[collection.label] = members_as_seen(collection, membership, self._movies)
         return membership
 
-    def _unsure_through(self, labels: AbstractSet[Label]) -> frozenset[TmdbId]:
+    def _unsure_through(self, labels: AbstractSet[Label]) -> frozenset[ItemKey]:
         return frozenset().union(*(self._unsure[label] for label in labels if label in self._unsure))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from kometa_ai.core.decision import Reason
+from kometa_ai.core.item import order_of
 from kometa_ai.judging.looks import SECOND_LOOK_SIZE
 from kometa_ai.judging.wariness import addresses_a_reader
 
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from kometa_ai.core.collection import Collection
-    from kometa_ai.core.movie import Movie, TmdbId
+    from kometa_ai.core.item import ItemKey
+    from kometa_ai.core.movie import Movie
     from kometa_ai.judging.planning import Questions, Subject
 
 MOST_ALONE = 50
@@ -27,7 +29,7 @@ class Packet(NamedTuple):
 
 
 def pack(
-    questions: Questions, library: Mapping[TmdbId, Subject], collections: Sequence[Collection], size: int
+    questions: Questions, library: Mapping[ItemKey, Subject], collections: Sequence[Collection], size: int
 ) -> list[Packet]:
     """Pack questions into packets of at most `size` movies, each pair exactly once, the urgent first.
 
@@ -37,24 +39,24 @@ def pack(
     (see `wariness`) is packed apart, since one answer decides for all movies of a packet. `collections` is in order of
     priority; so are packets of the same urgency.
     """
-    wanted: dict[TmdbId, list[int]] = {}
-    urgency: dict[TmdbId, int] = {}
+    wanted: dict[ItemKey, list[int]] = {}
+    urgency: dict[ItemKey, int] = {}
     for rank, collection in enumerate(collections):
-        for tmdb_id, reason in questions.get(collection.slug, {}).items():
+        for key, reason in questions.get(collection.slug, {}).items():
             if reason.is_asked_first:
-                wanted.setdefault(tmdb_id, []).append(rank)
-                this = _urgency(reason, collection, library[tmdb_id].movie)
-                urgency[tmdb_id] = min(this, urgency.get(tmdb_id, this))
-    wary = {tmdb_id for tmdb_id in wanted if addresses_a_reader(library[tmdb_id].movie)}
+                wanted.setdefault(key, []).append(rank)
+                this = _urgency(reason, collection, library[key].movie)
+                urgency[key] = min(this, urgency.get(key, this))
+    wary = {key for key in wanted if addresses_a_reader(library[key].movie)}
     stand_alone = len(wary) <= MOST_ALONE
-    groups: dict[tuple[tuple[int, ...], int], list[TmdbId]] = {}
-    for tmdb_id in sorted(wanted, key=lambda tmdb_id: (urgency[tmdb_id], tmdb_id)):
-        apart = 0 if tmdb_id not in wary else tmdb_id if stand_alone else 1
-        groups.setdefault((tuple(wanted[tmdb_id]), apart), []).append(tmdb_id)
+    groups: dict[tuple[tuple[int, ...], int | ItemKey], list[ItemKey]] = {}
+    for key in sorted(wanted, key=lambda key: (urgency[key], order_of(key))):
+        apart = 0 if key not in wary else key if stand_alone else 1
+        groups.setdefault((tuple(wanted[key]), apart), []).append(key)
     chunks = [(ranks, chunk) for (ranks, _), members in groups.items() for chunk in _even(members, size)]
-    chunks.sort(key=lambda piece: (min(urgency[tmdb_id] for tmdb_id in piece[1]), piece[0]))
+    chunks.sort(key=lambda piece: (min(urgency[key] for key in piece[1]), piece[0]))
     return [
-        Packet(tuple(library[tmdb_id].movie for tmdb_id in chunk), tuple(collections[rank] for rank in ranks))
+        Packet(tuple(library[key].movie for key in chunk), tuple(collections[rank] for rank in ranks))
         for ranks, chunk in chunks
     ]
 
@@ -77,7 +79,7 @@ def _urgency(reason: Reason, collection: Collection, movie: Movie) -> int:
     return 1 if reason is Reason.NEW else 2
 
 
-def _even(items: list[TmdbId], size: int) -> Iterable[list[TmdbId]]:
+def _even(items: list[ItemKey], size: int) -> Iterable[list[ItemKey]]:
     """Cut into the fewest pieces of at most `size`, nearly equal, so that no request is spent on one last movie."""
     pieces = -(-len(items) // size)
     start = 0

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from kometa_ai.core.decision import TRIES, Decision, Memory, Reason, Remembered
-from kometa_ai.core.movie import NO_CREDITS, Fingerprint, Movie, TmdbId, fingerprint, metadata_hash
+from kometa_ai.core.item import ItemKey, order_of
+from kometa_ai.core.movie import NO_CREDITS, Fingerprint, Movie, fingerprint, metadata_hash
 from kometa_ai.judging.looks import Models, is_due
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.naming import Slug
     from kometa_ai.judging.policy import Gates
 
-Questions = dict["Slug", dict[TmdbId, Reason]]
+Questions = dict["Slug", dict[ItemKey, Reason]]
 """The movies to ask about for each collection, each with the reason."""
 
 
@@ -33,13 +34,13 @@ class Subject(NamedTuple):
     fingerprint: Fingerprint
 
 
-def subjects_of(movies: Iterable[Movie], memory: Memory) -> dict[TmdbId, Subject]:
+def subjects_of(movies: Iterable[Movie], memory: Memory) -> dict[ItemKey, Subject]:
     """Complete Radarr's movies with the remembered credits.
 
     Remembered credits stay until new ones have been fetched, even if other facts changed: a credits call that fails
     must not make a movie look changed.
     """
-    return {movie.tmdb_id: _subject(movie, memory.get(movie.tmdb_id)) for movie in movies}
+    return {movie.key: _subject(movie, memory.get(movie.key)) for movie in movies}
 
 
 def _subject(movie: Movie, remembered: Remembered | None) -> Subject:
@@ -53,7 +54,7 @@ def _subject(movie: Movie, remembered: Remembered | None) -> Subject:
 
 
 def plan_questions(
-    library: Mapping[TmdbId, Subject],
+    library: Mapping[ItemKey, Subject],
     collections: Sequence[Collection],
     memory: Memory,
     gates: Mapping[Slug, Gates],
@@ -71,11 +72,11 @@ def plan_questions(
     questions: Questions = {collection.slug: {} for collection in collections}
     rules = [(collection, questions[collection.slug], gates[collection.slug].causes) for collection in collections]
     prompts = {collection.slug: collection.prompt_hash for collection in collections}
-    for tmdb_id, (_, prints) in library.items():
-        known = memory.get(tmdb_id)
+    for key, (_, prints) in library.items():
+        known = memory.get(key)
         decisions = known.collections if known else {}
         for collection, wanted, gated in rules:
-            if tmdb_id in gated:
+            if key in gated:
                 continue
             decision = decisions.get(collection.slug)
             reason = _reason(decision, prints, prompts[collection.slug], collection, force=force)
@@ -88,7 +89,7 @@ def plan_questions(
                 if reason is Reason.SECOND_LOOK:
                     continue  # the first verdict stands
                 reason = Reason.GIVEN_UP
-            wanted[tmdb_id] = reason
+            wanted[key] = reason
     return questions
 
 
@@ -125,26 +126,26 @@ def _is_given_up(known: Remembered | None, collection: Collection, prints: Finge
     )
 
 
-def needing_credits(questions: Questions, library: Mapping[TmdbId, Subject], memory: Memory) -> tuple[TmdbId, ...]:
+def needing_credits(questions: Questions, library: Mapping[ItemKey, Subject], memory: Memory) -> tuple[ItemKey, ...]:
     """The movies to be asked about whose credits are unknown, or were fetched before other facts changed."""
-    asked = {tmdb_id for pairs in questions.values() for tmdb_id, reason in pairs.items() if reason.is_asked_first}
+    asked = {key for pairs in questions.values() for key, reason in pairs.items() if reason.is_asked_first}
     return tuple(
-        tmdb_id
-        for tmdb_id in sorted(asked)
-        if (known := memory.get(tmdb_id)) is None
+        key
+        for key in sorted(asked, key=order_of)
+        if (known := memory.get(key)) is None
         or known.credits is None
-        or known.facts_hash != library[tmdb_id].fingerprint.blind
+        or known.facts_hash != library[key].fingerprint.blind
     )
 
 
-def unanswered(questions: Questions) -> dict[Slug, frozenset[TmdbId]]:
+def unanswered(questions: Questions) -> dict[Slug, frozenset[ItemKey]]:
     """The open pairs without a valid verdict; their tags stay as they are. A second look has a first verdict."""
     return {
-        slug: frozenset(tmdb_id for tmdb_id, reason in pairs.items() if reason is not Reason.SECOND_LOOK)
+        slug: frozenset(key for key, reason in pairs.items() if reason is not Reason.SECOND_LOOK)
         for slug, pairs in questions.items()
     }
 
 
-def may_turn(questions: Mapping[TmdbId, Reason]) -> frozenset[TmdbId]:
+def may_turn(questions: Mapping[ItemKey, Reason]) -> frozenset[ItemKey]:
     """The movies of one collection whose membership may change in the next run, as it asks about them."""
-    return frozenset(tmdb_id for tmdb_id, reason in questions.items() if reason is not Reason.GIVEN_UP)
+    return frozenset(key for key, reason in questions.items() if reason is not Reason.GIVEN_UP)

@@ -13,7 +13,8 @@ import msgspec
 
 from kometa_ai.core.collection import keys_of
 from kometa_ai.core.decision import ROUNDING, Cause, Decision, Verdict
-from kometa_ai.core.movie import Movie, TmdbId
+from kometa_ai.core.item import ItemKey
+from kometa_ai.core.movie import Movie
 from kometa_ai.core.naming import Label, Slug
 from kometa_ai.judging.looks import needs_second_look
 
@@ -33,16 +34,16 @@ _MARGIN = 0.1
 class Gates(msgspec.Struct, frozen=True, kw_only=True):
     """The movies of one collection that need no verdict, each with the cause."""
 
-    causes: Mapping[TmdbId, Cause] = {}
+    causes: Mapping[ItemKey, Cause] = {}
     unknown_pins: tuple[MovieRef, ...] = ()
 
     @property
-    def members(self) -> frozenset[TmdbId]:
+    def members(self) -> frozenset[ItemKey]:
         """The gated movies that are in."""
         return frozenset(movie for movie, cause in self.causes.items() if is_in(cause))
 
     @property
-    def pinned_in(self) -> frozenset[TmdbId]:
+    def pinned_in(self) -> frozenset[ItemKey]:
         """The movies that a pin puts in."""
         return frozenset(movie for movie, cause in self.causes.items() if cause is Cause.PINNED_IN)
 
@@ -50,8 +51,8 @@ class Gates(msgspec.Struct, frozen=True, kw_only=True):
 class Membership(msgspec.Struct, frozen=True, kw_only=True):
     """The members of one collection now. Movies in neither set are out; `undecided` ones stay as they are."""
 
-    members: frozenset[TmdbId]
-    undecided: frozenset[TmdbId]
+    members: frozenset[ItemKey]
+    undecided: frozenset[ItemKey]
 
 
 def is_in(cause: Cause) -> bool:
@@ -62,7 +63,7 @@ def is_in(cause: Cause) -> bool:
 def gates(
     collection: Collection,
     movies: Iterable[Movie],
-    decided: Mapping[Label, frozenset[TmdbId]],
+    decided: Mapping[Label, frozenset[ItemKey]],
     pins: Iterable[Pin] = (),
 ) -> Gates:
     """Find the movies of a collection that a pin or a tag decides.
@@ -70,8 +71,8 @@ def gates(
     `decided` maps the labels of collections already decided in this run to their members; all other labels are those
     that movies have in Radarr. Pins of the block that name no movie of the library are returned in `unknown_pins`.
     """
-    causes: dict[TmdbId, Cause] = {}
-    pinned = {pin.tmdb_id: pin.include for pin in pins if pin.slug == collection.slug}
+    causes: dict[ItemKey, Cause] = {}
+    pinned = {pin.key: pin.include for pin in pins if pin.slug == collection.slug}
     rules = (collection.include_tags, collection.exclude_tags, collection.include_movies, collection.exclude_movies)
     if not any(rules) and not pinned:
         return Gates()
@@ -81,20 +82,20 @@ def gates(
     for movie in movies:
         pinned_in = refs_in.names(movie)
         if refs_out.names(movie):
-            causes[movie.tmdb_id] = Cause.PINNED_OUT
+            causes[movie.key] = Cause.PINNED_OUT
         elif pinned_in:
-            causes[movie.tmdb_id] = Cause.PINNED_IN
-        elif (choice := pinned.get(movie.tmdb_id)) is not None:
-            causes[movie.tmdb_id] = Cause.PINNED_IN if choice else Cause.PINNED_OUT
+            causes[movie.key] = Cause.PINNED_IN
+        elif (choice := pinned.get(movie.key)) is not None:
+            causes[movie.key] = Cause.PINNED_IN if choice else Cause.PINNED_OUT
         elif exclude.applies(movie):
-            causes[movie.tmdb_id] = Cause.EXCLUDE_TAG
+            causes[movie.key] = Cause.EXCLUDE_TAG
         elif include.applies(movie):
-            causes[movie.tmdb_id] = Cause.INCLUDE_TAG
+            causes[movie.key] = Cause.INCLUDE_TAG
     return Gates(causes=causes, unknown_pins=(*refs_in.unused(), *refs_out.unused()))
 
 
 def tags_that_decide(
-    collection: Collection, movie: Movie, cause: Cause | None, decided: Mapping[Label, frozenset[TmdbId]]
+    collection: Collection, movie: Movie, cause: Cause | None, decided: Mapping[Label, frozenset[ItemKey]]
 ) -> tuple[Label, ...]:
     """The labels that let a movie in or keep it out, in order; none if no tag decides. `decided` is as for `gates`."""
     match cause:
@@ -110,12 +111,12 @@ def tags_that_decide(
 class _TagRule:
     """Whether a movie has one of some labels; a decided collection's label stands for its members."""
 
-    def __init__(self, labels: frozenset[Label], decided: Mapping[Label, frozenset[TmdbId]]) -> None:
+    def __init__(self, labels: frozenset[Label], decided: Mapping[Label, frozenset[ItemKey]]) -> None:
         self._plain = labels - decided.keys()
-        self._members: frozenset[TmdbId] = frozenset().union(*(decided[label] for label in labels & decided.keys()))
+        self._members: frozenset[ItemKey] = frozenset().union(*(decided[label] for label in labels & decided.keys()))
 
     def applies(self, movie: Movie) -> bool:
-        return not self._plain.isdisjoint(movie.labels) or movie.tmdb_id in self._members
+        return not self._plain.isdisjoint(movie.labels) or movie.key in self._members
 
 
 class _RefIndex:
@@ -222,19 +223,19 @@ def pick(one: Verdict, other: Verdict, *, standing: bool) -> Verdict:
 
 
 def members_as_seen(
-    collection: Collection, membership: Membership, movies: Mapping[TmdbId, Movie]
-) -> frozenset[TmdbId]:
+    collection: Collection, membership: Membership, movies: Mapping[ItemKey, Movie]
+) -> frozenset[ItemKey]:
     """A collection's members as other collections see them: an undecided movie is one if it has the tag."""
     label = collection.label
-    return membership.members | {tmdb_id for tmdb_id in membership.undecided if label in movies[tmdb_id].labels}
+    return membership.members | {key for key in membership.undecided if label in movies[key].labels}
 
 
 def decide(
     stage: Sequence[Collection],
-    movies: Iterable[TmdbId],
+    movies: Iterable[ItemKey],
     memory: Memory,
     gated: Mapping[Slug, Gates],
-    unanswered: Mapping[Slug, AbstractSet[TmdbId]],
+    unanswered: Mapping[Slug, AbstractSet[ItemKey]],
 ) -> dict[Slug, Membership]:
     """Find the members of each collection, from its gates and the stored decisions about the library's movies.
 
@@ -243,33 +244,33 @@ def decide(
     sorting = [_Sorting(each, gated[each.slug], unanswered.get(each.slug, frozenset())) for each in stage]
     # Loop over movies outside and collections inside: the decisions of a movie lie together in memory, and the other
     # order takes seven times as long.
-    for tmdb_id in movies:
-        known = memory.get(tmdb_id)
+    for key in movies:
+        known = memory.get(key)
         decisions = known.collections if known else {}
         for each in sorting:
-            each.sort(tmdb_id, decisions)
+            each.sort(key, decisions)
     return {each.collection.slug: each.membership() for each in sorting}
 
 
 class _Sorting:
     """Sorts movies into members of one collection and undecided ones."""
 
-    def __init__(self, collection: Collection, gates: Gates, open_questions: AbstractSet[TmdbId]) -> None:
+    def __init__(self, collection: Collection, gates: Gates, open_questions: AbstractSet[ItemKey]) -> None:
         self.collection = collection
         self._slug = collection.slug
         self._causes = gates.causes
         self._open_questions = open_questions
         self._members = set(gates.members)
-        self._undecided: set[TmdbId] = set()
+        self._undecided: set[ItemKey] = set()
 
-    def sort(self, tmdb_id: TmdbId, decisions: Mapping[Slug, Decision]) -> None:
-        if tmdb_id in self._causes:
+    def sort(self, key: ItemKey, decisions: Mapping[Slug, Decision]) -> None:
+        if key in self._causes:
             return
         decision = decisions.get(self._slug)
-        if decision is None or tmdb_id in self._open_questions:
-            self._undecided.add(tmdb_id)
+        if decision is None or key in self._open_questions:
+            self._undecided.add(key)
         elif is_member(decision, self.collection):
-            self._members.add(tmdb_id)
+            self._members.add(key)
 
     def membership(self) -> Membership:
         return Membership(members=frozenset(self._members), undecided=frozenset(self._undecided))

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.decision import Memory, Pin
-    from kometa_ai.core.movie import Movie, TmdbId
+    from kometa_ai.core.item import ItemKey
+    from kometa_ai.core.movie import Movie
     from kometa_ai.core.naming import Label, Slug
     from kometa_ai.judging.looks import Models
     from kometa_ai.judging.planning import Subject
@@ -35,7 +36,7 @@ class Known(NamedTuple):
     """
 
     movies: Sequence[Movie]
-    subjects: Mapping[TmdbId, Subject]
+    subjects: Mapping[ItemKey, Subject]
     memory: Memory
     pins: Sequence[Pin]
     models: Models
@@ -48,7 +49,7 @@ class Settled(NamedTuple):
     """
 
     memberships: Mapping[Slug, Membership]
-    left_alone: Mapping[Slug, AbstractSet[TmdbId]] = MappingProxyType({})
+    left_alone: Mapping[Slug, AbstractSet[ItemKey]] = MappingProxyType({})
 
 
 class Stage:
@@ -77,7 +78,7 @@ class Stage:
 
     def deciding_tags(self, collection: Collection, movie: Movie) -> tuple[Label, ...]:
         """The labels that let a movie in or keep it out; none if no tag decides."""
-        cause = self.gates[collection.slug].causes.get(movie.tmdb_id)
+        cause = self.gates[collection.slug].causes.get(movie.key)
         return tags_that_decide(collection, movie, cause, self._decided_before)
 
     def decide(self, open_questions: Questions) -> Settled:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal, NewType, Protocol
 
 import msgspec
 
-from kometa_ai.core.movie import Credits, Movie, RadarrId
+from kometa_ai.core.item import ArrId
+from kometa_ai.core.movie import Credits, Movie
 from kometa_ai.core.naming import Label
 from kometa_ai.errors import CheckRadarr
 
@@ -23,7 +24,7 @@ TagId = NewType("TagId", int)
 """A tag's row. Housekeeping deletes unused tags daily, and a tag made again has another id: never keep one."""
 
 Operation = Literal["add", "remove"]
-Ids = tuple[RadarrId, ...]
+Ids = tuple[ArrId, ...]
 
 
 class LibraryStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,9 +38,9 @@ class LibraryStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LeftOut(msgspec.Struct, frozen=True):
-    """A movie that takes no part, and why. `radarr_id` is 0 where it has none."""
+    """A movie that takes no part, and why. `arr_id` is 0 where it has none."""
 
-    radarr_id: RadarrId
+    arr_id: ArrId
     title: str
     why: str
 
@@ -90,7 +91,7 @@ class TagWriter(Protocol):
         ...
 
     async def edit_tags(
-        self, movie_ids: Sequence[RadarrId], tag_ids: Sequence[TagId], *, operation: Operation
+        self, movie_ids: Sequence[ArrId], tag_ids: Sequence[TagId], *, operation: Operation
     ) -> EditResult:
         """Add those tags to those movies, or remove them; the result accounts for every movie.
 
@@ -101,6 +102,11 @@ class TagWriter(Protocol):
 
 class Library(TagWriter, Protocol):
     """One instance of a service. What cannot be done because of the service as a whole raises CheckRadarr."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the state: `radarr`."""
+        ...
 
     @property
     def service(self) -> str:
@@ -139,7 +145,7 @@ class Library(TagWriter, Protocol):
         """Every movie and every tag, or CheckRadarr: half a list is no list."""
         ...
 
-    async def credits(self, radarr_id: RadarrId) -> Credits:
+    async def credits(self, arr_id: ArrId) -> Credits:
         """Directors and actors of one movie. Raise CreditsUnavailable where they cannot be read."""
         ...
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kometa_ai.core.movie import Credits, Movie, RadarrId, TmdbId
+from kometa_ai.core.item import ArrId, movie_key
+from kometa_ai.core.movie import Credits, Movie
 from kometa_ai.core.text import beginning
 from kometa_ai.library.arr.client import Arr
 from kometa_ai.library.arr.contents import LONGEST_NAME, words
@@ -67,8 +68,8 @@ class WireCredit(msgspec.Struct, rename="camel", gc=False):
 def _movie_of(row: WireMovie, title: str, labels: Labels) -> Movie:
     imdb_id = clean(row.imdb_id)
     return Movie(
-        radarr_id=RadarrId(row.id or 0),
-        tmdb_id=TmdbId(row.tmdb_id or 0),
+        arr_id=ArrId(row.id or 0),
+        key=movie_key(row.tmdb_id or 0),
         title=title,
         year=row.year if row.year and 0 < row.year <= _LATEST_YEAR else 0,
         imdb_id=imdb_id if len(imdb_id) <= _LONGEST_IMDB_ID else "",
@@ -131,7 +132,7 @@ class Radarr(Arr[WireMovie]):
         self._credits_failed = 0
         return await super().contents(tries=tries)
 
-    async def credits(self, radarr_id: RadarrId) -> Credits:
+    async def credits(self, arr_id: ArrId) -> Credits:
         """Directors and actors of one movie; both may be empty until Radarr's first refresh of it.
 
         `CreditsUnavailable` when they cannot be read, a vanished movie included: that is not the same as having none,
@@ -141,7 +142,7 @@ class Radarr(Arr[WireMovie]):
             if self._credits_failed >= CREDITS_GIVE_UP_AFTER:
                 raise CreditsUnavailable(f"Not asked for, since the {CREDITS_GIVE_UP_AFTER} credits before it failed.")
             try:
-                found = await self.patiently(lambda: self._credits(radarr_id), tries=CREDITS_TRIES)
+                found = await self.patiently(lambda: self._credits(arr_id), tries=CREDITS_TRIES)
             except Failed as error:
                 vanished = isinstance(error, Refused) and error.status == HTTPStatus.NOT_FOUND
                 self._credits_failed = 0 if vanished else self._credits_failed + 1
@@ -149,9 +150,9 @@ class Radarr(Arr[WireMovie]):
             self._credits_failed = 0
             return found
 
-    async def _credits(self, radarr_id: RadarrId) -> Credits:
+    async def _credits(self, arr_id: ArrId) -> Credits:
         # Without the parameter Radarr sends, and caches, the credits of its whole database.
-        params = {"movieId": radarr_id}
+        params = {"movieId": arr_id}
         seconds = self.timeouts.credits
         reply = await self.connection.call("credits", "GET", "/credit", params=params, seconds=seconds)
         return credits_of(reply.read_rows(WireCredit)[0])

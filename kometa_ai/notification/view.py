@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from kometa_ai.core.item import ref_of
 from kometa_ai.core.summary import (
     attention_of,
     changes_of,
@@ -272,7 +273,7 @@ def _movies(movies: Sequence[MovieLine], limits: Limits) -> Cut:
 def _movie(movie: MovieLine, limits: Limits) -> str:
     # Cut the title, not the year: the year distinguishes movies of the same name.
     year = f" ({movie.year})" if movie.year else ""
-    return f"{one_line(movie.title, limits.name) or f'tmdb:{movie.tmdb_id}'}{year}"
+    return f"{one_line(movie.title, limits.name) or ref_of(movie.key)}{year}"
 
 
 def _orphans(report: RunReport, limits: Limits) -> list[str]:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from kometa_ai.asking.tally import Answered, Tally
     from kometa_ai.core.batches import BatchedQuestion, OpenBatch
     from kometa_ai.core.collection import Collection
-    from kometa_ai.core.movie import Movie, TmdbId
+    from kometa_ai.core.item import ItemKey
+    from kometa_ai.core.movie import Movie
     from kometa_ai.core.naming import Slug
     from kometa_ai.judging.looks import Models
     from kometa_ai.judging.packing import Packet
@@ -62,7 +63,7 @@ class Batches:
         tally: Tally,
         record: Callable[[Answered], None],
         keep: Keep,
-        subjects: Mapping[TmdbId, Subject],
+        subjects: Mapping[ItemKey, Subject],
         warnings: list[Problem],
     ) -> None:
         self._parts = parts
@@ -179,12 +180,12 @@ class Batches:
     def _scope(self, stage: Sequence[Collection], questions: Questions) -> Scope:
         memory, judged = self._parts.store.memory, self._subjects
 
-        def is_open(question: BatchedQuestion, tmdb_id: TmdbId) -> bool:
-            known = memory.get(tmdb_id)
+        def is_open(question: BatchedQuestion, key: ItemKey) -> bool:
+            known = memory.get(key)
             decision = known.collections.get(question.slug) if known else None
             if question.second_look:
-                return tmdb_id in judged and decision is not None and decision.second_look == "due"
-            reason = questions.get(question.slug, {}).get(tmdb_id)
+                return key in judged and decision is not None and decision.second_look == "due"
+            reason = questions.get(question.slug, {}).get(key)
             if reason is None:
                 # Answered, or nothing to ask now: it is away, or decided by a pin or a tag, which may pass.
                 return decision is None or decision.prompt_hash != question.prompt_hash
@@ -196,43 +197,39 @@ class Batches:
 def not_in_batches(
     batches: Iterable[OpenBatch],
     stage: Sequence[Collection],
-    judged: Mapping[TmdbId, Subject],
+    judged: Mapping[ItemKey, Subject],
     questions: Questions,
 ) -> Questions:
     """The questions without those of batches whose answers will hold when they come."""
     prompts = {collection.slug: collection.prompt_hash for collection in stage}
     awaited = {
-        (question.slug, tmdb_id, question.second_look)
+        (question.slug, key, question.second_look)
         for batch in batches
         for question in batch.open_questions
         if prompts.get(question.slug) == question.prompt_hash
-        for tmdb_id, asked_from in batch.pages[question.page]
-        if tmdb_id in judged and judged[tmdb_id].fingerprint.covers(asked_from)
+        for key, asked_from in batch.pages[question.page]
+        if key in judged and judged[key].fingerprint.covers(asked_from)
     }
     if not awaited:
         return questions
     return {
-        slug: {
-            tmdb_id: reason
-            for tmdb_id, reason in pairs.items()
-            if (slug, tmdb_id, reason is Reason.SECOND_LOOK) not in awaited
-        }
+        slug: {key: reason for key, reason in pairs.items() if (slug, key, reason is Reason.SECOND_LOOK) not in awaited}
         for slug, pairs in questions.items()
     }
 
 
 def with_anthropic(
-    batches: Iterable[OpenBatch], collections: Iterable[Collection], subjects: Mapping[TmdbId, Subject]
+    batches: Iterable[OpenBatch], collections: Iterable[Collection], subjects: Mapping[ItemKey, Subject]
 ) -> list[Problem]:
     """What was asked through batches that have not been answered."""
     slugs = {collection.slug for collection in collections}
     problems = []
     for batch in batches:
         count = sum(
-            tmdb_id in subjects
+            key in subjects
             for question in batch.open_questions
             if question.slug in slugs
-            for tmdb_id, _ in batch.pages[question.page]
+            for key, _ in batch.pages[question.page]
         )
         if count:
             problems.append(

@@ -18,7 +18,8 @@ from kometa_ai.state.schema import Described
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kometa_ai.core.movie import Credits, Movie, TmdbId
+    from kometa_ai.core.item import ItemKey
+    from kometa_ai.core.movie import Credits, Movie
     from kometa_ai.judging.planning import Questions
     from kometa_ai.run.keeping import Keep
     from kometa_ai.run.parts import Parts
@@ -33,7 +34,7 @@ _log = structlog.get_logger()
 class CreditsReader:
     """Completes `subjects` with credits. Without `is_enabled` Radarr is not asked: movies are judged without people."""
 
-    def __init__(self, parts: Parts, subjects: dict[TmdbId, Subject], keep: Keep, *, is_enabled: bool) -> None:
+    def __init__(self, parts: Parts, subjects: dict[ItemKey, Subject], keep: Keep, *, is_enabled: bool) -> None:
         self._parts = parts
         self._course = parts.interruption.course
         self._subjects = subjects
@@ -44,12 +45,12 @@ class CreditsReader:
         """Fetch the credits of movies that are asked about for the first time; return a warning if some failed."""
         wanted = needing_credits(questions, self._subjects, self._parts.store.memory)
         self._parts.observer.total("movies", len(wanted) if self._is_enabled else 0)
-        learned: dict[TmdbId, Subject] = {}
+        learned: dict[ItemKey, Subject] = {}
         failed: list[Movie] = []
         for start in range(0, len(wanted), _CHECKPOINT):
             if self._course.is_over:
                 break
-            movies = [self._subjects[tmdb_id].movie for tmdb_id in wanted[start : start + _CHECKPOINT]]
+            movies = [self._subjects[key].movie for key in wanted[start : start + _CHECKPOINT]]
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._fetch(movie)) for movie in movies]
             entries = []
@@ -57,7 +58,7 @@ class CreditsReader:
                 people = task.result()
                 if people is None and self._is_enabled:
                     failed.append(movie)
-                learned[movie.tmdb_id], entry = self._complete(movie, people)
+                learned[movie.key], entry = self._complete(movie, people)
                 entries.append(entry)
             self._keep(*entries)
         self._subjects |= learned
@@ -67,7 +68,7 @@ class CreditsReader:
         if not self._is_enabled:
             return None
         try:
-            return await self._parts.library.credits(movie.radarr_id)
+            return await self._parts.library.credits(movie.arr_id)
         except CreditsUnavailable as error:
             _log.info("credits.unavailable", movie=str(movie), why=str(error))
             return None
@@ -76,7 +77,7 @@ class CreditsReader:
 
     def _complete(self, movie: Movie, people: Credits | None) -> tuple[Subject, Described]:
         """A movie with the people that Radarr names now; where it names none, the known ones stay."""
-        known = self._parts.store.memory.get(movie.tmdb_id)
+        known = self._parts.store.memory.get(movie.key)
         if people is None and known is not None:
             people = known.credits
         if people is not None:
@@ -90,7 +91,7 @@ class CreditsReader:
             credits=people,
             last_seen=self._parts.now().date(),
         )
-        return Subject(movie, prints), Described(tmdb_id=movie.tmdb_id, movie=remembered)
+        return Subject(movie, prints), Described(key=movie.key, movie=remembered)
 
 
 def _warning(failed: list[Movie]) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kometa_ai.core.collection import namesakes
+from kometa_ai.core.item import order_of, ref_of
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.summary import counted
 from kometa_ai.judging.planning import subjects_of
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from kometa_ai.core.collection import Collection, MovieRef
-    from kometa_ai.core.movie import Movie, TmdbId
+    from kometa_ai.core.item import ItemKey
+    from kometa_ai.core.movie import Movie
     from kometa_ai.core.naming import Slug
     from kometa_ai.core.options import Options
     from kometa_ai.judging.policy import Gates, Membership
@@ -81,18 +83,18 @@ class Decider:
         self._problems += self._keeper.record(*entries)
         return not self._keeper.is_unwritable
 
-    def _in_scope(self, wanted: AbstractSet[TmdbId]) -> Sequence[Movie]:
+    def _in_scope(self, wanted: AbstractSet[ItemKey]) -> Sequence[Movie]:
         """The movies to judge; no other is changed. Pins, orphans and the brake count the whole library."""
         if not wanted:
             return self._library.movies
-        movies = [movie for movie in self._library.movies if movie.tmdb_id in wanted]
-        if missing := sorted(wanted - {movie.tmdb_id for movie in movies}):
+        movies = [movie for movie in self._library.movies if movie.key in wanted]
+        if missing := sorted(wanted - {movie.key for movie in movies}, key=order_of):
             self._warnings.append(
                 Problem(
                     source="Radarr",
                     what=f"{len(missing)} of the {len(wanted)} movies of this run are not in Radarr's list.",
                     remedy="Nothing to do: once Radarr lists them, the next scheduled run judges them.",
-                    movies=tuple(f"tmdb:{tmdb_id}" for tmdb_id in missing[:_MISSING_NAMED]),
+                    movies=tuple(ref_of(key) for key in missing[:_MISSING_NAMED]),
                     severity="warning",
                 )
             )
@@ -117,7 +119,7 @@ def _remedy_for(pin: MovieRef, movies: Iterable[Movie]) -> str:
     return "Correct it, or leave it until the movie is there."
 
 
-def _left_alone(collection: Collection, movies: AbstractSet[TmdbId]) -> Iterator[Problem]:
+def _left_alone(collection: Collection, movies: AbstractSet[ItemKey]) -> Iterator[Problem]:
     if movies:
         yield Problem(
             source="--collection",

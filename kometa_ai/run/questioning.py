@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from kometa_ai.asking.tally import Answered
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.decision import Verdict
-    from kometa_ai.core.movie import TmdbId
+    from kometa_ai.core.item import ItemKey
     from kometa_ai.core.naming import Slug
     from kometa_ai.core.options import Options
     from kometa_ai.judging.stages import Stage
@@ -55,7 +55,7 @@ class Questioning:
         *,
         keep: Keep,
         booking: Booking,
-        subjects: dict[TmdbId, Subject],
+        subjects: dict[ItemKey, Subject],
         warnings: list[Problem],
     ) -> None:
         self.open_questions: Questions = {}
@@ -93,7 +93,7 @@ class Questioning:
         )
         self._credits = CreditsReader(parts, subjects, keep, is_enabled=rules.radarr_credits)
         self._reasons: dict[Slug, dict[str, int]] = {}
-        self._last_asked: dict[Slug, TmdbId] = {}
+        self._last_asked: dict[Slug, ItemKey] = {}
         self._open: Questions = {}
         self._is_checked = False
         self._doubts: list[Problem] = []
@@ -183,7 +183,7 @@ class Questioning:
         """The second looks that nobody has been asked for yet."""
         open_now = self._batches.left(stage.chosen, stage.questions(again=self._again & {GIVEN_UP}))
         return [
-            (collection, [self._subjects[tmdb_id].movie for tmdb_id in due])
+            (collection, [self._subjects[key].movie for key in due])
             for collection in stage.chosen
             if (due := due_now(open_now[collection.slug]))
         ]
@@ -214,22 +214,22 @@ class Questioning:
         """Turn verdicts into decisions and remember them."""
         store, collection = self._parts.store, answered.collection
         entries = []
-        for tmdb_id, verdict in answered.verdicts.items():
-            known = store.memory.get(tmdb_id)
-            is_distrusted = self._open.get(collection.slug, {}).get(tmdb_id) is Reason.ASKED_AGAIN
+        for key, verdict in answered.verdicts.items():
+            known = store.memory.get(key)
+            is_distrusted = self._open.get(collection.slug, {}).get(key) is Reason.ASKED_AGAIN
             decision = settle(
                 self._without_secrets(verdict),
                 known.collections.get(collection.slug) if known and not is_distrusted else None,
                 collection,
                 second_look=answered.second_look,
-                metadata_hash=answered.away.get(tmdb_id) or self._subjects[tmdb_id].fingerprint.full,
+                metadata_hash=answered.away.get(key) or self._subjects[key].fingerprint.full,
                 model=answered.model,
                 now=self._parts.now(),
                 request=answered.request,
             )
-            self._open.get(collection.slug, {}).pop(tmdb_id, None)
-            entries.append(Judged(tmdb_id=tmdb_id, slug=collection.slug, decision=decision))
-            self._last_asked[collection.slug] = tmdb_id
+            self._open.get(collection.slug, {}).pop(key, None)
+            entries.append(Judged(key=key, slug=collection.slug, decision=decision))
+            self._last_asked[collection.slug] = key
         self._keep(*entries, *self._booking.entries(self._tally.spent.values()))
         self._parts.observer.advance("questions", len(entries))
 

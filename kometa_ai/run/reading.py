@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from kometa_ai.core.collection import recognise
+from kometa_ai.core.item import short_name
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.summary import counted
 from kometa_ai.errors import CheckRadarr
@@ -67,10 +68,14 @@ class Reader:
             self._warn(status.warning, "Check RADARR_URL.")
         library = await parts.library.contents()
         self._warnings += oddities(library)
-        check_plausible(library, parts.store.state.library, accepted=self._options.accept_library)
+        check_plausible(
+            library, parts.store.state.libraries.get(parts.library.name), accepted=self._options.accept_library
+        )
         # A dry run that accepts a library does not accept it for later runs.
         if not (self._options.dry_run and self._options.accept_library):
-            self._problems += self._keeper.record(LibraryRead(library=_seen(library, parts.now())))
+            self._problems += self._keeper.record(
+                LibraryRead(name=parts.library.name, library=_seen(library, parts.now()))
+            )
         self._movies = library.movies
         _log.info("library.read", movies=len(library.movies), tags=len(library.tags))
         return library
@@ -129,7 +134,7 @@ def check_plausible(library: Contents, last: LibrarySeen | None, *, accepted: bo
 def oddities(library: Contents) -> list[Problem]:
     """Warn of rows that take no part: one warning for each of the first movies, and one for all the others."""
     told = [
-        f"Radarr's movie {movie.radarr_id or 'without an id'} ({movie.title or 'no title'}) takes no part: {movie.why}."
+        f"Radarr's movie {movie.arr_id or 'without an id'} ({movie.title or 'no title'}) takes no part: {movie.why}."
         for movie in library.left_out[:_ODDITIES]
     ]
     warnings = [
@@ -138,7 +143,7 @@ def oddities(library: Contents) -> list[Problem]:
     if others := library.left_out[_ODDITIES:]:
         verb = "take" if len(others) > 1 else "takes"
         what = f"{counted(len(others), 'further movie')} of Radarr's list {verb} no part."
-        names = tuple(movie.title or f"Radarr's movie {movie.radarr_id}" for movie in others[:_ODDITIES])
+        names = tuple(movie.title or f"Radarr's movie {movie.arr_id}" for movie in others[:_ODDITIES])
         remedy = "Fix the ones above; the next run names more of them."
         warnings.append(Problem(source="Radarr", what=what, remedy=remedy, movies=names, severity="warning"))
     if library.odd_tags:
@@ -150,7 +155,7 @@ def oddities(library: Contents) -> list[Problem]:
 
 
 def _seen(library: Contents, now: datetime) -> LibrarySeen:
-    ids = ",".join(str(movie.tmdb_id) for movie in library.movies)
+    ids = ",".join(short_name(movie.key) for movie in library.movies)
     return LibrarySeen(
         count=len(library.movies),
         hash=hashlib.sha256(ids.encode()).hexdigest()[:16],

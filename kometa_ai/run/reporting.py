@@ -11,6 +11,7 @@ import msgspec
 from kometa_ai.__version__ import __version__
 from kometa_ai.asking.tally import Spent
 from kometa_ai.core.decision import Cause
+from kometa_ai.core.item import tmdb_id_of
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import CollectionReport, MovieLine, Outcome, RunReport
 from kometa_ai.core.summary import in_order
@@ -200,7 +201,7 @@ def _lines(
         MovieLine(
             title=change.movie.title,
             year=change.movie.year,
-            tmdb_id=change.movie.tmdb_id,
+            key=change.movie.key,
             reason=_why(change, gates, memory),
         )
         for change in changes
@@ -210,10 +211,10 @@ def _lines(
 
 
 def _why(change: Change, gates: Mapping[Slug, Gates], memory: Memory) -> str:
-    cause = gates[change.slug].causes.get(change.movie.tmdb_id)
+    cause = gates[change.slug].causes.get(change.movie.key)
     if cause is not None:
         return cause
-    known = memory.get(change.movie.tmdb_id)
+    known = memory.get(change.movie.key)
     decision = known.collections.get(change.slug) if known else None
     if decision is None:
         return Cause.UNDECIDED
@@ -222,7 +223,7 @@ def _why(change: Change, gates: Mapping[Slug, Gates], memory: Memory) -> str:
 
 def _by_other_models(results: RunResults, memory: Memory, models: frozenset[str]) -> int:
     slugs = {collection.slug for collection in results.reading.collections}
-    remembered = (memory[tmdb_id] for tmdb_id in results.subjects if tmdb_id in memory)
+    remembered = (memory[key] for key in results.subjects if key in memory)
     return sum(
         decision.model not in models and slug in slugs
         for known in remembered
@@ -312,7 +313,7 @@ def _status(
         members=report.members,
         pending=report.pending,
         last_run=now,
-        last_processed_movie=last_asked or (before.last_processed_movie if before else None),
+        last_processed_movie=tmdb_id_of(last_asked) if last_asked else before.last_processed_movie if before else None,
         block_hash=collection.block_hash if complete else before.block_hash if before else "",
         block_change_open=was_edited and not (complete and is_complete),
         first_build_open=is_building and not (complete and report.pending + len(report.failed) <= FEW_ADDITIONS),

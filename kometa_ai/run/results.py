@@ -10,7 +10,8 @@ from kometa_ai.asking.ending import Ending, Stopped
 from kometa_ai.asking.tally import Spent, Tally
 from kometa_ai.core.changes import Change, TagChange, TagPlan
 from kometa_ai.core.collection import Collection, Folder
-from kometa_ai.core.movie import Movie, TmdbId
+from kometa_ai.core.item import ItemKey
+from kometa_ai.core.movie import Movie
 from kometa_ai.core.naming import Slug
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import CheckRadarr
@@ -40,7 +41,7 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True):
 
     open_questions: Questions
     reasons: Mapping[Slug, dict[str, int]]
-    last_asked: Mapping[Slug, TmdbId]
+    last_asked: Mapping[Slug, ItemKey]
     tally: Tally
     endings: tuple[Ending, ...]
 
@@ -53,7 +54,7 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True):
 class Judging(msgspec.Struct, frozen=True, kw_only=True):
     """Who belongs to which collection. `subjects` are the movies that were judged."""
 
-    subjects: Mapping[TmdbId, Subject]
+    subjects: Mapping[ItemKey, Subject]
     asking: Asking
     gates: Mapping[Slug, Gates] = {}
     memberships: Mapping[Slug, Membership] = {}
@@ -103,7 +104,7 @@ class RunResults(msgspec.Struct, frozen=True, kw_only=True):
         return self.judging.asking if self.judging else None
 
     @property
-    def subjects(self) -> Mapping[TmdbId, Subject]:
+    def subjects(self) -> Mapping[ItemKey, Subject]:
         """The movies that were judged."""
         return self.judging.subjects if self.judging else {}
 

@@ -96,7 +96,7 @@ class Writer:
         """Read the library again, right before writing to it. Raise CheckRadarr if it is implausible."""
         self._parts.observer.step(Step.WRITING)
         library = await self._parts.library.contents()
-        check_plausible(library, self._parts.store.state.library, accepted=False)
+        check_plausible(library, self._parts.store.state.libraries.get(self._parts.library.name), accepted=False)
         return library
 
     async def write(self, changes: Sequence[Change], library: Contents) -> None:
@@ -108,7 +108,8 @@ class Writer:
             TagChange(
                 at=self._parts.now(),
                 run_id=self._run_id,
-                tmdb_id=change.movie.tmdb_id,
+                library=self._parts.library.name,
+                key=change.movie.key,
                 title=change.movie.title,
                 year=change.movie.year,
                 collection=change.slug,

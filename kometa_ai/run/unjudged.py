@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kometa_ai.asking.tally import Gap
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.decision import Memory
-    from kometa_ai.core.movie import TmdbId
+    from kometa_ai.core.item import ItemKey
     from kometa_ai.judging.planning import Subject
 
 
@@ -23,7 +23,7 @@ class _Vain(NamedTuple):
     """A movie that a model gave no verdict on, and how often that has happened to the same question `before`."""
 
     gap: Gap
-    tmdb_id: TmdbId
+    key: ItemKey
     metadata_hash: str
     prompt_hash: str
     before: Unjudged | None
@@ -34,7 +34,7 @@ class _Vain(NamedTuple):
         runs = before.runs if before else 0
         is_other = before is not None and before.model not in ("", model)
         return LeftUnjudged(
-            tmdb_id=self.tmdb_id,
+            key=self.key,
             slug=self.gap.collection,
             unjudged=Unjudged(
                 runs=(TRIES if runs >= TRIES else 1) if is_other else runs + 1,
@@ -48,7 +48,7 @@ class _Vain(NamedTuple):
 def count_vain(
     gaps: Iterable[Gap],
     collections: Iterable[Collection],
-    subjects: Mapping[TmdbId, Subject],
+    subjects: Mapping[ItemKey, Subject],
     memory: Memory,
     *,
     models: Iterable[str],
@@ -57,10 +57,10 @@ def count_vain(
     """The entries for movies that could not be judged for a reason of their own. `read_models` gave a verdict."""
     prompts = {collection.slug: collection.prompt_hash for collection in collections}
     met = [
-        _met(gap, tmdb_id, subjects[tmdb_id].fingerprint.full, prompts[gap.collection], memory)
+        _met(gap, key, subjects[key].fingerprint.full, prompts[gap.collection], memory)
         for gap in gaps
         if gap.failure not in RETRIED and gap.collection in prompts
-        for tmdb_id in (movie.tmdb_id for movie in gap.movies)
+        for key in (movie.key for movie in gap.movies)
     ]
     # If nothing of a model could be read the endpoint fails, unless the run asked only about movies that have failed
     # beside others before.
@@ -70,8 +70,8 @@ def count_vain(
     return (vain.entry() for vain in met if vain.gap.model in blamed)
 
 
-def _met(gap: Gap, tmdb_id: TmdbId, metadata_hash: str, prompt_hash: str, memory: Memory) -> _Vain:
-    known = memory.get(tmdb_id)
+def _met(gap: Gap, key: ItemKey, metadata_hash: str, prompt_hash: str, memory: Memory) -> _Vain:
+    known = memory.get(key)
     before = known.unjudged.get(gap.collection) if known else None
     is_same = before is not None and (before.metadata_hash, before.prompt_hash) == (metadata_hash, prompt_hash)
-    return _Vain(gap, tmdb_id, metadata_hash, prompt_hash, before if is_same else None)
+    return _Vain(gap, key, metadata_hash, prompt_hash, before if is_same else None)

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import codecs
 import os
-import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from kometa_ai.__version__ import __version__
+from kometa_ai.core.decision import Remembered
+from kometa_ai.core.item import ItemKey
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import RepairState
 from kometa_ai.state import files
-from kometa_ai.state.migrations import NoWay, migrate
+from kometa_ai.state.migrations import NoWay, migrate, migrate_line
 from kometa_ai.state.schema import DAMAGE, FORMAT_VERSION, Line, Snapshot
 
 if TYPE_CHECKING:
@@ -30,9 +31,10 @@ JOURNAL = "kometa_state.journal"
 _READINGS = 3
 _PIECE = 1 << 20
 _LONGEST_LINE = 64 << 20
-_KEY = re.compile(r"movie:[0-9]{1,10}")
 _SNAPSHOT = msgspec.json.Decoder(Snapshot)
 _LINE = msgspec.json.Decoder(Line)
+_PARTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_DECISIONS = msgspec.json.Decoder(dict[ItemKey, Remembered])
 
 
 class Found(msgspec.Struct, kw_only=True):
@@ -40,7 +42,8 @@ class Found(msgspec.Struct, kw_only=True):
 
     `alerts` tells what was wrong, `damaged` which file is to be set aside. Of the present journal `whole` says how many
     bytes come before a `torn` last line, `spoilt` whether there are damaged lines, `foreign` whether it belongs to an
-    older state than this one, `older` whether some of `lines` are from the journal before it.
+    older state than this one, `older` whether some of `lines` are from the journal before it. `migrated` says that the
+    snapshot or a line was of an older format.
     """
 
     snapshot: Snapshot
@@ -52,6 +55,7 @@ class Found(msgspec.Struct, kw_only=True):
     spoilt: bool
     foreign: bool
     older: bool
+    migrated: bool
 
 
 def journals(folder: Path) -> tuple[Path, Path]:
@@ -81,7 +85,7 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
 
 def _read(folder: Path) -> Found:
     path = folder / SNAPSHOT
-    snapshot, source, why = _newest_good(path)
+    snapshot, version, source, why = _newest_good(path)
     known = snapshot.journal_entry
     present, before = map(_Reading, journals(folder))
     lines = [] if source == path else before.after(known)
@@ -114,6 +118,7 @@ def _read(folder: Path) -> Found:
         spoilt=present.bad > 0,
         foreign=foreign or bool(present.is_none),
         older=is_older_used,
+        migrated=version < FORMAT_VERSION or (is_older_used and before.has_older_format),
     )
 
 
@@ -126,12 +131,12 @@ def _said(error: Exception) -> str:
     return str(error.strerror if isinstance(error, OSError) else error)
 
 
-def _newest_good(path: Path) -> tuple[Snapshot, Path | None, str]:
-    """The newest good snapshot, where it is (None: it is a fresh one), and what is wrong with `path`."""
+def _newest_good(path: Path) -> tuple[Snapshot, int, Path | None, str]:
+    """The newest good snapshot, its format, where it is (None: it is a fresh one), and what is wrong with `path`."""
     why = ""
     for place in (path, *files.backups(path)):
         try:
-            snapshot = _decode(place)
+            snapshot, version = _decode(place)
         except FileNotFoundError:
             continue
         except (*DAMAGE, files.NotOurs) as error:
@@ -145,8 +150,8 @@ def _newest_good(path: Path) -> tuple[Snapshot, Path | None, str]:
             if place == path:
                 raise
             continue
-        return snapshot, place, "" if place == path else why or f"{path.name} is missing"
-    return fresh(), None, why
+        return snapshot, version, place, "" if place == path else why or f"{path.name} is missing"
+    return fresh(), FORMAT_VERSION, None, why
 
 
 def fresh() -> Snapshot:
@@ -154,7 +159,8 @@ def fresh() -> Snapshot:
     return Snapshot(version=__version__, state_format_version=FORMAT_VERSION)
 
 
-def _decode(place: Path) -> Snapshot:
+def _decode(place: Path) -> tuple[Snapshot, int]:
+    """A snapshot, and the format that it had."""
     content = files.read(place, files.LARGE)
     _check_text(content)
     try:
@@ -164,20 +170,31 @@ def _decode(place: Path) -> Snapshot:
         version = msgspec.json.decode(content, type=_Version).state_format_version
         if version == FORMAT_VERSION:
             raise
+    _refuse_newer(version, str(place))
+    if version == FORMAT_VERSION:
+        return snapshot, version
+    try:
+        return _migrated(content), version
+    except NoWay as error:
+        raise msgspec.ValidationError(str(error)) from error
+
+
+def _migrated(content: bytes) -> Snapshot:
+    # All decisions as plain objects would take many times the memory of the state.
+    parts = _PARTS.decode(content)
+    decisions = parts.pop("decisions", msgspec.Raw(b"{}"))
+    older = {name: msgspec.json.decode(part) for name, part in parts.items()}
+    snapshot = msgspec.convert(migrate(older, wanted=FORMAT_VERSION), Snapshot, str_keys=True)
+    snapshot.decisions = _DECISIONS.decode(decisions)
+    return snapshot
+
+
+def _refuse_newer(version: int, place: str) -> None:
     if version > FORMAT_VERSION:
         raise RepairState(
-            f"The state {str(place)!r} has format {version}, this program knows {FORMAT_VERSION}.",
+            f"The state {place!r} has format {version}, this program knows {FORMAT_VERSION}.",
             "Start the newer version of Kometa-AI again, or keep the file elsewhere and start fresh.",
         )
-    if version < FORMAT_VERSION:
-        try:
-            older = migrate(msgspec.json.decode(content, type=dict[str, Any]), wanted=FORMAT_VERSION)
-        except NoWay as error:
-            raise msgspec.ValidationError(str(error)) from error
-        snapshot = msgspec.convert(older, Snapshot, str_keys=True)
-    if not all(map(_KEY.fullmatch, snapshot.decisions)):
-        raise msgspec.ValidationError("decisions must be keyed movie:<TMDb id>")
-    return snapshot
 
 
 def _check_text(content: bytes) -> None:
@@ -195,10 +212,15 @@ class _Version(msgspec.Struct):
     state_format_version: int
 
 
+class _LineFormat(msgspec.Struct):
+    format: int = 1
+
+
 class _Reading:
     """One reading of a journal: its good lines, how many are damaged, and where a torn last line begins.
 
-    `is_none` says what lies in its place where that is no file.
+    Lines of an older format are brought to the present one; `has_older_format` says that there are some. `is_none` says
+    what lies in its place where that is no file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -207,6 +229,8 @@ class _Reading:
         self.torn = False
         self.whole = 0
         self.is_none = ""
+        self.has_older_format = False
+        self._place = str(path)
         try:
             with os.fdopen(files.open_regular(path, os.O_RDONLY), "rb") as file:
                 self._read(iter(lambda: file.readline(_LONGEST_LINE), b""))
@@ -226,9 +250,23 @@ class _Reading:
                 return
             self.whole += len(text)
             try:
-                self._lines.append(_LINE.decode(text.decode()))
-            except DAMAGE:
+                self._lines.append(self._line(text.decode()))
+            except (*DAMAGE, NoWay):
                 self.bad += 1
+
+    def _line(self, text: str) -> Line:
+        try:
+            line = _LINE.decode(text)
+            version = line.format
+        except msgspec.ValidationError:
+            version = msgspec.json.decode(text, type=_LineFormat).format
+            if version == FORMAT_VERSION:
+                raise
+        if version == FORMAT_VERSION:
+            return line
+        _refuse_newer(version, self._place)
+        self.has_older_format = True
+        return msgspec.convert(migrate_line(msgspec.json.decode(text), wanted=FORMAT_VERSION), Line, str_keys=True)
 
     def after(self, number: int) -> list[Line]:
         """The lines that come after an entry: from the first with a higher number on."""

@@ -10,11 +10,11 @@ import msgspec
 from kometa_ai.core.batches import OpenBatch
 from kometa_ai.core.changes import TagChange
 from kometa_ai.core.decision import Decision, Pin, Remembered, Unjudged
-from kometa_ai.core.movie import TmdbId
+from kometa_ai.core.item import ItemKey
 from kometa_ai.core.naming import Slug
 from kometa_ai.core.report import Kind, Spending
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 CHANGES_KEPT = 100
 ERRORS_KEPT = 20
 RUNS_KEPT = 100
@@ -128,7 +128,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     last_update: datetime | None = None
     last_successful_run: datetime | None = None
     journal_entry: int = 0
-    library: LibrarySeen | None = None
+    libraries: dict[str, LibrarySeen] = {}
     collections: dict[Slug, CollectionStatus] = {}
     errors: Errors = msgspec.field(default_factory=Errors)
     pins: list[Pin] = []
@@ -136,7 +136,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     spending: dict[str, Spending] = {}
     tag_changes: list[TagChange] = []
     batches: list[OpenBatch] = []
-    decisions: dict[str, Remembered] = {}
+    decisions: dict[ItemKey, Remembered] = {}
 
 
 # One class for each kind of journal line. Reading lines twice, in their order, must do no harm.
@@ -145,7 +145,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
 class Judged(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="judged"):
     """A decision about one movie and one collection."""
 
-    tmdb_id: TmdbId
+    key: ItemKey
     slug: Slug
     decision: Decision
 
@@ -153,7 +153,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="
 class LeftUnjudged(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="unjudged"):
     """A question that has brought no verdict, and in how many runs by now."""
 
-    tmdb_id: TmdbId
+    key: ItemKey
     slug: Slug
     unjudged: Unjudged
 
@@ -161,7 +161,7 @@ class LeftUnjudged(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry",
 class Described(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="described"):
     """What a movie is made of now; its decisions are not touched. Fields are those of Remembered."""
 
-    tmdb_id: TmdbId
+    key: ItemKey
     movie: Remembered
 
 
@@ -185,8 +185,9 @@ class Tagged(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="
 
 
 class LibraryRead(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="library"):
-    """A library that was believed."""
+    """A library that was believed, by its name."""
 
+    name: str
     library: LibrarySeen
 
 
@@ -217,7 +218,7 @@ class Pinned(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="
 class Released(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="released"):
     """A pin dropped."""
 
-    tmdb_id: TmdbId
+    key: ItemKey
     slug: Slug
 
 
@@ -271,7 +272,11 @@ Entry = (
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the journal: its number, which only grows, and what it says."""
+    """One line of the journal: its number, which only grows, its format, and what it says.
+
+    A line says its format, since lines of two formats may stand in one file; those of format 1 do not.
+    """
 
     n: int
+    format: int = 1
     data: Entry

@@ -19,7 +19,7 @@ import structlog
 
 from kometa_ai.__version__ import __version__
 from kometa_ai.core.decision import Memory, Remembered
-from kometa_ai.core.movie import TmdbId
+from kometa_ai.core.item import ItemKey
 from kometa_ai.errors import RepairState
 from kometa_ai.state import files
 from kometa_ai.state.loading import JOURNAL, SNAPSHOT, Found, fresh, journals, read
@@ -99,7 +99,7 @@ class Store:
         self._doubtful = False
         self._unwritten: list[bytes] = []
         self._state = fresh()
-        self._movies: dict[TmdbId, Remembered] = {}
+        self._movies: dict[ItemKey, Remembered] = {}
 
     @classmethod
     def load(
@@ -115,8 +115,9 @@ class Store:
         Whoever does not hold the folder's lock loads it `read_only`: then nothing is repaired or written, and what is
         recorded lives in memory alone.
 
-        A damaged snapshot is set aside and the newest good backup takes its place. Raise RepairState where the state
-        is newer than this program, or cannot be read at all; then nothing was touched.
+        A damaged snapshot is set aside and the newest good backup takes its place. A state of an older format is
+        written in the present one, and the snapshot as it was becomes the newest backup. Raise RepairState where the
+        state is newer than this program, or cannot be read at all; then nothing was touched.
         """
         store = cls(folder, read_only=read_only, journal_limit=journal_limit, sleep=sleep)
         try:
@@ -128,6 +129,10 @@ class Store:
                 f"The state {str(store.path)!r} cannot be read: {error.strerror}.", files.remedy_for(error)
             ) from error
         store._take_over(found)
+        if found.migrated and not read_only:
+            # At once, so that no older program reads the new lines of the journal as damaged ones.
+            store.save(datetime.now(UTC).replace(microsecond=0))
+            _log.info("state.migrated", format=FORMAT_VERSION)
         return store
 
     # Queries
@@ -190,7 +195,7 @@ class Store:
         if size > self._journal_limit:
             self._shorten_journal(size)
 
-    def seen(self, movies: Iterable[TmdbId], now: datetime) -> None:
+    def seen(self, movies: Iterable[ItemKey], now: datetime) -> None:
         """Note that the library holds these movies and no others; it lasts with the next snapshot.
 
         Movies that have been away for longer than the grace are forgotten. No movies at all are no library.
@@ -198,14 +203,14 @@ class Store:
         today, here = now.date(), set(movies)
         if not here:
             return
-        for tmdb_id, movie in list(self._movies.items()):
-            if tmdb_id in here:
+        for key, movie in list(self._movies.items()):
+            if key in here:
                 movie.last_seen, movie.gone_since = today, None
             elif movie.gone_since is None:
                 # Counted from the first look without it, not from the last with it: we may have been off for months.
                 movie.gone_since = today
             elif today - movie.gone_since > GRACE:
-                del self._movies[tmdb_id]
+                del self._movies[key]
 
     def save(self, now: datetime) -> None:
         """Write the snapshot, keep the one before it as a backup, and begin a new journal.
@@ -245,8 +250,8 @@ class Store:
         before, decisions, after = _ENCODER.encode(self._state).rpartition(_DECISIONS)
         yield before + decisions
         comma = b""
-        for tmdb_id, movie in self._movies.items():
-            yield b'%s\n"movie:%d":' % (comma, tmdb_id)
+        for key, movie in self._movies.items():
+            yield b'%s\n"%s":' % (comma, key.encode())
             yield _ENCODER.encode(movie)
             comma = b","
         yield after
@@ -294,8 +299,7 @@ class Store:
     def _take_over(self, found: Found) -> None:
         self._state = found.snapshot
         self._state.state_format_version = FORMAT_VERSION
-        self._movies = {_number(key): movie for key, movie in self._state.decisions.items()}
-        self._state.decisions = {}
+        self._movies, self._state.decisions = self._state.decisions, {}
         for line in found.lines:
             self._apply(line.data)
             self._state.journal_entry = max(self._state.journal_entry, line.n)
@@ -310,16 +314,16 @@ class Store:
             case Judged() | LeftUnjudged():
                 self._apply_answer(entry)
             case Described():
-                known = self._movies.get(entry.tmdb_id)
+                known = self._movies.get(entry.key)
                 if known is not None:
                     entry.movie.collections, entry.movie.unjudged = known.collections, known.unjudged
-                self._movies[entry.tmdb_id] = entry.movie
+                self._movies[entry.key] = entry.movie
             case StatusChanged():
                 state.collections[entry.slug] = entry.status
             case CollectionForgotten():
                 state.collections.pop(entry.slug, None)
             case LibraryRead():
-                state.library = entry.library
+                state.libraries[entry.name] = entry.library
             case Tagged() | ErrorMet() | RunEnded() | MoneySpent():
                 self._apply_event(entry)
             case Pinned() | Released():
@@ -330,7 +334,7 @@ class Store:
                 assert_never(entry)
 
     def _apply_answer(self, entry: Judged | LeftUnjudged) -> None:
-        movie = self._movie(entry.tmdb_id)
+        movie = self._movie(entry.key)
         if isinstance(entry, Judged):
             movie.collections[entry.slug] = entry.decision
             movie.unjudged.pop(entry.slug, None)
@@ -377,20 +381,20 @@ class Store:
                 del batches[entry.key]
         self._state.batches = list(batches.values())
 
-    def _movie(self, tmdb_id: TmdbId) -> Remembered:
-        if tmdb_id not in self._movies:
-            self._movies[tmdb_id] = Remembered()
-        return self._movies[tmdb_id]
+    def _movie(self, key: ItemKey) -> Remembered:
+        if key not in self._movies:
+            self._movies[key] = Remembered()
+        return self._movies[key]
 
     def _apply_pin(self, entry: Pinned | Released) -> None:
         if isinstance(entry, Released):
-            self._release(entry.tmdb_id, entry.slug)
+            self._release(entry.key, entry.slug)
             return
-        self._release(entry.pin.tmdb_id, entry.pin.slug)
+        self._release(entry.pin.key, entry.pin.slug)
         self._state.pins.append(entry.pin)
 
-    def _release(self, tmdb_id: int, slug: str) -> None:
-        self._state.pins = [pin for pin in self._state.pins if (pin.tmdb_id, pin.slug) != (tmdb_id, slug)]
+    def _release(self, key: ItemKey, slug: str) -> None:
+        self._state.pins = [pin for pin in self._state.pins if (pin.key, pin.slug) != (key, slug)]
 
 
 def reset(folder: Path, now: datetime) -> Path | None:
@@ -416,7 +420,7 @@ def reset(folder: Path, now: datetime) -> Path | None:
 
 def _written(number: int, entry: Entry) -> tuple[bytes, Entry]:
     """A line of the journal, and the entry as it will be read back."""
-    line = Line(n=number, data=entry)
+    line = Line(n=number, format=FORMAT_VERSION, data=entry)
     try:
         return _ENCODER.encode(line) + b"\n", entry
     except UnicodeEncodeError:
@@ -424,7 +428,3 @@ def _written(number: int, entry: Entry) -> tuple[bytes, Entry]:
         text = json.dumps(msgspec.to_builtins(line), ensure_ascii=False).encode("utf-8", "replace")
         line = _LINE.decode(text)
         return _ENCODER.encode(line) + b"\n", line.data
-
-
-def _number(key: str) -> TmdbId:
-    return TmdbId(int(key.removeprefix("movie:")))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
+from kometa_ai.core.item import ref_of
 from kometa_ai.core.naming import Label
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.summary import counted
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from kometa_ai.core.changes import Change
-    from kometa_ai.core.movie import RadarrId
+    from kometa_ai.core.item import ArrId
     from kometa_ai.library.port import Contents, EditResult, Library, TagId, TagWriter
 
 MOVIES_A_CALL = 100
@@ -90,7 +91,7 @@ async def apply_changes(
             edit = _without(edit, tags.unavailable, applied)
             if not edit.labels:
                 continue
-            movies = [movie.radarr_id for movie in edit.movies]
+            movies = [movie.arr_id for movie in edit.movies]
             result = await library.edit_tags(movies, tags.ids(edit), operation=edit.operation)
         except EditStopped as error:
             _record(applied, edit, error.result, on_done)
@@ -126,12 +127,12 @@ async def _look_again(library: Library, applied: Applied, on_done: Callable[[Seq
         for change, why in unclear:
             applied.fail([change], f"{why} Whether it was changed cannot be seen: {error.message}", _LOOKED_AT_NEXT)
         return
-    labels = {movie.radarr_id: movie.labels for movie in contents.movies}
+    labels = {movie.arr_id: movie.labels for movie in contents.movies}
     by_reason: dict[str, list[Change]] = {}
     for change, why in unclear:
-        if change.movie.radarr_id not in labels:
+        if change.movie.arr_id not in labels:
             _log.info("movie.vanished", movies=[str(change.movie)])
-        elif (change.label in labels[change.movie.radarr_id]) is (change.operation == "add"):
+        elif (change.label in labels[change.movie.arr_id]) is (change.operation == "add"):
             by_reason.setdefault(why, []).append(change)
         else:
             applied.fail([change], f"{why} Radarr's list does not show the change.", _LOOKED_AT_NEXT)
@@ -216,11 +217,11 @@ def _record_done(applied: Applied, done: Sequence[Change], on_done: Callable[[Se
             "tags.added" if operation == "add" else "tags.removed",
             collection_name=changed[0].collection_name or changed[0].slug,
             tag=label,
-            movies=[f"{change.movie} tmdb:{change.movie.tmdb_id}" for change in changed],
+            movies=[f"{change.movie} {ref_of(change.movie.key)}" for change in changed],
         )
     on_done(done)
 
 
-def _of(edit: Edit, ids: Iterable[RadarrId]) -> list[Change]:
+def _of(edit: Edit, ids: Iterable[ArrId]) -> list[Change]:
     wanted = set(ids)
-    return [change for change in edit.changes if change.movie.radarr_id in wanted]
+    return [change for change in edit.changes if change.movie.arr_id in wanted]

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from kometa_ai.core.collection import Collection
-    from kometa_ai.core.movie import Movie, TmdbId
+    from kometa_ai.core.item import ItemKey
+    from kometa_ai.core.movie import Movie
     from kometa_ai.core.naming import Label, Slug
     from kometa_ai.judging.policy import Membership
 
@@ -55,11 +56,11 @@ def plan_tags(
     collections: Sequence[Collection],
     memberships: Mapping[Slug, Membership],
     movies: Sequence[Movie],
-    judged: AbstractSet[TmdbId],
+    judged: AbstractSet[ItemKey],
     brake: Brake,
     *,
     additions: Brake = NO_BRAKE,
-    chosen: Mapping[Slug, AbstractSet[TmdbId]] = MappingProxyType({}),
+    chosen: Mapping[Slug, AbstractSet[ItemKey]] = MappingProxyType({}),
 ) -> TagPlan:
     """Compare memberships with the tags that movies have now.
 
@@ -77,16 +78,16 @@ def plan_tags(
         for movie in movies:
             is_tagged = label in movie.labels
             members += is_tagged
-            tmdb_id = movie.tmdb_id
-            if is_tagged is (tmdb_id in membership.members) or tmdb_id in membership.undecided or tmdb_id not in judged:
+            key = movie.key
+            if is_tagged is (key in membership.members) or key in membership.undecided or key not in judged:
                 continue
             if is_tagged:
                 removed.append(_change(movie, collection, "remove"))
             else:
                 added.append(_change(movie, collection, "add"))
         picked = chosen.get(collection.slug, frozenset())
-        weighed = [change for change in added if change.movie.tmdb_id not in picked]
-        changes += [change for change in added if change.movie.tmdb_id in picked]
+        weighed = [change for change in added if change.movie.key not in picked]
+        changes += [change for change in added if change.movie.key in picked]
         (held_back if additions.holds(collection.slug, len(weighed), members) else changes).extend(weighed)
         (held_back if brake.holds(collection.slug, len(removed), members) else changes).extend(removed)
     return TagPlan(changes=tuple(changes), held_back=tuple(held_back))
@@ -112,7 +113,7 @@ class Edit(NamedTuple):
     @property
     def movies(self) -> tuple[Movie, ...]:
         """Each movie once."""
-        return tuple({change.movie.tmdb_id: change.movie for change in self.changes}.values())
+        return tuple({change.movie.key: change.movie for change in self.changes}.values())
 
 
 def group(changes: Iterable[Change], size: int) -> list[Edit]:
@@ -143,9 +144,9 @@ def _by_label(operation: Literal["add", "remove"], changes: Sequence[Change], si
 
 
 def _by_labels(operation: Literal["add", "remove"], changes: Sequence[Change], size: int) -> list[Edit]:
-    movies: dict[TmdbId, list[Change]] = {}
+    movies: dict[ItemKey, list[Change]] = {}
     for change in changes:
-        movies.setdefault(change.movie.tmdb_id, []).append(change)
+        movies.setdefault(change.movie.key, []).append(change)
     groups: dict[tuple[Label, ...], list[list[Change]]] = {}
     for of_movie in movies.values():
         groups.setdefault(tuple(sorted(change.label for change in of_movie)), []).append(of_movie)

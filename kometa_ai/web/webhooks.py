@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Security
 from fastapi.security import HTTPBasic
 
-from kometa_ai.core.movie import LARGEST_ID, TmdbId
+from kometa_ai.core.item import LARGEST_ID, movie_key
 from kometa_ai.core.numbers import whole_number
 from kometa_ai.core.text import one_line
 from kometa_ai.errors import FixUsage
@@ -56,7 +56,7 @@ async def from_radarr(daemon: TheDaemon, request: Request) -> dict[str, str]:
     if tmdb_id is None or not 0 < tmdb_id <= LARGEST_ID:
         # Radarr keeps movies that TMDb does not know; these are never judged.
         return {"status": "ignored"}
-    daemon.hints.add(TmdbId(tmdb_id), f"{kind}: {one_line(str(movie.get('title', '')), 200)}")
+    daemon.hints.add(movie_key(tmdb_id), f"{kind}: {one_line(str(movie.get('title', '')), 200)}")
     return {"status": "queued"}
 
 

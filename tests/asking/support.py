@@ -11,7 +11,8 @@ from kometa_ai.asking.engine import Engine
 from kometa_ai.asking.pacing import Budget
 from kometa_ai.asking.tally import Answered, Gap, Spent, Tally
 from kometa_ai.core.collection import Collection
-from kometa_ai.core.movie import Movie, RadarrId, TmdbId
+from kometa_ai.core.item import ArrId, movie_key, tmdb_id_of
+from kometa_ai.core.movie import Movie
 from kometa_ai.core.naming import Label, Slug
 from kometa_ai.judging.looks import Models
 from kometa_ai.judging.packing import Packet
@@ -31,7 +32,7 @@ MODEL = "claude-sonnet-5-5"
 def movie(number: int = 1, **fields: Any) -> Movie:
     """A movie; its TMDb id is 1000 more than its number."""
     known = {"title": f"Movie {number}", "year": 1950 + number % 70, "plot": f"What happens in movie {number}. " * 4}
-    return Movie(radarr_id=RadarrId(number), tmdb_id=TmdbId(1000 + number), **{**known, **fields})
+    return Movie(arr_id=ArrId(number), key=movie_key(1000 + number), **{**known, **fields})
 
 
 def movies(count: int) -> tuple[Movie, ...]:
@@ -164,9 +165,9 @@ class Session:
     def verdicts(self) -> dict[tuple[str, int], Verdict]:
         """The last verdict on each pair of a collection's name and a movie's number."""
         return {
-            (answered.collection.name, tmdb_id - 1000): verdict
+            (answered.collection.name, tmdb_id_of(key) - 1000): verdict
             for answered in self.answered
-            for tmdb_id, verdict in answered.verdicts.items()
+            for key, verdict in answered.verdicts.items()
         }
 
     def judged(self, name: str) -> set[int]:
@@ -176,7 +177,7 @@ class Session:
     def left(self, name: str) -> set[int]:
         """The numbers of the movies that were given up for a collection."""
         slug = collection(name).slug
-        return {m.tmdb_id - 1000 for gap in self.asker.gaps if gap.collection == slug for m in gap.movies}
+        return {tmdb_id_of(m.key) - 1000 for gap in self.asker.gaps if gap.collection == slug for m in gap.movies}
 
     def sizes(self, name: str | None = None) -> list[int]:
         """How many movies each request had, of all or of one collection, in the order they came."""
@@ -201,4 +202,4 @@ def holds(title: str) -> Callable[[Any], bool]:
 
 def numbers(these: Iterable[Movie] | Sequence[Movie]) -> list[int]:
     """The numbers of movies."""
-    return [each.tmdb_id - 1000 for each in these]
+    return [tmdb_id_of(each.key) - 1000 for each in these]

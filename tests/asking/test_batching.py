@@ -15,6 +15,7 @@ from kometa_ai.asking.batch_answers import FAILED_POLLS, KEPT, LOOKS, POLL_SECON
 from kometa_ai.asking.batching import Batcher, Scope
 from kometa_ai.asking.prompts import FORM
 from kometa_ai.asking.tally import Answered
+from kometa_ai.core.item import tmdb_id_of
 from kometa_ai.core.movie import fingerprint
 from kometa_ai.judging.looks import Models
 from kometa_ai.judging.packing import Packet
@@ -118,8 +119,8 @@ class Session:
         """All of these blocks are open."""
         return Scope(
             {each.slug: each for block in blocks for each in block.collections},
-            {each.tmdb_id: Subject(each, fingerprint(each)) for block in blocks for each in block.movies},
-            lambda _question, _tmdb_id: True,
+            {each.key: Subject(each, fingerprint(each)) for block in blocks for each in block.movies},
+            lambda _question, _key: True,
         )
 
     async def ask(self, *blocks: Packet) -> None:
@@ -135,14 +136,14 @@ class Session:
         """For each collection the movies that belong."""
         found: dict[str, set[int]] = {}
         for answered in self.answered:
-            belonging = {tmdb_id - 1000 for tmdb_id, verdict in answered.verdicts.items() if verdict.include}
+            belonging = {tmdb_id_of(key) - 1000 for key, verdict in answered.verdicts.items() if verdict.include}
             found.setdefault(answered.collection.name, set()).update(belonging)
         return found
 
     @property
     def judged(self) -> list[tuple[str, int]]:
         """Every pair that a verdict was recorded of, as often as one was."""
-        return sorted((a.collection.name, tmdb_id - 1000) for a in self.answered for tmdb_id in a.verdicts)
+        return sorted((a.collection.name, tmdb_id_of(key) - 1000) for a in self.answered for key in a.verdicts)
 
     @property
     def sizes(self) -> list[int]:

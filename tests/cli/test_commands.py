@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from kometa_ai.cli.output import print_json
 from kometa_ai.core.batches import BatchedQuestion, OpenBatch
-from kometa_ai.core.movie import TmdbId
+from kometa_ai.core.item import movie_key
 from kometa_ai.core.naming import Slug
 from kometa_ai.daemon import heartbeat
 from kometa_ai.kometa.block_keys import BLOCK_KEYS
@@ -319,7 +319,7 @@ def test_cancel_batches(world: World, call: Call) -> None:
         id="msgbatch_gone",
         model="m",
         planned=datetime(2026, 3, 1, tzinfo=UTC),
-        pages=(((TmdbId(1000), "hash"),),),
+        pages=(((movie_key(1000), "hash"),),),
         questions=(BatchedQuestion(id="q", page=0, slug=Slug("heist"), prompt_hash="p"),),
     )
     Store.load(world.state_dir).record(BatchPlanned(batch=open_batch))
@@ -425,7 +425,7 @@ def test_dump_state(world: World, call: Call) -> None:
     assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", decision["timestamp"])
     assert decision["metadata_hash"] == state["decisions"]["movie:1001"]["metadata_hash"]
     assert {"prompt_hash", "model", "threshold"} <= set(decision)
-    assert state["state_format_version"] == 1
+    assert state["state_format_version"] == 2
     assert state["last_successful_run"]
     assert [change["tag"] for change in state["tag_changes"]] == ["kai-heist"]
     assert state["collections"]["heist"]["status"] == "complete"
@@ -487,7 +487,9 @@ def test_undo_takes_a_run_back_for_good(world: World, call: Call) -> None:
     world.radarr.untag_by_hand(1002, "kai-heist")
 
     preview = call("--undo", run_id, "--dry-run", "--output", "json").data
-    assert preview["removed"] == [{"title": "Movie 1", "year": 1951, "tmdb_id": 1001, "tag": "kai-heist"}]
+    assert preview["removed"] == [
+        {"title": "Movie 1", "year": 1951, "key": "movie:1001", "tmdb_id": 1001, "tag": "kai-heist"}
+    ]
     assert [movie["tmdb_id"] for movie in preview["left"]] == [1002]
     assert world.numbers("kai-heist") == {1}
 

@@ -7,12 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kometa_ai.core.collection import Collection, MovieRef
-from kometa_ai.core.movie import Movie, RadarrId, TmdbId
+from kometa_ai.core.item import ArrId, movie_key
+from kometa_ai.core.movie import Movie
 from kometa_ai.core.naming import Label, Slug
 
 
 def _movie(title: str = "The Matrix", year: int = 1999, tmdb_id: int = 603, imdb_id: str = "tt0133093") -> Movie:
-    return Movie(radarr_id=RadarrId(7), tmdb_id=TmdbId(tmdb_id), title=title, year=year, imdb_id=imdb_id)
+    return Movie(arr_id=ArrId(7), key=movie_key(tmdb_id), title=title, year=year, imdb_id=imdb_id)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def test_ref_parse_never_breaks(text: str) -> None:
     except ValueError:
         return
     assert ref.text == text.strip()
-    assert sum([ref.tmdb_id is not None, bool(ref.imdb_id), bool(ref.title)]) == 1
+    assert sum([ref.item is not None, bool(ref.imdb_id), bool(ref.title)]) == 1
 
 
 def _collection(**changes: object) -> Collection:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kometa_ai.core.movie import NO_CREDITS, Credits, Movie, RadarrId, TmdbId, fingerprint, metadata_hash
+from kometa_ai.core.item import ArrId, movie_key
+from kometa_ai.core.movie import NO_CREDITS, Credits, Movie, fingerprint, metadata_hash
 from kometa_ai.core.naming import Label
 
 PEOPLE = Credits(
@@ -18,8 +19,8 @@ PEOPLE = Credits(
 
 def _movie(**changes: Any) -> Movie:
     fields: dict[str, Any] = {
-        "radarr_id": RadarrId(7),
-        "tmdb_id": TmdbId(949),
+        "arr_id": ArrId(7),
+        "key": movie_key(949),
         "title": "Heat",
         "year": 1995,
         "plot": "Two men.",
@@ -59,7 +60,7 @@ def test_hash_is_the_specifications(
 @pytest.mark.parametrize(
     "changes",
     [
-        {"radarr_id": RadarrId(8)},
+        {"arr_id": ArrId(8)},
         {"imdb_id": "tt1"},
         {"keywords": ("heist",)},
         {"labels": frozenset({Label("crime")})},

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 
-from kometa_ai.core.movie import TmdbId
+from kometa_ai.core.item import movie_key
 from kometa_ai.daemon.life import Paces
 from kometa_ai.standins.mailbox import Mailbox
 from kometa_ai.state import store
@@ -134,12 +134,12 @@ async def test_hints_come_together_and_make_one_run(world: World) -> None:
     """Hints that follow each other make one run, after the last; one that comes during a run makes another."""
     async with daemon_beside(world, Paces(hints_quiet=0.3)) as here:
         for number in range(5):
-            here.daemon.hints.add(TmdbId(1000 + number), f"Movie {number}")
+            here.daemon.hints.add(movie_key(1000 + number), f"Movie {number}")
             await asyncio.sleep(0.05)
         assert here.daemon.runs.current is None
         world.claude.latency = 0.5
         await until(lambda: here.daemon.runs.current is not None)
-        here.daemon.hints.add(TmdbId(1006), "Movie 6")
+        here.daemon.hints.add(movie_key(1006), "Movie 6")
         await until(lambda: here.daemon.runs.last is not None)
         first = here.daemon.runs.last
         await until(lambda: here.daemon.runs.last is not first)
@@ -153,7 +153,7 @@ async def test_hints_that_never_stop_are_acted_on_all_the_same(world: World) -> 
     """However often movies are added, the run is not put off for ever."""
     async with daemon_beside(world, Paces(hints_quiet=0.3, hints_longest=1.0)) as here:
         for _ in range(100):
-            here.daemon.hints.add(TmdbId(1000), "another one")
+            here.daemon.hints.add(movie_key(1000), "another one")
             await asyncio.sleep(0.02)
             if here.daemon.runs.last or here.daemon.runs.current:
                 break
@@ -273,7 +273,7 @@ async def test_hints_wait_for_the_end_of_a_blackout(world: World) -> None:
     window = f"{(hour - 1) % 24:02}:00-{(hour + 2) % 24:02}:00"
     paces = Paces(hints_quiet=0.1, retry=0.1)
     async with daemon_beside(world, paces, {"SCHEDULE_BLACKOUT": window}) as here:
-        here.daemon.hints.add(TmdbId(1001), "Movie 1")
+        here.daemon.hints.add(movie_key(1001), "Movie 1")
         await asyncio.sleep(0.6)
         waited = here.daemon.runs.last is None and here.daemon.runs.current is None
         await here.run()
@@ -290,9 +290,9 @@ async def test_hints_that_cannot_be_followed_are_kept(world: World, log: list[st
     paces = Paces(hints_quiet=0.1, retry=0.2)
     async with daemon_beside(world, paces) as here:
         with StateLock(world.state_dir):
-            here.daemon.hints.add(TmdbId(1001), "Movie 1")
+            here.daemon.hints.add(movie_key(1001), "Movie 1")
             await asyncio.sleep(0.3)
-            here.daemon.hints.add(TmdbId(1002), "Movie 2")
+            here.daemon.hints.add(movie_key(1002), "Movie 2")
         await until(lambda: here.daemon.runs.last)
         report = here.daemon.runs.last
 

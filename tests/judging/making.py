@@ -7,12 +7,13 @@ from typing import Any
 
 from kometa_ai.core.collection import Collection
 from kometa_ai.core.decision import Decision, Verdict
-from kometa_ai.core.movie import Movie, RadarrId, TmdbId
+from kometa_ai.core.item import ArrId, movie_key
+from kometa_ai.core.movie import Movie
 from kometa_ai.core.naming import Label, Slug, tag_of
 from kometa_ai.judging.policy import settle
 
 NOW = datetime(2026, 3, 1, 3, tzinfo=UTC)
-HEAT = TmdbId(949)
+HEAT = movie_key(949)
 
 
 def collection(**changes: Any) -> Collection:
@@ -26,12 +27,10 @@ def named(name: str, **changes: Any) -> Collection:
     return collection(name=name, slug=Slug(slug), tag=tag_of(slug), **changes)
 
 
-def movie(tmdb_id: int, *labels: str, **changes: Any) -> Movie:
+def movie(number: int, *labels: str, **changes: Any) -> Movie:
     """A movie with some tags."""
-    fields: dict[str, Any] = {"title": f"Movie {tmdb_id}", "year": 1995, **changes}
-    return Movie(
-        radarr_id=RadarrId(tmdb_id + 10_000), tmdb_id=TmdbId(tmdb_id), labels=frozenset(map(Label, labels)), **fields
-    )
+    fields: dict[str, Any] = {"title": f"Movie {number}", "year": 1995, **changes}
+    return Movie(arr_id=ArrId(number + 10_000), key=movie_key(number), labels=frozenset(map(Label, labels)), **fields)
 
 
 def verdict(confidence: float, *, include: bool = True, listed: bool = True) -> Verdict:

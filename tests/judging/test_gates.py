@@ -6,7 +6,7 @@ import pytest
 
 from kometa_ai.core.collection import MovieRef
 from kometa_ai.core.decision import Cause, Pin, Remembered
-from kometa_ai.core.movie import TmdbId
+from kometa_ai.core.item import movie_key
 from kometa_ai.core.naming import Label, Slug
 from kometa_ai.judging.policy import Gates, decide, gates
 from tests.judging.making import HEAT, NOW, collection, movie, settled, verdict
@@ -16,7 +16,7 @@ REF = (MovieRef.parse("tmdb:949"),)
 
 
 def _pin(*, include: bool, slug: str = "noir") -> Pin:
-    return Pin(tmdb_id=HEAT, slug=Slug(slug), include=include, since=NOW)
+    return Pin(key=HEAT, slug=Slug(slug), include=include, since=NOW)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_precedence(*, pinned_in: bool, pinned_out: bool, undone: bool, excluded
         include_tags=frozenset({CRIME} if included else ()),
         exclude_tags=frozenset({COMEDY} if excluded else ()),
     )
-    found = gates(rules, [movie(HEAT, CRIME, COMEDY)], {}, [_pin(include=True)] if undone else [])
+    found = gates(rules, [movie(949, CRIME, COMEDY)], {}, [_pin(include=True)] if undone else [])
     expected = (
         (pinned_out and Cause.PINNED_OUT)
         or ((pinned_in or undone) and Cause.PINNED_IN)
@@ -45,8 +45,8 @@ def test_precedence(*, pinned_in: bool, pinned_out: bool, undone: bool, excluded
 def test_undo_pin_keeps_out() -> None:
     """What an undo took off stays off, include tag or not; another collection's pin is none of ours."""
     rules = collection(include_tags=frozenset({CRIME}))
-    assert gates(rules, [movie(HEAT, CRIME)], {}, [_pin(include=False)]).causes == {HEAT: Cause.PINNED_OUT}
-    assert gates(rules, [movie(HEAT, CRIME)], {}, [_pin(include=False, slug="other")]).causes == {
+    assert gates(rules, [movie(949, CRIME)], {}, [_pin(include=False)]).causes == {HEAT: Cause.PINNED_OUT}
+    assert gates(rules, [movie(949, CRIME)], {}, [_pin(include=False, slug="other")]).causes == {
         HEAT: Cause.INCLUDE_TAG
     }
 
@@ -56,8 +56,8 @@ def test_label_of_a_decided_collection_means_its_members() -> None:
     heist = Label("kai-heist")
     rules = collection(exclude_tags=frozenset({heist}))
     movies = [movie(1, heist), movie(2)]
-    assert gates(rules, movies, {heist: frozenset({TmdbId(2)})}).causes == {2: Cause.EXCLUDE_TAG}
-    assert gates(rules, movies, {}).causes == {1: Cause.EXCLUDE_TAG}
+    assert gates(rules, movies, {heist: frozenset({movie_key(2)})}).causes == {movie_key(2): Cause.EXCLUDE_TAG}
+    assert gates(rules, movies, {}).causes == {movie_key(1): Cause.EXCLUDE_TAG}
 
 
 @pytest.mark.parametrize("text", ["tmdb:949", "tt0113277", "Movie 949 (1995)", "MOVIE 949 (1995)"])
@@ -65,7 +65,7 @@ def test_pins_name_movies_in_each_form(text: str) -> None:
     """A pin finds its movie by TMDb id, IMDb id, or title and year."""
     rules = collection(include_movies=(MovieRef.parse(text),))
     movies = [movie(949, imdb_id="tt0113277"), movie(8195)]
-    assert gates(rules, movies, {}).causes == {949: Cause.PINNED_IN}
+    assert gates(rules, movies, {}).causes == {HEAT: Cause.PINNED_IN}
 
 
 def test_unknown_pins_are_told() -> None:
@@ -73,7 +73,7 @@ def test_unknown_pins_are_told() -> None:
     refs = tuple(map(MovieRef.parse, ["tmdb:1", "Nothing (1900)", "tt9"]))
     found = gates(collection(include_movies=refs[:2], exclude_movies=refs[2:]), [movie(1)], {})
     assert found.unknown_pins == refs[1:]
-    assert found.causes == {1: Cause.PINNED_IN}
+    assert found.causes == {movie_key(1): Cause.PINNED_IN}
 
 
 def test_no_rules_no_gates() -> None:
@@ -86,7 +86,7 @@ def test_decide() -> None:
     rules = collection(include_tags=frozenset({CRIME}))
     yes, no = settled(verdict(0.9)), settled(verdict(0.2))
     memory = {
-        TmdbId(number): Remembered(collections={Slug(slug): decision})
+        movie_key(number): Remembered(collections={Slug(slug): decision})
         for number, slug, decision in [
             (1, "noir", yes),
             (2, "noir", no),
@@ -97,15 +97,17 @@ def test_decide() -> None:
     }
     movies = [movie(1), movie(2), movie(3), movie(4), movie(5, CRIME), movie(6)]
     gated = gates(rules, movies, {})
-    ids = [each.tmdb_id for each in movies]
-    membership = decide([rules], ids, memory, {rules.slug: gated}, {rules.slug: {TmdbId(3), TmdbId(5)}})[rules.slug]
-    assert membership.members == {1, 5}
-    assert membership.undecided == {3, 4, 6}
+    ids = [each.key for each in movies]
+    membership = decide([rules], ids, memory, {rules.slug: gated}, {rules.slug: {movie_key(3), movie_key(5)}})[
+        rules.slug
+    ]
+    assert membership.members == {movie_key(1), movie_key(5)}
+    assert membership.undecided == {movie_key(3), movie_key(4), movie_key(6)}
 
 
 def test_departed_movies_are_no_members() -> None:
     """Only movies of the library are decided about, whatever else is remembered."""
-    memory = {TmdbId(1): Remembered(collections={Slug("noir"): settled(verdict(0.9))})}
-    membership = decide([collection()], [TmdbId(2)], memory, {Slug("noir"): Gates()}, {})[Slug("noir")]
+    memory = {movie_key(1): Remembered(collections={Slug("noir"): settled(verdict(0.9))})}
+    membership = decide([collection()], [movie_key(2)], memory, {Slug("noir"): Gates()}, {})[Slug("noir")]
     assert not membership.members
-    assert membership.undecided == {2}
+    assert membership.undecided == {movie_key(2)}

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from kometa_ai.core.collection import Collection
 from kometa_ai.core.decision import TRIES, Cause, Decision, Reason, Remembered, Unjudged
-from kometa_ai.core.movie import Credits, Movie, TmdbId, fingerprint
+from kometa_ai.core.item import ItemKey, movie_key
+from kometa_ai.core.movie import Credits, Movie, fingerprint
 from kometa_ai.core.naming import Slug
 from kometa_ai.judging.looks import Models
 from kometa_ai.judging.planning import Questions, needing_credits, plan_questions, subjects_of, unanswered
@@ -58,7 +59,7 @@ ONE_MODEL = Models("one", "one")
 def plan(
     library: Sequence[Movie],
     collections: Sequence[Collection],
-    memory: Mapping[TmdbId, Remembered],
+    memory: Mapping[ItemKey, Remembered],
     gates: Mapping[Slug, Gates] | None = None,
     *,
     force: bool = False,
@@ -72,21 +73,21 @@ def plan(
 
 HEISTS, NOIR = collection("Heists"), collection("Noir")
 HEAT = movie(1, title="Heat", plot="Two men.")
-KEY = HEAT.tmdb_id
+KEY = HEAT.key
 
 
 def test_what_was_never_decided_is_asked() -> None:
     """For each collection, and each movie of the library."""
     questions = plan(movies(2), [HEISTS, NOIR], {})
 
-    assert questions == dict.fromkeys(("heists", "noir"), dict.fromkeys((1001, 1002), Reason.NEW))
+    assert questions == dict.fromkeys(("heists", "noir"), dict.fromkeys((movie_key(1001), movie_key(1002)), Reason.NEW))
 
 
 @given(st.integers(0, 8), st.integers(0, 5))
 def test_a_memory_that_covers_everything_leaves_no_question(count: int, wanted: int) -> None:
     """Whatever the size of the library and the number of collections."""
     collections = [collection(f"C{number}") for number in range(wanted)]
-    memory = {each.tmdb_id: remembered(each, *collections) for each in movies(count)}
+    memory = {each.key: remembered(each, *collections) for each in movies(count)}
 
     assert not any(plan(movies(count), collections, memory).values())
 
@@ -110,7 +111,7 @@ def _heists(of: Movie) -> dict[Slug, Decision]:
     return {HEISTS.slug: decision(of, HEISTS)}
 
 
-@pytest.mark.parametrize("change", [{"keywords": ("bank",)}, {"imdb_id": "tt9"}, {"radarr_id": 77}], ids=str)
+@pytest.mark.parametrize("change", [{"keywords": ("bank",)}, {"imdb_id": "tt9"}, {"arr_id": 77}], ids=str)
 def test_what_is_volatile_asks_nothing(change: dict[str, Any]) -> None:
     """Keywords and the ids of others are no part of a decision."""
     assert not any(plan([msgspec.structs.replace(HEAT, **change)], [HEISTS], {KEY: remembered(HEAT, HEISTS)}).values())
@@ -158,9 +159,9 @@ def test_near_the_threshold_one_second_look_is_due(confidence: float, look: str,
 
 def test_only_questions_without_a_verdict_leave_a_movie_unanswered() -> None:
     """A second look that is still due has the first one to stand on."""
-    questions: Questions = {HEISTS.slug: {KEY: Reason.SECOND_LOOK, TmdbId(2): Reason.NEW}}
+    questions: Questions = {HEISTS.slug: {KEY: Reason.SECOND_LOOK, movie_key(2): Reason.NEW}}
 
-    assert unanswered(questions) == {"heists": {2}}
+    assert unanswered(questions) == {"heists": {movie_key(2)}}
 
 
 @pytest.mark.parametrize(("runs", "reason"), [(TRIES - 1, Reason.NEW), (TRIES, Reason.GIVEN_UP)])
@@ -209,14 +210,14 @@ def test_credits_are_fetched_for_what_is_asked_about_and_unknown_or_changed() ->
     library = movies(5)
     changed = msgspec.structs.replace(library[2], plot="Another one.")
     memory = {
-        library[1].tmdb_id: remembered(library[1]),
-        library[2].tmdb_id: remembered(library[2]),
-        library[3].tmdb_id: remembered(library[3], credits=None),
+        library[1].key: remembered(library[1]),
+        library[2].key: remembered(library[2]),
+        library[3].key: remembered(library[3], credits=None),
     }
     known = subjects_of([library[0], library[1], changed, library[3], library[4]], memory)
-    asked = {each.tmdb_id: Reason.NEW for each in library[:4]} | {library[4].tmdb_id: Reason.SECOND_LOOK}
+    asked = {each.key: Reason.NEW for each in library[:4]} | {library[4].key: Reason.SECOND_LOOK}
 
-    assert needing_credits({HEISTS.slug: asked}, known, memory) == (1001, 1003, 1004)
+    assert needing_credits({HEISTS.slug: asked}, known, memory) == (movie_key(1001), movie_key(1003), movie_key(1004))
 
 
 # Stages

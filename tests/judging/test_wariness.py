@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kometa_ai.core.decision import Reason
+from kometa_ai.core.item import tmdb_id_of
 from kometa_ai.core.movie import Credits, fingerprint
 from kometa_ai.judging.packing import MOST_ALONE, pack, second_looks
 from kometa_ai.judging.planning import Subject
@@ -18,7 +19,7 @@ from kometa_ai.judging.wariness import addresses_a_reader
 from tests.asking.support import collection, movie
 
 if TYPE_CHECKING:
-    from kometa_ai.core.movie import TmdbId
+    from kometa_ai.core.item import ItemKey
     from kometa_ai.judging.planning import Questions
 
 ORDERS = (
@@ -107,10 +108,10 @@ def test_a_long_text_is_looked_at_quickly(piece: str) -> None:
     assert time.process_time() - started < 1
 
 
-def questions(count: int, *orders: int) -> tuple[Questions, dict[TmdbId, Subject]]:
+def questions(count: int, *orders: int) -> tuple[Questions, dict[ItemKey, Subject]]:
     """So many new movies for one collection, those with these numbers with an order."""
     made = [movie(n, plot=ORDERS[1] if n in orders else "A plot.") for n in range(1, count + 1)]
-    library = {each.tmdb_id: Subject(each, fingerprint(each)) for each in made}
+    library = {each.key: Subject(each, fingerprint(each)) for each in made}
     return {collection().slug: dict.fromkeys(library, Reason.NEW)}, library
 
 
@@ -121,7 +122,7 @@ def test_what_looks_like_an_order_stands_alone() -> None:
     blocks = pack(asked, library, [collection()], 50)
 
     assert sorted(len(block.movies) for block in blocks) == [1, 1, 29, 29]
-    assert sorted(m.tmdb_id - 1000 for b in blocks for m in b.movies) == list(range(1, 61))
+    assert sorted(tmdb_id_of(m.key) - 1000 for b in blocks for m in b.movies) == list(range(1, 61))
 
 
 def test_too_many_orders_share_blocks_with_each_other_only() -> None:

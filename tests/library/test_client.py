@@ -14,7 +14,8 @@ import httpx2
 import pytest
 import structlog
 
-from kometa_ai.core.movie import Credits, RadarrId, metadata_hash
+from kometa_ai.core.item import ArrId
+from kometa_ai.core.movie import Credits, metadata_hash
 from kometa_ai.errors import CheckRadarr
 from kometa_ai.library.arr.connection import Timeouts
 from kometa_ai.library.port import CreditsUnavailable
@@ -390,7 +391,7 @@ async def test_the_library_is_two_calls() -> None:
         assert radarr.calls == Counter({("movies", "200"): 1, ("tags", "200"): 1})
     assert [movie.title for movie in library.movies] == ["Heat", "Ronin"]
     assert library.movies[0].labels == {"favourites"}
-    assert library.movies[0].radarr_id == server.movie(949)["id"]
+    assert library.movies[0].arr_id == server.movie(949)["id"]
     assert library.tags == {"favourites": (server.tag_id("favourites"),)}
     assert [(left.title, left.why) for left in library.left_out] == [("Lost", "it has no TMDb id")]
 
@@ -514,18 +515,18 @@ async def test_a_tag_in_another_case_is_that_tag() -> None:
 async def test_credits_of_one_movie() -> None:
     """Traps 11 and 12: always with `movieId`, which is Radarr's id and no other."""
     server = RadarrStandIn([RONIN, MovieSeed("Heat", 1995, 949, directors=("Michael Mann",), cast=("Al Pacino",))])
-    radarr_id = RadarrId(server.movie(949)["id"])
+    arr_id = ArrId(server.movie(949)["id"])
     async with talking(server) as radarr:
-        assert await radarr.credits(radarr_id) == Credits(("Michael Mann",), ("Al Pacino",))
+        assert await radarr.credits(arr_id) == Credits(("Michael Mann",), ("Al Pacino",))
     [request] = server.credit_reads
-    assert request.query == {"movieId": str(radarr_id)}
+    assert request.query == {"movieId": str(arr_id)}
 
 
 async def test_no_credits_yet_is_no_error() -> None:
     """Trap 20: a movie that was just added has none."""
     server = RadarrStandIn([MovieSeed("Heat", 1995, 949, directors=("Michael Mann",), credits_known=False)])
     async with talking(server) as radarr:
-        assert await radarr.credits(RadarrId(server.movie(949)["id"])) == Credits()
+        assert await radarr.credits(ArrId(server.movie(949)["id"])) == Credits()
 
 
 async def test_a_vanished_movie_has_unknown_credits() -> None:
@@ -535,8 +536,8 @@ async def test_a_vanished_movie_has_unknown_credits() -> None:
     async with talking(server, waits=waits) as radarr:
         for _ in range(7):
             with pytest.raises(CreditsUnavailable, match="Movie with ID 4711 does not exist"):
-                await radarr.credits(RadarrId(4711))
-        await radarr.credits(RadarrId(server.movie(949)["id"]))
+                await radarr.credits(ArrId(4711))
+        await radarr.credits(ArrId(server.movie(949)["id"]))
     assert waits == []
 
 
@@ -547,22 +548,22 @@ async def test_credits_never_end_a_run(effect: Effect) -> None:
     server.faults.inject(effect, path=CREDIT, times=3)
     async with talking(server) as radarr:
         with pytest.raises(CreditsUnavailable):
-            await radarr.credits(RadarrId(server.movie(949)["id"]))
+            await radarr.credits(ArrId(server.movie(949)["id"]))
 
 
 async def test_credits_that_keep_failing_are_given_up_until_the_next_library() -> None:
     """Ten thousand movies must not wait for ten thousand failures."""
     server = RadarrStandIn([HEAT])
     server.faults.inject(locked(), path=CREDIT, times=None)
-    radarr_id = RadarrId(server.movie(949)["id"])
+    arr_id = ArrId(server.movie(949)["id"])
     async with talking(server) as radarr:
         for _ in range(8):
             with pytest.raises(CreditsUnavailable):
-                await radarr.credits(radarr_id)
+                await radarr.credits(arr_id)
         assert len(server.credit_reads) == 5 * 3
         server.faults.clear()
         await radarr.contents()
-        await radarr.credits(radarr_id)
+        await radarr.credits(arr_id)
 
 
 async def test_at_most_two_credits_at_once() -> None:
@@ -579,7 +580,7 @@ async def test_at_most_two_credits_at_once() -> None:
 
     with serve(slow) as url:
         async with Radarr(url, API_KEY) as radarr:
-            await asyncio.gather(*(radarr.credits(RadarrId(server.movie(949)["id"])) for _ in range(8)))
+            await asyncio.gather(*(radarr.credits(ArrId(server.movie(949)["id"])) for _ in range(8)))
     assert running == [0, 2]
 
 
@@ -588,5 +589,5 @@ async def test_the_metadata_hashes_of_the_bundled_films_stay_as_they_are() -> No
     hashes = hashlib.sha256()
     async with talking(RadarrStandIn(film.as_seed() for film in films())) as radarr:
         for movie in (await radarr.contents()).movies:
-            hashes.update(metadata_hash(movie, await radarr.credits(movie.radarr_id)).encode())
+            hashes.update(metadata_hash(movie, await radarr.credits(movie.arr_id)).encode())
     assert hashes.hexdigest() == "3aa2c0924b8019b7c8d74de960fc0816fddc5a3de76cb20609c49779c144ac62"

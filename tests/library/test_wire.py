@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kometa_ai.core.movie import Credits, TmdbId
+from kometa_ai.core.item import movie_key
+from kometa_ai.core.movie import Credits
 from kometa_ai.library.arr import complaints, rows
 from kometa_ai.library.arr.contents import contents_of, odd_tags, tags_of
 from kometa_ai.library.arr.texts import clean
@@ -68,7 +69,7 @@ def test_a_movie_has_everything_we_read_and_nothing_volatile() -> None:
         },
         tags={1: "KAI-Heist", 2: "kids"},
     ).movies
-    assert (movie.radarr_id, movie.tmdb_id, movie.title, movie.year) == (7, 949, "Heat", 1995)
+    assert (movie.arr_id, movie.key, movie.title, movie.year) == (7, movie_key(949), "Heat", 1995)
     assert (movie.imdb_id, movie.plot) == ("tt0113277", "Two men.")
     assert (movie.genres, movie.keywords) == (("Crime", "Drama"), ("heist",))
     assert movie.labels == {"kai-heist", "kids"}
@@ -99,7 +100,7 @@ def test_movies_that_cannot_take_part_are_named_with_the_reason() -> None:
         {"title": "Heat", "tmdbId": 949, "id": 5},
     )
     assert [movie.title for movie in found.movies] == ["Heat"]
-    assert {(left.radarr_id, left.why) for left in found.left_out} == {
+    assert {(left.arr_id, left.why) for left in found.left_out} == {
         (1, "it has no TMDb id"),
         (2, "it has no TMDb id"),
         (3, "it has no title"),
@@ -111,16 +112,16 @@ def test_movies_that_cannot_take_part_are_named_with_the_reason() -> None:
 def test_of_two_rows_with_one_tmdb_id_the_older_stays() -> None:
     """A duplicate is reported, and which one stays does not depend on the order of the rows."""
     found = _library({"title": "Heat B", "tmdbId": 949, "id": 9}, {"title": "Heat A", "tmdbId": 949, "id": 7})
-    assert [(movie.radarr_id, movie.title) for movie in found.movies] == [(7, "Heat A")]
+    assert [(movie.arr_id, movie.title) for movie in found.movies] == [(7, "Heat A")]
     [left] = found.left_out
-    assert (left.radarr_id, left.title) == (9, "Heat B")
+    assert (left.arr_id, left.title) == (9, "Heat B")
     assert "Heat A" in left.why
 
 
 def test_movies_come_in_order_of_their_tmdb_ids() -> None:
     """Trap 24: PostgreSQL promises no order of rows."""
     found = _library(*({"title": str(key), "tmdbId": key, "id": 50 - key} for key in (30, 10, 20)))
-    assert [movie.tmdb_id for movie in found.movies] == [TmdbId(10), TmdbId(20), TmdbId(30)]
+    assert [movie.key for movie in found.movies] == [movie_key(10), movie_key(20), movie_key(30)]
 
 
 def test_long_texts_are_cut_at_the_border_and_ordinary_ones_are_not() -> None:
@@ -270,11 +271,11 @@ def test_any_rows_become_a_sound_library(movies: list[dict[str, Any]], tags: lis
     found = contents_of(SPEC, read, tags_of(WireTag(number, label) for number, label in tags))
     assert len(found.movies) + len(found.left_out) == len(movies)
     assert all(left.why for left in found.left_out)
-    keys = [movie.tmdb_id for movie in found.movies]
+    keys = [movie.key for movie in found.movies]
     assert keys == sorted(set(keys))
     for movie in found.movies:
         assert movie.title
-        assert movie.radarr_id > 0
+        assert movie.arr_id > 0
         assert all(text == clean(text) for text in (movie.title, movie.plot, *movie.genres, *movie.keywords))
         assert movie.labels <= set(found.tags)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from kometa_ai.core.movie import RadarrId
+from kometa_ai.core.item import ArrId, tmdb_id_of
 from kometa_ai.errors import CheckRadarr
 from kometa_ai.library.arr.connection import Timeouts
 from kometa_ai.library.port import EditResult, EditStopped, TagId, TagUnavailable
@@ -42,15 +42,15 @@ def as_json(value: object, status: int = 202) -> Effect:
     return answer(status, json.dumps(value), "application/json")
 
 
-def ids_of(server: RadarrStandIn, tmdb_ids: Sequence[int]) -> list[RadarrId]:
+def ids_of(server: RadarrStandIn, tmdb_ids: Sequence[int]) -> list[ArrId]:
     """Radarr's ids of those movies."""
-    return [RadarrId(server.movie(tmdb_id)["id"]) for tmdb_id in tmdb_ids]
+    return [ArrId(server.movie(tmdb_id)["id"]) for tmdb_id in tmdb_ids]
 
 
-async def tag_all(radarr: Radarr, ids: Sequence[RadarrId] | None = None) -> EditResult:
+async def tag_all(radarr: Radarr, ids: Sequence[ArrId] | None = None) -> EditResult:
     """Tag those movies (or all of them)."""
     if ids is None:
-        ids = [movie.radarr_id for movie in (await radarr.contents()).movies]
+        ids = [movie.arr_id for movie in (await radarr.contents()).movies]
     return await radarr.edit_tags(ids, [await radarr.create_tag(LABEL)], operation="add")
 
 
@@ -163,7 +163,7 @@ async def test_batches_of_a_hundred() -> None:
     """Trap 8: as few calls as can be, none of them large, repeated ids sent once (trap 4)."""
     server = library_of(250)
     async with talking(server) as radarr:
-        ids = [movie.radarr_id for movie in (await radarr.contents()).movies]
+        ids = [movie.arr_id for movie in (await radarr.contents()).movies]
         result = await tag_all(radarr, [*ids, *reversed(ids)])
     assert result == EditResult(done=tuple(ids))
     assert [len(call.body["movieIds"]) for call in server.editor_calls] == [100, 100, 50]
@@ -192,7 +192,7 @@ async def test_one_write_at_a_time() -> None:
             guard.release()
 
     async with talking(server) as radarr:
-        ids = [movie.radarr_id for movie in (await radarr.contents()).movies]
+        ids = [movie.arr_id for movie in (await radarr.contents()).movies]
         tags = [await radarr.create_tag(f"kai-{n}") for n in range(4)]
         server.behaviour.before_save = save
         await asyncio.gather(*(radarr.edit_tags(ids, [tag], operation="add") for tag in tags))
@@ -207,14 +207,14 @@ async def test_vanished_movies_are_isolated(gone: list[int]) -> None:
     waits = Waits()
     async with talking(server, waits=waits) as radarr:
         movies = (await radarr.contents()).movies
-        lost = {movie.radarr_id for movie in movies if movie.tmdb_id in gone}
+        lost = {movie.arr_id for movie in movies if tmdb_id_of(movie.key) in gone}
         for tmdb_id in gone:
             server.remove_movie(tmdb_id)
-        result = await tag_all(radarr, [movie.radarr_id for movie in movies])
+        result = await tag_all(radarr, [movie.arr_id for movie in movies])
     assert set(result.vanished) == lost
     assert len(result.done) == 100 - len(gone)
     assert (result.failed, result.contested, result.problems) == ((), (), ())
-    assert server.members(LABEL) == {movie.tmdb_id for movie in movies} - set(gone)
+    assert server.members(LABEL) == {tmdb_id_of(movie.key) for movie in movies} - set(gone)
     assert len(server.editor_calls) <= 1 + 2 * 7 * len(gone)
     assert waits == []
 
@@ -223,7 +223,7 @@ async def test_a_batch_that_vanished_as_a_whole_is_one_call() -> None:
     """Radarr counts what it found; nothing found needs no search."""
     server = RadarrStandIn([HEAT])
     async with talking(server) as radarr:
-        ids = [RadarrId(n) for n in range(5000, 5100)]
+        ids = [ArrId(n) for n in range(5000, 5100)]
         assert await tag_all(radarr, ids) == EditResult(vanished=tuple(ids))
     assert len(server.editor_calls) == 1
 
@@ -315,7 +315,7 @@ async def test_what_was_sent_without_an_answer_is_unclear_and_the_rest_failed() 
     server = library_of(250)
     server.faults.inject(answer_instead(504), path=EDITOR, times=None)
     async with talking(server) as radarr:
-        ids = [movie.radarr_id for movie in (await radarr.contents()).movies]
+        ids = [movie.arr_id for movie in (await radarr.contents()).movies]
         result = await tag_all(radarr, ids)
     assert (result.unclear, result.failed) == (tuple(ids[:100]), tuple(ids[100:]))
     assert any("raise its time-out" in problem for problem in result.problems)
@@ -328,7 +328,7 @@ async def test_an_exit_in_the_middle_leaves_what_was_sent_unclear(effect: Effect
     server.faults.inject(effect, path=EDITOR, times=1)
     server.faults.inject(answer(401), path=EDITOR, times=None)
     async with talking(server) as radarr:
-        ids = [movie.radarr_id for movie in (await radarr.contents()).movies]
+        ids = [movie.arr_id for movie in (await radarr.contents()).movies]
         with pytest.raises(EditStopped) as caught:
             await tag_all(radarr, ids)
     assert (caught.value.result.unclear, caught.value.result.failed) == (tuple(ids[:100]), tuple(ids[100:]))
@@ -338,8 +338,8 @@ async def test_a_refused_connection_is_no_unclear_outcome() -> None:
     """Radarr has not seen the edit, so it is not made."""
     waits = Waits()
     async with Radarr("http://127.0.0.1:9", "key", sleep=waits) as radarr:
-        result = await radarr.edit_tags([RadarrId(1)], [TagId(1)], operation="add")
-    assert (result.failed, result.unclear) == ((RadarrId(1),), ())
+        result = await radarr.edit_tags([ArrId(1)], [TagId(1)], operation="add")
+    assert (result.failed, result.unclear) == ((ArrId(1),), ())
 
 
 @pytest.mark.parametrize("effect", [answer_instead(504), answer_instead(202), answer_instead(200, "{}", "text/plain")])
@@ -371,7 +371,7 @@ async def test_a_failing_batch_does_not_stop_the_others() -> None:
     server.faults.inject(locked(), path=EDITOR, times=6)
     waits = Waits()
     async with talking(server, waits=waits) as radarr:
-        ids = [movie.radarr_id for movie in (await radarr.contents()).movies]
+        ids = [movie.arr_id for movie in (await radarr.contents()).movies]
         result = await tag_all(radarr, ids)
     assert (result.unclear, result.done) == (tuple(ids[:100]), tuple(ids[100:]))
     [problem] = result.problems
@@ -445,7 +445,7 @@ async def test_radarr_becomes_unusable_between_two_batches(effect: Effect) -> No
     server.faults.inject(effect, path=EDITOR, skip=1, times=None)
     waits = Waits()
     async with talking(server, waits=waits) as radarr:
-        ids = [movie.radarr_id for movie in (await radarr.contents()).movies]
+        ids = [movie.arr_id for movie in (await radarr.contents()).movies]
         with pytest.raises(EditStopped) as caught:
             await tag_all(radarr, ids)
         assert radarr.calls["edit", "202"] == 1

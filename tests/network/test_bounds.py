@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from kometa_ai.asking.answers import read_answer
 from kometa_ai.asking.prompts import FORM
-from kometa_ai.core.movie import RadarrId
+from kometa_ai.core.item import ArrId
 from kometa_ai.errors import CheckRadarr
 from kometa_ai.library.arr.connection import Timeouts
 from kometa_ai.library.port import CreditsUnavailable, LibrarySilent
@@ -163,7 +163,7 @@ async def test_small_answers_of_radarr() -> None:
                 with little(), pytest.raises(CheckRadarr, match="more than 1 MB") as caught:
                     await radarr.check()
                 with pytest.raises(CreditsUnavailable, match="more than 1 MB"):
-                    await radarr.credits(RadarrId(1))
+                    await radarr.credits(ArrId(1))
         assert not isinstance(caught.value, LibrarySilent)
         assert server.requests == 2
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kometa_ai.core.movie import TmdbId
+from kometa_ai.core.item import ItemKey, movie_key
 from kometa_ai.core.summary import as_data
 from kometa_ai.state.store import Store
 from tests.run.world import World, block, movies
@@ -29,9 +29,9 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield made
 
 
-def only(*numbers: int) -> frozenset[TmdbId]:
+def only(*numbers: int) -> frozenset[ItemKey]:
     """The ids of those movies."""
-    return frozenset(TmdbId(1000 + number) for number in numbers)
+    return frozenset(movie_key(1000 + number) for number in numbers)
 
 
 def held(report: RunReport) -> tuple[int, int, int]:

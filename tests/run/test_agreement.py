@@ -11,7 +11,7 @@ import pytest
 
 from kometa_ai.app import open_parts, rules_of
 from kometa_ai.core.decision import TRIES, Pin, Reason
-from kometa_ai.core.movie import TmdbId
+from kometa_ai.core.item import movie_key
 from kometa_ai.core.naming import Slug
 from kometa_ai.core.options import Options
 from kometa_ai.jobs.estimate import Estimate, estimate
@@ -79,7 +79,7 @@ def _meddle(dice: random.Random, world: World) -> None:
     store = Store.load(world.state_dir)
     for tmdb_id in dice.sample(range(1000, 1000 + COUNT), dice.randrange(3)):
         slug, include = Slug(dice.choice(NAMES).lower()), dice.random() < 0.5
-        store.record(Pinned(pin=Pin(tmdb_id=TmdbId(tmdb_id), slug=slug, include=include, since=world.now)))
+        store.record(Pinned(pin=Pin(key=movie_key(tmdb_id), slug=slug, include=include, since=world.now)))
 
 
 async def _foretold(world: World) -> tuple[Estimate, list[Explained]]:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from kometa_ai.app import open_batches, open_parts, rules_of
-from kometa_ai.core.movie import TmdbId
+from kometa_ai.core.item import movie_key
 from kometa_ai.core.options import Options
 from kometa_ai.jobs.cancel import Cancellation, cancel_batches
 from kometa_ai.jobs.estimate import Estimate, estimate
@@ -663,7 +663,7 @@ def test_a_run_about_some_movies_leaves_batches_alone(world: BatchWorld) -> None
     world.revive()
     world.radarr.add_movie(MovieSeed(title="Movie 99", year=2026, tmdb_id=1099))
 
-    some = world.run(movies=frozenset({TmdbId(1099), TmdbId(1000)}))
+    some = world.run(movies=frozenset({movie_key(1099), movie_key(1000)}))
     created = world.created
     world.run()
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from kometa_ai.core.decision import Decision, Remembered
-from kometa_ai.core.movie import TmdbId
+from kometa_ai.core.item import movie_key
 from kometa_ai.core.naming import Slug
 from kometa_ai.library.arr.contents import contents_of
 from kometa_ai.library.arr.rows import read_rows
@@ -134,16 +134,16 @@ def test_whatever_a_library_lists_the_state_takes_back(rows: list[dict[str, Any]
                 tag="KAI-noir", include=True, confidence=1, timestamp=now, metadata_hash="x", prompt_hash="y"
             )
             known = Remembered(title=movie.title, year=movie.year, last_seen=now.date())
-            store.record(Described(tmdb_id=movie.tmdb_id, movie=known))
-            store.record(Judged(tmdb_id=movie.tmdb_id, slug=noir, decision=decision))
+            store.record(Described(key=movie.key, movie=known))
+            store.record(Judged(key=movie.key, slug=noir, decision=decision))
         journal = Store.load(Path(name), read_only=True)
         store.save(now)
         snapshot = Store.load(Path(name))
 
     for again in (journal, snapshot):
         assert again.alerts == []
-        assert {tmdb_id: known.title for tmdb_id, known in again.memory.items()} == {
-            movie.tmdb_id: movie.title for movie in library.movies
+        assert {key: known.title for key, known in again.memory.items()} == {
+            movie.key: movie.title for movie in library.movies
         }
 
 
@@ -223,7 +223,7 @@ def test_a_proxy_that_gives_up_on_the_list_is_named_at_once(world: World) -> Non
 
 def test_thousands_of_unknown_movies_are_one_short_warning(world: World) -> None:
     """A run for seven thousand hints that Radarr does not list tells how many there were, and names a few."""
-    unknown = frozenset(TmdbId(number) for number in range(100_000, 107_000))
+    unknown = frozenset(movie_key(number) for number in range(100_000, 107_000))
 
     with capture_logs() as logged:
         report = world.run(movies=unknown)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from kometa_ai.core.item import movie_key
 from kometa_ai.core.naming import slug_of
 from kometa_ai.kometa.checking.examination import read_folder
 from kometa_ai.standins.films import KOMETA_FOLDER, Film, films
@@ -81,7 +82,7 @@ def test_nothing_is_wrong_with_the_examples() -> None:
     for collection in folder.collections:
         for ref in (*collection.include_movies, *collection.exclude_movies):
             assert any(
-                film.tmdb_id == ref.tmdb_id
+                movie_key(film.tmdb_id) == ref.item
                 or film.imdb_id == ref.imdb_id
                 or (film.title.casefold(), film.year) == (ref.title, ref.year)
                 for film in films()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kometa_ai.core.changes import TagChange
 from kometa_ai.core.decision import Decision, Remembered
-from kometa_ai.core.movie import Credits, TmdbId
+from kometa_ai.core.item import movie_key, tmdb_id_of
+from kometa_ai.core.movie import Credits
 from kometa_ai.core.naming import Label, Slug
 from kometa_ai.core.report import Spending, Tokens
 from kometa_ai.state import schema
+
+if TYPE_CHECKING:
+    from kometa_ai.state.store import Store
 
 NOW = datetime(2026, 3, 1, 3, tzinfo=UTC)
 NOIR = Slug("noir")
@@ -34,9 +38,14 @@ def decision(confidence: float = 0.95, **changes: Any) -> Decision:
     return Decision(**fields)
 
 
+def numbers(store: Store) -> list[int]:
+    """The TMDb ids of the movies that a state remembers, in order."""
+    return sorted(map(tmdb_id_of, store.memory))
+
+
 def judged(tmdb_id: int, slug: str = "noir", confidence: float = 0.95, **changes: Any) -> schema.Judged:
     """A verdict that has arrived."""
-    return schema.Judged(tmdb_id=TmdbId(tmdb_id), slug=Slug(slug), decision=decision(confidence, **changes))
+    return schema.Judged(key=movie_key(tmdb_id), slug=Slug(slug), decision=decision(confidence, **changes))
 
 
 def described(tmdb_id: int, title: str = "Heat") -> schema.Described:
@@ -44,7 +53,7 @@ def described(tmdb_id: int, title: str = "Heat") -> schema.Described:
     movie = Remembered(
         title=title, year=1995, metadata_hash="data", facts_hash="facts", credits=Credits(("Mann",), ("Pacino",))
     )
-    return schema.Described(tmdb_id=TmdbId(tmdb_id), movie=movie)
+    return schema.Described(key=movie_key(tmdb_id), movie=movie)
 
 
 def tagged(number: int) -> schema.Tagged:
@@ -53,7 +62,7 @@ def tagged(number: int) -> schema.Tagged:
         change=TagChange(
             at=NOW,
             run_id="run",
-            tmdb_id=TmdbId(number),
+            key=movie_key(number),
             title=f"Movie {number}",
             year=1995,
             collection=NOIR,

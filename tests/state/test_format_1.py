@@ -3,28 +3,177 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from kometa_ai.core.item import movie_key
+from kometa_ai.state import history
+from kometa_ai.state.loading import JOURNAL, SNAPSHOT
 from kometa_ai.state.store import Store
-from tests.state.format_1 import DUMP, FormatOneWorld, lay_out
+from tests.state.format_1 import DUMP, FIXTURE, FormatOneWorld, lay_out
+from tests.state.making import NOW, judged, numbers
+from tests.state.processes import run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
+def _in_format_2() -> dict[str, Any]:
+    """What the older version said of the state, with keys and names of libraries beside it.
+
+    All runs of that time are runs of the library.
+    """
+    state = json.loads(json.dumps(DUMP))
+    for each in state["runs"]:
+        each |= {"kind": "run", "undoes": ""}
+    for record in (*state["pins"], *state["tag_changes"]):
+        record["key"] = f"movie:{record['tmdb_id']}"
+    for change in state["tag_changes"]:
+        change["library"] = "radarr"
+    for batch in state["batches"]:
+        batch["pages"] = [[[f"movie:{movie}", made_from] for movie, made_from in page] for page in batch["pages"]]
+    return {
+        **{name: value for name, value in state.items() if name != "library"},
+        "state_format_version": 2,
+        "libraries": {"radarr": state["library"]},
+    }
+
+
+def _dump(store: Store) -> dict[str, Any]:
+    said: dict[str, Any] = json.loads(store.dump())
+    return {**said, "last_update": DUMP["last_update"], "version": DUMP["version"]}
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
 def test_snapshot_and_journal_are_read_as_they_were(tmp_path: Path) -> None:
-    """The dump says of every movie, pin, change, batch and run what the older version said."""
+    """The dump says of every movie, pin, change, batch and run what the older version said; nothing is written."""
     lay_out(tmp_path)
+    before = _files(tmp_path)
 
     store = Store.load(tmp_path, read_only=True)
 
-    dump = json.loads(store.dump())
-    # What that version did not know: all its runs were runs of the library.
-    added = [(run.pop("kind"), run.pop("undoes")) for run in dump["runs"]]
-
     assert store.alerts == []
-    assert dump == DUMP
-    assert set(added) == {("run", "")}
+    assert _dump(store) == _in_format_2()
+    assert _files(tmp_path) == before
+
+
+def test_it_is_written_in_the_present_format_at_once(tmp_path: Path) -> None:
+    """Who may write begins a new journal, keeps the older snapshot as a backup, and does this once."""
+    lay_out(tmp_path)
+    older = _files(tmp_path)
+
+    store = Store.load(tmp_path)
+
+    assert json.loads((tmp_path / SNAPSHOT).read_bytes())["state_format_version"] == 2
+    assert (tmp_path / f"{SNAPSHOT}.bak1").read_bytes() == older[SNAPSHOT]
+    assert (tmp_path / f"{JOURNAL}.bak1").read_bytes() == older[JOURNAL]
+    assert not (tmp_path / JOURNAL).exists()
+    assert _dump(store) == _in_format_2()
+    known = numbers(store)
+    store.record(judged(1))
+    assert json.loads((tmp_path / JOURNAL).read_bytes())["format"] == 2
+    written = _files(tmp_path)
+    again = Store.load(tmp_path)
+    assert (again.alerts, _files(tmp_path)) == ([], written)
+    assert numbers(again) == [1, *known]
+
+
+def test_its_backups_can_be_used(tmp_path: Path) -> None:
+    """The new snapshot is damaged, or gone: the older one, its journal and the new lines are the whole state."""
+    lay_out(tmp_path)
+    Store.load(tmp_path).record(judged(1))
+    (tmp_path / SNAPSHOT).write_bytes(b"{")
+
+    store = Store.load(tmp_path)
+
+    assert "restored from kometa_state.json.bak1 and the journal" in store.alerts[0].what
+    assert numbers(store)[0] == 1
+    said = _dump(store)
+    del said["decisions"]["movie:1"]
+    assert said == {**_in_format_2(), "journal_entry": DUMP["journal_entry"] + 1}
+    assert Store.load(tmp_path).alerts == []
+
+
+def test_a_damaged_one_falls_back_to_its_own_backup(tmp_path: Path) -> None:
+    """Snapshot and one line of an older state are damaged: all but that line is known."""
+    lay_out(tmp_path)
+    (tmp_path / SNAPSHOT).write_bytes((tmp_path / SNAPSHOT).read_bytes().replace(b'"tmdb_id":1023', b'"tmdb_id":[]'))
+    lines = (tmp_path / JOURNAL).read_bytes().splitlines(keepends=True)
+    place = next(place for place, line in enumerate(lines) if b'"judged"' in line)
+    lines[place] = lines[place].replace(b'"tmdb_id":', b'"tmdb_id":-')
+    (tmp_path / JOURNAL).write_bytes(b"".join(lines))
+
+    store = Store.load(tmp_path)
+
+    assert ["restored from" in store.alerts[0].what, "1 lines" in store.alerts[1].what] == [True, True]
+    said = _dump(store)
+    assert said["pins"] == _in_format_2()["pins"]
+    assert said["tag_changes"] == _in_format_2()["tag_changes"]
+
+
+_KILLED = """
+count = 0
+
+def watch(event, arguments):
+    global count
+    if event in {{"open", "os.rename", "os.link", "os.remove", "os.truncate"}} and str(folder) in str(arguments):
+        count += 1
+        if count == {at}:
+            os._exit(9)
+
+sys.addaudithook(watch)
+store = Store.load(folder)
+store.record(judged(4))
+print("confirmed", flush=True)
+store.save(NOW)
+"""
+
+
+@pytest.mark.parametrize("is_damaged", [False, True], ids=["whole", "damaged"])
+def test_killed_at_each_step_of_the_migration(tmp_path: Path, *, is_damaged: bool) -> None:
+    """Killed before any of its steps on files, all that the older version knew is there, and what was confirmed."""
+    wanted = _in_format_2()
+    if is_damaged:
+        lay_out(tmp_path)
+        (tmp_path / SNAPSHOT).write_bytes(b"{")
+        wanted = _dump(Store.load(tmp_path, read_only=True))
+    for at in range(1, 100):
+        folder = tmp_path / str(at)
+        lay_out(folder)
+        if is_damaged:
+            (folder / SNAPSHOT).write_bytes(b"{")
+        code, out, err = run(_KILLED.format(at=at), folder)
+        assert code in {0, 9}, err
+        store = Store.load(folder)
+        assert is_damaged or store.alerts == []
+        said = _dump(store)
+        assert (said["decisions"].pop("movie:4", None) is not None) >= ("confirmed" in out)
+        assert {**said, "journal_entry": 0} == {**wanted, "journal_entry": 0}
+        store.record(judged(6))
+        store.save(NOW)
+        again = Store.load(folder)
+        assert (6 in numbers(again), again.alerts) == (True, [])
+        if code == 0:
+            assert at > 10
+            return
+    pytest.fail("it never came to its end")
+
+
+def test_reports_of_that_time_can_be_read(tmp_path: Path) -> None:
+    """Their changes are known by key, so that such a run can be undone."""
+    lay_out(tmp_path)
+    changing = 0
+    for path in sorted((FIXTURE / "state" / "runs").glob("*.json")):
+        report = history.recall(tmp_path, path.stem)
+        told = json.loads(path.read_bytes())["changes"]
+        assert [change.key for change in report.changes] == [movie_key(change["tmdb_id"]) for change in told]
+        assert [change.tmdb_id for change in report.changes] == [change["tmdb_id"] for change in told]
+        changing += bool(told)
+    assert changing == 4
 
 
 def test_a_run_asks_nothing_again(tmp_path: Path) -> None:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kometa_ai.core.movie import TmdbId
+from kometa_ai.core.item import movie_key
 from kometa_ai.errors import RepairState
 from kometa_ai.state import files
 from kometa_ai.state.loading import JOURNAL, SNAPSHOT
+from kometa_ai.state.schema import FORMAT_VERSION
 from kometa_ai.state.store import Store
-from tests.state.making import NOIR, NOW, judged
+from tests.state.making import NOIR, NOW, judged, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +72,7 @@ def test_damaged_snapshot_is_set_aside_and_nothing_is_lost(lived: Path, damage: 
     """The newest backup and both journals hold all that was known; the damaged file is kept, and the alert says so."""
     DAMAGE[damage](lived / SNAPSHOT)
     store = Store.load(lived)
-    assert sorted(store.memory) == [1, 2, 3, 4]
+    assert numbers(store) == [1, 2, 3, 4]
     assert [alert.source for alert in store.alerts] == ["state"]
     assert f"{SNAPSHOT} is damaged" in store.alerts[0].what
     assert f"restored from {SNAPSHOT}.bak1" in store.alerts[0].what
@@ -79,7 +80,7 @@ def test_damaged_snapshot_is_set_aside_and_nothing_is_lost(lived: Path, damage: 
     assert len(kept) == 1
     store.save(NOW)
     again = Store.load(lived)
-    assert (sorted(again.memory), again.alerts) == ([1, 2, 3, 4], [])
+    assert (numbers(again), again.alerts) == ([1, 2, 3, 4], [])
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
@@ -91,7 +92,7 @@ def test_damage_is_never_copied_into_backups(lived: Path, damage: str) -> None:
         store.record(judged(number))
         store.save(NOW)
     for place in files.backups(lived / SNAPSHOT):
-        assert json.loads(place.read_bytes())["state_format_version"] == 1
+        assert json.loads(place.read_bytes())["state_format_version"] == FORMAT_VERSION
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
@@ -100,10 +101,10 @@ def test_damage_again_before_anything_was_saved(lived: Path, damage: str) -> Non
     DAMAGE[damage](lived / SNAPSHOT)
     Store.load(lived).record(judged(5))
     store = Store.load(lived)
-    assert sorted(store.memory) == [1, 2, 3, 4, 5]
+    assert numbers(store) == [1, 2, 3, 4, 5]
     store.save(NOW)
     DAMAGE[damage](lived / SNAPSHOT)
-    assert sorted(Store.load(lived).memory) == [1, 2, 3, 4, 5]
+    assert numbers(Store.load(lived)) == [1, 2, 3, 4, 5]
 
 
 def test_damage_everywhere_takes_the_newest_good_backup(lived: Path) -> None:
@@ -112,7 +113,7 @@ def test_damage_everywhere_takes_the_newest_good_backup(lived: Path) -> None:
         (lived / name).write_bytes(b"{")
     store = Store.load(lived)
     assert f"restored from {SNAPSHOT}.bak2" in store.alerts[0].what
-    assert sorted(store.memory) == [1, 3, 4]
+    assert numbers(store) == [1, 3, 4]
 
 
 def test_first_snapshot_damaged_is_rebuilt_from_the_journal(tmp_path: Path) -> None:
@@ -123,7 +124,7 @@ def test_first_snapshot_damaged_is_rebuilt_from_the_journal(tmp_path: Path) -> N
     store.record(judged(3))
     (tmp_path / SNAPSHOT).write_bytes(b"")
     store = Store.load(tmp_path)
-    assert sorted(store.memory) == [1, 2, 3]
+    assert numbers(store) == [1, 2, 3]
     assert "rebuilt from the journal" in store.alerts[0].what
 
 
@@ -141,7 +142,7 @@ def test_missing_snapshot_is_restored(lived: Path) -> None:
     """A snapshot that somebody removed comes back from its backup and the journals, with an alert."""
     (lived / SNAPSHOT).unlink()
     store = Store.load(lived)
-    assert sorted(store.memory) == [1, 2, 3, 4]
+    assert numbers(store) == [1, 2, 3, 4]
     assert f"{SNAPSHOT} is missing; restored from" in store.alerts[0].what
 
 
@@ -156,7 +157,7 @@ def test_killed_first_run_is_no_damage(tmp_path: Path) -> None:
     """A journal without a snapshot is a first run that was killed."""
     Store.load(tmp_path).record(judged(1))
     store = Store.load(tmp_path)
-    assert (sorted(store.memory), store.alerts) == ([1], [])
+    assert (numbers(store), store.alerts) == ([1], [])
 
 
 def test_unknown_fields_are_tolerated(lived: Path) -> None:
@@ -167,7 +168,7 @@ def test_unknown_fields_are_tolerated(lived: Path) -> None:
     found["decisions"]["movie:1"]["collections"]["noir"]["stars"] = 5
     (lived / SNAPSHOT).write_text(json.dumps(found, indent=4))
     store = Store.load(lived)
-    assert (sorted(store.memory), store.alerts) == ([1, 2, 3, 4], [])
+    assert (numbers(store), store.alerts) == ([1, 2, 3, 4], [])
 
 
 def test_fields_with_defaults_may_be_missing(lived: Path) -> None:
@@ -193,13 +194,13 @@ def test_fields_with_defaults_may_be_missing(lived: Path) -> None:
     }
     (lived / SNAPSHOT).write_text(json.dumps(found))
     (lived / JOURNAL).unlink()
-    decision = Store.load(lived).memory[TmdbId(1234)].collections[NOIR]
+    decision = Store.load(lived).memory[movie_key(1234)].collections[NOIR]
     assert (decision.confidence, decision.threshold, decision.reasoning) == (0.92, 0.7, "")
 
 
 # Newer formats
 
-NEWER = b'{"version": "9.0", "state_format_version": 2, "decisions": {"movie": ["another shape"]}}'
+NEWER = b'{"version": "9.0", "state_format_version": 3, "decisions": {"movie": ["another shape"]}}'
 
 
 @pytest.mark.parametrize("read_only", [False, True])
@@ -215,7 +216,7 @@ def test_newer_format_stops_and_nothing_is_touched(lived: Path, *, read_only: bo
             (lived / SNAPSHOT).unlink()
     (lived / JOURNAL).write_bytes(b"torn")
     before = _content(lived)
-    with pytest.raises(RepairState, match="format 2"):
+    with pytest.raises(RepairState, match="format 3"):
         Store.load(lived, read_only=read_only)
     assert _content(lived) == before
 
@@ -223,7 +224,7 @@ def test_newer_format_stops_and_nothing_is_touched(lived: Path, *, read_only: bo
 def test_newer_backup_beside_a_good_state_is_ignored(lived: Path) -> None:
     """Backups are only looked at when they are needed."""
     (lived / f"{SNAPSHOT}.bak1").write_bytes(NEWER)
-    assert sorted(Store.load(lived).memory) == [1, 2, 3, 4]
+    assert numbers(Store.load(lived)) == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
@@ -233,7 +234,7 @@ def test_reading_without_the_lock_mends_nothing(lived: Path, damage: str) -> Non
     DAMAGE[damage](lived / SNAPSHOT)
     before = _content(lived)
     store = Store.load(lived, read_only=True)
-    assert sorted(store.memory) == [1, 2, 3, 4]
+    assert numbers(store) == [1, 2, 3, 4]
     assert len(store.alerts) == 2
     assert _content(lived) == before
 
@@ -249,10 +250,10 @@ def test_torn_last_line_is_normal(lived: Path, cut: int) -> None:
     journal = lived / JOURNAL
     journal.write_bytes(journal.read_bytes()[:-cut])
     store = Store.load(lived)
-    assert (sorted(store.memory), store.alerts) == ([1, 2, 3, 4], [])
+    assert (numbers(store), store.alerts) == ([1, 2, 3, 4], [])
     store.record(judged(6))
     again = Store.load(lived)
-    assert (sorted(again.memory), again.alerts) == ([1, 2, 3, 4, 6], [])
+    assert (numbers(again), again.alerts) == ([1, 2, 3, 4, 6], [])
 
 
 def test_zeros_at_the_end_of_the_journal(lived: Path) -> None:
@@ -260,7 +261,7 @@ def test_zeros_at_the_end_of_the_journal(lived: Path) -> None:
     with (lived / JOURNAL).open("ab") as file:
         file.write(b"\0" * 4096)
     store = Store.load(lived)
-    assert (sorted(store.memory), store.alerts) == ([1, 2, 3, 4], [])
+    assert (numbers(store), store.alerts) == ([1, 2, 3, 4], [])
 
 
 @pytest.mark.parametrize(
@@ -281,37 +282,37 @@ def test_damaged_line_in_the_middle(lived: Path, bad: bytes) -> None:
     spoilt = (lived / JOURNAL).read_bytes()
     files.append(
         lived / JOURNAL,
-        spoilt.splitlines()[0].replace(b'"tmdb_id":4', b'"tmdb_id":6').replace(b'"n":4', b'"n":6') + b"\n",
+        spoilt.splitlines()[0].replace(b'"key":"movie:4"', b'"key":"movie:6"').replace(b'"n":4', b'"n":6') + b"\n",
     )
     spoilt = (lived / JOURNAL).read_bytes()
     store = Store.load(lived)
-    assert sorted(store.memory) == [1, 2, 3, 4, 6]
+    assert numbers(store) == [1, 2, 3, 4, 6]
     assert ["1 lines of the journal are damaged" in alert.what for alert in store.alerts] == [True]
     assert [path.read_bytes() for path in lived.iterdir() if ".damaged-" in path.name] == [spoilt]
     again = Store.load(lived)
-    assert (sorted(again.memory), again.alerts) == ([1, 2, 3, 4, 6], [])
+    assert (numbers(again), again.alerts) == ([1, 2, 3, 4, 6], [])
 
 
 def test_numbers_that_begin_again_within_a_journal(lived: Path) -> None:
     """What stands later in the journal was written later, whatever its number says."""
     line = (lived / JOURNAL).read_bytes()
-    files.append(lived / JOURNAL, line.replace(b'"tmdb_id":4', b'"tmdb_id":5').replace(b'"n":4', b'"n":1'))
+    files.append(lived / JOURNAL, line.replace(b'"key":"movie:4"', b'"key":"movie:5"').replace(b'"n":4', b'"n":1'))
     store = Store.load(lived)
-    assert (sorted(store.memory), store.state.journal_entry) == ([1, 2, 3, 4, 5], 4)
+    assert (numbers(store), store.state.journal_entry) == ([1, 2, 3, 4, 5], 4)
     store.save(NOW)
-    assert sorted(Store.load(lived).memory) == [1, 2, 3, 4, 5]
+    assert numbers(Store.load(lived)) == [1, 2, 3, 4, 5]
 
 
 def test_journal_of_an_older_state(lived: Path) -> None:
     """A journal that ended long before the snapshot (one was copied in) is set aside and told, not mixed in."""
     line = (lived / JOURNAL).read_bytes()
-    (lived / JOURNAL).write_bytes(line.replace(b'"n":4', b'"n":1').replace(b'"tmdb_id":4', b'"tmdb_id":99'))
+    (lived / JOURNAL).write_bytes(line.replace(b'"n":4', b'"n":1').replace(b'"key":"movie:4"', b'"key":"movie:99"'))
     store = Store.load(lived)
-    assert sorted(store.memory) == [1, 2, 3]
+    assert numbers(store) == [1, 2, 3]
     assert ["older than the state" in alert.what for alert in store.alerts] == [True]
     store.record(judged(5))
     again = Store.load(lived)
-    assert (sorted(again.memory), again.alerts) == ([1, 2, 3, 5], [])
+    assert (numbers(again), again.alerts) == ([1, 2, 3, 5], [])
 
 
 def test_journal_that_the_snapshot_holds_already(lived: Path) -> None:
@@ -320,16 +321,16 @@ def test_journal_that_the_snapshot_holds_already(lived: Path) -> None:
     Store.load(lived).save(NOW)
     (lived / JOURNAL).write_bytes(journal)
     store = Store.load(lived)
-    assert (sorted(store.memory), store.alerts) == ([1, 2, 3, 4], [])
+    assert (numbers(store), store.alerts) == ([1, 2, 3, 4], [])
     store.record(judged(5))
-    assert sorted(Store.load(lived).memory) == [1, 2, 3, 4, 5]
+    assert numbers(Store.load(lived)) == [1, 2, 3, 4, 5]
 
 
 def test_missing_entries_are_told(lived: Path) -> None:
     """An older snapshot was copied in: what is missing between it and the journal is told."""
     (lived / SNAPSHOT).write_bytes((lived / f"{SNAPSHOT}.bak1").read_bytes())
     store = Store.load(lived)
-    assert sorted(store.memory) == [1, 2, 4]
+    assert numbers(store) == [1, 2, 4]
     assert "1 entries between the state and its journal are missing" in store.alerts[0].what
 
 

@@ -11,18 +11,18 @@ from hypothesis import strategies as st
 
 from kometa_ai.core.changes import TagChange
 from kometa_ai.core.decision import Pin
-from kometa_ai.core.movie import TmdbId
+from kometa_ai.core.item import movie_key
 from kometa_ai.core.naming import Slug
 from kometa_ai.errors import RepairState
 from kometa_ai.state import files, schema
 from kometa_ai.state.loading import JOURNAL, SNAPSHOT
 from kometa_ai.state.store import WAITS, Store, reset
-from tests.state.making import NOIR, NOW, decision, described, ended, failed, judged, spent, tagged
+from tests.state.making import NOIR, NOW, decision, described, ended, failed, judged, numbers, spent, tagged
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_HEAT, _RONIN = TmdbId(949), TmdbId(8195)
+_HEAT, _RONIN = movie_key(949), movie_key(8195)
 
 
 def _read(folder: Path) -> dict[str, Any]:
@@ -35,6 +35,7 @@ def _same(one: Store, other: Store) -> bool:
 
 
 _few = st.integers(1, 4)
+_keys = _few.map(movie_key)
 _slugs = st.sampled_from(["noir", "heist", "crime"])
 _entries = st.lists(
     st.one_of(
@@ -44,7 +45,9 @@ _entries = st.lists(
         st.builds(failed, st.sampled_from(["It failed.", "Again."]), st.sampled_from(["Radarr", "Claude", ""])),
         st.builds(ended, st.sampled_from(["a", "b", "c"]), st.sampled_from([0, 1, 3]), dry_run=st.booleans()),
         st.builds(
-            schema.LibraryRead, library=st.builds(schema.LibrarySeen, count=_few, hash=st.just("h"), at=st.just(NOW))
+            schema.LibraryRead,
+            name=st.just("radarr"),
+            library=st.builds(schema.LibrarySeen, count=_few, hash=st.just("h"), at=st.just(NOW)),
         ),
         st.builds(schema.CollectionForgotten, slug=_slugs.map(Slug)),
         st.builds(
@@ -52,10 +55,8 @@ _entries = st.lists(
             slug=_slugs.map(Slug),
             status=st.builds(schema.CollectionStatus, name=st.text(), tag=st.just("KAI-noir"), members=_few),
         ),
-        st.builds(
-            schema.Pinned, pin=st.builds(Pin, tmdb_id=_few, slug=_slugs, include=st.booleans(), since=st.just(NOW))
-        ),
-        st.builds(schema.Released, tmdb_id=_few, slug=_slugs),
+        st.builds(schema.Pinned, pin=st.builds(Pin, key=_keys, slug=_slugs, include=st.booleans(), since=st.just(NOW))),
+        st.builds(schema.Released, key=_keys, slug=_slugs),
         st.builds(spent, st.sampled_from(["2026-02", "2026-03"]), _few),
     ),
     max_size=20,
@@ -97,7 +98,7 @@ def test_snapshot_has_the_specified_shape(tmp_path: Path) -> None:
     """Version, times, decisions by TMDb id and slug, statuses, tag changes and errors are where readers expect them."""
     store = Store.load(tmp_path)
     excluded = decision(0.0, reasoning="", include=False, member=False, model="")
-    store.record(described(949), judged(949), schema.Judged(tmdb_id=_HEAT, slug=Slug("heist"), decision=excluded))
+    store.record(described(949), judged(949), schema.Judged(key=_HEAT, slug=Slug("heist"), decision=excluded))
     store.record(
         schema.StatusChanged(slug=NOIR, status=schema.CollectionStatus(name="Noir", tag="KAI-noir", status="complete"))
     )
@@ -106,7 +107,7 @@ def test_snapshot_has_the_specified_shape(tmp_path: Path) -> None:
     found = _read(tmp_path)
     assert list(found)[:4] == ["version", "state_format_version", "last_update", "last_successful_run"]
     assert (found["state_format_version"], found["last_update"], found["last_successful_run"]) == (
-        1,
+        2,
         "2026-03-01T03:00:00Z",
         "2026-03-01T03:00:00Z",
     )
@@ -204,7 +205,7 @@ def test_save_begins_a_new_journal_and_keeps_the_old(tmp_path: Path) -> None:
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in tmp_path.iterdir())
     assert (tmp_path / JOURNAL).read_text().count("\n") == 1
     store.save(NOW)
-    assert sorted(Store.load(tmp_path).memory) == [1, 2]
+    assert numbers(Store.load(tmp_path)) == [1, 2]
 
 
 def test_snapshot_when_the_journal_has_grown(tmp_path: Path) -> None:
@@ -225,7 +226,7 @@ def test_another_process_learned_something(tmp_path: Path) -> None:
     other = Store.load(tmp_path)
     other.record(judged(2))
     other.save(NOW)
-    assert sorted(Store.load(tmp_path).memory) == [1, 2]
+    assert numbers(Store.load(tmp_path)) == [1, 2]
 
 
 def test_described_movie_keeps_its_decisions(tmp_path: Path) -> None:
@@ -248,9 +249,9 @@ def test_departed_movies_leave_after_thirty_days(tmp_path: Path) -> None:
         store.seen([_HEAT], NOW + timedelta(days=day))
         store.save(NOW)
         store = Store.load(tmp_path)
-    assert sorted(store.memory) == [949, 8195]
+    assert numbers(store) == [949, 8195]
     store.seen([_HEAT], NOW + timedelta(days=31))
-    assert sorted(store.memory) == [949]
+    assert numbers(store) == [949]
 
 
 def test_movie_that_comes_back_is_remembered(tmp_path: Path) -> None:
@@ -261,7 +262,7 @@ def test_movie_that_comes_back_is_remembered(tmp_path: Path) -> None:
     store.seen([_HEAT, _RONIN], NOW + timedelta(days=30))
     store.seen([_HEAT], NOW + timedelta(days=60))
     store.seen([_HEAT], NOW + timedelta(days=90))
-    assert sorted(store.memory) == [949, 8195]
+    assert numbers(store) == [949, 8195]
 
 
 def test_time_away_is_no_reason_to_forget(tmp_path: Path) -> None:
@@ -274,10 +275,10 @@ def test_time_away_is_no_reason_to_forget(tmp_path: Path) -> None:
     store = Store.load(tmp_path)
     store.seen([], late)
     store.save(late)
-    assert sorted(Store.load(tmp_path).memory) == [949, 8195]
+    assert numbers(Store.load(tmp_path)) == [949, 8195]
     store.seen([_HEAT], late)
     store.save(late)
-    assert sorted(Store.load(tmp_path).memory) == [949, 8195]
+    assert numbers(Store.load(tmp_path)) == [949, 8195]
 
 
 # Writing that fails
@@ -301,7 +302,7 @@ def test_write_that_failed_once_is_no_problem(tmp_path: Path) -> None:
     (tmp_path / JOURNAL).mkdir()
     store = Store(tmp_path, sleep=lambda _: (tmp_path / JOURNAL).rmdir())
     store.record(judged(1))
-    assert sorted(Store.load(tmp_path).memory) == [1]
+    assert numbers(Store.load(tmp_path)) == [1]
 
 
 def test_lines_that_could_not_be_written_follow_later(tmp_path: Path) -> None:
@@ -310,7 +311,7 @@ def test_lines_that_could_not_be_written_follow_later(tmp_path: Path) -> None:
     (tmp_path / JOURNAL).mkdir()
     with pytest.raises(RepairState):
         store.record(judged(1))
-    assert sorted(store.memory) == [1]
+    assert numbers(store) == [1]
     (tmp_path / JOURNAL).rmdir()
     store.record(judged(2))
     loaded = Store.load(tmp_path)
@@ -327,7 +328,7 @@ def test_snapshot_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / f".{SNAPSHOT}.new").mkdir()
     with pytest.raises(RepairState, match="cannot be written"):
         store.save(NOW)
-    assert sorted(Store.load(tmp_path).memory) == [1, 2]
+    assert numbers(Store.load(tmp_path)) == [1, 2]
 
 
 def test_growing_journal_outlives_failing_snapshots(tmp_path: Path) -> None:
@@ -337,7 +338,7 @@ def test_growing_journal_outlives_failing_snapshots(tmp_path: Path) -> None:
     store = Store.load(tmp_path, journal_limit=1000, sleep=waits.append)
     for number in range(1, 21):
         store.record(judged(number))
-    assert sorted(Store.load(tmp_path).memory) == list(range(1, 21))
+    assert numbers(Store.load(tmp_path)) == list(range(1, 21))
     assert len(waits) < 20
 
 
@@ -367,9 +368,9 @@ def test_read_only_writes_nothing(tmp_path: Path) -> None:
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     store = Store.load(tmp_path, read_only=True)
     store.record(judged(2))
-    store.seen([TmdbId(1)], NOW)
+    store.seen([movie_key(1)], NOW)
     store.save(NOW)
-    assert sorted(store.memory) == [1, 2]
+    assert numbers(store) == [1, 2]
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 

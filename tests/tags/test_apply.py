@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from kometa_ai.core.changes import Change
+from kometa_ai.core.item import tmdb_id_of
 from kometa_ai.core.naming import Label, Slug
 from kometa_ai.standins.faults import Effect, answer, answer_instead, delay_answer, drop_after_applying
 from kometa_ai.standins.radarr import AutoTagRule, MovieSeed, RadarrStandIn, editor_dies_after
@@ -26,11 +27,10 @@ if TYPE_CHECKING:
 def _changes(
     contents: Contents, numbers: Iterable[int], label: str, operation: Literal["add", "remove"]
 ) -> list[Change]:
-    movies = {movie.tmdb_id: movie for movie in contents.movies}
+    movies = {tmdb_id_of(movie.key): movie for movie in contents.movies}
     slug = Slug(label.removeprefix("kai-"))
     return [
-        Change(movie=movies[1000 + number], slug=slug, label=Label(label), operation=operation)  # type: ignore[index]  # ids are ints
-        for number in numbers
+        Change(movie=movies[1000 + number], slug=slug, label=Label(label), operation=operation) for number in numbers
     ]
 
 
@@ -211,7 +211,7 @@ async def test_twins_are_all_taken_off() -> None:
         added = Applied()
         await apply_changes(radarr, _changes(library, [1], "kai-noir", "add"), twins, lambda _: None, added)
         assert server.labels_of(1001) == {"kai-noir"}
-        await radarr.edit_tags([library.movies[0].radarr_id], [other], operation="add")
+        await radarr.edit_tags([library.movies[0].arr_id], [other], operation="add")
         await apply_changes(radarr, _changes(library, [0], "kai-noir", "remove"), twins, lambda _: None, Applied())
     assert len(added.done) == 1
     assert server.labels_of(1000) == set()
@@ -359,7 +359,7 @@ async def test_radarr_becoming_unusable_stops_and_accounts_for_all() -> None:
     assert len(applied.done) == len(_numbers(server, "kai-noir")) + 0
     assert 0 < len(applied.done) < 280
     assert len(applied.done) + len(applied.failed) == 280
-    assert len({(change.movie.tmdb_id, change.label) for change in (*applied.done, *applied.failed)}) == 280
+    assert len({(change.movie.key, change.label) for change in (*applied.done, *applied.failed)}) == 280
     assert len(server.editor_calls) == 2
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kometa_ai.core.changes import Change, TagPlan
-from kometa_ai.core.movie import TmdbId
+from kometa_ai.core.item import ItemKey, movie_key
 from kometa_ai.core.naming import Label, Slug
 from kometa_ai.judging.policy import Membership
 from kometa_ai.tags.plan import NO_ADDITION_LIMIT, NO_BRAKE, Brake, group, plan_tags
@@ -28,41 +28,41 @@ LABELS = ["kai-noir", "kai-heist", "kai-crime", "kai-by-hand", "kai-noir-2", "fa
 OFF = Brake(100, frozenset())
 
 _ids = st.integers(1, 12)
-_sets = st.frozensets(_ids.map(TmdbId))
+_sets = st.frozensets(_ids.map(movie_key))
 _memberships = st.fixed_dictionaries(
     {Slug(name.lower()): st.builds(Membership, members=_sets, undecided=_sets) for name in NAMES}
 )
 _movies = st.dictionaries(_ids, st.frozensets(st.sampled_from(LABELS))).map(
-    lambda found: [movie(tmdb_id, *labels) for tmdb_id, labels in found.items()]
+    lambda found: [movie(number, *labels) for number, labels in found.items()]
 )
 _brakes = st.builds(Brake, st.integers(0, 100), st.frozensets(st.sampled_from(["noir", "heist"]).map(Slug)))
 
 
 def _carried_out(movies: Iterable[Movie], changes: Iterable[Change]) -> list[Movie]:
-    labels = {found.tmdb_id: set(found.labels) for found in movies}
+    labels = {found.key: set(found.labels) for found in movies}
     for change in changes:
-        of_movie = labels[change.movie.tmdb_id]
+        of_movie = labels[change.movie.key]
         assert (change.label in of_movie) is (change.operation == "remove")
         (of_movie.add if change.operation == "add" else of_movie.remove)(change.label)
-    return [msgspec.structs.replace(found, labels=frozenset(labels[found.tmdb_id])) for found in movies]
+    return [msgspec.structs.replace(found, labels=frozenset(labels[found.key])) for found in movies]
 
 
 @given(_memberships, _movies, _sets, _brakes)
 def test_plan_carried_out_leaves_nothing_to_do(
-    memberships: dict[Slug, Membership], movies: list[Movie], judged: frozenset[TmdbId], brake: Brake
+    memberships: dict[Slug, Membership], movies: list[Movie], judged: frozenset[ItemKey], brake: Brake
 ) -> None:
     """Carrying a plan out and planning again changes nothing, whatever the brake; held-back removals stay held back."""
     plan = plan_tags(COLLECTIONS, memberships, movies, judged, brake)
     after = _carried_out(movies, plan.changes)
     assert plan_tags(COLLECTIONS, memberships, after, judged, OFF).changes == tuple(
-        msgspec.structs.replace(change, movie=next(m for m in after if m.tmdb_id == change.movie.tmdb_id))
+        msgspec.structs.replace(change, movie=next(m for m in after if m.key == change.movie.key))
         for change in plan.held_back
     )
 
 
 @given(_memberships, _movies, _sets, _brakes)
 def test_only_labels_of_the_collections_are_touched(
-    memberships: dict[Slug, Membership], movies: list[Movie], judged: frozenset[TmdbId], brake: Brake
+    memberships: dict[Slug, Membership], movies: list[Movie], judged: frozenset[ItemKey], brake: Brake
 ) -> None:
     """Other labels stay, hand-made ones with the prefix included."""
     plan = plan_tags(COLLECTIONS[:2], memberships, movies, judged, brake)
@@ -74,16 +74,16 @@ def test_only_labels_of_the_collections_are_touched(
 
 @given(_memberships, _movies, _sets)
 def test_decided_movies_are_as_decided_and_others_as_they_were(
-    memberships: dict[Slug, Membership], movies: list[Movie], judged: frozenset[TmdbId]
+    memberships: dict[Slug, Membership], movies: list[Movie], judged: frozenset[ItemKey]
 ) -> None:
     """Who is decided has the tag just if it belongs; who is undecided, or was not there when judged, never changes."""
     plan = plan_tags(COLLECTIONS, memberships, movies, judged, OFF)
     for before, now in zip(movies, _carried_out(movies, plan.changes), strict=True):
         for collection in COLLECTIONS:
             membership = memberships[collection.slug]
-            tmdb_id = before.tmdb_id
-            is_decided = tmdb_id in judged and tmdb_id not in membership.undecided
-            wanted = tmdb_id in membership.members if is_decided else collection.label in before.labels
+            key = before.key
+            is_decided = key in judged and key not in membership.undecided
+            wanted = key in membership.members if is_decided else collection.label in before.labels
             assert (collection.label in now.labels) is wanted
 
 
@@ -104,9 +104,9 @@ def test_decided_movies_are_as_decided_and_others_as_they_were(
 def test_brake(members: int, leaving: int, percent: int, *, held: bool) -> None:
     """More than the limit, and more than five: none of the removals is made, all additions are."""
     movies = [movie(number, "kai-noir") for number in range(members)] + [movie(5000)]
-    stay = frozenset(map(TmdbId, [*range(leaving, members), 5000]))
+    stay = frozenset(map(movie_key, [*range(leaving, members), 5000]))
     memberships = {Slug("noir"): Membership(members=stay, undecided=frozenset())}
-    judged = {found.tmdb_id for found in movies}
+    judged = {found.key for found in movies}
     plan = plan_tags(COLLECTIONS[:1], memberships, movies, judged, Brake(percent, frozenset()))
     assert len(plan.held_back) == (leaving if held else 0)
     assert [change.operation for change in plan.changes] == ["add"] + ["remove"] * (0 if held else leaving)
@@ -131,12 +131,12 @@ def test_addition_brake(members: int, joining: int, percent: int, *, held: bool)
     """More than the limit, and more than twenty: no addition is made, all removals are; an empty one has none."""
     tagged = [movie(number, "kai-noir") for number in range(members)]
     movies = [*tagged, *(movie(number) for number in range(1000, 1000 + joining))]
-    belonging = frozenset(found.tmdb_id for found in movies[1 if members else 0 :])
+    belonging = frozenset(found.key for found in movies[1 if members else 0 :])
     memberships = {Slug("noir"): Membership(members=belonging, undecided=frozenset())}
-    judged = {found.tmdb_id for found in movies}
+    judged = {found.key for found in movies}
     brake = NO_BRAKE._replace(percent=percent)
 
-    def planned(brake: Brake, chosen: frozenset[TmdbId] = frozenset()) -> tuple[int, int, int]:
+    def planned(brake: Brake, chosen: frozenset[ItemKey] = frozenset()) -> tuple[int, int, int]:
         plan = plan_tags(
             COLLECTIONS[:1], memberships, movies, judged, OFF, additions=brake, chosen={Slug("noir"): chosen}
         )
@@ -157,7 +157,7 @@ def test_brake_holds_one_collection_and_not_another() -> None:
     """Each collection is weighed for itself, against its own members."""
     movies = [movie(number, "kai-noir") for number in range(10)] + [movie(n, "kai-heist") for n in range(10, 15)]
     nobody = Membership(members=frozenset(), undecided=frozenset())
-    judged = {found.tmdb_id for found in movies}
+    judged = {found.key for found in movies}
     plan = plan_tags(COLLECTIONS[:2], {Slug("noir"): nobody, Slug("heist"): nobody}, movies, judged, Brake(25, set()))
     assert {change.slug for change in plan.held_back} == {"noir"}
     assert {change.slug for change in plan.changes} == {"heist"}
@@ -165,9 +165,9 @@ def test_brake_holds_one_collection_and_not_another() -> None:
 
 def test_movie_in_many_collections() -> None:
     """Joining one collection never takes a movie out of another."""
-    everywhere = Membership(members=frozenset({TmdbId(1)}), undecided=frozenset())
+    everywhere = Membership(members=frozenset({movie_key(1)}), undecided=frozenset())
     memberships = {collection.slug: everywhere for collection in COLLECTIONS}
-    plan = plan_tags(COLLECTIONS, memberships, [movie(1, "kai-noir")], {TmdbId(1)}, OFF)
+    plan = plan_tags(COLLECTIONS, memberships, [movie(1, "kai-noir")], {movie_key(1)}, OFF)
     assert {(change.label, change.operation) for change in plan.changes} == {("kai-heist", "add"), ("kai-crime", "add")}
 
 
@@ -196,8 +196,8 @@ def test_groups_cover_each_change_once_and_nothing_else(
     """What the calls do to movies and labels, all of them taken together, is exactly the plan; additions come first."""
     changes = [*_changes(added), *_changes(removed - added, "remove")]
     edits = group(changes, size)
-    done = [(edit.operation, found.tmdb_id, label) for edit in edits for found in edit.movies for label in edit.labels]
-    assert sorted(done) == sorted((change.operation, change.movie.tmdb_id, change.label) for change in changes)
+    done = [(edit.operation, found.key, label) for edit in edits for found in edit.movies for label in edit.labels]
+    assert sorted(done) == sorted((change.operation, change.movie.key, change.label) for change in changes)
     assert sorted(map(repr, (change for edit in edits for change in edit.changes))) == sorted(map(repr, changes))
     assert all(0 < len(edit.movies) <= size for edit in edits)
     assert [edit.operation for edit in edits] == sorted(edit.operation for edit in edits)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from kometa_ai.core.movie import RadarrId
+    from kometa_ai.core.item import ArrId
     from kometa_ai.library.arr.retrying import Sleep
     from kometa_ai.library.arr.rows import OddRow
     from kometa_ai.library.arr.spec import ArrSpec
@@ -82,6 +82,11 @@ class Arr(Generic[R]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.connection.client.__aexit__(kind, error, trace)
+
+    @property
+    def name(self) -> str:
+        """See Library."""
+        return self.spec.name
 
     @property
     def service(self) -> str:
@@ -247,7 +252,7 @@ class Arr(Generic[R]):
         return TagId(tag.id)
 
     async def edit_tags(
-        self, movie_ids: Sequence[RadarrId], tag_ids: Sequence[TagId], *, operation: Operation
+        self, movie_ids: Sequence[ArrId], tag_ids: Sequence[TagId], *, operation: Operation
     ) -> EditResult:
         """See TagWriter; at most 100 items a call, one call at a time."""
         async with self._writing:

@@ -6,7 +6,7 @@ from itertools import islice
 from sys import intern
 from typing import TYPE_CHECKING, Any
 
-from kometa_ai.core.movie import LARGEST_ID, Movie, RadarrId, TmdbId
+from kometa_ai.core.item import LARGEST_ID, ArrId
 from kometa_ai.core.naming import Label, label_of
 from kometa_ai.core.text import beginning
 from kometa_ai.library.arr.texts import clean
@@ -15,6 +15,7 @@ from kometa_ai.library.port import Contents, LeftOut, TagId
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from kometa_ai.core.movie import Movie
     from kometa_ai.library.arr.rows import OddRow
     from kometa_ai.library.arr.spec import ArrSpec, R
     from kometa_ai.library.arr.wire import WireTag
@@ -69,19 +70,19 @@ def contents_of(
 ) -> Contents:
     """The contents, in order of catalogue ids. Of two rows with one id the older takes part; `odd` rows do not."""
     labels: dict[int, Label] = {number: label for label, numbers in tags.items() for number in numbers}
-    movies: dict[TmdbId, Movie] = {}
+    movies: dict[int, Movie] = {}
     by_id: dict[int, Movie] = {}
-    left_out = [LeftOut(RadarrId(row.id), beginning(row.name, LONGEST_TITLE), row.why) for row in odd]
+    left_out = [LeftOut(ArrId(row.id), beginning(row.name, LONGEST_TITLE), row.why) for row in odd]
     nameless = 0
     for row in sorted(rows, key=lambda row: row.id or 0):
         title = beginning(clean(row.title), LONGEST_TITLE)
-        tmdb_id = TmdbId(spec.catalogue_id(row) or 0)
-        if why := _why_left_out(spec, row, title, movies.get(tmdb_id), by_id.get(row.id or 0)):
-            left_out.append(LeftOut(RadarrId(row.id or 0), title, why))
+        number = spec.catalogue_id(row) or 0
+        if why := _why_left_out(spec, row, title, movies.get(number), by_id.get(row.id or 0)):
+            left_out.append(LeftOut(ArrId(row.id or 0), title, why))
         else:
-            movies[tmdb_id] = by_id[row.id or 0] = spec.item_of(row, title, labels)
-            nameless += bool(row.tags) and not movies[tmdb_id].labels
-    in_order = tuple(movies[key] for key in sorted(movies))
+            movies[number] = by_id[row.id or 0] = spec.item_of(row, title, labels)
+            nameless += bool(row.tags) and not movies[number].labels
+    in_order = tuple(movies[number] for number in sorted(movies))
     return Contents(movies=in_order, tags=tags, left_out=tuple(left_out), odd_tags=odd_tags, nameless=nameless)
 
 
@@ -105,7 +106,7 @@ def _why_left_out(spec: ArrSpec[Any], row: R, title: str, twin: Movie | None, na
     if namesake:
         return f"it has the same id as {namesake}"
     if twin:
-        return f"it has the same {spec.catalogue} id as {twin} ({spec.service}'s {spec.item} {twin.radarr_id})"
+        return f"it has the same {spec.catalogue} id as {twin} ({spec.service}'s {spec.item} {twin.arr_id})"
     return ""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from kometa_ai.core.movie import RadarrId
+from kometa_ai.core.item import ArrId
 from kometa_ai.library.arr.complaints import is_html
 from kometa_ai.library.arr.failures import (
     Failed,
@@ -47,20 +47,20 @@ class _Edit(NamedTuple):
 
 class _Tally:
     def __init__(self) -> None:
-        self.done: list[RadarrId] = []
-        self.vanished: list[RadarrId] = []
-        self.contested: list[RadarrId] = []
-        self.failed: list[RadarrId] = []
-        self.unclear: list[RadarrId] = []
+        self.done: list[ArrId] = []
+        self.vanished: list[ArrId] = []
+        self.contested: list[ArrId] = []
+        self.failed: list[ArrId] = []
+        self.unclear: list[ArrId] = []
         self.problems: dict[str, None] = {}
         self.failures_in_a_row = 0
-        self._sent: set[RadarrId] = set()
+        self._sent: set[ArrId] = set()
 
-    def lost(self, ids: Sequence[RadarrId]) -> None:
+    def lost(self, ids: Sequence[ArrId]) -> None:
         """Note that the service may have seen an edit whose answer is missing."""
         self._sent.update(ids)
 
-    def fail(self, ids: Sequence[RadarrId], why: str) -> None:
+    def fail(self, ids: Sequence[ArrId], why: str) -> None:
         self.unclear += [movie for movie in ids if movie in self._sent]
         self.failed += [movie for movie in ids if movie not in self._sent]
         self.problems[why] = None
@@ -88,7 +88,7 @@ class Editor:
         # After a failure each edit gets one try until one succeeds, so that an outage does not cost minutes a batch.
         self._doubtful = False
 
-    async def edit(self, movies: Sequence[RadarrId], tags: Sequence[TagId], operation: Operation) -> EditResult:
+    async def edit(self, movies: Sequence[ArrId], tags: Sequence[TagId], operation: Operation) -> EditResult:
         """Add or remove those tags. Raise `EditStopped` when the service takes no requests at all any more."""
         # A repeated id fails the whole batch: the editor compares the number of ids with the number of rows.
         ids = tuple(dict.fromkeys(movies))

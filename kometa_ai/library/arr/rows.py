@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from kometa_ai.core.movie import LARGEST_ID
+from kometa_ai.core.item import LARGEST_ID
 from kometa_ai.core.numbers import whole_number
 from kometa_ai.core.text import beginning
 from kometa_ai.library.arr.texts import clean
