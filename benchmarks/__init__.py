@@ -1,1 +1,1 @@
-"""What the program costs: `python -m benchmarks` measures whole runs and prints one report. See docs/benchmarks.md."""
+"""Measure what the program costs: `python -m benchmarks` runs it as a whole and prints a report; docs/benchmarks.md."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measure, and print or keep what was measured."""
+"""The command line of the benchmarks: measure, and print or save the results."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ collections, and print what it asked, what that would cost, and what it used. Al
 
 
 def main(arguments: Sequence[str] | None = None, docs: Path = DOCS) -> int:
-    """Measure, or draw what was measured; 1 when a target is missed, or something could not be measured."""
+    """Measure, or draw the saved results; 1 if a target is missed, or something could not be measured."""
     given = _parser().parse_args(arguments)
     if given.plots:
         plots.write(_kept(docs / DATA), docs / IMAGES)
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None, docs: Path = DOCS) -> int:
             continue
         found.put(result)
         if given.write:
-            # At once: what is measured after this may fail, and took its time.
+            # Save at once: later measurements may fail, and this one took its time.
             kept.put(result)
             (docs / DATA).write_bytes(msgspec.json.format(msgspec.json.encode(kept), indent=1) + b"\n")
     if given.output == "json":
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None, docs: Path = DOCS) -> int:
 
 
 def _measured(given: argparse.Namespace) -> Iterator[Result | None]:
-    """Each result; None where a size broke off, which is said, and the others go on."""
+    """Each result; None if a size failed, which is reported while the others continue."""
     scenarios = SCENARIOS if "all" in given.scenario else given.scenario
     for movies in given.movies:
         for collections in given.collections:

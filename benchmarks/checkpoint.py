@@ -1,9 +1,9 @@
-"""What a checkpoint costs when the state is as large as it gets: `python -m benchmarks.checkpoint STATE_DIR`.
+"""Measure a checkpoint of a state at its largest: `python -m benchmarks.checkpoint STATE_DIR`.
 
-The folder is copied first. The journal is made as long as it is at the end of a first run, by writing down every
-decision once more; then answers of fifty verdicts are recorded one by one, each flushed to the disk as in a run. The
-same answers are recorded in an empty state, for comparison. The snapshots that the store takes when the journal has
-grown long enough are kept out of this, and one is measured by itself.
+The folder is copied first. The journal is made as long as at the end of a first run, by writing every decision once
+more; then answers with fifty verdicts are recorded one by one, each flushed to the disk as in a run. The same answers
+are recorded in an empty state, for comparison. The snapshots that the store takes of a long journal are suppressed, and
+one is measured separately.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NO_LIMIT = 1 << 50
 
 
 def measured(state_dir: Path, root: Path) -> Checkpoint:
-    """Measure in a process of its own."""
+    """Measure in a separate process."""
     command = [sys.executable, "-m", "benchmarks.checkpoint", str(state_dir)]
     done = subprocess.run(command, cwd=root, check=True, stdout=subprocess.PIPE)  # noqa: S603 - our own module
     return msgspec.json.decode(done.stdout, type=Checkpoint)
@@ -59,7 +59,7 @@ class _Clock:
 
 
 def main() -> None:
-    """Measure and say so as JSON."""
+    """Measure, and print the result as JSON."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "full"
         shutil.copytree(sys.argv[1], folder)
@@ -74,7 +74,7 @@ def main() -> None:
         answers = [decided[start : start + _VERDICTS] for start in range(0, most, _VERDICTS)]
         (Path(scratch) / "empty").mkdir()
         in_full, in_empty = _Clock(full), _Clock(Store.load(Path(scratch) / "empty", journal_limit=_NO_LIMIT))
-        # In turns, so that a disk that is busy for a while delays both.
+        # Take turns, so that a disk that is busy for a while delays both.
         for answer in answers:
             in_full.record(answer)
             in_empty.record(answer)

@@ -1,4 +1,4 @@
-"""What is measured and computed about one run, as data."""
+"""Define the figures of a run, measured and computed, as data."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from kometa_ai.settings.schema import Settings
 
 Scenario = Literal["first", "settled", "ten-new", "batches"]
 SCENARIOS: tuple[Scenario, ...] = ("first", "settled", "ten-new", "batches")
-"""The first three follow each other; `batches` is a first run again, in a world of its own, through batches."""
+"""The first three follow each other; `batches` is another first run, in its own world, through batches."""
 
 NEW_MOVIES = 10
-"""Movies that are new in the scenario `ten-new`."""
+"""The number of movies that are new in the scenario `ten-new`."""
 REPEATS = 3
-"""Settled runs are short and change nothing, so they are repeated and the least CPU counts: other work only adds."""
+"""Settled runs are short and change nothing, so they are repeated and the least CPU counts: other load only adds."""
 MODEL: str = Settings.model_fields["claude_model"].default
-"""The layouts are priced with the program's default model, the runs with whatever they asked."""
+"""The layouts are priced with the program's default model, the runs with the models they asked."""
 
 
 class Seen(msgspec.Struct, kw_only=True):
     """What the stand-ins saw of one run. `radarr` counts requests by method and path.
 
-    `unlike_truth` counts the pairs of movie and tag in Radarr that are not as the judge decided, in either direction.
+    `unlike_truth` counts the pairs of movie and tag in Radarr that differ from the judge's decision, either way.
     """
 
     radarr: dict[str, int] = {}
@@ -46,7 +46,7 @@ class Seen(msgspec.Struct, kw_only=True):
 
 
 class Used(msgspec.Struct, frozen=True, kw_only=True):
-    """What a process used, from its start to its end."""
+    """The resources that a process used, from its start to its end."""
 
     exit_code: int
     wall_seconds: float
@@ -55,9 +55,9 @@ class Used(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """What it takes to put a usual answer into the state, in milliseconds: with nothing in it, and with all.
+    """The time to put an ordinary answer into the state, in milliseconds: into an empty one, and into a full one.
 
-    `snapshot_ms` is what writing the whole state takes, as at the end of a run.
+    `snapshot_ms` is the time to write the whole state, as at the end of a run.
     """
 
     empty_ms: float
@@ -68,7 +68,7 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Layouts(msgspec.Struct, frozen=True, kw_only=True):
-    """What other ways to ask would cost, in USD; see `layouts`."""
+    """The cost of other ways to ask, in USD; see `layouts`."""
 
     baseline: float
     baseline_compact: float
@@ -77,7 +77,7 @@ class Layouts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of the program. `kind` is which one: its size and scenario."""
+    """One run of the program. `kind` is its size and scenario."""
 
     scenario: Scenario
     movies: int
@@ -94,17 +94,17 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def kind(self) -> tuple[int, int, int]:
-        """What tells one result from another, in the order in which they are shown."""
+        """The identity of a result, by which results are sorted."""
         return self.movies, self.collections, SCENARIOS.index(self.scenario)
 
 
 class Measured(msgspec.Struct, kw_only=True):
-    """Everything that was measured, as it is kept: on what, and each result."""
+    """Everything that was measured, as it is saved: the machine, and each result."""
 
     machine: str
     results: list[Result]
 
     def put(self, result: Result) -> None:
-        """Keep a result in the place of an older one of the same kind."""
+        """Add a result, replacing an older one of the same kind."""
         kept = [old for old in self.results if old.kind != result.kind]
         self.results = sorted([*kept, result], key=lambda each: each.kind)

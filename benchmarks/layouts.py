@@ -1,15 +1,15 @@
-"""What other ways to ask would cost for the same library, truth, tokenizer and prices. Computed, not run.
+"""Compute what other ways to ask would cost for the same library, truth, tokenizer and prices, without running them.
 
 The specification's own layout, as it prints its prompts: one request for each collection and each 150 movies, its
-system prompt, the collection first and the movies after it, nothing cached, and every movie answered with a full
-decision object, with a reasoning for borderline cases. Everything it leaves open is assumed in its favour: the movies
-are written as compactly as ours, nothing is asked twice, no second looks, no schema.
+system prompt, the collection first and the movies after it, no caching, and every movie answered with a full decision
+object, with a reasoning for borderline cases. Everything that it leaves open is assumed in its favour: the movies are
+written as compactly as ours, nothing is asked twice, no second looks, no schema.
 
-- `baseline`: the answer laid out as the specification prints it, which is what a model that is shown that writes.
-- `baseline_compact`: the same answer without a blank or a line break, as cheap as this layout can be.
+- `baseline`: the answer in the layout that the specification prints, which a model copies if it is shown that.
+- `baseline_compact`: the same answer without any blank or line break, the cheapest form of this layout.
 
-The bound: every text (system prompt, each movie, each collection) is written to the cache once and read never, and
-the output holds members only.
+The lower bound: every text (system prompt, each movie, each collection) is written to the cache once and never read,
+and the output holds members only.
 
 - `bound`: a member is a decision object of ours, with its reason.
 - `bound_ids`: a member is a bare id and a comma, which no answer with a confidence can reach.

@@ -1,4 +1,4 @@
-"""A library, its collections and the truth about them: made up, realistic in length, the same every time."""
+"""Generate a library, its collections and the true memberships: invented, of realistic length, the same every time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 FIRST_TMDB_ID: Final = 100_000
 BORDERLINE: Final = 0.2
-"""Pairs near the threshold, which get a second look, as a share of the members; half of them turn out to be members."""
+"""Pairs near the threshold, which get a second look, as a share of the members; half of them prove to be members."""
 RESEMBLING: Final = 0.2
 """Pairs that an answer explains although they clearly do not belong, as a share of the members."""
 
@@ -97,14 +97,14 @@ _CRITERIA = (
 
 
 class Verdict(NamedTuple):
-    """What the judge thinks of a movie and a collection, at first and when looking again."""
+    """The judge's verdict on a movie and a collection, at the first look and at the second."""
 
     confidence: float
     at_second_look: float
 
     @property
     def is_member(self) -> bool:
-        """Whether the movie ends up in the collection, at the usual threshold."""
+        """Whether the movie belongs in the end, at the default threshold."""
         return self.at_second_look >= _THRESHOLD
 
     @property
@@ -122,7 +122,7 @@ _NOT = Verdict(0.0, 0.0)
 
 
 class Truth:
-    """Which movie belongs where. `members` is the share of a collection's members in the library."""
+    """The true memberships. `members` is the share of a collection's members in the library."""
 
     def __init__(self, members: float) -> None:
         half = members * BORDERLINE / 2
@@ -155,7 +155,7 @@ def names(count: int) -> list[str]:
 
 
 def kometa_file(collections: Sequence[str]) -> str:
-    """A file of Kometa's with a block for each collection."""
+    """One of Kometa's files with a block for each collection."""
     lines = ["collections:"]
     for name in collections:
         lines += ["  # === KOMETA-AI ===", "  # enabled: true", "  # prompt: |"]
@@ -165,7 +165,7 @@ def kometa_file(collections: Sequence[str]) -> str:
 
 
 def criteria(name: str) -> str:
-    """What the owner wrote about a collection."""
+    """The user's prompt for a collection."""
     return "\n".join(_CRITERIA).format(theme=name.lower())
 
 
@@ -187,7 +187,7 @@ def seeds(count: int, start: int = 0) -> Iterator[MovieSeed]:
 
 
 def movies(count: int) -> Iterator[Movie]:
-    """The same movies as the program knows them."""
+    """The same movies as the program's own type."""
     return map(_movie, range(count))
 
 
@@ -206,7 +206,7 @@ def _movie(number: int) -> Movie:
 
 
 def _title(number: int) -> str:
-    """A title that no other number has."""
+    """A title that is unique to the number."""
     rest, adjective = divmod(number * 7, len(_ADJECTIVES))
     title = f"The {_ADJECTIVES[(adjective + rest) % len(_ADJECTIVES)]} {_NOUNS[rest % len(_NOUNS)]}"
     round_, place = divmod(number // 30, len(_PLACES) + 1)
@@ -239,5 +239,5 @@ def _one(words: Sequence[str], *seed: object) -> str:
 
 
 def _dice(*seed: object) -> int:
-    """A number that depends on nothing but the seed."""
+    """A pseudo-random number that depends on the seed only."""
     return crc32("/".join(map(str, seed)).encode())

@@ -1,7 +1,7 @@
-"""Run one command and say what it used: `python -m benchmarks.meter STDOUT STDERR COMMAND...`.
+"""Run one command and measure its resources: `python -m benchmarks.meter STDOUT STDERR COMMAND...`.
 
-This is a process of its own, and imports next to nothing, because the kernel counts what a new process shares with its
-parent at birth into the new one's peak memory.
+This is a separate process that imports next to nothing: the kernel counts what a new process shares with its parent at
+its start as part of the new one's peak memory.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _KILOBYTE = 1024 if sys.platform != "darwin" else 1  # ru_maxrss is in kilobytes
 
 
 def main() -> None:
-    """Run it to its end; the figures go to stdout as JSON, the command's own output into two files."""
+    """Run the command to its end; the figures go to stdout as JSON, the command's own output into two files."""
     out, err, *command = sys.argv[1:]
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     started = time.perf_counter()

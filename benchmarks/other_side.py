@@ -1,7 +1,7 @@
-"""The other side, in a process of its own: a Radarr and a Claude that answer at once and keep count.
+"""Serve a Radarr and a Claude in a separate process; both answer at once and count requests.
 
-It is told what to do a line at a time on stdin (`look`: count what came since the last look; `add 10`: ten more
-movies), and answers each with a line of JSON on stdout. It ends when stdin does.
+It takes commands on stdin, one a line (`look`: count the requests since the last look; `add 10`: ten more movies), and
+answers each with a line of JSON on stdout. It ends with stdin.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CLAUDE_KEY = "benchmark"
 _NO_LIMIT = 10**12
 _OK = 200
 _SECOND_LOOK = "second look"
-_ARGUABLE_FROM, _ARGUABLE_TO = 0.5, 0.85  # cases that are to have a reason at the first look
+_ARGUABLE_FROM, _ARGUABLE_TO = 0.5, 0.85  # cases that get a reason at the first look
 _NAME = re.compile(r"<name>(.*?)</name>")
 _NUMBER = re.compile(r"/\d+(?=/|$)")
 
@@ -47,19 +47,19 @@ class OtherSide:
         self._titles = {seed.tmdb_id: seed.title for seed in library.seeds(movies)}
         self.radarr = RadarrStandIn(library.seeds(movies))
         self.claude = ClaudeStandIn(judge=self._judge, api_key=CLAUDE_KEY)
-        # Else the program would keep to the smallest account's thousand requests a minute, and wait most of the time.
+        # Otherwise the program keeps to the smallest account, a thousand requests a minute, and mostly waits.
         # A batch ends at once, as everything here does: what is measured is not Anthropic's time.
         self.claude.batches.polls = 0
         self.claude.rate_limits = RateLimits(requests=_NO_LIMIT, input_tokens=_NO_LIMIT, output_tokens=_NO_LIMIT)
 
     def add(self, count: int) -> None:
-        """Movies that turn up between two runs."""
+        """Add movies between two runs."""
         for seed in library.seeds(count, start=len(self._titles)):
             self.radarr.add_movie(seed)
             self._titles[seed.tmdb_id] = seed.title
 
     def look(self) -> Seen:
-        """Count what has come since the last look."""
+        """Count the requests since the last look."""
         seen = Seen(radarr=dict(Counter(f"{r.method} {_plain(r.path)}" for r in self.radarr.requests)))
         for record in self.claude.requests:
             _count(record, seen)
@@ -85,7 +85,7 @@ class OtherSide:
 
 
 def usd(usage: Mapping[str, Any], model: str) -> float:
-    """What one request costs, by its usage as Anthropic's API states it; half of that in a batch."""
+    """The cost of one request, by its usage as Anthropic's API defines it; half of that in a batch."""
     written, read = usage["cache_creation_input_tokens"], usage["cache_read_input_tokens"]
     priced = Usage(
         input_tokens=usage["input_tokens"] + written + read,
@@ -128,7 +128,7 @@ def _count(record: RequestRecord, seen: Seen) -> None:
 
 
 class Started:
-    """The other side as its process looks from here. `radarr` and `claude` are where it can be reached."""
+    """The process as its parent sees it. `radarr` and `claude` are its addresses."""
 
     def __init__(self, *, movies: int, collections: int, members: float, root: Path) -> None:
         given = ["--movies", str(movies), "--collections", str(collections), "--members", str(members)]
@@ -154,11 +154,11 @@ class Started:
         self._answers.close()
 
     def look(self) -> Seen:
-        """Count what has come since the last look."""
+        """Count the requests since the last look."""
         return msgspec.json.decode(self._ask(b"look"), type=Seen)
 
     def add(self, count: int) -> None:
-        """Movies that turn up between two runs."""
+        """Add movies between two runs."""
         self._ask(b"add %d" % count)
 
     def _ask(self, command: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Draw what was measured: how cost, processor time and memory grow with the library."""
+"""Draw the results: how cost, processor time and memory grow with the library."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Plot(NamedTuple):
-    """A drawing: its file, its title, the scenarios it shows, and what of them."""
+    """A drawing: its file, its title, its scenarios, and the value to show."""
 
     name: str
     title: str
@@ -45,7 +45,7 @@ _STYLE = Style(
     background="#ffffff",
     plot_background="#ffffff",
     font_family="sans-serif",
-    # Told apart without seeing red and green.
+    # Distinguishable with red-green colour blindness.
     colors=("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00"),
 )
 
@@ -58,7 +58,7 @@ def write(measured: Measured, folder: Path) -> None:
 
 
 def drawn(plot: Plot, measured: Measured) -> str:
-    """One plot as SVG, a line for each scenario and number of collections; without scripts, which no page needs."""
+    """One plot as SVG, a line for each scenario and number of collections; without scripts."""
     chart = pygal.XY(
         style=_STYLE,
         js=(),

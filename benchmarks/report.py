@@ -1,4 +1,4 @@
-"""Lay results out as tables: for a terminal, or in Markdown for docs/benchmarks.md."""
+"""Format results as tables, for a terminal or in Markdown for docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _Row = dict[str, str]
 
 
 def machine(load: float) -> str:
-    """On what: the class of the machine, not its name. `load` is how busy it was before."""
+    """Where it was measured: the class of the machine, not its name. `load` is its load average before."""
     return (
         f"Python {platform.python_version()} on {platform.system()}, {os.cpu_count()} cores; load average {load:.1f} "
         "before the first run. Where that is well above 0, other work ran beside it: wall times are then much too "
@@ -32,13 +32,13 @@ def machine(load: float) -> str:
 
 
 def text(measured: Measured) -> str:
-    """For a terminal."""
+    """The report for a terminal."""
     tables = [f"{title}\n{_columns(rows)}" for title, rows in _tables(measured.results)]
     return "\n\n".join([_heading(measured), *tables]) + "\n"
 
 
 def markdown(measured: Measured) -> str:
-    """For a page."""
+    """The report for a page."""
     tables = [f"\n### {title}\n\n{_pipes(rows)}" for title, rows in _tables(measured.results)]
     return "\n".join([_heading(measured), *tables])
 
@@ -50,7 +50,7 @@ def _heading(measured: Measured) -> str:
 
 
 def write(page: Path, content: str) -> None:
-    """Put the figures into a page, between the two comments that mark their place."""
+    """Put the figures into a page, between the two comments that mark the place."""
     before, found, rest = page.read_text(encoding="utf-8").partition(_BEGIN)
     _, found_end, after = rest.partition(_END)
     if not (found and found_end):
@@ -118,7 +118,7 @@ def _cost(result: Result) -> Iterable[_Row]:
 
 
 def _growth(results: Sequence[Result]) -> list[_Row]:
-    """What each further movie costs, from one size to the next: level where nothing is quadratic."""
+    """The cost of each further movie, from one size to the next: constant if nothing is quadratic."""
     rows = []
     for collections in sorted({result.collections for result in results}):
         sizes = sorted((r for r in results if r.collections == collections), key=lambda result: result.movies)
@@ -138,7 +138,7 @@ def _growth(results: Sequence[Result]) -> list[_Row]:
 
 
 def _promises(results: Sequence[Result]) -> list[_Row]:
-    """Every target once, and further rows for those that are missed at more than one size."""
+    """Every target once, and further rows for those that are missed at several sizes."""
     closest: dict[tuple[str, str], tuple[Result, Target]] = {}
     missed = []
     for result in results:

@@ -1,4 +1,4 @@
-"""Measure whole runs: the real program in a process of its own, in front of stand-ins in another."""
+"""Measure whole runs: the real program in a separate process, in front of stand-ins in another."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ class RunFailed(Exception):
 
 
 class _Report(msgspec.Struct):
-    """What is read of the program's own report."""
+    """The fields that are read from the program's own report."""
 
     cost_usd: float
     changes: list[object] = []
 
 
 def measure(*, movies: int, collections: int, members: float, scenarios: Collection[Scenario]) -> Iterator[Result]:
-    """Measure one size: the scenarios in their order, each upon the state that the one before has left."""
+    """Measure one size: the scenarios in order, each with the state that the one before left."""
     size = _Size(movies, collections, members)
-    # Once for all: to write the other layouts down takes longer than most runs.
+    # Computed once: it takes longer than most runs.
     other_layouts = size.layouts() if {"first", "batches"}.intersection(scenarios) else None
     one_after_the_other = [scenario for scenario in SCENARIOS if scenario != "batches"]
     if wanted := [scenario for scenario in one_after_the_other if scenario in scenarios]:
@@ -52,7 +52,7 @@ def measure(*, movies: int, collections: int, members: float, scenarios: Collect
                     place.other.add(NEW_MOVIES)
                 repeats = REPEATS if scenario == "settled" and scenario in scenarios else 1
                 results = [place.run(scenario) for _ in range(repeats)]
-                # A request that should not be is never hidden by a quicker run without it.
+                # Prefer results with extra requests, so that a faster repetition without them does not hide these.
                 found = min(results, key=lambda result: (-result.seen.claude, -writes(result), result.used.cpu_seconds))
                 if scenario == "first" and scenario in scenarios:
                     yield msgspec.structs.replace(
@@ -66,7 +66,7 @@ def measure(*, movies: int, collections: int, members: float, scenarios: Collect
 
 
 class _Size(NamedTuple):
-    """How large a library is."""
+    """The size of a library."""
 
     movies: int
     collections: int
@@ -86,7 +86,7 @@ def _place(size: _Size, **settings: str) -> Iterator[_Place]:
 
 
 class _Place:
-    """The folders of one measurement, and the program in front of the other side."""
+    """The folders of one measurement, and the program in front of the stand-ins."""
 
     def __init__(self, folder: Path, other: Started, size: _Size, settings: Mapping[str, str]) -> None:
         self._folder = folder
@@ -109,7 +109,7 @@ class _Place:
         }
 
     def run(self, scenario: Scenario) -> Result:
-        """One run of the program, from its start to its end."""
+        """Run the program once, from its start to its end."""
         out, err = self._folder / "stdout", self._folder / "stderr"
         program = [sys.executable, "-m", "kometa_ai", "--run-now", "--output", "json"]
         done = subprocess.run(  # noqa: S603 - our own module

@@ -1,4 +1,4 @@
-"""The figures that were promised, and whether a run holds them."""
+"""Define the targets for the figures, and check runs against them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from benchmarks.figures import NEW_MOVIES, Result
 
 MOVIES: Final = 10_000
 COLLECTIONS: Final = 20
-"""The size that the promises on cost, processor and memory are made for."""
+"""The number of collections that the targets for cost, processor and memory are made for."""
 
 FIRST_CPU_SECONDS: Final = 60
 FIRST_PEAK_MB: Final = 400
@@ -20,14 +20,14 @@ OF_THE_BOUND: Final = 3
 LIST_READS: Final = 4
 MOVIES_AN_EDIT: Final = 100
 CHECKPOINT_GROWTH: Final = 2
-"""A checkpoint in a full state may cost this many times one in an empty state: flat, but for a disk's moods."""
+"""A checkpoint in a full state may take this many times one in an empty state: constant, except for the disk."""
 
 _READS = ("GET /movie", "GET /tag")
 _READING = ("GET ", "HEAD ")
 
 
 class Target(NamedTuple):
-    """One promise: what was measured may be `limit` at most."""
+    """One target: the figure may be at most `limit`."""
 
     what: str
     measured: float
@@ -35,23 +35,23 @@ class Target(NamedTuple):
 
     @property
     def is_met(self) -> bool:
-        """Whether it holds."""
+        """Whether the target is met."""
         return self.measured <= self.limit
 
     @property
     def closeness(self) -> float:
-        """How much of the limit is used up."""
+        """The used share of the limit."""
         return self.measured / self.limit if self.limit else self.measured
 
 
 def targets(result: Result) -> list[Target]:
-    """The promises that apply to a run."""
+    """The targets that apply to a run."""
     of_the_scenario = {"first": _first, "settled": _settled, "ten-new": _ten_new, "batches": _batches}
     return [*_always(result), *of_the_scenario[result.scenario](result)]
 
 
 def writes(result: Result) -> int:
-    """Requests to Radarr that are meant to change something."""
+    """Requests to Radarr that change something."""
     return sum(count for kind, count in result.seen.radarr.items() if not kind.startswith(_READING))
 
 
