@@ -169,7 +169,7 @@ def photograph(html: str, width: int, scheme: str, target: Path, folder: Path) -
 
 
 class _Terminal(StringIO):
-    """What a terminal is to whoever asks."""
+    """Standard output that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True

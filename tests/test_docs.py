@@ -40,7 +40,7 @@ FOREIGN_VARIABLES = {
 # What is not run here, since it needs the tool itself, a Docker or a person's own files. The shell checks the form of
 # such lines, and the calls of the program in them are run.
 FOREIGN_PROGRAMS = {"docker", "curl", "git", "pip", "python3", "tar", "cp", "chmod", ".", "export", "make"}
-# These do not end by themselves, or talk to the services of whoever has a key; other tests run them.
+# These do not end by themselves, or use the real services if the tester has a key; other tests run them.
 NOT_RUN = {(), ("--demo",)}
 
 _LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
@@ -110,7 +110,7 @@ def _is_block(sample: Sample) -> bool:
 
 @pytest.mark.parametrize("sample", samples("yaml"), ids=lambda sample: sample.where)
 def test_every_sample_of_yaml_can_be_used(sample: Sample, tmp_path: Path) -> None:
-    """YAML is YAML; whoever copies a block gets enabled collections, no problem and no warning.
+    """Every YAML sample is valid; a user who copies a block gets enabled collections, no problem and no warning.
 
     A part of a block is put into one; it may name collections that are somewhere else.
     """
@@ -202,7 +202,7 @@ def test_every_command_works(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_every_path_of_the_api_that_is_named_is_one(tmp_path: Path) -> None:
-    """No page sends anybody to a path that there is not, and the API's page names every one."""
+    """No page names a path that does not exist, and the API's page names every path."""
     daemon = Daemon(session_of(load_settings({"STATE_DIR": str(tmp_path)}, required=()).settings), {})
     offered = make_app(daemon, api_key="any").openapi()["paths"].keys() | {"/api/v1/openapi.json"}
     named = [

@@ -40,7 +40,7 @@ class Page(HTMLParser):
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site as `make site` builds it."""
     folder = tmp_path_factory.mktemp("site")
-    # In a process of its own: it changes the logging of whoever runs it.
+    # In a separate process: mkdocs changes the logging of the process that it runs in.
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
     environ = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     built = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)  # noqa: S603
@@ -76,7 +76,7 @@ def test_every_link_on_the_site_leads_somewhere(site: Path, pages: dict[Path, Pa
 
 
 def test_nothing_is_loaded_from_elsewhere(pages: dict[Path, Page]) -> None:
-    """Whoever reads the site is seen by nobody but its host: no fonts, scripts or pictures of others."""
+    """Readers of the site contact its host only: it has no fonts, scripts or pictures from elsewhere."""
     foreign = {
         load
         for page in pages.values()

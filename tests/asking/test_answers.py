@@ -1,4 +1,4 @@
-"""What is read from answers, whatever form they come in."""
+"""What is read from answers, in every form in which they come."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_of_two_verdicts_the_higher_confidence_wins() -> None:
 
 @pytest.mark.parametrize("standing", [(), (1,)])
 def test_of_two_equally_sure_verdicts_the_one_that_keeps_things_wins(standing: tuple[int, ...]) -> None:
-    """A member stays a member, and whoever is not stays out."""
+    """A member stays a member, and every other movie stays out."""
     both = [decision(1, include=True, confidence=0.7), decision(1, include=False, confidence=0.7)]
 
     for text in (answer(*both), answer(*reversed(both))):

@@ -118,7 +118,7 @@ async def test_a_system_prompt_that_hardly_anybody_reads_is_not_cached_by_itself
 
 
 async def test_the_others_follow_when_the_first_answer_has_begun(claude: ClaudeStandIn) -> None:
-    """They read its movies from the cache while it is still being written; nobody else is streamed to."""
+    """They read its movies from the cache while it is still being written; no other request is streamed."""
     claude.writing = 0.3
     async with asking(claude, concurrency=4) as session:
         await session.ask(block(40, "Heists", "Noir", "War", "Space"))
@@ -300,7 +300,7 @@ async def test_a_standing_membership_wins_a_tie(claude: ClaudeStandIn) -> None:
 
 
 async def test_every_line_names_its_collection(claude: ClaudeStandIn) -> None:
-    """Of calls, and of what went wrong with them, whoever runs beside."""
+    """Lines about calls and about their failures, also of concurrent calls."""
     claude.faults.add(faults.OVERLOADED, when=about("Noir"))
     claude.queue_style(GARBAGE, when=about("War"))
     names = ["Heists", "Noir", "War"]
@@ -359,7 +359,7 @@ async def test_no_request_is_tried_more_than_ten_times(claude: ClaudeStandIn) ->
 
 @pytest.mark.parametrize(("seconds", "expected"), [(7, 7), (200, 200), (86400, LONGEST_RETRY_AFTER)])
 async def test_retry_after_is_obeyed_up_to_five_minutes(claude: ClaudeStandIn, seconds: int, expected: float) -> None:
-    """A day of waiting is nobody's wish."""
+    """A Retry-After of a day is cut to five minutes."""
     claude.faults.add(faults.rate_limited(seconds))
     async with asking(claude) as session:
         await session.ask(block(10, "Heists"))
@@ -370,7 +370,7 @@ async def test_retry_after_is_obeyed_up_to_five_minutes(claude: ClaudeStandIn, s
 
 @pytest.mark.parametrize("fault", [faults.rate_limited(60), faults.OVERLOADED, faults.SERVER_ERROR, faults.DROPPED])
 async def test_all_workers_pause_together(claude: ClaudeStandIn, fault: Fault) -> None:
-    """Whatever the reason, nobody sends anything while one is waiting."""
+    """While one request backs off, no other is sent, for every cause."""
     claude.faults.add(fault, when=about("Noir"))
     pausing = asyncio.Event()
     go_on = asyncio.Event()

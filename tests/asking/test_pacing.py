@@ -81,7 +81,7 @@ async def test_whoever_waits_longest_goes_first() -> None:
 
 @pytest.mark.parametrize("is_next", [False, True], ids=["while it waits", "as its turn comes"])
 async def test_who_is_cancelled_keeps_no_place(*, is_next: bool) -> None:
-    """The place goes on to whoever comes after."""
+    """The slot passes to the next request that waits."""
     places = Places(1, pressure=lambda: 0.0)
     await places.__aenter__()
     waiting = asyncio.create_task(places.__aenter__())

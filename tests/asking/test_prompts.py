@@ -1,4 +1,4 @@
-"""What is sent."""
+"""The prompts: what is sent to the model."""
 
 from __future__ import annotations
 

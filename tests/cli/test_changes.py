@@ -1,4 +1,4 @@
-"""What is changed, held back and taken back, as the command line tells it."""
+"""What is changed, held back and taken back, as the command line shows it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`--check-config`, from outside: what it finds, where, and how it is mended."""
+"""`--check-config`, from outside: what it finds, where, and how to fix it."""
 
 from __future__ import annotations
 
@@ -541,7 +541,7 @@ def test_a_model_that_there_is_not(call: Call) -> None:
 
 @pytest.mark.usefixtures("home")
 def test_a_rule_of_radarrs_own_on_a_managed_tag(call: Call) -> None:
-    """It would undo what we do; a rule on another tag is nobody's business."""
+    """It would undo our changes; a rule on another tag is ignored."""
     rules = [AutoTagRule("Old ones", ("kai-heist", "old")), AutoTagRule("For kids", ("kids",))]
     with serve(RadarrStandIn(movies(3), rules=rules).app) as url:
         ended = call("--check-config", "--output", "json", RADARR_URL=url)

@@ -1,4 +1,4 @@
-"""What `--check-config` says of those who are told: addresses of push services, and settings of the mail server."""
+"""What `--check-config` says of channels: addresses of push services, and settings of the mail server."""
 
 from __future__ import annotations
 

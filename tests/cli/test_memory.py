@@ -1,4 +1,4 @@
-"""What the command line knows without Radarr: pins by any name, and what was decided of a movie."""
+"""What the command line knows from the state without Radarr: pins by any name, and decisions about a movie."""
 
 from __future__ import annotations
 

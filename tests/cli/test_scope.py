@@ -35,7 +35,7 @@ def of_three_kinds(world: World) -> None:
     ],
 )
 def test_a_name_that_cannot_be_run(world: World, call: Call, command: tuple[str, ...], name: str, told: str) -> None:
-    """Exit 2 with the names there are and what is wrong with this one; nothing begun, nobody called, even if down."""
+    """Exit 2 with the names there are and what is wrong with this one; nothing is begun, and no service is called."""
     of_three_kinds(world)
 
     ended = call(*command, "--collection", name)
@@ -49,7 +49,7 @@ def test_a_name_that_cannot_be_run(world: World, call: Call, command: tuple[str,
 
 
 def test_a_name_in_a_file_that_cannot_be_read(world: World, call: Call) -> None:
-    """Then nobody can know whether there is such a collection, and the message names the file."""
+    """Then it is unknown whether there is such a collection, and the message names the file."""
     world.collections(block("Heist"))
     world.collections(block("Space") + "  broken: [\n", file="more.yml")
 

@@ -100,7 +100,7 @@ def test_a_sound_configuration_is_not_repeated_either(world: World, call: Call) 
 )
 @pytest.mark.parametrize("name", ["config.yml", "config.yaml", "config-movies.yml", "kometa.yml", "secrets.yml"])
 def test_what_is_no_key_of_kometas_is_hidden(world: World, call: Call, name: str, line: str) -> None:
-    """A word that Kometa does not know may be a secret, wherever it stands; so may a file that is nobody's."""
+    """A word that Kometa does not know may be a secret, in any place; so may a file of an unknown kind."""
     (world.kometa / "movies.yml").write_text(HEIST)
     text = f"{line}\n" if name == "secrets.yml" else f"plex:\n  url: x\n  {line.replace(chr(10), chr(10) + '  ')}\n"
     (world.kometa / name).write_text(text)

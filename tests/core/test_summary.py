@@ -1,4 +1,4 @@
-"""What follows from a report, and the JSON that holds it."""
+"""Summaries of a report, and its JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Telling others of changes: what they are given, and that whatever they do harms nothing."""
+"""The call after changes: what the command and the URL get, and that their failures harm no run."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ async def test_a_url_is_sent_the_names() -> None:
 
 @pytest.mark.parametrize("path", ["/told", "/nothing"])
 async def test_a_url_that_fails_is_logged(path: str, log: list[structlog.typing.EventDict]) -> None:
-    """An error, an unknown path and nobody there are warnings; the address, which may hold a token, is not logged."""
+    """An error, an unknown path and a refused connection are warnings; the address may hold a token and is not logged."""
     with serve(Receiver(500).app) as url:
         await after_changes(["Noir"], Settings(after_changes_url=f"{url}{path}?t=abc"))
     await after_changes(["Noir"], Settings(after_changes_url=f"http://127.0.0.1:{free_port()}/t0ken"))

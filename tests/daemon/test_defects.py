@@ -1,4 +1,4 @@
-"""What nobody foresaw: one sentence for whoever waits, the stack trace in the log, and a daemon that lives on."""
+"""Unexpected errors: the user gets one sentence, the log the stack trace, and the daemon goes on."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_a_script_gets_it_as_json(world: World) -> None:
 
 
 class Unforeseen(Exception):
-    """What nobody has foreseen."""
+    """An unexpected error."""
 
 
 @contextmanager

@@ -55,7 +55,7 @@ async def run_until(signal_in: str, settings: Settings) -> RunReport:
 def test_a_report_that_cannot_be_sent_in_time_waits(
     tmp_path: Path, signal_in: str, outcome: str, exit_code: int
 ) -> None:
-    """Once the grace is over nobody waits for a mail server: the run ends as it would, and its report is kept."""
+    """After the grace period the run does not wait for a mail server: it ends as usual, and its report is kept."""
     mailbox = Mailbox(hang="greeting")
     with mailbox, World(tmp_path, movies(4)) as world:
         world.collections(block("Noir"))

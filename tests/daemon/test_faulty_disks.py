@@ -125,7 +125,7 @@ def test_a_lock_that_is_lost_later(world: World, library: Path) -> None:
 
 
 def test_nothing_was_saved(world: World, tmp_path: Path) -> None:
-    """A state folder without room for another file: exit code 1, and the report says that it needs somebody."""
+    """A state folder without room for another file: exit code 1, and the report says that it needs the operator."""
     folder = tmp_path / "small"
     folder.mkdir()
     mounted = subprocess.run(  # noqa: S603 - our own folder

@@ -1,4 +1,4 @@
-"""Runs that wait for something that never answers, in processes: they are ended, told of, and in nobody's way."""
+"""Runs that wait for something that never answers, in processes: they are ended, reported, and block no other run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What others learn from the daemon's sign of life."""
+"""What the health check reads from the daemon's heartbeat file."""
 
 from __future__ import annotations
 

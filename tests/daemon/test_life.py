@@ -1,4 +1,4 @@
-"""The daemon in the test's own loop: what it starts, skips, keeps and tells."""
+"""The daemon in the test's own loop: what it starts, skips, keeps and reports."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _events(log: list[structlog.typing.EventDict], name: str) -> list[structlog.
 
 
 async def test_what_another_process_learned_is_kept(world: World) -> None:
-    """Between two runs of the daemon another process pays for a collection: nobody is asked about it again."""
+    """Between two runs of the daemon another process pays for a collection: it is not asked about again."""
     async with daemon_beside(world) as here:
         await here.run()
         world.collections(block("Noir"), block("Heist"))
@@ -268,7 +268,7 @@ async def test_a_run_that_takes_too_long(world: World) -> None:
 
 
 async def test_hints_wait_for_the_end_of_a_blackout(world: World) -> None:
-    """No run that nobody asked for starts inside of SCHEDULE_BLACKOUT."""
+    """No scheduled run starts inside SCHEDULE_BLACKOUT."""
     hour = datetime.now(UTC).hour
     window = f"{(hour - 1) % 24:02}:00-{(hour + 2) % 24:02}:00"
     paces = Paces(hints_quiet=0.1, retry=0.1)
@@ -285,7 +285,7 @@ async def test_hints_wait_for_the_end_of_a_blackout(world: World) -> None:
 async def test_hints_that_cannot_be_followed_are_kept(world: World, log: list[structlog.typing.EventDict]) -> None:
     """While another process holds the state they wait, and those that come meanwhile are taken along.
 
-    No run is skipped, so nobody is warned of that.
+    No run is skipped, so there is no warning.
     """
     paces = Paces(hints_quiet=0.1, retry=0.2)
     async with daemon_beside(world, paces) as here:

@@ -1,4 +1,4 @@
-"""What lies in the place of our files and is none: links lead nowhere, and a FIFO keeps nobody waiting."""
+"""Links, FIFOs and folders in the place of our files: links are not followed, and a FIFO does not block the program."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ _READ = ("kometa_state.json", "kometa_state.journal", "kometa_state.journal.bak1
 
 
 def fifo(path: Path, _precious: Path) -> None:
-    """A FIFO without anybody at its other end."""
+    """A FIFO that no process has opened at the other end."""
     os.mkfifo(path)
 
 
 def link(path: Path, precious: Path) -> None:
-    """A link to somebody's file."""
+    """A link to another file."""
     path.symlink_to(precious)
 
 
 def hard_link(path: Path, precious: Path) -> None:
-    """A second name of somebody's file."""
+    """A hard link to another file."""
     path.hardlink_to(precious)
 
 
@@ -82,7 +82,7 @@ def kometa_ai(world: World, *arguments: str) -> subprocess.CompletedProcess[str]
 
 @pytest.fixture
 def precious(tmp_path: Path) -> Path:
-    """A file that nobody may touch."""
+    """A file outside the program's folders that must not change."""
     path = tmp_path / "precious"
     path.write_text('{"precious": true}\n')
     path.chmod(0o644)
@@ -169,7 +169,7 @@ def test_a_state_that_is_elsewhere(world: World, precious: Path, name: str) -> N
 
 
 def test_a_second_name_of_the_lock(world: World, precious: Path) -> None:
-    """A lock that is also somebody's file locks, and is not written to."""
+    """A lock that is a hard link to another file still locks, and is not written to."""
     hard_link(world.state_dir / "lock", precious)
 
     assert kometa_ai(world, "--run-now").returncode == 0

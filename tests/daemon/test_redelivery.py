@@ -1,4 +1,4 @@
-"""What becomes of a report that did not arrive, while the daemon lives."""
+"""The daemon's retries of reports that did not arrive."""
 
 from __future__ import annotations
 

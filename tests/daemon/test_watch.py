@@ -38,7 +38,7 @@ async def test_a_proxy_without_a_list_of_models_proves_nothing(world: World) -> 
 
 @pytest.mark.parametrize("changed", [{"CLAUDE_API_KEY": "wrong"}, {"CLAUDE_BASE_URL": "http://127.0.0.1:{port}"}])
 async def test_a_claude_that_cannot_be_used(world: World, changed: dict[str, str]) -> None:
-    """A wrong key and nobody there are told, in words."""
+    """A wrong key and a refused connection are explained."""
     changed = {name: value.format(port=free_port()) for name, value in changed.items()}
     watch = Watch(session_of(Settings.model_validate({**world.environ, **changed})))
     await watch.look()

@@ -229,7 +229,7 @@ def staged(*collections: Collection) -> list[list[str]]:
 
 
 def test_independent_collections_are_one_stage() -> None:
-    """In their order of priority; labels of nobody's collection and of one's own do not matter."""
+    """In order of priority; labels of no collection, and a collection's own label, do not matter."""
     other = collection("B", include_tags=labels("elsewhere", "b"))
 
     assert staged(collection("A"), other, collection("C")) == [["A", "B", "C"]]
@@ -265,7 +265,7 @@ NAMES = "ABCDEFG"
 
 @given(st.dictionaries(st.sampled_from(NAMES), st.frozensets(st.sampled_from(NAMES + "X")), min_size=1))
 def test_every_collection_is_decided_once_and_after_what_it_depends_on(edges: dict[str, frozenset[str]]) -> None:
-    """For every graph: whoever names another that does not depend on it in turn comes later."""
+    """For every graph: a collection comes after each one that it names and that does not depend on it in turn."""
     collections = [collection(name, include_tags=labels(*named)) for name, named in edges.items()]
 
     order = staged(*collections)

@@ -152,7 +152,7 @@ def test_second_look_after_a_threshold_change_protects_what_stands_now() -> None
 
 @pytest.mark.parametrize(("threshold", "before", "said", "after"), [(0.95, 0.2, 1.0, True), (0.05, 0.9, 0.0, False)])
 def test_certainty_is_always_enough(threshold: float, before: float, said: float, *, after: bool) -> None:
-    """Where no confidence can be 0.1 beyond the threshold, the utmost one flips: nobody is locked in or out."""
+    """Where no confidence can be 0.1 beyond the threshold, 0 and 1 flip a membership: no movie is locked in or out."""
     strict = collection(confidence_threshold=threshold)
     first = settled(verdict(said), settled(verdict(before), by=strict), strict, metadata_hash="new data")
     assert settled(verdict(said), first, strict, second_look=True).member is after

@@ -292,7 +292,7 @@ def test_a_collection_commented_out_below_its_block() -> None:
 
 
 def test_references_to_other_collections() -> None:
-    """A `KAI-` label of nobody is a typo; the order of collections that name each other does not matter."""
+    """A `KAI-` label of no collection is a typo; the order of collections that name each other does not matter."""
 
     def on(name: str, *more: str) -> str:
         slug = name.lower()

@@ -1,4 +1,4 @@
-"""Files that mean no good, or were made by a program gone wrong: each ends in an answer, and soon."""
+"""Malicious files, and files of faulty programs: each is answered, and soon."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_a_folder_whose_name_is_too_long(tmp_path: Path) -> None:
             read_folder(path)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="becomes somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
 def test_files_and_folders_of_others(tmp_path: Path) -> None:
     """What may not be read is named, and may hide a collection; a folder that may not be read is a wrong setting."""
     (tmp_path / "config" / "sub").mkdir(parents=True)

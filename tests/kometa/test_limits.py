@@ -1,4 +1,4 @@
-"""No folder and no file keeps the program for long: what is beyond a limit is named, and the rest is read."""
+"""No folder or file takes the program long: what exceeds a limit is named, and the rest is read."""
 
 from __future__ import annotations
 

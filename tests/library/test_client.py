@@ -307,7 +307,7 @@ async def test_a_network_error_is_put_into_words(error: Exception, cause: BaseEx
 
 @asynccontextmanager
 async def tls_server() -> AsyncIterator[str]:
-    """A server whose certificate nobody has signed."""
+    """A server with a self-signed certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(Path(__file__).with_name("untrusted.pem"))
     server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0, ssl=context)
@@ -502,7 +502,7 @@ async def test_dangling_ids_and_tags_of_others() -> None:
 
 
 async def test_a_tag_in_another_case_is_that_tag() -> None:
-    """Trap 1: a database edited by hand may hold upper case, and nobody should make a second tag beside it."""
+    """Trap 1: a database edited by hand may hold upper case, and no second tag may be made beside it."""
     server = RadarrStandIn()
     server.faults.inject(as_json([{"label": "KAI-Heist-Films", "id": 3}]), path=TAGS)
     async with talking(server) as radarr:
@@ -530,7 +530,7 @@ async def test_no_credits_yet_is_no_error() -> None:
 
 
 async def test_a_vanished_movie_has_unknown_credits() -> None:
-    """404 is not the same as nobody, and neither asks again nor counts against the others."""
+    """404 differs from empty credits; it is not retried, and does not affect other movies."""
     server = RadarrStandIn([HEAT])
     waits = Waits()
     async with talking(server, waits=waits) as radarr:

@@ -40,7 +40,7 @@ async def test_a_closed_port() -> None:
 
 
 async def test_an_unknown_name() -> None:
-    """A name that nobody knows, with what that means in Docker."""
+    """A host name that cannot be resolved, with what that means in Docker."""
     found = await diagnose(way("http://no-such-host.invalid:7878"), "Radarr", "unknown")
 
     assert found.startswith("DNS: ")

@@ -195,7 +195,7 @@ def test_twins_that_differ_in_case_share_a_label() -> None:
 
 
 def test_directors_and_actors_come_from_unsorted_rows() -> None:
-    """Directors are crew whose job is exactly that; actors are the cast by `order`; nobody is named twice."""
+    """Directors are crew whose job is exactly that; actors are the cast by `order`; no person is named twice."""
     found = _credits(
         {"personName": "Al Pacino", "character": "Hanna", "order": 1, "type": "cast"},
         {"personName": "Michael Mann", "department": "Writing", "job": "Screenplay", "order": 0, "type": "crew"},

@@ -104,7 +104,7 @@ async def test_a_label_that_radarr_refuses() -> None:
 
 @pytest.mark.parametrize("status", [409, 500])
 async def test_a_conflict_about_nothing_ends_after_some_tries(status: int) -> None:
-    """A tag that cannot be created although nobody has it is one tag's trouble."""
+    """A tag that cannot be created although it does not exist is a problem of that tag only."""
     server = RadarrStandIn()
     server.faults.inject(as_json({"message": "constraint failed"}, status), method="POST", path=TAG, times=None)
     waits = Waits()

@@ -1,4 +1,4 @@
-"""What is wrong with the variables of proxies and certificates is told with the other settings."""
+"""Problems with the variables for proxies and certificates are reported with those of the settings."""
 
 from __future__ import annotations
 

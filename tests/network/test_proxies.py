@@ -1,4 +1,4 @@
-"""Which proxy leads to an address, whatever stands in the environment."""
+"""The choice of the proxy for an address, for all kinds of environments."""
 
 from __future__ import annotations
 

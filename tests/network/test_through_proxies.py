@@ -1,4 +1,4 @@
-"""A proxy in between is used as the environment says, and named wherever something about a connection is told."""
+"""The proxy of the environment is used, and named in every message about a connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of a letter: taken, refused for good, put off, or nobody knows; and what the next one says of it."""
+"""The fates of a letter (accepted, refused, greylisted, unclear), and what the next letter says of it."""
 
 from __future__ import annotations
 

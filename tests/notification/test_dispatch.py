@@ -1,4 +1,4 @@
-"""Who is told of a run, and when."""
+"""Which receivers are notified of a run, and when."""
 
 from __future__ import annotations
 
@@ -303,7 +303,7 @@ async def test_a_damaged_outbox_is_set_aside(tmp_path: Path) -> None:
 
 
 async def test_receivers_that_are_configured_no_more_are_forgotten(tmp_path: Path) -> None:
-    """Nothing waits for somebody who is told no more."""
+    """No report waits for a recipient who was removed from the settings."""
     with Mailbox(refuse={BOB}) as box:
         await notify(night(1), settings_for(box, [ANN, BOB], state_dir=tmp_path), unattended=True)
         await notify(night(2), settings_for(box, [ANN], state_dir=tmp_path), unattended=True)

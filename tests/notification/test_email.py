@@ -1,4 +1,4 @@
-"""E-mail against a mail server that can be as unhelpful as real ones."""
+"""E-mail, sent to a mail server that fails in the ways of real ones."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ async def test_a_refused_recipient_does_not_stop_the_others() -> None:
 
 
 async def test_all_refused_is_said_of_each() -> None:
-    """Where nobody is taken nothing is sent, and each has a problem of its own."""
+    """If every recipient is refused, nothing is sent, and each has its own problem."""
     with Mailbox(refuse={ANN, BOB}) as box:
         deliveries = await send(settings_for(box, [ANN, BOB]), HELLO)
         assert box.received == []
@@ -229,7 +229,7 @@ async def test_encrypts_where_it_is_offered() -> None:
 
 
 async def test_a_password_goes_only_to_a_valid_certificate() -> None:
-    """`auto` with a user name does not log in where anybody could have answered."""
+    """`auto` with a user name does not log in to a server with an untrusted certificate."""
     with Mailbox(starttls=server_context(), credentials=("ann", SECRET)) as box:
         problem = await the_problem(settings_for(box, smtp_username="ann", smtp_password=SECRET))
         assert box.received == []
@@ -258,7 +258,7 @@ async def test_tls_from_the_first_byte(trusting: Network) -> None:
 
 @pytest.mark.parametrize(("security", "knob"), [("tls", "tls"), ("starttls", "starttls")])
 async def test_an_invalid_certificate(security: str, knob: str) -> None:
-    """Where encryption was asked for, a certificate nobody vouches for ends it."""
+    """If encryption was required, an untrusted certificate ends the attempt."""
     with Mailbox(tls=server_context() if knob == "tls" else None, starttls=server_context()) as box:
         problem = await the_problem(settings_for(box, smtp_security=security))
     assert "The certificate of 127.0.0.1 is not trusted: self" in problem.what
@@ -313,7 +313,7 @@ async def test_a_server_that_hangs(hang: str, said: str) -> None:
 
 
 async def test_a_server_that_drops_the_connection() -> None:
-    """Of a message that broke off nobody knows whether it was taken."""
+    """If the connection is lost after the message was sent, the delivery is unclear."""
     with Mailbox(drop=True) as box:
         (delivery,) = await send(settings_for(box), HELLO)
     assert delivery.problem is not None
@@ -393,6 +393,6 @@ async def test_nothing_listens() -> None:
 
 
 async def test_an_unknown_host() -> None:
-    """A name that nobody knows is named."""
+    """A host name that cannot be resolved is shown."""
     problem = await the_problem(Settings(smtp_server="nowhere.invalid", notification_recipients=(ANN,)))
     assert "nowhere.invalid" in problem.what

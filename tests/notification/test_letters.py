@@ -1,4 +1,4 @@
-"""Letters that are refused or lost while others are on their way: none takes another with it, none is sent for ever."""
+"""Letters that are refused or lost while others are in flight: others are unaffected, and none is sent for ever."""
 
 from __future__ import annotations
 

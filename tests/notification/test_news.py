@@ -1,4 +1,4 @@
-"""What is told of a problem, how often, and when it is said to be over."""
+"""How often a problem is reported, and when its end is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Push services through Apprise, against an HTTP server that takes what they post."""
+"""Push services through Apprise, with an HTTP server that records their requests."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def test_the_first_line_says_it() -> None:
 @pytest.mark.parametrize("call", ["@everyone", "<!channel>", "<@U12345678>", "@here"])
 @pytest.mark.parametrize("form", ["text", "markdown", "guarded", "tags"])
 def test_a_title_calls_nobody(call: str, form: Form) -> None:
-    """Titles come from a database that anybody may edit."""
+    """Titles come from a database that anyone may edit."""
     assert call not in brief(report(collections=(collection(call, added=movies(call)),)), form)
 
 

@@ -1,4 +1,4 @@
-"""What a report says, and that nothing it was given can break it."""
+"""What a report says; no text in it can break its layout."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ANYTHING = st.text(st.characters(), max_size=400)
 
 
 def rendered(given: RunReport) -> Message:
-    """A report as somebody in Berlin gets it."""
+    """A report with times for Berlin."""
     return render([News(report=given)], BERLIN)
 
 
@@ -191,7 +191,7 @@ def test_a_cost_below_a_cent_is_not_nothing() -> None:
 
 
 def test_names_warnings_and_orphans() -> None:
-    """What is worth a look stands apart from what needs somebody."""
+    """Warnings are shown apart from problems that need the operator."""
     orphan = Orphan(name="Old", tag="kai-old", members=1, why="it is switched off")
     warning = Problem(source="a.yml", what="sync_mode is missing.", remedy="Add it.", severity="warning")
     message = rendered(report(warnings=(warning,), orphans=(orphan,)))
@@ -332,7 +332,7 @@ def test_a_title_cannot_pretend() -> None:
 
 
 def test_the_html_loads_nothing() -> None:
-    """No address to fetch, no script, no picture: reading a report tells nobody."""
+    """No address to fetch, no script, no picture: a reader of a report contacts no server."""
     html = rendered(report(collections=TWO_CHANGES, problems=(TROUBLE,))).html
     assert not re.search(r"https?:|url\(|@import", html)
     assert not _Tags(html).tags & {"script", "img", "link", "iframe", "a"}

@@ -1,4 +1,4 @@
-"""What each push service is sent: in the form that it shows, within what it takes, with nothing cut inside."""
+"""The message for each push service: in the form that it displays, within its limit, and cut by us, not by the service."""
 
 from __future__ import annotations
 

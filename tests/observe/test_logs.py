@@ -211,7 +211,7 @@ def test_a_person_is_shown_a_problem_once(tmp_path: Path) -> None:
 
 
 def test_what_python_would_print_itself(tmp_path: Path) -> None:
-    """Warnings, and errors that nobody catches in threads and destructors, are lines of the log and nothing else."""
+    """Warnings, and uncaught errors in threads and destructors, are lines of the log and nothing else."""
 
     class Bad:
         def __del__(self) -> None:

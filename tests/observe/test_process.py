@@ -1,4 +1,4 @@
-"""What is said of memory."""
+"""Memory use and memory limit."""
 
 from __future__ import annotations
 

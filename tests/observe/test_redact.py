@@ -1,4 +1,4 @@
-"""No secret is told, and nothing else is hidden."""
+"""Every secret is hidden, and nothing else."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ LONG = st.text("abcdefXYZ0189:+/-_!ü", min_size=12, max_size=40)
 @settings(deadline=None)
 @given(secret=LONG, kept=st.integers(PART, 40), before=st.text("pq ", max_size=9))
 def test_the_beginning_of_a_secret_is_gone_where_a_text_was_cut(mark: str, secret: str, kept: int, before: str) -> None:
-    """At its end, at the end of a line, before an ellipsis or stars: by whoever it was cut."""
+    """A secret that was cut at the end of the text or of a line, before an ellipsis or stars, by us or by a service."""
     hidden = Redactor([secret]).text(f"{before}p{secret[:kept]}{mark}")
     assert not parts_shown(secret, hidden)
 

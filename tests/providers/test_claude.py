@@ -132,7 +132,7 @@ async def test_the_movies_come_first_and_end_in_a_breakpoint(claude: ClaudeStand
 
 
 async def test_without_others_that_share_them_movies_are_not_cached(claude: ClaudeStandIn) -> None:
-    """A write to the cache that nobody reads would cost a quarter more."""
+    """A cache write that no request reads would cost a quarter more."""
     await ask(claude, msgspec.structs.replace(REQUEST, cache=False))
 
     assert "cache_control" not in json.dumps(claude.requests[0].body)
@@ -391,7 +391,7 @@ async def test_a_wrong_address_is_no_connection() -> None:
 
 
 async def test_a_lost_answer_may_have_been_billed(claude: ClaudeStandIn) -> None:
-    """Where the connection ended after the request was sent, nobody knows; an error message costs nothing."""
+    """If the connection ended after the request was sent, its cost is unclear; an error message costs nothing."""
     lost = await failure_of(claude, faults.DROPPED)
     refused = await failure_of(claude, faults.OVERLOADED)
 
@@ -626,7 +626,7 @@ async def test_other_endpoints_stream_in_their_own_way(
 
 @asynccontextmanager
 async def endless(*events: dict[str, Any], closes: bool) -> AsyncIterator[str]:
-    """The address of somebody who sends these events and no end: he hangs up, or goes on with nothing but pings."""
+    """The address of a server that sends these events without an end: it hangs up, or goes on sending pings only."""
     gone = asyncio.Event()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -658,7 +658,7 @@ async def endless(*events: dict[str, Any], closes: bool) -> AsyncIterator[str]:
 async def test_what_comes_after_a_complete_answer_does_not_matter(
     events: tuple[dict[str, Any], ...], *, closes: bool
 ) -> None:
-    """It is paid for: a gateway that does not end its streams, or breaks them off there, makes nobody pay again."""
+    """Its answer is used: a gateway that does not end its streams, or breaks off there, causes no second charge."""
     async with endless(*events, closes=closes) as url, Claude(KEY, url, timeout=20) as provider:
         reply = await provider.ask(REQUEST, lambda: None)
 

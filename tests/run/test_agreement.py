@@ -1,4 +1,4 @@
-"""A run, an estimate and an explanation go by the same rules: whatever the world is like, they say the same."""
+"""A run, an estimate and an explanation follow the same rules and agree, in random worlds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole runs that ask through batches, with every kind of end in the middle."""
+"""Whole runs that ask through batches, with every kind of interruption."""
 
 from __future__ import annotations
 
@@ -233,7 +233,7 @@ def test_a_process_killed_before_its_batch_was_sent_has_lost_nothing(world: Batc
 
 
 def test_a_process_killed_before_it_heard_the_id_finds_its_batch(world: BatchWorld) -> None:
-    """The batch was created and nobody knows its id: it is found in the list, and not sent again."""
+    """The batch was created but its id was lost: it is found in the list, and not sent again."""
     world.death = "after create"
     with pytest.raises(Killed):
         world.run()

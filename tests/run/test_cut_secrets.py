@@ -1,4 +1,4 @@
-"""Whatever a service repeats of a secret, and wherever the text is cut: no six characters of it in a row are told."""
+"""Secrets that services repeat and that are cut anywhere: no six consecutive characters of one are shown."""
 
 from __future__ import annotations
 

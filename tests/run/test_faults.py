@@ -1,4 +1,4 @@
-"""Whatever happens to one request to Claude, or to all from one on: nothing is harmed, and the next run mends it."""
+"""Every fault of one request to Claude, or of all from one on: nothing is harmed, and the next run recovers."""
 
 from __future__ import annotations
 

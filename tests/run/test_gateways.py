@@ -1,4 +1,4 @@
-"""Behind gateways that answer in other ways than Claude: nothing is paid twice, and what may be billed is told."""
+"""Behind gateways that answer in other ways than Claude: nothing is paid twice, and what may be billed is reported."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def twice(report: RunReport) -> list[Problem]:
     ids=str,
 )
 def test_other_forms_of_answers_cost_nothing(wide: World, gateway: Gateway) -> None:
-    """Each question is asked once, the cost told is the cost, and nobody is bothered."""
+    """Each question is asked once, the reported cost is right, and there is no problem to report."""
     wide.claude.gateway = gateway
 
     report = wide.run()

@@ -130,7 +130,7 @@ def test_pins_are_shown_to_claude_under_their_titles(world: World) -> None:
 
 
 def test_a_new_pin_asks_nothing(world: World) -> None:
-    """A pin changes the membership, and asks about nobody else."""
+    """A pin changes the membership, and asks about no other movie."""
     world.collections(block("Heist"))
     world.believe("Heist", range(10))
     world.run()

@@ -30,7 +30,7 @@ def state(world: World) -> Snapshot:
 
 
 def test_only_these_movies_are_asked_about_and_tagged(world: World) -> None:
-    """Of a library nobody has judged yet two movies are asked about and tagged; the report says it was about two."""
+    """Of a library that was never judged, two movies are asked about and tagged; the report says it was about two."""
     world.collections(block("Noir"), block("Heist"))
     world.believe("Noir", range(10))
     world.believe("Heist", [3, 30])
@@ -60,7 +60,7 @@ def test_questions_left_over_stay_left_over(world: World) -> None:
 
 
 def test_tags_of_other_movies_stay(world: World) -> None:
-    """What somebody did by hand to other movies is left to the next run of everything, gates included."""
+    """What the user did by hand to other movies is left to the next run of everything, gates included."""
     world.collections(block("Noir", include_tags="[always]"))
     world.believe("Noir", [1])
     world.run()

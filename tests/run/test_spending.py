@@ -1,4 +1,4 @@
-"""What a month has cost, however many runs it took."""
+"""The cost of a month, over all of its runs."""
 
 from __future__ import annotations
 

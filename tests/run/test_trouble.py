@@ -261,7 +261,7 @@ def test_a_limit_below_a_single_request(world: World) -> None:
 
 
 def test_a_limit_that_cannot_be_kept_is_said_plainly(world: World) -> None:
-    """A model whose price nobody knows is not asked under a limit; the report names it and says what to do."""
+    """A model without a known price is not asked under a limit; the report names it and says what to do."""
     world.change(max_cost_per_run="5", claude_model="llama-of-the-house")
     world.claude.models["llama-of-the-house"] = world.claude.models["claude-sonnet-5-5"]
     world.collections(block("Heist"))

@@ -1,4 +1,4 @@
-"""Where a value comes from, and what is said when it cannot be had."""
+"""Where a value comes from, and the problem if it cannot be read."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_a_file_without_a_value(content: bytes, tmp_path: Path) -> None:
 
 
 def test_what_is_no_file(tmp_path: Path) -> None:
-    """A folder, a missing file and a pipe nobody writes to are problems, and none keeps us waiting."""
+    """A folder, a missing file and a pipe without a writer are problems, and none blocks the program."""
     os.mkfifo(tmp_path / "pipe")
     paths = (tmp_path, tmp_path / "missing", tmp_path / "pipe", "/dev/zero", "/nowhere\0", "x" * 5000)
     for path in paths:

@@ -1,4 +1,4 @@
-"""States to remember."""
+"""Make states, decisions and batches for tests of the store."""
 
 from __future__ import annotations
 

@@ -169,7 +169,7 @@ def test_set_aside_overwrites_nothing(tmp_path: Path) -> None:
 
 
 def test_cut_leaves_a_second_name_alone(tmp_path: Path) -> None:
-    """A file that has another name, too, is replaced by what is kept of it: the other may be somebody's own."""
+    """A file with another hard link is replaced by its rest, not cut: the other name may be a user's own file."""
     (tmp_path / "other").write_bytes(b"whole and torn")
     os.link(tmp_path / "other", tmp_path / "journal")
 

@@ -117,7 +117,7 @@ def test_damage_everywhere_takes_the_newest_good_backup(lived: Path) -> None:
 
 
 def test_first_snapshot_damaged_is_rebuilt_from_the_journal(tmp_path: Path) -> None:
-    """The first run is the dearest and has no backup yet: its journal is kept, and is one."""
+    """The first run is the most expensive and has no backup yet: its journal is kept and serves as one."""
     store = Store.load(tmp_path)
     store.record(judged(1), judged(2))
     store.save(NOW)
@@ -139,7 +139,7 @@ def test_nothing_can_be_restored(tmp_path: Path) -> None:
 
 
 def test_missing_snapshot_is_restored(lived: Path) -> None:
-    """A snapshot that somebody removed comes back from its backup and the journals, with an alert."""
+    """A snapshot that was removed is restored from its backup and the journals, with an alert."""
     (lived / SNAPSHOT).unlink()
     store = Store.load(lived)
     assert numbers(store) == [1, 2, 3, 4]
@@ -335,7 +335,7 @@ def test_missing_entries_are_told(lived: Path) -> None:
 
 
 def test_state_that_may_not_be_read(tmp_path: Path) -> None:
-    """What cannot be read at all is the operator's to mend, and named."""
+    """What cannot be read at all is named, for the operator to fix."""
     (tmp_path / SNAPSHOT).symlink_to(tmp_path / SNAPSHOT)
     with pytest.raises(RepairState, match=re.escape(str(tmp_path / SNAPSHOT))):
         Store.load(tmp_path)

@@ -266,7 +266,7 @@ def test_movie_that_comes_back_is_remembered(tmp_path: Path) -> None:
 
 
 def test_time_away_is_no_reason_to_forget(tmp_path: Path) -> None:
-    """Months without a run, or with runs that never saw the library, cost nobody a paid verdict."""
+    """Months without a run, or with runs that never saw the library, lose no paid verdict."""
     store = Store.load(tmp_path)
     store.record(described(949), judged(949), described(8195), judged(8195))
     store.seen([_HEAT, _RONIN], NOW)

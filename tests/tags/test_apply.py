@@ -100,7 +100,7 @@ async def test_additions_and_removals_are_made() -> None:
 
 
 async def test_tag_is_created_right_before_its_first_use() -> None:
-    """A missing tag is made once, directly before the edit that uses it; tags nobody needs are not made."""
+    """A missing tag is made once, directly before the edit that uses it; unneeded tags are not made."""
     server = library_of(3)
     await _apply(
         server,
@@ -175,7 +175,7 @@ async def test_changes_of_others_survive() -> None:
 
 
 async def test_vanished_movie_is_neither_done_nor_failed() -> None:
-    """A movie deleted after the plan takes nobody with it, and is no problem."""
+    """A movie deleted after the plan does not affect others, and is no problem."""
     server = library_of(5)
     applied = await _apply(
         server,

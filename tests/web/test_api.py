@@ -1,4 +1,4 @@
-"""The API over real HTTP: keys, errors, runs, figures, Radarr's webhook, and how it bears many clients."""
+"""The API over real HTTP: keys, errors, runs, figures, Radarr's webhook, and many clients at once."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ async def test_bad_input_is_refused_with_its_reason(here: Beside, body: object, 
     ids=["deep list", "deep object", "long number", "no UTF-8", "half a pair", "half a pair in a name", "nothing"],
 )
 async def test_json_that_is_none(here: Beside, path: str, body: bytes) -> None:
-    """JSON that nobody can mean is refused like other bad input: with a status, the error and a remedy."""
+    """Nonsensical JSON is refused like other bad input: with a status, the error and a remedy."""
     answer = await here.client.post(path, content=body, headers={"Content-Type": "application/json"})
 
     if body or path == WEBHOOK:

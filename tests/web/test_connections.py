@@ -1,4 +1,4 @@
-"""Connections that cost their peer nothing, over real sockets: none of them keeps others from being answered."""
+"""Idle and slow connections, over real sockets: none keeps the server from answering others."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_the_files_of_the_process_are_never_used_up(world: World) -> None:
 LATE = {
     "nothing": (b"", b"", 13.0),
     "half a header": (b"GET /ping HTTP/1.1\r\nHost: x\r\nX-Half: ", b"a", 13.0),
-    "a body nobody wants": (
+    "a body without a reader": (
         b"POST /api/v1/runs HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n",
         b"a",
         13.0,

@@ -32,7 +32,7 @@ def test_one_that_no_header_can_carry_is_made_anew(tmp_path: Path, content: byte
 
 
 def test_a_key_that_everybody_can_read_is_closed(tmp_path: Path) -> None:
-    """A key of one's own may stand in the file; nobody else can read it from then on."""
+    """The user may write a key into the file; other users cannot read it from then on."""
     (tmp_path / "api_key").write_text("my-own-key\n")
     (tmp_path / "api_key").chmod(0o644)
 
@@ -41,7 +41,7 @@ def test_a_key_that_everybody_can_read_is_closed(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
-    """Without a place for the key the daemon says so, rather than making one that nobody ever learns."""
+    """Without a place for the key the daemon says so, instead of making one that no user could read."""
     (tmp_path / "state").write_text("a file")
 
     with pytest.raises(RepairState, match="api_key"):
