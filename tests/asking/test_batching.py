@@ -345,7 +345,7 @@ async def test_a_batch_that_was_never_taken_is_given_up_after_looking() -> None:
     assert (session.notes.said, session.batcher.unavailable) == (["plan", "drop"], "")
 
 
-async def test_somebody_elses_batch_of_the_same_size_is_not_ours() -> None:
+async def test_another_programs_batch_of_the_same_size_is_not_ours() -> None:
     """Its answers have other names: it is remembered as foreign, and ours is looked for on."""
     async with batching() as session:
         session.claude.batches.create({"requests": [{"custom_id": "theirs", "params": {}}]})

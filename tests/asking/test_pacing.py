@@ -63,7 +63,7 @@ async def test_short_memory_sends_one_by_one() -> None:
     assert await most_at_once(Places(8, pressure=lambda: 0.9)) == 1
 
 
-async def test_whoever_waits_longest_goes_first() -> None:
+async def test_the_longest_waiting_request_goes_first() -> None:
     """Also before one that has just left and comes back at once: the urgent is asked about first."""
     places = Places(1, pressure=lambda: 0.0)
     order: list[str] = []

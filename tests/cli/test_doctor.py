@@ -494,7 +494,7 @@ def test_services_that_do_not_answer(call: Call) -> None:
 
 
 @pytest.mark.parametrize("effect", [bad_gateway(), answer(403), answer(503)])
-def test_somebody_in_front_of_radarr(home: World, call: Call, effect: Any) -> None:
+def test_a_proxy_in_front_of_radarr(home: World, call: Call, effect: Any) -> None:
     """What a proxy says is no word of Radarr's."""
     home.radarr.faults.inject(effect, path="*", times=None)
 
@@ -734,7 +734,7 @@ def test_the_program_that_runs_after_changes_is_looked_for(call: Call, tmp_path:
     assert "geheim" not in str(found.values())
 
 
-def test_tags_that_radarr_does_not_have_are_told(home: World, call: Call) -> None:
+def test_tags_that_radarr_does_not_have_are_reported(home: World, call: Call) -> None:
     """A label in a block that Radarr does not have is a warning, with the one that is nearly the same."""
     home.collections(block("Heist", include_tags="[favorites]", exclude_tags="[watched, KAI-nothing]"))
     home.radarr.tag_by_hand(1001, "favourites")
@@ -748,7 +748,7 @@ def test_tags_that_radarr_does_not_have_are_told(home: World, call: Call) -> Non
     ]
 
 
-def test_a_tag_that_another_collection_has_left_is_told(home: World, call: Call) -> None:
+def test_a_tag_that_another_collection_has_left_is_reported(home: World, call: Call) -> None:
     """A collection that takes over the tag of one that is gone is a warning, in the check and in the first run."""
     home.collections(block("Old Heists"))
     home.believe("Old Heists", [1, 2])

@@ -74,7 +74,7 @@ async def test_a_url_is_sent_the_names() -> None:
 
 @pytest.mark.parametrize("path", ["/told", "/nothing"])
 async def test_a_url_that_fails_is_logged(path: str, log: list[structlog.typing.EventDict]) -> None:
-    """An error, an unknown path and a refused connection are warnings; the address may hold a token and is not logged."""
+    """Errors, unknown paths and refused connections are warnings; the address may hold a token and is not logged."""
     with serve(Receiver(500).app) as url:
         await after_changes(["Noir"], Settings(after_changes_url=f"{url}{path}?t=abc"))
     await after_changes(["Noir"], Settings(after_changes_url=f"http://127.0.0.1:{free_port()}/t0ken"))

@@ -141,7 +141,7 @@ def test_a_stopped_loop_is_unhealthy(world: World) -> None:
     assert loaded == "[]"
 
 
-def test_the_key_is_made_once_and_told_nobody(world: World) -> None:
+def test_the_key_is_made_once_and_never_shown(world: World) -> None:
     """Without HTTP_API_KEY the daemon makes a key that only its user can read, keeps it, and never logs it."""
     key_file = world.state_dir / "api_key"
     with daemon_process(world, HTTP_API_KEY="", DEBUG_LOGGING="true") as living:

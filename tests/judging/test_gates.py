@@ -68,7 +68,7 @@ def test_pins_name_movies_in_each_form(text: str) -> None:
     assert gates(rules, movies, {}).causes == {HEAT: Cause.PINNED_IN}
 
 
-def test_unknown_pins_are_told() -> None:
+def test_unknown_pins_are_reported() -> None:
     """A pin that names no movie of the library is told, whichever side it is on; the others work."""
     refs = tuple(map(MovieRef.parse, ["tmdb:1", "Nothing (1900)", "tt9"]))
     found = gates(collection(include_movies=refs[:2], exclude_movies=refs[2:]), [movie(1)], {})

@@ -147,7 +147,7 @@ HIDDEN = "\U000e0041\u200b\u202e\u2066\ufeff\u00ad\ufe0f\u2060\u180e\u3164\U000e
 
 
 @given(st.text(), st.text(alphabet=HIDDEN, min_size=1))
-def test_what_nobody_sees_is_not_sent(text: str, hidden: str) -> None:
+def test_invisible_characters_are_not_sent(text: str, hidden: str) -> None:
     """From no field; what is seen stays."""
     sent = movies_text([movie(1, title=f"Heat{hidden}", plot=hidden.join(["A plot", text]))])
 

@@ -220,7 +220,7 @@ async def test_what_may_pass_is_tried_again(effect: Effect) -> None:
     assert waits == ALL_WAITS
 
 
-async def test_a_status_nobody_knows() -> None:
+async def test_an_unknown_status() -> None:
     """Cloud proxies have numbers of their own."""
     server = RadarrStandIn()
     server.faults.inject(answer(520, "origin is odd\nray 1", "text/plain"), times=None)

@@ -71,7 +71,7 @@ async def test_a_tag_is_created_in_lower_case(label: str) -> None:
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
-async def test_somebody_creates_the_tag_first(database: Literal["sqlite", "postgres"]) -> None:
+async def test_another_client_creates_the_tag_first(database: Literal["sqlite", "postgres"]) -> None:
     """Trap 24: the loser of a race gets 409 from SQLite and 500 from PostgreSQL, and looks again."""
     server = RadarrStandIn([HEAT], database=database)
     server.behaviour.before_tag_insert = lambda: server.tag_by_hand(949, LABEL)

@@ -266,7 +266,7 @@ def _until(happened: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize("name", ["notifications.json", "notifications.lock", "notifications.sending"])
-async def test_what_is_no_file_keeps_nobody_waiting(name: str, tmp_path: Path) -> None:
+async def test_what_is_no_file_does_not_block(name: str, tmp_path: Path) -> None:
     """A pipe in the place of the outbox or of a lock is not waited for: the report is sent all the same."""
     os.mkfifo(tmp_path / name)
     began = time.monotonic()

@@ -60,14 +60,14 @@ class Reader:
 
 
 @pytest.mark.parametrize("notify_on", ["changes", "problems"])
-def test_a_standing_problem_is_told_daily(notify_on: str) -> None:
+def test_a_standing_problem_is_reported_daily(notify_on: str) -> None:
     """Every half hour for three days: at once, then each day at the same time."""
     reader = Reader(notify_on)
     told = [n for n in range(3 * 48) if reader.hear(run(STARTED + n * HOUR / 2, problem()))]
     assert told == [0, 48, 96]
 
 
-def test_changes_are_always_told() -> None:
+def test_changes_are_always_reported() -> None:
     """A problem that was told before keeps no change back, and is told in short."""
     reader = Reader("changes")
     reader.hear(run(STARTED, problem()))
@@ -77,7 +77,7 @@ def test_changes_are_always_told() -> None:
     assert reader.hear(run(STARTED + 2 * HOUR, problem())) is None
 
 
-def test_the_end_is_told_once() -> None:
+def test_the_end_is_reported_once() -> None:
     """When a problem is gone that is told once, with what it was and since when."""
     reader = Reader()
     reader.hear(run(STARTED, problem()))
@@ -104,7 +104,7 @@ def test_always_is_every_run() -> None:
 
 
 @pytest.mark.parametrize(("notify_on", "count"), [("always", 3), ("changes", 1), ("problems", 3)])
-def test_whoever_starts_a_run_is_told_everything(notify_on: str, count: int) -> None:
+def test_a_user_who_starts_a_run_gets_a_full_report(notify_on: str, count: int) -> None:
     """Three runs by hand with one problem: told in full each time, but where only changes are wanted."""
     reader = Reader(notify_on)
     reader.started_it = True
@@ -121,7 +121,7 @@ def test_a_nightly_run_that_begins_a_little_earlier_tells() -> None:
         assert reader.hear(run(at, problem())), day
 
 
-def test_a_warning_is_told_once() -> None:
+def test_a_warning_is_reported_once() -> None:
     """It sends nothing by itself, is told with what is sent next, and not again while it is there."""
     warning = problem("sync_mode is missing.", severity="warning")
     reader = Reader("changes")
@@ -133,7 +133,7 @@ def test_a_warning_is_told_once() -> None:
     assert [news and bool(news.told_before) for news in (first, second, again)] == [False, True, False]
 
 
-def test_a_diagnosis_is_told_with_what_it_explains() -> None:
+def test_a_diagnosis_is_reported_with_what_it_explains() -> None:
     """When it is told again that Radarr does not answer, so is what was found out about it."""
     reader = Reader()
     diagnosis = problem("The name radarr is not known.", source="Radarr", severity="warning")
@@ -197,7 +197,7 @@ _STEPS = st.lists(
 
 
 @given(_STEPS, st.sampled_from(["always", "changes", "problems"]))
-def test_nothing_is_told_too_often_and_nothing_is_kept_back(
+def test_nothing_is_reported_too_often_and_nothing_is_kept_back(
     steps: Iterable[tuple[timedelta, set[str], bool]], notify_on: str
 ) -> None:
     """Whatever happens: in full at most daily, and what lasts was told within a day; the end follows a telling."""

@@ -171,7 +171,7 @@ def test_the_first_line_says_it() -> None:
 
 @pytest.mark.parametrize("call", ["@everyone", "<!channel>", "<@U12345678>", "@here"])
 @pytest.mark.parametrize("form", ["text", "markdown", "guarded", "tags"])
-def test_a_title_calls_nobody(call: str, form: Form) -> None:
+def test_a_title_mentions_no_user(call: str, form: Form) -> None:
     """Titles come from a database that anyone may edit."""
     assert call not in brief(report(collections=(collection(call, added=movies(call)),)), form)
 

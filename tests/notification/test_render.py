@@ -294,7 +294,7 @@ def test_reports_that_did_not_arrive_stay_below_100_kb() -> None:
     assert "7 more could not be delivered" in message.text
 
 
-def test_what_was_told_before_is_short() -> None:
+def test_what_was_reported_before_is_short() -> None:
     """A problem of an hour ago is a line, known warnings are a number, and what is over is named with its time."""
     warning = Problem(source="a.yml", what="sync_mode is missing.", remedy="Add it.", severity="warning")
     news = News(

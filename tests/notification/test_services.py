@@ -1,4 +1,4 @@
-"""The message for each push service: in the form that it displays, within its limit, and cut by us, not by the service."""
+"""The message for each push service: in the form that it displays, within its limit, and cut by us alone."""
 
 from __future__ import annotations
 

@@ -237,7 +237,7 @@ def test_what_python_would_print_itself(tmp_path: Path) -> None:
     assert "Traceback" not in stream.getvalue()
 
 
-def test_an_error_that_nobody_foresaw(tmp_path: Path) -> None:
+def test_an_unexpected_error(tmp_path: Path) -> None:
     """The sentence about it says where its stack trace is; a person who watches is shown none, even without a file."""
     error = ValueError("no\nway")
     stream = start(tmp_path)

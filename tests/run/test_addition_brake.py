@@ -40,7 +40,7 @@ def held(report: RunReport) -> tuple[int, int, int]:
     return report.added, len(collection.held_back_additions), len(collection.held_back_removals)
 
 
-def test_too_many_additions_are_all_held_back_and_told(world: World) -> None:
+def test_too_many_additions_are_all_held_back_and_reported(world: World) -> None:
     """Forty for a collection of ten: none is made, and each report names them and what lets them through."""
     world.believe("Noir", range(50))
 

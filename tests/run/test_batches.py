@@ -431,7 +431,7 @@ def test_a_run_of_one_collection_leaves_the_others_answers(world: BatchWorld) ->
     assert world.judged_pairs() == everything()
 
 
-def test_somebody_who_waits_is_not_kept_by_an_open_batch(tmp_path: Path) -> None:
+def test_a_waiting_user_is_not_kept_by_an_open_batch(tmp_path: Path) -> None:
     """An attended run with `auto` looks once; what is with Anthropic stays pending and is not paid for again."""
     with BatchWorld(tmp_path, movies(40), batch_size=20, claude_batches="on") as world:
         fill(world)

@@ -100,7 +100,7 @@ def test_a_collection_that_is_not_in_the_run_is_neither_asked_about_nor_told(tmp
     assert not [warning for warning in report.warnings if "pin" in warning.what]
 
 
-def test_a_tag_without_a_decision_lets_nobody_in(tmp_path: Path) -> None:
+def test_a_tag_without_a_decision_lets_no_movie_in(tmp_path: Path) -> None:
     """Put on by hand, for a collection that was never judged: the movie stays out until that is decided."""
     with World(tmp_path, movies(6)) as world:
         world.collections(block("Noir", include_tags="[KAI-Heist]"), block("Heist"))

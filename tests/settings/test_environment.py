@@ -45,7 +45,7 @@ def test_everything_missing_is_named_at_once() -> None:
     assert all(problem.source in problem.remedy for problem in problems)
 
 
-def test_missing_and_wrong_are_told_together() -> None:
+def test_missing_and_wrong_are_reported_together() -> None:
     """One start tells everything: what is missing, what is wrong, and which file cannot be read."""
     environ = {
         "RADARR_URL": "radarr", "BATCH_SIZE": "0", "TZ": "Nowhere", "CLAUDE_MODEL": "a b",
@@ -172,7 +172,7 @@ def test_aliases(name: str, alias: str, tmp_path: Path) -> None:
     assert both.sources[name] == f"file {file}"
 
 
-def test_a_wrong_alias_is_told_under_our_name() -> None:
+def test_a_wrong_alias_is_reported_under_our_name() -> None:
     """The problem carries our name and says where the value came from."""
     (problem,) = problems_of(ENOUGH | {"ANTHROPIC_BASE_URL": "https://x/v1"})
     assert problem.source == "CLAUDE_BASE_URL"

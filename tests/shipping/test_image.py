@@ -74,7 +74,7 @@ def test_nothing_is_copied_but_what_is_let_through() -> None:
     assert {line[1:] for line in lines if line.startswith("!")} == copied
 
 
-def test_whoever_builds_can_name_another_base() -> None:
+def test_a_build_can_name_another_base() -> None:
     """Every stage begins with the same base, an argument whose default is one and the same."""
     bases = {
         (name, text.removesuffix(" AS build"))

@@ -228,7 +228,7 @@ def test_newer_backup_beside_a_good_state_is_ignored(lived: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_reading_without_the_lock_mends_nothing(lived: Path, damage: str) -> None:
+def test_reading_without_the_lock_repairs_nothing(lived: Path, damage: str) -> None:
     """Without the lock a damaged state is read as well as can be, and left as it is."""
     (lived / JOURNAL).write_bytes((lived / JOURNAL).read_bytes() + b"bad\n" + b'{"n":')
     DAMAGE[damage](lived / SNAPSHOT)
@@ -326,7 +326,7 @@ def test_journal_that_the_snapshot_holds_already(lived: Path) -> None:
     assert numbers(Store.load(lived)) == [1, 2, 3, 4, 5]
 
 
-def test_missing_entries_are_told(lived: Path) -> None:
+def test_missing_entries_are_reported(lived: Path) -> None:
     """An older snapshot was copied in: what is missing between it and the journal is told."""
     (lived / SNAPSHOT).write_bytes((lived / f"{SNAPSHOT}.bak1").read_bytes())
     store = Store.load(lived)

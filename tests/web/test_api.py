@@ -340,7 +340,7 @@ async def test_many_clients_while_a_run_is_on(tmp_path: Path) -> None:
     assert longest < 1.0
 
 
-async def test_the_end_waits_for_nobody(world: World) -> None:
+async def test_the_end_does_not_wait_for_clients(world: World) -> None:
     """Neither a client that keeps its connection nor one that never ends its request delays the end."""
     world.claude.latency = 0.3
     request = f"POST /api/v1/runs HTTP/1.1\r\nHost: x\r\nX-Api-Key: {KEY}\r\nContent-Length: 9\r\n\r\n{{"

@@ -86,7 +86,7 @@ def seconds_until_closed(connection: socket.socket, most: float, drip: bytes = b
     ],
     ids=["nothing", "half a request line", "half a header", "half a body", "answered and silent"],
 )
-def test_500_idle_connections_keep_nobody_waiting(world: World, sent: bytes) -> None:
+def test_500_idle_connections_keep_no_client_waiting(world: World, sent: bytes) -> None:
     """Beside 500 of them, from the same address, everything is answered at once and SIGTERM ends the daemon."""
     with daemon_process(world) as living, many(port_of(living), 500, sent):
         took = []
