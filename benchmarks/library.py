@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zlib import crc32
 
-from kometa_ai.core.item import ArrId, movie_key, tmdb_id_of
+from kometa_ai.core.item import ArrId, movie_key, number_of
 from kometa_ai.core.movie import Credits, Movie
 from kometa_ai.standins.radarr_seed import MovieSeed
 
@@ -176,7 +176,7 @@ def seeds(count: int, start: int = 0) -> Iterator[MovieSeed]:
         yield MovieSeed(
             title=movie.title,
             year=movie.year,
-            tmdb_id=tmdb_id_of(movie.key),
+            tmdb_id=number_of(movie.key),
             imdb_id=movie.imdb_id,
             overview=movie.plot,
             genres=movie.genres,

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from kometa_ai.core.item import ItemKey, name_movie
+from kometa_ai.core.item import ItemKey, name_item
 from kometa_ai.core.movie import Movie
 from kometa_ai.core.naming import Label, Slug
 
@@ -38,7 +38,7 @@ class TagChange(msgspec.Struct, frozen=True, kw_only=True):
     undoes: str = ""
 
     def __post_init__(self) -> None:
-        name_movie(self, self.key, self.tmdb_id)
+        name_item(self, self.key, self.tmdb_id)
 
 
 class TagPlan(msgspec.Struct, frozen=True, kw_only=True):

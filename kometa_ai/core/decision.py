@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from kometa_ai.core.item import ItemKey, name_movie, short_name
+from kometa_ai.core.item import ItemKey, name_item, short_name
 from kometa_ai.core.movie import Credits
 from kometa_ai.core.naming import Slug
 
@@ -127,7 +127,7 @@ class Pin(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime
 
     def __post_init__(self) -> None:
-        name_movie(self, self.key, self.tmdb_id)
+        name_item(self, self.key, self.tmdb_id)
 
 
 class Remembered(msgspec.Struct, kw_only=True, omit_defaults=True):

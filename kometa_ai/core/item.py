@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NewType
+from typing import Annotated, Literal, NewType, get_args
 
 import msgspec
 
 from kometa_ai.core.naming import Label
 
-ItemKey = NewType("ItemKey", Annotated[str, msgspec.Meta(pattern=r"^movie:[1-9][0-9]{0,9}$")])
-"""`movie:603`, by TMDb id: the same in each library and after a library was rebuilt."""
+Kind = Literal["movie", "show"]
+"""What an item is. A collection is about one kind, and so is a library."""
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+ItemKey = NewType("ItemKey", Annotated[str, msgspec.Meta(pattern=r"^(movie|show):[1-9][0-9]{0,9}$")])
+"""`movie:603` by TMDb id, `show:81189` by TVDb id: the same in each library and after a library was rebuilt."""
 
 ArrId = NewType("ArrId", int)
 """An item's row in its service, which changes when the service's database is rebuilt."""
@@ -17,32 +22,42 @@ ArrId = NewType("ArrId", int)
 LARGEST_ID = 2**31 - 1
 """The largest id of a service and of a catalogue: services keep both as 32-bit integers."""
 
-_MOVIE = "movie:"
+_CATALOGUES = {"movie": "tmdb", "show": "tvdb"}
 
 
 def movie_key(tmdb_id: int) -> ItemKey:
     """The key of a movie."""
-    return ItemKey(f"{_MOVIE}{tmdb_id}")
+    return ItemKey(f"movie:{tmdb_id}")
 
 
-def tmdb_id_of(key: ItemKey) -> int:
-    """A movie's TMDb id."""
-    return int(key.removeprefix(_MOVIE))
+def show_key(tvdb_id: int) -> ItemKey:
+    """The key of a show."""
+    return ItemKey(f"show:{tvdb_id}")
 
 
-def order_of(key: ItemKey) -> int:
-    """For sorting: by number, as catalogues count."""
-    return tmdb_id_of(key)
+def kind_of(key: ItemKey) -> Kind:
+    """What the item is."""
+    return "show" if key.startswith("show:") else "movie"
+
+
+def number_of(key: ItemKey) -> int:
+    """The item's id in the catalogue of its kind: a movie's at TMDb, a show's at TVDb."""
+    return int(key.partition(":")[2])
+
+
+def order_of(key: ItemKey) -> tuple[Kind, int]:
+    """For sorting: movies before shows, then by number, as catalogues count."""
+    return kind_of(key), number_of(key)
 
 
 def ref_of(key: ItemKey) -> str:
-    """The key as a user writes it: `tmdb:603`."""
-    return f"tmdb:{tmdb_id_of(key)}"
+    """The key as a user writes it: `tmdb:603`, `tvdb:81189`."""
+    return f"{_CATALOGUES[kind_of(key)]}:{number_of(key)}"
 
 
 def short_name(key: ItemKey) -> str:
     """The key in a text that is hashed: a movie's number alone, so that such hashes are those of older versions."""
-    return key.removeprefix(_MOVIE)
+    return key.removeprefix("movie:")
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -61,13 +76,13 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return f"{self.title} ({self.year})" if self.year else self.title
 
 
-def name_movie(record: msgspec.Struct, key: ItemKey, tmdb_id: int) -> None:
-    """Give a frozen record of a movie both of its names; for `__post_init__`.
+def name_item(record: msgspec.Struct, key: ItemKey, tmdb_id: int) -> None:
+    """Give a frozen record of a movie both of its names; for `__post_init__`. A show has its key alone.
 
     Scripts know movies by `tmdb_id`. What was kept before there were keys has that alone.
     """
     if key:
-        msgspec.structs.force_setattr(record, "tmdb_id", tmdb_id_of(key))
+        msgspec.structs.force_setattr(record, "tmdb_id", number_of(key) if kind_of(key) == "movie" else 0)
     elif tmdb_id > 0:
         msgspec.structs.force_setattr(record, "key", movie_key(tmdb_id))
     else:

@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from kometa_ai.core.changes import TagChange
-from kometa_ai.core.item import ItemKey, name_movie
+from kometa_ai.core.item import ItemKey, name_item
 from kometa_ai.core.problem import Problem
 
 Outcome = Literal[
@@ -29,7 +29,7 @@ class MovieLine(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
     def __post_init__(self) -> None:
-        name_movie(self, self.key, self.tmdb_id)
+        name_item(self, self.key, self.tmdb_id)
 
     def __str__(self) -> str:
         return f"{self.title} ({self.year})" if self.year else self.title

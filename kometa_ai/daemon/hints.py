@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from kometa_ai.core.item import tmdb_id_of
+from kometa_ai.core.item import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -41,7 +41,7 @@ class Hints:
             self._first = self._last
         self._movies.add(movie)
         self._waiting.set()
-        _log.info("hint.taken", what=what, tmdb_id=tmdb_id_of(movie))
+        _log.info("hint.taken", what=what, tmdb_id=number_of(movie))
 
     def take(self) -> frozenset[ItemKey]:
         """Return the movies hinted at so far, and forget them."""

@@ -9,7 +9,7 @@ import msgspec
 
 from kometa_ai.core.collection import MovieRef, fold_title, namesakes
 from kometa_ai.core.decision import Cause, Decision
-from kometa_ai.core.item import ArrId, ItemKey, name_movie, ref_of
+from kometa_ai.core.item import ArrId, ItemKey, name_item, ref_of
 from kometa_ai.core.movie import Movie
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import FixUsage
@@ -69,7 +69,7 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...] = ()
 
     def __post_init__(self) -> None:
-        name_movie(self, self.key, self.tmdb_id)
+        name_item(self, self.key, self.tmdb_id)
 
 
 async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Explained:

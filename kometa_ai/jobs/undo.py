@@ -12,7 +12,7 @@ import msgspec
 from kometa_ai.__version__ import __version__
 from kometa_ai.core.changes import Change, TagChange
 from kometa_ai.core.decision import Pin
-from kometa_ai.core.item import name_movie
+from kometa_ai.core.item import name_item
 from kometa_ai.core.naming import Slug
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import CollectionReport, MovieLine, Outcome, RunReport
@@ -61,7 +61,7 @@ class Reverted(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.title} ({self.year}): {self.tag}" if self.year else f"{self.title}: {self.tag}"
 
     def __post_init__(self) -> None:
-        name_movie(self, self.key, self.tmdb_id)
+        name_item(self, self.key, self.tmdb_id)
 
 
 class Undone(msgspec.Struct, frozen=True, kw_only=True):

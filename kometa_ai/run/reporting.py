@@ -11,7 +11,7 @@ import msgspec
 from kometa_ai.__version__ import __version__
 from kometa_ai.asking.tally import Spent
 from kometa_ai.core.decision import Cause
-from kometa_ai.core.item import tmdb_id_of
+from kometa_ai.core.item import number_of
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import CollectionReport, MovieLine, Outcome, RunReport
 from kometa_ai.core.summary import in_order
@@ -313,7 +313,7 @@ def _status(
         members=report.members,
         pending=report.pending,
         last_run=now,
-        last_processed_movie=tmdb_id_of(last_asked) if last_asked else before.last_processed_movie if before else None,
+        last_processed_movie=number_of(last_asked) if last_asked else before.last_processed_movie if before else None,
         block_hash=collection.block_hash if complete else before.block_hash if before else "",
         block_change_open=was_edited and not (complete and is_complete),
         first_build_open=is_building and not (complete and report.pending + len(report.failed) <= FEW_ADDITIONS),

@@ -11,7 +11,7 @@ from kometa_ai.asking.engine import Engine
 from kometa_ai.asking.pacing import Budget
 from kometa_ai.asking.tally import Answered, Gap, Spent, Tally
 from kometa_ai.core.collection import Collection
-from kometa_ai.core.item import ArrId, movie_key, tmdb_id_of
+from kometa_ai.core.item import ArrId, movie_key, number_of
 from kometa_ai.core.movie import Movie
 from kometa_ai.core.naming import Label, Slug
 from kometa_ai.judging.looks import Models
@@ -165,7 +165,7 @@ class Session:
     def verdicts(self) -> dict[tuple[str, int], Verdict]:
         """The last verdict on each pair of a collection's name and a movie's number."""
         return {
-            (answered.collection.name, tmdb_id_of(key) - 1000): verdict
+            (answered.collection.name, number_of(key) - 1000): verdict
             for answered in self.answered
             for key, verdict in answered.verdicts.items()
         }
@@ -177,7 +177,7 @@ class Session:
     def left(self, name: str) -> set[int]:
         """The numbers of the movies that were given up for a collection."""
         slug = collection(name).slug
-        return {tmdb_id_of(m.key) - 1000 for gap in self.asker.gaps if gap.collection == slug for m in gap.movies}
+        return {number_of(m.key) - 1000 for gap in self.asker.gaps if gap.collection == slug for m in gap.movies}
 
     def sizes(self, name: str | None = None) -> list[int]:
         """How many movies each request had, of all or of one collection, in the order they came."""
@@ -202,4 +202,4 @@ def holds(title: str) -> Callable[[Any], bool]:
 
 def numbers(these: Iterable[Movie] | Sequence[Movie]) -> list[int]:
     """The numbers of movies."""
-    return [tmdb_id_of(each.key) - 1000 for each in these]
+    return [number_of(each.key) - 1000 for each in these]

@@ -15,7 +15,7 @@ from kometa_ai.asking.batch_answers import FAILED_POLLS, KEPT, LOOKS, POLL_SECON
 from kometa_ai.asking.batching import Batcher, Scope
 from kometa_ai.asking.prompts import FORM
 from kometa_ai.asking.tally import Answered
-from kometa_ai.core.item import tmdb_id_of
+from kometa_ai.core.item import number_of
 from kometa_ai.core.movie import fingerprint
 from kometa_ai.judging.looks import Models
 from kometa_ai.judging.packing import Packet
@@ -136,14 +136,14 @@ class Session:
         """For each collection the movies that belong."""
         found: dict[str, set[int]] = {}
         for answered in self.answered:
-            belonging = {tmdb_id_of(key) - 1000 for key, verdict in answered.verdicts.items() if verdict.include}
+            belonging = {number_of(key) - 1000 for key, verdict in answered.verdicts.items() if verdict.include}
             found.setdefault(answered.collection.name, set()).update(belonging)
         return found
 
     @property
     def judged(self) -> list[tuple[str, int]]:
         """Every pair that a verdict was recorded of, as often as one was."""
-        return sorted((a.collection.name, tmdb_id_of(key) - 1000) for a in self.answered for key in a.verdicts)
+        return sorted((a.collection.name, number_of(key) - 1000) for a in self.answered for key in a.verdicts)
 
     @property
     def sizes(self) -> list[int]:

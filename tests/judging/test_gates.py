@@ -61,7 +61,7 @@ def test_label_of_a_decided_collection_means_its_members() -> None:
 
 
 @pytest.mark.parametrize("text", ["tmdb:949", "tt0113277", "Movie 949 (1995)", "MOVIE 949 (1995)"])
-def test_pins_name_movies_in_each_form(text: str) -> None:
+def test_pins_name_items_in_each_form(text: str) -> None:
     """A pin finds its movie by TMDb id, IMDb id, or title and year."""
     rules = collection(include_movies=(MovieRef.parse(text),))
     movies = [movie(949, imdb_id="tt0113277"), movie(8195)]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kometa_ai.core.decision import Reason
-from kometa_ai.core.item import tmdb_id_of
+from kometa_ai.core.item import number_of
 from kometa_ai.core.movie import Credits, fingerprint
 from kometa_ai.judging.packing import MOST_ALONE, pack, second_looks
 from kometa_ai.judging.planning import Subject
@@ -122,7 +122,7 @@ def test_what_looks_like_an_order_stands_alone() -> None:
     blocks = pack(asked, library, [collection()], 50)
 
     assert sorted(len(block.movies) for block in blocks) == [1, 1, 29, 29]
-    assert sorted(tmdb_id_of(m.key) - 1000 for b in blocks for m in b.movies) == list(range(1, 61))
+    assert sorted(number_of(m.key) - 1000 for b in blocks for m in b.movies) == list(range(1, 61))
 
 
 def test_too_many_orders_share_blocks_with_each_other_only() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from kometa_ai.core.item import ArrId, tmdb_id_of
+from kometa_ai.core.item import ArrId, number_of
 from kometa_ai.errors import CheckRadarr
 from kometa_ai.library.arr.connection import Timeouts
 from kometa_ai.library.port import EditResult, EditStopped, TagId, TagUnavailable
@@ -207,14 +207,14 @@ async def test_vanished_movies_are_isolated(gone: list[int]) -> None:
     waits = Waits()
     async with talking(server, waits=waits) as radarr:
         movies = (await radarr.contents()).movies
-        lost = {movie.arr_id for movie in movies if tmdb_id_of(movie.key) in gone}
+        lost = {movie.arr_id for movie in movies if number_of(movie.key) in gone}
         for tmdb_id in gone:
             server.remove_movie(tmdb_id)
         result = await tag_all(radarr, [movie.arr_id for movie in movies])
     assert set(result.vanished) == lost
     assert len(result.done) == 100 - len(gone)
     assert (result.failed, result.contested, result.problems) == ((), (), ())
-    assert server.members(LABEL) == {tmdb_id_of(movie.key) for movie in movies} - set(gone)
+    assert server.members(LABEL) == {number_of(movie.key) for movie in movies} - set(gone)
     assert len(server.editor_calls) <= 1 + 2 * 7 * len(gone)
     assert waits == []
 

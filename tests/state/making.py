@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kometa_ai.core.changes import TagChange
 from kometa_ai.core.decision import Decision, Remembered
-from kometa_ai.core.item import movie_key, tmdb_id_of
+from kometa_ai.core.item import movie_key, number_of
 from kometa_ai.core.movie import Credits
 from kometa_ai.core.naming import Label, Slug
 from kometa_ai.core.report import Spending, Tokens
@@ -40,7 +40,7 @@ def decision(confidence: float = 0.95, **changes: Any) -> Decision:
 
 def numbers(store: Store) -> list[int]:
     """The TMDb ids of the movies that a state remembers, in order."""
-    return sorted(map(tmdb_id_of, store.memory))
+    return sorted(map(number_of, store.memory))
 
 
 def judged(tmdb_id: int, slug: str = "noir", confidence: float = 0.95, **changes: Any) -> schema.Judged:

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from kometa_ai.core.changes import Change
-from kometa_ai.core.item import tmdb_id_of
+from kometa_ai.core.item import number_of
 from kometa_ai.core.naming import Label, Slug
 from kometa_ai.standins.faults import Effect, answer, answer_instead, delay_answer, drop_after_applying
 from kometa_ai.standins.radarr import AutoTagRule, MovieSeed, RadarrStandIn, editor_dies_after
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def _changes(
     contents: Contents, numbers: Iterable[int], label: str, operation: Literal["add", "remove"]
 ) -> list[Change]:
-    movies = {tmdb_id_of(movie.key): movie for movie in contents.movies}
+    movies = {number_of(movie.key): movie for movie in contents.movies}
     slug = Slug(label.removeprefix("kai-"))
     return [
         Change(movie=movies[1000 + number], slug=slug, label=Label(label), operation=operation) for number in numbers
