@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.batches import BatchedQuestion, OpenBatch
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.item import ItemKey
-    from kometa_ai.core.naming import Slug
+    from kometa_ai.core.naming import CollectionKey
     from kometa_ai.judging.planning import Subject
     from kometa_ai.providers.port import BatchAnswer, BatchProvider
 
@@ -70,7 +70,7 @@ class Ledger(Protocol):
         """A batch's id, or none, and which ids are other people's."""
         ...
 
-    def take(self, key: str, slugs: Iterable[Slug]) -> None:
+    def take(self, key: str, slugs: Iterable[CollectionKey]) -> None:
         """The answers about these collections are recorded."""
         ...
 
@@ -85,7 +85,7 @@ class Scope(NamedTuple):
     A question may be open about a movie that is away, or that a pin or a tag decides now.
     """
 
-    collections: Mapping[Slug, Collection]
+    collections: Mapping[CollectionKey, Collection]
     judged: Mapping[ItemKey, Subject]
     is_open: Callable[[BatchedQuestion, ItemKey], bool]
 
@@ -153,7 +153,7 @@ class BatchAnswers:
         for batch in self._ledger.open():
             if self._now() - batch.planned > KEPT:
                 self._ledger.drop(batch.key)
-            elif any(question.slug in scope.collections for question in batch.open_questions):
+            elif any(question.collection in scope.collections for question in batch.open_questions):
                 keys.append(batch.key)
         self._are_fresh = False
         await self.follow(keys, scope, wait=wait)
@@ -227,7 +227,7 @@ class BatchAnswers:
         async for answer in self._provider.answers(batch_id):
             question = questions.get(answer.id)
             is_ours = is_ours or question is not None
-            if question is None or question.slug not in slugs or answer.id in watch.read:
+            if question is None or question.collection not in slugs or answer.id in watch.read:
                 continue
             watch.read.add(answer.id)
             outcomes[answer.outcome] += 1
@@ -237,7 +237,7 @@ class BatchAnswers:
         if not is_ours:
             self._ledger.name(batch.key, "", (*batch.foreign, batch_id))
             return False
-        self._ledger.take(batch.key, {question.slug for question in batch.questions} & slugs)
+        self._ledger.take(batch.key, {question.collection for question in batch.questions} & slugs)
         cost = round(self.cost[batch.key], 6)
         _log.info("batch.ended", batch_id=batch_id, **outcomes, cost_usd=cost, errors=errors[:_ERRORS_TOLD])
         self._stop_where_nothing_is_readable()
@@ -252,7 +252,7 @@ class BatchAnswers:
 
     def _read(self, batch: OpenBatch, question: BatchedQuestion, answer: BatchAnswer, scope: Scope) -> None:
         """Record one answer, as far as what it was made from is what there is now."""
-        reply, collection = answer.reply, scope.collections[question.slug]
+        reply, collection = answer.reply, scope.collections[question.collection]
         if reply is None:
             return
         self.answered.add(question.id)
@@ -261,7 +261,7 @@ class BatchAnswers:
             cost = prices.cost(reply.usage, batch.model, batched=answer.at_batch_price)
         self.cost[batch.key] += cost or 0.0
         self.used += reply.usage
-        spent = self._tally.spent_on(question.slug)
+        spent = self._tally.spent_on(question.collection)
         spent.add(reply.usage, cost)
         if reply.ending is ReplyEnd.REFUSED or collection.prompt_hash != question.prompt_hash:
             return
@@ -269,7 +269,7 @@ class BatchAnswers:
         here = {number: scope.judged[key] for number, (key, _) in page.items() if key in scope.judged}
         standing = {number for number, movie in here.items() if collection.label in movie.movie.labels}
         reading = read_answer(reply.text, page.keys(), standing)
-        self._tally.unknown_ids[question.slug] += len(reading.unknown)
+        self._tally.unknown_ids[question.collection] += len(reading.unknown)
         if not reading.verdicts:
             self._tally.wasted[UNREADABLE] += 1
             self._unreadable += self._are_fresh

@@ -330,6 +330,7 @@ class _Draft:
                 id=name,
                 page=len(self._pages) - 1,
                 slug=collection.slug,
+                kind=collection.kind,
                 prompt_hash=collection.prompt_hash,
                 second_look=work.second_look,
             )

@@ -241,7 +241,7 @@ class Engine:
         if len(page.movies) == 1:
             self._poison_items.add(page.movies[0].key)
         elif not is_partly_answered:
-            self._sender.skip(question.collection.slug)
+            self._sender.skip(question.collection.key)
         if failed.failure not in RETRIED and not is_partly_answered:
             self._count_failure(failed, page, question)
 
@@ -300,7 +300,7 @@ class Engine:
             cache_system=model in self._with_cached_system,
         )
         try:
-            reply = await self._sender.send(request, question.collection.slug, question.on_first_token, take)
+            reply = await self._sender.send(request, question.collection.key, question.on_first_token, take)
         except RequestFailed as failure:
             if len(missing) == len(page.movies):
                 raise
@@ -332,11 +332,11 @@ class Engine:
         by_number = dict(enumerate(page.movies, start=1))
         standing = {number for number, movie in by_number.items() if collection.label in movie.labels}
         reading = read_answer(text, by_number.keys(), standing)
-        self._tally.unknown_ids[collection.slug] += len(reading.unknown)
+        self._tally.unknown_ids[collection.key] += len(reading.unknown)
         if reading.verdicts:
             self._sender.breaker.answered()
             self._tally.read_models.add(model)
-            self._tally.spent_on(collection.slug).answers += len(reading.verdicts)
+            self._tally.spent_on(collection.key).answers += len(reading.verdicts)
             verdicts = {by_number[number].key: verdict for number, verdict in reading.verdicts.items()}
             request = request_id((movie.key for movie in page.movies), collection.slug)
             self._record(Answered(collection, verdicts, question.second_look, model, request=request))
@@ -347,12 +347,12 @@ class Engine:
 
     def _count_failure(self, failure: RequestFailed, page: Page, question: _Question) -> None:
         is_alone = len(page.movies) == 1
-        self._sender.breaker.failed(failure, page.movies[0].key if is_alone else question.collection.slug)
+        self._sender.breaker.failed(failure, page.movies[0].key if is_alone else question.collection.key)
 
     def _leave(self, page: Page, question: _Question, failed: RequestFailed) -> None:
         self._tally.gaps.append(
             Gap(
-                collection=question.collection.slug,
+                collection=question.collection.key,
                 movies=page.movies,
                 failure=failed.failure,
                 message=str(failed),

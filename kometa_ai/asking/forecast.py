@@ -82,7 +82,7 @@ async def measured(packets: Sequence[Packet], counting: Counting, model: str) ->
 
     step = max(1, len(packets) // SAMPLES)
     movies = [movies_text(packet.movies) for packet in packets[::step][:SAMPLES]]
-    collections = {collection.slug: collection for packet in packets for collection in packet.collections}
+    collections = {collection.key: collection for packet in packets for collection in packet.collections}
     questions, answer = "\n".join(map(collection_text, collections.values())), _usual_answer()
     return Ruler(
         movies=sum(map(len, movies)) / sum([await tokens(len(text), movies=text) for text in movies]),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kometa_ai.asking.pacing import Budget, Places, Sleep
     from kometa_ai.asking.tally import Tally
     from kometa_ai.core.item import ItemKey
-    from kometa_ai.core.naming import Slug
+    from kometa_ai.core.naming import CollectionKey
     from kometa_ai.providers.port import Provider, Reply, Request
 
 SAME_FAILURES = 5
@@ -43,7 +43,7 @@ class Breaker:
     def __init__(self, course: Course) -> None:
         self._course = course
         self._failing_with: Failure | None = None
-        self._in_a_row: Counter[Slug | ItemKey] = Counter()
+        self._in_a_row: Counter[CollectionKey | ItemKey] = Counter()
         self._unreadable = 0
 
     def answered(self) -> None:
@@ -55,7 +55,7 @@ class Breaker:
         """The model declined to answer, which is an answer that could be read."""
         self._unreadable = 0
 
-    def failed(self, failure: RequestFailed, suspect: Slug | ItemKey) -> None:
+    def failed(self, failure: RequestFailed, suspect: CollectionKey | ItemKey) -> None:
         """Count a failure of one kind; `suspect` is the collection, or the movie where it stands alone.
 
         Neither one collection nor one movie alone opens the breaker: several requests about it may be in flight when it
@@ -104,17 +104,17 @@ class Sender:
         self._tally = tally
         self._course = course
         self._pauses = Pauses(sleep, course)
-        self._skipped: set[Slug] = set()
+        self._skipped: set[CollectionKey] = set()
         self.breaker = Breaker(course)
 
-    def skip(self, slug: Slug) -> None:
+    def skip(self, collection: CollectionKey) -> None:
         """Send nothing more about a collection."""
-        self._skipped.add(slug)
+        self._skipped.add(collection)
 
     async def send(
         self,
         request: Request,
-        slug: Slug,
+        collection: CollectionKey,
         on_first_token: Callable[[], None] | None,
         take: Callable[[Reply], bool],
     ) -> Reply:
@@ -129,7 +129,7 @@ class Sender:
             tries += 1
             broken: list[Reply] = []
             try:
-                return await self._send_once(request, slug, on_first_token, broken)
+                return await self._send_once(request, collection, on_first_token, broken)
             except RequestFailed as failure:
                 is_taken = any(map(take, broken))
                 again = is_worth_another_try(failure, tries)
@@ -146,10 +146,14 @@ class Sender:
                 raise
 
     async def _send_once(
-        self, request: Request, slug: Slug, on_first_token: Callable[[], None] | None, broken: list[Reply]
+        self,
+        request: Request,
+        collection: CollectionKey,
+        on_first_token: Callable[[], None] | None,
+        broken: list[Reply],
     ) -> Reply:
         """Send a request once, and book what it costs, whatever becomes of it."""
-        self._check_open(slug)
+        self._check_open(collection)
         priced = forecast.most(request)
         estimate = (priced if self._budget.is_limited else None) or 0.0
         if not await self._budget.reserve(estimate):
@@ -159,7 +163,7 @@ class Sender:
         actual, is_sent = estimate, False
         try:
             await self._pauses.wait()
-            self._check_open(slug)
+            self._check_open(collection)
             started, is_sent = asyncio.get_running_loop().time(), True
             self._course.in_flight += 1
             try:
@@ -171,7 +175,7 @@ class Sender:
             actual = estimate if price is None else price
         except RequestFailed as failure:
             if failure.may_be_billed:
-                self._book_unclear(slug, broken, priced, request.model, str(failure))
+                self._book_unclear(collection, broken, priced, request.model, str(failure))
             else:
                 actual = 0.0
             raise
@@ -179,28 +183,30 @@ class Sender:
             actual = 0.0
             raise
         except CheckClaude as error:
-            actual = self._book_unclear(slug, broken, priced, request.model, error.message) if broken else 0.0
+            actual = self._book_unclear(collection, broken, priced, request.model, error.message) if broken else 0.0
             self._course.end(Stopped(error))
             raise Over from error
         except asyncio.CancelledError:
             if is_sent:
-                self._book_unclear(slug, broken, priced, request.model, "The run ended before it was answered.")
+                self._book_unclear(collection, broken, priced, request.model, "The run ended before it was answered.")
             raise
         finally:
             self._budget.settle(estimate, actual)
-        self._tally.spent_on(slug).add(reply.usage, price, seconds)
+        self._tally.spent_on(collection).add(reply.usage, price, seconds)
         self._places.grow()
         self._pauses.hold(reply.pause)
         return reply
 
-    def _book_unclear(self, slug: Slug, broken: Sequence[Reply], most: float | None, model: str, why: str) -> float:
+    def _book_unclear(
+        self, collection: CollectionKey, broken: Sequence[Reply], most: float | None, model: str, why: str
+    ) -> float:
         """Count a request that may be billed: with what has arrived of it, or with the most it may have cost."""
         usage = next((piece.usage for piece in broken if piece.usage.is_known), Usage(requests=1))
         cost = prices.cost(usage, model) if usage.is_known else most
-        self._tally.spent_on(slug).add_unclear(usage, cost)
+        self._tally.spent_on(collection).add_unclear(usage, cost)
         self._tally.wasted[why] += 1
         return cost or 0.0
 
-    def _check_open(self, slug: Slug) -> None:
-        if self._course.is_over or slug in self._skipped:
+    def _check_open(self, collection: CollectionKey) -> None:
+        if self._course.is_over or collection in self._skipped:
             raise Over

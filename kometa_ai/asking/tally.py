@@ -12,7 +12,7 @@ from kometa_ai.core.collection import Collection
 from kometa_ai.core.decision import Verdict
 from kometa_ai.core.item import ItemKey
 from kometa_ai.core.movie import Movie
-from kometa_ai.core.naming import Slug
+from kometa_ai.core.naming import CollectionKey
 from kometa_ai.providers.port import Failure, Usage
 
 
@@ -34,7 +34,7 @@ class Answered(NamedTuple):
 class Gap(msgspec.Struct, frozen=True, kw_only=True):
     """Movies that could not be judged for a collection, by which model, and why."""
 
-    collection: Slug
+    collection: CollectionKey
     movies: tuple[Movie, ...]
     failure: Failure
     message: str
@@ -81,13 +81,13 @@ class Tally:
     """
 
     def __init__(self) -> None:
-        self.spent: dict[Slug, Spent] = {}
+        self.spent: dict[CollectionKey, Spent] = {}
         self.gaps: list[Gap] = []
-        self.unknown_ids: Counter[Slug] = Counter()
+        self.unknown_ids: Counter[CollectionKey] = Counter()
         self.cache_reads: Counter[bool] = Counter()
         self.read_models: set[str] = set()
         self.wasted: Counter[str] = Counter()
 
-    def spent_on(self, slug: Slug) -> Spent:
+    def spent_on(self, collection: CollectionKey) -> Spent:
         """What was spent on one collection, to be added to."""
-        return self.spent.setdefault(slug, Spent())
+        return self.spent.setdefault(collection, Spent())

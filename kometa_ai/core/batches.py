@@ -6,8 +6,9 @@ from datetime import datetime
 
 import msgspec
 
-from kometa_ai.core.item import ItemKey
-from kometa_ai.core.naming import Slug
+from kometa_ai.core.collection import collection_key
+from kometa_ai.core.item import ItemKey, Kind
+from kometa_ai.core.naming import CollectionKey, Slug
 
 
 class BatchedQuestion(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -16,8 +17,14 @@ class BatchedQuestion(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     id: str
     page: int
     slug: Slug
+    kind: Kind = "movie"
     prompt_hash: str
     second_look: bool = False
+
+    @property
+    def collection(self) -> CollectionKey:
+        """The collection that it asks about."""
+        return collection_key(self.kind, self.slug)
 
 
 class OpenBatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -34,10 +41,10 @@ class OpenBatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pages: tuple[tuple[tuple[ItemKey, str], ...], ...]
     questions: tuple[BatchedQuestion, ...]
     id: str = ""
-    taken: frozenset[Slug] = frozenset()
+    taken: frozenset[CollectionKey] = frozenset()
     foreign: tuple[str, ...] = ()
 
     @property
     def open_questions(self) -> tuple[BatchedQuestion, ...]:
         """The questions whose answers are not taken yet."""
-        return tuple(question for question in self.questions if question.slug not in self.taken)
+        return tuple(question for question in self.questions if question.collection not in self.taken)

@@ -7,9 +7,10 @@ from typing import Literal
 
 import msgspec
 
-from kometa_ai.core.item import ItemKey, name_item
+from kometa_ai.core.collection import collection_key
+from kometa_ai.core.item import ItemKey, kind_of, name_item
 from kometa_ai.core.movie import Movie
-from kometa_ai.core.naming import Label, Slug
+from kometa_ai.core.naming import CollectionKey, Label, Slug
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +21,11 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     collection_name: str = ""
     label: Label
     operation: Literal["add", "remove"]
+
+    @property
+    def collection(self) -> CollectionKey:
+        """The collection whose tag it is."""
+        return collection_key(kind_of(self.movie.key), self.slug)
 
 
 class TagChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +42,11 @@ class TagChange(msgspec.Struct, frozen=True, kw_only=True):
     tag: Label
     operation: Literal["add", "remove"]
     undoes: str = ""
+
+    @property
+    def collection_key(self) -> CollectionKey:
+        """The collection whose tag it was."""
+        return collection_key(kind_of(self.key), self.collection)
 
     def __post_init__(self) -> None:
         name_item(self, self.key, self.tmdb_id)

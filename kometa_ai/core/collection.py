@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kometa_ai.core.item import ItemKey, movie_key
-from kometa_ai.core.naming import Label, Slug
+from kometa_ai.core.item import ItemKey, Kind, kind_of, movie_key
+from kometa_ai.core.naming import CollectionKey, Label, Slug
 from kometa_ai.core.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from kometa_ai.core.item import Item
     from kometa_ai.core.movie import Movie
 
 _TMDB = re.compile(r"tmdb:([1-9][0-9]{0,9})", re.IGNORECASE)
@@ -93,7 +94,7 @@ _IN_EVERY_HASH = (
 )
 """The rules in every block hash, in this order. Do not change this list: stored hashes depend on it."""
 
-_NO_RULES = frozenset({"name", "slug", "tag", "priority", "source", "line", "untold"})
+_NO_RULES = frozenset({"name", "slug", "tag", "kind", "priority", "source", "line", "untold"})
 """Fields that the block hash leaves out; it holds the tag as the label that Radarr stores."""
 
 
@@ -107,6 +108,8 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     name: str
     slug: Slug
     tag: str
+    kind: Kind = "movie"
+    libraries: frozenset[str] = frozenset()
     prompt: str
     confidence_threshold: float = 0.7
     priority: int = 0
@@ -117,6 +120,15 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     source: str = ""
     line: int = 0
     untold: str = ""
+
+    @property
+    def key(self) -> CollectionKey:
+        """What tells it from all others."""
+        return collection_key(self.kind, self.slug)
+
+    def concerns(self, item: Item) -> bool:
+        """Whether the collection is about this item: one of its kind, in one of its libraries."""
+        return kind_of(item.key) == self.kind and (not self.libraries or not self.libraries.isdisjoint(item.libraries))
 
     @property
     def label(self) -> Label:
@@ -176,6 +188,11 @@ def recognise(collections: Sequence[Collection], movies: Iterable[Movie]) -> tup
     )
 
 
+def collection_key(kind: Kind, slug: str) -> CollectionKey:
+    """The key of the collection with that slug: films and shows may share one, and its tag."""
+    return CollectionKey(slug if kind == "movie" else f"{kind}:{slug}")
+
+
 class OtherCollection(msgspec.Struct, frozen=True, kw_only=True):
     """A collection that has a block but takes no part: disabled, or skipped because of a problem.
 
@@ -185,8 +202,14 @@ class OtherCollection(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     slug: Slug
     label: Label
+    kind: Kind = "movie"
     source: str = ""
     line: int = 0
+
+    @property
+    def key(self) -> CollectionKey:
+        """What tells it from all others."""
+        return collection_key(self.kind, self.slug)
 
     @property
     def where(self) -> str:

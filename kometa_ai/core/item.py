@@ -61,7 +61,11 @@ def short_name(key: ItemKey) -> str:
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """One item of a library. `labels` are those of its tags in lower case; ids that name no tag are left out."""
+    """One item of a library. `labels` are those of its tags in lower case; ids that name no tag are left out.
+
+    `libraries` are the names of those that hold it. Of an item that several hold, `labels` are those of all of them,
+    and the first tells everything else.
+    """
 
     arr_id: ArrId
     key: ItemKey
@@ -71,6 +75,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     plot: str = ""
     genres: tuple[str, ...] = ()
     labels: frozenset[Label] = frozenset()
+    libraries: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
         return f"{self.title} ({self.year})" if self.year else self.title

@@ -8,6 +8,9 @@ from typing import NewType
 from slugify import slugify
 
 Slug = NewType("Slug", str)
+CollectionKey = NewType("CollectionKey", str)
+"""What tells a collection from all others: its slug, for one of shows with `show:` before it."""
+
 Label = NewType("Label", str)
 """A tag's label as Radarr stores it: lower case."""
 

@@ -8,7 +8,10 @@ from typing import Literal
 import msgspec
 
 from kometa_ai.core.changes import TagChange
+from kometa_ai.core.collection import collection_key
 from kometa_ai.core.item import ItemKey, name_item
+from kometa_ai.core.item import Kind as ItemKind
+from kometa_ai.core.naming import CollectionKey
 from kometa_ai.core.problem import Problem
 
 Outcome = Literal[
@@ -88,6 +91,8 @@ class CollectionReport(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     slug: str
+    kind: ItemKind = "movie"
+    kind_because: str = ""
     tag: str
     members: int
     added: tuple[MovieLine, ...] = ()
@@ -102,6 +107,11 @@ class CollectionReport(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd: float = 0.0
     seconds: float = 0.0
     untold: str = ""
+
+    @property
+    def key(self) -> CollectionKey:
+        """What tells the collection from all others."""
+        return collection_key(self.kind, self.slug)
 
     @property
     def held_back_removals(self) -> tuple[MovieLine, ...]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.item import ItemKey
-    from kometa_ai.core.naming import Slug
+    from kometa_ai.core.naming import CollectionKey
     from kometa_ai.core.options import Options
     from kometa_ai.judging.packing import Packet
     from kometa_ai.judging.planning import Questions
@@ -107,7 +107,7 @@ class _Planned:
         self._rules = rules
         self._options = options
         self.questions: Questions = {}
-        self.in_batches: dict[Slug, int] = {}
+        self.in_batches: dict[CollectionKey, int] = {}
         self.packets: list[Packet] = []
 
     def plan(self, library: Contents, collections: Sequence[Collection], everything: Sequence[Collection]) -> None:
@@ -135,13 +135,13 @@ class _Planned:
 
     def pending(self, collection: Collection) -> PendingCollection:
         """What is to be asked about one collection."""
-        pairs = self.questions[collection.slug]
+        pairs = self.questions[collection.key]
         return PendingCollection(
             name=collection.name,
             slug=collection.slug,
             pending=len(may_turn(pairs)),
             reasons=count(pairs.values()),
-            in_batches=self.in_batches[collection.slug],
+            in_batches=self.in_batches[collection.key],
         )
 
 

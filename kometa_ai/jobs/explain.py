@@ -94,22 +94,22 @@ async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Ex
         questions = stage.questions()
         settled = stage.decide(questions)
         for collection in stage.chosen:
-            membership = settled.memberships[collection.slug]
+            membership = settled.memberships[collection.key]
             explanation = _explanation(
                 movie,
                 collection,
-                stage.gates[collection.slug],
+                stage.gates[collection.key],
                 remembered.collections.get(collection.slug) if remembered else None,
                 belongs=None if movie.key in membership.undecided else movie.key in membership.members,
-                question=questions[collection.slug].get(movie.key),
+                question=questions[collection.key].get(movie.key),
             )
             tags = stage.deciding_tags(collection, movie)
-            found[collection.slug] = msgspec.structs.replace(explanation, deciding_tags=tags)
+            found[collection.key] = msgspec.structs.replace(explanation, deciding_tags=tags)
     return Explained(
         title=movie.title,
         year=movie.year,
         key=movie.key,
-        collections=tuple(found[collection.slug] for collection in collections),
+        collections=tuple(found[collection.key] for collection in collections),
         problems=reading.problems,
     )
 
@@ -129,7 +129,7 @@ def _from_memory(reader: Reader, parts: Parts, text: str, error: LibrarySilent) 
         # Rules about tags cannot be applied: the tags are unknown.
         by_name = msgspec.structs.replace(collection, include_tags=frozenset(), exclude_tags=frozenset())
         gated = gates(by_name, [movie], {}, parts.store.state.pins)
-        membership = decide([by_name], [movie.key], remembered, {by_name.slug: gated}, {})[by_name.slug]
+        membership = decide([by_name], [movie.key], remembered, {by_name.key: gated}, {})[by_name.key]
         belongs = None if membership.undecided else bool(membership.members)
         decision = known.collections.get(collection.slug)
         explanation = _explanation(movie, collection, gated, decision, belongs=belongs, question=None)

@@ -119,8 +119,8 @@ class _LibraryRun:
         progress = statuses(report, results, known, complete=is_complete)
         gone = departed(report, results.reading.folder, known) if is_complete else []
         return [
-            *(StatusChanged(slug=slug, status=status) for slug, status in progress.items()),
-            *(CollectionForgotten(slug=slug) for slug in gone),
+            *(StatusChanged(collection=key, status=status) for key, status in progress.items()),
+            *(CollectionForgotten(collection=key) for key in gone),
         ]
 
     def movies_seen(self) -> Iterable[ItemKey]:
@@ -325,7 +325,7 @@ def summary_of(report: RunReport) -> RunSummary:
         pending=report.pending,
         problems=len(report.problems),
         cost_usd=report.cost_usd,
-        collection_cost_usd={c.slug: c.cost_usd for c in report.collections if c.cost_usd},
+        collection_cost_usd={c.key: c.cost_usd for c in report.collections if c.cost_usd},
     )
 
 

@@ -11,9 +11,10 @@ import msgspec
 
 from kometa_ai.__version__ import __version__
 from kometa_ai.core.changes import Change, TagChange
+from kometa_ai.core.collection import collection_key
 from kometa_ai.core.decision import Pin
-from kometa_ai.core.item import name_item
-from kometa_ai.core.naming import Slug
+from kometa_ai.core.item import kind_of, name_item
+from kometa_ai.core.naming import CollectionKey
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import CollectionReport, MovieLine, Outcome, RunReport
 from kometa_ai.core.summary import counted, in_order
@@ -137,7 +138,7 @@ async def undo(
 def plan_undo(undone: RunReport, movies: Iterable[Movie]) -> UndoPlan:
     """The reverse of each change of a run whose movie still is as the run has left it. Pure."""
     by_id = {movie.key: movie for movie in movies}
-    names = {Slug(collection.slug): collection.name for collection in undone.collections}
+    names = {collection.key: collection.name for collection in undone.collections}
     changes: list[Change] = []
     left: list[TagChange] = []
     for change in undone.changes:
@@ -150,7 +151,7 @@ def plan_undo(undone: RunReport, movies: Iterable[Movie]) -> UndoPlan:
             Change(
                 movie=movie,
                 slug=change.collection,
-                collection_name=names.get(change.collection, change.collection),
+                collection_name=names.get(change.collection_key, change.collection),
                 label=change.tag,
                 operation=opposite,
             )
@@ -288,43 +289,46 @@ class _UndoRun:
 
     def _collections(self) -> Iterable[CollectionReport]:
         """What became of each collection that the undo is about."""
-        before = {Slug(collection.slug): collection for collection in self._undone.collections}
-        for slug, label in dict.fromkeys((change.slug, change.label) for change in self._plan.changes):
-            added = _lines(self._done(), slug, "add")
-            removed = _lines(self._done(), slug, "remove")
+        before = {collection.key: collection for collection in self._undone.collections}
+        tags = dict.fromkeys((kind_of(c.movie.key), c.slug, c.label) for c in self._plan.changes)
+        for kind, slug, label in tags:
+            collection = collection_key(kind, slug)
+            added = _lines(self._done(), collection, "add")
+            removed = _lines(self._done(), collection, "remove")
             movies = self._library.movies if self._library else ()
             tagged = sum(label in movie.labels for movie in movies)
-            known = before.get(slug)
+            known = before.get(collection)
             yield CollectionReport(
                 name=known.name if known else slug,
                 slug=slug,
+                kind=kind,
                 tag=label,
                 members=tagged + len(added) - len(removed),
                 added=added,
                 removed=removed,
-                failed=_lines(self._applied.failed, slug, None),
+                failed=_lines(self._applied.failed, collection, None),
                 untold=known.untold if known else "",
             )
 
     def _overtaken(self) -> Iterable[Problem]:
         """A warning for each collection with changes that are not taken back."""
-        names = {Slug(collection.slug): collection.name for collection in self._undone.collections}
-        movies: dict[Slug, list[str]] = {}
+        names = {collection.key: collection.name for collection in self._undone.collections}
+        movies: dict[CollectionKey, list[str]] = {}
         for change in self._plan.left:
-            movies.setdefault(change.collection, []).append(f"{change.title} ({change.year})")
-        for slug, titles in movies.items():
+            movies.setdefault(change.collection_key, []).append(f"{change.title} ({change.year})")
+        for collection, titles in movies.items():
             yield Problem(
                 source="Radarr",
                 what=f"Something else has changed these movies since the run {self._undone.run_id}; they are left.",
                 remedy="Nothing to do; to keep one in or out of the collection, pin it in the block.",
-                collection=names.get(slug, slug),
+                collection=names.get(collection, collection),
                 movies=tuple(titles),
                 severity="warning",
             )
 
     def _dated(self, problems: Iterable[Problem], frame: Frame) -> tuple[Problem, ...]:
         """Problems with the collection's name and the time, and without any secret."""
-        names = {str(collection.slug): collection.name for collection in self._undone.collections}
+        names = {str(collection.key): collection.name for collection in self._undone.collections}
         return tuple(
             msgspec.structs.replace(
                 problem,
@@ -355,11 +359,11 @@ def _error_problem(error: KometaAIError | None) -> list[Problem]:
     return [Problem(source=name, what=error.message, remedy=error.remedy)]
 
 
-def _lines(changes: Iterable[Change], slug: Slug, operation: str | None) -> tuple[MovieLine, ...]:
+def _lines(changes: Iterable[Change], collection: CollectionKey, operation: str | None) -> tuple[MovieLine, ...]:
     return in_order(
         MovieLine(title=change.movie.title, year=change.movie.year, key=change.movie.key, reason="undone")
         for change in changes
-        if change.slug == slug and operation in (None, change.operation)
+        if change.collection == collection and operation in (None, change.operation)
     )
 
 

@@ -42,7 +42,7 @@ def pack(
     wanted: dict[ItemKey, list[int]] = {}
     urgency: dict[ItemKey, int] = {}
     for rank, collection in enumerate(collections):
-        for key, reason in questions.get(collection.slug, {}).items():
+        for key, reason in questions.get(collection.key, {}).items():
             if reason.is_asked_first:
                 wanted.setdefault(key, []).append(rank)
                 this = _urgency(reason, collection, library[key].movie)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from kometa_ai.core.decision import TRIES, Decision, Memory, Reason, Remembered
-from kometa_ai.core.item import ItemKey, order_of
+from kometa_ai.core.item import KINDS, ItemKey, kind_of, order_of
 from kometa_ai.core.movie import NO_CREDITS, Fingerprint, Movie, fingerprint, metadata_hash
 from kometa_ai.judging.looks import Models, is_due
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from kometa_ai.core.collection import Collection
-    from kometa_ai.core.naming import Slug
+    from kometa_ai.core.naming import CollectionKey
     from kometa_ai.judging.policy import Gates
 
-Questions = dict["Slug", dict[ItemKey, Reason]]
+Questions = dict["CollectionKey", dict[ItemKey, Reason]]
 """The movies to ask about for each collection, each with the reason."""
 
 
@@ -57,7 +57,7 @@ def plan_questions(
     library: Mapping[ItemKey, Subject],
     collections: Sequence[Collection],
     memory: Memory,
-    gates: Mapping[Slug, Gates],
+    gates: Mapping[CollectionKey, Gates],
     models: Models,
     *,
     force: bool = False,
@@ -69,17 +69,24 @@ def plan_questions(
     need no question. With `force` every other movie of the collections is asked about; `again` names requests whose
     verdicts are asked for again, or is `given-up`. Questions that another model gave up are asked once more.
     """
-    questions: Questions = {collection.slug: {} for collection in collections}
-    rules = [(collection, questions[collection.slug], gates[collection.slug].causes) for collection in collections]
-    prompts = {collection.slug: collection.prompt_hash for collection in collections}
+    questions: Questions = {collection.key: {} for collection in collections}
+    rules = {
+        kind: [
+            (each, questions[each.key], gates[each.key].causes, gates[each.key].scope)
+            for each in collections
+            if each.kind == kind
+        ]
+        for kind in KINDS
+    }
+    prompts = {collection.key: collection.prompt_hash for collection in collections}
     for key, (_, prints) in library.items():
         known = memory.get(key)
         decisions = known.collections if known else {}
-        for collection, wanted, gated in rules:
-            if key in gated:
+        for collection, wanted, gated, scope in rules[kind_of(key)]:
+            if key in gated or (scope is not None and key not in scope):
                 continue
             decision = decisions.get(collection.slug)
-            reason = _reason(decision, prints, prompts[collection.slug], collection, force=force)
+            reason = _reason(decision, prints, prompts[collection.key], collection, force=force)
             if reason in (None, Reason.SECOND_LOOK) and decision is not None and is_named(decision.request, again):
                 reason = Reason.ASKED_AGAIN
             if reason is None:
@@ -138,7 +145,7 @@ def needing_credits(questions: Questions, library: Mapping[ItemKey, Subject], me
     )
 
 
-def unanswered(questions: Questions) -> dict[Slug, frozenset[ItemKey]]:
+def unanswered(questions: Questions) -> dict[CollectionKey, frozenset[ItemKey]]:
     """The open pairs without a valid verdict; their tags stay as they are. A second look has a first verdict."""
     return {
         slug: frozenset(key for key, reason in pairs.items() if reason is not Reason.SECOND_LOOK)

@@ -13,9 +13,9 @@ import msgspec
 
 from kometa_ai.core.collection import keys_of
 from kometa_ai.core.decision import ROUNDING, Cause, Decision, Verdict
-from kometa_ai.core.item import ItemKey
+from kometa_ai.core.item import KINDS, ItemKey, kind_of
 from kometa_ai.core.movie import Movie
-from kometa_ai.core.naming import Label, Slug
+from kometa_ai.core.naming import CollectionKey, Label, Slug
 from kometa_ai.judging.looks import needs_second_look
 
 if TYPE_CHECKING:
@@ -32,9 +32,13 @@ _MARGIN = 0.1
 
 
 class Gates(msgspec.Struct, frozen=True, kw_only=True):
-    """The movies of one collection that need no verdict, each with the cause."""
+    """The movies of one collection that need no verdict, each with the cause.
+
+    `scope` are the movies that the collection is about, where that is not every one of its kind.
+    """
 
     causes: Mapping[ItemKey, Cause] = {}
+    scope: frozenset[ItemKey] | None = None
     unknown_pins: tuple[MovieRef, ...] = ()
 
     @property
@@ -62,24 +66,29 @@ def is_in(cause: Cause) -> bool:
 
 def gates(
     collection: Collection,
-    movies: Iterable[Movie],
+    movies: Sequence[Movie],
     decided: Mapping[Label, frozenset[ItemKey]],
     pins: Iterable[Pin] = (),
 ) -> Gates:
     """Find the movies of a collection that a pin or a tag decides.
 
-    `decided` maps the labels of collections already decided in this run to their members; all other labels are those
-    that movies have in Radarr. Pins of the block that name no movie of the library are returned in `unknown_pins`.
+    `decided` maps the labels of collections of that kind already decided in this run to their members; all other labels
+    are those that movies have in a library. `unknown_pins` are pins of the block that name no movie of the library.
     """
     causes: dict[ItemKey, Cause] = {}
-    pinned = {pin.key: pin.include for pin in pins if pin.slug == collection.slug}
+    pinned = {
+        pin.key: pin.include for pin in pins if pin.slug == collection.slug and kind_of(pin.key) == collection.kind
+    }
     rules = (collection.include_tags, collection.exclude_tags, collection.include_movies, collection.exclude_movies)
+    scope = frozenset(movie.key for movie in movies if collection.concerns(movie)) if collection.libraries else None
     if not any(rules) and not pinned:
-        return Gates()
+        return Gates(scope=scope)
     include = _TagRule(collection.include_tags, decided)
     exclude = _TagRule(collection.exclude_tags, decided)
     refs_in, refs_out = _RefIndex(collection.include_movies), _RefIndex(collection.exclude_movies)
     for movie in movies:
+        if not collection.concerns(movie):
+            continue
         pinned_in = refs_in.names(movie)
         if refs_out.names(movie):
             causes[movie.key] = Cause.PINNED_OUT
@@ -91,7 +100,7 @@ def gates(
             causes[movie.key] = Cause.EXCLUDE_TAG
         elif include.applies(movie):
             causes[movie.key] = Cause.INCLUDE_TAG
-    return Gates(causes=causes, unknown_pins=(*refs_in.unused(), *refs_out.unused()))
+    return Gates(causes=causes, scope=scope, unknown_pins=(*refs_in.unused(), *refs_out.unused()))
 
 
 def tags_that_decide(
@@ -234,22 +243,23 @@ def decide(
     stage: Sequence[Collection],
     movies: Iterable[ItemKey],
     memory: Memory,
-    gated: Mapping[Slug, Gates],
-    unanswered: Mapping[Slug, AbstractSet[ItemKey]],
-) -> dict[Slug, Membership]:
+    gated: Mapping[CollectionKey, Gates],
+    unanswered: Mapping[CollectionKey, AbstractSet[ItemKey]],
+) -> dict[CollectionKey, Membership]:
     """Find the members of each collection, from its gates and the stored decisions about the library's movies.
 
     No verdict means no change: movies with an `unanswered` question stay as they are, even if an older verdict exists.
     """
-    sorting = [_Sorting(each, gated[each.slug], unanswered.get(each.slug, frozenset())) for each in stage]
+    sorting = [_Sorting(each, gated[each.key], unanswered.get(each.key, frozenset())) for each in stage]
     # Loop over movies outside and collections inside: the decisions of a movie lie together in memory, and the other
     # order takes seven times as long.
+    of_kind = {kind: [each for each in sorting if each.collection.kind == kind] for kind in KINDS}
     for key in movies:
         known = memory.get(key)
         decisions = known.collections if known else {}
-        for each in sorting:
+        for each in of_kind[kind_of(key)]:
             each.sort(key, decisions)
-    return {each.collection.slug: each.membership() for each in sorting}
+    return {each.collection.key: each.membership() for each in sorting}
 
 
 class _Sorting:
@@ -258,13 +268,14 @@ class _Sorting:
     def __init__(self, collection: Collection, gates: Gates, open_questions: AbstractSet[ItemKey]) -> None:
         self.collection = collection
         self._slug = collection.slug
+        self._scope = gates.scope
         self._causes = gates.causes
         self._open_questions = open_questions
         self._members = set(gates.members)
         self._undecided: set[ItemKey] = set()
 
     def sort(self, key: ItemKey, decisions: Mapping[Slug, Decision]) -> None:
-        if key in self._causes:
+        if key in self._causes or (self._scope is not None and key not in self._scope):
             return
         decision = decisions.get(self._slug)
         if decision is None or key in self._open_questions:

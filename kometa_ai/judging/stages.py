@@ -12,7 +12,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from kometa_ai.judging.mutual import Mutual, with_named
+from kometa_ai.judging.mutual import Managed, Mutual, managed_tag, named_tags, with_named
 from kometa_ai.judging.planning import Questions, may_turn, plan_questions, unanswered
 from kometa_ai.judging.policy import Gates, Membership, decide, gates, tags_that_decide
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.decision import Memory, Pin
     from kometa_ai.core.item import ItemKey
     from kometa_ai.core.movie import Movie
-    from kometa_ai.core.naming import Label, Slug
+    from kometa_ai.core.naming import CollectionKey, Label
     from kometa_ai.judging.looks import Models
     from kometa_ai.judging.planning import Subject
 
@@ -48,8 +48,8 @@ class Settled(NamedTuple):
     `left_alone` are the movies of each that stay undecided because of an open question of another collection.
     """
 
-    memberships: Mapping[Slug, Membership]
-    left_alone: Mapping[Slug, AbstractSet[ItemKey]] = MappingProxyType({})
+    memberships: Mapping[CollectionKey, Membership]
+    left_alone: Mapping[CollectionKey, AbstractSet[ItemKey]] = MappingProxyType({})
 
 
 class Stage:
@@ -60,16 +60,16 @@ class Stage:
     """
 
     def __init__(
-        self, collections: Sequence[Collection], chosen: AbstractSet[Slug], known: Known, mutual: Mutual
+        self, collections: Sequence[Collection], chosen: AbstractSet[CollectionKey], known: Known, mutual: Mutual
     ) -> None:
         self.collections = tuple(collections)
-        self.chosen = tuple(collection for collection in collections if collection.slug in chosen)
-        self._others = tuple(collection for collection in collections if collection.slug not in chosen)
+        self.chosen = tuple(collection for collection in collections if collection.key in chosen)
+        self._others = tuple(collection for collection in collections if collection.key not in chosen)
         self._known = known
         self._mutual = mutual
-        self._decided_before = dict(mutual.decided)
-        self.gates: Mapping[Slug, Gates] = {
-            each.slug: gates(each, known.movies, mutual.decided, known.pins) for each in collections
+        self._decided_before = {kind: dict(members) for kind, members in mutual.decided.items()}
+        self.gates: Mapping[CollectionKey, Gates] = {
+            each.key: gates(each, known.movies, mutual.decided[each.kind], known.pins) for each in collections
         }
 
     def questions(self, *, force: bool = False, again: AbstractSet[str] = frozenset()) -> Questions:
@@ -78,8 +78,8 @@ class Stage:
 
     def deciding_tags(self, collection: Collection, movie: Movie) -> tuple[Label, ...]:
         """The labels that let a movie in or keep it out; none if no tag decides."""
-        cause = self.gates[collection.slug].causes.get(movie.key)
-        return tags_that_decide(collection, movie, cause, self._decided_before)
+        cause = self.gates[collection.key].causes.get(movie.key)
+        return tags_that_decide(collection, movie, cause, self._decided_before[collection.kind])
 
     def decide(self, open_questions: Questions) -> Settled:
         """Find the members, while these questions about the chosen collections are open.
@@ -92,12 +92,12 @@ class Stage:
         found = decide(self.collections, known.subjects, known.memory, self.gates, left)
         return Settled(
             {
-                each.slug: mutual.settle(
-                    each, found[each.slug], self.gates[each.slug], may_turn(of_others.get(each.slug, {}))
+                each.key: mutual.settle(
+                    each, found[each.key], self.gates[each.key], may_turn(of_others.get(each.key, {}))
                 )
                 for each in self.collections
             },
-            {each.slug: mutual.left_alone[each.slug] for each in self.collections if each.slug in mutual.left_alone},
+            {each.key: mutual.left_alone[each.key] for each in self.collections if each.key in mutual.left_alone},
         )
 
     def _plan(
@@ -116,9 +116,9 @@ def walk(chosen: Sequence[Collection], everything: Sequence[Collection], known: 
     """
     named = with_named(chosen, everything)
     mutual = Mutual(named, known.movies)
-    slugs = {collection.slug for collection in chosen}
+    keys = {collection.key for collection in chosen}
     for collections in stages(named):
-        yield Stage(collections, slugs, known, mutual)
+        yield Stage(collections, keys, known, mutual)
 
 
 def stages(collections: Sequence[Collection]) -> list[list[Collection]]:
@@ -130,8 +130,8 @@ def stages(collections: Sequence[Collection]) -> list[list[Collection]]:
     waiting = list(collections)
     done: list[list[Collection]] = []
     while waiting:
-        labels = {collection.label for collection in waiting}
-        ready = [c for c in waiting if not (c.include_tags | c.exclude_tags) & (labels - {c.label})]
+        tags = {managed_tag(collection) for collection in waiting}
+        ready = [c for c in waiting if not named_tags(c) & (tags - {managed_tag(c)})]
         if not ready:
             ready = [_first_in_circle(waiting)]
         done.append(ready)
@@ -141,22 +141,21 @@ def stages(collections: Sequence[Collection]) -> list[list[Collection]]:
 
 def _first_in_circle(waiting: Sequence[Collection]) -> Collection:
     """The highest priority in a circle that depends on nothing outside itself; one exists whenever none is ready."""
-    by_label = {collection.label: collection for collection in waiting}
+    by_tag = {managed_tag(collection): collection for collection in waiting}
 
-    def reached(start: Label) -> set[Label]:
-        found: set[Label] = set()
+    def reached(start: Managed) -> set[Managed]:
+        found: set[Managed] = set()
         todo = [start]
         while todo:
-            current = by_label[todo.pop()]
-            named = (current.include_tags | current.exclude_tags) & by_label.keys()
-            for label in named - found - {current.label}:
-                found.add(label)
-                todo.append(label)
+            current = by_tag[todo.pop()]
+            for tag in (named_tags(current) & by_tag.keys()) - found - {managed_tag(current)}:
+                found.add(tag)
+                todo.append(tag)
         return found
 
-    reach = {label: reached(label) for label in by_label}
+    reach = {tag: reached(tag) for tag in by_tag}
     return next(
         collection
         for collection in waiting
-        if all(collection.label in reach[label] for label in reach[collection.label])
+        if all(managed_tag(collection) in reach[tag] for tag in reach[managed_tag(collection)])
     )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.item import ItemKey
     from kometa_ai.core.movie import Movie
-    from kometa_ai.core.naming import Slug
+    from kometa_ai.core.naming import CollectionKey
     from kometa_ai.judging.looks import Models
     from kometa_ai.judging.packing import Packet
     from kometa_ai.judging.planning import Questions, Subject
@@ -97,9 +97,11 @@ class Batches:
         """Whether answers about one of these collections are still to be taken by this run."""
         if self._choice.is_partial:
             return False
-        slugs = {collection.slug for collection in stage}
+        slugs = {collection.key for collection in stage}
         return any(
-            question.slug in slugs for batch in self._parts.store.state.batches for question in batch.open_questions
+            question.collection in slugs
+            for batch in self._parts.store.state.batches
+            for question in batch.open_questions
         )
 
     async def collect(self, stage: Sequence[Collection], questions: Questions) -> None:
@@ -185,13 +187,13 @@ class Batches:
             decision = known.collections.get(question.slug) if known else None
             if question.second_look:
                 return key in judged and decision is not None and decision.second_look == "due"
-            reason = questions.get(question.slug, {}).get(key)
+            reason = questions.get(question.collection, {}).get(key)
             if reason is None:
                 # Answered, or nothing to ask now: it is away, or decided by a pin or a tag, which may pass.
                 return decision is None or decision.prompt_hash != question.prompt_hash
             return reason is not Reason.SECOND_LOOK
 
-        return Scope({collection.slug: collection for collection in stage}, judged, is_open)
+        return Scope({collection.key: collection for collection in stage}, judged, is_open)
 
 
 def not_in_batches(
@@ -201,12 +203,12 @@ def not_in_batches(
     questions: Questions,
 ) -> Questions:
     """The questions without those of batches whose answers will hold when they come."""
-    prompts = {collection.slug: collection.prompt_hash for collection in stage}
+    prompts = {collection.key: collection.prompt_hash for collection in stage}
     awaited = {
-        (question.slug, key, question.second_look)
+        (question.collection, key, question.second_look)
         for batch in batches
         for question in batch.open_questions
-        if prompts.get(question.slug) == question.prompt_hash
+        if prompts.get(question.collection) == question.prompt_hash
         for key, asked_from in batch.pages[question.page]
         if key in judged and judged[key].fingerprint.covers(asked_from)
     }
@@ -222,13 +224,13 @@ def with_anthropic(
     batches: Iterable[OpenBatch], collections: Iterable[Collection], subjects: Mapping[ItemKey, Subject]
 ) -> list[Problem]:
     """What was asked through batches that have not been answered."""
-    slugs = {collection.slug for collection in collections}
+    slugs = {collection.key for collection in collections}
     problems = []
     for batch in batches:
         count = sum(
             key in subjects
             for question in batch.open_questions
-            if question.slug in slugs
+            if question.collection in slugs
             for key, _ in batch.pages[question.page]
         )
         if count:
@@ -262,8 +264,8 @@ class _Ledger:
     def name(self, key: str, batch_id: str, foreign: tuple[str, ...] = ()) -> None:
         self._keep(BatchNamed(key=key, id=batch_id, foreign=foreign))
 
-    def take(self, key: str, slugs: Iterable[Slug]) -> None:
-        self._keep(BatchTaken(key=key, slugs=tuple(sorted(slugs))))
+    def take(self, key: str, slugs: Iterable[CollectionKey]) -> None:
+        self._keep(BatchTaken(key=key, collections=tuple(sorted(slugs))))
 
     def drop(self, key: str) -> None:
         self._keep(BatchDropped(key=key))

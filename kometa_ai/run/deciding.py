@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.collection import Collection, MovieRef
     from kometa_ai.core.item import ItemKey
     from kometa_ai.core.movie import Movie
-    from kometa_ai.core.naming import Slug
+    from kometa_ai.core.naming import CollectionKey
     from kometa_ai.core.options import Options
     from kometa_ai.judging.policy import Gates, Membership
     from kometa_ai.library.port import Contents
@@ -45,8 +45,8 @@ class Decider:
         self._library = library
         self._problems: list[Problem] = []
         self._warnings: list[Problem] = []
-        self._gates: dict[Slug, Gates] = {}
-        self._memberships: dict[Slug, Membership] = {}
+        self._gates: dict[CollectionKey, Gates] = {}
+        self._memberships: dict[CollectionKey, Membership] = {}
         self._subjects = subjects_of(self._in_scope(options.movies), parts.store.memory)
         self._questioning = Questioning(
             parts, rules, options, keep=self._keep, booking=booking, subjects=self._subjects, warnings=self._warnings
@@ -74,9 +74,9 @@ class Decider:
             parts.observer.step(Step.DECIDING)
             settled = stage.decide(self._questioning.open_questions)
             for each in stage.chosen:
-                self._memberships[each.slug] = settled.memberships[each.slug]
-                self._warnings += _unknown_pins(each, stage.gates[each.slug].unknown_pins, movies)
-                self._warnings += _left_alone(each, settled.left_alone.get(each.slug, frozenset()))
+                self._memberships[each.key] = settled.memberships[each.key]
+                self._warnings += _unknown_pins(each, stage.gates[each.key].unknown_pins, movies)
+                self._warnings += _left_alone(each, settled.left_alone.get(each.key, frozenset()))
 
     def _keep(self, *entries: Entry) -> bool:
         """Record what has been learned; return whether the state can be written."""
@@ -126,6 +126,6 @@ def _left_alone(collection: Collection, movies: AbstractSet[ItemKey]) -> Iterato
             what=f"{counted(len(movies), 'movie')}: left alone, since a collection that the block names has "
             "open questions about them.",
             remedy="Nothing to do: the next run of all collections decides them.",
-            collection=collection.slug,
+            collection=collection.key,
             severity="warning",
         )

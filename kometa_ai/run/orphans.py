@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.collection import Collection, Folder
     from kometa_ai.core.movie import Movie
-    from kometa_ai.core.naming import Slug
+    from kometa_ai.core.naming import CollectionKey
     from kometa_ai.run.results import RunResults
     from kometa_ai.state.schema import CollectionStatus
 
-    Statuses = Mapping[Slug, CollectionStatus]
+    Statuses = Mapping[CollectionKey, CollectionStatus]
 
 _REMEDY = "To be rid of it, in Radarr: filter the movies by this tag, select them all, and remove it with Edit, Tags."
 
@@ -45,25 +45,25 @@ def _switched_off(folder: Folder) -> Iterator[tuple[str, Label, str]]:
 
 def _left_behind(folder: Folder, known: Statuses) -> Iterator[tuple[str, Label, str]]:
     """What the state knows of: collections that have gone, and tags that collections had before."""
-    now = {collection.slug: collection.label for collection in folder.collections}
-    now |= {other.slug: other.label for other in folder.disabled}
-    unreadable = {other.slug for other in folder.skipped}
-    for slug, status in known.items():
-        if slug in unreadable or (slug not in now and folder.may_hide(status.source)):
+    now = {collection.key: collection.label for collection in folder.collections}
+    now |= {other.key: other.label for other in folder.disabled}
+    unreadable = {other.key for other in folder.skipped}
+    for key, status in known.items():
+        if key in unreadable or (key not in now and folder.may_hide(status.source)):
             continue
-        why = f"its tag is {now[slug]} now" if slug in now else "it is no longer in Kometa's folder"
+        why = f"its tag is {now[key]} now" if key in now else "it is no longer in Kometa's folder"
         for label in tags_of(status):
-            if label != now.get(slug):
+            if label != now.get(key):
                 yield status.name, label, why
 
 
 def adopted_tags(folder: Folder, statuses: Statuses) -> Iterator[Problem]:
     """Warn of each collection whose `tag:` movies still have from a collection that is gone."""
-    there = {collection.slug for collection in folder.collections}
-    there |= {other.slug for other in (*folder.disabled, *folder.skipped)}
-    left = {label: status.name for slug, status in statuses.items() if slug not in there for label in tags_of(status)}
+    there = {collection.key for collection in folder.collections}
+    there |= {other.key for other in (*folder.disabled, *folder.skipped)}
+    left = {label: status.name for key, status in statuses.items() if key not in there for label in tags_of(status)}
     for collection in folder.collections:
-        if collection.label in left and collection.slug not in statuses:
+        if collection.label in left and collection.key not in statuses:
             name = left[collection.label]
             yield Problem(
                 what=f"its tag {collection.label} is the one that the collection {name!r}, which is gone, has left on "
@@ -89,10 +89,10 @@ def former_tags(collection: Collection, before: CollectionStatus | None, movies:
     return tuple(label for label in dict.fromkeys(tags_of(before)) if label != collection.label and label in labels)
 
 
-def departed(report: RunReport, folder: Folder, known: Statuses) -> list[Slug]:
+def departed(report: RunReport, folder: Folder, known: Statuses) -> list[CollectionKey]:
     """Collections of the state that are no longer in Kometa's folder and whose last tag is gone."""
     if folder.unreadable_files:
         return []
-    there = {c.slug for c in folder.collections} | {c.slug for c in (*folder.disabled, *folder.skipped)}
+    there = {c.key for c in folder.collections} | {c.key for c in (*folder.disabled, *folder.skipped)}
     orphaned = {label_of(orphan.tag) for orphan in report.orphans}
-    return [slug for slug, status in known.items() if slug not in there and orphaned.isdisjoint(tags_of(status))]
+    return [key for key, status in known.items() if key not in there and orphaned.isdisjoint(tags_of(status))]

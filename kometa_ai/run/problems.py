@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from kometa_ai.asking.ending import Ending
     from kometa_ai.asking.tally import Gap
     from kometa_ai.core.changes import Change
-    from kometa_ai.core.naming import Slug
+    from kometa_ai.core.naming import CollectionKey
     from kometa_ai.run.results import Asking, Judging, RunResults
 
 _ENOUGH_READS = 10
@@ -146,16 +146,16 @@ def _given_up(judging: Judging) -> list[Problem]:
 
 
 def _held_back(results: RunResults) -> list[Problem]:
-    groups: dict[tuple[Slug, str], list[Change]] = defaultdict(list)
+    groups: dict[tuple[CollectionKey, str], list[Change]] = defaultdict(list)
     for change in results.plan.held_back:
-        groups[change.slug, change.operation].append(change)
+        groups[change.collection, change.operation].append(change)
     return [
         _held_additions(results, slug, changes) if operation == "add" else _held_removals(slug, changes)
         for (slug, operation), changes in groups.items()
     ]
 
 
-def _held_removals(slug: Slug, changes: Sequence[Change]) -> Problem:
+def _held_removals(slug: CollectionKey, changes: Sequence[Change]) -> Problem:
     count = len(changes)
     what = f"{count:,} removals are held back" if count > 1 else "1 removal is held back"
     return Problem(
@@ -167,7 +167,7 @@ def _held_removals(slug: Slug, changes: Sequence[Change]) -> Problem:
     )
 
 
-def _held_additions(results: RunResults, slug: Slug, changes: Sequence[Change]) -> Problem:
+def _held_additions(results: RunResults, slug: CollectionKey, changes: Sequence[Change]) -> Problem:
     count = len(changes)
     what = f"{count:,} additions are held back" if count > 1 else "1 addition is held back"
     members = sum(changes[0].label in movie.labels for movie in results.movies)

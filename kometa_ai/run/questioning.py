@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.decision import Verdict
     from kometa_ai.core.item import ItemKey
-    from kometa_ai.core.naming import Slug
+    from kometa_ai.core.naming import CollectionKey
     from kometa_ai.core.options import Options
     from kometa_ai.judging.stages import Stage
     from kometa_ai.run.keeping import Keep
@@ -92,8 +92,8 @@ class Questioning:
             warnings=warnings,
         )
         self._credits = CreditsReader(parts, subjects, keep, is_enabled=rules.radarr_credits)
-        self._reasons: dict[Slug, dict[str, int]] = {}
-        self._last_asked: dict[Slug, ItemKey] = {}
+        self._reasons: dict[CollectionKey, dict[str, int]] = {}
+        self._last_asked: dict[CollectionKey, ItemKey] = {}
         self._open: Questions = {}
         self._is_checked = False
         self._doubts: list[Problem] = []
@@ -185,7 +185,7 @@ class Questioning:
         return [
             (collection, [self._subjects[key].movie for key in due])
             for collection in stage.chosen
-            if (due := due_now(open_now[collection.slug]))
+            if (due := due_now(open_now[collection.key]))
         ]
 
     def _count_vain(self, stage: Stage) -> None:
@@ -216,7 +216,7 @@ class Questioning:
         entries = []
         for key, verdict in answered.verdicts.items():
             known = store.memory.get(key)
-            is_distrusted = self._open.get(collection.slug, {}).get(key) is Reason.ASKED_AGAIN
+            is_distrusted = self._open.get(collection.key, {}).get(key) is Reason.ASKED_AGAIN
             decision = settle(
                 self._without_secrets(verdict),
                 known.collections.get(collection.slug) if known and not is_distrusted else None,
@@ -227,9 +227,9 @@ class Questioning:
                 now=self._parts.now(),
                 request=answered.request,
             )
-            self._open.get(collection.slug, {}).pop(key, None)
+            self._open.get(collection.key, {}).pop(key, None)
             entries.append(Judged(key=key, slug=collection.slug, decision=decision))
-            self._last_asked[collection.slug] = key
+            self._last_asked[collection.key] = key
         self._keep(*entries, *self._booking.entries(self._tally.spent.values()))
         self._parts.observer.advance("questions", len(entries))
 

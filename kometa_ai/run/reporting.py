@@ -10,8 +10,9 @@ import msgspec
 
 from kometa_ai.__version__ import __version__
 from kometa_ai.asking.tally import Spent
+from kometa_ai.core.collection import collection_key
 from kometa_ai.core.decision import Cause
-from kometa_ai.core.item import number_of
+from kometa_ai.core.item import kind_of, number_of
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import CollectionReport, MovieLine, Outcome, RunReport
 from kometa_ai.core.summary import in_order
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.changes import Change
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.decision import Memory
-    from kometa_ai.core.naming import Slug
+    from kometa_ai.core.naming import CollectionKey
     from kometa_ai.judging.policy import Gates
     from kometa_ai.library.port import Operation
     from kometa_ai.run.orphans import Statuses
@@ -67,7 +68,7 @@ def make_report(results: RunResults, memory: Memory, snapshot: Snapshot, frame: 
         *with_anthropic(snapshot.batches, results.reading.collections, results.subjects),
         *_error_problems(frame),
     ]
-    names = {str(collection.slug): collection.name for collection in results.reading.collections}
+    names = {str(collection.key): collection.name for collection in results.reading.collections}
     dated = tuple(
         msgspec.structs.replace(_told(problem, names, frame.redact), at=problem.at or frame.finished)
         for problem in problems
@@ -162,29 +163,32 @@ def _collections(results: RunResults, memory: Memory, *, dry_run: bool) -> tuple
     would_change = results.plan.changes if dry_run else ()
     changed, failed = (writing.done, writing.failed) if writing else (would_change, ())
 
-    def lines(changes: Iterable[Change], slug: Slug, operation: Operation | None = None) -> tuple[MovieLine, ...]:
-        return _lines(changes, slug, operation, judging.gates, memory)
+    def lines(
+        changes: Iterable[Change], of: CollectionKey, operation: Operation | None = None
+    ) -> tuple[MovieLine, ...]:
+        return _lines(changes, of, operation, judging.gates, memory)
 
     reports = []
     for collection in results.reading.collections:
-        slug = collection.slug
-        added, removed = lines(changed, slug, "add"), lines(changed, slug, "remove")
-        asked = results.spent.get(slug) or Spent()
+        key = collection.key
+        added, removed = lines(changed, key, "add"), lines(changed, key, "remove")
+        asked = results.spent.get(key) or Spent()
         spent = total([asked])
         reports.append(
             CollectionReport(
                 name=collection.name,
-                slug=slug,
+                slug=collection.slug,
+                kind=collection.kind,
                 tag=collection.label,
                 members=tagged[collection.label] + len(added) - len(removed),
                 added=added,
                 removed=removed,
-                held_back=lines(results.plan.held_back, slug),
-                held_back_additions=lines(results.plan.held_back, slug, "add"),
-                failed=lines(failed, slug),
+                held_back=lines(results.plan.held_back, key),
+                held_back_additions=lines(results.plan.held_back, key, "add"),
+                failed=lines(failed, key),
                 asked=asked.answers,
-                pending=len(may_turn(judging.asking.open_questions.get(slug, {}))),
-                reasons=judging.asking.reasons.get(slug, {}),
+                pending=len(may_turn(judging.asking.open_questions.get(key, {}))),
+                reasons=judging.asking.reasons.get(key, {}),
                 tokens=spent.tokens,
                 cost_usd=round(spent.cost_usd, 6),
                 seconds=round(asked.seconds, 3),
@@ -195,7 +199,11 @@ def _collections(results: RunResults, memory: Memory, *, dry_run: bool) -> tuple
 
 
 def _lines(
-    changes: Iterable[Change], slug: Slug, operation: Operation | None, gates: Mapping[Slug, Gates], memory: Memory
+    changes: Iterable[Change],
+    collection: CollectionKey,
+    operation: Operation | None,
+    gates: Mapping[CollectionKey, Gates],
+    memory: Memory,
 ) -> tuple[MovieLine, ...]:
     lines = [
         MovieLine(
@@ -205,13 +213,13 @@ def _lines(
             reason=_why(change, gates, memory),
         )
         for change in changes
-        if change.slug == slug and operation in (None, change.operation)
+        if change.collection == collection and operation in (None, change.operation)
     ]
     return in_order(lines)
 
 
-def _why(change: Change, gates: Mapping[Slug, Gates], memory: Memory) -> str:
-    cause = gates[change.slug].causes.get(change.movie.key)
+def _why(change: Change, gates: Mapping[CollectionKey, Gates], memory: Memory) -> str:
+    cause = gates[change.collection].causes.get(change.movie.key)
     if cause is not None:
         return cause
     known = memory.get(change.movie.key)
@@ -222,12 +230,12 @@ def _why(change: Change, gates: Mapping[Slug, Gates], memory: Memory) -> str:
 
 
 def _by_other_models(results: RunResults, memory: Memory, models: frozenset[str]) -> int:
-    slugs = {collection.slug for collection in results.reading.collections}
-    remembered = (memory[key] for key in results.subjects if key in memory)
+    here = {collection.key for collection in results.reading.collections}
     return sum(
-        decision.model not in models and slug in slugs
-        for known in remembered
-        for slug, decision in known.collections.items()
+        decision.model not in models and collection_key(kind_of(key), slug) in here
+        for key in results.subjects
+        if key in memory
+        for slug, decision in memory[key].collections.items()
     )
 
 
@@ -236,21 +244,21 @@ def _by_other_models(results: RunResults, memory: Memory, models: frozenset[str]
 
 def statuses(
     report: RunReport, results: RunResults, known: Statuses, *, complete: bool
-) -> dict[Slug, CollectionStatus]:
+) -> dict[CollectionKey, CollectionStatus]:
     """The status of each collection after a run. Only a `complete` run has carried out the collections' blocks.
 
     `known` are the statuses before it.
     """
-    by_slug = {collection.slug: collection for collection in report.collections}
+    by_key = {collection.key: collection for collection in report.collections}
     here = [
-        (collection, by_slug[collection.slug], known.get(collection.slug))
+        (collection, by_key[collection.key], known.get(collection.key))
         for collection in results.reading.collections
-        if collection.slug in by_slug
+        if collection.key in by_key
     ]
     if report.only_movies is not None:
-        return {each.slug: _status_after_some(each, line, results, before) for each, line, before in here}
+        return {each.key: _status_after_some(each, line, results, before) for each, line, before in here}
     return {
-        each.slug: _status(each, line, results, before, complete=complete, now=report.finished)
+        each.key: _status(each, line, results, before, complete=complete, now=report.finished)
         for each, line, before in here
     }
 
@@ -303,7 +311,7 @@ def _status(
     was_edited = before is not None and before.is_edited(collection.block_hash)
     is_complete = not (report.pending or report.failed or report.held_back)
     is_building = _was_empty(report) or (before is not None and before.first_build_open)
-    last_asked = results.asking.last_asked.get(collection.slug) if results.asking else None
+    last_asked = results.asking.last_asked.get(collection.key) if results.asking else None
     return CollectionStatus(
         name=collection.name,
         tag=collection.tag,

@@ -12,7 +12,7 @@ from kometa_ai.core.changes import Change, TagChange, TagPlan
 from kometa_ai.core.collection import Collection, Folder
 from kometa_ai.core.item import ItemKey
 from kometa_ai.core.movie import Movie
-from kometa_ai.core.naming import Slug
+from kometa_ai.core.naming import CollectionKey
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import CheckRadarr
 from kometa_ai.judging.planning import Questions, Subject
@@ -40,8 +40,8 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     open_questions: Questions
-    reasons: Mapping[Slug, dict[str, int]]
-    last_asked: Mapping[Slug, ItemKey]
+    reasons: Mapping[CollectionKey, dict[str, int]]
+    last_asked: Mapping[CollectionKey, ItemKey]
     tally: Tally
     endings: tuple[Ending, ...]
 
@@ -56,8 +56,8 @@ class Judging(msgspec.Struct, frozen=True, kw_only=True):
 
     subjects: Mapping[ItemKey, Subject]
     asking: Asking
-    gates: Mapping[Slug, Gates] = {}
-    memberships: Mapping[Slug, Membership] = {}
+    gates: Mapping[CollectionKey, Gates] = {}
+    memberships: Mapping[CollectionKey, Membership] = {}
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
 
@@ -109,7 +109,7 @@ class RunResults(msgspec.Struct, frozen=True, kw_only=True):
         return self.judging.subjects if self.judging else {}
 
     @property
-    def spent(self) -> Mapping[Slug, Spent]:
+    def spent(self) -> Mapping[CollectionKey, Spent]:
         """What was spent, by collection."""
         return self.asking.tally.spent if self.asking else {}
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from kometa_ai.core.collection import Collection
-    from kometa_ai.core.naming import Slug
+    from kometa_ai.core.naming import CollectionKey
     from kometa_ai.core.options import Options
     from kometa_ai.core.problem import Problem
     from kometa_ai.library.port import Contents
@@ -41,27 +41,27 @@ def plan(
         judging.subjects.keys(),
         removals,
         additions=additions,
-        chosen={slug: gates.pinned_in for slug, gates in judging.gates.items()},
+        chosen={key: gates.pinned_in for key, gates in judging.gates.items()},
     )
     return Planning(plan=planned, movies=library.movies)
 
 
 def brakes_of(
-    rules: Rules, options: Options, collections: Sequence[Collection], known: Mapping[Slug, CollectionStatus]
+    rules: Rules, options: Options, collections: Sequence[Collection], known: Mapping[CollectionKey, CollectionStatus]
 ) -> tuple[Brake, Brake]:
     """The brakes of a run for removals and for additions; `known` are the statuses of collections before it."""
-    everything = frozenset(collection.slug for collection in collections)
+    everything = frozenset(collection.key for collection in collections)
     edited = frozenset(
-        collection.slug
+        collection.key
         for collection in collections
-        if (status := known.get(collection.slug)) and status.is_edited(collection.block_hash)
+        if (status := known.get(collection.key)) and status.is_edited(collection.block_hash)
     )
-    building = {slug for slug, status in known.items() if status.first_build_open}
+    building = {key for key, status in known.items() if status.first_build_open}
 
-    def tight(operation: Literal["add", "remove"]) -> frozenset[Slug]:
+    def tight(operation: Literal["add", "remove"]) -> frozenset[CollectionKey]:
         """The collections whose every change is held back. A run of everything weighs all changes anew instead."""
         held = known.items() if options.movies else ()
-        return frozenset(slug for slug, status in held if status.is_held_back(operation))
+        return frozenset(key for key, status in held if status.is_held_back(operation))
 
     return (
         Brake(rules.removal_limit, everything if options.allow_removals else edited, tight("remove")),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.decision import Memory
     from kometa_ai.core.item import ItemKey
+    from kometa_ai.core.naming import Slug
     from kometa_ai.judging.planning import Subject
 
 
@@ -23,6 +24,7 @@ class _Vain(NamedTuple):
     """A movie that a model gave no verdict on, and how often that has happened to the same question `before`."""
 
     gap: Gap
+    slug: Slug
     key: ItemKey
     metadata_hash: str
     prompt_hash: str
@@ -35,7 +37,7 @@ class _Vain(NamedTuple):
         is_other = before is not None and before.model not in ("", model)
         return LeftUnjudged(
             key=self.key,
-            slug=self.gap.collection,
+            slug=self.slug,
             unjudged=Unjudged(
                 runs=(TRIES if runs >= TRIES else 1) if is_other else runs + 1,
                 metadata_hash=self.metadata_hash,
@@ -55,11 +57,11 @@ def count_vain(
     read_models: AbstractSet[str],
 ) -> Iterator[LeftUnjudged]:
     """The entries for movies that could not be judged for a reason of their own. `read_models` gave a verdict."""
-    prompts = {collection.slug: collection.prompt_hash for collection in collections}
+    by_key = {collection.key: collection for collection in collections}
     met = [
-        _met(gap, key, subjects[key].fingerprint.full, prompts[gap.collection], memory)
+        _met(gap, key, subjects[key].fingerprint.full, by_key[gap.collection], memory)
         for gap in gaps
-        if gap.failure not in RETRIED and gap.collection in prompts
+        if gap.failure not in RETRIED and gap.collection in by_key
         for key in (movie.key for movie in gap.movies)
     ]
     # If nothing of a model could be read the endpoint fails, unless the run asked only about movies that have failed
@@ -70,8 +72,8 @@ def count_vain(
     return (vain.entry() for vain in met if vain.gap.model in blamed)
 
 
-def _met(gap: Gap, key: ItemKey, metadata_hash: str, prompt_hash: str, memory: Memory) -> _Vain:
-    known = memory.get(key)
-    before = known.unjudged.get(gap.collection) if known else None
+def _met(gap: Gap, key: ItemKey, metadata_hash: str, collection: Collection, memory: Memory) -> _Vain:
+    known, prompt_hash = memory.get(key), collection.prompt_hash
+    before = known.unjudged.get(collection.slug) if known else None
     is_same = before is not None and (before.metadata_hash, before.prompt_hash) == (metadata_hash, prompt_hash)
-    return _Vain(gap, key, metadata_hash, prompt_hash, before if is_same else None)
+    return _Vain(gap, collection.slug, key, metadata_hash, prompt_hash, before if is_same else None)

@@ -11,7 +11,7 @@ from kometa_ai.core.batches import OpenBatch
 from kometa_ai.core.changes import TagChange
 from kometa_ai.core.decision import Decision, Pin, Remembered, Unjudged
 from kometa_ai.core.item import ItemKey
-from kometa_ai.core.naming import Slug
+from kometa_ai.core.naming import CollectionKey, Slug
 from kometa_ai.core.report import Kind, Spending
 
 FORMAT_VERSION = 2
@@ -129,7 +129,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     last_successful_run: datetime | None = None
     journal_entry: int = 0
     libraries: dict[str, LibrarySeen] = {}
-    collections: dict[Slug, CollectionStatus] = {}
+    collections: dict[CollectionKey, CollectionStatus] = {}
     errors: Errors = msgspec.field(default_factory=Errors)
     pins: list[Pin] = []
     runs: list[RunSummary] = []
@@ -168,14 +168,14 @@ class Described(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", ta
 class StatusChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="status"):
     """How far a collection has come."""
 
-    slug: Slug
+    collection: CollectionKey
     status: CollectionStatus
 
 
 class CollectionForgotten(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="forgotten"):
     """A collection that is an orphan no more, because none of its tags is left."""
 
-    slug: Slug
+    collection: CollectionKey
 
 
 class Tagged(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="tagged"):
@@ -240,7 +240,7 @@ class BatchTaken(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", t
     """Collections whose answers from a batch have been recorded."""
 
     key: str
-    slugs: tuple[Slug, ...]
+    collections: tuple[CollectionKey, ...]
 
 
 class BatchDropped(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="batch dropped"):

@@ -319,9 +319,9 @@ class Store:
                     entry.movie.collections, entry.movie.unjudged = known.collections, known.unjudged
                 self._movies[entry.key] = entry.movie
             case StatusChanged():
-                state.collections[entry.slug] = entry.status
+                state.collections[entry.collection] = entry.status
             case CollectionForgotten():
-                state.collections.pop(entry.slug, None)
+                state.collections.pop(entry.collection, None)
             case LibraryRead():
                 state.libraries[entry.name] = entry.library
             case Tagged() | ErrorMet() | RunEnded() | MoneySpent():
@@ -375,7 +375,7 @@ class Store:
             if isinstance(entry, BatchNamed):
                 known = msgspec.structs.replace(known, id=entry.id, foreign=entry.foreign)
             else:
-                known = msgspec.structs.replace(known, taken=known.taken.union(entry.slugs))
+                known = msgspec.structs.replace(known, taken=known.taken.union(entry.collections))
             batches[entry.key] = known
             if not known.open_questions:
                 del batches[entry.key]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.item import ItemKey
     from kometa_ai.core.movie import Movie
-    from kometa_ai.core.naming import Label, Slug
+    from kometa_ai.core.naming import CollectionKey, Label
     from kometa_ai.judging.policy import Membership
 
 FEW_REMOVALS = 5
@@ -33,16 +33,16 @@ class Brake(NamedTuple):
     """
 
     percent: int
-    released: AbstractSet[Slug]
-    tight: AbstractSet[Slug] = frozenset()
+    released: AbstractSet[CollectionKey]
+    tight: AbstractSet[CollectionKey] = frozenset()
     few: int = FEW_REMOVALS
     no_limit: int = NO_REMOVAL_LIMIT
 
-    def holds(self, slug: Slug, changes: int, members: int) -> bool:
+    def holds(self, collection: CollectionKey, changes: int, members: int) -> bool:
         """Whether this many changes are too many for this many members."""
-        if slug in self.released or self.percent == self.no_limit or not members:
+        if collection in self.released or self.percent == self.no_limit or not members:
             return False
-        if slug in self.tight:
+        if collection in self.tight:
             return True
         if changes <= self.few:
             return False
@@ -54,13 +54,13 @@ NO_BRAKE = Brake(NO_ADDITION_LIMIT, frozenset(), few=FEW_ADDITIONS, no_limit=NO_
 
 def plan_tags(
     collections: Sequence[Collection],
-    memberships: Mapping[Slug, Membership],
+    memberships: Mapping[CollectionKey, Membership],
     movies: Sequence[Movie],
     judged: AbstractSet[ItemKey],
     brake: Brake,
     *,
     additions: Brake = NO_BRAKE,
-    chosen: Mapping[Slug, AbstractSet[ItemKey]] = MappingProxyType({}),
+    chosen: Mapping[CollectionKey, AbstractSet[ItemKey]] = MappingProxyType({}),
 ) -> TagPlan:
     """Compare memberships with the tags that movies have now.
 
@@ -71,7 +71,7 @@ def plan_tags(
     changes: list[Change] = []
     held_back: list[Change] = []
     for collection in collections:
-        label, membership = collection.label, memberships[collection.slug]
+        label, membership = collection.label, memberships[collection.key]
         added: list[Change] = []
         removed: list[Change] = []
         members = 0
@@ -85,11 +85,11 @@ def plan_tags(
                 removed.append(_change(movie, collection, "remove"))
             else:
                 added.append(_change(movie, collection, "add"))
-        picked = chosen.get(collection.slug, frozenset())
+        picked = chosen.get(collection.key, frozenset())
         weighed = [change for change in added if change.movie.key not in picked]
         changes += [change for change in added if change.movie.key in picked]
-        (held_back if additions.holds(collection.slug, len(weighed), members) else changes).extend(weighed)
-        (held_back if brake.holds(collection.slug, len(removed), members) else changes).extend(removed)
+        (held_back if additions.holds(collection.key, len(weighed), members) else changes).extend(weighed)
+        (held_back if brake.holds(collection.key, len(removed), members) else changes).extend(removed)
     return TagPlan(changes=tuple(changes), held_back=tuple(held_back))
 
 

@@ -13,7 +13,7 @@ from kometa_ai.asking.tally import Answered, Gap, Spent, Tally
 from kometa_ai.core.collection import Collection
 from kometa_ai.core.item import ArrId, movie_key, number_of
 from kometa_ai.core.movie import Movie
-from kometa_ai.core.naming import Label, Slug
+from kometa_ai.core.naming import CollectionKey, Label, Slug
 from kometa_ai.judging.looks import Models
 from kometa_ai.judging.packing import Packet
 from kometa_ai.providers.claude.client import Claude
@@ -107,12 +107,12 @@ class Asker:
         return self.tally.gaps
 
     @property
-    def spent(self) -> dict[Slug, Spent]:
+    def spent(self) -> dict[CollectionKey, Spent]:
         """See Tally."""
         return self.tally.spent
 
     @property
-    def unknown_ids(self) -> Counter[Slug]:
+    def unknown_ids(self) -> Counter[CollectionKey]:
         """See Tally."""
         return self.tally.unknown_ids
 

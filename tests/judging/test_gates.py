@@ -98,9 +98,7 @@ def test_decide() -> None:
     movies = [movie(1), movie(2), movie(3), movie(4), movie(5, CRIME), movie(6)]
     gated = gates(rules, movies, {})
     ids = [each.key for each in movies]
-    membership = decide([rules], ids, memory, {rules.slug: gated}, {rules.slug: {movie_key(3), movie_key(5)}})[
-        rules.slug
-    ]
+    membership = decide([rules], ids, memory, {rules.key: gated}, {rules.key: {movie_key(3), movie_key(5)}})[rules.key]
     assert membership.members == {movie_key(1), movie_key(5)}
     assert membership.undecided == {movie_key(3), movie_key(4), movie_key(6)}
 
@@ -108,6 +106,7 @@ def test_decide() -> None:
 def test_departed_movies_are_no_members() -> None:
     """Only movies of the library are decided about, whatever else is remembered."""
     memory = {movie_key(1): Remembered(collections={Slug("noir"): settled(verdict(0.9))})}
-    membership = decide([collection()], [movie_key(2)], memory, {Slug("noir"): Gates()}, {})[Slug("noir")]
+    noir = collection()
+    membership = decide([noir], [movie_key(2)], memory, {noir.key: Gates()}, {})[noir.key]
     assert not membership.members
     assert membership.undecided == {movie_key(2)}

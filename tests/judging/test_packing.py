@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kometa_ai.core.decision import Reason
 from kometa_ai.core.item import movie_key
-from kometa_ai.core.naming import Slug
+from kometa_ai.core.naming import CollectionKey
 from kometa_ai.judging.packing import pack
 from kometa_ai.judging.planning import Questions, subjects_of
 from tests.asking.support import collection, labels, movie, movies, numbers
@@ -26,9 +26,9 @@ PAIRS = st.dictionaries(
 
 def questions(pairs: dict[tuple[str, int], Reason]) -> Questions:
     """Pairs of a collection's name and a movie's number as questions."""
-    found: Questions = {each.slug: {} for each in COLLECTIONS}
+    found: Questions = {each.key: {} for each in COLLECTIONS}
     for (name, number), reason in pairs.items():
-        found[Slug(name.lower())][movie_key(1000 + number)] = reason
+        found[CollectionKey(name.lower())][movie_key(1000 + number)] = reason
     return found
 
 

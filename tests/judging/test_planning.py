@@ -14,7 +14,7 @@ from kometa_ai.core.collection import Collection
 from kometa_ai.core.decision import TRIES, Cause, Decision, Reason, Remembered, Unjudged
 from kometa_ai.core.item import ItemKey, movie_key
 from kometa_ai.core.movie import Credits, Movie, fingerprint
-from kometa_ai.core.naming import Slug
+from kometa_ai.core.naming import CollectionKey
 from kometa_ai.judging.looks import Models
 from kometa_ai.judging.planning import Questions, needing_credits, plan_questions, subjects_of, unanswered
 from kometa_ai.judging.policy import Gates
@@ -48,7 +48,7 @@ def remembered(of: Movie, *about: Collection, **fields: Any) -> Remembered:
         "metadata_hash": prints.full,
         "facts_hash": prints.blind,
         "credits": of.credits,
-        "collections": {each.slug: decision(of, each) for each in about},
+        "collections": {each.key: decision(of, each) for each in about},
     }
     return Remembered(**{**known, **fields})
 
@@ -60,14 +60,14 @@ def plan(
     library: Sequence[Movie],
     collections: Sequence[Collection],
     memory: Mapping[ItemKey, Remembered],
-    gates: Mapping[Slug, Gates] | None = None,
+    gates: Mapping[CollectionKey, Gates] | None = None,
     *,
     force: bool = False,
     again: frozenset[str] = frozenset(),
     models: Models = ONE_MODEL,
 ) -> Questions:
     """Plan the questions; nothing is gated unless it is said."""
-    gates = {each.slug: Gates() for each in collections} | dict(gates or {})
+    gates = {each.key: Gates() for each in collections} | dict(gates or {})
     return plan_questions(subjects_of(library, memory), collections, memory, gates, models, force=force, again=again)
 
 
@@ -107,8 +107,8 @@ def test_changed_data_are_asked_again_in_every_collection(change: dict[str, Any]
     assert plan([changed], [HEISTS, NOIR], memory) == {"heists": {}, "noir": {KEY: Reason.MOVIE_CHANGED}}
 
 
-def _heists(of: Movie) -> dict[Slug, Decision]:
-    return {HEISTS.slug: decision(of, HEISTS)}
+def _heists(of: Movie) -> dict[CollectionKey, Decision]:
+    return {HEISTS.key: decision(of, HEISTS)}
 
 
 @pytest.mark.parametrize("change", [{"keywords": ("bank",)}, {"imdb_id": "tt9"}, {"arr_id": 77}], ids=str)
@@ -128,7 +128,7 @@ def test_an_edited_prompt_asks_again_in_its_collection_only() -> None:
 
 def test_gated_movies_are_not_asked_about() -> None:
     """Not even when everything is asked again."""
-    gates = {HEISTS.slug: Gates(causes={KEY: Cause.PINNED_IN})}
+    gates = {HEISTS.key: Gates(causes={KEY: Cause.PINNED_IN})}
 
     assert plan([HEAT], [HEISTS], {}, gates, force=True) == {"heists": {}}
 
@@ -152,14 +152,14 @@ def test_force_asks_everything_again() -> None:
 def test_near_the_threshold_one_second_look_is_due(confidence: float, look: str, expected: Reason | None) -> None:
     """And never another; a threshold that has moved away makes it needless."""
     judged = decision(HEAT, HEISTS, confidence=confidence, second_look=look)
-    memory = {KEY: remembered(HEAT, collections={HEISTS.slug: judged})}
+    memory = {KEY: remembered(HEAT, collections={HEISTS.key: judged})}
 
-    assert plan([HEAT], [HEISTS], memory)[HEISTS.slug].get(KEY) is expected
+    assert plan([HEAT], [HEISTS], memory)[HEISTS.key].get(KEY) is expected
 
 
 def test_only_questions_without_a_verdict_leave_a_movie_unanswered() -> None:
     """A second look that is still due has the first one to stand on."""
-    questions: Questions = {HEISTS.slug: {KEY: Reason.SECOND_LOOK, movie_key(2): Reason.NEW}}
+    questions: Questions = {HEISTS.key: {KEY: Reason.SECOND_LOOK, movie_key(2): Reason.NEW}}
 
     assert unanswered(questions) == {"heists": {movie_key(2)}}
 
@@ -168,20 +168,20 @@ def test_only_questions_without_a_verdict_leave_a_movie_unanswered() -> None:
 def test_what_brings_no_verdict_run_after_run_is_given_up(runs: int, reason: Reason) -> None:
     """For these very inputs and this collection only, and not where everything is asked again."""
     in_vain = Unjudged(runs=runs, metadata_hash=fingerprint(HEAT).full, prompt_hash=HEISTS.prompt_hash)
-    memory = {KEY: remembered(HEAT, unjudged={HEISTS.slug: in_vain})}
+    memory = {KEY: remembered(HEAT, unjudged={HEISTS.key: in_vain})}
 
     assert plan([HEAT], [HEISTS, NOIR], memory) == {"heists": {KEY: reason}, "noir": {KEY: Reason.NEW}}
-    assert plan([HEAT], [msgspec.structs.replace(HEISTS, prompt="Other.")], memory)[HEISTS.slug] == {KEY: Reason.NEW}
-    assert plan([movie(1, title="Heat", plot="New.")], [HEISTS], memory)[HEISTS.slug] == {KEY: Reason.NEW}
-    assert plan([HEAT], [HEISTS], memory, force=True)[HEISTS.slug] == {KEY: Reason.NEW}
-    assert unanswered({HEISTS.slug: {KEY: reason}}) == {"heists": {KEY}}
+    assert plan([HEAT], [msgspec.structs.replace(HEISTS, prompt="Other.")], memory)[HEISTS.key] == {KEY: Reason.NEW}
+    assert plan([movie(1, title="Heat", plot="New.")], [HEISTS], memory)[HEISTS.key] == {KEY: Reason.NEW}
+    assert plan([HEAT], [HEISTS], memory, force=True)[HEISTS.key] == {KEY: Reason.NEW}
+    assert unanswered({HEISTS.key: {KEY: reason}}) == {"heists": {KEY}}
 
 
 def test_a_second_look_in_vain_leaves_the_first_verdict() -> None:
     """There is no question then."""
     in_vain = Unjudged(runs=TRIES, metadata_hash=fingerprint(HEAT).full, prompt_hash=HEISTS.prompt_hash)
     due = decision(HEAT, HEISTS, confidence=0.7, second_look="due")
-    memory = {KEY: remembered(HEAT, collections={HEISTS.slug: due}, unjudged={HEISTS.slug: in_vain})}
+    memory = {KEY: remembered(HEAT, collections={HEISTS.key: due}, unjudged={HEISTS.key: in_vain})}
 
     assert plan([HEAT], [HEISTS], memory) == {"heists": {}}
 
@@ -194,13 +194,13 @@ def test_known_credits_are_kept_without_asking_again() -> None:
 
     assert described.movie.credits == PEOPLE
     assert not any(plan([HEAT], [HEISTS], memory).values())
-    assert needing_credits({HEISTS.slug: {KEY: Reason.FORCED}}, {KEY: described}, memory) == ()
+    assert needing_credits({HEISTS.key: {KEY: Reason.FORCED}}, {KEY: described}, memory) == ()
 
 
 def test_credits_that_become_known_ask_nothing() -> None:
     """A decision from before they were known still holds."""
     judged_blind = decision(HEAT, HEISTS)
-    memory = {KEY: remembered(msgspec.structs.replace(HEAT, credits=PEOPLE), collections={HEISTS.slug: judged_blind})}
+    memory = {KEY: remembered(msgspec.structs.replace(HEAT, credits=PEOPLE), collections={HEISTS.key: judged_blind})}
 
     assert not any(plan([HEAT], [HEISTS], memory).values())
 
@@ -217,7 +217,7 @@ def test_credits_are_fetched_for_what_is_asked_about_and_unknown_or_changed() ->
     known = subjects_of([library[0], library[1], changed, library[3], library[4]], memory)
     asked = {each.key: Reason.NEW for each in library[:4]} | {library[4].key: Reason.SECOND_LOOK}
 
-    assert needing_credits({HEISTS.slug: asked}, known, memory) == (movie_key(1001), movie_key(1003), movie_key(1004))
+    assert needing_credits({HEISTS.key: asked}, known, memory) == (movie_key(1001), movie_key(1003), movie_key(1004))
 
 
 # Stages

@@ -112,7 +112,7 @@ def questions(count: int, *orders: int) -> tuple[Questions, dict[ItemKey, Subjec
     """So many new movies for one collection, those with these numbers with an order."""
     made = [movie(n, plot=ORDERS[1] if n in orders else "A plot.") for n in range(1, count + 1)]
     library = {each.key: Subject(each, fingerprint(each)) for each in made}
-    return {collection().slug: dict.fromkeys(library, Reason.NEW)}, library
+    return {collection().key: dict.fromkeys(library, Reason.NEW)}, library
 
 
 def test_what_looks_like_an_order_stands_alone() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kometa_ai.core.item import ItemKey, movie_key
-from kometa_ai.core.naming import Slug
+from kometa_ai.core.naming import CollectionKey
 from kometa_ai.core.summary import headline
 from kometa_ai.standins import claude_faults
 from kometa_ai.standins.radarr_seed import MovieSeed
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kometa_ai.state.schema import Snapshot
     from tests.run.world import World
 
-NOIR = Slug("noir")
+NOIR = CollectionKey("noir")
 
 
 def only(*numbers: int) -> frozenset[ItemKey]:

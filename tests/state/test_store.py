@@ -100,7 +100,9 @@ def test_snapshot_has_the_specified_shape(tmp_path: Path) -> None:
     excluded = decision(0.0, reasoning="", include=False, member=False, model="")
     store.record(described(949), judged(949), schema.Judged(key=_HEAT, slug=Slug("heist"), decision=excluded))
     store.record(
-        schema.StatusChanged(slug=NOIR, status=schema.CollectionStatus(name="Noir", tag="KAI-noir", status="complete"))
+        schema.StatusChanged(
+            collection=NOIR, status=schema.CollectionStatus(name="Noir", tag="KAI-noir", status="complete")
+        )
     )
     store.record(tagged(949), failed(), ended("run"))
     store.save(NOW)

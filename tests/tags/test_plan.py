@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kometa_ai.core.changes import Change, TagPlan
 from kometa_ai.core.item import ItemKey, movie_key
-from kometa_ai.core.naming import Label, Slug
+from kometa_ai.core.naming import CollectionKey, Label, Slug
 from kometa_ai.judging.policy import Membership
 from kometa_ai.tags.plan import NO_ADDITION_LIMIT, NO_BRAKE, Brake, group, plan_tags
 from tests.judging.making import movie, named
@@ -30,12 +30,12 @@ OFF = Brake(100, frozenset())
 _ids = st.integers(1, 12)
 _sets = st.frozensets(_ids.map(movie_key))
 _memberships = st.fixed_dictionaries(
-    {Slug(name.lower()): st.builds(Membership, members=_sets, undecided=_sets) for name in NAMES}
+    {CollectionKey(name.lower()): st.builds(Membership, members=_sets, undecided=_sets) for name in NAMES}
 )
 _movies = st.dictionaries(_ids, st.frozensets(st.sampled_from(LABELS))).map(
     lambda found: [movie(number, *labels) for number, labels in found.items()]
 )
-_brakes = st.builds(Brake, st.integers(0, 100), st.frozensets(st.sampled_from(["noir", "heist"]).map(Slug)))
+_brakes = st.builds(Brake, st.integers(0, 100), st.frozensets(st.sampled_from(["noir", "heist"]).map(CollectionKey)))
 
 
 def _carried_out(movies: Iterable[Movie], changes: Iterable[Change]) -> list[Movie]:
@@ -49,7 +49,7 @@ def _carried_out(movies: Iterable[Movie], changes: Iterable[Change]) -> list[Mov
 
 @given(_memberships, _movies, _sets, _brakes)
 def test_plan_carried_out_leaves_nothing_to_do(
-    memberships: dict[Slug, Membership], movies: list[Movie], judged: frozenset[ItemKey], brake: Brake
+    memberships: dict[CollectionKey, Membership], movies: list[Movie], judged: frozenset[ItemKey], brake: Brake
 ) -> None:
     """Carrying a plan out and planning again changes nothing, whatever the brake; held-back removals stay held back."""
     plan = plan_tags(COLLECTIONS, memberships, movies, judged, brake)
@@ -62,7 +62,7 @@ def test_plan_carried_out_leaves_nothing_to_do(
 
 @given(_memberships, _movies, _sets, _brakes)
 def test_only_labels_of_the_collections_are_touched(
-    memberships: dict[Slug, Membership], movies: list[Movie], judged: frozenset[ItemKey], brake: Brake
+    memberships: dict[CollectionKey, Membership], movies: list[Movie], judged: frozenset[ItemKey], brake: Brake
 ) -> None:
     """Other labels stay, hand-made ones with the prefix included."""
     plan = plan_tags(COLLECTIONS[:2], memberships, movies, judged, brake)
@@ -74,13 +74,13 @@ def test_only_labels_of_the_collections_are_touched(
 
 @given(_memberships, _movies, _sets)
 def test_decided_movies_are_as_decided_and_others_as_they_were(
-    memberships: dict[Slug, Membership], movies: list[Movie], judged: frozenset[ItemKey]
+    memberships: dict[CollectionKey, Membership], movies: list[Movie], judged: frozenset[ItemKey]
 ) -> None:
     """Who is decided has the tag just if it belongs; who is undecided, or was not there when judged, never changes."""
     plan = plan_tags(COLLECTIONS, memberships, movies, judged, OFF)
     for before, now in zip(movies, _carried_out(movies, plan.changes), strict=True):
         for collection in COLLECTIONS:
-            membership = memberships[collection.slug]
+            membership = memberships[collection.key]
             key = before.key
             is_decided = key in judged and key not in membership.undecided
             wanted = key in membership.members if is_decided else collection.label in before.labels
@@ -105,12 +105,12 @@ def test_brake(members: int, leaving: int, percent: int, *, held: bool) -> None:
     """More than the limit, and more than five: none of the removals is made, all additions are."""
     movies = [movie(number, "kai-noir") for number in range(members)] + [movie(5000)]
     stay = frozenset(map(movie_key, [*range(leaving, members), 5000]))
-    memberships = {Slug("noir"): Membership(members=stay, undecided=frozenset())}
+    memberships = {CollectionKey("noir"): Membership(members=stay, undecided=frozenset())}
     judged = {found.key for found in movies}
     plan = plan_tags(COLLECTIONS[:1], memberships, movies, judged, Brake(percent, frozenset()))
     assert len(plan.held_back) == (leaving if held else 0)
     assert [change.operation for change in plan.changes] == ["add"] + ["remove"] * (0 if held else leaving)
-    released = plan_tags(COLLECTIONS[:1], memberships, movies, judged, Brake(percent, {Slug("noir")}))
+    released = plan_tags(COLLECTIONS[:1], memberships, movies, judged, Brake(percent, {CollectionKey("noir")}))
     assert released.held_back == ()
 
 
@@ -132,13 +132,13 @@ def test_addition_brake(members: int, joining: int, percent: int, *, held: bool)
     tagged = [movie(number, "kai-noir") for number in range(members)]
     movies = [*tagged, *(movie(number) for number in range(1000, 1000 + joining))]
     belonging = frozenset(found.key for found in movies[1 if members else 0 :])
-    memberships = {Slug("noir"): Membership(members=belonging, undecided=frozenset())}
+    memberships = {CollectionKey("noir"): Membership(members=belonging, undecided=frozenset())}
     judged = {found.key for found in movies}
     brake = NO_BRAKE._replace(percent=percent)
 
     def planned(brake: Brake, chosen: frozenset[ItemKey] = frozenset()) -> tuple[int, int, int]:
         plan = plan_tags(
-            COLLECTIONS[:1], memberships, movies, judged, OFF, additions=brake, chosen={Slug("noir"): chosen}
+            COLLECTIONS[:1], memberships, movies, judged, OFF, additions=brake, chosen={CollectionKey("noir"): chosen}
         )
         operations = [change.operation for change in plan.changes]
         return operations.count("add"), operations.count("remove"), len(plan.held_back)
@@ -147,10 +147,10 @@ def test_addition_brake(members: int, joining: int, percent: int, *, held: bool)
     all_made = (joining, leaving, 0)
     none_added = (0, leaving, joining)
     assert planned(brake) == (none_added if held else all_made)
-    assert planned(brake._replace(released={Slug("noir")})) == all_made
+    assert planned(brake._replace(released={CollectionKey("noir")})) == all_made
     assert planned(brake, chosen=belonging) == all_made
     is_on = members and percent != NO_ADDITION_LIMIT
-    assert planned(brake._replace(tight={Slug("noir")})) == (none_added if is_on else all_made)
+    assert planned(brake._replace(tight={CollectionKey("noir")})) == (none_added if is_on else all_made)
 
 
 def test_brake_holds_one_collection_and_not_another() -> None:
@@ -158,7 +158,8 @@ def test_brake_holds_one_collection_and_not_another() -> None:
     movies = [movie(number, "kai-noir") for number in range(10)] + [movie(n, "kai-heist") for n in range(10, 15)]
     nobody = Membership(members=frozenset(), undecided=frozenset())
     judged = {found.key for found in movies}
-    plan = plan_tags(COLLECTIONS[:2], {Slug("noir"): nobody, Slug("heist"): nobody}, movies, judged, Brake(25, set()))
+    memberships = {collection.key: nobody for collection in COLLECTIONS[:2]}
+    plan = plan_tags(COLLECTIONS[:2], memberships, movies, judged, Brake(25, set()))
     assert {change.slug for change in plan.held_back} == {"noir"}
     assert {change.slug for change in plan.changes} == {"heist"}
 
@@ -166,7 +167,7 @@ def test_brake_holds_one_collection_and_not_another() -> None:
 def test_movie_in_many_collections() -> None:
     """Joining one collection never takes a movie out of another."""
     everywhere = Membership(members=frozenset({movie_key(1)}), undecided=frozenset())
-    memberships = {collection.slug: everywhere for collection in COLLECTIONS}
+    memberships = {collection.key: everywhere for collection in COLLECTIONS}
     plan = plan_tags(COLLECTIONS, memberships, [movie(1, "kai-noir")], {movie_key(1)}, OFF)
     assert {(change.label, change.operation) for change in plan.changes} == {("kai-heist", "add"), ("kai-crime", "add")}
 
