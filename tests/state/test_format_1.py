@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def _in_format_2() -> dict[str, Any]:
-    """What the older version said of the state, with keys and names of libraries beside it.
+    """What the older version said of the state, with keys, kinds and names of libraries beside it.
 
     All runs of that time are runs of the library.
     """
@@ -33,6 +33,8 @@ def _in_format_2() -> dict[str, Any]:
         change["library"] = "radarr"
     for batch in state["batches"]:
         batch["pages"] = [[[f"movie:{movie}", made_from] for movie, made_from in page] for page in batch["pages"]]
+        for question in batch["questions"]:
+            question["kind"] = "movie"
     return {
         **{name: value for name, value in state.items() if name != "library"},
         "state_format_version": 2,

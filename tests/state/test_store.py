@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kometa_ai.core.changes import TagChange
 from kometa_ai.core.decision import Pin
 from kometa_ai.core.item import movie_key
-from kometa_ai.core.naming import Slug
+from kometa_ai.core.naming import CollectionKey, Slug
 from kometa_ai.errors import RepairState
 from kometa_ai.state import files, schema
 from kometa_ai.state.loading import JOURNAL, SNAPSHOT
@@ -49,10 +49,10 @@ _entries = st.lists(
             name=st.just("radarr"),
             library=st.builds(schema.LibrarySeen, count=_few, hash=st.just("h"), at=st.just(NOW)),
         ),
-        st.builds(schema.CollectionForgotten, slug=_slugs.map(Slug)),
+        st.builds(schema.CollectionForgotten, collection=_slugs.map(CollectionKey)),
         st.builds(
             schema.StatusChanged,
-            slug=_slugs.map(Slug),
+            collection=_slugs.map(CollectionKey),
             status=st.builds(schema.CollectionStatus, name=st.text(), tag=st.just("KAI-noir"), members=_few),
         ),
         st.builds(schema.Pinned, pin=st.builds(Pin, key=_keys, slug=_slugs, include=st.booleans(), since=st.just(NOW))),
