@@ -9,14 +9,14 @@ import msgspec
 
 from kometa_ai.core.collection import collection_key
 from kometa_ai.core.item import ItemKey, kind_of, name_item
-from kometa_ai.core.movie import Movie
+from kometa_ai.core.kinds import AnyItem
 from kometa_ai.core.naming import CollectionKey, Label, Slug
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """A planned change: add a collection's tag to one movie, or remove it."""
 
-    movie: Movie
+    movie: AnyItem
     slug: Slug
     collection_name: str = ""
     label: Label

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from kometa_ai.core.collection import Collection
-    from kometa_ai.core.movie import Movie
-    from kometa_ai.core.naming import CollectionKey
+    from kometa_ai.core.item import Item, ItemKey
+    from kometa_ai.core.naming import CollectionKey, Label
     from kometa_ai.judging.policy import Gates
 
 
@@ -57,7 +57,7 @@ class Mutual:
     where its outcome depends on that answer; `left_alone` holds them.
     """
 
-    def __init__(self, collections: Iterable[Collection], movies: Iterable[Movie]) -> None:
+    def __init__(self, collections: Iterable[Collection], movies: Iterable[Item]) -> None:
         self.decided: dict[Kind, dict[Label, frozenset[ItemKey]]] = {kind: {} for kind in KINDS}
         for collection in collections:
             self.decided[collection.kind][collection.label] = frozenset()

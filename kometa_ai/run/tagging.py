@@ -37,13 +37,13 @@ def plan(
     planned = plan_tags(
         collections,
         judging.memberships,
-        library.movies,
+        library.items,
         judging.subjects.keys(),
         removals,
         additions=additions,
         chosen={key: gates.pinned_in for key, gates in judging.gates.items()},
     )
-    return Planning(plan=planned, movies=library.movies)
+    return Planning(plan=planned, movies=library.items)
 
 
 def brakes_of(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
     from kometa_ai.core.decision import Verdict
+    from kometa_ai.core.item import Item
 
 KEY = "sk-ant-test"
 MODEL = "claude-sonnet-5-5"
@@ -176,8 +177,8 @@ class Session:
 
     def left(self, name: str) -> set[int]:
         """The numbers of the movies that were given up for a collection."""
-        slug = collection(name).slug
-        return {number_of(m.key) - 1000 for gap in self.asker.gaps if gap.collection == slug for m in gap.movies}
+        key = collection(name).key
+        return {number_of(m.key) - 1000 for gap in self.asker.gaps if gap.collection == key for m in gap.movies}
 
     def sizes(self, name: str | None = None) -> list[int]:
         """How many movies each request had, of all or of one collection, in the order they came."""
@@ -200,6 +201,6 @@ def holds(title: str) -> Callable[[Any], bool]:
     return lambda request: title in request.titles
 
 
-def numbers(these: Iterable[Movie] | Sequence[Movie]) -> list[int]:
+def numbers(these: Iterable[Item]) -> list[int]:
     """The numbers of movies."""
     return [number_of(each.key) - 1000 for each in these]

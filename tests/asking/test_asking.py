@@ -843,4 +843,4 @@ async def test_a_model_without_a_price_can_be_asked_without_a_budget(claude: Cla
     async with asking(claude, model="llama-of-the-house") as session:
         await session.ask(block(10, "Heists"))
 
-    assert (session.asker.unpriced, session.asker.spent[collection("Heists").slug].unpriced) == (set(), 1)
+    assert (session.asker.unpriced, session.asker.spent[collection("Heists").key].unpriced) == (set(), 1)

@@ -101,7 +101,8 @@ def test_snapshot_has_the_specified_shape(tmp_path: Path) -> None:
     store.record(described(949), judged(949), schema.Judged(key=_HEAT, slug=Slug("heist"), decision=excluded))
     store.record(
         schema.StatusChanged(
-            collection=NOIR, status=schema.CollectionStatus(name="Noir", tag="KAI-noir", status="complete")
+            collection=CollectionKey(NOIR),
+            status=schema.CollectionStatus(name="Noir", tag="KAI-noir", status="complete"),
         )
     )
     store.record(tagged(949), failed(), ended("run"))
