@@ -93,7 +93,7 @@ async def open_parts(settings: Settings, store: Store, observer: Observer | None
         _claude(settings) as claude,
     ):
         yield Parts(
-            library=radarr,
+            libraries=(radarr,),
             provider=claude,
             store=store,
             read_folder=read_folder,
@@ -135,7 +135,7 @@ async def _check_claude(settings: Settings) -> Looked:
 
 def _traffic_of(parts: Parts) -> Traffic:
     """The calls that the clients of these parts have made."""
-    claude = parts.provider
+    claude, calls = parts.provider, {library.name: library.calls for library in parts.libraries}
     if not isinstance(claude, Claude):
-        return Traffic(parts.library.calls)
-    return Traffic(parts.library.calls, claude.calls, claude.seconds, claude.batch_seconds)
+        return Traffic(calls)
+    return Traffic(calls, claude.calls, claude.seconds, claude.batch_seconds)

@@ -14,12 +14,13 @@ from kometa_ai.core.naming import CollectionKey, Label, Slug
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """A planned change: add a collection's tag to one movie, or remove it."""
+    """A planned change in a library: add a collection's tag to one movie, or remove it."""
 
     movie: AnyItem
     slug: Slug
     collection_name: str = ""
     label: Label
+    library: str = "radarr"
     operation: Literal["add", "remove"]
 
     @property

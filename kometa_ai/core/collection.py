@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kometa_ai.core.item import ItemKey, Kind, kind_of, movie_key
+from kometa_ai.core.item import KINDS, ItemKey, Kind, kind_of, movie_key
 from kometa_ai.core.naming import CollectionKey, Label, Slug
 from kometa_ai.core.problem import Problem
 
@@ -93,7 +93,7 @@ _IN_EVERY_HASH = (
 )
 """The rules in every block hash, in this order. Do not change this list: stored hashes depend on it."""
 
-_NO_RULES = frozenset({"name", "slug", "tag", "kind", "priority", "source", "line", "untold"})
+_NO_RULES = frozenset({"name", "slug", "tag", "kind", "kind_because", "priority", "source", "line", "untold"})
 """Fields that the block hash leaves out; it holds the tag as the label that Radarr stores."""
 
 
@@ -108,6 +108,7 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     slug: Slug
     tag: str
     kind: Kind = "movie"
+    kind_because: str = ""
     libraries: frozenset[str] = frozenset()
     prompt: str
     confidence_threshold: float = 0.7
@@ -190,6 +191,11 @@ def recognise(collections: Sequence[Collection], movies: Iterable[Item]) -> tupl
 def collection_key(kind: Kind, slug: str) -> CollectionKey:
     """The key of the collection with that slug: films and shows may share one, and its tag."""
     return CollectionKey(slug if kind == "movie" else f"{kind}:{slug}")
+
+
+def kind_in(key: CollectionKey) -> Kind:
+    """The kind of the collection with that key."""
+    return next((kind for kind in KINDS if key.startswith(f"{kind}:")), "movie")
 
 
 class OtherCollection(msgspec.Struct, frozen=True, kw_only=True):

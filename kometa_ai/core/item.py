@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, NewType, get_args
 
 import msgspec
@@ -40,6 +41,15 @@ def kind_of(key: ItemKey) -> Kind:
     return "show" if key.startswith("show:") else "movie"
 
 
+SERVICES: Mapping[Kind, str] = {"movie": "Radarr", "show": "Sonarr"}
+"""What holds items of that kind."""
+
+
+def kind_of_library(name: str) -> Kind:
+    """What a library of that name holds: `sonarr` and `sonarr-anime` are Sonarr's."""
+    return "show" if name.startswith("sonarr") else "movie"
+
+
 def number_of(key: ItemKey) -> int:
     """The item's id in the catalogue of its kind: a movie's at TMDb, a show's at TVDb."""
     return int(key.partition(":")[2])
@@ -63,8 +73,8 @@ def short_name(key: ItemKey) -> str:
 class Item(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One item of a library. `labels` are those of its tags in lower case; ids that name no tag are left out.
 
-    `libraries` are the names of those that hold it. Of an item that several hold, `labels` are those of all of them,
-    and the first tells everything else.
+    `libraries` are the names of those that hold it, in the order of the settings. Of an item that several hold,
+    `labels` are those of all of them, and the first tells everything else.
     """
 
     arr_id: ArrId
@@ -75,7 +85,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     plot: str = ""
     genres: tuple[str, ...] = ()
     labels: frozenset[Label] = frozenset()
-    libraries: frozenset[str] = frozenset()
+    libraries: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.title} ({self.year})" if self.year else self.title

@@ -23,12 +23,16 @@ Kind = Literal["run", "undo"]
 
 
 class MovieLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A movie in a report, with the reason if there is one."""
+    """A movie or show in a report, with the reason if there is one.
+
+    `libraries` are the names of those in which it was changed, where there are several of its kind.
+    """
 
     title: str
     year: int
     key: ItemKey = ItemKey("")
     tmdb_id: int = 0
+    libraries: tuple[str, ...] = ()
     reason: str = ""
 
     def __post_init__(self) -> None:
@@ -36,6 +40,16 @@ class MovieLine(msgspec.Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         return f"{self.title} ({self.year})" if self.year else self.title
+
+
+class LibraryLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A library of a run: how many items it lists, or `error`: why it could not be used and was left alone."""
+
+    name: str
+    title: str
+    kind: ItemKind
+    items: int = 0
+    error: str = ""
 
 
 class Tokens(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,9 +135,10 @@ class CollectionReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Orphan(msgspec.Struct, frozen=True, kw_only=True):
-    """A tag on movies that no collection manages: its collection is gone, disabled, or has another tag now."""
+    """A tag on items that no collection manages: its collection is gone, disabled, or has another tag now."""
 
     name: str
+    kind: ItemKind = "movie"
     tag: str
     members: int
     why: str
@@ -134,7 +149,8 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     """One run. In a dry run `added` and `removed` say what would change. `month` is the month's spending so far.
 
     `only_movies` is the number of movies of a run that was not about the whole library, `only_collections` the
-    collections of one that was not about all. A run of the kind `undo` takes back the run `undoes`.
+    collections of one that was not about all. `library` counts the items of all libraries, each once. A run of the kind
+    `undo` takes back the run `undoes`.
     """
 
     run_id: str
@@ -149,6 +165,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     only_movies: int | None = None
     only_collections: tuple[str, ...] = ()
     library: int = 0
+    libraries: tuple[LibraryLine, ...] = ()
     collections: tuple[CollectionReport, ...] = ()
     orphans: tuple[Orphan, ...] = ()
     problems: tuple[Problem, ...] = ()
@@ -164,12 +181,12 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def added(self) -> int:
-        """The number of tags added."""
+        """How many items were added to collections; one that several libraries hold counts once."""
         return sum(len(collection.added) for collection in self.collections)
 
     @property
     def removed(self) -> int:
-        """The number of tags removed."""
+        """How many items were removed from collections."""
         return sum(len(collection.removed) for collection in self.collections)
 
     @property
@@ -184,7 +201,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def failed(self) -> int:
-        """The number of changes that Radarr did not confirm."""
+        """The number of changes that a library did not confirm."""
         return sum(len(collection.failed) for collection in self.collections)
 
     @property

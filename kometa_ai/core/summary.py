@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from kometa_ai.core.item import order_of
+from kometa_ai.core.item import KINDS, ItemKey, kind_of, order_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -147,6 +148,12 @@ def _natural(title: str) -> list[tuple[int, str]]:
     # Each number is compared by its count of digits first, so that longer ones come after shorter ones.
     words = _NUMBER.split(title.casefold())
     return [(len(word.lstrip("0")), word.lstrip("0")) if place % 2 else (0, word) for place, word in enumerate(words)]
+
+
+def counted_items(keys: Iterable[ItemKey]) -> str:
+    """`3 movies and 2 shows`: how many there are of each kind."""
+    kinds = Counter(map(kind_of, keys))
+    return " and ".join(counted(kinds[kind], kind) for kind in KINDS if kinds[kind]) or "nothing"
 
 
 def counted(number: int, noun: str) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from kometa_ai.daemon.overview import Overview
     from kometa_ai.daemon.runs import Ended
+    from kometa_ai.jobs.session import Traffic
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 _REQUESTS = (0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320, 600)
@@ -66,7 +67,7 @@ class Metrics:
         self._batches = histogram(
             "claude_batch_duration_seconds", "How long Anthropic's Message Batches took, from end to end.", _BATCHES
         )
-        self._radarr = counter("radarr_calls", "Calls to Radarr.", "kind", "outcome")
+        self._library_calls = counter("library_calls", "Calls to Radarr and Sonarr.", "library", "kind", "outcome")
         self._claude = counter("claude_calls", "Requests to Claude.", "outcome")
         self._tokens = counter("claude_tokens", "Tokens of answered requests.", "kind")
         self._cost = counter("claude_cost_usd", "What answered requests cost, in USD.", "collection")
@@ -76,9 +77,9 @@ class Metrics:
         self._verdicts = counter("verdicts", "Verdicts received.", "collection")
         self._tags = counter("tag_changes", "Tag changes, done or held back.", "collection", "operation")
         self._problems = counter("problems", "Problems that runs have reported.", "source")
-        self._members = gauge("collection_members", "Movies in a collection.", "collection")
+        self._members = gauge("collection_members", "Movies or shows in a collection.", "collection")
         self._pending = gauge("collection_pending", "Questions that wait for the next run.", "collection")
-        self._movies = gauge("library_movies", "Movies in Radarr's library.")
+        self._items = gauge("library_items", "Movies or shows in a library.", "library")
         self._success = gauge("last_success_timestamp_seconds", "When a run last succeeded completely.")
         self._ended = gauge("last_run_timestamp_seconds", "When a run last ended.")
         self._next = gauge("next_run_timestamp_seconds", "When the next run is due.")
@@ -91,14 +92,7 @@ class Metrics:
         report, traffic = ended
         self._runs.labels(report.outcome, str(report.dry_run).lower()).inc()
         self._duration.observe(max(0.0, (report.finished - report.started).total_seconds()))
-        for (kind, outcome), count in traffic.radarr_calls.items():
-            self._radarr.labels(kind, outcome).inc(count)
-        for outcome, count in traffic.claude_calls.items():
-            self._claude.labels(outcome).inc(count)
-        for seconds in traffic.request_seconds:
-            self._requests.observe(seconds)
-        for seconds in traffic.batch_seconds.values():
-            self._batches.observe(max(0.0, seconds))
+        self._count_calls(traffic)
         for kind in ("input", "cache_write", "cache_read", "output"):
             self._tokens.labels(kind).inc(getattr(report.tokens, kind))
         for problem in report.problems:
@@ -106,13 +100,24 @@ class Metrics:
             self._problems.labels("collection" if problem.collection else "run").inc()
         for collection in report.collections:
             if collection.seconds:
-                self._asking.labels(collection.slug).observe(collection.seconds)
-            self._cost.labels(collection.slug).inc(collection.cost_usd)
-            self._verdicts.labels(collection.slug).inc(collection.asked)
+                self._asking.labels(collection.key).observe(collection.seconds)
+            self._cost.labels(collection.key).inc(collection.cost_usd)
+            self._verdicts.labels(collection.key).inc(collection.asked)
             if not report.dry_run:
-                self._tags.labels(collection.slug, "added").inc(len(collection.added))
-                self._tags.labels(collection.slug, "removed").inc(len(collection.removed))
-                self._tags.labels(collection.slug, "held_back").inc(len(collection.held_back))
+                self._tags.labels(collection.key, "added").inc(len(collection.added))
+                self._tags.labels(collection.key, "removed").inc(len(collection.removed))
+                self._tags.labels(collection.key, "held_back").inc(len(collection.held_back))
+
+    def _count_calls(self, traffic: Traffic) -> None:
+        for library, calls in traffic.library_calls.items():
+            for (kind, outcome), count in calls.items():
+                self._library_calls.labels(library, kind, outcome).inc(count)
+        for outcome, count in traffic.claude_calls.items():
+            self._claude.labels(outcome).inc(count)
+        for seconds in traffic.request_seconds:
+            self._requests.observe(seconds)
+        for seconds in traffic.batch_seconds.values():
+            self._batches.observe(max(0.0, seconds))
 
     def render(
         self,
@@ -128,10 +133,12 @@ class Metrics:
         # A collection that is gone must not leave its last value behind.
         self._members.clear()
         self._pending.clear()
-        for slug, status in overview.collections.items():
-            self._members.labels(slug).set(status.members)
-            self._pending.labels(slug).set(status.pending)
-        self._movies.set(overview.library.count if overview.library else math.nan)
+        for key, status in overview.collections.items():
+            self._members.labels(key).set(status.members)
+            self._pending.labels(key).set(status.pending)
+        self._items.clear()
+        for name, library in overview.libraries.items():
+            self._items.labels(name).set(library.count)
         self._month.set(month_cost)
         self._success.set(_moment(overview.last_successful_run))
         self._ended.set(_moment(overview.runs[-1].finished if overview.runs else None))

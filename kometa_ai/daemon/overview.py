@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
+from kometa_ai.core.item import Kind, kind_of_library
 from kometa_ai.core.report import RunReport, Spending
 from kometa_ai.errors import FixUsage
 from kometa_ai.jobs.aside import DoesNotAnswer, Patience
@@ -27,10 +28,14 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """A snapshot of the state without its decisions; an empty one where there is none yet."""
 
     last_successful_run: datetime | None = None
-    library: LibrarySeen | None = None
+    libraries: dict[str, LibrarySeen] = {}
     collections: dict[str, CollectionStatus] = {}
     runs: list[RunSummary] = []
     spending: dict[str, Spending] = {}
+
+    def count(self, kind: Kind) -> int:
+        """How many movies or shows the libraries held when last read; what two of them hold counts twice."""
+        return sum(seen.count for name, seen in self.libraries.items() if kind_of_library(name) == kind)
 
 
 class OverviewReader:

@@ -51,6 +51,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     last_cost_usd: float
     month_cost_usd: float
     movies: int
+    shows: int
     collections: int
     members: int
     pending: int
@@ -127,7 +128,8 @@ class Views:
             last_problems=last.problems if last else 0,
             last_cost_usd=last.cost_usd if last else 0.0,
             month_cost_usd=self._month_cost(overview),
-            movies=overview.library.count if overview.library else 0,
+            movies=overview.count("movie"),
+            shows=overview.count("show"),
             collections=len(overview.collections),
             members=sum(status.members for status in overview.collections.values()),
             pending=sum(status.pending for status in overview.collections.values()),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kometa_ai.asking import forecast
+from kometa_ai.core.item import Kind
 from kometa_ai.core.movie import Movie
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import CheckClaude
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from kometa_ai.core.options import Options
     from kometa_ai.judging.packing import Packet
     from kometa_ai.judging.planning import Questions
-    from kometa_ai.library.port import Contents
     from kometa_ai.run.parts import Parts, Rules
+    from kometa_ai.run.results import Reading
 
 
 class PendingCollection(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +39,7 @@ class PendingCollection(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     slug: str
+    kind: Kind = "movie"
     pending: int
     reasons: dict[str, int]
     in_batches: int = 0
@@ -68,11 +70,11 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 async def estimate(parts: Parts, rules: Rules, options: Options) -> Estimate:
     """Plan a run's questions and price them; nothing is asked, written or remembered. Raise CheckRadarr."""
     reader = Reader(parts, rules, options, Keeper(parts.store, parts.interruption.course))
-    library = await reader.library()
-    collections = reader.collections()
-    reading = reader.result()
+    await reader.libraries()
+    reader.collections()
+    reading = reader.result
     planned = _Planned(parts, rules, options)
-    planned.plan(library, collections, reading.folder.collections)
+    planned.plan(reading)
     ruler, basis = await _ruler(parts, rules, planned.packets)
     usages = [
         usage for packet in planned.packets for usage in forecast.usages(packet, parts.provider, rules.model, ruler)
@@ -84,7 +86,7 @@ async def estimate(parts: Parts, rules: Rules, options: Options) -> Estimate:
         return None if found is None else round(found, 4)
 
     return Estimate(
-        collections=tuple(map(planned.pending, collections)),
+        collections=tuple(map(planned.pending, reading.collections)),
         pending=sum(len(may_turn(pairs)) for pairs in planned.questions.values()),
         in_batches=sum(planned.in_batches.values()),
         requests=total.requests,
@@ -111,15 +113,16 @@ class _Planned:
         self.in_batches: dict[CollectionKey, int] = {}
         self.packets: list[Packet] = []
 
-    def plan(self, library: Contents, collections: Sequence[Collection], everything: Sequence[Collection]) -> None:
+    def plan(self, reading: Reading) -> None:
         """Walk over the stages as a run does, deciding from what is remembered."""
         state, memory = self._parts.store.state, self._parts.store.memory
         options = self._options
-        known = Known(library.items, subjects_of(library.items, memory), memory, state.pins, self._rules.models)
-        for stage in walk(collections, everything, known):
+        subjects = subjects_of(reading.items, memory, reading.unconfirmed)
+        known = Known(reading.items, subjects, memory, state.pins, self._rules.models)
+        for stage in walk(reading.collections, reading.folder.collections, known):
             every = stage.questions(force=options.force_refresh, again=frozenset(options.ask_again))
             asked = not_in_batches(state.batches, stage.chosen, known.subjects, every)
-            self.in_batches |= {slug: len(every[slug]) - len(pairs) for slug, pairs in asked.items()}
+            self.in_batches |= {key: len(every[key]) - len(pairs) for key, pairs in asked.items()}
             self.questions |= asked
             self.packets += pack(asked, self._with_credits(known.subjects, asked), stage.chosen, options.batch_size)
             stage.decide(every)
@@ -141,6 +144,7 @@ class _Planned:
         return PendingCollection(
             name=collection.name,
             slug=collection.slug,
+            kind=collection.kind,
             pending=len(may_turn(pairs)),
             reasons=count(pairs.values()),
             in_batches=self.in_batches[collection.key],

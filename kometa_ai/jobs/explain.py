@@ -1,7 +1,9 @@
-"""Explain why a movie is in or out of each collection, by the same walk as a run."""
+"""Explain why a movie or show is in or out of each collection, by the same walk as a run."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -9,7 +11,7 @@ import msgspec
 
 from kometa_ai.core.collection import MovieRef, fold_title, namesakes
 from kometa_ai.core.decision import Cause, Decision
-from kometa_ai.core.item import ArrId, Item, ItemKey, name_item, ref_of
+from kometa_ai.core.item import ArrId, Item, ItemKey, Kind, kind_of, name_item, ref_of
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import FixUsage
 from kometa_ai.judging.planning import subjects_of
@@ -24,8 +26,16 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.decision import Reason
+    from kometa_ai.core.naming import CollectionKey
     from kometa_ai.core.options import Options
+    from kometa_ai.library.port import Library
     from kometa_ai.run.parts import Parts, Rules
+
+
+_FACTS: Mapping[Kind, str] = {
+    "movie": "its title, year, plot, genres, directors or first five actors change",
+    "show": "its title, year, plot, genres, network or language change, or it ends",
+}
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +75,7 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
     year: int
     key: ItemKey
     tmdb_id: int = 0
+    libraries: tuple[str, ...] = ()
     collections: tuple[Explanation, ...]
     without_radarr: str = ""
     problems: tuple[Problem, ...] = ()
@@ -74,75 +85,103 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Explained:
-    """Explain one movie, named as in a pin. Raise FixUsage where no movie of the library has that name.
+    """Explain one movie or show, named as in a pin. Raise FixUsage where nothing in a library has that name.
 
-    While Radarr does not answer, what is remembered has to do; raise CheckRadarr for a movie that is not remembered.
+    Where its library does not answer, what is remembered has to do; raise CheckRadarr for what is not remembered.
     """
-    reader = Reader(parts, rules, options, Keeper(parts.store, parts.interruption.course))
+    answering, silent = await _who_answers(parts.libraries)
+    keeper = Keeper(parts.store, parts.interruption.course)
+    reader = Reader(parts, rules, options, keeper, libraries=answering)
+    if not answering:
+        return _from_memory(reader, parts, text, silent[0])
+    await reader.libraries()
     try:
-        await parts.library.check(tries=1)
-    except LibrarySilent as error:
-        return _from_memory(reader, parts, text, error)
-    library = await reader.library()
-    collections = reader.collections()
-    reading = reader.result()
-    movie = _find(text, library.items)
-    memory = parts.store.memory
-    known = Known(library.items, subjects_of(library.items, memory), memory, parts.store.state.pins, rules.models)
-    remembered = memory.get(movie.key)
-    found: dict[str, Explanation] = {}
-    for stage in walk(collections, reading.folder.collections, known):
+        item = _find(text, reader.result.items)
+    except FixUsage:
+        if not silent:
+            raise
+        return _from_memory(reader, parts, text, silent[0])
+    reader.collections()
+    reading, memory = reader.result, parts.store.memory
+    subjects = subjects_of(reading.items, memory, reading.unconfirmed)
+    known = Known(reading.items, subjects, memory, parts.store.state.pins, rules.models)
+    remembered = memory.get(item.key)
+    found: dict[CollectionKey, Explanation] = {}
+    for stage in walk(reading.collections, reading.folder.collections, known):
         questions = stage.questions()
         settled = stage.decide(questions)
         for collection in stage.chosen:
+            if not collection.concerns(item):
+                continue
             membership = settled.memberships[collection.key]
             explanation = _explanation(
-                movie,
+                item,
                 collection,
                 stage.gates[collection.key],
                 remembered.collections.get(collection.slug) if remembered else None,
-                belongs=None if movie.key in membership.undecided else movie.key in membership.members,
-                question=questions[collection.key].get(movie.key),
+                belongs=None if item.key in membership.undecided else item.key in membership.members,
+                question=questions[collection.key].get(item.key),
             )
-            tags = stage.deciding_tags(collection, movie)
+            tags = stage.deciding_tags(collection, item)
             found[collection.key] = msgspec.structs.replace(explanation, deciding_tags=tags)
     return Explained(
-        title=movie.title,
-        year=movie.year,
-        key=movie.key,
-        collections=tuple(found[collection.key] for collection in collections),
+        title=item.title,
+        year=item.year,
+        key=item.key,
+        libraries=item.libraries,
+        collections=tuple(found[each.key] for each in reading.collections if each.key in found),
         problems=reading.problems,
     )
 
 
+async def _who_answers(libraries: Sequence[Library]) -> tuple[list[Library], list[LibrarySilent]]:
+    """The libraries that answer now, and what keeps the others from it. Raise CheckRadarr for other faults."""
+
+    async def silence(library: Library) -> LibrarySilent | None:
+        try:
+            await library.check(tries=1)
+        except LibrarySilent as error:
+            return error
+        return None
+
+    found = await asyncio.gather(*map(silence, libraries))
+    answering = [library for library, error in zip(libraries, found, strict=True) if error is None]
+    return answering, [error for error in found if error is not None]
+
+
 def _from_memory(reader: Reader, parts: Parts, text: str, error: LibrarySilent) -> Explained:
     remembered = parts.store.memory
-    movies = tuple(
+    items = tuple(
         Item(arr_id=ArrId(0), key=key, title=known.title, year=known.year) for key, known in remembered.items()
     )
     try:
-        movie = _find(text, movies)
+        item = _find(text, items)
     except FixUsage:
         raise error from None
-    known = remembered[movie.key]
+    known = remembered[item.key]
+    reader.collections()
     found = []
-    for collection in reader.collections():
-        # Rules about tags cannot be applied: the tags are unknown.
-        by_name = msgspec.structs.replace(collection, include_tags=frozenset(), exclude_tags=frozenset())
-        gated = gates(by_name, [movie], {}, parts.store.state.pins)
-        membership = decide([by_name], [movie.key], remembered, {by_name.key: gated}, {})[by_name.key]
+    for collection in reader.result.folder.collections:
+        # Rules about tags and libraries cannot be applied: it is not known what the item has, and where it is.
+        by_name = msgspec.structs.replace(
+            collection, include_tags=frozenset(), exclude_tags=frozenset(), libraries=frozenset()
+        )
+        if not by_name.concerns(item):
+            continue
+        gated = gates(by_name, [item], {}, parts.store.state.pins)
+        membership = decide([by_name], [item.key], remembered, {by_name.key: gated}, {})[by_name.key]
         belongs = None if membership.undecided else bool(membership.members)
         decision = known.collections.get(collection.slug)
-        explanation = _explanation(movie, collection, gated, decision, belongs=belongs, question=None)
+        explanation = _explanation(item, collection, gated, decision, belongs=belongs, question=None)
         found.append(msgspec.structs.replace(explanation, is_tagged=None))
     seen = f" It was last seen on {known.last_seen}." if known.last_seen else ""
     return Explained(
-        title=movie.title,
-        year=movie.year,
-        key=movie.key,
+        title=item.title,
+        year=item.year,
+        key=item.key,
         collections=tuple(found),
         without_radarr=f"{error.message}{seen}",
-        problems=reader.result().problems,
+        problems=reader.result.problems,
     )
 
 
@@ -156,7 +195,7 @@ def _find(text: str, movies: Sequence[Item]) -> Item:
     if not found:
         others = " or ".join(f'"{movie}"' for movie in namesakes(ref, movies))
         remedy = f"Did you mean {others}?" if others else 'Name it as "Heat (1995)", "tmdb:949" or "tt0113277".'
-        raise FixUsage(f"Radarr has no movie {text!r}.", remedy)
+        raise FixUsage(f"No library has a movie or show {text!r}.", remedy)
     if len(found) > 1:
         several = ", ".join(f"{movie} ({ref_of(movie.key)})" for movie in found[:10])
         raise FixUsage(f"{text!r} names {len(found)} movies: {several}.", "Name one of them by its TMDb id.")
@@ -182,7 +221,7 @@ def _explanation(
         cause=cause or (Cause.UNDECIDED if decision is None else Cause.VERDICT),
         threshold=collection.confidence_threshold,
         to_be_asked=question or "",
-        asked_again_when=_again_when(cause, decision),
+        asked_again_when=_again_when(cause, decision, kind_of(movie.key)),
     )
     if decision is None:
         return base
@@ -199,7 +238,7 @@ def _explanation(
     )
 
 
-def _again_when(cause: Cause | None, decision: Decision | None) -> str:
+def _again_when(cause: Cause | None, decision: Decision | None, kind: Kind) -> str:
     match cause:
         case Cause.PINNED_IN | Cause.PINNED_OUT:
             return "it is no longer pinned"
@@ -207,7 +246,5 @@ def _again_when(cause: Cause | None, decision: Decision | None) -> str:
             return "it no longer has the tag that decides"
     if decision is None:
         return ""
-    return (
-        "its title, year, plot, genres, directors or first five actors change, the collection's prompt changes, "
-        "or --force-refresh or --ask-again is given"
-    )
+    facts = _FACTS[kind]
+    return f"{facts}, the collection's prompt changes, or --force-refresh or --ask-again is given"

@@ -26,16 +26,15 @@ from kometa_ai.run.stopping import Steps
 from kometa_ai.run.watching import Step
 from kometa_ai.state import files, history
 from kometa_ai.state.schema import CollectionForgotten, ErrorMet, ErrorSeen, RunEnded, RunSummary, StatusChanged
+from kometa_ai.state.store import Seen, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
-    from kometa_ai.core.item import ItemKey
     from kometa_ai.core.options import Options
     from kometa_ai.run.parts import Parts, Rules
     from kometa_ai.state.schema import Entry
-    from kometa_ai.state.store import Store
 
 Notify = Callable[[RunReport], Awaitable[list[Problem]]]
 """Tells others of a run, and returns what could not be delivered."""
@@ -63,8 +62,8 @@ class Work(Protocol):
         """What the state is to remember of the run, but for its errors and the run itself."""
         ...
 
-    def movies_seen(self) -> Iterable[ItemKey]:
-        """The movies that Radarr has now; empty if the run does not know."""
+    def seen(self) -> Seen:
+        """What the libraries hold now; nothing if the run does not know."""
         ...
 
 
@@ -117,14 +116,15 @@ class _LibraryRun:
             return []
         results, known = self._run.results, self._store.state.collections
         progress = statuses(report, results, known, complete=is_complete)
-        gone = departed(report, results.reading.folder, known) if is_complete else []
+        gone = departed(report, results.reading, known) if is_complete else []
         return [
             *(StatusChanged(collection=key, status=status) for key, status in progress.items()),
             *(CollectionForgotten(collection=key) for key in gone),
         ]
 
-    def movies_seen(self) -> Iterable[ItemKey]:
-        return (movie.key for movie in self._run.results.movies)
+    def seen(self) -> Seen:
+        results = self._run.results
+        return Seen(frozenset(item.key for item in results.items), results.reading.whole)
 
 
 async def carry_out(
@@ -262,7 +262,7 @@ def _remember(report: RunReport, work: Work, store: Store, *, is_complete: bool)
     entries = [*errors, *work.entries(report, is_complete=is_complete), RunEnded(run=summary_of(report))]
     try:
         store.record(*entries)
-        store.seen(work.movies_seen(), report.finished)
+        store.note_seen(work.seen(), report.finished)
         store.save(report.finished)
     except RepairState as error:
         report = _kept(_with_problem(report, error), store)

@@ -5,7 +5,7 @@ What was taken back stays so, as a pin, until the pin is released.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 import msgspec
 
@@ -13,8 +13,8 @@ from kometa_ai.__version__ import __version__
 from kometa_ai.core.changes import Change, TagChange
 from kometa_ai.core.collection import collection_key
 from kometa_ai.core.decision import Pin
-from kometa_ai.core.item import kind_of, name_item
-from kometa_ai.core.naming import CollectionKey
+from kometa_ai.core.item import ItemKey, Kind, kind_of, name_item
+from kometa_ai.core.naming import CollectionKey, Label
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import CollectionReport, MovieLine, Outcome, RunReport
 from kometa_ai.core.summary import counted, in_order
@@ -27,13 +27,13 @@ from kometa_ai.run.spending import of_month
 from kometa_ai.run.watching import Step
 from kometa_ai.state import history
 from kometa_ai.state.schema import Pinned, Tagged
-from kometa_ai.tags.apply import Applied, apply_changes
+from kometa_ai.state.store import Seen
+from kometa_ai.tags.apply import Applied, Made, apply_changes, made_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from kometa_ai.core.item import ItemKey
     from kometa_ai.core.kinds import AnyItem
     from kometa_ai.jobs.running import Notify
     from kometa_ai.library.port import Contents
@@ -135,14 +135,19 @@ async def undo(
     return works[0].result(report)
 
 
-def plan_undo(undone: RunReport, movies: Iterable[AnyItem]) -> UndoPlan:
-    """The reverse of each change of a run whose movie still is as the run has left it. Pure."""
-    by_id = {movie.key: movie for movie in movies}
+def plan_undo(undone: RunReport, contents: Mapping[str, Iterable[AnyItem]]) -> UndoPlan:
+    """The reverse of each change of a run whose item still is as the run has left it. Pure.
+
+    `contents` are the items of each library that can be used, by its name.
+    """
+    by_place = {(name, item.key): item for name, items in contents.items() for item in items}
     names = {collection.key: collection.name for collection in undone.collections}
     changes: list[Change] = []
     left: list[TagChange] = []
     for change in undone.changes:
-        movie = by_id.get(change.key)
+        if change.library not in contents:
+            continue
+        movie = by_place.get((change.library, change.key))
         if movie is None or (change.tag in movie.labels) is not (change.operation == "add"):
             left.append(change)
             continue
@@ -153,6 +158,7 @@ def plan_undo(undone: RunReport, movies: Iterable[AnyItem]) -> UndoPlan:
                 slug=change.collection,
                 collection_name=names.get(change.collection_key, change.collection),
                 label=change.tag,
+                library=change.library,
                 operation=opposite,
             )
         )
@@ -170,7 +176,7 @@ def _nothing_to_undo(report: RunReport) -> FixUsage:
 
 
 class _UndoRun:
-    """An undo as work: fetch the library, plan, apply; a dry run ends before apply."""
+    """An undo as work: read the libraries that the run changed, plan, apply; a dry run ends before apply."""
 
     def __init__(self, parts: Parts, undone: RunReport, run_id: str, *, dry_run: bool) -> None:
         self._parts = parts
@@ -178,9 +184,9 @@ class _UndoRun:
         self._run_id = run_id
         self._dry_run = dry_run
         self._keeper = Keeper(parts.store, parts.interruption.course)
-        self._library: Contents | None = None
+        self._contents: dict[str, Contents] = {}
         self._plan = UndoPlan()
-        self._applied = Applied()
+        self._applied: dict[str, Applied] = {}
         self._tag_changes: list[TagChange] = []
         self._problems: list[Problem] = []
         self._error: KometaAIError | None = None
@@ -188,21 +194,46 @@ class _UndoRun:
     async def go(self) -> None:
         parts = self._parts
         parts.observer.step(Step.FETCHING)
-        await parts.library.check()
-        library = self._library = await parts.library.contents()
-        self._plan = plan_undo(self._undone, library.items)
+        await self._read()
+        self._plan = plan_undo(self._undone, {name: each.items for name, each in self._contents.items()})
         if self._dry_run or parts.interruption.why or not self._plan.changes:
             return
         parts.observer.step(Step.WRITING)
-        await apply_changes(parts.library, self._plan.changes, library, self._remember, self._applied)
+        for name, contents in self._contents.items():
+            changes = [change for change in self._plan.changes if change.library == name]
+            if changes and not parts.interruption.why:
+                applied = self._applied[name] = Applied()
+                await apply_changes(parts.library(name), changes, contents, self._remember, applied)
+
+    async def _read(self) -> None:
+        """Read each library that the run changed. Raise CheckRadarr where none of them can be used."""
+        names = list(dict.fromkeys(change.library for change in self._undone.changes))
+        there = {library.name: library for library in self._parts.libraries}
+        errors = []
+        for name in names:
+            try:
+                library = there.get(name) or self._missing(name)
+                await library.check()
+                self._contents[name] = await library.contents()
+            except CheckRadarr as error:
+                title = there[name].title if name in there else name
+                self._problems.append(Problem(source=title, what=error.message, remedy=error.remedy))
+                errors.append(error)
+        if errors and not self._contents:
+            self._problems.clear()
+            raise errors[0]
+
+    def _missing(self, name: str) -> NoReturn:
+        raise CheckRadarr(
+            f"The run {self._undone.run_id} changed the library {name!r}, which there is not any more.",
+            "Its changes are left; to take them back, give its address and key again.",
+        )
 
     def report(self, frame: Frame) -> RunReport:
         self._error = frame.error
-        collections = tuple(self._collections())
-        problems = self._dated(
-            [*self._applied.problems, *self._problems, *frame.problems, *_error_problem(frame.error)], frame
-        )
-        outcome, exit_code = _ending(frame, self._applied, has_problems=bool(problems))
+        collections, made = tuple(self._collections()), self._made()
+        problems = self._dated([*made.problems, *self._problems, *frame.problems, *_error_problem(frame.error)], frame)
+        outcome, exit_code = self._ending(frame, has_problems=bool(problems))
         return RunReport(
             run_id=frame.run_id,
             version=__version__,
@@ -214,23 +245,33 @@ class _UndoRun:
             kind="undo",
             undoes=self._undone.run_id,
             only_collections=tuple(collection.name for collection in collections),
-            library=len(self._library.items) if self._library else 0,
+            library=len({item.key for each in self._contents.values() for item in each.items}),
             collections=collections,
             problems=problems,
-            warnings=self._dated([*self._applied.warnings, *self._overtaken()], frame),
+            warnings=self._dated([*made.warnings, *self._overtaken()], frame),
             month=of_month(self._parts.store.state.spending, frame.finished, frame.zone),
             changes=tuple(self._tag_changes),
             next_run=frame.next_run,
         )
+
+    def _ending(self, frame: Frame, *, has_problems: bool) -> tuple[Outcome, int]:
+        if frame.interrupted:
+            return "interrupted", INTERRUPTED.get(frame.interrupted, INTERRUPTED["SIGINT"])
+        if frame.error is not None:
+            return outcome_of(frame.error), frame.error.exit_code
+        stopped = [each for each in self._applied.values() if each.stopped is not None and not each.done]
+        if stopped and len(stopped) == len(self._contents):
+            return "radarr unusable", CheckRadarr.exit_code
+        return ("problems", 1) if has_problems else ("ok", 0)
 
     def entries(self, report: RunReport, *, is_complete: bool) -> list[Entry]:
         """Nothing: changes and pins are remembered as they are confirmed."""
         del report, is_complete
         return []
 
-    def movies_seen(self) -> Iterable[ItemKey]:
-        """Unknown: only a run of the library says which movies Radarr has."""
-        return ()
+    def seen(self) -> Seen:
+        """Nothing: only a run of the libraries says what they hold."""
+        return Seen()
 
     def result(self, report: RunReport) -> UndoResult:
         """The report, and the same in brief."""
@@ -262,7 +303,7 @@ class _UndoRun:
         tag_change = TagChange(
             at=now,
             run_id=self._run_id,
-            library=self._parts.library.name,
+            library=change.library,
             key=movie.key,
             title=movie.title,
             year=movie.year,
@@ -284,8 +325,12 @@ class _UndoRun:
 
     # For the report
 
+    def _made(self) -> Made:
+        """What has become of the changes in all libraries."""
+        return made_of(self._applied.values())
+
     def _done(self) -> Sequence[Change]:
-        return self._plan.changes if self._dry_run else self._applied.done
+        return self._plan.changes if self._dry_run else self._made().done
 
     def _collections(self) -> Iterable[CollectionReport]:
         """What became of each collection that the undo is about."""
@@ -295,20 +340,33 @@ class _UndoRun:
             collection = collection_key(kind, slug)
             added = _lines(self._done(), collection, "add")
             removed = _lines(self._done(), collection, "remove")
-            movies = self._library.items if self._library else ()
-            tagged = sum(label in movie.labels for movie in movies)
+            tagged = self._tagged(kind, label)
             known = before.get(collection)
             yield CollectionReport(
                 name=known.name if known else slug,
                 slug=slug,
                 kind=kind,
                 tag=label,
-                members=tagged + len(added) - len(removed),
+                members=len(tagged),
                 added=added,
                 removed=removed,
-                failed=_lines(self._applied.failed, collection, None),
+                failed=_lines(self._made().failed, collection, None),
                 untold=known.untold if known else "",
             )
+
+    def _tagged(self, kind: Kind, label: Label) -> frozenset[ItemKey]:
+        """The items that have the tag now, in whichever library."""
+        having = {
+            (name, item.key)
+            for name, contents in self._contents.items()
+            for item in contents.items
+            if kind_of(item.key) == kind and label in item.labels
+        }
+        for change in self._done():
+            if change.label == label and kind_of(change.movie.key) == kind:
+                place = (change.library, change.movie.key)
+                (having.add if change.operation == "add" else having.discard)(place)
+        return frozenset(key for _, key in having)
 
     def _overtaken(self) -> Iterable[Problem]:
         """A warning for each collection with changes that are not taken back."""
@@ -318,8 +376,8 @@ class _UndoRun:
             movies.setdefault(change.collection_key, []).append(f"{change.title} ({change.year})")
         for collection, titles in movies.items():
             yield Problem(
-                source="Radarr",
-                what=f"Something else has changed these movies since the run {self._undone.run_id}; they are left.",
+                source="undo",
+                what=f"Something else has changed these since the run {self._undone.run_id}; they are left.",
                 remedy="Nothing to do; to keep one in or out of the collection, pin it in the block.",
                 collection=names.get(collection, collection),
                 movies=tuple(titles),
@@ -341,12 +399,13 @@ class _UndoRun:
         )
 
 
-def _ending(frame: Frame, applied: Applied, *, has_problems: bool) -> tuple[Outcome, int]:
+def _ending(frame: Frame, applied: Sequence[Applied], *, has_problems: bool, libraries: int) -> tuple[Outcome, int]:
     if frame.interrupted:
         return "interrupted", INTERRUPTED.get(frame.interrupted, INTERRUPTED["SIGINT"])
     if frame.error is not None:
         return outcome_of(frame.error), frame.error.exit_code
-    if applied.stopped is not None and not applied.done:
+    stopped = [each for each in applied if each.stopped is not None and not each.done]
+    if stopped and len(stopped) == libraries:
         return "radarr unusable", CheckRadarr.exit_code
     return ("problems", 1) if has_problems else ("ok", 0)
 
@@ -361,9 +420,13 @@ def _error_problem(error: KometaAIError | None) -> list[Problem]:
 
 def _lines(changes: Iterable[Change], collection: CollectionKey, operation: str | None) -> tuple[MovieLine, ...]:
     return in_order(
-        MovieLine(title=change.movie.title, year=change.movie.year, key=change.movie.key, reason="undone")
-        for change in changes
-        if change.collection == collection and operation in (None, change.operation)
+        {
+            change.movie.key: MovieLine(
+                title=change.movie.title, year=change.movie.year, key=change.movie.key, reason="undone"
+            )
+            for change in changes
+            if change.collection == collection and operation in (None, change.operation)
+        }.values()
     )
 
 

@@ -36,16 +36,22 @@ class Subject(NamedTuple):
     fingerprint: Fingerprint
 
 
-def subjects_of(items: Iterable[AnyItem], memory: Memory) -> dict[ItemKey, Subject]:
+def subjects_of(
+    items: Iterable[AnyItem], memory: Memory, unconfirmed: AbstractSet[ItemKey] = frozenset()
+) -> dict[ItemKey, Subject]:
     """Complete a library's movies with the remembered credits; shows are complete.
+
+    The facts about the `unconfirmed` ones come from another library than usual: they do not count as changed.
 
     Remembered credits stay until new ones have been fetched, even if other facts changed: a credits call that fails
     must not make a movie look changed.
     """
-    return {item.key: _subject(item, memory.get(item.key)) for item in items}
+    return {item.key: _subject(item, memory.get(item.key), is_confirmed=item.key not in unconfirmed) for item in items}
 
 
-def _subject(item: AnyItem, remembered: Remembered | None) -> Subject:
+def _subject(item: AnyItem, remembered: Remembered | None, *, is_confirmed: bool) -> Subject:
+    if remembered is not None and remembered.metadata_hash and not is_confirmed:
+        return Subject(item, Fingerprint(remembered.metadata_hash, remembered.facts_hash))
     if not isinstance(item, Movie) or remembered is None or remembered.credits is None:
         return Subject(item, fingerprint(item))
     movie = msgspec.structs.replace(item, credits=remembered.credits)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.kinds import AnyItem
     from kometa_ai.core.movie import Credits
     from kometa_ai.judging.planning import Questions
+    from kometa_ai.library.port import CreditsSource
     from kometa_ai.run.keeping import Keep
     from kometa_ai.run.parts import Parts
 
@@ -44,12 +45,12 @@ class CreditsReader:
         self._course = parts.interruption.course
         self._subjects = subjects
         self._keep = keep
-        self._source = parts.library.credits if is_enabled else None
+        self._sources = {each.name: each.credits for each in parts.libraries if each.credits} if is_enabled else {}
 
     async def learn(self, questions: Questions) -> Iterator[Problem]:
         """Record items that are asked about for the first time, with their credits; return a warning if some failed."""
         wanted = to_describe(questions, self._subjects, self._parts.store.memory)
-        self._parts.observer.total("movies", len(wanted) if self._source else 0)
+        self._parts.observer.total("movies", len(wanted) if self._sources else 0)
         learned: dict[ItemKey, Subject] = {}
         failed: list[AnyItem] = []
         for start in range(0, len(wanted), _CHECKPOINT):
@@ -61,7 +62,7 @@ class CreditsReader:
             entries = []
             for item, task in zip(items, tasks, strict=True):
                 people = task.result()
-                if people is None and self._source:
+                if people is None and self._source_of(item):
                     failed.append(item)
                 learned[item.key], entry = self._complete(item, people)
                 entries.append(entry)
@@ -70,15 +71,20 @@ class CreditsReader:
         return _warning(failed)
 
     async def _fetch(self, item: AnyItem) -> Credits | None:
-        if not self._source:
+        source = self._source_of(item)
+        if source is None:
             return None
         try:
-            return await self._source.of(item.arr_id)
+            return await source.of(item.arr_id)
         except CreditsUnavailable as error:
             _log.info("credits.unavailable", movie=str(item), why=str(error))
             return None
         finally:
             self._parts.observer.advance("movies", 1)
+
+    def _source_of(self, item: AnyItem) -> CreditsSource | None:
+        """The library that tells what the item is, if it tells of people, too."""
+        return self._sources.get(item.libraries[0]) if item.libraries else None
 
     def _complete(self, item: AnyItem, people: Credits | None) -> tuple[Subject, Described]:
         """An item with the people that the library names now; where it names none, the known ones stay."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kometa_ai.core.collection import namesakes
-from kometa_ai.core.item import order_of, ref_of
+from kometa_ai.core.item import SERVICES, order_of, ref_of
 from kometa_ai.core.problem import Problem
-from kometa_ai.core.summary import counted
+from kometa_ai.core.summary import counted, counted_items
 from kometa_ai.judging.planning import subjects_of
 from kometa_ai.judging.stages import Known, walk
 from kometa_ai.run.questioning import Questioning
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from kometa_ai.core.naming import CollectionKey
     from kometa_ai.core.options import Options
     from kometa_ai.judging.policy import Gates, Membership
-    from kometa_ai.library.port import Contents
     from kometa_ai.run.keeping import Keeper
     from kometa_ai.run.parts import Parts, Rules
+    from kometa_ai.run.results import Reading
     from kometa_ai.run.spending import Booking
     from kometa_ai.state.schema import Entry
 
@@ -37,17 +37,17 @@ class Decider:
     """Asks and decides for one run, about the movies that it names, or else about the whole library."""
 
     def __init__(
-        self, parts: Parts, rules: Rules, options: Options, *, library: Contents, keeper: Keeper, booking: Booking
+        self, parts: Parts, rules: Rules, options: Options, *, reading: Reading, keeper: Keeper, booking: Booking
     ) -> None:
         self._parts = parts
         self._rules = rules
         self._keeper = keeper
-        self._library = library
+        self._reading = reading
         self._problems: list[Problem] = []
         self._warnings: list[Problem] = []
         self._gates: dict[CollectionKey, Gates] = {}
         self._memberships: dict[CollectionKey, Membership] = {}
-        self._subjects = subjects_of(self._in_scope(options.movies), parts.store.memory)
+        self._subjects = subjects_of(self._in_scope(options.movies), parts.store.memory, reading.unconfirmed)
         self._questioning = Questioning(
             parts, rules, options, keep=self._keep, booking=booking, subjects=self._subjects, warnings=self._warnings
         )
@@ -63,11 +63,12 @@ class Decider:
             warnings=tuple(self._warnings),
         )
 
-    async def decide(self, collections: Sequence[Collection], everything: Sequence[Collection]) -> None:
+    async def decide(self) -> None:
         """Plan the questions, ask them and decide, stage by stage."""
-        parts, movies = self._parts, self._library.items
+        parts, reading = self._parts, self._reading
+        movies = reading.items
         known = Known(movies, self._subjects, parts.store.memory, parts.store.state.pins, self._rules.models)
-        for stage in walk(collections, everything, known):
+        for stage in walk(reading.collections, reading.folder.collections, known):
             self._gates |= stage.gates
             if stage.chosen:
                 await self._questioning.ask(stage)
@@ -86,14 +87,14 @@ class Decider:
     def _in_scope(self, wanted: AbstractSet[ItemKey]) -> Sequence[AnyItem]:
         """The movies to judge; no other is changed. Pins, orphans and the brake count the whole library."""
         if not wanted:
-            return self._library.items
-        movies = [movie for movie in self._library.items if movie.key in wanted]
+            return self._reading.items
+        movies = [movie for movie in self._reading.items if movie.key in wanted]
         if missing := sorted(wanted - {movie.key for movie in movies}, key=order_of):
             self._warnings.append(
                 Problem(
-                    source="Radarr",
-                    what=f"{len(missing)} of the {len(wanted)} movies of this run are not in Radarr's list.",
-                    remedy="Nothing to do: once Radarr lists them, the next scheduled run judges them.",
+                    source=" and ".join(library.title for library in self._reading.libraries),
+                    what=f"{len(missing)} of the {counted_items(wanted)} of this run are not listed.",
+                    remedy="Nothing to do: once they are listed, the next scheduled run judges them.",
                     movies=tuple(ref_of(key) for key in missing[:_MISSING_NAMED]),
                     severity="warning",
                 )
@@ -106,7 +107,7 @@ def _unknown_pins(collection: Collection, pins: Iterable[MovieRef], movies: Iter
         yield Problem(
             source=collection.source,
             line=collection.line,
-            what=f"the pin {ref.text!r} names no movie that Radarr has.",
+            what=f"the pin {ref.text!r} names no {collection.kind} that {SERVICES[collection.kind]} has.",
             remedy=_remedy_for(ref, movies),
             collection=collection.name,
             severity="warning",
@@ -116,14 +117,14 @@ def _unknown_pins(collection: Collection, pins: Iterable[MovieRef], movies: Iter
 def _remedy_for(pin: MovieRef, movies: Iterable[AnyItem]) -> str:
     if others := namesakes(pin, movies):
         return f"Did you mean {' or '.join(map(str, others))}?"
-    return "Correct it, or leave it until the movie is there."
+    return "Correct it, or leave it until it is there."
 
 
 def _left_alone(collection: Collection, movies: AbstractSet[ItemKey]) -> Iterator[Problem]:
     if movies:
         yield Problem(
             source="--collection",
-            what=f"{counted(len(movies), 'movie')}: left alone, since a collection that the block names has "
+            what=f"{counted(len(movies), collection.kind)}: left alone, since a collection that the block names has "
             "open questions about them.",
             remedy="Nothing to do: the next run of all collections decides them.",
             collection=collection.key,

@@ -1,49 +1,65 @@
-"""Find tags on movies that no collection manages any more, whose they were, and what to do about them. Pure."""
+"""Find tags on items that no collection manages any more, whose they were, and what to do about them. Pure."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from kometa_ai.core.collection import kind_in
+from kometa_ai.core.item import kind_of
 from kometa_ai.core.naming import Label, label_of
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import Orphan, RunReport
+from kometa_ai.judging.mutual import Managed, managed_tag
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from kometa_ai.core.collection import Collection, Folder
-    from kometa_ai.core.kinds import AnyItem
     from kometa_ai.core.naming import CollectionKey
-    from kometa_ai.run.results import RunResults
+    from kometa_ai.run.results import Reading, RunResults
     from kometa_ai.state.schema import CollectionStatus
 
     Statuses = Mapping[CollectionKey, CollectionStatus]
 
-_REMEDY = "To be rid of it, in Radarr: filter the movies by this tag, select them all, and remove it with Edit, Tags."
-
 
 def orphans(results: RunResults, known: Statuses) -> tuple[Orphan, ...]:
-    """The tags that movies still have of collections that are gone or switched off, or that had another tag before.
+    """The tags that items still have of collections that are gone or switched off, or that had another tag before.
 
     A collection that cannot be read now has no orphans, and while any file cannot be read none that came from it has.
     """
-    tagged = Counter(label for movie in results.movies for label in movie.labels)
+    tagged = Counter((kind_of(item.key), label) for item in results.items for label in item.labels)
     folder = results.reading.folder
-    cared_for = {collection.label for collection in folder.collections} | {other.label for other in folder.skipped}
-    seen: dict[Label, Orphan] = {}
-    for name, label, why in (*_switched_off(folder), *_left_behind(folder, known)):
-        if tagged[label] and label not in cared_for and label not in seen:
-            seen[label] = Orphan(name=name, tag=label, members=tagged[label], why=why, remedy=_REMEDY)
+    cared_for = {managed_tag(collection) for collection in folder.collections}
+    cared_for |= {(other.kind, other.label) for other in folder.skipped}
+    seen: dict[Managed, Orphan] = {}
+    for name, tag, why in (*_switched_off(folder), *_left_behind(folder, known)):
+        if tagged[tag] and tag not in cared_for and tag not in seen:
+            kind, label = tag
+            remedy = _remedy(results, tag)
+            seen[tag] = Orphan(name=name, kind=kind, tag=label, members=tagged[tag], why=why, remedy=remedy)
     return tuple(seen.values())
 
 
-def _switched_off(folder: Folder) -> Iterator[tuple[str, Label, str]]:
+def _remedy(results: RunResults, tag: Managed) -> str:
+    kind, label = tag
+    having = [
+        library.title
+        for library in results.reading.libraries
+        if library.kind == kind and any(label in item.labels for item in results.contents.get(library.name, ()))
+    ]
+    return (
+        f"To be rid of it, in {' and in '.join(having)}: filter the {kind}s by this tag, select them all, "
+        "and remove it with Edit, Tags."
+    )
+
+
+def _switched_off(folder: Folder) -> Iterator[tuple[str, Managed, str]]:
     for other in folder.disabled:
-        yield other.name, other.label, "it is switched off"
+        yield other.name, (other.kind, other.label), "it is switched off"
 
 
-def _left_behind(folder: Folder, known: Statuses) -> Iterator[tuple[str, Label, str]]:
+def _left_behind(folder: Folder, known: Statuses) -> Iterator[tuple[str, Managed, str]]:
     """What the state knows of: collections that have gone, and tags that collections had before."""
     now = {collection.key: collection.label for collection in folder.collections}
     now |= {other.key: other.label for other in folder.disabled}
@@ -54,20 +70,24 @@ def _left_behind(folder: Folder, known: Statuses) -> Iterator[tuple[str, Label, 
         why = f"its tag is {now[key]} now" if key in now else "it is no longer in Kometa's folder"
         for label in tags_of(status):
             if label != now.get(key):
-                yield status.name, label, why
+                yield status.name, (kind_in(key), label), why
 
 
 def adopted_tags(folder: Folder, statuses: Statuses) -> Iterator[Problem]:
-    """Warn of each collection whose `tag:` movies still have from a collection that is gone."""
+    """Warn of each collection whose `tag:` items still have from a collection that is gone."""
     there = {collection.key for collection in folder.collections}
     there |= {other.key for other in (*folder.disabled, *folder.skipped)}
-    left = {label: status.name for key, status in statuses.items() if key not in there for label in tags_of(status)}
+    left = {
+        (kind_in(key), label): status.name
+        for key, status in statuses.items()
+        if key not in there
+        for label in tags_of(status)
+    }
     for collection in folder.collections:
-        if collection.label in left and collection.key not in statuses:
-            name = left[collection.label]
+        if (name := left.get(managed_tag(collection))) is not None and collection.key not in statuses:
             yield Problem(
                 what=f"its tag {collection.label} is the one that the collection {name!r}, which is gone, has left on "
-                "movies. They become its members, and those that do not belong lose the tag.",
+                f"{collection.kind}s. They become its members, and those that do not belong lose the tag.",
                 remedy="If that is not meant, give it another tag.",
                 source=collection.source,
                 line=collection.line,
@@ -77,22 +97,34 @@ def adopted_tags(folder: Folder, statuses: Statuses) -> Iterator[Problem]:
 
 
 def tags_of(status: CollectionStatus) -> tuple[Label, ...]:
-    """Every tag that a collection may have left on movies: its last one, and those before it."""
+    """Every tag that a collection may have left on items: its last one, and those before it."""
     return (label_of(status.tag), *map(label_of, status.former_tags))
 
 
-def former_tags(collection: Collection, before: CollectionStatus | None, movies: Iterable[AnyItem]) -> tuple[str, ...]:
-    """The tags that the collection had before, as long as a movie still has them."""
+def former_tags(collection: Collection, before: CollectionStatus | None, results: RunResults) -> tuple[str, ...]:
+    """The tags that the collection had before, as long as an item still has them, or may have where it was not read."""
     if before is None:
         return ()
-    labels = {label for movie in movies for label in movie.labels}
-    return tuple(label for label in dict.fromkeys(tags_of(before)) if label != collection.label and label in labels)
+    labels = {label for item in results.items for label in item.labels if kind_of(item.key) == collection.kind}
+    is_whole = collection.kind in results.reading.whole
+    return tuple(
+        label
+        for label in dict.fromkeys(tags_of(before))
+        if label != collection.label and (label in labels or not is_whole)
+    )
 
 
-def departed(report: RunReport, folder: Folder, known: Statuses) -> list[CollectionKey]:
-    """Collections of the state that are no longer in Kometa's folder and whose last tag is gone."""
+def departed(report: RunReport, reading: Reading, known: Statuses) -> list[CollectionKey]:
+    """Collections of the state that are no longer in Kometa's folder and whose last tag is gone from every library."""
+    folder = reading.folder
     if folder.unreadable_files:
         return []
     there = {c.key for c in folder.collections} | {c.key for c in (*folder.disabled, *folder.skipped)}
-    orphaned = {label_of(orphan.tag) for orphan in report.orphans}
-    return [key for key, status in known.items() if key not in there and orphaned.isdisjoint(tags_of(status))]
+    orphaned = {(orphan.kind, label_of(orphan.tag)) for orphan in report.orphans}
+    return [
+        key
+        for key, status in known.items()
+        if key not in there
+        and kind_in(key) in reading.whole
+        and orphaned.isdisjoint((kind_in(key), label) for label in tags_of(status))
+    ]

@@ -41,10 +41,12 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """What a run works with: its clients, the state, the time and the zone of its calendar.
 
+    `libraries` are in the order of the settings: the first that holds an item tells what it is.
+
     `interruption` is how the caller asks the run to end.
     """
 
-    library: Library
+    libraries: tuple[Library, ...]
     provider: Provider
     store: Store
     read_folder: Callable[[Path], Folder]
@@ -55,3 +57,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     interruption: Interruption = msgspec.field(default_factory=Interruption)
     batches: BatchProvider | None = None
     sleep: Sleep = asyncio.sleep
+
+    def library(self, name: str) -> Library:
+        """The library of that name."""
+        return next(library for library in self.libraries if library.name == name)

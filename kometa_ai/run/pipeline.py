@@ -1,6 +1,6 @@
 """One run, step by step. Read this file first.
 
-    fetch the library -> load the collections -> plan the questions -> ask -> decide -> plan the tags -> apply -> report
+    read the libraries -> load the collections -> plan questions -> ask -> decide -> plan the tags -> apply -> report
 
 The planning steps are pure functions; reading, asking and writing go through the clients in `Parts`. A dry run is
 where this list ends before `apply`. Each verdict and each change is recorded in the state the moment it is known. A
@@ -23,6 +23,8 @@ from kometa_ai.run.tagging import Writer, brakes_of, plan
 from kometa_ai.run.watching import Step
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kometa_ai.core.options import Options
     from kometa_ai.core.problem import Problem
     from kometa_ai.library.port import Contents
@@ -43,9 +45,9 @@ class Run:
 
     async def go(self) -> None:
         """Do everything. Raise CheckRadarr, FixConfiguration or FixUsage, before anything is changed."""
-        library = await self._read()
-        judging = await self._decide(library)
-        self._plan(library, judging)
+        await self._read()
+        judging = await self._decide()
+        self._plan(judging)
         if self._options.dry_run or self._parts.interruption.why:
             return
         if self.results.plan.changes:
@@ -55,40 +57,46 @@ class Run:
         """Record what was spent since the last verdict; return the problem if the state cannot be written."""
         return self._keeper.record(*self._booking.entries(self.results.spent.values()))
 
-    async def _read(self) -> Contents:
+    async def _read(self) -> None:
         reader = Reader(self._parts, self._rules, self._options, self._keeper)
         try:
-            library = await reader.library()
+            await reader.libraries()
             reader.collections()
         finally:
-            self.results = msgspec.structs.replace(self.results, reading=reader.result())
-        return library
+            self.results = msgspec.structs.replace(self.results, reading=reader.result)
 
-    async def _decide(self, library: Contents) -> Judging:
+    async def _decide(self) -> Judging:
         reading = self.results.reading
         decider = Decider(
-            self._parts, self._rules, self._options, library=library, keeper=self._keeper, booking=self._booking
+            self._parts, self._rules, self._options, reading=reading, keeper=self._keeper, booking=self._booking
         )
         try:
-            await decider.decide(reading.collections, reading.folder.collections)
+            await decider.decide()
         finally:
             judging = decider.result()
             self.results = msgspec.structs.replace(self.results, judging=judging)
         return judging
 
-    def _plan(self, library: Contents, judging: Judging) -> None:
+    def _plan(self, judging: Judging, again: Mapping[str, Contents] | None = None) -> None:
+        """Plan the changes in every library; after the first time in those that were read `again`, by name."""
         self._parts.observer.step(Step.PLANNING_TAGS)
-        collections = self.results.reading.collections
-        brakes = brakes_of(self._rules, self._options, collections, self._parts.store.state.collections)
-        planning = plan(library, collections, judging, brakes)
+        reading = self.results.reading
+        brakes = brakes_of(self._rules, self._options, reading.collections, self._parts.store.state.collections)
+        planning = plan(again or reading.contents, reading.collections, judging, brakes, before=self.results.planning)
         self.results = msgspec.structs.replace(self.results, planning=planning)
 
     async def _write(self, judging: Judging) -> None:
-        """Read the library again, plan against what it is now, and write only the difference."""
+        """Read each library again that changes, plan against what it is now, and write only the difference.
+
+        What one library does not take leaves the others alone.
+        """
         writer = Writer(self._parts, self._keeper, self._run_id)
-        library = await writer.library()
-        self._plan(library, judging)
         try:
-            await writer.write(self.results.plan.changes, library)
+            for name in [name for name, tags in self.results.plans.items() if tags.changes]:
+                if self._parts.interruption.why:
+                    return
+                if contents := await writer.read_again(name):
+                    self._plan(judging, {name: contents})
+                    await writer.write(name, self.results.plans[name].changes, contents)
         finally:
             self.results = msgspec.structs.replace(self.results, writing=writer.result())

@@ -16,6 +16,7 @@ from kometa_ai.asking.ending import (
     Unpriced,
 )
 from kometa_ai.core.decision import TRIES, Reason
+from kometa_ai.core.item import kind_of
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.summary import counted
 from kometa_ai.errors import CheckClaude
@@ -146,40 +147,49 @@ def _given_up(judging: Judging) -> list[Problem]:
 
 
 def _held_back(results: RunResults) -> list[Problem]:
-    groups: dict[tuple[CollectionKey, str], list[Change]] = defaultdict(list)
+    """One problem for each collection, library and side, since the brakes weigh them so."""
+    groups: dict[tuple[CollectionKey, str, str], list[Change]] = defaultdict(list)
     for change in results.plan.held_back:
-        groups[change.collection, change.operation].append(change)
+        groups[change.collection, change.library, change.operation].append(change)
     return [
-        _held_additions(results, slug, changes) if operation == "add" else _held_removals(slug, changes)
-        for (slug, operation), changes in groups.items()
+        _held_additions(results, collection, changes)
+        if operation == "add"
+        else _held_removals(results, collection, changes)
+        for (collection, _, operation), changes in groups.items()
     ]
 
 
-def _held_removals(slug: CollectionKey, changes: Sequence[Change]) -> Problem:
-    count = len(changes)
-    what = f"{count:,} removals are held back" if count > 1 else "1 removal is held back"
+def _there(results: RunResults, change: Change) -> str:
+    """` in Radarr 4K`, where there are several libraries of that kind."""
+    of_kind = [library for library in results.reading.libraries if library.kind == kind_of(change.movie.key)]
+    return next((f" in {each.title}" for each in of_kind if each.name == change.library and len(of_kind) > 1), "")
+
+
+def _held_removals(results: RunResults, collection: CollectionKey, changes: Sequence[Change]) -> Problem:
+    count, there = len(changes), _there(results, changes[0])
+    what = f"{count:,} removals are held back{there}" if count > 1 else f"1 removal is held back{there}"
     return Problem(
         source="REMOVAL_LIMIT",
         what=f"{what}: too large a part of the collection for one run.",
         remedy="Look at them; to let them through, run once with --run-now --allow-removals.",
-        collection=slug,
+        collection=collection,
         movies=tuple(str(change.movie) for change in changes)[:20],
     )
 
 
-def _held_additions(results: RunResults, slug: CollectionKey, changes: Sequence[Change]) -> Problem:
-    count = len(changes)
-    what = f"{count:,} additions are held back" if count > 1 else "1 addition is held back"
-    members = sum(changes[0].label in movie.labels for movie in results.movies)
+def _held_additions(results: RunResults, collection: CollectionKey, changes: Sequence[Change]) -> Problem:
+    count, first, there = len(changes), changes[0], _there(results, changes[0])
+    what = f"{count:,} additions are held back{there}" if count > 1 else f"1 addition is held back{there}"
+    members = sum(first.label in item.labels for item in results.contents[first.library])
     # A run for some movies does not know the number of all additions.
-    is_whole = len(results.subjects) >= len(results.movies)
+    is_whole = len(results.subjects) >= len(results.items)
     limit = f"ADDITION_LIMIT={-(-count * 100 // members)}" if is_whole and members else "a higher ADDITION_LIMIT"
     return Problem(
         source="ADDITION_LIMIT",
-        what=f"{what}: too many for a collection of {counted(members, 'movie')}.",
+        what=f"{what}: too many for a collection of {counted(members, kind_of(first.movie.key))}.",
         remedy=f"Look at them; to let them through, run once with {limit} in the environment of --run-now, or edit the "
         "block. --allow-removals does not.",
-        collection=slug,
+        collection=collection,
         movies=tuple(str(change.movie) for change in changes)[:20],
     )
 

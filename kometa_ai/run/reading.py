@@ -1,164 +1,172 @@
-"""Read the library and Kometa's folder, and refuse an implausible library."""
+"""Read the libraries and Kometa's folder, and find the collections that the run can be about."""
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
+import msgspec
 import structlog
 
 from kometa_ai.core.collection import recognise
-from kometa_ai.core.item import short_name
+from kometa_ai.core.item import SERVICES, kind_of
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.summary import counted
-from kometa_ai.errors import CheckRadarr
+from kometa_ai.run.libraries import NoLibrary, merged, read_libraries, seen_now, told_by_another, whole_kinds
 from kometa_ai.run.orphans import adopted_tags
-from kometa_ai.run.results import UNREAD, Reading
+from kometa_ai.run.results import Reading
 from kometa_ai.run.scope import choose
 from kometa_ai.run.watching import Step
-from kometa_ai.state.schema import LibraryRead, LibrarySeen
+from kometa_ai.state.schema import LibraryRead
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
+    from collections.abc import Iterator, Sequence
 
-    from kometa_ai.core.collection import Collection, Folder
-    from kometa_ai.core.kinds import AnyItem
+    from kometa_ai.core.collection import Collection
     from kometa_ai.core.options import Options
-    from kometa_ai.library.port import Contents, LibraryStatus
+    from kometa_ai.library.port import Library
     from kometa_ai.run.keeping import Keeper
     from kometa_ai.run.parts import Parts, Rules
+    from kometa_ai.run.results import LibraryFound
 
-_ODDITIES = 20
-_ODD_TAGS = 3
+_NAMED = 10
 
 _log = structlog.get_logger()
 
 
 class Reader:
-    """Reads what a run is about: first the library, then the collections, in whose pins its movies are recognised."""
+    """Reads what a run is about: first the libraries, then the collections, in whose pins their items are recognised.
 
-    def __init__(self, parts: Parts, rules: Rules, options: Options, keeper: Keeper) -> None:
+    `result` is what has been read so far. `libraries` are those to read, where that is not all of them.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        rules: Rules,
+        options: Options,
+        keeper: Keeper,
+        *,
+        libraries: Sequence[Library] | None = None,
+    ) -> None:
+        self.result = Reading()
+        self._libraries = parts.libraries if libraries is None else libraries
         self._parts = parts
         self._rules = rules
         self._options = options
         self._keeper = keeper
-        self._movies: Sequence[AnyItem] = ()
-        self._folder: Folder = UNREAD
-        self._collections: tuple[Collection, ...] = ()
-        self._problems: list[Problem] = []
-        self._warnings: list[Problem] = []
 
-    def result(self) -> Reading:
-        """What has been read so far."""
-        return Reading(
-            movies=self._movies,
-            folder=self._folder,
-            collections=self._collections,
-            problems=tuple(self._problems),
-            warnings=tuple(self._warnings),
-        )
-
-    async def library(self) -> Contents:
-        """Read every movie and tag from Radarr. Raise CheckRadarr for an implausible list."""
+    async def libraries(self) -> None:
+        """Read every item and tag. Raise CheckRadarr where no library can be used; others are left alone."""
         parts = self._parts
         parts.observer.step(Step.FETCHING)
-        status = await self._reach_library()
-        if status.warning:
-            self._warn(status.warning, "Check RADARR_URL.")
-        library = await parts.library.contents()
-        self._warnings += oddities(library)
-        check_plausible(
-            library, parts.store.state.libraries.get(parts.library.name), accepted=self._options.accept_library
+        accepted = self._options.accept_library
+        try:
+            found = await read_libraries(self._wanted(), parts.store.state.libraries, accepted=accepted)
+        except NoLibrary as error:
+            self._add(libraries=error.found, warnings=_warnings(error.found))
+            raise
+        items = merged({each.name: each.contents.items for each in found if each.contents is not None})
+        self._add(
+            libraries=found,
+            items=items,
+            unconfirmed=frozenset(told_by_another(items, found)),
+            whole=whole_kinds(found),
+            warnings=_warnings(found),
         )
         # A dry run that accepts a library does not accept it for later runs.
-        if not (self._options.dry_run and self._options.accept_library):
-            self._problems += self._keeper.record(
-                LibraryRead(name=parts.library.name, library=_seen(library, parts.now()))
-            )
-        self._movies = library.items
-        _log.info("library.read", movies=len(library.items), tags=len(library.tags))
-        return library
+        if not (self._options.dry_run and accepted):
+            now = parts.now()
+            entries = [
+                LibraryRead(name=each.name, library=seen_now(each.contents, now)) for each in found if each.contents
+            ]
+            self._add(problems=self._keeper.record(*entries))
 
-    async def _reach_library(self) -> LibraryStatus:
-        try:
-            return await self._parts.library.check()
-        except CheckRadarr as error:
-            what = await self._parts.library.diagnose(error.message)
-            self._warn(what, "Begin with the first of these that is not as it should be.")
-            raise
+    def _wanted(self) -> Sequence[Library]:
+        """The libraries that the run is about: those of the kinds of the items that it names, or else all."""
+        kinds = {kind_of(key) for key in self._options.movies}
+        return [library for library in self._libraries if not kinds or library.kind in kinds]
 
-    def _warn(self, what: str, remedy: str) -> None:
-        self._warnings.append(Problem(source="Radarr", what=what, remedy=remedy, severity="warning"))
-
-    def collections(self) -> tuple[Collection, ...]:
+    def collections(self) -> None:
         """Read Kometa's folder and choose the collections that take part. Raise FixUsage for an unknown name."""
-        self._parts.observer.step(Step.LOADING)
-        folder = self._parts.read_folder(self._rules.config_dir)
-        self._problems += folder.problems
-        self._warnings += folder.warnings
-        self._warnings += adopted_tags(folder, self._parts.store.state.collections)
-        self._folder = folder
-        self._collections = recognise(choose(folder, self._options.collections), self._movies)
+        parts = self._parts
+        parts.observer.step(Step.LOADING)
+        folder = parts.read_folder(self._rules.config_dir)
+        warnings = [*folder.warnings, *adopted_tags(folder, parts.store.state.collections)]
+        self._add(folder=folder, problems=folder.problems, warnings=tuple(warnings))
+        chosen = choose(folder, self._options.collections)
+        here = tuple(each for each in chosen if self._is_readable(each))
+        self._add(
+            collections=recognise(here, self.result.items),
+            problems=(*self._misnamed(folder.collections), *self._left_alone([c for c in chosen if c not in here])),
+            warnings=tuple(self._without_a_service(chosen)),
+        )
         _log.info("collections.read", enabled=len(folder.collections), problems=len(folder.problems))
-        return self._collections
 
-
-def check_plausible(library: Contents, last: LibrarySeen | None, *, accepted: bool) -> None:
-    """Raise CheckRadarr for no movies; unless `accepted`, also for a list that halved, or nameless tags."""
-    count = len(library.items)
-    if not count:
-        left_out = len(library.left_out)
-        raise CheckRadarr(
-            f"Radarr lists {counted(left_out, 'movie')}, and none of them can take part."
-            if left_out
-            else "Radarr answers with an empty list of movies.",
-            "Nothing was changed. Check that RADARR_URL is the right Radarr and that its database is whole.",
-        )
-    if last is None or accepted:
-        return
-    if count * 2 < last.count:
-        raise CheckRadarr(
-            f"Radarr lists {count} movies where it listed {last.count} before.",
-            "Nothing was changed. If so many are really gone, run once with --run-now --accept-library.",
-        )
-    if last.tagged and library.nameless and not library.tags:
-        # Accepting it would remove every member that only a tag of the user's own lets in.
-        raise CheckRadarr(
-            f"Radarr's list of tags is empty, but {library.nameless} of its movies have tags.",
-            "Nothing was changed. Look whether Radarr's database is whole. If it is, and all tags are really gone, run "
-            "once with --run-now --accept-library.",
+    def _add(self, *, problems: tuple[Problem, ...] = (), warnings: tuple[Problem, ...] = (), **read: object) -> None:
+        self.result = msgspec.structs.replace(
+            self.result,
+            problems=(*self.result.problems, *problems),
+            warnings=(*self.result.warnings, *warnings),
+            **read,
         )
 
+    def _is_readable(self, collection: Collection) -> bool:
+        """Whether a library that the collection is for could be read, and each that its block names exists."""
+        return not self._unknown(collection) and any(
+            library.contents is not None and _is_for(collection, library) for library in self.result.libraries
+        )
 
-def oddities(library: Contents) -> list[Problem]:
-    """Warn of rows that take no part: one warning for each of the first movies, and one for all the others."""
-    told = [
-        f"Radarr's movie {movie.arr_id or 'without an id'} ({movie.title or 'no title'}) takes no part: {movie.why}."
-        for movie in library.left_out[:_ODDITIES]
-    ]
-    warnings = [
-        Problem(source="Radarr", what=what, remedy="Fix or remove it in Radarr.", severity="warning") for what in told
-    ]
-    if others := library.left_out[_ODDITIES:]:
-        verb = "take" if len(others) > 1 else "takes"
-        what = f"{counted(len(others), 'further movie')} of Radarr's list {verb} no part."
-        names = tuple(movie.title or f"Radarr's movie {movie.arr_id}" for movie in others[:_ODDITIES])
-        remedy = "Fix the ones above; the next run names more of them."
-        warnings.append(Problem(source="Radarr", what=what, remedy=remedy, movies=names, severity="warning"))
-    if library.odd_tags:
-        what = f"{counted(len(library.odd_tags), 'tag')} of Radarr's cannot be read: "
-        what += "; ".join(library.odd_tags[:_ODD_TAGS]) + ("; …" if len(library.odd_tags) > _ODD_TAGS else ".")
-        remedy = "Look at Radarr's Settings, Tags: movies with them count as without them."
-        warnings.append(Problem(source="Radarr", what=what, remedy=remedy, severity="warning"))
-    return warnings
+    def _unknown(self, collection: Collection) -> list[str]:
+        there = {library.name for library in self._parts.libraries if library.kind == collection.kind}
+        return sorted(collection.libraries - there) if there else []
+
+    def _misnamed(self, collections: Sequence[Collection]) -> Iterator[Problem]:
+        """A problem for each collection whose block names a library that there is not."""
+        for collection in collections:
+            if unknown := self._unknown(collection):
+                names = sorted(each.name for each in self._parts.libraries if each.kind == collection.kind)
+                yield Problem(
+                    source=collection.source,
+                    line=collection.line,
+                    what=f"`libraries` names {unknown[0]!r}, and no library of {collection.kind}s has that name. "
+                    "The collection is skipped.",
+                    remedy=f"There are: {', '.join(names)}.",
+                    collection=collection.key,
+                )
+
+    def _left_alone(self, away: Sequence[Collection]) -> Iterator[Problem]:
+        """A problem for each library that cannot be used while others can, with the collections that wait for it."""
+        for library in self.result.libraries:
+            if library.error is None:
+                continue
+            waiting = [each.name for each in away if _is_for(each, library) and not self._unknown(each)]
+            names = ", ".join(waiting[:_NAMED]) + (", …" if len(waiting) > _NAMED else "")
+            left = f" Left alone: {counted(len(waiting), 'collection')} ({names})." if waiting else ""
+            yield Problem(
+                source=library.title,
+                what=f"{library.error.message} Nothing was changed there; the other libraries went on.{left}",
+                remedy=library.error.remedy,
+            )
+
+    def _without_a_service(self, chosen: Sequence[Collection]) -> Iterator[Problem]:
+        """A warning for each collection of a kind that no library is configured for."""
+        kinds = {library.kind for library in self._parts.libraries}
+        for collection in chosen:
+            if collection.kind not in kinds:
+                service = SERVICES[collection.kind]
+                yield Problem(
+                    source=collection.source,
+                    line=collection.line,
+                    what=f"it is for {collection.kind}s, and there is no {service}: nothing is asked, and tags stay.",
+                    remedy=f"Set {service.upper()}_URL and {service.upper()}_API_KEY, or write `media:` in its block.",
+                    collection=collection.name,
+                    severity="warning",
+                )
 
 
-def _seen(library: Contents, now: datetime) -> LibrarySeen:
-    ids = ",".join(short_name(movie.key) for movie in library.items)
-    return LibrarySeen(
-        count=len(library.items),
-        hash=hashlib.sha256(ids.encode()).hexdigest()[:16],
-        at=now,
-        tagged=sum(bool(movie.labels) for movie in library.items),
-    )
+def _is_for(collection: Collection, library: LibraryFound) -> bool:
+    return collection.kind == library.kind and (not collection.libraries or library.name in collection.libraries)
+
+
+def _warnings(found: Sequence[LibraryFound]) -> tuple[Problem, ...]:
+    return tuple(warning for library in found for warning in library.warnings)

@@ -12,11 +12,12 @@ from kometa_ai.__version__ import __version__
 from kometa_ai.asking.tally import Spent
 from kometa_ai.core.collection import collection_key
 from kometa_ai.core.decision import Cause
-from kometa_ai.core.item import kind_of, number_of
+from kometa_ai.core.item import ItemKey, kind_of, number_of
 from kometa_ai.core.problem import Problem
-from kometa_ai.core.report import CollectionReport, MovieLine, Outcome, RunReport
+from kometa_ai.core.report import CollectionReport, LibraryLine, MovieLine, Outcome, RunReport
 from kometa_ai.core.summary import in_order
 from kometa_ai.errors import CheckClaude, CheckRadarr, FixConfiguration, KometaAIError, RepairState
+from kometa_ai.judging.mutual import Managed, managed_tag
 from kometa_ai.judging.planning import may_turn
 from kometa_ai.run.batches import with_anthropic
 from kometa_ai.run.failure import INTERRUPTED, outcome_of
@@ -28,16 +29,18 @@ from kometa_ai.tags.plan import FEW_ADDITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Set as AbstractSet
     from datetime import datetime, tzinfo
 
     from kometa_ai.core.changes import Change
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.decision import Memory
+    from kometa_ai.core.item import Kind as ItemKind
     from kometa_ai.core.naming import CollectionKey
     from kometa_ai.judging.policy import Gates
     from kometa_ai.library.port import Operation
     from kometa_ai.run.orphans import Statuses
-    from kometa_ai.run.results import Reading, RunResults
+    from kometa_ai.run.results import Judging, LibraryFound, Reading, RunResults
     from kometa_ai.state.schema import Snapshot
 
 
@@ -86,7 +89,8 @@ def make_report(results: RunResults, memory: Memory, snapshot: Snapshot, frame: 
         exit_code=exit_code,
         only_movies=frame.only_movies,
         only_collections=_only(results.reading),
-        library=len(results.reading.movies),
+        library=len(results.reading.items),
+        libraries=tuple(map(_library_line, results.reading.libraries)),
         collections=collections,
         orphans=orphans(results, snapshot.collections),
         problems=dated,
@@ -99,6 +103,16 @@ def make_report(results: RunResults, memory: Memory, snapshot: Snapshot, frame: 
         decisions_by_other_models=_by_other_models(results, memory, frame.models),
         changes=results.writing.recorded if results.writing else (),
         next_run=frame.next_run,
+    )
+
+
+def _library_line(library: LibraryFound) -> LibraryLine:
+    return LibraryLine(
+        name=library.name,
+        title=library.title,
+        kind=library.kind,
+        items=len(library.contents.items) if library.contents else 0,
+        error=library.error.message if library.error else "",
     )
 
 
@@ -133,7 +147,9 @@ def _error_that_left_nothing_done(results: RunResults) -> CheckClaude | CheckRad
     asking, writing = results.asking, results.writing
     if asking is not None and isinstance(asking.stopped, CheckClaude):
         return asking.stopped
-    return writing.stopped if writing is not None and not writing.done else None
+    if writing is None or writing.done or len(writing.stopped) < len(results.reading.libraries):
+        return None
+    return next(iter(writing.stopped.values()), None)
 
 
 def _error_problems(frame: Frame) -> list[Problem]:
@@ -158,20 +174,20 @@ def _collections(results: RunResults, memory: Memory, *, dry_run: bool) -> tuple
     judging = results.judging
     if judging is None or not judging.memberships:
         return ()
-    tagged = Counter(label for movie in results.movies for label in movie.labels)
     writing = results.writing
     would_change = results.plan.changes if dry_run else ()
     changed, failed = (writing.done, writing.failed) if writing else (would_change, ())
+    tagged = _tagged(results, changed)
+    naming = _naming(results.reading)
 
-    def lines(
-        changes: Iterable[Change], of: CollectionKey, operation: Operation | None = None
-    ) -> tuple[MovieLine, ...]:
-        return _lines(changes, of, operation, judging.gates, memory)
+    def lines(changes: Iterable[Change], of: CollectionKey, only: Operation | None = None) -> tuple[MovieLine, ...]:
+        return _lines(
+            [c for c in changes if c.collection == of and only in (None, c.operation)], naming, judging, memory
+        )
 
     reports = []
     for collection in results.reading.collections:
         key = collection.key
-        added, removed = lines(changed, key, "add"), lines(changed, key, "remove")
         asked = results.spent.get(key) or Spent()
         spent = total([asked])
         reports.append(
@@ -179,10 +195,11 @@ def _collections(results: RunResults, memory: Memory, *, dry_run: bool) -> tuple
                 name=collection.name,
                 slug=collection.slug,
                 kind=collection.kind,
+                kind_because=collection.kind_because,
                 tag=collection.label,
-                members=tagged[collection.label] + len(added) - len(removed),
-                added=added,
-                removed=removed,
+                members=len(tagged.get(managed_tag(collection), ())),
+                added=lines(changed, key, "add"),
+                removed=lines(changed, key, "remove"),
                 held_back=lines(results.plan.held_back, key),
                 held_back_additions=lines(results.plan.held_back, key, "add"),
                 failed=lines(failed, key),
@@ -198,24 +215,44 @@ def _collections(results: RunResults, memory: Memory, *, dry_run: bool) -> tuple
     return tuple(reports)
 
 
+def _tagged(results: RunResults, changed: Iterable[Change]) -> Mapping[Managed, AbstractSet[ItemKey]]:
+    """The items that have each collection's tag after these changes, in whichever library."""
+    managed = {managed_tag(collection) for collection in results.reading.collections}
+    having: dict[Managed, set[tuple[str, ItemKey]]] = {tag: set() for tag in managed}
+    for library, items in results.contents.items():
+        for item in items:
+            for label in item.labels:
+                if (tag := (kind_of(item.key), label)) in having:
+                    having[tag].add((library, item.key))
+    for change in changed:
+        held = having[kind_of(change.movie.key), change.label]
+        (held.add if change.operation == "add" else held.discard)((change.library, change.movie.key))
+    return {tag: {key for _, key in held} for tag, held in having.items()}
+
+
+def _naming(reading: Reading) -> frozenset[ItemKind]:
+    """The kinds that several libraries hold: there a line says which ones it is about."""
+    kinds = Counter(library.kind for library in reading.libraries)
+    return frozenset(kind for kind, count in kinds.items() if count > 1)
+
+
 def _lines(
-    changes: Iterable[Change],
-    collection: CollectionKey,
-    operation: Operation | None,
-    gates: Mapping[CollectionKey, Gates],
-    memory: Memory,
+    changes: Iterable[Change], naming: AbstractSet[ItemKind], judging: Judging, memory: Memory
 ) -> tuple[MovieLine, ...]:
-    lines = [
+    """A line for each item, however many libraries hold it."""
+    by_item: dict[ItemKey, list[Change]] = {}
+    for change in changes:
+        by_item.setdefault(change.movie.key, []).append(change)
+    return in_order(
         MovieLine(
-            title=change.movie.title,
-            year=change.movie.year,
-            key=change.movie.key,
-            reason=_why(change, gates, memory),
+            title=first.movie.title,
+            year=first.movie.year,
+            key=key,
+            libraries=tuple(dict.fromkeys(change.library for change in of_item)) if kind_of(key) in naming else (),
+            reason=_why(first, judging.gates, memory),
         )
-        for change in changes
-        if change.collection == collection and operation in (None, change.operation)
-    ]
-    return in_order(lines)
+        for key, (first, *_), of_item in ((key, of_item, of_item) for key, of_item in by_item.items())
+    )
 
 
 def _why(change: Change, gates: Mapping[CollectionKey, Gates], memory: Memory) -> str:
@@ -276,7 +313,7 @@ def _status_after_some(
     return msgspec.structs.replace(
         before,
         tag=collection.tag,
-        former_tags=former_tags(collection, before, results.movies),
+        former_tags=former_tags(collection, before, results),
         status=HELD_BACK if report.held_back else status,
         members=report.members,
         pending=max(before.pending, report.pending),
@@ -315,7 +352,7 @@ def _status(
     return CollectionStatus(
         name=collection.name,
         tag=collection.tag,
-        former_tags=former_tags(collection, before, results.movies),
+        former_tags=former_tags(collection, before, results),
         source=collection.source,
         status=HELD_BACK if report.held_back else "complete" if is_complete and complete else "pending",
         members=report.members,

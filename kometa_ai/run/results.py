@@ -10,26 +10,55 @@ from kometa_ai.asking.ending import Ending, Stopped
 from kometa_ai.asking.tally import Spent, Tally
 from kometa_ai.core.changes import Change, TagChange, TagPlan
 from kometa_ai.core.collection import Collection, Folder
-from kometa_ai.core.item import ItemKey
+from kometa_ai.core.item import ItemKey, Kind
 from kometa_ai.core.kinds import AnyItem
 from kometa_ai.core.naming import CollectionKey
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import CheckRadarr
 from kometa_ai.judging.planning import Questions, Subject
 from kometa_ai.judging.policy import Gates, Membership
+from kometa_ai.library.port import Contents
 
 UNREAD = Folder(unreadable_files=(".",))
 """A folder that was not read: none of its collections counts as gone."""
 
 
-class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """What was read: the library's movies, Kometa's folder, and the collections of it that the run is about."""
+class LibraryFound(msgspec.Struct, frozen=True, kw_only=True):
+    """One library as a run found it. One that cannot be used has an `error` and no `contents`."""
 
-    movies: Sequence[AnyItem] = ()
+    name: str
+    title: str
+    kind: Kind
+    contents: Contents | None = None
+    error: CheckRadarr | None = None
+    warnings: tuple[Problem, ...] = ()
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """What was read: the libraries, Kometa's folder, and the collections of it that the run is about.
+
+    `items` are those of all libraries that can be used, each once. Of the `unconfirmed` ones another library tells the
+    facts, which cannot be used now. `whole` are the kinds of which every library could be read.
+    """
+
+    libraries: tuple[LibraryFound, ...] = ()
+    items: Sequence[AnyItem] = ()
+    unconfirmed: frozenset[ItemKey] = frozenset()
+    whole: frozenset[str] = frozenset()
     folder: Folder = UNREAD
     collections: tuple[Collection, ...] = ()
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
+
+    @property
+    def contents(self) -> dict[str, Contents]:
+        """What each library holds that can be used, by its name, in the order of the settings."""
+        return {each.name: each.contents for each in self.libraries if each.contents is not None}
+
+
+def items_of(contents: Mapping[str, Contents]) -> dict[str, Sequence[AnyItem]]:
+    """The items of each library, by its name."""
+    return {name: each.items for name, each in contents.items()}
 
 
 class Asking(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,18 +92,33 @@ class Judging(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Planning(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to change, and the movies whose tags it was planned against."""
+    """What is to change in each library, and the items whose tags it was planned against, by its name.
 
-    plan: TagPlan
-    movies: Sequence[AnyItem]
+    `items` are those of all libraries, each once.
+    """
+
+    plans: Mapping[str, TagPlan]
+    contents: Mapping[str, Sequence[AnyItem]]
+    items: Sequence[AnyItem]
+
+    @property
+    def plan(self) -> TagPlan:
+        """What is to change in all libraries."""
+        return TagPlan(
+            changes=tuple(change for plan in self.plans.values() for change in plan.changes),
+            held_back=tuple(change for plan in self.plans.values() for change in plan.held_back),
+        )
 
 
 class Writing(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the changes. `stopped` is why writing ended early, `recorded` are the changes in the state."""
+    """What became of the changes. `stopped` is why writing to a library ended early, by its name.
+
+    `recorded` are the changes in the state.
+    """
 
     done: tuple[Change, ...]
     failed: tuple[Change, ...]
-    stopped: CheckRadarr | None
+    stopped: Mapping[str, CheckRadarr]
     recorded: tuple[TagChange, ...]
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
@@ -89,14 +133,24 @@ class RunResults(msgspec.Struct, frozen=True, kw_only=True):
     writing: Writing | None = None
 
     @property
-    def movies(self) -> Sequence[AnyItem]:
-        """The library's movies as they were read last."""
-        return self.planning.movies if self.planning else self.reading.movies
+    def items(self) -> Sequence[AnyItem]:
+        """The items of all libraries as they were read last, each once."""
+        return self.planning.items if self.planning else self.reading.items
+
+    @property
+    def contents(self) -> Mapping[str, Sequence[AnyItem]]:
+        """The items of each library as they were read last, by its name."""
+        return self.planning.contents if self.planning else items_of(self.reading.contents)
 
     @property
     def plan(self) -> TagPlan:
         """The changes that are to be made, as they were planned last."""
         return self.planning.plan if self.planning else TagPlan()
+
+    @property
+    def plans(self) -> Mapping[str, TagPlan]:
+        """The same by the name of the library."""
+        return self.planning.plans if self.planning else {}
 
     @property
     def asking(self) -> Asking | None:

@@ -1,15 +1,17 @@
-"""Plan the tags from what was decided, with the safety brakes of this run, and write the difference to Radarr."""
+"""Plan the tags of each library from what was decided, within the safety brakes, and write the difference."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
 from kometa_ai.core.changes import Change, TagChange
-from kometa_ai.run.reading import check_plausible
+from kometa_ai.core.problem import Problem
+from kometa_ai.errors import CheckRadarr
+from kometa_ai.run.libraries import check_plausible, merged
 from kometa_ai.run.results import Planning, Writing
 from kometa_ai.run.watching import Step
 from kometa_ai.state.schema import Tagged
-from kometa_ai.tags.apply import Applied, apply_changes
+from kometa_ai.tags.apply import Applied, apply_changes, made_of
 from kometa_ai.tags.plan import FEW_ADDITIONS, NO_ADDITION_LIMIT, Brake, plan_tags
 
 if TYPE_CHECKING:
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.naming import CollectionKey
     from kometa_ai.core.options import Options
-    from kometa_ai.core.problem import Problem
     from kometa_ai.library.port import Contents
     from kometa_ai.run.keeping import Keeper
     from kometa_ai.run.parts import Parts, Rules
@@ -27,23 +28,35 @@ if TYPE_CHECKING:
 
 
 def plan(
-    library: Contents,
+    libraries: Mapping[str, Contents],
     collections: Sequence[Collection],
     judging: Judging,
     brakes: tuple[Brake, Brake],
+    *,
+    before: Planning | None = None,
 ) -> Planning:
-    """Compare the decisions with a library's tags. `brakes` are those for removals and for additions."""
+    """Compare the decisions with the tags of each library, by its name.
+
+    `brakes` are those for removals and for additions; they weigh a collection in each library for itself. `before` is
+    the plan for the libraries that are not among these.
+    """
     removals, additions = brakes
-    planned = plan_tags(
-        collections,
-        judging.memberships,
-        library.items,
-        judging.subjects.keys(),
-        removals,
-        additions=additions,
-        chosen={key: gates.pinned_in for key, gates in judging.gates.items()},
-    )
-    return Planning(plan=planned, movies=library.items)
+    chosen = {key: gates.pinned_in for key, gates in judging.gates.items()}
+    plans = dict(before.plans) if before else {}
+    contents = dict(before.contents) if before else {}
+    for name, found in libraries.items():
+        contents[name] = found.items
+        plans[name] = plan_tags(
+            collections,
+            judging.memberships,
+            found.items,
+            judging.subjects.keys(),
+            removals,
+            additions=additions,
+            chosen=chosen,
+            library=name,
+        )
+    return Planning(plans=plans, contents=contents, items=merged(contents))
 
 
 def brakes_of(
@@ -70,45 +83,63 @@ def brakes_of(
 
 
 class Writer:
-    """Writes the changes of one run."""
+    """Writes the changes of one run, library by library."""
 
     def __init__(self, parts: Parts, keeper: Keeper, run_id: str) -> None:
         self._parts = parts
         self._keeper = keeper
         self._run_id = run_id
-        self._applied = Applied()
+        self._applied: list[Applied] = []
+        self._stopped: dict[str, CheckRadarr] = {}
         self._recorded: list[TagChange] = []
         self._problems: list[Problem] = []
 
     def result(self) -> Writing:
         """What has become of the changes so far."""
-        applied = self._applied
+        made = made_of(self._applied)
         return Writing(
-            done=tuple(applied.done),
-            failed=tuple(applied.failed),
-            stopped=applied.stopped,
+            done=made.done,
+            failed=made.failed,
+            stopped=self._stopped,
             recorded=tuple(self._recorded),
-            problems=(*self._problems, *applied.problems),
-            warnings=tuple(applied.warnings),
+            problems=(*self._problems, *made.problems),
+            warnings=made.warnings,
         )
 
-    async def library(self) -> Contents:
-        """Read the library again, right before writing to it. Raise CheckRadarr if it is implausible."""
-        self._parts.observer.step(Step.WRITING)
-        library = await self._parts.library.contents()
-        check_plausible(library, self._parts.store.state.libraries.get(self._parts.library.name), accepted=False)
-        return library
+    async def read_again(self, name: str) -> Contents | None:
+        """Read a library again, right before writing to it; None where it cannot be used any more, which is reported.
 
-    async def write(self, changes: Sequence[Change], library: Contents) -> None:
-        """Make the changes, and record each that Radarr confirms."""
-        await apply_changes(self._parts.library, changes, library, self._remember, self._applied)
+        Raise CheckRadarr where it is the only one.
+        """
+        parts, library = self._parts, self._parts.library(name)
+        parts.observer.step(Step.WRITING)
+        try:
+            contents = await library.contents()
+            check_plausible(library, contents, parts.store.state.libraries.get(name), accepted=False)
+        except CheckRadarr as error:
+            if len(parts.libraries) == 1:
+                raise
+            self._stopped[name] = error
+            self._problems.append(Problem(source=library.title, what=error.message, remedy=error.remedy))
+            return None
+        return contents
+
+    async def write(self, name: str, changes: Sequence[Change], contents: Contents) -> None:
+        """Make the changes in a library, and record each that it confirms."""
+        applied = Applied()
+        self._applied.append(applied)
+        try:
+            await apply_changes(self._parts.library(name), changes, contents, self._remember, applied)
+        finally:
+            if applied.stopped is not None:
+                self._stopped[name] = applied.stopped
 
     def _remember(self, done: Sequence[Change]) -> None:
         changes = [
             TagChange(
                 at=self._parts.now(),
                 run_id=self._run_id,
-                library=self._parts.library.name,
+                library=change.library,
                 key=change.movie.key,
                 title=change.movie.title,
                 year=change.movie.year,

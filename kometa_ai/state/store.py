@@ -12,14 +12,14 @@ import threading
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, TypeVar, assert_never
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, assert_never
 
 import msgspec
 import structlog
 
 from kometa_ai.__version__ import __version__
 from kometa_ai.core.decision import Memory, Remembered
-from kometa_ai.core.item import ItemKey
+from kometa_ai.core.item import ItemKey, kind_of
 from kometa_ai.errors import RepairState
 from kometa_ai.state import files
 from kometa_ai.state.loading import JOURNAL, SNAPSHOT, Found, fresh, journals, read
@@ -51,7 +51,7 @@ from kometa_ai.state.schema import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from kometa_ai.core.problem import Problem
@@ -73,6 +73,13 @@ _ENCODER = msgspec.json.Encoder()
 _LINE = msgspec.json.Decoder(Line)
 _DECISIONS = b'"decisions":{'
 """The last field of a snapshot, and empty in the one that is kept apart from the movies."""
+
+
+class Seen(NamedTuple):
+    """The items that the libraries hold, and the kinds of which every library was read."""
+
+    items: frozenset[ItemKey] = frozenset()
+    whole: frozenset[str] = frozenset()
 
 
 class Store:
@@ -195,17 +202,20 @@ class Store:
         if size > self._journal_limit:
             self._shorten_journal(size)
 
-    def seen(self, movies: Iterable[ItemKey], now: datetime) -> None:
-        """Note that the library holds these movies and no others; it lasts with the next snapshot.
+    def note_seen(self, seen: Seen, now: datetime) -> None:
+        """Note which items the libraries hold; it lasts with the next snapshot.
 
-        Movies that have been away for longer than the grace are forgotten. No movies at all are no library.
+        Items of the `whole` kinds that have been away for longer than the grace are forgotten; of other kinds it is not
+        known what is away. No items at all are no library.
         """
-        today, here = now.date(), set(movies)
-        if not here:
+        today = now.date()
+        if not seen.items:
             return
         for key, movie in list(self._movies.items()):
-            if key in here:
+            if key in seen.items:
                 movie.last_seen, movie.gone_since = today, None
+            elif kind_of(key) not in seen.whole:
+                continue
             elif movie.gone_since is None:
                 # Counted from the first look without it, not from the last with it: we may have been off for months.
                 movie.gone_since = today

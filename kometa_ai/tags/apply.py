@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import structlog
@@ -65,6 +65,26 @@ class Applied:
         self.stopped = error
         self.failed += [change for edit in left for change in edit.changes]
         self._problems[Label(""), error.message] = Problem(source="Radarr", what=error.message, remedy=error.remedy)
+
+
+class Made(NamedTuple):
+    """What has become of changes in several libraries: done, failed, and what is to be reported."""
+
+    done: tuple[Change, ...]
+    failed: tuple[Change, ...]
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+
+
+def made_of(applied: Iterable[Applied]) -> Made:
+    """The outcome of all of them together."""
+    each = tuple(applied)
+    return Made(
+        done=tuple(change for one in each for change in one.done),
+        failed=tuple(change for one in each for change in one.failed),
+        problems=tuple(problem for one in each for problem in one.problems),
+        warnings=tuple(warning for one in each for warning in one.warnings),
+    )
 
 
 async def apply_changes(

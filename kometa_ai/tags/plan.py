@@ -6,16 +6,16 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from kometa_ai.core.changes import Change, TagPlan
+from kometa_ai.core.item import ItemKey, kind_of
+from kometa_ai.judging.policy import Membership
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from kometa_ai.core.collection import Collection
-    from kometa_ai.core.item import ItemKey
     from kometa_ai.core.kinds import AnyItem
     from kometa_ai.core.naming import CollectionKey, Label
-    from kometa_ai.judging.policy import Membership
 
 FEW_REMOVALS = 5
 FEW_ADDITIONS = 20
@@ -49,6 +49,7 @@ class Brake(NamedTuple):
         return changes * 100 > members * self.percent
 
 
+NO_MEMBERS = Membership(members=frozenset(), undecided=frozenset())
 NO_BRAKE = Brake(NO_ADDITION_LIMIT, frozenset(), few=FEW_ADDITIONS, no_limit=NO_ADDITION_LIMIT)
 
 
@@ -61,30 +62,36 @@ def plan_tags(
     *,
     additions: Brake = NO_BRAKE,
     chosen: Mapping[CollectionKey, AbstractSet[ItemKey]] = MappingProxyType({}),
+    library: str = "radarr",
 ) -> TagPlan:
-    """Compare memberships with the tags that movies have now.
+    """Compare memberships with the tags that the movies of a library have now.
 
     Only labels of the given collections are considered. Movies that are undecided, or were not in the library when it
     was judged, keep their tags. When a brake holds, none of a collection's removals (or additions) is made: a part of
     them each night would empty (or fill) it all the same. Additions that a user has `chosen` do not count.
+
+    A collection that is for other libraries has no members in this one.
     """
     changes: list[Change] = []
     held_back: list[Change] = []
     for collection in collections:
-        label, membership = collection.label, memberships[collection.key]
+        is_for_others = bool(collection.libraries) and library not in collection.libraries
+        label, membership = collection.label, NO_MEMBERS if is_for_others else memberships[collection.key]
         added: list[Change] = []
         removed: list[Change] = []
         members = 0
         for movie in movies:
+            if kind_of(movie.key) != collection.kind:
+                continue
             is_tagged = label in movie.labels
             members += is_tagged
             key = movie.key
             if is_tagged is (key in membership.members) or key in membership.undecided or key not in judged:
                 continue
             if is_tagged:
-                removed.append(_change(movie, collection, "remove"))
+                removed.append(_change(movie, collection, library, "remove"))
             else:
-                added.append(_change(movie, collection, "add"))
+                added.append(_change(movie, collection, library, "add"))
         picked = chosen.get(collection.key, frozenset())
         weighed = [change for change in added if change.movie.key not in picked]
         changes += [change for change in added if change.movie.key in picked]
@@ -93,12 +100,13 @@ def plan_tags(
     return TagPlan(changes=tuple(changes), held_back=tuple(held_back))
 
 
-def _change(movie: AnyItem, collection: Collection, operation: Literal["add", "remove"]) -> Change:
+def _change(movie: AnyItem, collection: Collection, library: str, operation: Literal["add", "remove"]) -> Change:
     return Change(
         movie=movie,
         slug=collection.slug,
         collection_name=collection.name,
         label=collection.label,
+        library=library,
         operation=operation,
     )
 

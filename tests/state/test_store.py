@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from kometa_ai.core.changes import TagChange
 from kometa_ai.core.decision import Pin
-from kometa_ai.core.item import movie_key
+from kometa_ai.core.item import ItemKey, movie_key
 from kometa_ai.core.naming import CollectionKey, Slug
 from kometa_ai.errors import RepairState
 from kometa_ai.state import files, schema
 from kometa_ai.state.loading import JOURNAL, SNAPSHOT
-from kometa_ai.state.store import WAITS, Store, reset
+from kometa_ai.state.store import WAITS, Seen, Store, reset
 from tests.state.making import NOIR, NOW, decision, described, ended, failed, judged, numbers, spent, tagged
 
 if TYPE_CHECKING:
@@ -92,6 +92,11 @@ def test_lines_read_twice_do_no_harm(tmp_path_factory: pytest.TempPathFactory, e
         path.write_bytes(path.read_bytes() * 2)
     loaded = Store.load(folder)
     assert _same(loaded, store)
+
+
+def _movies(keys: list[ItemKey]) -> Seen:
+    """What a run has seen that has read every library of movies."""
+    return Seen(frozenset(keys), frozenset({"movie"}))
 
 
 def test_snapshot_has_the_specified_shape(tmp_path: Path) -> None:
@@ -249,11 +254,11 @@ def test_departed_movies_leave_after_thirty_days(tmp_path: Path) -> None:
     store = Store.load(tmp_path)
     store.record(described(949), judged(949), described(8195), judged(8195))
     for day in range(31):
-        store.seen([_HEAT], NOW + timedelta(days=day))
+        store.note_seen(_movies([_HEAT]), NOW + timedelta(days=day))
         store.save(NOW)
         store = Store.load(tmp_path)
     assert numbers(store) == [949, 8195]
-    store.seen([_HEAT], NOW + timedelta(days=31))
+    store.note_seen(_movies([_HEAT]), NOW + timedelta(days=31))
     assert numbers(store) == [949]
 
 
@@ -261,10 +266,10 @@ def test_movie_that_comes_back_is_remembered(tmp_path: Path) -> None:
     """Coming back ends the grace."""
     store = Store.load(tmp_path)
     store.record(judged(949), judged(8195))
-    store.seen([_HEAT], NOW)
-    store.seen([_HEAT, _RONIN], NOW + timedelta(days=30))
-    store.seen([_HEAT], NOW + timedelta(days=60))
-    store.seen([_HEAT], NOW + timedelta(days=90))
+    store.note_seen(_movies([_HEAT]), NOW)
+    store.note_seen(_movies([_HEAT, _RONIN]), NOW + timedelta(days=30))
+    store.note_seen(_movies([_HEAT]), NOW + timedelta(days=60))
+    store.note_seen(_movies([_HEAT]), NOW + timedelta(days=90))
     assert numbers(store) == [949, 8195]
 
 
@@ -272,14 +277,14 @@ def test_time_away_is_no_reason_to_forget(tmp_path: Path) -> None:
     """Months without a run, or with runs that never saw the library, lose no paid verdict."""
     store = Store.load(tmp_path)
     store.record(described(949), judged(949), described(8195), judged(8195))
-    store.seen([_HEAT, _RONIN], NOW)
+    store.note_seen(_movies([_HEAT, _RONIN]), NOW)
     store.save(NOW)
     late = NOW + timedelta(days=100)
     store = Store.load(tmp_path)
-    store.seen([], late)
+    store.note_seen(_movies([]), late)
     store.save(late)
     assert numbers(Store.load(tmp_path)) == [949, 8195]
-    store.seen([_HEAT], late)
+    store.note_seen(_movies([_HEAT]), late)
     store.save(late)
     assert numbers(Store.load(tmp_path)) == [949, 8195]
 
@@ -371,7 +376,7 @@ def test_read_only_writes_nothing(tmp_path: Path) -> None:
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     store = Store.load(tmp_path, read_only=True)
     store.record(judged(2))
-    store.seen([movie_key(1)], NOW)
+    store.note_seen(_movies([movie_key(1)]), NOW)
     store.save(NOW)
     assert numbers(store) == [1, 2]
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
