@@ -35,6 +35,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     next_run: datetime | None
     schedule: str
     radarr: str
+    sonarr: str
     claude: str
     run_id: str | None
     step: str | None
@@ -68,6 +69,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     loop: str
     problem: str | None
     radarr: str
+    sonarr: str
     claude: str
     running: bool
     next_run: datetime | None
@@ -112,7 +114,8 @@ class Views:
             started=self._started,
             next_run=self._timetable.next_run,
             schedule=self._timetable.schedule.describe(),
-            radarr=self._watch.word("Radarr"),
+            radarr=self._watch.worst("Radarr"),
+            sonarr=self._watch.worst("Sonarr"),
             claude=self._watch.word("Claude"),
             run_id=going.run_id if going else None,
             step=going.step if going else None,
@@ -160,7 +163,8 @@ class Views:
             else "ok",
             loop="stuck" if self._pulse.is_stuck else "ok",
             problem=problem or None,
-            radarr=self._watch.word("Radarr"),
+            radarr=self._watch.worst("Radarr"),
+            sonarr=self._watch.worst("Sonarr"),
             claude=self._watch.word("Claude"),
             running=self._runs.current is not None,
             next_run=self._timetable.next_run,

@@ -1,9 +1,9 @@
-"""Know whether Radarr and Claude can be used: look when the daemon starts, again while one cannot, learn from runs."""
+"""Know whether libraries and Claude can be used: look at the start, again while one cannot, learn from runs."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import structlog
 
@@ -13,7 +13,6 @@ from kometa_ai.jobs.services import Looked
 
 if TYPE_CHECKING:
     from kometa_ai.core.report import RunReport
-    from kometa_ai.jobs.services import Service
     from kometa_ai.jobs.session import Session
 
 AGAIN = 300.0
@@ -25,17 +24,22 @@ _log = structlog.get_logger()
 
 
 class Watch:
-    """Looks at both services. None of its calls costs anything, and a service that is down is never an error here."""
+    """Looks at all services. None of its calls costs anything, and a service that is down is never an error here."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self.found: dict[Service, Looked] = {
+        self.found: dict[str, Looked] = {
             service: Looked(service=service, status="unknown") for service in session.checks
         }
 
-    def word(self, service: Service) -> str:
+    def word(self, service: str) -> str:
         """How a service was last found, as the API says it: `ok`, `down` or `unknown`."""
         return _WORDS[self.found[service].status]
+
+    def worst(self, service: str) -> str:
+        """The same for all instances of a service together, or `none` if there is none: `down` if one is down."""
+        words = {self.word(title) for title in self.found if title.partition(" ")[0] == service}
+        return next((word for word in ("down", "unknown", "ok") if word in words), "none")
 
     @property
     def words(self) -> dict[str, str]:
@@ -43,7 +47,7 @@ class Watch:
         return {service.lower(): self.word(service) for service in self.found}
 
     async def look(self) -> None:
-        """Look at both."""
+        """Look at all of them."""
         await asyncio.gather(*map(self._look, self.found))
 
     async def live(self) -> None:
@@ -55,19 +59,16 @@ class Watch:
 
     def learn(self, report: RunReport) -> None:
         """Take over what a run has found out."""
-        why = report.problems[0].what if report.problems else ""
-        match report.outcome:
-            case "radarr unusable":
-                self._note(Looked(service="Radarr", status="unusable", detail=why))
-            case "claude unusable":
-                self._note(Looked(service="Radarr", status="ok"))
-                self._note(Looked(service="Claude", status="unusable", detail=why))
-            case "ok" | "problems":
-                self._note(Looked(service="Radarr", status="ok"))
-                if report.tokens.requests:
-                    self._note(Looked(service="Claude", status="ok"))
+        for library in report.libraries:
+            status: Literal["ok", "unusable"] = "unusable" if library.error else "ok"
+            self._note(Looked(service=library.title, status=status, detail=library.error))
+        if report.outcome == "claude unusable":
+            why = report.problems[0].what if report.problems else ""
+            self._note(Looked(service="Claude", status="unusable", detail=why))
+        elif report.outcome in ("ok", "problems") and report.tokens.requests:
+            self._note(Looked(service="Claude", status="ok"))
 
-    async def _look(self, service: Service) -> None:
+    async def _look(self, service: str) -> None:
         # Beside the loop: to import Claude's SDK takes seconds.
         try:
             found = await aside(f"check {service}", self._session.checks[service])

@@ -1,4 +1,4 @@
-"""Look at Radarr and Claude by calls that cost nothing: quickly for --check-config, with patience for the daemon."""
+"""Look at libraries and Claude by calls that cost nothing: quickly for --check-config, with patience for the daemon."""
 
 from __future__ import annotations
 
@@ -20,39 +20,40 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.naming import Label
-    from kometa_ai.library.port import Library
+    from kometa_ai.library.port import Library, LibraryStatus
     from kometa_ai.network.failures import Way
     from kometa_ai.providers.port import Provider
 
 PATIENCE = 5.0
-"""Seconds for each service; both are looked at side by side."""
+"""Seconds for each service; all are looked at side by side."""
 
 _GUESSED = 20
 
 
-Service = Literal["Radarr", "Claude"]
-
-
 class Looked(msgspec.Struct, frozen=True, kw_only=True):
-    """How a service was found: `ok`, `unusable`, `silent` if it did not answer, `unknown` before the first look.
+    """How a service, by its title, was found: `ok`, `unusable`, `silent` if it did not answer, `unknown` before that.
 
     `detail` is its version, its model or the reason. A service that is silent now may answer when it matters, so that
     is no warning; what it has answered is one.
     """
 
-    service: Service
+    service: str
     status: Literal["ok", "unusable", "silent", "unknown"]
     detail: str = ""
     warnings: tuple[Problem, ...] = ()
 
 
 async def look_at_library(library: Library, collections: Sequence[Collection]) -> Looked:
-    """Its key, its version, whether rules of its own fight for a collection's tag, and which tags it does not have."""
+    """Its key, its version, whether rules of its own fight for a collection's tag, and which tags it does not have.
+
+    `collections` are those of its kind.
+    """
+    title = library.title
     labels = {collection.label: collection.name for collection in collections}
 
     async def look() -> Looked:
         status = await library.check(tries=1)
-        warnings = [_warning("Radarr", status.warning, "Check RADARR_URL.")] if status.warning else []
+        warnings = list(_doubt(library, status))
         try:
             rules = await library.auto_tagging()
         except KometaAIError:
@@ -60,21 +61,21 @@ async def look_at_library(library: Library, collections: Sequence[Collection]) -
         for label in sorted(rules.keys() & labels.keys()):
             names = ", ".join(rules[label])
             what = f"{labels[label]}: the auto-tagging rule {names} puts the tag {label} on and takes it off, too."
-            remedy = "Take the tag out of that rule (Radarr: Settings, Tags, Auto Tagging)."
-            warnings.append(_warning("Radarr", what, remedy))
-        warnings += missing_tags(collections, await library.labels())
+            remedy = f"Take the tag out of that rule ({title}: Settings, Tags, Auto Tagging)."
+            warnings.append(_warning(title, what, remedy))
+        warnings += missing_tags(library, collections, await library.labels())
         return Looked(
-            service="Radarr",
+            service=title,
             status="ok",
             detail=f"{status.version} at {library.address}{library.way.through}",
             warnings=tuple(warnings),
         )
 
-    return await _in_time("Radarr", look, library.way)
+    return await _in_time(title, look, library.way)
 
 
-def missing_tags(collections: Iterable[Collection], there: AbstractSet[Label]) -> Iterator[Problem]:
-    """Tags that a block includes or excludes and that Radarr does not have; tags of ours are looked at elsewhere."""
+def missing_tags(library: Library, collections: Iterable[Collection], there: AbstractSet[Label]) -> Iterator[Problem]:
+    """Tags that a block includes or excludes and that a library does not have; tags of ours are looked at elsewhere."""
     guesses = iter(range(_GUESSED))
     for collection in collections:
         for key, wanted in (("include_tags", collection.include_tags), ("exclude_tags", collection.exclude_tags)):
@@ -84,10 +85,10 @@ def missing_tags(collections: Iterable[Collection], there: AbstractSet[Label]) -
                 known = there if next(guesses, None) is not None else ()
                 near = get_close_matches(label, known, n=1)
                 yield Problem(
-                    what=f"Radarr has no tag {label!r}, so this part of `{key}` does nothing.",
+                    what=f"{library.title} has no tag {label!r}, so this part of `{key}` does nothing.",
                     remedy=f"Did you mean {near[0]!r}?"
                     if near
-                    else "Correct it, or give the tag to a movie in Radarr.",
+                    else f"Correct it, or give the tag to a {library.kind} in {library.title}.",
                     source=collection.source,
                     line=collection.line,
                     collection=collection.name,
@@ -113,10 +114,14 @@ async def look_at_claude(claude: Provider, models: Sequence[str]) -> Looked:
 
 
 async def check_library(library: Library) -> Looked:
-    """Try Radarr with patience. Raise CheckRadarr if it cannot be used."""
+    """Try a library with patience. Raise CheckRadarr if it cannot be used."""
     status = await library.check()
-    warnings = [_warning("Radarr", status.warning, "Check RADARR_URL.")] if status.warning else []
-    return Looked(service="Radarr", status="ok", detail=status.version, warnings=tuple(warnings))
+    return Looked(service=library.title, status="ok", detail=status.version, warnings=tuple(_doubt(library, status)))
+
+
+def _doubt(library: Library, status: LibraryStatus) -> Iterator[Problem]:
+    if status.warning:
+        yield _warning(library.title, status.warning, f"Check {library.url_setting}.")
 
 
 async def check_claude(claude: Provider, model: str) -> Looked:
@@ -125,7 +130,7 @@ async def check_claude(claude: Provider, model: str) -> Looked:
     return Looked(service="Claude", status="ok", detail=model)
 
 
-async def _in_time(service: Service, look: Callable[[], Awaitable[Looked]], way: Way) -> Looked:
+async def _in_time(service: str, look: Callable[[], Awaitable[Looked]], way: Way) -> Looked:
     try:
         async with asyncio.timeout(PATIENCE):
             return await look()
@@ -138,7 +143,7 @@ async def _in_time(service: Service, look: Callable[[], Awaitable[Looked]], way:
         return Looked(service=service, status="unusable", detail=error.message, warnings=(warning,))
 
 
-def _silent(service: Service, detail: str, way: Way) -> Looked:
+def _silent(service: str, detail: str, way: Way) -> Looked:
     """A service that may answer later; a proxy in between is worth a warning, since it may be the cause for good."""
     warnings = []
     if way.proxy:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from kometa_ai.core.collection import Collection, Folder
-from kometa_ai.jobs.services import Looked, Service
+from kometa_ai.jobs.services import Looked
 from kometa_ai.providers.port import BatchProvider
 from kometa_ai.run.parts import Parts, Rules
 from kometa_ai.run.scope import choose
@@ -45,8 +45,8 @@ class Traffic(msgspec.Struct, frozen=True):
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """The settings, and what `app` builds from them. Jobs open services through this and know no adapter.
 
-    `look_around` looks at Radarr and Claude once and quickly, for these collections. `checks` try one of them with
-    patience, and raise a KometaAIError if it cannot be used.
+    `look_around` looks at all services once and quickly, for these collections. `checks` try one of them, by its title,
+    with patience, and raise a KometaAIError if it cannot be used.
     """
 
     settings: Settings
@@ -58,7 +58,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     open_batches: Callable[[], AbstractAsyncContextManager[BatchProvider]]
     traffic_of: Callable[[Parts], Traffic]
     look_around: Callable[[Sequence[Collection]], Coroutine[Any, Any, tuple[Looked, ...]]]
-    checks: Mapping[Service, Callable[[], Coroutine[Any, Any, Looked]]]
+    checks: Mapping[str, Callable[[], Coroutine[Any, Any, Looked]]]
 
     def read(self) -> Store:
         """The state as it is on the disk; nothing can be written to it."""

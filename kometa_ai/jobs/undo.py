@@ -16,7 +16,7 @@ from kometa_ai.core.decision import Pin
 from kometa_ai.core.item import ItemKey, Kind, kind_of, name_item
 from kometa_ai.core.naming import CollectionKey, Label
 from kometa_ai.core.problem import Problem
-from kometa_ai.core.report import CollectionReport, MovieLine, Outcome, RunReport
+from kometa_ai.core.report import CollectionReport, LibraryLine, MovieLine, Outcome, RunReport
 from kometa_ai.core.summary import counted, in_order
 from kometa_ai.errors import CheckRadarr, FixUsage, KometaAIError, RepairState
 from kometa_ai.jobs.running import carry_out
@@ -185,6 +185,7 @@ class _UndoRun:
         self._dry_run = dry_run
         self._keeper = Keeper(parts.store, parts.interruption.course)
         self._contents: dict[str, Contents] = {}
+        self._lines: list[LibraryLine] = []
         self._plan = UndoPlan()
         self._applied: dict[str, Applied] = {}
         self._tag_changes: list[TagChange] = []
@@ -215,8 +216,13 @@ class _UndoRun:
                 library = there.get(name) or self._missing(name)
                 await library.check()
                 self._contents[name] = await library.contents()
+                items = len(self._contents[name].items)
+                self._lines.append(LibraryLine(name=name, title=library.title, kind=library.kind, items=items))
             except CheckRadarr as error:
                 title = there[name].title if name in there else name
+                if name in there:
+                    kind = there[name].kind
+                    self._lines.append(LibraryLine(name=name, title=title, kind=kind, error=error.message))
                 self._problems.append(Problem(source=title, what=error.message, remedy=error.remedy))
                 errors.append(error)
         if errors and not self._contents:
@@ -245,6 +251,7 @@ class _UndoRun:
             kind="undo",
             undoes=self._undone.run_id,
             only_collections=tuple(collection.name for collection in collections),
+            libraries=tuple(self._lines),
             library=len({item.key for each in self._contents.values() for item in each.items}),
             collections=collections,
             problems=problems,
