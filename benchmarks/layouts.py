@@ -27,7 +27,7 @@ from benchmarks import library
 from benchmarks.figures import MODEL, Layouts
 from benchmarks.other_side import usd
 from kometa_ai.asking.prompts import SYSTEM
-from kometa_ai.judging.records import movies_text
+from kometa_ai.judging.records import records_text
 from kometa_ai.standins.claude import count_tokens
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def compute(*, movies: int, collections: int, members: float) -> Layouts:
     written += sum(count_tokens(library.criteria(name)) for name in names)
     left = library.movies(movies)
     while batch := list(islice(left, BATCH)):
-        text = movies_text(batch)
+        text = records_text(batch)
         written += count_tokens(text)
         for name in names:
             decisions = [_specified(movie, truth.about(name, movie.title)) for movie in batch]

@@ -1,6 +1,6 @@
-"""Read verdicts from an answer, and find the movies it leaves open. Pure, and never raises.
+"""Read verdicts from an answer, and find the items it leaves open. Pure, and never raises.
 
-Accepted are the form that is asked for, the form where every movie is in `decisions`, either of them with prose or
+Accepted are the form that is asked for, the form where every item is in `decisions`, either of them with prose or
 code fences around it, and either of them cut off or broken in the middle: whole entries are kept, nothing is invented.
 """
 
@@ -27,6 +27,8 @@ LONGEST = 500_000
 """Characters of an answer that are looked at: several times what its tokens may hold."""
 
 _OPENINGS_TRIED = 100
+_IDS = ("movie_id", "show_id")
+"""How an answer names an item. Either is taken for either kind, as models that enforce no schema may mix them up."""
 _DECODER = json.JSONDecoder()
 _OPENING = re.compile(r"\{")
 _EXCLUDED_LIST = re.compile(r'"excluded"\s*:\s*\[')
@@ -36,13 +38,13 @@ _NUMBER = re.compile(r"\A(\"?)(-?\d{1,9})(?:\.0)?\1\Z")
 class _Entry(msgspec.Struct):
     """One decision as it comes: loosely typed numbers are accepted, as other models send them."""
 
-    movie_id: int
+    item_id: int
     include: bool
     confidence: float
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """What an answer says: verdicts by movie_id, ids of ours it leaves open, ids that were never sent."""
+    """What an answer says: verdicts by id, ids of ours it leaves open, ids that were never sent."""
 
     verdicts: Mapping[int, Verdict]
     missing: frozenset[int]
@@ -50,20 +52,20 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_answer(text: str, sent: AbstractSet[int], standing: AbstractSet[int] = frozenset()) -> Reading:
-    """Read an answer about the movies numbered `sent`; `standing` are those that are members now.
+    """Read an answer about the items numbered `sent`; `standing` are those that are members now.
 
-    Two verdicts on one movie: the higher confidence, on a tie what keeps the membership as it is. Entries whose
-    confidence is not a number from 0 to 1 say nothing, and their movie counts as missing.
+    Two verdicts on one item: the higher confidence, on a tie what keeps the membership as it is. Entries whose
+    confidence is not a number from 0 to 1 say nothing, and their item counts as missing.
     """
     verdicts: dict[int, Verdict] = {}
     unknown: set[int] = set()
-    for movie_id, verdict in _found(text[:LONGEST]):
-        if movie_id not in sent:
-            unknown.add(movie_id)
-        elif (other := verdicts.get(movie_id)) is None:
-            verdicts[movie_id] = verdict
+    for item_id, verdict in _found(text[:LONGEST]):
+        if item_id not in sent:
+            unknown.add(item_id)
+        elif (other := verdicts.get(item_id)) is None:
+            verdicts[item_id] = verdict
         else:
-            verdicts[movie_id] = pick(other, verdict, standing=movie_id in standing)
+            verdicts[item_id] = pick(other, verdict, standing=item_id in standing)
     return Reading(verdicts=verdicts, missing=frozenset(sent - verdicts.keys()), unknown=frozenset(unknown))
 
 
@@ -74,13 +76,13 @@ def _found(text: str) -> Iterator[tuple[int, Verdict]]:
     else:
         entries, excluded = list(_whole_objects(text)), list(_whole_numbers(text))
     if isinstance(entries, dict):
-        entries = [{"movie_id": key, **entry} for key, entry in entries.items() if isinstance(entry, dict)]
+        entries = [{_IDS[0]: key, **entry} for key, entry in entries.items() if isinstance(entry, dict)]
     for entry in entries if isinstance(entries, list) else ():
         if (found := _verdict(entry)) is not None:
             yield found
     for value in excluded if isinstance(excluded, list) else ():
-        if (movie_id := _id(value)) is not None:
-            yield movie_id, EXCLUDED
+        if (item_id := _id(value)) is not None:
+            yield item_id, EXCLUDED
 
 
 def _whole_answer(text: str) -> dict[str, Any] | None:
@@ -142,13 +144,15 @@ def _verdict(entry: object) -> tuple[int, Verdict] | None:
         return None
     try:
         # Field by field: one unreadable character in a field that does not matter would refuse the whole entry.
-        found = msgspec.convert({name: entry.get(name) for name in _Entry.__struct_fields__}, _Entry, strict=False)
+        item_id = next((entry[name] for name in _IDS if name in entry), None)
+        fields = {"item_id": item_id, "include": entry.get("include"), "confidence": entry.get("confidence")}
+        found = msgspec.convert(fields, _Entry, strict=False)
     except (msgspec.ValidationError, ValueError, RecursionError):
         return None
     if not math.isfinite(found.confidence) or not 0 <= found.confidence <= 1:
         return None
     reason = entry.get("reason") or entry.get("reasoning")
-    return found.movie_id, Verdict(
+    return found.item_id, Verdict(
         include=found.include,
         confidence=found.confidence,
         # Half a character, as a broken answer holds, could be written neither to the state nor to a report.

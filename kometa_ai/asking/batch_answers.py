@@ -267,7 +267,7 @@ class BatchAnswers:
             return
         page = dict(enumerate(batch.pages[question.page], start=1))
         here = {number: scope.judged[key] for number, (key, _) in page.items() if key in scope.judged}
-        standing = {number for number, movie in here.items() if collection.label in movie.movie.labels}
+        standing = {number for number, movie in here.items() if collection.label in movie.item.labels}
         reading = read_answer(reply.text, page.keys(), standing)
         self._tally.unknown_ids[question.slug] += len(reading.unknown)
         if not reading.verdicts:

@@ -23,7 +23,6 @@ from kometa_ai.asking import forecast
 from kometa_ai.asking.batch_answers import POLL_SECONDS, BatchAnswers, Ledger, Scope
 from kometa_ai.asking.pacing import LONGEST_RETRY_AFTER, is_worth_another_try
 from kometa_ai.asking.pages import Page
-from kometa_ai.asking.prompts import FORM, SYSTEM
 from kometa_ai.core.batches import BatchedQuestion, OpenBatch
 from kometa_ai.core.item import short_name
 from kometa_ai.errors import CheckClaude
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from kometa_ai.asking.tally import Answered, Tally
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.item import ItemKey
-    from kometa_ai.core.movie import Movie
+    from kometa_ai.core.kinds import AnyItem
     from kometa_ai.judging.looks import Models
     from kometa_ai.judging.packing import Packet
     from kometa_ai.providers.port import BatchProvider, Request
@@ -52,7 +51,7 @@ MOST_BYTES = 12 << 20
 """Of a batch. Anthropic takes twenty times as much, but a batch is in memory as a whole, and more than once."""
 
 # Beside its texts a request repeats the schema.
-_BYTES_OF_FORM = 3000 + len(SYSTEM)
+_BYTES_OF_SCHEMA = 3000
 _MARGIN = 1.5
 TRIED_FROM = 50
 """Questions that are to read the cache. Of so many some go ahead: to write instead costs forty times as much."""
@@ -168,7 +167,7 @@ class Batcher:
             work = _Work(packet.movies, packet.collections[:1], cache=True)
             page = work.page()
             is_shared = len(packet.collections) >= forecast.CACHED_IN_BATCHES_FROM
-            if is_shared and self._caching.caches(FORM.tokens + prices.tokens_in(page.text), self._models.first):
+            if is_shared and self._caching.caches(page.form.tokens + prices.tokens_in(page.text), self._models.first):
                 primed.append((packet, _question_id(self._request(page, packet.collections[0], work), page)))
                 yield work
             else:
@@ -291,7 +290,7 @@ class Batcher:
 class _Work(NamedTuple):
     """Movies to be asked about for some collections, not written down yet."""
 
-    movies: tuple[Movie, ...]
+    movies: tuple[AnyItem, ...]
     collections: tuple[Collection, ...]
     cache: bool
     second_look: bool = False
@@ -335,7 +334,8 @@ class _Draft:
             )
         )
         self.requests.append(BatchedRequest(name, request))
-        self._bytes += len(request.movies.encode()) + len(request.collection.encode()) + _BYTES_OF_FORM
+        texts = (request.form.system, request.movies, request.collection)
+        self._bytes += sum(len(text.encode()) for text in texts) + _BYTES_OF_SCHEMA
 
     def planned(self, now: datetime) -> OpenBatch:
         return OpenBatch(

@@ -13,7 +13,6 @@ from kometa_ai.asking.answers import read_answer
 from kometa_ai.asking.ending import Crashed, Unpriced
 from kometa_ai.asking.pacing import Places, Sleep, is_worth_another_try
 from kometa_ai.asking.pages import Page
-from kometa_ai.asking.prompts import FORM
 from kometa_ai.asking.sending import UNREADABLE, Over, Sender
 from kometa_ai.asking.tally import Answered, Gap
 from kometa_ai.core.collection import Collection
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from kometa_ai.asking.pacing import Budget
     from kometa_ai.asking.tally import Tally
     from kometa_ai.core.item import ItemKey
-    from kometa_ai.core.movie import Movie
+    from kometa_ai.core.kinds import AnyItem
     from kometa_ai.judging.looks import Models
 
 T = TypeVar("T")
@@ -119,7 +118,7 @@ class Engine:
             waiting = iter(packets)
             await self._together(self._work(waiting) for _ in range(min(self._concurrency, len(packets))))
 
-    async def look_again(self, due: Sequence[tuple[Collection, Sequence[Movie]]]) -> None:
+    async def look_again(self, due: Sequence[tuple[Collection, Sequence[AnyItem]]]) -> None:
         """Give movies near the threshold their second look: small requests about one collection."""
         packets = second_looks(due)
         if self._can_ask(self._models.review, len(packets)):
@@ -173,7 +172,7 @@ class Engine:
             page, lead, search = Page.of(movies), _Lead(), asyncio.Lock()
             first, *others = packet.collections
             cache = bool(others) and self._provider.caches(
-                FORM.tokens + prices.tokens_in(page.text), self._models.first
+                page.form.tokens + prices.tokens_in(page.text), self._models.first
             )
             leading = _Question(first, cache, second_look, lead.begin if others else None)
             following = [_Question(collection, cache, second_look) for collection in others]
@@ -276,7 +275,7 @@ class Engine:
         self._leave(left, question, why)
         return None
 
-    async def _ask_once(self, page: Page, question: _Question) -> tuple[tuple[Movie, ...], RequestFailed | None]:
+    async def _ask_once(self, page: Page, question: _Question) -> tuple[tuple[AnyItem, ...], RequestFailed | None]:
         """Send until there is an answer, and record its verdicts. Return the movies without one, and how it broke off.
 
         Raise RequestFailed where no verdict came.
@@ -309,7 +308,7 @@ class Engine:
 
     # Answers
 
-    def _read_whole(self, page: Page, question: _Question, reply: Reply) -> tuple[Movie, ...]:
+    def _read_whole(self, page: Page, question: _Question, reply: Reply) -> tuple[AnyItem, ...]:
         """Record the verdicts of an answer; return the movies without one. Raise RequestFailed where it has none."""
         if question.reads:
             self._tally.cache_reads[reply.usage.cache_read_tokens > prices.tokens_in(page.text) / 2] += 1
@@ -326,7 +325,7 @@ class Engine:
                 raise why
         return missing
 
-    def _read(self, page: Page, question: _Question, text: str) -> tuple[Movie, ...]:
+    def _read(self, page: Page, question: _Question, text: str) -> tuple[AnyItem, ...]:
         """Record the verdicts of a text, and return the movies without one."""
         collection, model = question.collection, self._model_for(question)
         by_number = dict(enumerate(page.movies, start=1))

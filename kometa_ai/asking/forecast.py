@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from kometa_ai.asking.prompts import FORM, SYSTEM, collection_text
+from kometa_ai.asking.prompts import FORM, SYSTEM, collection_text, form_of
 from kometa_ai.core.movie import Credits
-from kometa_ai.judging.records import movies_text
+from kometa_ai.judging.records import records_text
 from kometa_ai.providers import prices
 from kometa_ai.providers.port import Failure, Request, RequestFailed, Usage
 
@@ -81,7 +81,7 @@ async def measured(packets: Sequence[Packet], counting: Counting, model: str) ->
         return found
 
     step = max(1, len(packets) // SAMPLES)
-    movies = [movies_text(packet.movies) for packet in packets[::step][:SAMPLES]]
+    movies = [records_text(packet.movies) for packet in packets[::step][:SAMPLES]]
     collections = {collection.slug: collection for packet in packets for collection in packet.collections}
     questions, answer = "\n".join(map(collection_text, collections.values())), _usual_answer()
     return Ruler(
@@ -109,15 +109,16 @@ def usages(
     packet: Packet, caching: Caching, model: str, ruler: Ruler = ASSUMED, *, batched: bool = False
 ) -> list[Usage]:
     """What each request about a packet would use: the first writes the movies to the cache, the others read them."""
-    movies = round(len(movies_text(packet.movies)) / ruler.movies) + 1
-    prefix = movies + ruler.form
+    movies = round(len(records_text(packet.movies)) / ruler.movies) + 1
+    form = form_of(packet.kind)
+    prefix = movies + ruler.form + form.tokens - FORM.tokens
     is_cached = len(packet.collections) >= (CACHED_IN_BATCHES_FROM if batched else 2) and caching.caches(
-        FORM.tokens + movies, model
+        form.tokens + movies, model
     )
     output = round(_TOKENS_ANSWER + len(packet.movies) * ruler.answered)
     found = []
     for number, collection in enumerate(packet.collections):
-        question = round(len(collection_text(collection)) / ruler.collections) + 1
+        question = round(len(collection_text(collection, kind=packet.kind)) / ruler.collections) + 1
         written = prefix if is_cached and number == 0 else 0
         found.append(
             Usage(
@@ -152,9 +153,10 @@ def most(request: Request, *, batched: bool = False, second_look: bool = False) 
     None without a known price.
     """
     movies, question = prices.tokens_in(request.movies), prices.tokens_in(request.collection)
-    written = (ASSUMED.form if request.cache or request.cache_system else 0) + (movies if request.cache else 0)
+    form = prices.tokens_in(request.form.system) + _TOKENS_FORMAT
+    written = (form if request.cache or request.cache_system else 0) + (movies if request.cache else 0)
     usage = Usage(
-        input_tokens=ASSUMED.form + movies + question - written,
+        input_tokens=form + movies + question - written,
         cache_write_tokens=written,
         cache_write_1h_tokens=written if batched else 0,
         output_tokens=150 + (2 * _TOKENS_LISTED if second_look else 12) * (request.movies.count("\n") + 1),

@@ -1,44 +1,54 @@
-"""Write movies down as they are sent, and make a request of a page and a collection. Pure."""
+"""Write items down as they are sent, and make a request of a page and a collection. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from kometa_ai.asking.prompts import FORM, collection_text
+from kometa_ai.asking.prompts import collection_text, form_of
 from kometa_ai.core.collection import Collection
-from kometa_ai.core.movie import Movie
-from kometa_ai.judging.records import movies_text
-from kometa_ai.providers.port import Request
+from kometa_ai.core.item import Kind, kind_of
+from kometa_ai.core.kinds import AnyItem
+from kometa_ai.judging.records import records_text
+from kometa_ai.providers.port import Form, Request
 
 _TOKENS_AROUND, _TOKENS_A_MOVIE = 4000, 80
 
 
 class Page(NamedTuple):
-    """Movies as they are sent together: numbered from 1 in this order."""
+    """Items of one kind as they are sent together: numbered from 1 in this order."""
 
-    movies: tuple[Movie, ...]
+    movies: tuple[AnyItem, ...]
     text: str
+    kind: Kind = "movie"
 
     @classmethod
-    def of(cls, movies: Iterable[Movie]) -> Page:
-        """Write the movies down."""
-        movies = tuple(movies)
-        return cls(movies, movies_text(movies))
+    def of(cls, items: Iterable[AnyItem]) -> Page:
+        """Write the items down. They must be of one kind: a request has one system prompt and one schema."""
+        items = tuple(items)
+        kinds = {kind_of(item.key) for item in items} or {"movie"}
+        if len(kinds) > 1:
+            raise ValueError("movies and shows cannot share a request")
+        return cls(items, records_text(items), kinds.pop())
+
+    @property
+    def form(self) -> Form:
+        """What it shares with all requests about items of its kind."""
+        return form_of(self.kind)
 
     def halves(self) -> tuple[Page, Page]:
-        """The same movies on two pages."""
+        """The same items on two pages."""
         middle = (len(self.movies) + 1) // 2
         return Page.of(self.movies[:middle]), Page.of(self.movies[middle:])
 
     def request(
         self, collection: Collection, model: str, *, second_look: bool, cache: bool, cache_system: bool = False
     ) -> Request:
-        """The question whether these movies belong to a collection."""
+        """The question whether these items belong to a collection."""
         return Request(
-            form=FORM,
+            form=self.form,
             movies=self.text,
-            collection=collection_text(collection, second_look=second_look),
+            collection=collection_text(collection, kind=self.kind, second_look=second_look),
             model=model,
             cache=cache,
             cache_system=cache_system,

@@ -11,7 +11,7 @@ import msgspec
 from kometa_ai.core.collection import Collection
 from kometa_ai.core.decision import Verdict
 from kometa_ai.core.item import ItemKey
-from kometa_ai.core.movie import Movie
+from kometa_ai.core.kinds import AnyItem
 from kometa_ai.core.naming import Slug
 from kometa_ai.providers.port import Failure, Usage
 
@@ -35,7 +35,7 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
     """Movies that could not be judged for a collection, by which model, and why."""
 
     collection: Slug
-    movies: tuple[Movie, ...]
+    movies: tuple[AnyItem, ...]
     failure: Failure
     message: str
     model: str = ""

@@ -8,14 +8,14 @@ from typing import Literal
 import msgspec
 
 from kometa_ai.core.item import ItemKey, name_item
-from kometa_ai.core.movie import Movie
+from kometa_ai.core.kinds import AnyItem
 from kometa_ai.core.naming import Label, Slug
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """A planned change: add a collection's tag to one movie, or remove it."""
 
-    movie: Movie
+    movie: AnyItem
     slug: Slug
     collection_name: str = ""
     label: Label

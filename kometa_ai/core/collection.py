@@ -17,7 +17,7 @@ from kometa_ai.core.problem import Problem
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from kometa_ai.core.movie import Movie
+    from kometa_ai.core.item import Item
 
 _TMDB = re.compile(r"tmdb:([1-9][0-9]{0,9})", re.IGNORECASE)
 _IMDB = re.compile(r"tt[0-9]+", re.IGNORECASE)
@@ -64,17 +64,17 @@ class MovieRef(msgspec.Struct, frozen=True):
         """The movie's title and year; empty if the user gave an id that the library does not hold."""
         return self.known_as or (self.text if self.title else "")
 
-    def names(self, movie: Movie) -> bool:
+    def names(self, movie: Item) -> bool:
         """Whether the reference names this movie."""
         return self.key in keys_of(movie)
 
 
-def keys_of(movie: Movie) -> tuple[object, ...]:
+def keys_of(movie: Item) -> tuple[object, ...]:
     """Every key by which a reference can name this movie."""
     return (movie.key, movie.imdb_id.lower(), (fold_title(movie.title), movie.year))
 
 
-def namesakes(ref: MovieRef, movies: Iterable[Movie]) -> list[Movie]:
+def namesakes(ref: MovieRef, movies: Iterable[Item]) -> list[Item]:
     """The movies with the reference's title, of any year: the user may have meant one of them."""
     return [movie for movie in movies if ref.title and fold_title(movie.title) == ref.title]
 
@@ -155,7 +155,7 @@ def _as_rule(value: object) -> object:
     return value
 
 
-def recognise(collections: Sequence[Collection], movies: Iterable[Movie]) -> tuple[Collection, ...]:
+def recognise(collections: Sequence[Collection], movies: Iterable[Item]) -> tuple[Collection, ...]:
     """Fill in `MovieRef.known_as` of all pins from the movies of the library."""
     wanted = {ref.key for each in collections for ref in (*each.include_movies, *each.exclude_movies)}
     found: dict[object, str] = {}

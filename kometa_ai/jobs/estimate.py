@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kometa_ai.asking import forecast
+from kometa_ai.core.movie import Movie
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import CheckClaude
 from kometa_ai.judging.packing import pack
-from kometa_ai.judging.planning import Subject, may_turn, needing_credits, subjects_of
+from kometa_ai.judging.planning import Subject, may_turn, subjects_of, to_describe
 from kometa_ai.judging.stages import Known, walk
 from kometa_ai.providers import prices
 from kometa_ai.providers.port import RequestFailed, Usage
@@ -114,7 +115,7 @@ class _Planned:
         """Walk over the stages as a run does, deciding from what is remembered."""
         state, memory = self._parts.store.state, self._parts.store.memory
         options = self._options
-        known = Known(library.movies, subjects_of(library.movies, memory), memory, state.pins, self._rules.models)
+        known = Known(library.items, subjects_of(library.items, memory), memory, state.pins, self._rules.models)
         for stage in walk(collections, everything, known):
             every = stage.questions(force=options.force_refresh, again=frozenset(options.ask_again))
             asked = not_in_batches(state.batches, stage.chosen, known.subjects, every)
@@ -128,9 +129,10 @@ class _Planned:
         if not self._rules.radarr_credits:
             return known
         complete = dict(known)
-        for key in needing_credits(asked, known, self._parts.store.memory):
-            movie, prints = known[key]
-            complete[key] = Subject(msgspec.structs.replace(movie, credits=forecast.USUAL_CREDITS), prints)
+        for key in to_describe(asked, known, self._parts.store.memory):
+            item, prints = known[key]
+            if isinstance(item, Movie):
+                complete[key] = Subject(msgspec.structs.replace(item, credits=forecast.USUAL_CREDITS), prints)
         return complete
 
     def pending(self, collection: Collection) -> PendingCollection:

@@ -9,8 +9,7 @@ import msgspec
 
 from kometa_ai.core.collection import MovieRef, fold_title, namesakes
 from kometa_ai.core.decision import Cause, Decision
-from kometa_ai.core.item import ArrId, ItemKey, name_item, ref_of
-from kometa_ai.core.movie import Movie
+from kometa_ai.core.item import ArrId, Item, ItemKey, name_item, ref_of
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import FixUsage
 from kometa_ai.judging.planning import subjects_of
@@ -21,6 +20,8 @@ from kometa_ai.run.keeping import Keeper
 from kometa_ai.run.reading import Reader
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.decision import Reason
     from kometa_ai.core.options import Options
@@ -85,9 +86,9 @@ async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Ex
     library = await reader.library()
     collections = reader.collections()
     reading = reader.result()
-    movie = _find(text, library.movies)
+    movie = _find(text, library.items)
     memory = parts.store.memory
-    known = Known(library.movies, subjects_of(library.movies, memory), memory, parts.store.state.pins, rules.models)
+    known = Known(library.items, subjects_of(library.items, memory), memory, parts.store.state.pins, rules.models)
     remembered = memory.get(movie.key)
     found: dict[str, Explanation] = {}
     for stage in walk(collections, reading.folder.collections, known):
@@ -117,7 +118,7 @@ async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Ex
 def _from_memory(reader: Reader, parts: Parts, text: str, error: LibrarySilent) -> Explained:
     remembered = parts.store.memory
     movies = tuple(
-        Movie(arr_id=ArrId(0), key=key, title=known.title, year=known.year) for key, known in remembered.items()
+        Item(arr_id=ArrId(0), key=key, title=known.title, year=known.year) for key, known in remembered.items()
     )
     try:
         movie = _find(text, movies)
@@ -145,7 +146,7 @@ def _from_memory(reader: Reader, parts: Parts, text: str, error: LibrarySilent) 
     )
 
 
-def _find(text: str, movies: tuple[Movie, ...]) -> Movie:
+def _find(text: str, movies: Sequence[Item]) -> Item:
     try:
         ref = MovieRef.parse(text)
         found = [movie for movie in movies if ref.names(movie)]
@@ -163,7 +164,7 @@ def _find(text: str, movies: tuple[Movie, ...]) -> Movie:
 
 
 def _explanation(
-    movie: Movie,
+    movie: Item,
     collection: Collection,
     gated: Gates,
     decision: Decision | None,

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from kometa_ai.core.item import ItemKey
-    from kometa_ai.core.movie import Movie
+    from kometa_ai.core.kinds import AnyItem
     from kometa_ai.jobs.running import Notify
     from kometa_ai.library.port import Contents
     from kometa_ai.run.parts import Parts
@@ -134,7 +134,7 @@ async def undo(
     return works[0].result(report)
 
 
-def plan_undo(undone: RunReport, movies: Iterable[Movie]) -> UndoPlan:
+def plan_undo(undone: RunReport, movies: Iterable[AnyItem]) -> UndoPlan:
     """The reverse of each change of a run whose movie still is as the run has left it. Pure."""
     by_id = {movie.key: movie for movie in movies}
     names = {Slug(collection.slug): collection.name for collection in undone.collections}
@@ -189,7 +189,7 @@ class _UndoRun:
         parts.observer.step(Step.FETCHING)
         await parts.library.check()
         library = self._library = await parts.library.contents()
-        self._plan = plan_undo(self._undone, library.movies)
+        self._plan = plan_undo(self._undone, library.items)
         if self._dry_run or parts.interruption.why or not self._plan.changes:
             return
         parts.observer.step(Step.WRITING)
@@ -213,7 +213,7 @@ class _UndoRun:
             kind="undo",
             undoes=self._undone.run_id,
             only_collections=tuple(collection.name for collection in collections),
-            library=len(self._library.movies) if self._library else 0,
+            library=len(self._library.items) if self._library else 0,
             collections=collections,
             problems=problems,
             warnings=self._dated([*self._applied.warnings, *self._overtaken()], frame),
@@ -292,7 +292,7 @@ class _UndoRun:
         for slug, label in dict.fromkeys((change.slug, change.label) for change in self._plan.changes):
             added = _lines(self._done(), slug, "add")
             removed = _lines(self._done(), slug, "remove")
-            movies = self._library.movies if self._library else ()
+            movies = self._library.items if self._library else ()
             tagged = sum(label in movie.labels for movie in movies)
             known = before.get(slug)
             yield CollectionReport(
@@ -363,5 +363,5 @@ def _lines(changes: Iterable[Change], slug: Slug, operation: str | None) -> tupl
     )
 
 
-def _reverted(movie: Movie | TagChange, tag: str) -> Reverted:
+def _reverted(movie: AnyItem | TagChange, tag: str) -> Reverted:
     return Reverted(title=movie.title, year=movie.year, key=movie.key, tag=tag)

@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from kometa_ai.core.collection import Collection
-    from kometa_ai.core.item import ItemKey
-    from kometa_ai.core.movie import Movie
+    from kometa_ai.core.item import Item, ItemKey
     from kometa_ai.core.naming import Label, Slug
     from kometa_ai.judging.policy import Gates
 
@@ -43,7 +42,7 @@ class Mutual:
     where its outcome depends on that answer; `left_alone` holds them.
     """
 
-    def __init__(self, collections: Iterable[Collection], movies: Iterable[Movie]) -> None:
+    def __init__(self, collections: Iterable[Collection], movies: Iterable[Item]) -> None:
         self.decided: dict[Label, frozenset[ItemKey]] = {collection.label: frozenset() for collection in collections}
         self.left_alone: dict[Slug, frozenset[ItemKey]] = {}
         self._movies = {movie.key: movie for movie in movies}

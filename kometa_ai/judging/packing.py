@@ -1,11 +1,11 @@
-"""Group questions into packets: movies that are sent together, with the collections they are asked about. Pure."""
+"""Group questions into packets: items that are sent together, with the collections they are asked about. Pure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 from kometa_ai.core.decision import Reason
-from kometa_ai.core.item import order_of
+from kometa_ai.core.item import kind_of, order_of
 from kometa_ai.judging.looks import SECOND_LOOK_SIZE
 from kometa_ai.judging.wariness import addresses_a_reader
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from kometa_ai.core.collection import Collection
-    from kometa_ai.core.item import ItemKey
-    from kometa_ai.core.movie import Movie
+    from kometa_ai.core.item import ItemKey, Kind
+    from kometa_ai.core.kinds import AnyItem
     from kometa_ai.judging.planning import Questions, Subject
 
 MOST_ALONE = 50
@@ -22,10 +22,18 @@ MOST_ALONE = 50
 
 
 class Packet(NamedTuple):
-    """Movies that are sent together, and the collections they are asked about, highest priority first."""
+    """Items that are sent together, and the collections they are asked about, highest priority first.
 
-    movies: tuple[Movie, ...]
+    All are of one kind: they share their collections, each of which is about one kind.
+    """
+
+    movies: tuple[AnyItem, ...]
     collections: tuple[Collection, ...]
+
+    @property
+    def kind(self) -> Kind:
+        """What its items are."""
+        return kind_of(self.movies[0].key)
 
 
 def pack(
@@ -45,9 +53,9 @@ def pack(
         for key, reason in questions.get(collection.slug, {}).items():
             if reason.is_asked_first:
                 wanted.setdefault(key, []).append(rank)
-                this = _urgency(reason, collection, library[key].movie)
+                this = _urgency(reason, collection, library[key].item)
                 urgency[key] = min(this, urgency.get(key, this))
-    wary = {key for key in wanted if addresses_a_reader(library[key].movie)}
+    wary = {key for key in wanted if addresses_a_reader(library[key].item)}
     stand_alone = len(wary) <= MOST_ALONE
     groups: dict[tuple[tuple[int, ...], int | ItemKey], list[ItemKey]] = {}
     for key in sorted(wanted, key=lambda key: (urgency[key], order_of(key))):
@@ -56,12 +64,12 @@ def pack(
     chunks = [(ranks, chunk) for (ranks, _), members in groups.items() for chunk in _even(members, size)]
     chunks.sort(key=lambda piece: (min(urgency[key] for key in piece[1]), piece[0]))
     return [
-        Packet(tuple(library[key].movie for key in chunk), tuple(collections[rank] for rank in ranks))
+        Packet(tuple(library[key].item for key in chunk), tuple(collections[rank] for rank in ranks))
         for ranks, chunk in chunks
     ]
 
 
-def second_looks(due: Iterable[tuple[Collection, Sequence[Movie]]]) -> list[Packet]:
+def second_looks(due: Iterable[tuple[Collection, Sequence[AnyItem]]]) -> list[Packet]:
     """Small packets about one collection each, for movies near its threshold; wary movies are packed alone."""
     packets = []
     for collection, movies in due:
@@ -72,7 +80,7 @@ def second_looks(due: Iterable[tuple[Collection, Sequence[Movie]]]) -> list[Pack
     return packets
 
 
-def _urgency(reason: Reason, collection: Collection, movie: Movie) -> int:
+def _urgency(reason: Reason, collection: Collection, movie: AnyItem) -> int:
     """Rank a question, in case the run is cut short: members of edited collections, new movies, the rest."""
     if reason is Reason.PROMPT_CHANGED and collection.label in movie.labels:
         return 0

@@ -1,4 +1,4 @@
-"""Decide which movie and collection pairs need a question, and why. Pure."""
+"""Decide which item and collection pairs need a question, and why. Pure."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from kometa_ai.core.decision import TRIES, Decision, Memory, Reason, Remembered
+from kometa_ai.core.fingerprint import Fingerprint, fingerprint, metadata_hash
 from kometa_ai.core.item import ItemKey, order_of
-from kometa_ai.core.movie import NO_CREDITS, Fingerprint, Movie, fingerprint, metadata_hash
+from kometa_ai.core.movie import NO_CREDITS, Movie
 from kometa_ai.judging.looks import Models, is_due
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from kometa_ai.core.collection import Collection
+    from kometa_ai.core.kinds import AnyItem
     from kometa_ai.core.naming import Slug
     from kometa_ai.judging.policy import Gates
 
@@ -28,25 +30,25 @@ GIVEN_UP = "given-up"
 
 
 class Subject(NamedTuple):
-    """A movie ready to be asked about: with its known credits, and the fingerprint of what the model would see."""
+    """An item ready to be asked about: with its known credits, and the fingerprint of what the model would see."""
 
-    movie: Movie
+    item: AnyItem
     fingerprint: Fingerprint
 
 
-def subjects_of(movies: Iterable[Movie], memory: Memory) -> dict[ItemKey, Subject]:
-    """Complete Radarr's movies with the remembered credits.
+def subjects_of(items: Iterable[AnyItem], memory: Memory) -> dict[ItemKey, Subject]:
+    """Complete a library's movies with the remembered credits; shows are complete.
 
     Remembered credits stay until new ones have been fetched, even if other facts changed: a credits call that fails
     must not make a movie look changed.
     """
-    return {movie.key: _subject(movie, memory.get(movie.key)) for movie in movies}
+    return {item.key: _subject(item, memory.get(item.key)) for item in items}
 
 
-def _subject(movie: Movie, remembered: Remembered | None) -> Subject:
-    if remembered is None or remembered.credits is None:
-        return Subject(movie, fingerprint(movie))
-    movie = msgspec.structs.replace(movie, credits=remembered.credits)
+def _subject(item: AnyItem, remembered: Remembered | None) -> Subject:
+    if not isinstance(item, Movie) or remembered is None or remembered.credits is None:
+        return Subject(item, fingerprint(item))
+    movie = msgspec.structs.replace(item, credits=remembered.credits)
     blind = metadata_hash(movie, NO_CREDITS)
     if blind == remembered.facts_hash:
         return Subject(movie, Fingerprint(remembered.metadata_hash, blind))
@@ -126,14 +128,14 @@ def _is_given_up(known: Remembered | None, collection: Collection, prints: Finge
     )
 
 
-def needing_credits(questions: Questions, library: Mapping[ItemKey, Subject], memory: Memory) -> tuple[ItemKey, ...]:
-    """The movies to be asked about whose credits are unknown, or were fetched before other facts changed."""
+def to_describe(questions: Questions, library: Mapping[ItemKey, Subject], memory: Memory) -> tuple[ItemKey, ...]:
+    """The items to be asked about that are not remembered as they are now, and movies whose credits are unknown."""
     asked = {key for pairs in questions.values() for key, reason in pairs.items() if reason.is_asked_first}
     return tuple(
         key
         for key in sorted(asked, key=order_of)
         if (known := memory.get(key)) is None
-        or known.credits is None
+        or (known.credits is None and isinstance(library[key].item, Movie))
         or known.facts_hash != library[key].fingerprint.blind
     )
 

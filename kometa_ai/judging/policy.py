@@ -13,8 +13,7 @@ import msgspec
 
 from kometa_ai.core.collection import keys_of
 from kometa_ai.core.decision import ROUNDING, Cause, Decision, Verdict
-from kometa_ai.core.item import ItemKey
-from kometa_ai.core.movie import Movie
+from kometa_ai.core.item import Item, ItemKey
 from kometa_ai.core.naming import Label, Slug
 from kometa_ai.judging.looks import needs_second_look
 
@@ -62,7 +61,7 @@ def is_in(cause: Cause) -> bool:
 
 def gates(
     collection: Collection,
-    movies: Iterable[Movie],
+    movies: Iterable[Item],
     decided: Mapping[Label, frozenset[ItemKey]],
     pins: Iterable[Pin] = (),
 ) -> Gates:
@@ -95,7 +94,7 @@ def gates(
 
 
 def tags_that_decide(
-    collection: Collection, movie: Movie, cause: Cause | None, decided: Mapping[Label, frozenset[ItemKey]]
+    collection: Collection, movie: Item, cause: Cause | None, decided: Mapping[Label, frozenset[ItemKey]]
 ) -> tuple[Label, ...]:
     """The labels that let a movie in or keep it out, in order; none if no tag decides. `decided` is as for `gates`."""
     match cause:
@@ -115,7 +114,7 @@ class _TagRule:
         self._plain = labels - decided.keys()
         self._members: frozenset[ItemKey] = frozenset().union(*(decided[label] for label in labels & decided.keys()))
 
-    def applies(self, movie: Movie) -> bool:
+    def applies(self, movie: Item) -> bool:
         return not self._plain.isdisjoint(movie.labels) or movie.key in self._members
 
 
@@ -127,7 +126,7 @@ class _RefIndex:
         self._keys = {ref.key for ref in refs}
         self._seen: set[object] = set()
 
-    def names(self, movie: Movie) -> bool:
+    def names(self, movie: Item) -> bool:
         if not self._keys:
             return False
         found = self._keys.intersection(keys_of(movie))
@@ -223,7 +222,7 @@ def pick(one: Verdict, other: Verdict, *, standing: bool) -> Verdict:
 
 
 def members_as_seen(
-    collection: Collection, membership: Membership, movies: Mapping[ItemKey, Movie]
+    collection: Collection, membership: Membership, movies: Mapping[ItemKey, Item]
 ) -> frozenset[ItemKey]:
     """A collection's members as other collections see them: an undecided movie is one if it has the tag."""
     label = collection.label

@@ -1,17 +1,18 @@
-"""Write movies as the records that a model reads: one JSON object a line, free of hidden characters. Pure."""
+"""Write items as the records that a model reads: one JSON object a line, free of hidden characters. Pure."""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
-from kometa_ai.core.movie import ACTORS_HASHED
+from kometa_ai.core.movie import ACTORS_HASHED, Movie
+from kometa_ai.core.show import Show
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kometa_ai.core.movie import Movie
+    from kometa_ai.core.kinds import AnyItem
 
 PLOT_LENGTH = 1500
 KEYWORDS = 15
@@ -25,16 +26,28 @@ HIDDEN = re.compile(
 """Characters that a model reads and users do not see: tags, variation selectors, marks of direction, fillers."""
 
 
-def movies_text(movies: Sequence[Movie]) -> str:
-    """Write movies as one JSON object a line, numbered from 1; equal movies give equal bytes."""
+def records_text(items: Sequence[AnyItem]) -> str:
+    """Write items as one JSON object a line, numbered from 1; equal items give equal bytes."""
     return "\n".join(
-        json.dumps(_movie(number, movie), ensure_ascii=False, separators=(",", ":"))
-        for number, movie in enumerate(movies, start=1)
+        json.dumps(record_of(number, item), ensure_ascii=False, separators=(",", ":"))
+        for number, item in enumerate(items, start=1)
     )
 
 
+def record_of(number: int, item: AnyItem) -> dict[str, Any]:
+    """What a model reads of an item, without what is empty."""
+    match item:
+        case Movie():
+            record = _movie(number, item)
+        case Show():
+            record = _show(number, item)
+        case _:
+            assert_never(item)
+    return {key: value for key, value in record.items() if value}
+
+
 def _movie(number: int, movie: Movie) -> dict[str, Any]:
-    record = {
+    return {
         "movie_id": number,
         "title": clean(movie.title),
         "year": movie.year,
@@ -44,7 +57,24 @@ def _movie(number: int, movie: Movie) -> dict[str, Any]:
         "actors": _names(movie.credits.actors[:ACTORS_HASHED]),
         "keywords": _names(movie.keywords[:KEYWORDS]),
     }
-    return {key: value for key, value in record.items() if value}
+
+
+def _show(number: int, show: Show) -> dict[str, Any]:
+    """The record of a show. It has no people and no keywords: the other fields say which show is meant."""
+    return {
+        "show_id": number,
+        "title": clean(show.title),
+        "year": show.year,
+        "network": clean(show.network),
+        "language": clean(show.language),
+        "genres": _names(show.genres),
+        "certification": clean(show.certification),
+        "runtime": show.runtime,
+        "seasons": show.seasons,
+        "status": show.status,
+        "type": show.form,
+        "plot": clean(show.plot)[:PLOT_LENGTH],
+    }
 
 
 def _names(texts: Sequence[str]) -> list[str]:

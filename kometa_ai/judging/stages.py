@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.decision import Memory, Pin
-    from kometa_ai.core.item import ItemKey
-    from kometa_ai.core.movie import Movie
+    from kometa_ai.core.item import Item, ItemKey
+    from kometa_ai.core.kinds import AnyItem
     from kometa_ai.core.naming import Label, Slug
     from kometa_ai.judging.looks import Models
     from kometa_ai.judging.planning import Subject
@@ -35,7 +35,7 @@ class Known(NamedTuple):
     A run adds to `subjects` and `memory` while it walks.
     """
 
-    movies: Sequence[Movie]
+    movies: Sequence[AnyItem]
     subjects: Mapping[ItemKey, Subject]
     memory: Memory
     pins: Sequence[Pin]
@@ -76,7 +76,7 @@ class Stage:
         """The questions to ask about the chosen collections at this point; see `plan_questions`."""
         return self._plan(self.chosen, force=force, again=again)
 
-    def deciding_tags(self, collection: Collection, movie: Movie) -> tuple[Label, ...]:
+    def deciding_tags(self, collection: Collection, movie: Item) -> tuple[Label, ...]:
         """The labels that let a movie in or keep it out; none if no tag decides."""
         cause = self.gates[collection.slug].causes.get(movie.key)
         return tags_that_decide(collection, movie, cause, self._decided_before)

@@ -1,4 +1,4 @@
-"""Find movies whose texts may steer a model: instructions, hidden characters, pieces of our own form. Pure.
+"""Find movies and shows whose texts may steer a model: instructions, hidden characters, pieces of our own form. Pure.
 
 One answer decides for all movies of a request, and texts of movies are public data that anyone can edit. A movie whose
 text looks like an instruction is asked about alone, so that it can affect only its own verdict. Attacks that read like
@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
-from kometa_ai.core.movie import ACTORS_HASHED
+from kometa_ai.core.movie import ACTORS_HASHED, Movie
+from kometa_ai.core.show import Show
 from kometa_ai.judging.records import HIDDEN, KEYWORDS, PLOT_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kometa_ai.core.movie import Movie
+    from kometa_ai.core.kinds import AnyItem
 
 _TAGS = re.compile(r"</|<\||<(?:system|assistant|user|movie|collection|criteria|example|instruction|prompt|record)")
 _ROLES = re.compile(
@@ -25,7 +26,7 @@ _ROLES = re.compile(
     r"|\n\n(?:human|user)\s?:"
 )
 _OUR_FORM = re.compile(
-    r"movie_id|movie\sid\b|movie\sids\b|collection_name|[\"'](?:include|excluded|decisions|confidence|reason)[\"']\s?:"
+    r"(?:movie|show)_id|movie\sid\b|movie\sids\b|collection_name|[\"'](?:include|excluded|decisions|confidence|reason)[\"']\s?:"
     r"|confidence(?:\s?(?:level|score|value)|\s?[:=]|\s(?:is\s|of\s|to\s)?[01](?:[.,]\d|\s|$))"
 )
 _LISTED = re.compile(
@@ -71,22 +72,28 @@ _JOINERS = 2
 """Ordinary text has at most this many characters without a width in a row."""
 
 
-def addresses_a_reader(movie: Movie) -> bool:
-    """Whether a text of the movie reads like an instruction to the model, or hides characters."""
-    # Cached on the movie: questions are packed several times in a run.
-    found = movie.__dict__.get(_KEPT_AS)
+def addresses_a_reader(item: AnyItem) -> bool:
+    """Whether a text of the item reads like an instruction to the model, or hides characters."""
+    # Cached on the item: questions are packed several times in a run.
+    found = item.__dict__.get(_KEPT_AS)
     if found is None:
-        found = movie.__dict__[_KEPT_AS] = _is_wary_of("\x1f".join(_texts(movie)))
+        found = item.__dict__[_KEPT_AS] = _is_wary_of("\x1f".join(_texts(item)))
     return bool(found)
 
 
-def _texts(movie: Movie) -> Iterator[str]:
-    yield movie.title
-    yield movie.plot[: 2 * PLOT_LENGTH]
-    yield from movie.genres
-    yield from movie.credits.directors
-    yield from movie.credits.actors[:ACTORS_HASHED]
-    yield from movie.keywords[:KEYWORDS]
+def _texts(item: AnyItem) -> Iterator[str]:
+    yield item.title
+    yield item.plot[: 2 * PLOT_LENGTH]
+    yield from item.genres
+    match item:
+        case Movie():
+            yield from item.credits.directors
+            yield from item.credits.actors[:ACTORS_HASHED]
+            yield from item.keywords[:KEYWORDS]
+        case Show():
+            yield from (item.network, item.language, item.certification)
+        case _:
+            assert_never(item)
 
 
 def _is_wary_of(text: str) -> bool:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.batches import BatchedQuestion, OpenBatch
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.item import ItemKey
-    from kometa_ai.core.movie import Movie
+    from kometa_ai.core.kinds import AnyItem
     from kometa_ai.core.naming import Slug
     from kometa_ai.judging.looks import Models
     from kometa_ai.judging.packing import Packet
@@ -129,7 +129,9 @@ class Batches:
         self._say_unavailable(self._batcher)
         return asked
 
-    async def look_again(self, stage: Sequence[Collection], due: Sequence[tuple[Collection, Sequence[Movie]]]) -> bool:
+    async def look_again(
+        self, stage: Sequence[Collection], due: Sequence[tuple[Collection, Sequence[AnyItem]]]
+    ) -> bool:
         """Give second looks through a batch where that is worth it, and say whether any was asked for so."""
         if self._batcher is None or not self._may_wait:
             return False

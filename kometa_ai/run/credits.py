@@ -1,4 +1,4 @@
-"""Fetch from Radarr the directors and cast of movies that are about to be asked about, and record them."""
+"""Record what items are like that are about to be asked about, and fetch the directors and cast of movies."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import msgspec
 import structlog
 
 from kometa_ai.core.decision import Remembered
-from kometa_ai.core.movie import fingerprint
+from kometa_ai.core.fingerprint import fingerprint
+from kometa_ai.core.movie import Movie
 from kometa_ai.core.problem import Problem
-from kometa_ai.judging.planning import Subject, needing_credits
+from kometa_ai.judging.planning import Subject, to_describe
 from kometa_ai.library.port import CreditsUnavailable
 from kometa_ai.state.schema import Described
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kometa_ai.core.item import ItemKey
-    from kometa_ai.core.movie import Credits, Movie
+    from kometa_ai.core.kinds import AnyItem
+    from kometa_ai.core.movie import Credits
     from kometa_ai.judging.planning import Questions
     from kometa_ai.run.keeping import Keep
     from kometa_ai.run.parts import Parts
@@ -32,69 +34,72 @@ _log = structlog.get_logger()
 
 
 class CreditsReader:
-    """Completes `subjects` with credits. Without `is_enabled` Radarr is not asked: movies are judged without people."""
+    """Completes `subjects` with credits.
+
+    Without `is_enabled`, or where the library tells of none, nothing is fetched: items are judged without people.
+    """
 
     def __init__(self, parts: Parts, subjects: dict[ItemKey, Subject], keep: Keep, *, is_enabled: bool) -> None:
         self._parts = parts
         self._course = parts.interruption.course
         self._subjects = subjects
         self._keep = keep
-        self._is_enabled = is_enabled
+        self._source = parts.library.credits if is_enabled else None
 
     async def learn(self, questions: Questions) -> Iterator[Problem]:
-        """Fetch the credits of movies that are asked about for the first time; return a warning if some failed."""
-        wanted = needing_credits(questions, self._subjects, self._parts.store.memory)
-        self._parts.observer.total("movies", len(wanted) if self._is_enabled else 0)
+        """Record items that are asked about for the first time, with their credits; return a warning if some failed."""
+        wanted = to_describe(questions, self._subjects, self._parts.store.memory)
+        self._parts.observer.total("movies", len(wanted) if self._source else 0)
         learned: dict[ItemKey, Subject] = {}
-        failed: list[Movie] = []
+        failed: list[AnyItem] = []
         for start in range(0, len(wanted), _CHECKPOINT):
             if self._course.is_over:
                 break
-            movies = [self._subjects[key].movie for key in wanted[start : start + _CHECKPOINT]]
+            items = [self._subjects[key].item for key in wanted[start : start + _CHECKPOINT]]
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._fetch(movie)) for movie in movies]
+                tasks = [group.create_task(self._fetch(item)) for item in items]
             entries = []
-            for movie, task in zip(movies, tasks, strict=True):
+            for item, task in zip(items, tasks, strict=True):
                 people = task.result()
-                if people is None and self._is_enabled:
-                    failed.append(movie)
-                learned[movie.key], entry = self._complete(movie, people)
+                if people is None and self._source:
+                    failed.append(item)
+                learned[item.key], entry = self._complete(item, people)
                 entries.append(entry)
             self._keep(*entries)
         self._subjects |= learned
         return _warning(failed)
 
-    async def _fetch(self, movie: Movie) -> Credits | None:
-        if not self._is_enabled:
+    async def _fetch(self, item: AnyItem) -> Credits | None:
+        if not self._source:
             return None
         try:
-            return await self._parts.library.credits(movie.arr_id)
+            return await self._source.of(item.arr_id)
         except CreditsUnavailable as error:
-            _log.info("credits.unavailable", movie=str(movie), why=str(error))
+            _log.info("credits.unavailable", movie=str(item), why=str(error))
             return None
         finally:
             self._parts.observer.advance("movies", 1)
 
-    def _complete(self, movie: Movie, people: Credits | None) -> tuple[Subject, Described]:
-        """A movie with the people that Radarr names now; where it names none, the known ones stay."""
-        known = self._parts.store.memory.get(movie.key)
+    def _complete(self, item: AnyItem, people: Credits | None) -> tuple[Subject, Described]:
+        """An item with the people that the library names now; where it names none, the known ones stay."""
+        known = self._parts.store.memory.get(item.key)
         if people is None and known is not None:
             people = known.credits
-        if people is not None:
-            movie = msgspec.structs.replace(movie, credits=people)
-        prints = fingerprint(movie)
+        if people is not None and isinstance(item, Movie):
+            item = msgspec.structs.replace(item, credits=people)
+        prints = fingerprint(item)
         remembered = Remembered(
-            title=movie.title,
-            year=movie.year,
+            title=item.title,
+            year=item.year,
             metadata_hash=prints.full,
             facts_hash=prints.blind,
             credits=people,
             last_seen=self._parts.now().date(),
         )
-        return Subject(movie, prints), Described(key=movie.key, movie=remembered)
+        return Subject(item, prints), Described(key=item.key, movie=remembered)
 
 
-def _warning(failed: list[Movie]) -> Iterator[Problem]:
+def _warning(failed: list[AnyItem]) -> Iterator[Problem]:
     if failed:
         yield Problem(
             source="Radarr",

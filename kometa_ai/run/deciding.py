@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.collection import Collection, MovieRef
     from kometa_ai.core.item import ItemKey
-    from kometa_ai.core.movie import Movie
+    from kometa_ai.core.kinds import AnyItem
     from kometa_ai.core.naming import Slug
     from kometa_ai.core.options import Options
     from kometa_ai.judging.policy import Gates, Membership
@@ -65,7 +65,7 @@ class Decider:
 
     async def decide(self, collections: Sequence[Collection], everything: Sequence[Collection]) -> None:
         """Plan the questions, ask them and decide, stage by stage."""
-        parts, movies = self._parts, self._library.movies
+        parts, movies = self._parts, self._library.items
         known = Known(movies, self._subjects, parts.store.memory, parts.store.state.pins, self._rules.models)
         for stage in walk(collections, everything, known):
             self._gates |= stage.gates
@@ -83,11 +83,11 @@ class Decider:
         self._problems += self._keeper.record(*entries)
         return not self._keeper.is_unwritable
 
-    def _in_scope(self, wanted: AbstractSet[ItemKey]) -> Sequence[Movie]:
+    def _in_scope(self, wanted: AbstractSet[ItemKey]) -> Sequence[AnyItem]:
         """The movies to judge; no other is changed. Pins, orphans and the brake count the whole library."""
         if not wanted:
-            return self._library.movies
-        movies = [movie for movie in self._library.movies if movie.key in wanted]
+            return self._library.items
+        movies = [movie for movie in self._library.items if movie.key in wanted]
         if missing := sorted(wanted - {movie.key for movie in movies}, key=order_of):
             self._warnings.append(
                 Problem(
@@ -101,7 +101,7 @@ class Decider:
         return movies
 
 
-def _unknown_pins(collection: Collection, pins: Iterable[MovieRef], movies: Iterable[Movie]) -> Iterator[Problem]:
+def _unknown_pins(collection: Collection, pins: Iterable[MovieRef], movies: Iterable[AnyItem]) -> Iterator[Problem]:
     for ref in pins:
         yield Problem(
             source=collection.source,
@@ -113,7 +113,7 @@ def _unknown_pins(collection: Collection, pins: Iterable[MovieRef], movies: Iter
         )
 
 
-def _remedy_for(pin: MovieRef, movies: Iterable[Movie]) -> str:
+def _remedy_for(pin: MovieRef, movies: Iterable[AnyItem]) -> str:
     if others := namesakes(pin, movies):
         return f"Did you mean {' or '.join(map(str, others))}?"
     return "Correct it, or leave it until the movie is there."

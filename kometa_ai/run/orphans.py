@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from kometa_ai.core.collection import Collection, Folder
-    from kometa_ai.core.movie import Movie
+    from kometa_ai.core.kinds import AnyItem
     from kometa_ai.core.naming import Slug
     from kometa_ai.run.results import RunResults
     from kometa_ai.state.schema import CollectionStatus
@@ -81,7 +81,7 @@ def tags_of(status: CollectionStatus) -> tuple[Label, ...]:
     return (label_of(status.tag), *map(label_of, status.former_tags))
 
 
-def former_tags(collection: Collection, before: CollectionStatus | None, movies: Iterable[Movie]) -> tuple[str, ...]:
+def former_tags(collection: Collection, before: CollectionStatus | None, movies: Iterable[AnyItem]) -> tuple[str, ...]:
     """The tags that the collection had before, as long as a movie still has them."""
     if before is None:
         return ()

@@ -130,7 +130,7 @@ def _gaps(met: Iterable[Gap]) -> list[Problem]:
 def _given_up(judging: Judging) -> list[Problem]:
     problems = []
     for slug, pairs in judging.asking.open_questions.items():
-        movies = [judging.subjects[key].movie for key, reason in pairs.items() if reason is Reason.GIVEN_UP]
+        movies = [judging.subjects[key].item for key, reason in pairs.items() if reason is Reason.GIVEN_UP]
         if movies:
             problems.append(
                 Problem(

@@ -12,7 +12,7 @@ from kometa_ai.asking.engine import Engine
 from kometa_ai.asking.pacing import Budget
 from kometa_ai.asking.tally import Tally
 from kometa_ai.core.decision import Reason
-from kometa_ai.core.movie import Movie
+from kometa_ai.core.kinds import AnyItem
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import CheckClaude
 from kometa_ai.judging.looks import due_now
@@ -179,11 +179,11 @@ class Questioning:
             await engine.look_again(due)
         self._count_vain(stage)
 
-    def _due(self, stage: Stage) -> list[tuple[Collection, list[Movie]]]:
+    def _due(self, stage: Stage) -> list[tuple[Collection, list[AnyItem]]]:
         """The second looks that nobody has been asked for yet."""
         open_now = self._batches.left(stage.chosen, stage.questions(again=self._again & {GIVEN_UP}))
         return [
-            (collection, [self._subjects[key].movie for key in due])
+            (collection, [self._subjects[key].item for key in due])
             for collection in stage.chosen
             if (due := due_now(open_now[collection.slug]))
         ]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from kometa_ai.core.collection import Collection, Folder
-    from kometa_ai.core.movie import Movie
+    from kometa_ai.core.kinds import AnyItem
     from kometa_ai.core.options import Options
     from kometa_ai.library.port import Contents, LibraryStatus
     from kometa_ai.run.keeping import Keeper
@@ -43,7 +43,7 @@ class Reader:
         self._rules = rules
         self._options = options
         self._keeper = keeper
-        self._movies: Sequence[Movie] = ()
+        self._movies: Sequence[AnyItem] = ()
         self._folder: Folder = UNREAD
         self._collections: tuple[Collection, ...] = ()
         self._problems: list[Problem] = []
@@ -76,8 +76,8 @@ class Reader:
             self._problems += self._keeper.record(
                 LibraryRead(name=parts.library.name, library=_seen(library, parts.now()))
             )
-        self._movies = library.movies
-        _log.info("library.read", movies=len(library.movies), tags=len(library.tags))
+        self._movies = library.items
+        _log.info("library.read", movies=len(library.items), tags=len(library.tags))
         return library
 
     async def _reach_library(self) -> LibraryStatus:
@@ -106,7 +106,7 @@ class Reader:
 
 def check_plausible(library: Contents, last: LibrarySeen | None, *, accepted: bool) -> None:
     """Raise CheckRadarr for no movies; unless `accepted`, also for a list that halved, or nameless tags."""
-    count = len(library.movies)
+    count = len(library.items)
     if not count:
         left_out = len(library.left_out)
         raise CheckRadarr(
@@ -155,10 +155,10 @@ def oddities(library: Contents) -> list[Problem]:
 
 
 def _seen(library: Contents, now: datetime) -> LibrarySeen:
-    ids = ",".join(short_name(movie.key) for movie in library.movies)
+    ids = ",".join(short_name(movie.key) for movie in library.items)
     return LibrarySeen(
-        count=len(library.movies),
+        count=len(library.items),
         hash=hashlib.sha256(ids.encode()).hexdigest()[:16],
         at=now,
-        tagged=sum(bool(movie.labels) for movie in library.movies),
+        tagged=sum(bool(movie.labels) for movie in library.items),
     )

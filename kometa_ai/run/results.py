@@ -11,7 +11,7 @@ from kometa_ai.asking.tally import Spent, Tally
 from kometa_ai.core.changes import Change, TagChange, TagPlan
 from kometa_ai.core.collection import Collection, Folder
 from kometa_ai.core.item import ItemKey
-from kometa_ai.core.movie import Movie
+from kometa_ai.core.kinds import AnyItem
 from kometa_ai.core.naming import Slug
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import CheckRadarr
@@ -25,7 +25,7 @@ UNREAD = Folder(unreadable_files=(".",))
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """What was read: the library's movies, Kometa's folder, and the collections of it that the run is about."""
 
-    movies: Sequence[Movie] = ()
+    movies: Sequence[AnyItem] = ()
     folder: Folder = UNREAD
     collections: tuple[Collection, ...] = ()
     problems: tuple[Problem, ...] = ()
@@ -66,7 +66,7 @@ class Planning(msgspec.Struct, frozen=True, kw_only=True):
     """What is to change, and the movies whose tags it was planned against."""
 
     plan: TagPlan
-    movies: Sequence[Movie]
+    movies: Sequence[AnyItem]
 
 
 class Writing(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +89,7 @@ class RunResults(msgspec.Struct, frozen=True, kw_only=True):
     writing: Writing | None = None
 
     @property
-    def movies(self) -> Sequence[Movie]:
+    def movies(self) -> Sequence[AnyItem]:
         """The library's movies as they were read last."""
         return self.planning.movies if self.planning else self.reading.movies
 

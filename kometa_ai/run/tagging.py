@@ -37,13 +37,13 @@ def plan(
     planned = plan_tags(
         collections,
         judging.memberships,
-        library.movies,
+        library.items,
         judging.subjects.keys(),
         removals,
         additions=additions,
         chosen={slug: gates.pinned_in for slug, gates in judging.gates.items()},
     )
-    return Planning(plan=planned, movies=library.movies)
+    return Planning(plan=planned, movies=library.items)
 
 
 def brakes_of(

@@ -127,7 +127,7 @@ async def _look_again(library: Library, applied: Applied, on_done: Callable[[Seq
         for change, why in unclear:
             applied.fail([change], f"{why} Whether it was changed cannot be seen: {error.message}", _LOOKED_AT_NEXT)
         return
-    labels = {movie.arr_id: movie.labels for movie in contents.movies}
+    labels = {movie.arr_id: movie.labels for movie in contents.items}
     by_reason: dict[str, list[Change]] = {}
     for change, why in unclear:
         if change.movie.arr_id not in labels:
@@ -158,7 +158,7 @@ class _Tags:
     def __init__(self, library: TagWriter, contents: Contents) -> None:
         self._library = library
         self._known = dict(contents.tags)
-        self._safe = {label for movie in contents.movies for label in movie.labels}
+        self._safe = {label for movie in contents.items for label in movie.labels}
         self.unavailable: dict[Label, str] = {}
 
     async def find(self, edit: Edit) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.item import ItemKey
-    from kometa_ai.core.movie import Movie
+    from kometa_ai.core.kinds import AnyItem
     from kometa_ai.core.naming import Label, Slug
     from kometa_ai.judging.policy import Membership
 
@@ -55,7 +55,7 @@ NO_BRAKE = Brake(NO_ADDITION_LIMIT, frozenset(), few=FEW_ADDITIONS, no_limit=NO_
 def plan_tags(
     collections: Sequence[Collection],
     memberships: Mapping[Slug, Membership],
-    movies: Sequence[Movie],
+    movies: Sequence[AnyItem],
     judged: AbstractSet[ItemKey],
     brake: Brake,
     *,
@@ -93,7 +93,7 @@ def plan_tags(
     return TagPlan(changes=tuple(changes), held_back=tuple(held_back))
 
 
-def _change(movie: Movie, collection: Collection, operation: Literal["add", "remove"]) -> Change:
+def _change(movie: AnyItem, collection: Collection, operation: Literal["add", "remove"]) -> Change:
     return Change(
         movie=movie,
         slug=collection.slug,
@@ -111,7 +111,7 @@ class Edit(NamedTuple):
     changes: tuple[Change, ...]
 
     @property
-    def movies(self) -> tuple[Movie, ...]:
+    def movies(self) -> tuple[AnyItem, ...]:
         """Each movie once."""
         return tuple({change.movie.key: change.movie for change in self.changes}.values())
 

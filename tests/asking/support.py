@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
     from kometa_ai.core.decision import Verdict
+    from kometa_ai.core.item import Item
 
 KEY = "sk-ant-test"
 MODEL = "claude-sonnet-5-5"
@@ -200,6 +201,6 @@ def holds(title: str) -> Callable[[Any], bool]:
     return lambda request: title in request.titles
 
 
-def numbers(these: Iterable[Movie] | Sequence[Movie]) -> list[int]:
+def numbers(these: Iterable[Item]) -> list[int]:
     """The numbers of movies."""
     return [number_of(each.key) - 1000 for each in these]

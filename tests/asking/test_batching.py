@@ -15,8 +15,8 @@ from kometa_ai.asking.batch_answers import FAILED_POLLS, KEPT, LOOKS, POLL_SECON
 from kometa_ai.asking.batching import Batcher, Scope
 from kometa_ai.asking.prompts import FORM
 from kometa_ai.asking.tally import Answered
+from kometa_ai.core.fingerprint import fingerprint
 from kometa_ai.core.item import number_of
-from kometa_ai.core.movie import fingerprint
 from kometa_ai.judging.looks import Models
 from kometa_ai.judging.packing import Packet
 from kometa_ai.judging.planning import Subject

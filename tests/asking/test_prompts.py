@@ -16,7 +16,7 @@ from kometa_ai.asking.prompts import (
 )
 from kometa_ai.core.collection import MovieRef, recognise
 from kometa_ai.core.movie import Credits
-from kometa_ai.judging.records import KEYWORDS, PLOT_LENGTH, movies_text
+from kometa_ai.judging.records import KEYWORDS, PLOT_LENGTH, records_text
 from kometa_ai.standins.claude_schema import schema_problem
 from tests.asking.support import collection, movie, movies
 
@@ -34,7 +34,7 @@ def test_a_movie_is_one_json_object_on_one_line() -> None:
         credits=Credits(directors=("Michael Mann",), actors=tuple("ABCDEFG")),
     )
 
-    assert json.loads(movies_text([heat])) == {
+    assert json.loads(records_text([heat])) == {
         "movie_id": 1,
         "title": "Heat",
         "year": 1995,
@@ -50,19 +50,19 @@ def test_what_is_empty_is_left_out() -> None:
     """No field says nothing, and no name in a list is empty."""
     bare = movie(title="Bare", year=0, plot="", genres=("", " ", "Drama"), keywords=("\x00",))
 
-    assert json.loads(movies_text([bare])) == {"movie_id": 1, "title": "Bare", "genres": ["Drama"]}
+    assert json.loads(records_text([bare])) == {"movie_id": 1, "title": "Bare", "genres": ["Drama"]}
 
 
 def test_ids_are_unique_in_a_block_and_start_with_one() -> None:
     """Short integers in the order sent, whatever Radarr or TMDb call the movies."""
-    lines = movies_text(movies(60)).split("\n")
+    lines = records_text(movies(60)).split("\n")
 
     assert [json.loads(line)["movie_id"] for line in lines] == list(range(1, 61))
 
 
 def test_long_data_are_cut() -> None:
     """A plot or a list of keywords without end does not become a prompt without end."""
-    long = json.loads(movies_text([movie(plot="x" * 10_000, keywords=tuple(f"k{n}" for n in range(200)))]))
+    long = json.loads(records_text([movie(plot="x" * 10_000, keywords=tuple(f"k{n}" for n in range(200)))]))
 
     assert len(long["plot"]) == PLOT_LENGTH
     assert len(long["keywords"]) == KEYWORDS
@@ -71,7 +71,7 @@ def test_long_data_are_cut() -> None:
 @given(ANY_TEXT)
 def test_any_text_of_a_movie_stays_on_its_line_and_can_be_sent(text: str) -> None:
     """Line ends of every kind, control characters and half characters are replaced."""
-    sent = movies_text([movie(1, title=text, plot=text, genres=(text,)), movie(2)])
+    sent = records_text([movie(1, title=text, plot=text, genres=(text,)), movie(2)])
 
     assert len(sent.splitlines()) == 2
     assert sent.encode()
@@ -97,7 +97,7 @@ def test_the_lines_of_a_prompt_are_kept() -> None:
 
 def test_equal_movies_make_equal_bytes() -> None:
     """Nothing in the block depends on the collection, the time, or what was sent before."""
-    assert movies_text(movies(50)) == movies_text(movies(50))
+    assert records_text(movies(50)) == records_text(movies(50))
 
 
 MATRIX = movie(603 - 1000, title="The Matrix", year=1999, imdb_id="tt0133093")

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kometa_ai.core.fingerprint import fingerprint, metadata_hash
 from kometa_ai.core.item import ArrId, movie_key
-from kometa_ai.core.movie import NO_CREDITS, Credits, Movie, fingerprint, metadata_hash
+from kometa_ai.core.movie import NO_CREDITS, Credits, Movie
 from kometa_ai.core.naming import Label
 
 PEOPLE = Credits(

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from kometa_ai.core.collection import Collection
 from kometa_ai.core.decision import TRIES, Cause, Decision, Reason, Remembered, Unjudged
+from kometa_ai.core.fingerprint import fingerprint
 from kometa_ai.core.item import ItemKey, movie_key
-from kometa_ai.core.movie import Credits, Movie, fingerprint
+from kometa_ai.core.movie import Credits, Movie
 from kometa_ai.core.naming import Slug
 from kometa_ai.judging.looks import Models
-from kometa_ai.judging.planning import Questions, needing_credits, plan_questions, subjects_of, unanswered
+from kometa_ai.judging.planning import Questions, plan_questions, subjects_of, to_describe, unanswered
 from kometa_ai.judging.policy import Gates
 from kometa_ai.judging.stages import stages
 from tests.asking.support import collection, labels, movie, movies
@@ -192,9 +193,10 @@ def test_known_credits_are_kept_without_asking_again() -> None:
 
     described = subjects_of([HEAT], memory)[KEY]
 
-    assert described.movie.credits == PEOPLE
+    assert isinstance(described.item, Movie)
+    assert described.item.credits == PEOPLE
     assert not any(plan([HEAT], [HEISTS], memory).values())
-    assert needing_credits({HEISTS.slug: {KEY: Reason.FORCED}}, {KEY: described}, memory) == ()
+    assert to_describe({HEISTS.slug: {KEY: Reason.FORCED}}, {KEY: described}, memory) == ()
 
 
 def test_credits_that_become_known_ask_nothing() -> None:
@@ -217,7 +219,7 @@ def test_credits_are_fetched_for_what_is_asked_about_and_unknown_or_changed() ->
     known = subjects_of([library[0], library[1], changed, library[3], library[4]], memory)
     asked = {each.key: Reason.NEW for each in library[:4]} | {library[4].key: Reason.SECOND_LOOK}
 
-    assert needing_credits({HEISTS.slug: asked}, known, memory) == (movie_key(1001), movie_key(1003), movie_key(1004))
+    assert to_describe({HEISTS.slug: asked}, known, memory) == (movie_key(1001), movie_key(1003), movie_key(1004))
 
 
 # Stages

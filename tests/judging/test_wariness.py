@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kometa_ai.core.decision import Reason
+from kometa_ai.core.fingerprint import fingerprint
 from kometa_ai.core.item import number_of
-from kometa_ai.core.movie import Credits, fingerprint
+from kometa_ai.core.movie import Credits
 from kometa_ai.judging.packing import MOST_ALONE, pack, second_looks
 from kometa_ai.judging.planning import Subject
-from kometa_ai.judging.records import clean, movies_text
+from kometa_ai.judging.records import clean, records_text
 from kometa_ai.judging.wariness import addresses_a_reader
 from tests.asking.support import collection, movie
 
@@ -149,7 +150,7 @@ HIDDEN = "\U000e0041\u200b\u202e\u2066\ufeff\u00ad\ufe0f\u2060\u180e\u3164\U000e
 @given(st.text(), st.text(alphabet=HIDDEN, min_size=1))
 def test_invisible_characters_are_not_sent(text: str, hidden: str) -> None:
     """From no field; what is seen stays."""
-    sent = movies_text([movie(1, title=f"Heat{hidden}", plot=hidden.join(["A plot", text]))])
+    sent = records_text([movie(1, title=f"Heat{hidden}", plot=hidden.join(["A plot", text]))])
 
     assert not set(sent) & set(HIDDEN)
     assert '"title":"Heat"' in sent

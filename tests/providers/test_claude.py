@@ -15,7 +15,7 @@ import structlog
 
 from kometa_ai.asking.prompts import FORM, SCHEMA, SYSTEM, collection_text
 from kometa_ai.errors import CheckClaude
-from kometa_ai.judging.records import movies_text
+from kometa_ai.judging.records import records_text
 from kometa_ai.providers.claude.client import Claude
 from kometa_ai.providers.port import Failure, Reply, ReplyEnd, Request, RequestFailed, Usage
 from kometa_ai.standins import claude_faults as faults
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 REQUEST = Request(
     form=FORM,
-    movies=movies_text(movies(30)),
+    movies=records_text(movies(30)),
     collection=collection_text(collection()),
     model=MODEL,
     cache=True,
@@ -163,7 +163,7 @@ async def test_the_system_prompt_can_be_cached_by_itself(claude: ClaudeStandIn, 
     request = msgspec.structs.replace(REQUEST, model=model, cache=False, cache_system=True)
     async with provider_for(claude) as provider:
         first = await provider.ask(request)
-        other = await provider.ask(msgspec.structs.replace(request, movies=movies_text(movies(20))))
+        other = await provider.ask(msgspec.structs.replace(request, movies=records_text(movies(20))))
 
     assert ("cache_control" in json.dumps(claude.requests[0].body)) == is_cached
     assert (first.usage.cache_write_tokens >= 512) == is_cached

@@ -129,7 +129,7 @@ def test_whatever_a_library_lists_the_state_takes_back(rows: list[dict[str, Any]
     noir = Slug("noir")
     with TemporaryDirectory() as name:
         store = Store.load(Path(name))
-        for movie in library.movies:
+        for movie in library.items:
             decision = Decision(
                 tag="KAI-noir", include=True, confidence=1, timestamp=now, metadata_hash="x", prompt_hash="y"
             )
@@ -143,7 +143,7 @@ def test_whatever_a_library_lists_the_state_takes_back(rows: list[dict[str, Any]
     for again in (journal, snapshot):
         assert again.alerts == []
         assert {key: known.title for key, known in again.memory.items()} == {
-            movie.key: movie.title for movie in library.movies
+            movie.key: movie.title for movie in library.items
         }
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def _changes(
     contents: Contents, numbers: Iterable[int], label: str, operation: Literal["add", "remove"]
 ) -> list[Change]:
-    movies = {number_of(movie.key): movie for movie in contents.movies}
+    movies = {number_of(movie.key): movie for movie in contents.items}
     slug = Slug(label.removeprefix("kai-"))
     return [
         Change(movie=movies[1000 + number], slug=slug, label=Label(label), operation=operation) for number in numbers
@@ -211,7 +211,7 @@ async def test_twins_are_all_taken_off() -> None:
         added = Applied()
         await apply_changes(radarr, _changes(library, [1], "kai-noir", "add"), twins, lambda _: None, added)
         assert server.labels_of(1001) == {"kai-noir"}
-        await radarr.edit_tags([library.movies[0].arr_id], [other], operation="add")
+        await radarr.edit_tags([library.items[0].arr_id], [other], operation="add")
         await apply_changes(radarr, _changes(library, [0], "kai-noir", "remove"), twins, lambda _: None, Applied())
     assert len(added.done) == 1
     assert server.labels_of(1000) == set()

@@ -1,0 +1,79 @@
+"""The fingerprint of an item: what of its data a verdict was made from, as a hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, NamedTuple, assert_never
+
+from kometa_ai.core.kinds import AnyItem
+from kometa_ai.core.movie import ACTORS_HASHED, NO_CREDITS, Credits, Movie
+from kometa_ai.core.show import Show
+
+_JSON = json.JSONEncoder(sort_keys=True)
+
+
+class Fingerprint(NamedTuple):
+    """The metadata hash with the known credits (`full`), and without credits (`blind`); one and the same for a show."""
+
+    full: str
+    blind: str
+
+    def covers(self, decided_from: str) -> bool:
+        """Whether a decision made from this metadata hash still holds for the item.
+
+        One made before the credits were known does: the movie has not changed, we only know more of it.
+        """
+        return decided_from in (self.full, self.blind)
+
+
+def fingerprint(item: AnyItem) -> Fingerprint:
+    """The metadata hashes of an item."""
+    match item:
+        case Movie():
+            blind = metadata_hash(item, NO_CREDITS)
+            return Fingerprint(metadata_hash(item, item.credits) if item.credits != NO_CREDITS else blind, blind)
+        case Show():
+            only = show_hash(item)
+            return Fingerprint(only, only)
+    assert_never(item)
+
+
+def metadata_hash(movie: Movie, people: Credits) -> str:
+    """The SHA-256, in hex, of what a movie is decided from: title, year, plot, genres, directors, five actors.
+
+    Volatile fields (ratings, keywords, images, dates) are left out, so that Radarr's daily refresh raises no questions.
+    """
+    return _hash(
+        {
+            "title": movie.title,
+            "year": movie.year,
+            "plot": movie.plot,
+            "genres": sorted(movie.genres),
+            "directors": sorted(people.directors),
+            "actors": sorted(people.actors[:ACTORS_HASHED]),
+        }
+    )
+
+
+def show_hash(show: Show) -> str:
+    """The SHA-256, in hex, of what a show is decided from. Nothing in it moves while a show runs.
+
+    Sonarr rewrites a running show twice a day. Whether it is over is hashed and its seasons are not, so that it is
+    asked about once more when it ends and not with each season.
+    """
+    return _hash(
+        {
+            "title": show.title,
+            "year": show.year,
+            "plot": show.plot,
+            "genres": sorted(show.genres),
+            "network": show.network,
+            "language": show.language,
+            "over": show.is_over,
+        }
+    )
+
+
+def _hash(seen: dict[str, Any]) -> str:
+    return hashlib.sha256(_JSON.encode(seen).encode()).hexdigest()
