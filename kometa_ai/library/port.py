@@ -1,4 +1,4 @@
-"""What the program needs of a service that holds movies: its contents, and a way to change their tags."""
+"""What the program needs of a service that holds movies or shows: its contents, and a way to change their tags."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Literal, NewType, Protocol
 
 import msgspec
 
-from kometa_ai.core.item import ArrId
-from kometa_ai.core.movie import Credits, Movie
+from kometa_ai.core.item import ArrId, Kind
+from kometa_ai.core.kinds import AnyItem
+from kometa_ai.core.movie import Credits
 from kometa_ai.core.naming import Label
 from kometa_ai.errors import CheckRadarr
 
@@ -38,7 +39,7 @@ class LibraryStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LeftOut(msgspec.Struct, frozen=True):
-    """A movie that takes no part, and why. `arr_id` is 0 where it has none."""
+    """An item that takes no part, and why. `arr_id` is 0 where it has none."""
 
     arr_id: ArrId
     title: str
@@ -46,14 +47,14 @@ class LeftOut(msgspec.Struct, frozen=True):
 
 
 class Contents(msgspec.Struct, frozen=True, kw_only=True):
-    """What a library holds at one moment: movies by TMDb id, and the tags there are.
+    """What a library holds at one moment: items in order of their catalogue ids, and the tags there are.
 
     `tags` maps lower-case labels to their ids: only a database edited by hand has several ids for one label; the one to
-    write comes first. `odd_tags` describes tags that could not be read; `nameless` movies have tags, none of which is
+    write comes first. `odd_tags` describes tags that could not be read; `nameless` items have tags, none of which is
     among `tags`. Whether an empty or a much smaller library is believed, is not decided here.
     """
 
-    movies: tuple[Movie, ...] = ()
+    items: tuple[AnyItem, ...] = ()
     tags: Mapping[Label, tuple[TagId, ...]] = {}
     left_out: tuple[LeftOut, ...] = ()
     odd_tags: tuple[str, ...] = ()
@@ -61,9 +62,9 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EditResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of each movie of an edit.
+    """What became of each item of an edit.
 
-    `done`: the service's answer shows the tags as asked for. `vanished`: its editor knows the movie no more, or its
+    `done`: the service's answer shows the tags as asked for. `vanished`: its editor knows the item no more, or its
     quality profile is gone. `contested`: saved, but one of the service's auto-tagging rules turned it round at once.
     `failed`: not saved. `unclear`: sent, but no proof whether it was saved. `problems` says why, for people.
     """
@@ -91,12 +92,20 @@ class TagWriter(Protocol):
         ...
 
     async def edit_tags(
-        self, movie_ids: Sequence[ArrId], tag_ids: Sequence[TagId], *, operation: Operation
+        self, item_ids: Sequence[ArrId], tag_ids: Sequence[TagId], *, operation: Operation
     ) -> EditResult:
-        """Add those tags to those movies, or remove them; the result accounts for every movie.
+        """Add those tags to those items, or remove them; the result accounts for every item.
 
         Raise EditStopped (a CheckRadarr), which carries what was done until then.
         """
+        ...
+
+
+class CreditsSource(Protocol):
+    """A library that tells who made a movie and who plays in it."""
+
+    async def of(self, arr_id: ArrId) -> Credits:
+        """Directors and actors of one movie. Raise CreditsUnavailable where they cannot be read."""
         ...
 
 
@@ -105,17 +114,32 @@ class Library(TagWriter, Protocol):
 
     @property
     def name(self) -> str:
-        """Its name in the state: `radarr`."""
+        """Its name in the state and in `libraries:` of a block: `radarr`, `radarr-4k`, `sonarr`."""
+        ...
+
+    @property
+    def kind(self) -> Kind:
+        """What it holds."""
         ...
 
     @property
     def service(self) -> str:
-        """The service's own name, as users know it."""
+        """The service's own name, as users know it: `Radarr`."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """The service's name in messages, which tells instances apart: `Radarr`, `Radarr 4K`."""
         ...
 
     @property
     def url_setting(self) -> str:
         """The setting that holds its address."""
+        ...
+
+    @property
+    def key_setting(self) -> str:
+        """The setting that holds its key."""
         ...
 
     @property
@@ -142,11 +166,12 @@ class Library(TagWriter, Protocol):
         ...
 
     async def contents(self, *, tries: int = TRIES) -> Contents:
-        """Every movie and every tag, or CheckRadarr: half a list is no list."""
+        """Every item and every tag, or CheckRadarr: half a list is no list."""
         ...
 
-    async def credits(self, arr_id: ArrId) -> Credits:
-        """Directors and actors of one movie. Raise CreditsUnavailable where they cannot be read."""
+    @property
+    def credits(self) -> CreditsSource | None:
+        """Where directors and actors are to be had; None where the service tells of none."""
         ...
 
     async def auto_tagging(self) -> Mapping[Label, tuple[str, ...]]:
@@ -171,7 +196,7 @@ class TagUnavailable(Exception):
 
 
 class EditStopped(CheckRadarr):
-    """The service became unusable between two writes; `result` is what became of every movie until then."""
+    """The service became unusable between two writes; `result` is what became of every item until then."""
 
     def __init__(self, message: str, remedy: str, result: EditResult) -> None:
         super().__init__(message, remedy)

@@ -12,7 +12,7 @@ from kometa_ai.core.item import ArrId, movie_key
 from kometa_ai.core.movie import Credits, Movie
 from kometa_ai.core.text import beginning
 from kometa_ai.library.arr.client import Arr
-from kometa_ai.library.arr.contents import LONGEST_NAME, words
+from kometa_ai.library.arr.contents import LONGEST_NAME, genres_of, imdb_id_of, words, year_of
 from kometa_ai.library.arr.failures import Failed, Refused
 from kometa_ai.library.arr.spec import ArrSpec
 from kometa_ai.library.arr.texts import clean
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from kometa_ai.library.arr.connection import Timeouts
     from kometa_ai.library.arr.retrying import Sleep
-    from kometa_ai.library.arr.spec import Labels
+    from kometa_ai.library.arr.spec import Instance, Labels
     from kometa_ai.library.port import Contents
     from kometa_ai.network.environment import Network
 
@@ -34,11 +34,7 @@ CREDITS_TRIES = 3
 CREDITS_GIVE_UP_AFTER = 5
 ACTORS_KEPT = 10
 DIRECTORS_KEPT = 100
-GENRES_KEPT = 20
 KEYWORDS_KEPT = 100
-LONGEST_GENRE = 60
-_LONGEST_IMDB_ID = 20
-_LATEST_YEAR = 9999
 _LAST = 1 << 31
 
 
@@ -66,16 +62,15 @@ class WireCredit(msgspec.Struct, rename="camel", gc=False):
 
 
 def _movie_of(row: WireMovie, title: str, labels: Labels) -> Movie:
-    imdb_id = clean(row.imdb_id)
     return Movie(
         arr_id=ArrId(row.id or 0),
         key=movie_key(row.tmdb_id or 0),
         title=title,
-        year=row.year if row.year and 0 < row.year <= _LATEST_YEAR else 0,
-        imdb_id=imdb_id if len(imdb_id) <= _LONGEST_IMDB_ID else "",
+        year=year_of(row.year),
+        imdb_id=imdb_id_of(row.imdb_id),
         # Whole, since it is part of the metadata hash; what is sent of it is cut where it is sent.
         plot=clean(row.overview),
-        genres=words(row.genres, GENRES_KEPT, LONGEST_GENRE),
+        genres=genres_of(row.genres),
         keywords=words(row.keywords, KEYWORDS_KEPT, LONGEST_NAME),
         # An id may name no tag any more: Radarr stores whatever id it is given, and deletes unused tags.
         labels=frozenset(labels[number] for number in row.tags or () if number in labels),
@@ -83,7 +78,10 @@ def _movie_of(row: WireMovie, title: str, labels: Labels) -> Movie:
 
 
 SPEC = ArrSpec(
+    kind="movie",
     service="Radarr",
+    name="radarr",
+    title="Radarr",
     item="movie",
     port=7878,
     url_setting="RADARR_URL",
@@ -94,6 +92,7 @@ SPEC = ArrSpec(
     editor_path="/movie/editor",
     ids_field="movieIds",
     catalogue="TMDb",
+    siblings={"Sonarr": "SONARR_URL"},
     row=WireMovie,
     catalogue_id=lambda row: row.tmdb_id,
     item_of=_movie_of,
@@ -108,6 +107,7 @@ class Radarr(Arr[WireMovie]):
         base_url: str,
         api_key: str,
         *,
+        instance: Instance | None = None,
         network: Network | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
         sleep: Sleep = asyncio.sleep,
@@ -115,7 +115,7 @@ class Radarr(Arr[WireMovie]):
         redact: Callable[[str], str] = str,
     ) -> None:
         super().__init__(
-            SPEC,
+            SPEC.of(instance),
             base_url,
             api_key,
             network=network,
@@ -124,37 +124,50 @@ class Radarr(Arr[WireMovie]):
             timeouts=timeouts,
             redact=redact,
         )
-        self._asking_credits = asyncio.Semaphore(CREDITS_AT_ONCE)
-        self._credits_failed = 0
+        self._credits = RadarrCredits(self)
+
+    @property
+    def credits(self) -> RadarrCredits:
+        """See Library."""
+        return self._credits
 
     async def contents(self, *, tries: int = TRIES) -> Contents:
         """See Library."""
-        self._credits_failed = 0
+        self._credits.failed = 0
         return await super().contents(tries=tries)
 
-    async def credits(self, arr_id: ArrId) -> Credits:
+
+class RadarrCredits:
+    """The credits of a Radarr's movies. `failed` counts failures in a row."""
+
+    def __init__(self, radarr: Radarr) -> None:
+        self._radarr = radarr
+        self._asking = asyncio.Semaphore(CREDITS_AT_ONCE)
+        self.failed = 0
+
+    async def of(self, arr_id: ArrId) -> Credits:
         """Directors and actors of one movie; both may be empty until Radarr's first refresh of it.
 
         `CreditsUnavailable` when they cannot be read, a vanished movie included: that is not the same as having none,
         and must not be remembered as such. After five failures in a row nothing is asked until the next `contents()`.
         """
-        async with self._asking_credits:
-            if self._credits_failed >= CREDITS_GIVE_UP_AFTER:
+        async with self._asking:
+            if self.failed >= CREDITS_GIVE_UP_AFTER:
                 raise CreditsUnavailable(f"Not asked for, since the {CREDITS_GIVE_UP_AFTER} credits before it failed.")
             try:
-                found = await self.patiently(lambda: self._credits(arr_id), tries=CREDITS_TRIES)
+                found = await self._radarr.patiently(lambda: self._read(arr_id), tries=CREDITS_TRIES)
             except Failed as error:
                 vanished = isinstance(error, Refused) and error.status == HTTPStatus.NOT_FOUND
-                self._credits_failed = 0 if vanished else self._credits_failed + 1
+                self.failed = 0 if vanished else self.failed + 1
                 raise CreditsUnavailable(f"{error.what} {error.remedy}".strip()) from error
-            self._credits_failed = 0
+            self.failed = 0
             return found
 
-    async def _credits(self, arr_id: ArrId) -> Credits:
+    async def _read(self, arr_id: ArrId) -> Credits:
         # Without the parameter Radarr sends, and caches, the credits of its whole database.
         params = {"movieId": arr_id}
-        seconds = self.timeouts.credits
-        reply = await self.connection.call("credits", "GET", "/credit", params=params, seconds=seconds)
+        seconds = self._radarr.timeouts.credits
+        reply = await self._radarr.connection.call("credits", "GET", "/credit", params=params, seconds=seconds)
         return credits_of(reply.read_rows(WireCredit)[0])
 
 

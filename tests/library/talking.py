@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from kometa_ai.core.movie import Movie
 from kometa_ai.library.radarr import Radarr
+from kometa_ai.standins.faults import Effect, answer
 from kometa_ai.standins.radarr import API_KEY, MovieSeed, RadarrStandIn
 from kometa_ai.standins.serving import serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
     from kometa_ai.library.arr.connection import Timeouts
+    from kometa_ai.library.port import Contents
 
 HEAT = MovieSeed("Heat", 1995, 949, overview="Two men.", genres=("Crime",), tags=("favourites",))
 RONIN = MovieSeed("Ronin", 1998, 8195)
@@ -40,6 +46,36 @@ async def talking(
         async with Radarr(url + base, key, sleep=Waits() if waits is None else waits, timeouts=timeouts) as radarr:
             yield radarr
     assert_harmless(server)
+
+
+def refusing(*bad: int) -> Effect:
+    """The editor of a service that validates: one bad item refuses all of its batch, and is not named."""
+    body = json.dumps([{"propertyName": "QualityProfileId", "errorMessage": "Quality Profile does not exist"}])
+    refusal = answer(400, body, "application/json")
+
+    def around(app: ASGIApp) -> ASGIApp:
+        async def call(scope: Scope, receive: Receive, send: Send) -> None:
+            sent, more = b"", True
+            while more:
+                message = await receive()
+                sent, more = sent + message.get("body", b""), message.get("more_body", False)
+
+            async def again() -> Message:
+                return {"type": "http.request", "body": sent}
+
+            wanted = json.loads(sent)
+            ids = wanted.get("movieIds") or wanted.get("seriesIds")
+            await (refusal.around(app) if set(bad) & set(ids) else app)(scope, again, send)
+
+        return call
+
+    return Effect(around)
+
+
+def movies_in(contents: Contents) -> tuple[Movie, ...]:
+    """The movies of a library that holds nothing else."""
+    assert all(isinstance(item, Movie) for item in contents.items)
+    return tuple(item for item in contents.items if isinstance(item, Movie))
 
 
 def library_of(count: int) -> RadarrStandIn:

@@ -14,8 +14,9 @@ import httpx2
 import pytest
 import structlog
 
+from kometa_ai.core.fingerprint import metadata_hash
 from kometa_ai.core.item import ArrId
-from kometa_ai.core.movie import Credits, metadata_hash
+from kometa_ai.core.movie import Credits
 from kometa_ai.errors import CheckRadarr
 from kometa_ai.library.arr.connection import Timeouts
 from kometa_ai.library.port import CreditsUnavailable
@@ -24,7 +25,7 @@ from kometa_ai.standins.faults import Effect, answer, bad_gateway, delay, drop, 
 from kometa_ai.standins.films import films
 from kometa_ai.standins.radarr import API_KEY, MovieSeed, RadarrStandIn, locked, not_ready
 from kometa_ai.standins.serving import serve
-from tests.library.talking import HEAT, RONIN, Waits, talking
+from tests.library.talking import HEAT, RONIN, Waits, movies_in, talking
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -81,7 +82,7 @@ async def test_the_url_base_is_kept(base: str) -> None:
     server = RadarrStandIn([HEAT], url_base="radarr")
     async with talking(server, base=base) as radarr:
         assert (await radarr.check()).warning == ""
-        assert len((await radarr.contents()).movies) == 1
+        assert len((await radarr.contents()).items) == 1
     assert all(request.path.lower().startswith("/radarr/api/v3/") for request in server.requests)
 
 
@@ -389,9 +390,9 @@ async def test_the_library_is_two_calls() -> None:
     async with talking(server, timeouts=Timeouts(library=5)) as radarr:
         library = await radarr.contents()
         assert radarr.calls == Counter({("movies", "200"): 1, ("tags", "200"): 1})
-    assert [movie.title for movie in library.movies] == ["Heat", "Ronin"]
-    assert library.movies[0].labels == {"favourites"}
-    assert library.movies[0].arr_id == server.movie(949)["id"]
+    assert [movie.title for movie in library.items] == ["Heat", "Ronin"]
+    assert library.items[0].labels == {"favourites"}
+    assert library.items[0].arr_id == server.movie(949)["id"]
     assert library.tags == {"favourites": (server.tag_id("favourites"),)}
     assert [(left.title, left.why) for left in library.left_out] == [("Lost", "it has no TMDb id")]
 
@@ -400,7 +401,7 @@ async def test_an_empty_library_is_told_as_it_is() -> None:
     """Whether to believe it is not the client's to say."""
     async with talking(RadarrStandIn()) as radarr:
         library = await radarr.contents()
-    assert (library.movies, library.tags, library.left_out) == ((), {}, ())
+    assert (library.items, library.tags, library.left_out) == ((), {}, ())
 
 
 @pytest.mark.parametrize(
@@ -422,7 +423,7 @@ async def test_half_a_list_is_no_list(effect: Effect, path: str) -> None:
     server = RadarrStandIn([HEAT])
     server.faults.inject(effect, path=path)
     async with talking(server) as radarr:
-        assert len((await radarr.contents()).movies) == 1
+        assert len((await radarr.contents()).items) == 1
         server.faults.inject(effect, path=path, times=None)
         with pytest.raises(CheckRadarr) as caught:
             await radarr.contents()
@@ -451,8 +452,8 @@ async def test_one_odd_row_costs_nothing_but_itself() -> None:
     waits = Waits()
     async with talking(server, waits=waits) as radarr:
         library = await radarr.contents()
-    assert [movie.title for movie in library.movies] == ["Heat", "Ronin"]
-    assert library.movies[0].labels == {"favourites"}
+    assert [movie.title for movie in library.items] == ["Heat", "Ronin"]
+    assert library.items[0].labels == {"favourites"}
     assert [left.why for left in library.left_out] == ["row 1 of the list is null"]
     assert library.odd_tags == ("tag 9: it has no label",)
     assert waits == []
@@ -498,7 +499,7 @@ async def test_dangling_ids_and_tags_of_others() -> None:
     server = RadarrStandIn([MovieSeed("Heat", 1995, 949, tags=("old label_1",), dangling_tags=(77,))])
     async with talking(server) as radarr:
         library = await radarr.contents()
-    assert library.movies[0].labels == {"old label_1"}
+    assert library.items[0].labels == {"old label_1"}
 
 
 async def test_a_tag_in_another_case_is_that_tag() -> None:
@@ -517,7 +518,7 @@ async def test_credits_of_one_movie() -> None:
     server = RadarrStandIn([RONIN, MovieSeed("Heat", 1995, 949, directors=("Michael Mann",), cast=("Al Pacino",))])
     arr_id = ArrId(server.movie(949)["id"])
     async with talking(server) as radarr:
-        assert await radarr.credits(arr_id) == Credits(("Michael Mann",), ("Al Pacino",))
+        assert await radarr.credits.of(arr_id) == Credits(("Michael Mann",), ("Al Pacino",))
     [request] = server.credit_reads
     assert request.query == {"movieId": str(arr_id)}
 
@@ -526,7 +527,7 @@ async def test_no_credits_yet_is_no_error() -> None:
     """Trap 20: a movie that was just added has none."""
     server = RadarrStandIn([MovieSeed("Heat", 1995, 949, directors=("Michael Mann",), credits_known=False)])
     async with talking(server) as radarr:
-        assert await radarr.credits(ArrId(server.movie(949)["id"])) == Credits()
+        assert await radarr.credits.of(ArrId(server.movie(949)["id"])) == Credits()
 
 
 async def test_a_vanished_movie_has_unknown_credits() -> None:
@@ -536,8 +537,8 @@ async def test_a_vanished_movie_has_unknown_credits() -> None:
     async with talking(server, waits=waits) as radarr:
         for _ in range(7):
             with pytest.raises(CreditsUnavailable, match="Movie with ID 4711 does not exist"):
-                await radarr.credits(ArrId(4711))
-        await radarr.credits(ArrId(server.movie(949)["id"]))
+                await radarr.credits.of(ArrId(4711))
+        await radarr.credits.of(ArrId(server.movie(949)["id"]))
     assert waits == []
 
 
@@ -548,7 +549,7 @@ async def test_credits_never_end_a_run(effect: Effect) -> None:
     server.faults.inject(effect, path=CREDIT, times=3)
     async with talking(server) as radarr:
         with pytest.raises(CreditsUnavailable):
-            await radarr.credits(ArrId(server.movie(949)["id"]))
+            await radarr.credits.of(ArrId(server.movie(949)["id"]))
 
 
 async def test_credits_that_keep_failing_are_given_up_until_the_next_library() -> None:
@@ -559,11 +560,11 @@ async def test_credits_that_keep_failing_are_given_up_until_the_next_library() -
     async with talking(server) as radarr:
         for _ in range(8):
             with pytest.raises(CreditsUnavailable):
-                await radarr.credits(arr_id)
+                await radarr.credits.of(arr_id)
         assert len(server.credit_reads) == 5 * 3
         server.faults.clear()
         await radarr.contents()
-        await radarr.credits(arr_id)
+        await radarr.credits.of(arr_id)
 
 
 async def test_at_most_two_credits_at_once() -> None:
@@ -580,7 +581,7 @@ async def test_at_most_two_credits_at_once() -> None:
 
     with serve(slow) as url:
         async with Radarr(url, API_KEY) as radarr:
-            await asyncio.gather(*(radarr.credits(ArrId(server.movie(949)["id"])) for _ in range(8)))
+            await asyncio.gather(*(radarr.credits.of(ArrId(server.movie(949)["id"])) for _ in range(8)))
     assert running == [0, 2]
 
 
@@ -588,6 +589,6 @@ async def test_the_metadata_hashes_of_the_bundled_films_stay_as_they_are() -> No
     """Whatever the border does to odd movies: another hash of an ordinary one would ask about a whole library again."""
     hashes = hashlib.sha256()
     async with talking(RadarrStandIn(film.as_seed() for film in films())) as radarr:
-        for movie in (await radarr.contents()).movies:
-            hashes.update(metadata_hash(movie, await radarr.credits(movie.arr_id)).encode())
+        for movie in movies_in(await radarr.contents()):
+            hashes.update(metadata_hash(movie, await radarr.credits.of(movie.arr_id)).encode())
     assert hashes.hexdigest() == "3aa2c0924b8019b7c8d74de960fc0816fddc5a3de76cb20609c49779c144ac62"

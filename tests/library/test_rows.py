@@ -65,7 +65,7 @@ def _read(*pieces: bytes) -> Contents:
 )
 def test_odd_values_are_read_or_left_out(fields: dict[str, Any], read: dict[str, Any]) -> None:
     """A value whose meaning is certain is read, another one counts as absent; the other movie is as it was."""
-    heat, ronin = _read(HEAT, _ronin(**fields)).movies
+    heat, ronin = _read(HEAT, _ronin(**fields)).items
 
     assert heat.title == "Heat"
     assert {name: getattr(ronin, name) for name in read} == read
@@ -90,7 +90,7 @@ def test_a_row_that_makes_no_sense_is_named_and_the_others_stay(row: bytes, titl
     """Tags that cannot be read leave the movie out: taken for none, what its owner tagged would be acted against."""
     library = _read(HEAT, row)
 
-    assert [movie.title for movie in library.movies] == ["Heat"]
+    assert [movie.title for movie in library.items] == ["Heat"]
     assert [(left.title, left.why) for left in library.left_out] == [(title, why)]
 
 
@@ -108,7 +108,7 @@ def test_a_row_that_makes_no_sense_is_named_and_the_others_stay(row: bytes, titl
 )
 def test_half_a_character_becomes_the_replacement_character(text: bytes, read: str) -> None:
     """Half a surrogate pair, a byte that is no UTF-8, a raw line break: the title is read, and so are the others."""
-    heat, ronin = _read(HEAT, _ronin(title="?").replace(b"?", text)).movies
+    heat, ronin = _read(HEAT, _ronin(title="?").replace(b"?", text)).items
     assert (heat.title, ronin.title) == ("Heat", read)
 
 
@@ -178,7 +178,7 @@ def test_credits_rules_and_edited_movies_lose_their_odd_rows_only() -> None:
 def test_a_number_that_nothing_can_hold_is_left_out(value: bytes) -> None:
     """The movie stays, whether the number is one that is read or not."""
     library = _read(HEAT, b'{"year": ' + value + b', "votes": ' + value + b', "id": 2, "tmdbId": 3, "title": "1e400"}')
-    assert [(movie.title, movie.year) for movie in library.movies] == [("1e400", 0), ("Heat", 0)]
+    assert [(movie.title, movie.year) for movie in library.items] == [("1e400", 0), ("Heat", 0)]
 
 
 @pytest.mark.parametrize("depth", [200, 3000, 100_000])
@@ -186,21 +186,21 @@ def test_what_is_nested_too_deeply_is_left_out(depth: int) -> None:
     """A value that nothing reads costs no movie; a row without sense costs itself."""
     deep = b'{"x":[' * depth + b'"]}\\\\"' + b"]}" * depth
     library = _read(HEAT, deep, b'{"id": 2, "tmdbId": 3, "title": "Ronin", "zz": ' + deep + b', "year": 1998}')
-    assert [(movie.title, movie.year) for movie in library.movies] == [("Ronin", 1998), ("Heat", 0)]
+    assert [(movie.title, movie.year) for movie in library.items] == [("Ronin", 1998), ("Heat", 0)]
     assert len(library.left_out) == 1
 
 
 def test_of_two_rows_with_one_id_the_first_takes_part() -> None:
     """An edit of that id would be one of both; they would take turns for ever."""
     library = _read(HEAT, HEAT.replace(b"949", b"8195").replace(b"Heat", b"Ronin"))
-    assert [movie.title for movie in library.movies] == ["Heat"]
+    assert [movie.title for movie in library.items] == ["Heat"]
     assert [(row.title, row.why) for row in library.left_out] == [("Ronin", "it has the same id as Heat")]
 
 
 def test_a_number_of_thousands_of_digits_is_an_odd_row() -> None:
     """Python refuses to read it, and that must not cost the other movies."""
     library = _read(HEAT, b'{"id": 2, "tmdbId": ' + b"9" * 6000 + b', "title": "Ronin"}')
-    assert ([movie.title for movie in library.movies], len(library.left_out)) == (["Heat"], 1)
+    assert ([movie.title for movie in library.items], len(library.left_out)) == (["Heat"], 1)
 
 
 @unhurried
@@ -212,8 +212,8 @@ def test_every_row_of_any_list_is_a_movie_or_left_out(values: list[object]) -> N
     good, odd = rows.read_rows(body, WireMovie)
     library = contents_of(SPEC, good, {}, odd)
 
-    assert len(library.movies) + len(library.left_out) == len(values)
-    for movie in library.movies:
+    assert len(library.items) + len(library.left_out) == len(values)
+    for movie in library.items:
         assert msgspec.json.decode(msgspec.json.encode(movie.title)) == movie.title
 
 

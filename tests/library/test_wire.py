@@ -16,6 +16,7 @@ from kometa_ai.library.arr.texts import clean
 from kometa_ai.library.arr.wire import WireTag
 from kometa_ai.library.port import Contents
 from kometa_ai.library.radarr import SPEC, WireCredit, WireMovie, credits_of
+from tests.library.talking import movies_in
 
 # A busy machine is no failure.
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -53,7 +54,7 @@ def _credits(*people: dict[str, Any]) -> Credits:
 
 def test_a_movie_has_everything_we_read_and_nothing_volatile() -> None:
     """Title, year, ids, plot, genres, keywords and labels come from the row; ratings and files are skipped."""
-    [movie] = _library(
+    library = _library(
         {
             "title": "Heat",
             "overview": "Two men.",
@@ -68,7 +69,8 @@ def test_a_movie_has_everything_we_read_and_nothing_volatile() -> None:
             "id": 7,
         },
         tags={1: "KAI-Heist", 2: "kids"},
-    ).movies
+    )
+    [movie] = movies_in(library)
     assert (movie.arr_id, movie.key, movie.title, movie.year) == (7, movie_key(949), "Heat", 1995)
     assert (movie.imdb_id, movie.plot) == ("tt0113277", "Two men.")
     assert (movie.genres, movie.keywords) == (("Crime", "Drama"), ("heist",))
@@ -78,14 +80,14 @@ def test_a_movie_has_everything_we_read_and_nothing_volatile() -> None:
 @pytest.mark.parametrize("absent", [{}, {"overview": None, "imdbId": None, "genres": None, "tags": None, "year": None}])
 def test_what_is_absent_or_null_is_empty(absent: dict[str, None]) -> None:
     """Trap 13: nullable fields are absent rather than null, and either is fine."""
-    [movie] = _library({"title": "Heat", "tmdbId": 949, "id": 7, **absent}).movies
+    [movie] = movies_in(_library({"title": "Heat", "tmdbId": 949, "id": 7, **absent}))
     assert (movie.plot, movie.imdb_id, movie.genres, movie.keywords, movie.year) == ("", "", (), (), 0)
     assert movie.labels == frozenset()
 
 
 def test_dangling_tag_ids_name_no_label() -> None:
     """Trap 2: Radarr stores ids of tags that are no more, and they mean nothing."""
-    [movie] = _library({"title": "Heat", "tmdbId": 949, "id": 7, "tags": [1, 99]}, tags={1: "kai-heist"}).movies
+    [movie] = _library({"title": "Heat", "tmdbId": 949, "id": 7, "tags": [1, 99]}, tags={1: "kai-heist"}).items
     assert movie.labels == {"kai-heist"}
 
 
@@ -99,7 +101,7 @@ def test_movies_that_cannot_take_part_are_named_with_the_reason() -> None:
         {"title": "No id", "tmdbId": 7},
         {"title": "Heat", "tmdbId": 949, "id": 5},
     )
-    assert [movie.title for movie in found.movies] == ["Heat"]
+    assert [movie.title for movie in found.items] == ["Heat"]
     assert {(left.arr_id, left.why) for left in found.left_out} == {
         (1, "it has no TMDb id"),
         (2, "it has no TMDb id"),
@@ -112,7 +114,7 @@ def test_movies_that_cannot_take_part_are_named_with_the_reason() -> None:
 def test_of_two_rows_with_one_tmdb_id_the_older_stays() -> None:
     """A duplicate is reported, and which one stays does not depend on the order of the rows."""
     found = _library({"title": "Heat B", "tmdbId": 949, "id": 9}, {"title": "Heat A", "tmdbId": 949, "id": 7})
-    assert [(movie.arr_id, movie.title) for movie in found.movies] == [(7, "Heat A")]
+    assert [(movie.arr_id, movie.title) for movie in found.items] == [(7, "Heat A")]
     [left] = found.left_out
     assert (left.arr_id, left.title) == (9, "Heat B")
     assert "Heat A" in left.why
@@ -121,12 +123,12 @@ def test_of_two_rows_with_one_tmdb_id_the_older_stays() -> None:
 def test_movies_come_in_order_of_their_tmdb_ids() -> None:
     """Trap 24: PostgreSQL promises no order of rows."""
     found = _library(*({"title": str(key), "tmdbId": key, "id": 50 - key} for key in (30, 10, 20)))
-    assert [movie.key for movie in found.movies] == [movie_key(10), movie_key(20), movie_key(30)]
+    assert [movie.key for movie in found.items] == [movie_key(10), movie_key(20), movie_key(30)]
 
 
 def test_long_texts_are_cut_at_the_border_and_ordinary_ones_are_not() -> None:
     """A title of a million characters or ten thousand genres go no further; the plot stays whole for its hash."""
-    [movie] = _library(
+    library = _library(
         {
             "id": 1,
             "tmdbId": 2,
@@ -136,8 +138,9 @@ def test_long_texts_are_cut_at_the_border_and_ordinary_ones_are_not() -> None:
             "imdbId": "tt" + "1" * 5000,
             "overview": "o" * 10**6,
         }
-    ).movies
-    ordinary = _library({"id": 1, "tmdbId": 2, "title": "T" * 300, "genres": ["g" * 60] * 20}).movies[0]
+    )
+    [movie] = movies_in(library)
+    ordinary = _library({"id": 1, "tmdbId": 2, "title": "T" * 300, "genres": ["g" * 60] * 20}).items[0]
     people = _credits(*({"personName": f"{n} {'p' * 500}", "type": "crew", "job": "Director"} for n in range(500)))
 
     assert (len(movie.title), len(movie.plot), movie.imdb_id) == (300, 10**6, "")
@@ -151,13 +154,13 @@ def test_long_texts_are_cut_at_the_border_and_ordinary_ones_are_not() -> None:
 def test_ids_that_radarr_cannot_hold_leave_the_movie_out(number: int) -> None:
     """The state and Radarr's editor take 32 bits; such a row is named, whichever of its ids it is."""
     found = _library({"id": 1, "tmdbId": number, "title": "A"}, {"id": number, "tmdbId": 5, "title": "B"})
-    assert (found.movies, sorted(left.title for left in found.left_out)) == ((), ["A", "B"])
+    assert (found.items, sorted(left.title for left in found.left_out)) == ((), ["A", "B"])
 
 
 @pytest.mark.parametrize(("year", "read"), [(1995, 1995), (10**9, 0), (-5, 0), (9999, 9999)])
 def test_a_year_that_is_none_is_unknown(year: int, read: int) -> None:
     """The movie takes part all the same."""
-    assert _library({"id": 1, "tmdbId": 2, "title": "A", "year": year}).movies[0].year == read
+    assert _library({"id": 1, "tmdbId": 2, "title": "A", "year": year}).items[0].year == read
 
 
 def test_odd_tags_are_told_and_the_first_of_two_labels_with_one_id_counts() -> None:
@@ -182,7 +185,7 @@ def test_texts_lose_control_characters() -> None:
             "overview": "One.\r\nTwo\u2028three\x1b[31m.",
             "genres": ["Comedy\n", "\x07"],
         }
-    ).movies
+    ).items
     assert movie.title == "Am\u00e9lie"
     assert movie.plot == "One. Two three [31m."
     assert movie.genres == ("Comedy",)
@@ -269,11 +272,11 @@ def test_any_rows_become_a_sound_library(movies: list[dict[str, Any]], tags: lis
     """Every row is a movie or left out with a reason; movies are unique, sorted and titled."""
     read = rows.decode(msgspec.json.encode(movies), list[WireMovie])
     found = contents_of(SPEC, read, tags_of(WireTag(number, label) for number, label in tags))
-    assert len(found.movies) + len(found.left_out) == len(movies)
+    assert len(found.items) + len(found.left_out) == len(movies)
     assert all(left.why for left in found.left_out)
-    keys = [movie.key for movie in found.movies]
+    keys = [movie.key for movie in found.items]
     assert keys == sorted(set(keys))
-    for movie in found.movies:
+    for movie in movies_in(found):
         assert movie.title
         assert movie.arr_id > 0
         assert all(text == clean(text) for text in (movie.title, movie.plot, *movie.genres, *movie.keywords))

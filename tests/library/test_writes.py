@@ -28,7 +28,7 @@ from kometa_ai.standins.faults import (
     truncate,
 )
 from kometa_ai.standins.radarr import AutoTagRule, MovieSeed, RadarrStandIn, editor_dies_after, locked
-from tests.library.talking import HEAT, RONIN, Waits, library_of, talking
+from tests.library.talking import HEAT, RONIN, Waits, library_of, refusing, talking
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,7 @@ def ids_of(server: RadarrStandIn, tmdb_ids: Sequence[int]) -> list[ArrId]:
 async def tag_all(radarr: Radarr, ids: Sequence[ArrId] | None = None) -> EditResult:
     """Tag those movies (or all of them)."""
     if ids is None:
-        ids = [movie.arr_id for movie in (await radarr.contents()).movies]
+        ids = [movie.arr_id for movie in (await radarr.contents()).items]
     return await radarr.edit_tags(ids, [await radarr.create_tag(LABEL)], operation="add")
 
 
@@ -163,7 +163,7 @@ async def test_batches_of_a_hundred() -> None:
     """Trap 8: as few calls as can be, none of them large, repeated ids sent once (trap 4)."""
     server = library_of(250)
     async with talking(server) as radarr:
-        ids = [movie.arr_id for movie in (await radarr.contents()).movies]
+        ids = [movie.arr_id for movie in (await radarr.contents()).items]
         result = await tag_all(radarr, [*ids, *reversed(ids)])
     assert result == EditResult(done=tuple(ids))
     assert [len(call.body["movieIds"]) for call in server.editor_calls] == [100, 100, 50]
@@ -192,7 +192,7 @@ async def test_one_write_at_a_time() -> None:
             guard.release()
 
     async with talking(server) as radarr:
-        ids = [movie.arr_id for movie in (await radarr.contents()).movies]
+        ids = [movie.arr_id for movie in (await radarr.contents()).items]
         tags = [await radarr.create_tag(f"kai-{n}") for n in range(4)]
         server.behaviour.before_save = save
         await asyncio.gather(*(radarr.edit_tags(ids, [tag], operation="add") for tag in tags))
@@ -206,7 +206,7 @@ async def test_vanished_movies_are_isolated(gone: list[int]) -> None:
     server = library_of(100)
     waits = Waits()
     async with talking(server, waits=waits) as radarr:
-        movies = (await radarr.contents()).movies
+        movies = (await radarr.contents()).items
         lost = {movie.arr_id for movie in movies if number_of(movie.key) in gone}
         for tmdb_id in gone:
             server.remove_movie(tmdb_id)
@@ -315,7 +315,7 @@ async def test_what_was_sent_without_an_answer_is_unclear_and_the_rest_failed() 
     server = library_of(250)
     server.faults.inject(answer_instead(504), path=EDITOR, times=None)
     async with talking(server) as radarr:
-        ids = [movie.arr_id for movie in (await radarr.contents()).movies]
+        ids = [movie.arr_id for movie in (await radarr.contents()).items]
         result = await tag_all(radarr, ids)
     assert (result.unclear, result.failed) == (tuple(ids[:100]), tuple(ids[100:]))
     assert any("raise its time-out" in problem for problem in result.problems)
@@ -328,7 +328,7 @@ async def test_an_exit_in_the_middle_leaves_what_was_sent_unclear(effect: Effect
     server.faults.inject(effect, path=EDITOR, times=1)
     server.faults.inject(answer(401), path=EDITOR, times=None)
     async with talking(server) as radarr:
-        ids = [movie.arr_id for movie in (await radarr.contents()).movies]
+        ids = [movie.arr_id for movie in (await radarr.contents()).items]
         with pytest.raises(EditStopped) as caught:
             await tag_all(radarr, ids)
     assert (caught.value.result.unclear, caught.value.result.failed) == (tuple(ids[:100]), tuple(ids[100:]))
@@ -371,7 +371,7 @@ async def test_a_failing_batch_does_not_stop_the_others() -> None:
     server.faults.inject(locked(), path=EDITOR, times=6)
     waits = Waits()
     async with talking(server, waits=waits) as radarr:
-        ids = [movie.arr_id for movie in (await radarr.contents()).movies]
+        ids = [movie.arr_id for movie in (await radarr.contents()).items]
         result = await tag_all(radarr, ids)
     assert (result.unclear, result.done) == (tuple(ids[:100]), tuple(ids[100:]))
     [problem] = result.problems
@@ -404,16 +404,39 @@ async def test_a_hanging_radarr_is_given_up() -> None:
     assert any("did not answer" in problem for problem in result.problems)
 
 
-async def test_a_refused_batch_is_not_repeated() -> None:
-    """Lesson 27: a 400 with a JSON list becomes a sentence, and the next batch is tried."""
+async def test_one_refused_movie_does_not_block_its_batch() -> None:
+    """A 400 names no movie: the batch is halved until the bad ones stand alone, each with the reason."""
     server = library_of(150)
-    server.faults.inject(as_json([{"propertyName": "X", "errorMessage": "No."}], 400), path=EDITOR)
+    bad = tuple(ids_of(server, [1017, 1018, 1099]))
+    server.faults.inject(refusing(*bad), path=EDITOR, times=None)
     waits = Waits()
     async with talking(server, waits=waits) as radarr:
         result = await tag_all(radarr)
-    assert (len(result.failed), len(result.done)) == (100, 50)
-    assert "400 Bad Request: No." in result.problems[0]
+        assert radarr.calls["edit", "400"] < 25
+    assert (set(result.failed), len(result.done)) == (set(bad), 147)
+    assert "400 Bad Request: Quality Profile does not exist." in result.problems[0]
     assert waits == []
+
+
+async def test_an_editor_that_refuses_everything_is_given_up() -> None:
+    """Three batches are tried movie by movie; what refuses all of them would refuse the others, too."""
+    server = library_of(420)
+    server.faults.inject(as_json([{"propertyName": "X", "errorMessage": "No."}], 400), path=EDITOR, times=None)
+    async with talking(server) as radarr:
+        result = await tag_all(radarr)
+        assert radarr.calls["edit", "400"] == 3 * 199
+    assert len(result.failed) == 420
+    assert any("Not sent" in problem for problem in result.problems)
+
+
+async def test_a_batch_that_was_saved_in_part_is_not_sent_whole_again() -> None:
+    """Without a transaction a busy database saves the first rows: the list is read again, and the rest is sent."""
+    server = library_of(100)
+    server.faults.inject(editor_dies_after(60), path=EDITOR, times=6)
+    async with talking(server) as radarr:
+        result = await tag_all(radarr)
+    assert (len(result.done), result.unclear, result.failed) == (100, (), ())
+    assert [len(call.body["movieIds"]) for call in server.editor_calls] == [100] * 6 + [40]
 
 
 async def test_a_movie_that_the_answer_leaves_out_is_not_done() -> None:
@@ -445,7 +468,7 @@ async def test_radarr_becomes_unusable_between_two_batches(effect: Effect) -> No
     server.faults.inject(effect, path=EDITOR, skip=1, times=None)
     waits = Waits()
     async with talking(server, waits=waits) as radarr:
-        ids = [movie.arr_id for movie in (await radarr.contents()).movies]
+        ids = [movie.arr_id for movie in (await radarr.contents()).items]
         with pytest.raises(EditStopped) as caught:
             await tag_all(radarr, ids)
         assert radarr.calls["edit", "202"] == 1

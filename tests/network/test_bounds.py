@@ -163,7 +163,7 @@ async def test_small_answers_of_radarr() -> None:
                 with little(), pytest.raises(CheckRadarr, match="more than 1 MB") as caught:
                     await radarr.check()
                 with pytest.raises(CreditsUnavailable, match="more than 1 MB"):
-                    await radarr.credits(ArrId(1))
+                    await radarr.credits.of(ArrId(1))
         assert not isinstance(caught.value, LibrarySilent)
         assert server.requests == 2
 

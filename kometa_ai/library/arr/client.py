@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from kometa_ai.core.item import ArrId
+    from kometa_ai.core.item import ArrId, Kind
     from kometa_ai.library.arr.retrying import Sleep
     from kometa_ai.library.arr.rows import OddRow
     from kometa_ai.library.arr.spec import ArrSpec
-    from kometa_ai.library.port import Contents, EditResult, Operation
+    from kometa_ai.library.port import Contents, CreditsSource, EditResult, Operation
     from kometa_ai.network.failures import Way
 
 T = TypeVar("T")
@@ -70,7 +70,7 @@ class Arr(Generic[R]):
             connect_seconds=self.timeouts.connect,
             redact=redact,
         )
-        self._editor = Editor(spec, self.connection, self.timeouts, sleep)
+        self._editor = Editor(spec, self.connection, self.timeouts, sleep, self._tags_of_rows)
         # The services save whole rows without any version check: two writes at once can undo each other.
         self._writing = asyncio.Lock()
 
@@ -89,14 +89,34 @@ class Arr(Generic[R]):
         return self.spec.name
 
     @property
+    def kind(self) -> Kind:
+        """See Library."""
+        return self.spec.kind
+
+    @property
     def service(self) -> str:
         """See Library."""
         return self.spec.service
 
     @property
+    def title(self) -> str:
+        """See Library."""
+        return self.spec.title
+
+    @property
     def url_setting(self) -> str:
         """See Library."""
         return self.spec.url_setting
+
+    @property
+    def key_setting(self) -> str:
+        """See Library."""
+        return self.spec.key_setting
+
+    @property
+    def credits(self) -> CreditsSource | None:
+        """See Library; a service that tells of none needs not say so."""
+        return None
 
     @property
     def address(self) -> str:
@@ -130,7 +150,7 @@ class Arr(Generic[R]):
         warning = ""
         if base.lower() != self.connection.prefix.lower():
             warning = (
-                f"{self.service}'s URL base is {base or 'empty'}, but {self.url_setting} uses "
+                f"{self.title}'s URL base is {base or 'empty'}, but {self.url_setting} uses "
                 f"{self.connection.prefix or 'none'}; this works only as long as a proxy translates it."
             )
         return LibraryStatus(
@@ -149,17 +169,19 @@ class Arr(Generic[R]):
             found = WireStatus()
         except NotJSON as error:
             raise Unusable(error.what, error.remedy) from error
-        # The siblings have the same API at the same path, and so have their forks.
+        # The siblings have the same API at the same path, and so have their forks. The name of an instance is the
+        # user's to choose, so it proves nothing.
         if found.app_name != self.service:
-            what = clean(found.app_name) or "something else"
-            raise Unusable(
-                f"{self.address} is {what}, not {self.service}.", f"Set {self.url_setting} to {self.service}'s address."
-            )
+            what = beginning(clean(found.app_name), LONGEST_NAME) or "something else"
+            remedy = f"Set {self.url_setting} to {self.title}'s address."
+            if setting := self.spec.siblings.get(what):
+                remedy = f"{remedy[:-1]}; this one belongs in {setting}."
+            raise Unusable(f"{self.address} is {what}, not {self.service}.", remedy)
         return found
 
     async def diagnose(self, answer: str) -> str:
         """See Library."""
-        return await diagnose(self.way, self.service, answer)
+        return await diagnose(self.way, self.title, answer)
 
     async def contents(self, *, tries: int = TRIES) -> Contents:
         """Every item and every tag, or `CheckRadarr`: half a list is no list.
@@ -178,6 +200,10 @@ class Arr(Generic[R]):
             spec.items, "GET", spec.items_path, params=spec.items_query, seconds=self.timeouts.library
         )
         return reply.read_rows(spec.row)
+
+    async def _tags_of_rows(self) -> dict[int, frozenset[int]]:
+        rows, _ = await self._rows()
+        return {row.id or 0: frozenset(row.tags or ()) for row in rows}
 
     async def _tags(self) -> tuple[Tags, tuple[str, ...]]:
         reply = await self.connection.call("tags", "GET", "/tag", seconds=self.timeouts.tags)
@@ -225,7 +251,7 @@ class Arr(Generic[R]):
                 if isinstance(error, Unusable) or not error.status:
                     raise CheckRadarr(error.what, error.remedy) from error
                 raise TagUnavailable(
-                    f"{self.service} has no tag {wanted!r} and does not create it: {error.what}"
+                    f"{self.title} has no tag {wanted!r} and does not create it: {error.what}"
                 ) from error
 
     async def _made(self, label: Label) -> TagId:
@@ -248,15 +274,15 @@ class Arr(Generic[R]):
 
     def _id_of(self, tag: WireTag) -> TagId:
         if not tag.id:
-            raise Transient(f"{self.service} created a tag without telling its id.", status=HTTPStatus.CREATED)
+            raise Transient(f"{self.title} created a tag without telling its id.", status=HTTPStatus.CREATED)
         return TagId(tag.id)
 
     async def edit_tags(
-        self, movie_ids: Sequence[ArrId], tag_ids: Sequence[TagId], *, operation: Operation
+        self, item_ids: Sequence[ArrId], tag_ids: Sequence[TagId], *, operation: Operation
     ) -> EditResult:
         """See TagWriter; at most 100 items a call, one call at a time."""
         async with self._writing:
-            return await self._editor.edit(movie_ids, tag_ids, operation)
+            return await self._editor.edit(item_ids, tag_ids, operation)
 
 
 @contextmanager

@@ -70,7 +70,7 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 class Reply(msgspec.Struct, frozen=True):
     """A raw HTTP response, not yet checked to come from the service; `address` with the proxy that it came through."""
 
-    service: str
+    title: str
     address: str
     status: int
     headers: Mapping[str, str]
@@ -110,11 +110,11 @@ class Reply(msgspec.Struct, frozen=True):
         try:
             return read()
         except rows.Garbled as error:
-            remedy = f"Look at {self.service}'s log, and at the proxy's if there is one."
+            remedy = f"Look at {self.title}'s log, and at the proxy's if there is one."
             if error.is_torn:
-                what = f"The answer of {self.service} at {self.address} is torn: {error}."
+                what = f"The answer of {self.title} at {self.address} is torn: {error}."
                 raise Transient(what, remedy, status=self.status) from error
-            what = f"The answer of {self.service} at {self.address} is not what it should be: {error}."
+            what = f"The answer of {self.title} at {self.address} is not what it should be: {error}."
             raise Misshapen(what, remedy, status=self.status) from error
 
 
@@ -132,7 +132,7 @@ class Connection:
         connect_seconds: float,
         redact: Callable[[str], str] = str,
     ) -> None:
-        self._service, self._name, self._setting = spec.service, spec.name, spec.url_setting
+        self._title, self._name, self._setting = spec.title, spec.name, spec.url_setting
         self._key_setting, self._plain_login = spec.key_setting, spec.login
         self._bounds = {spec.items: _ALL, "edit": _EDITED}
         url = _parsed(base_url, spec)
@@ -140,7 +140,7 @@ class Connection:
             # Checked here, because the error that httpx2 raises for such a header shows the key.
             raise CheckRadarr(
                 f"{spec.key_setting} is empty or holds characters that no key has.",
-                f"Copy it again from {spec.service}'s Settings > General > Security.",
+                f"Copy it again from {spec.title}'s Settings > General > Security.",
             )
         self.prefix = url.path.rstrip("/")
         self.address = str(url.copy_with(userinfo=b"", path=self.prefix or "/", query=None, fragment=None)).rstrip("/")
@@ -218,7 +218,7 @@ class Connection:
                 async for chunk in response.aiter_bytes():
                     received += chunk
                 return Reply(
-                    self._service,
+                    self._title,
                     self._where,
                     response.status_code,
                     response.headers,
@@ -231,7 +231,7 @@ class Connection:
 
     def _timed_out(self, seconds: float) -> TimedOut:
         return TimedOut(
-            f"{self._service} at {self.address} did not answer within {seconds:g} s{self.way.through}.",
+            f"{self._title} at {self.address} did not answer within {seconds:g} s{self.way.through}.",
             f"Look whether that proxy waits long enough, or {self.way.around}."
             if self.way.proxy
             else "Look at its log and at the load of its machine.",
@@ -249,7 +249,7 @@ class Connection:
         if trouble.what:
             return kind(trouble.what, trouble.remedy)
         return kind(
-            f"{self._service} at {self.address} cannot be reached{self.way.through}: {trouble.why}.",
+            f"{self._title} at {self.address} cannot be reached{self.way.through}: {trouble.why}.",
             trouble.remedy
             or f"Check that it is running and that {self._setting} is right "
             "(in a container, localhost is that container).",
@@ -269,43 +269,42 @@ class Connection:
             raise self._redirected(reply)
         if shut_out := self._shut_out(reply, said):
             raise shut_out
-        what = f"{self._service} at {self._where} answered {named(reply.status)}" + (
+        what = f"{self._title} at {self._where} answered {named(reply.status)}" + (
             f": {said.rstrip('.')}." if said else "."
         )
         if reply.status in _GAVE_UP_WAITING:
             remedy = (
-                f"A proxy gave up waiting for {self._service}: raise its time-out, or set {self._setting} to "
-                f"{self._service}'s own address."
+                f"A proxy gave up waiting for {self._title}: raise its time-out, or set {self._setting} to "
+                f"{self._title}'s own address."
             )
             raise TimedOut(what, remedy, status=reply.status, complaint=said)
         if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR or reply.status in _TRY_LATER:
-            remedy = f"Look at {self._service}'s log, and at the proxy's if there is one."
+            remedy = f"Look at {self._title}'s log, and at the proxy's if there is one."
             raise Transient(what, remedy, status=reply.status, complaint=said)
-        raise Refused(what, f"Look at {self._service}'s log.", status=reply.status, complaint=said)
+        raise Refused(what, f"Look at {self._title}'s log.", status=reply.status, complaint=said)
 
     def _shut_out(self, reply: Reply, said: str) -> Unusable | None:
         """The failure for statuses that every other request would get, too."""
         status, where = reply.status, self._where
         if status == HTTPStatus.UNAUTHORIZED and not reply.body and "www-authenticate" not in reply.headers:
             return Unusable(
-                f"{self._service} at {where} does not accept the API key (401).",
-                f"Copy the key of this very {self._service} from its Settings > General > Security to "
+                f"{self._title} at {where} does not accept the API key (401).",
+                f"Copy the key of this very {self._title} from its Settings > General > Security to "
                 f"{self._key_setting}.",
                 status=status,
             )
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             return ShutOut(
-                f"Something in front of {self._service} at {where} refuses us ({named(status)}).",
-                f"Let the proxy pass requests below /api, or use {self._service}'s own address in {self._setting}.",
+                f"Something in front of {self._title} at {where} refuses us ({named(status)}).",
+                f"Let the proxy pass requests below /api, or use {self._title}'s own address in {self._setting}.",
                 status=status,
                 complaint=said,
             )
         wrong_path = status == HTTPStatus.NOT_FOUND and not _is_object(reply)
         if wrong_path or status == HTTPStatus.METHOD_NOT_ALLOWED:
             return Unusable(
-                f"There is no {self._service} API at {where} ({named(status)}).",
-                f"{self._setting} is the address of {self._service}'s start page, with its URL base and without "
-                "/api/v3.",
+                f"There is no {self._title} API at {where} ({named(status)}).",
+                f"{self._setting} is the address of {self._title}'s start page, with its URL base and without /api/v3.",
                 status=status,
                 complaint=said,
             )

@@ -15,7 +15,7 @@ from kometa_ai.library.port import Contents, LeftOut, TagId
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from kometa_ai.core.movie import Movie
+    from kometa_ai.core.kinds import AnyItem
     from kometa_ai.library.arr.rows import OddRow
     from kometa_ai.library.arr.spec import ArrSpec, R
     from kometa_ai.library.arr.wire import WireTag
@@ -26,6 +26,10 @@ Tags = dict[Label, tuple[TagId, ...]]
 LONGEST_TITLE = 300
 LONGEST_NAME = 120
 LONGEST_LABEL = 1000
+GENRES_KEPT = 20
+LONGEST_GENRE = 60
+_LONGEST_IMDB_ID = 20
+_LATEST_YEAR = 9999
 _SHOWABLE = 10**30
 
 
@@ -70,29 +74,29 @@ def contents_of(
 ) -> Contents:
     """The contents, in order of catalogue ids. Of two rows with one id the older takes part; `odd` rows do not."""
     labels: dict[int, Label] = {number: label for label, numbers in tags.items() for number in numbers}
-    movies: dict[int, Movie] = {}
-    by_id: dict[int, Movie] = {}
+    items: dict[int, AnyItem] = {}
+    by_id: dict[int, AnyItem] = {}
     left_out = [LeftOut(ArrId(row.id), beginning(row.name, LONGEST_TITLE), row.why) for row in odd]
     nameless = 0
     for row in sorted(rows, key=lambda row: row.id or 0):
         title = beginning(clean(row.title), LONGEST_TITLE)
         number = spec.catalogue_id(row) or 0
-        if why := _why_left_out(spec, row, title, movies.get(number), by_id.get(row.id or 0)):
+        if why := _why_left_out(spec, row, title, items.get(number), by_id.get(row.id or 0)):
             left_out.append(LeftOut(ArrId(row.id or 0), title, why))
         else:
-            movies[number] = by_id[row.id or 0] = spec.item_of(row, title, labels)
-            nameless += bool(row.tags) and not movies[number].labels
-    in_order = tuple(movies[number] for number in sorted(movies))
-    return Contents(movies=in_order, tags=tags, left_out=tuple(left_out), odd_tags=odd_tags, nameless=nameless)
+            items[number] = by_id[row.id or 0] = spec.item_of(row, title, labels)
+            nameless += bool(row.tags) and not items[number].labels
+    in_order = tuple(items[number] for number in sorted(items))
+    return Contents(items=in_order, tags=tags, left_out=tuple(left_out), odd_tags=odd_tags, nameless=nameless)
 
 
 def _is_id(number: int | None) -> bool:
     return number is not None and 0 < number <= LARGEST_ID
 
 
-def _why_left_out(spec: ArrSpec[Any], row: R, title: str, twin: Movie | None, namesake: Movie | None) -> str:
+def _why_left_out(spec: ArrSpec[Any], row: R, title: str, twin: AnyItem | None, namesake: AnyItem | None) -> str:
     if not _is_id(row.id):
-        return f"its id {_shown(row.id)} is none of {spec.service}'s" if row.id else f"it has no id in {spec.service}"
+        return f"its id {_shown(row.id)} is none of {spec.title}'s" if row.id else f"it has no id in {spec.title}"
     number = spec.catalogue_id(row)
     if not _is_id(number):
         too_large = number is not None and number > 0
@@ -106,13 +110,29 @@ def _why_left_out(spec: ArrSpec[Any], row: R, title: str, twin: Movie | None, na
     if namesake:
         return f"it has the same id as {namesake}"
     if twin:
-        return f"it has the same {spec.catalogue} id as {twin} ({spec.service}'s {spec.item} {twin.arr_id})"
+        return f"it has the same {spec.catalogue} id as {twin} ({spec.title}'s {spec.item} {twin.arr_id})"
     return ""
 
 
 def _shown(number: int | None) -> str:
     # Python refuses to write numbers of thousands of digits, and no reader wants them.
     return str(number) if number is not None and abs(number) < _SHOWABLE else "of many digits"
+
+
+def year_of(year: int | None) -> int:
+    """The year, or 0 for one that is unknown or cannot be true."""
+    return year if year and 0 < year <= _LATEST_YEAR else 0
+
+
+def imdb_id_of(text: str | None) -> str:
+    """The id at IMDb, or nothing."""
+    found = clean(text)
+    return found if len(found) <= _LONGEST_IMDB_ID else ""
+
+
+def genres_of(texts: list[str] | None) -> tuple[str, ...]:
+    """The genres, each fit to be shown."""
+    return words(texts, GENRES_KEPT, LONGEST_GENRE)
 
 
 def words(texts: list[str] | None, count: int, length: int) -> tuple[str, ...]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from types import NoneType
+from typing import Any, TypeVar, cast, get_args, get_origin
 
 import msgspec
 
@@ -109,6 +110,24 @@ def _numbers(value: object) -> list[int] | None:
     return [whole for _, whole in found if whole is not None]
 
 
+def _reader_of(kind: Any) -> Callable[[object], object]:  # noqa: ANN401 - the type of a field
+    """How to read the value of a field: plain ones by the table, objects and lists of objects by their own fields."""
+    if reader := _READERS.get(kind):
+        return reader
+    (inner,) = (each for each in get_args(kind) if each is not NoneType)
+    if get_origin(inner) is list:
+        (inner,) = get_args(inner)
+        return lambda value: [_object(each, inner) for each in value] if isinstance(value, list) else None
+    return lambda value: _object(value, inner) if isinstance(value, dict) else None
+
+
+def _object(value: object, kind: type[T]) -> T:
+    """An object inside of a row. It tells no more than what can be read of it: no row is left out for it."""
+    found = value if isinstance(value, dict) else {}
+    fields = msgspec.structs.fields(cast("Any", kind))
+    return kind(**{each.name: _reader_of(each.type)(found.get(each.encode_name)) for each in fields})
+
+
 _READERS: Mapping[Any, Callable[[object], object]] = {
     int | None: whole_number,
     str | None: _text,
@@ -128,7 +147,7 @@ def _read_row(value: object, kind: type[T], place: int) -> T | OddRow:
         for field in msgspec.structs.fields(cast("Any", kind)):
             if field.encode_name in value:
                 name = field.encode_name
-                fields[field.name] = _READERS[field.type](value[name])
+                fields[field.name] = _reader_of(field.type)(value[name])
     except ValueError as error:
         label = next((text for name in _NAMES if (text := clean(_text(value.get(name))))), "")
         return OddRow(place, _id(value.get("id")), label, f"its {name} cannot be read: {error}")

@@ -1,13 +1,14 @@
-"""What differs between Radarr and its siblings: names for messages, paths and fields on the wire, one row's meaning."""
+"""What differs between Radarr and its siblings, and between two of one service: names, paths, one row's meaning."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 
 import msgspec
 
-from kometa_ai.core.movie import Movie
+from kometa_ai.core.item import Kind
+from kometa_ai.core.kinds import AnyItem
 from kometa_ai.core.naming import Label
 
 Labels = Mapping[int, Label]
@@ -25,31 +26,44 @@ class Row(Protocol):
 R = TypeVar("R", bound=Row)
 
 
-class ArrSpec(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
-    """One service.
+class Instance(NamedTuple):
+    """What tells two of one service apart: `name` for state and logs, `title` for messages, the settings it is from."""
 
-    `row` is the type of its items on the wire, `catalogue_id` an item's id in the `catalogue` that names it for good,
-    and `item_of` the item itself, from a row, its title and the labels of all tags.
+    name: str
+    title: str
+    url_setting: str
+    key_setting: str
+
+
+class ArrSpec(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
+    """One service, and one instance of it.
+
+    `service` is how it calls itself, `siblings` are the settings for services that could be taken for it. `row` is the
+    type of its items on the wire, `catalogue_id` an item's id in the `catalogue` that names it for good, and `item_of`
+    the item itself, from a row, its title and the labels of all tags.
     """
 
+    kind: Kind
     service: str
+    name: str
+    title: str
     item: str
     port: int
     url_setting: str
     key_setting: str
     items_path: str
-    items_query: Mapping[str, str]
+    items_query: Mapping[str, str] = {}
     editor_path: str
     ids_field: str
     catalogue: str
+    siblings: Mapping[str, str] = {}
     row: type[R]
     catalogue_id: Callable[[R], int | None]
-    item_of: Callable[[R, str, Labels], Movie]
+    item_of: Callable[[R, str, Labels], AnyItem]
 
-    @property
-    def name(self) -> str:
-        """Its name in the log."""
-        return self.service.lower()
+    def of(self, instance: Instance | None) -> Self:
+        """The same for another instance of the service."""
+        return msgspec.structs.replace(self, **instance._asdict()) if instance else self
 
     @property
     def items(self) -> str:
@@ -60,6 +74,6 @@ class ArrSpec(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
     def login(self) -> str:
         """What the operator does where a web page, or the way to one, comes in place of an answer."""
         return (
-            f"{self.url_setting} lacks {self.service}'s URL base, or a login stands in front of it: "
+            f"{self.url_setting} lacks {self.title}'s URL base, or a login stands in front of it: "
             "let requests below /api pass."
         )
