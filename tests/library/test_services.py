@@ -219,6 +219,16 @@ async def test_an_item_that_is_gone_does_not_block_its_batch(service: Service) -
     assert (result.vanished, len(result.done), members(server)) == ((99_999,), 40, 40)
 
 
+async def test_items_that_are_gone_by_another_status(service: Service) -> None:
+    """The message is all there is to go by."""
+    server = service.with_items(2)
+    error = answer(400, '{"message": "Expected query to return 2 rows but returned 0"}', "application/json")
+    server.faults.inject(error, path=service.editor)
+    async with service.talking(server) as client:
+        result = await tag_all(client)
+    assert (result.vanished, result.problems) == (ids_of(server, [FIRST, FIRST + 1]), ())
+
+
 @pytest.mark.parametrize("line", [RADARR, SONARR], ids=str)
 async def test_a_batch_that_was_saved_in_part(line: Service) -> None:
     """Trap 17: without a transaction "database is locked" leaves the first rows saved. Only the rest is sent again."""
