@@ -9,17 +9,22 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kometa_ai.asking.pacing import Limits
+from kometa_ai.core.problem import Problem
+from kometa_ai.errors import FixConfiguration
 from kometa_ai.jobs.services import PATIENCE, check_claude, check_library, look_at_claude, look_at_library
 from kometa_ai.jobs.session import Session, Traffic
 from kometa_ai.kometa.checking.examination import read_folder
 from kometa_ai.library.arr.connection import Timeouts
+from kometa_ai.library.arr.spec import Instance
 from kometa_ai.library.radarr import Radarr
+from kometa_ai.library.sonarr import Sonarr
 from kometa_ai.observe.redact import Redactor
 from kometa_ai.providers.claude.batches import ClaudeBatches
 from kometa_ai.providers.claude.client import Claude
 from kometa_ai.run.parts import Parts, Rules
 from kometa_ai.run.watching import NullObserver, Observer
 from kometa_ai.settings.describe import secrets_of
+from kometa_ai.settings.libraries import FIRST_RADARR, LibrarySettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -47,18 +52,34 @@ def session_of(settings: Settings) -> Session:
         open_batches=partial(open_batches, settings),
         traffic_of=_traffic_of,
         look_around=partial(look_around, settings),
-        checks={"Radarr": partial(_check_radarr, settings), "Claude": partial(_check_claude, settings)},
+        checks={"Radarr": partial(_check_library, settings), "Claude": partial(_check_claude, settings)},
     )
 
 
-def _radarr(settings: Settings, timeouts: Timeouts | None = None) -> Radarr:
-    return Radarr(
-        settings.radarr_url,
-        settings.radarr_api_key.get_secret_value(),
+def library_of(wanted: LibrarySettings, settings: Settings, timeouts: Timeouts | None = None) -> Radarr | Sonarr:
+    """A client of one of the libraries."""
+    build = Radarr if wanted.kind == "movie" else Sonarr
+    return build(
+        wanted.url,
+        wanted.api_key.get_secret_value(),
+        instance=Instance(wanted.name, wanted.title, wanted.url_setting, wanted.key_setting),
         network=settings.network,
         redact=Redactor(secrets_of(settings)).text,
         timeouts=timeouts,
     )
+
+
+def first_library(settings: Settings) -> LibrarySettings:
+    """The one library that a run is about: the first that holds movies. Runs over several come in its place."""
+    for library in settings.libraries:
+        if library.kind == "movie":
+            return library
+    missing = Problem(
+        source=FIRST_RADARR.url_setting,
+        what="is not set.",
+        remedy=f"Give {' and '.join(FIRST_RADARR.settings)}.",
+    )
+    raise FixConfiguration("There is no Radarr.", [missing])
 
 
 def _claude(settings: Settings) -> Claude:
@@ -89,11 +110,11 @@ async def open_parts(settings: Settings, store: Store, observer: Observer | None
     """Build the parts of a run; their connections are closed at the end."""
     redact = Redactor(secrets_of(settings)).text
     async with (
-        _radarr(settings) as radarr,
+        library_of(first_library(settings), settings) as library,
         _claude(settings) as claude,
     ):
         yield Parts(
-            library=radarr,
+            library=library,
             provider=claude,
             store=store,
             read_folder=read_folder,
@@ -117,15 +138,15 @@ async def look_around(settings: Settings, collections: Sequence[Collection]) -> 
     quickly = Timeouts(connect=PATIENCE - 1, check=PATIENCE - 1, tags=PATIENCE - 1)
     models = tuple(dict.fromkeys((settings.claude_model, settings.claude_review_model or settings.claude_model)))
     async with (
-        _radarr(settings, quickly) as radarr,
+        library_of(first_library(settings), settings, quickly) as library,
         _claude(settings) as claude,
     ):
-        return tuple(await asyncio.gather(look_at_library(radarr, collections), look_at_claude(claude, models)))
+        return tuple(await asyncio.gather(look_at_library(library, collections), look_at_claude(claude, models)))
 
 
-async def _check_radarr(settings: Settings) -> Looked:
-    async with _radarr(settings) as radarr:
-        return await check_library(radarr)
+async def _check_library(settings: Settings) -> Looked:
+    async with library_of(first_library(settings), settings) as library:
+        return await check_library(library)
 
 
 async def _check_claude(settings: Settings) -> Looked:
