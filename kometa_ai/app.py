@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 from kometa_ai.asking.pacing import Limits
-from kometa_ai.jobs.services import PATIENCE, check_claude, check_library, look_at_claude, look_at_library
+from kometa_ai.jobs.services import PATIENCE, check_claude, check_library, is_for, look_at_claude, look_at_library
 from kometa_ai.jobs.session import Session, Traffic
 from kometa_ai.kometa.checking.examination import read_folder
 from kometa_ai.library.arr.connection import Timeouts
+from kometa_ai.library.arr.spec import Instance
 from kometa_ai.library.radarr import Radarr
+from kometa_ai.library.sonarr import Sonarr
 from kometa_ai.observe.redact import Redactor
 from kometa_ai.providers.claude.batches import ClaudeBatches
 from kometa_ai.providers.claude.client import Claude
 from kometa_ai.run.parts import Parts, Rules
 from kometa_ai.run.watching import NullObserver, Observer
 from kometa_ai.settings.describe import secrets_of
+from kometa_ai.settings.libraries import LibrarySettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from kometa_ai.core.collection import Collection
     from kometa_ai.jobs.services import Looked
+    from kometa_ai.library.port import Library
     from kometa_ai.settings.schema import Settings
     from kometa_ai.state.store import Store
 
@@ -47,18 +51,36 @@ def session_of(settings: Settings) -> Session:
         open_batches=partial(open_batches, settings),
         traffic_of=_traffic_of,
         look_around=partial(look_around, settings),
-        checks={"Radarr": partial(_check_radarr, settings), "Claude": partial(_check_claude, settings)},
+        checks={
+            **{each.title: partial(_check_library, each, settings) for each in settings.libraries},
+            "Claude": partial(_check_claude, settings),
+        },
     )
 
 
-def _radarr(settings: Settings, timeouts: Timeouts | None = None) -> Radarr:
-    return Radarr(
-        settings.radarr_url,
-        settings.radarr_api_key.get_secret_value(),
+def library_of(wanted: LibrarySettings, settings: Settings, timeouts: Timeouts | None = None) -> Radarr | Sonarr:
+    """A client of one of the libraries."""
+    build = Radarr if wanted.kind == "movie" else Sonarr
+    return build(
+        wanted.url,
+        wanted.api_key.get_secret_value(),
+        instance=Instance(wanted.name, wanted.title, wanted.url_setting, wanted.key_setting),
         network=settings.network,
         redact=Redactor(secrets_of(settings)).text,
         timeouts=timeouts,
     )
+
+
+async def _libraries(
+    stack: AsyncExitStack, settings: Settings, timeouts: Timeouts | None = None
+) -> tuple[Library, ...]:
+    """A client of every library, which is closed with the stack."""
+    libraries: list[Library] = []
+    for wanted in settings.libraries:
+        library = library_of(wanted, settings, timeouts)
+        await stack.enter_async_context(library)
+        libraries.append(library)
+    return tuple(libraries)
 
 
 def _claude(settings: Settings) -> Claude:
@@ -87,20 +109,18 @@ def rules_of(settings: Settings) -> Rules:
 @asynccontextmanager
 async def open_parts(settings: Settings, store: Store, observer: Observer | None = None) -> AsyncIterator[Parts]:
     """Build the parts of a run; their connections are closed at the end."""
-    redact = Redactor(secrets_of(settings)).text
-    async with (
-        _radarr(settings) as radarr,
-        _claude(settings) as claude,
-    ):
+    async with AsyncExitStack() as stack:
+        libraries = await _libraries(stack, settings)
+        claude = await stack.enter_async_context(_claude(settings))
         yield Parts(
-            libraries=(radarr,),
+            libraries=libraries,
             provider=claude,
             store=store,
             read_folder=read_folder,
             now=now,
             zone=settings.tz,
             observer=observer or NullObserver(),
-            redact=redact,
+            redact=Redactor(secrets_of(settings)).text,
             batches=ClaudeBatches(claude),
         )
 
@@ -113,19 +133,19 @@ async def open_batches(settings: Settings) -> AsyncIterator[ClaudeBatches]:
 
 
 async def look_around(settings: Settings, collections: Sequence[Collection]) -> tuple[Looked, ...]:
-    """Check Radarr and Claude concurrently, with short time-outs, and see what these collections find there."""
+    """Check all services concurrently, with short time-outs, and see what these collections find in the libraries."""
     quickly = Timeouts(connect=PATIENCE - 1, check=PATIENCE - 1, tags=PATIENCE - 1)
     models = tuple(dict.fromkeys((settings.claude_model, settings.claude_review_model or settings.claude_model)))
-    async with (
-        _radarr(settings, quickly) as radarr,
-        _claude(settings) as claude,
-    ):
-        return tuple(await asyncio.gather(look_at_library(radarr, collections), look_at_claude(claude, models)))
+    async with AsyncExitStack() as stack:
+        libraries = await _libraries(stack, settings, quickly)
+        claude = await stack.enter_async_context(_claude(settings))
+        looks = [look_at_library(each, [c for c in collections if is_for(c, each)]) for each in libraries]
+        return tuple(await asyncio.gather(*looks, look_at_claude(claude, models)))
 
 
-async def _check_radarr(settings: Settings) -> Looked:
-    async with _radarr(settings) as radarr:
-        return await check_library(radarr)
+async def _check_library(wanted: LibrarySettings, settings: Settings) -> Looked:
+    async with library_of(wanted, settings) as library:
+        return await check_library(library)
 
 
 async def _check_claude(settings: Settings) -> Looked:

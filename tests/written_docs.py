@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kometa_ai.cli.main import cli
 from kometa_ai.daemon.metrics import Metrics
-from kometa_ai.settings.schema import variables
+from kometa_ai.settings.schema import FURTHER_LIBRARIES, variables
 from tests import written_outputs
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def parts() -> list[Part]:
 def settings() -> str:
     """Every setting with its default and what it is for."""
     rows = [(f"`{variable.name}`", variable.default, variable.help) for variable in variables().values()]
+    rows.insert(1 + list(variables()).index("SONARR_API_KEY"), FURTHER_LIBRARIES)
     return _table(("variable", "default", ""), rows)
 
 

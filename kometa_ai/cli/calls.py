@@ -65,7 +65,7 @@ def prepared(call: Call, *required: str, warn: bool = True) -> Iterator[Session]
 
 def defect_in(error: Exception, environ: Mapping[str, str]) -> ReportDefect:
     """Log an error that came before logging was configured, with its stack trace; return what to tell the user."""
-    redactor = Redactor(environ.get(name, "") for name in secret_variables())
+    redactor = Redactor(environ.get(name, "") for name in secret_variables(environ))
     folder = environ.get("LOG_DIR") or str(Settings.model_fields["log_dir"].default)
     logs.configure(Path(folder), debug=False, form="json", redactor=redactor, screen_level=logging.CRITICAL)
     try:

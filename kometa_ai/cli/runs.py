@@ -17,7 +17,7 @@ from kometa_ai.jobs.cancel import cancel
 from kometa_ai.jobs.foreground import Foreground
 from kometa_ai.jobs.undo import Undo
 from kometa_ai.notification.after_changes import changed_collections
-from kometa_ai.settings.environment import REQUIRED
+from kometa_ai.settings.environment import LIBRARY, REQUIRED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from kometa_ai.cli.call import Call
     from kometa_ai.core.report import RunReport
     from kometa_ai.jobs.session import Session
-
-_RADARR = ("RADARR_URL", "RADARR_API_KEY")
 
 
 def _options(call: Call, session: Session) -> Options:
@@ -54,7 +52,7 @@ def run_now(call: Call) -> int:
 def undo_run(call: Call) -> int:
     """Undo a run."""
     wanted = Undo(run_id=call.given["undo"], dry_run=call.given["dry_run"])
-    with prepared(call, *_RADARR) as session:
+    with prepared(call, LIBRARY) as session:
         with output.Watcher() as watcher:
             foreground = _foreground(session, watcher)
             result = asyncio.run(foreground.undo(wanted))
@@ -84,7 +82,7 @@ def _end(foreground: Foreground, report: RunReport, show_result: Callable[[], No
 
 def show_estimate(call: Call) -> int:
     """Forecast a run."""
-    with prepared(call, *_RADARR) as session:
+    with prepared(call, LIBRARY) as session:
         found = asyncio.run(views.forecast(session, _options(call, session)))
         show(call, found, output.print_estimate)
         return 1 if found.problems else 0
@@ -92,7 +90,7 @@ def show_estimate(call: Call) -> int:
 
 def show_explanation(call: Call) -> int:
     """Explain a movie."""
-    with prepared(call, *_RADARR) as session:
+    with prepared(call, LIBRARY) as session:
         found = asyncio.run(views.explanation(session, _options(call, session), call.given["explain"]))
         show(call, found, output.print_explained)
         return 1 if found.without_radarr or found.problems else 0

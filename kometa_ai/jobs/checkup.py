@@ -22,7 +22,7 @@ from kometa_ai.observe.redact import Redactor
 from kometa_ai.run.orphans import adopted_tags
 from kometa_ai.settings.describe import secrets_of
 from kometa_ai.settings.environment import load_settings
-from kometa_ai.settings.schema import Settings, variables
+from kometa_ai.settings.schema import Settings, secret_variables
 from kometa_ai.state import files
 from kometa_ai.state.store import Store
 
@@ -168,9 +168,8 @@ def _adopted_tags(state_dir: Path, folder: Folder) -> Iterator[Problem]:
 
 def _secrets_in(environ: Mapping[str, str]) -> Iterator[str]:
     """The secrets of settings that cannot be used as a whole."""
-    for variable in variables().values():
-        if variable.secret:
-            yield from (environ[name] for name in (variable.name, variable.alias) if environ.get(name))
+    secret = secret_variables(environ)
+    yield from (environ[name] for name in secret if environ.get(name) and not name.endswith("_FILE"))
 
 
 class _Presenter:

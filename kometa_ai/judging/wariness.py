@@ -26,7 +26,7 @@ _ROLES = re.compile(
     r"|\n\n(?:human|user)\s?:"
 )
 _OUR_FORM = re.compile(
-    r"(?:movie|show)_id|movie\sid\b|movie\sids\b|collection_name|[\"'](?:include|excluded|decisions|confidence|reason)[\"']\s?:"
+    r"movie_id|movie\sid\b|movie\sids\b|collection_name|[\"'](?:include|excluded|decisions|confidence|reason)[\"']\s?:"
     r"|confidence(?:\s?(?:level|score|value)|\s?[:=]|\s(?:is\s|of\s|to\s)?[01](?:[.,]\d|\s|$))"
 )
 _LISTED = re.compile(
@@ -67,6 +67,7 @@ _ELSEWHERE = re.compile(
     r"|ignor[ae]\w{0,3}\s(?:todas?\s|toutes?\s|tutte\s)?(?:as\s|las\s|les\s|le\s)?(?:\w{1,15}\s)?(?:instruc|instruç|istruzion)"
 )
 _ADDRESSES = (_TAGS, _ROLES, _OUR_FORM, _LISTED, _ALL_OF_THEM, _ORDERS, _ADDRESSED, _TOLD, _ELSEWHERE)
+_SHOW = re.compile(r"\bshow(?=s?\b|_id)", re.IGNORECASE)
 _KEPT_AS = "addresses_a_reader"
 _JOINERS = 2
 """Ordinary text has at most this many characters without a width in a row."""
@@ -77,7 +78,10 @@ def addresses_a_reader(item: AnyItem) -> bool:
     # Cached on the item: questions are packed several times in a run.
     found = item.__dict__.get(_KEPT_AS)
     if found is None:
-        found = item.__dict__[_KEPT_AS] = _is_wary_of("\x1f".join(_texts(item)))
+        text = "\x1f".join(_texts(item))
+        # What would be said of movies is said of shows.
+        text = _SHOW.sub("movie", text) if isinstance(item, Show) else text
+        found = item.__dict__[_KEPT_AS] = _is_wary_of(text)
     return bool(found)
 
 

@@ -27,7 +27,7 @@ from kometa_ai.core.text import ending, one_line
 from kometa_ai.network.client import open_client
 from kometa_ai.network.failures import Way, redirect_target, trouble_of
 from kometa_ai.settings.describe import secrets_of
-from kometa_ai.settings.schema import variables
+from kometa_ai.settings.schema import own_variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -121,7 +121,7 @@ def environ_for_others(environ: Mapping[str, str], settings: Settings) -> dict[s
 
     Variables whose value is one of our secrets are removed, too: an orchestrator may have made ours from them.
     """
-    ours = {form for one in variables().values() for name in (one.name, one.alias) for form in (name, f"{name}_FILE")}
+    ours = own_variables(environ)
     secrets = secrets_of(settings)
     return {
         name: value for name, value in environ.items() if name == "TZ" or (name not in ours and value not in secrets)

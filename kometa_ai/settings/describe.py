@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kometa_ai.settings.environment import Loaded
+    from kometa_ai.settings.libraries import LibrarySettings
 
 _SHORTEST_TOKEN = 16
 _SECRET_FLAG = re.compile(r"--?[\w-]{0,20}(?:pass|token|key|secret|auth)[\w-]{0,20}", re.IGNORECASE)
@@ -40,12 +41,18 @@ def as_dump(loaded: Loaded) -> dict[str, dict[str, object]]:
     Secrets are masked, including those inside other values: the password in an address, a key in its query.
     """
     redactor = Redactor(secrets_of(loaded.settings))
+    known = variables()
+    further: dict[str, object] = {}
+    for library in loaded.settings.libraries:
+        further[library.url_setting], further[library.key_setting] = redactor.text(library.url), MASK
     return {
-        variable.name: {
-            "value": _dumped(variable, getattr(loaded.settings, variable.field), redactor),
-            "source": loaded.sources[variable.name],
+        name: {
+            "value": _dumped(known[name], getattr(loaded.settings, known[name].field), redactor)
+            if name in known
+            else further.get(name),
+            "source": source,
         }
-        for variable in variables().values()
+        for name, source in loaded.sources.items()
     }
 
 
@@ -111,7 +118,13 @@ def secrets_of(settings: Settings) -> frozenset[str]:
         found.add(f"{settings.smtp_username}:{password}")
         # The form in which SMTP's AUTH PLAIN sends them, in base64.
         found.add(f"\0{settings.smtp_username}\0{password}")
+    found.update(*map(_secrets_in_library, settings.libraries))
     return frozenset(found - {""}) | settings.network.proxies.secrets
+
+
+def _secrets_in_library(library: LibrarySettings) -> Iterator[str]:
+    yield library.api_key.get_secret_value()
+    yield from _password(library.url)
 
 
 def _password(url: str) -> Iterator[str]:

@@ -8,22 +8,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import structs
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import FixConfiguration
 from kometa_ai.network.environment import read_network
 from kometa_ai.observe.redact import Redactor
-from kometa_ai.settings.schema import Settings, Variable, secret_variables, variables
+from kometa_ai.settings import values
+from kometa_ai.settings.libraries import FIRST_RADARR, FIRST_SONARR, LibrarySettings, Place, places_in
+from kometa_ai.settings.schema import (
+    Beside,
+    Settings,
+    Variable,
+    own_variables,
+    secret_variables,
+    variables,
+    variables_in,
+)
 from kometa_ai.settings.values import Unusable, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from pydantic_core import ErrorDetails
 
-REQUIRED = ("RADARR_URL", "RADARR_API_KEY", "CLAUDE_API_KEY")
-_ADDRESSES = ("RADARR_URL", "CLAUDE_BASE_URL", "AFTER_CHANGES_URL")
+LIBRARY = "a library"
+"""In `required`: both variables of at least one library, and of no library only one."""
+REQUIRED = (LIBRARY, "CLAUDE_API_KEY")
+_ADDRESSES = ("CLAUDE_BASE_URL", "AFTER_CHANGES_URL")
 _LARGEST_FILE = 64 * 1024
 _LIKELY_TYPO = 0.82
 _SHORTEST_KEY = 16
@@ -55,43 +68,57 @@ def load_settings(environ: Mapping[str, str], *, required: Collection[str] = REQ
     with proxies and certificates come first, as all connections depend on them. Likely typos follow as warnings, since
     they explain why something is missing.
     """
-    found, problems = _collect(environ, required)
-    around = read_network(environ, _addresses(found), pushes="APPRISE_URLS" in found)
+    known, places = variables_in(environ), places_in(environ)
+    found, problems = _collect(environ, known, required)
+    if LIBRARY in required:
+        problems += _missing_halves(places, known, found, {problem.source for problem in problems})
+    around = read_network(environ, _addresses(found, places), pushes="APPRISE_URLS" in found)
+    further, wrong = _further_libraries(places, known, found)
+    problems += wrong
     try:
-        settings = Settings.model_validate({name: value.text for name, value in found.items()}, context=around.network)
+        settings = Settings.model_validate(
+            {name: value.text for name, value in found.items() if name in variables()},
+            context=Beside(around.network, further),
+        )
     except ValidationError as error:
         problems += _wrong_values(error, found)
     typos = tuple(_likely_typos(environ))
     if problems or around.problems:
-        order = list(variables())
+        order = list(known)
         problems.sort(key=lambda problem: order.index(problem.source))
         problems = [*around.problems, *problems]
         count = f"{len(problems)} settings are" if len(problems) > 1 else "One setting is"
-        redact = Redactor(_secrets_in(environ, found)).text
+        redact = Redactor(_secrets_in(environ, known, found)).text
         problems = [structs.replace(each, what=redact(each.what), remedy=redact(each.remedy)) for each in problems]
         raise FixConfiguration(f"{count} missing or wrong.", [*problems, *typos])
-    sources = {name: found[name].source if name in found else "default" for name in variables()}
+    sources = {name: found[name].source if name in found else "default" for name in known}
     return Loaded(settings, sources, (*around.warnings, *typos, *_contradictions(settings)), around.hints)
 
 
-def _addresses(found: Mapping[str, _Found]) -> dict[str, str]:
+def _addresses(found: Mapping[str, _Found], places: Iterable[Place]) -> dict[str, str]:
     """The addresses that we connect to by HTTP, by their settings."""
+    names = (*(place.url_setting for place in places), *_ADDRESSES)
     defaults = {"CLAUDE_BASE_URL": str(Settings.model_fields["claude_base_url"].default)}
-    texts = {name: found[name].text if name in found else defaults.get(name, "") for name in _ADDRESSES}
+    texts = {name: found[name].text if name in found else defaults.get(name, "") for name in names}
     return {name: text for name, text in texts.items() if text}
 
 
-def _secrets_in(environ: Mapping[str, str], found: Mapping[str, _Found]) -> Iterator[str]:
+def _secrets_in(
+    environ: Mapping[str, str], known: Mapping[str, Variable], found: Mapping[str, _Found]
+) -> Iterator[str]:
     """All values of secret variables, even invalid ones: the same key may also be in another variable."""
-    yield from (found[name].text for name, variable in variables().items() if variable.secret and name in found)
-    yield from (environ[name].strip() for name in secret_variables() if environ.get(name) and "_FILE" not in name)
+    yield from (found[name].text for name, variable in known.items() if variable.secret and name in found)
+    secret = secret_variables(environ)
+    yield from (environ[name].strip() for name in secret if environ.get(name) and not name.endswith("_FILE"))
 
 
-def _collect(environ: Mapping[str, str], required: Collection[str]) -> tuple[dict[str, _Found], list[Problem]]:
+def _collect(
+    environ: Mapping[str, str], known: Mapping[str, Variable], required: Collection[str]
+) -> tuple[dict[str, _Found], list[Problem]]:
     """The text of every variable that is set, and problems with those that are unreadable or missing."""
     found: dict[str, _Found] = {}
     problems: list[Problem] = []
-    for variable in variables().values():
+    for variable in known.values():
         try:
             value = _look_up(variable, environ)
         except _Unreadable as error:
@@ -102,6 +129,59 @@ def _collect(environ: Mapping[str, str], required: Collection[str]) -> tuple[dic
         elif variable.name in required:
             problems.append(_missing(variable))
     return found, problems
+
+
+def _missing_halves(
+    places: Sequence[Place],
+    known: Mapping[str, Variable],
+    found: Mapping[str, _Found],
+    unreadable: AbstractSet[str],
+) -> Iterator[Problem]:
+    """A problem for each library that only one variable of two is set for, and one where there is none at all."""
+    tried = found.keys() | unreadable
+    begun = [place for place in places if not tried.isdisjoint(place.settings)]
+    if not begun:
+        yield Problem(
+            source=FIRST_RADARR.url_setting,
+            what=f"is not set, and neither is {FIRST_SONARR.url_setting}: there is no library.",
+            remedy=f"Give {' and '.join(FIRST_RADARR.settings)}, or {' and '.join(FIRST_SONARR.settings)}.",
+        )
+    for place in begun:
+        for name, other in zip(place.settings, reversed(place.settings), strict=True):
+            if name in tried:
+                continue
+            missing = _missing(known[name])
+            if place.called:
+                missing = structs.replace(
+                    missing,
+                    what=f"is not set, but {other} is: both together name another {place.service}.",
+                    remedy=f"{missing.remedy} Or take {other} away.",
+                )
+            yield missing
+
+
+def _further_libraries(
+    places: Sequence[Place], known: Mapping[str, Variable], found: Mapping[str, _Found]
+) -> tuple[tuple[LibrarySettings, ...], list[Problem]]:
+    """The libraries beside the first of each service, and what is wrong with their values."""
+    libraries: dict[str, LibrarySettings] = {}
+    problems: list[Problem] = []
+    for place in places:
+        if not place.called:
+            continue
+        read: list[str] = []
+        for name, parse in zip(place.settings, (values.arr_url, values.key), strict=True):
+            try:
+                read += [parse(found[name].text)] if name in found else []
+            except Unusable as error:
+                problems.append(_unusable(known[name], found[name], error))
+        if len(read) < len(place.settings):
+            continue
+        if twin := libraries.get(place.name):
+            what = f"names the library {place.name}, as {twin.url_setting} does."
+            problems.append(Problem(source=place.url_setting, what=what, remedy="Rename the variables of one of them."))
+        libraries[place.name] = LibrarySettings.at(place, read[0], SecretStr(read[1]))
+    return tuple(libraries.values()), problems
 
 
 class _Unreadable(Exception):
@@ -186,8 +266,10 @@ def _wrong_values(error: ValidationError, found: Mapping[str, _Found]) -> Iterat
 
 def _wrong_value(details: ErrorDetails, found: Mapping[str, _Found]) -> Problem:
     name = str(details["loc"][0])
-    variable, value = variables()[name], found[name]
-    cause = details.get("ctx", {}).get("error")
+    return _unusable(variables()[name], found[name], details.get("ctx", {}).get("error"))
+
+
+def _unusable(variable: Variable, value: _Found, cause: object) -> Problem:
     if isinstance(cause, Unusable):
         what, remedy = str(cause), cause.remedy
     else:
@@ -197,15 +279,14 @@ def _wrong_value(details: ErrorDetails, found: Mapping[str, _Found]) -> Problem:
         remedy += " Leave the quotes away: Docker's env files keep them as part of the value."
     if value.source != "environment":
         what += f" (It comes from {value.source}.)"
-    return Problem(source=name, what=what, remedy=remedy)
+    return Problem(source=variable.name, what=what, remedy=remedy)
 
 
 def _likely_typos(environ: Mapping[str, str]) -> Iterator[Problem]:
     """Warn of variables whose names resemble one of ours, or that other programs use for the same thing."""
-    ours = [name for variable in variables().values() for name in (variable.name, variable.alias) if name]
-    known = {*ours, *(f"{name}_FILE" for name in ours)}
-    for name in sorted(set(environ) - known):
-        meant = _NAMES_ELSEWHERE.get(name) or next(iter(_similar(name, known)), None)
+    known = own_variables(environ)
+    for name in sorted(environ.keys() - known):
+        meant = _NAMES_ELSEWHERE.get(name) or _further_library(name) or next(iter(_similar(name, known)), None)
         if meant:
             yield Problem(
                 source=name,
@@ -215,8 +296,26 @@ def _likely_typos(environ: Mapping[str, str]) -> Iterator[Problem]:
             )
 
 
-def _similar(name: str, known: set[str]) -> list[str]:
+def _further_library(name: str) -> str:
+    """The variable of a further library that this would be in capitals."""
+    return name.upper() if name.upper() in own_variables([name.upper()]) - own_variables([]) else ""
+
+
+def _similar(name: str, known: AbstractSet[str]) -> list[str]:
     return difflib.get_close_matches(name.upper(), known, n=1, cutoff=_LIKELY_TYPO)
+
+
+def _twins(libraries: Iterable[LibrarySettings]) -> Iterator[Problem]:
+    by_address: dict[str, LibrarySettings] = {}
+    for library in libraries:
+        twin = by_address.setdefault(library.url.lower(), library)
+        if twin is not library:
+            yield Problem(
+                source=library.url_setting,
+                what=f"is the same address as {twin.url_setting}.",
+                remedy="Correct it, or take one of the two libraries away.",
+                severity="warning",
+            )
 
 
 def _contradictions(settings: Settings) -> Iterator[Problem]:
@@ -225,6 +324,7 @@ def _contradictions(settings: Settings) -> Iterator[Problem]:
     def warning(source: str, what: str, remedy: str) -> Problem:
         return Problem(source=source, what=what, remedy=remedy, severity="warning")
 
+    yield from _twins(settings.libraries)
     if settings.notification_recipients and not settings.smtp_server:
         yield warning("NOTIFICATION_RECIPIENTS", "no e-mail is sent without a mail server.", "Set SMTP_SERVER.")
     if settings.smtp_server and not settings.notification_recipients:

@@ -6,6 +6,7 @@ A variable's name is the field's in capitals. Text that is not set is empty, nev
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import time, timedelta
 from decimal import Decimal
@@ -18,6 +19,7 @@ from pydantic import AllowInfNan, BaseModel, BeforeValidator, ConfigDict, Field,
 
 from kometa_ai.network.environment import Network
 from kometa_ai.settings import values
+from kometa_ai.settings.libraries import FIRST_RADARR, FIRST_SONARR, LibrarySettings, Place, places_in
 from kometa_ai.settings.values import Window, only_text
 
 
@@ -47,13 +49,16 @@ def _own_address() -> str:
     return f"kometa-ai@{host if host.replace('-', '').replace('.', '').isalnum() else 'localhost'}"
 
 
-Key = Annotated[SecretStr, _read(values.key), Form("a key", secret=True)]
+_KEY = Form("a key", secret=True)
+Key = Annotated[SecretStr, _read(values.key), _KEY]
 Password = Annotated[SecretStr, Form("a password", secret=True)]
 Line = Annotated[str, _read(values.one_line), Form("text on one line")]
 Command = Annotated[str, _read(values.command), Form("a command on one line")]
 Model = Annotated[str, _read(values.model), Form("the id of a model")]
 Url = Annotated[str, _read(values.http_url), Form("an address such as http://host:8080/path")]
-RadarrUrl = Annotated[str, _read(values.radarr_url), Form("an address such as http://radarr:7878")]
+_RADARR_URL = Form("an address such as http://radarr:7878")
+_SONARR_URL = Form("an address such as http://sonarr:8989")
+ArrUrl = Annotated[str, _read(values.arr_url)]
 ClaudeUrl = Annotated[str, _read(values.claude_url), Form("an address such as https://api.anthropic.com")]
 Host = Annotated[str, _read(values.host), Form("a host name or an IP address")]
 Yes = Annotated[bool, _read(values.boolean), Form("true or false")]
@@ -78,8 +83,14 @@ class Settings(BaseModel):
         frozen=True, extra="forbid", alias_generator=str.upper, validate_by_name=True, hide_input_in_errors=True
     )
 
-    radarr_url: Annotated[RadarrUrl, About("Radarr's address; a path prefix (URL base) is kept.", "required")] = ""
-    radarr_api_key: Annotated[Key, About("Radarr's key: Settings, General, Security.", "required")] = SecretStr("")
+    radarr_url: Annotated[
+        ArrUrl,
+        _RADARR_URL,
+        About("Radarr's address; a path prefix (URL base) is kept. A Radarr or a Sonarr is required.", "none"),
+    ] = ""
+    radarr_api_key: Annotated[Key, About("Radarr's key: Settings, General, Security.", "none")] = SecretStr("")
+    sonarr_url: Annotated[ArrUrl, _SONARR_URL, About("Sonarr's address, for collections of shows.", "none")] = ""
+    sonarr_api_key: Annotated[Key, About("Sonarr's key: Settings, General, Security.", "none")] = SecretStr("")
 
     claude_api_key: Annotated[
         Key, About("The key for Claude; `ANTHROPIC_API_KEY` is accepted too.", "required", "ANTHROPIC_API_KEY")
@@ -212,11 +223,26 @@ class Settings(BaseModel):
     ] = "auto"
 
     _network: Network = PrivateAttr(default_factory=Network)
+    _further: tuple[LibrarySettings, ...] = PrivateAttr(default=())
 
     def model_post_init(self, context: Any, /) -> None:  # noqa: ANN401 - as pydantic has it
-        """Take the network from the validation context."""
-        if isinstance(context, Network):
-            self._network = context
+        """Take what has no field from the validation context."""
+        if isinstance(context, Beside):
+            self._network, self._further = context.network, context.libraries
+
+    @property
+    def libraries(self) -> tuple[LibrarySettings, ...]:
+        """Every library: Radarr, further ones by name, Sonarr, further ones by name."""
+        firsts = (
+            LibrarySettings.at(place, url, key)
+            for place, url, key in (
+                (FIRST_RADARR, self.radarr_url, self.radarr_api_key),
+                (FIRST_SONARR, self.sonarr_url, self.sonarr_api_key),
+            )
+            if url and key.get_secret_value()
+        )
+        # A first one's name is the beginning of those of its service.
+        return tuple(sorted((*firsts, *self._further), key=lambda library: (library.service, library.name)))
 
     @property
     def network(self) -> Network:
@@ -237,15 +263,61 @@ class Variable:
     alias: str
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What belongs to the settings and has no field: how to reach others, and libraries of the user's own names."""
+
+    network: Network
+    libraries: tuple[LibrarySettings, ...] = ()
+
+
 @cache
 def variables() -> dict[str, Variable]:
     """Every variable by its name, in the order of the README."""
     return {variable.name: variable for variable in map(_variable, Settings.model_fields)}
 
 
-def secret_variables() -> frozenset[str]:
-    """The names of variables that may hold a secret: variables and aliases, and the `_FILE` form of both."""
-    names = {name for variable in variables().values() if variable.secret for name in (variable.name, variable.alias)}
+FURTHER_LIBRARIES = (
+    "`RADARR_<NAME>_URL`, `RADARR_<NAME>_API_KEY`, `SONARR_<NAME>_URL`, `SONARR_<NAME>_API_KEY`",
+    "none",
+    "Further ones, such as `RADARR_4K_URL` and `RADARR_4K_API_KEY` for the library `radarr-4k`.",
+)
+"""The variables of further libraries with their default and what they are for, as the docs show them."""
+
+
+def variables_in(names: Iterable[str]) -> dict[str, Variable]:
+    """Every variable by its name, those of the further libraries among `names` included: each after its service's."""
+    found: dict[str, Variable] = {}
+    places = places_in(names)
+    for variable in variables().values():
+        found[variable.name] = variable
+        for place in places:
+            if place.called and variable.name == Place(place.service).key_setting:
+                found |= {each.name: each for each in _variables_of(place)}
+    return found
+
+
+def _variables_of(place: Place) -> tuple[Variable, Variable]:
+    url = _RADARR_URL if place.kind == "movie" else _SONARR_URL
+    about = f"{place.title}'s address.", f"{place.title}'s key."
+    return (
+        Variable(place.url_setting, "", about[0], url.text, url.secret, "none", ""),
+        Variable(place.key_setting, "", about[1], _KEY.text, _KEY.secret, "none", ""),
+    )
+
+
+def own_variables(names: Iterable[str]) -> frozenset[str]:
+    """All names that are ours: of variables, aliases, further libraries among `names`, each with its `_FILE` form."""
+    return _forms(variables_in(names).values())
+
+
+def secret_variables(names: Iterable[str] = ()) -> frozenset[str]:
+    """The names among them that may hold a secret."""
+    return _forms(variable for variable in variables_in(names).values() if variable.secret)
+
+
+def _forms(wanted: Iterable[Variable]) -> frozenset[str]:
+    names = {name for variable in wanted for name in (variable.name, variable.alias)}
     return frozenset(form for name in names - {""} for form in (name, f"{name}_FILE"))
 
 

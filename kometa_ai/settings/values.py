@@ -138,8 +138,8 @@ def base_url(text: str) -> str:
     return url
 
 
-def radarr_url(text: str) -> str:
-    """Read Radarr's address, with its URL base and without the path of its API."""
+def arr_url(text: str) -> str:
+    """Read the address of a Radarr or a Sonarr, with its URL base and without the path of its API."""
     return _without(base_url(text), r"/api(/v\d+)?", "leave /api away: it is added. A URL base such as /radarr stays.")
 
 

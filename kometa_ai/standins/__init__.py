@@ -1,1 +1,1 @@
-"""Stand in for Radarr, Claude, mail servers and proxies, in tests, the demo and development; made from their docs."""
+"""Stand in for Radarr, Sonarr, Claude, mail and proxies, in tests, the demo and development; made from their docs."""

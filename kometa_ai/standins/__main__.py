@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from contextlib import ExitStack
 from threading import Event
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
@@ -15,6 +15,8 @@ from kometa_ai.standins.keyword_judge import judge
 from kometa_ai.standins.mailbox import Mailbox
 from kometa_ai.standins.radarr import API_KEY, RadarrStandIn
 from kometa_ai.standins.serving import HOST, serve
+from kometa_ai.standins.shows import shows
+from kometa_ai.standins.sonarr import SonarrStandIn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +30,7 @@ _GLANCE = 0.2
 
 @click.group()
 def standins() -> None:
-    """Servers that behave as Radarr, Claude and a mail server do. They remember nothing once they have ended."""
+    """Servers that behave as Radarr, Sonarr, Claude and a mail server do. They remember nothing once ended."""
 
 
 def _listening(port: int) -> Callable[[_Function], _Function]:
@@ -50,6 +52,15 @@ def _listening(port: int) -> Callable[[_Function], _Function]:
 def radarr(host: str, port: int, key: str) -> None:
     """Radarr's API, with the demo's library of real films."""
     _serve_until_ended(RadarrStandIn([film.as_seed() for film in films()], api_key=key).app, host, port)
+
+
+@standins.command()
+@_listening(8989)
+@click.option("--key", default=API_KEY, show_default=True, help="The API key that it accepts.")
+@click.option("--line", type=click.Choice(["v4", "v5"]), default="v4", show_default=True, help="The version it is of.")
+def sonarr(host: str, port: int, key: str, line: Literal["v4", "v5"]) -> None:
+    """Sonarr's API, with the demo's library of real shows."""
+    _serve_until_ended(SonarrStandIn([show.as_seed() for show in shows()], api_key=key, line=line).app, host, port)
 
 
 @standins.command()

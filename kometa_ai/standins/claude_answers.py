@@ -9,7 +9,7 @@ import functools
 import html
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -113,7 +113,7 @@ def _last_user_texts(body: dict[str, Any]) -> list[str]:
 
 @functools.lru_cache(maxsize=64)
 def read_movies(text: str) -> tuple[dict[str, Any], ...]:
-    """The JSON objects with a `movie_id`, one a line; other lines are skipped.
+    """The JSON objects with a `movie_id` or a `show_id`, one a line; other lines are skipped.
 
     The result is cached, as the same block comes once for every collection: do not change it.
     """
@@ -125,9 +125,14 @@ def read_movies(text: str) -> tuple[dict[str, Any], ...]:
             movie = msgspec.json.decode(line.rstrip().rstrip(","), type=dict[str, Any])
         except msgspec.DecodeError:
             continue
-        if isinstance(movie.get("movie_id"), int):
+        if isinstance(id_of(movie), int):
             movies.append(movie)
     return tuple(movies)
+
+
+def id_of(item: Mapping[str, Any]) -> Any:  # noqa: ANN401 # whatever is there
+    """A movie's or a show's number in its list."""
+    return item.get("movie_id", item.get("show_id"))
 
 
 class Form(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,7 +197,7 @@ def _judge_all(prompt: Prompt, judge: Judge, form: Form, style: Style) -> tuple[
     for movie in prompt.movies[: max(0, len(prompt.movies) - style.missing)]:
         judgement = judge(prompt.collection_text, movie)
         if form.listed and judgement.confidence < EXCLUDED_BELOW:
-            excluded.append(movie["movie_id"])
+            excluded.append(id_of(movie))
         else:
             decisions.append(_decision(movie, judgement, form, style))
     return decisions, excluded
@@ -205,7 +210,8 @@ def _decision(movie: dict[str, Any], judgement: Judgement, form: Form, style: St
     elif form.steps:
         confidence = min(form.steps, key=lambda step: abs(step - judgement.confidence))
     known = {
-        "movie_id": movie["movie_id"],
+        "movie_id": id_of(movie),
+        "show_id": id_of(movie),
         "title": movie.get("title", ""),
         "year": movie.get("year", 0),
         "reason": judgement.reason,
@@ -224,7 +230,7 @@ def _spoil(
         again = [{**decision, "include": not decision["include"]} for decision in again]
     decisions += again
     excluded += excluded[: style.duplicated - len(again)]
-    top = max([*excluded, *(decision["movie_id"] for decision in decisions)], default=0)
+    top = max([*excluded, *(id_of(decision) for decision in decisions)], default=0)
     for number in range(1, style.unknown + 1):
         made_up = Judgement(include=True, confidence=0.9, reason="made up")
         decisions.append(_decision({"movie_id": top + number, "title": "Made Up"}, made_up, form, style))

@@ -7,6 +7,8 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from kometa_ai.standins.claude_answers import id_of
+
 
 class RequestRecord(msgspec.Struct, kw_only=True):
     """One call, from its arrival to its answer. `at` is the stand-in's clock, in seconds.
@@ -44,8 +46,8 @@ class RequestRecord(msgspec.Struct, kw_only=True):
 
     @property
     def movie_ids(self) -> tuple[int, ...]:
-        """The ids of the movies that were asked about, in the order sent."""
-        return tuple(movie["movie_id"] for movie in self.movies)
+        """The numbers of the movies or shows that were asked about, in the order sent."""
+        return tuple(id_of(movie) for movie in self.movies)
 
 
 Predicate = Callable[[RequestRecord], bool]

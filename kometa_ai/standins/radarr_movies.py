@@ -5,51 +5,69 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from anyio import sleep, to_thread
+import msgspec
+from anyio import sleep
 from starlette.responses import Response
 
-from kometa_ai.standins.radarr_errors import (
-    FrameworkError,
-    bad_request,
-    database_locked,
-    failure,
-    invalid,
-    not_found,
-)
-from kometa_ai.standins.radarr_http import (
+from kometa_ai.standins.arr.errors import FrameworkError, bad_request, invalid, invalid_operation, not_found
+from kometa_ai.standins.arr.http import (
     V3,
-    EditorBody,
     JsonAnswer,
-    MovieBody,
+    TagEdit,
     boolean_query,
     id_of,
     integer_query,
     json_answer,
+    lower,
     read_body,
     route,
 )
-from kometa_ai.standins.radarr_settings import PROFILES
-from kometa_ai.standins.radarr_wire import MovieWriter, Shape, credit_resources, rule_resources
+from kometa_ai.standins.arr.saving import save, selected
+from kometa_ai.standins.arr.settings import check_quality_profile
+from kometa_ai.standins.arr.wire import ListWriter, rule_resources
+from kometa_ai.standins.radarr_wire import Shape, credit_resources, movie_resource
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.routing import Route
 
-    from kometa_ai.standins.radarr_seed import Behaviour
-    from kometa_ai.standins.radarr_store import Row, Store
-    from kometa_ai.standins.radarr_wire import Json
+    from kometa_ai.standins.arr.wire import Json
+    from kometa_ai.standins.radarr_seed import RadarrBehaviour
+    from kometa_ai.standins.radarr_store import MovieRow, MovieStore
 
 _LANGUAGES = range(1, 58)
-_QUALITY_PROFILES = range(1, len(PROFILES) + 1)
+
+
+class MovieBody(msgspec.Struct, rename=lower):
+    """The fields that are read from a posted movie. A missing one gets .NET's default, not the movie's value."""
+
+    id: int = 0
+    path: str | None = None
+    quality_profile_id: int = 0
+    monitored: bool = True
+    minimum_availability: str = "released"
+    tags: list[int] | None = None
+
+
+class EditorBody(TagEdit, rename=lower):
+    """The fields that are read from a bulk edit."""
+
+    movie_ids: list[int] | None = None
+    monitored: bool | None = None
+    quality_profile_id: int | None = None
+    minimum_availability: str | None = None
 
 
 class Movies:
     """The actions under /movie, /credit and /autotagging."""
 
-    def __init__(self, store: Store, behaviour: Behaviour) -> None:
+    def __init__(self, store: MovieStore, behaviour: RadarrBehaviour) -> None:
         self._store = store
         self._behaviour = behaviour
-        self._writer = MovieWriter(store)
+        self._writer: ListWriter[MovieRow, Shape] = ListWriter(
+            lambda row, shape: movie_resource(row, store, shape),
+            lambda row: (row.columns, store.metadata(row), store.refreshes),
+        )
 
     def routes(self) -> list[Route]:
         """Path and action; fixed paths before those with an id."""
@@ -66,7 +84,7 @@ class Movies:
             route("GET", f"{V3}/autotagging", self._rules),
         ]
 
-    def resource(self, row: Row) -> Json:
+    def resource(self, row: MovieRow) -> Json:
         """A movie as `GET /movie/{id}` answers it: in the user's language, which the request cannot choose."""
         return self._writer.resource(row, Shape(language=self._behaviour.ui_language))
 
@@ -75,10 +93,10 @@ class Movies:
         no_covers = boolean_query(request, "excludeLocalCovers")
         language = integer_query(request, "languageId") or 0
         if language > 0 and language not in _LANGUAGES:
-            raise failure(500, "Sequence contains no matching element")
+            raise invalid_operation("Sequence contains no matching element")
         language = language if language > 0 else self._behaviour.ui_language
         if tmdb_id is not None:
-            row = self._store.row_by_tmdb(tmdb_id)
+            row = self._store.row_by_number(tmdb_id)
             shape = Shape(language=language)
             return JsonAnswer(self._writer.write_list([] if row is None else [row], shape))
         if not no_covers:
@@ -97,7 +115,7 @@ class Movies:
         body = await read_body(request, MovieBody)
         if not body.path:
             raise invalid("Path", "'Path' must not be empty.", body.path, "NotEmptyValidator")
-        _check_quality_profile(body.quality_profile_id)
+        check_quality_profile(body.quality_profile_id)
         movie_id = body.id or (id_of(request) if "id" in request.path_params else 0)
         row = self._store.row(movie_id)
         if row is None:
@@ -109,19 +127,24 @@ class Movies:
             monitored=body.monitored,
             minimum_availability=body.minimum_availability,
         )
-        await self._save(request, [replace(row, columns=columns, tags=frozenset(body.tags or ()))])
+        await save(
+            request, self._store, self._behaviour, [replace(row, columns=columns, tags=frozenset(body.tags or ()))]
+        )
         return json_answer(self.resource(self._store.row(movie_id) or row), 202)
 
     async def _edit(self, request: Request) -> Response:
         body = await read_body(request, EditorBody)
         if body.quality_profile_id is not None:
-            _check_quality_profile(body.quality_profile_id)
-        rows = await self._save(request, [_edited(row, body) for row in self._selected(body)])
+            check_quality_profile(body.quality_profile_id)
+        rows = await save(
+            request, self._store, self._behaviour, [_edited(row, body) for row in selected(self._store, body.movie_ids)]
+        )
         shape = Shape("editor", self._behaviour.ui_language)
         return JsonAnswer(self._writer.write_list(rows, shape), 202)
 
     async def _delete_many(self, request: Request) -> Response:
-        for row in self._selected(await read_body(request, EditorBody)):
+        body = await read_body(request, EditorBody)
+        for row in selected(self._store, body.movie_ids):
             self._store.delete(row.id)
         return json_answer({})
 
@@ -158,31 +181,8 @@ class Movies:
     async def _rules(self, _request: Request) -> Response:
         return json_answer(rule_resources(self._store))
 
-    def _selected(self, body: EditorBody) -> list[Row]:
-        """Each id must name a movie, and only once: Radarr compares the number of ids with the number of rows."""
-        if body.movie_ids is None:
-            raise failure(500, "Value cannot be null. (Parameter 'source')", "System.ArgumentNullException")
-        rows = self._store.rows_of(body.movie_ids)
-        if len(rows) != len(body.movie_ids):
-            message = f"Expected query to return {len(body.movie_ids)} rows but returned {len(rows)}"
-            raise failure(500, message, "System.ApplicationException")
-        return rows
 
-    async def _save(self, request: Request, rows: list[Row]) -> list[Row]:
-        """Save whole rows one by one, without a transaction; what others wrote since the read is lost."""
-        tagged = [self._store.auto_tagged(row) for row in rows]
-        await sleep(self._behaviour.save_delay)
-        if self._behaviour.before_save is not None:
-            await to_thread.run_sync(self._behaviour.before_save)
-        dies_after = request.scope["state"].get("dies_after")
-        for saved, row in enumerate(tagged):
-            if saved == dies_after:
-                raise database_locked()
-            self._store.update(row)
-        return tagged
-
-
-def _edited(row: Row, body: EditorBody) -> Row:
+def _edited(row: MovieRow, body: EditorBody) -> MovieRow:
     columns = row.columns
     if body.monitored is not None:
         columns = replace(columns, monitored=body.monitored)
@@ -191,8 +191,3 @@ def _edited(row: Row, body: EditorBody) -> Row:
     if body.minimum_availability is not None:
         columns = replace(columns, minimum_availability=body.minimum_availability)
     return replace(row, columns=columns, tags=body.apply(row.tags))
-
-
-def _check_quality_profile(number: int) -> None:
-    if number not in _QUALITY_PROFILES:
-        raise invalid("QualityProfileId", "Quality Profile does not exist", number, "QualityProfileExistsValidator")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from kometa_ai.standins.arr.product import Behaviour
 
 Availability = Literal["tba", "announced", "inCinemas", "released", "deleted"]
 
@@ -79,27 +78,18 @@ class AutoTagRule:
             and (self.tag is None or self.tag.lower() in labels)
         )
 
+    def conditions(self) -> tuple[tuple[str, object], ...]:
+        """Kind and value of each condition but that on a tag."""
+        return ("Genre", self.genres), ("Year", self.years)
+
 
 @dataclass(slots=True, kw_only=True)
-class Behaviour:
-    """How the server behaves; every option may be changed while it runs.
+class RadarrBehaviour(Behaviour):
+    """Options that Radarr alone has.
 
-    `label_rules`: v6 accepts [a-z0-9-], v5 any text, none nothing. `database`: PostgreSQL answers 500 where SQLite
-    answers 409. `ui_auth`: outside the API, none shows a page to every client and forms sends them to the log-in.
     `ui_language` is the user's language of titles. `local_covers_delay` is the cost in seconds of a list without
-    `excludeLocalCovers`; `save_delay` the time between the read and the write of a save, in which others can write.
-    `before_save` and `before_tag_insert` are called at that very moment, in their own thread: they may block, and call
-    the server.
+    `excludeLocalCovers`.
     """
 
-    api_key: str
-    url_base: str = ""
-    label_rules: Literal["v6", "v5", "none"] = "v6"
-    database: Literal["sqlite", "postgres"] = "sqlite"
-    ui_auth: Literal["none", "forms"] = "none"
     ui_language: int = ENGLISH
     local_covers_delay: float = 0.0
-    save_delay: float = 0.0
-    starting_up: bool = False
-    before_save: Callable[[], object] | None = None
-    before_tag_insert: Callable[[], object] | None = None

@@ -1,28 +1,20 @@
-"""Keep the stand-in's database. Single statements are atomic, and nothing else is.
-
-As in Radarr, every writer saves the whole row of a movie, and there are no transactions and no row versions: a writer
-that saves an old row overwrites what others did since.
-"""
+"""Keep the stand-in Radarr's database: a movie's row, and apart from it what the metadata server knows about it."""
 
 from __future__ import annotations
 
-import threading
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
+
+from kometa_ai.standins.arr.store import Row, Store, rotated
+from kometa_ai.standins.radarr_seed import AutoTagRule
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from kometa_ai.standins.radarr_seed import AutoTagRule, MovieSeed
-
-_Item = TypeVar("_Item")
+    from kometa_ai.standins.radarr_seed import MovieSeed
 
 # Far from movie ids, so that a client which confuses the two is detected.
 _FIRST_METADATA_ID = 40_001
-
-
-class DuplicateLabel(Exception):
-    """The unique index on the label of a tag refused a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,63 +28,39 @@ class Columns:
     has_file: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MovieRow(Row):
     """A movie's row."""
 
-    id: int
     metadata_id: int
     columns: Columns
-    tags: frozenset[int]
 
 
-class Store:
-    """Movies, their metadata, and tags. Ids only grow and are never used again."""
+class MovieStore(Store[MovieRow, AutoTagRule]):
+    """Movies, their metadata, and tags."""
 
     def __init__(self, rules: Collection[AutoTagRule] = (), tags_in_settings: Iterable[str] = ()) -> None:
-        self._lock = threading.RLock()
+        super().__init__(rules, tags_in_settings)
         self._next_movie = 1
         self._next_metadata = _FIRST_METADATA_ID
-        self._next_tag = 1
-        self._rows: dict[int, Row] = {}
         # Kept after a movie is removed, for answers that are still being written.
         self._metadata: dict[int, MovieSeed] = {}
         self._by_tmdb: dict[int, int] = {}
-        self._tags: dict[int, str] = {}
-        self.rules = tuple(rules)
-        self.refreshes = 0
-        self.used_by_settings = frozenset(self.ensure_tag(label) for label in tags_in_settings)
-        self._rule_targets: list[frozenset[int]] = []
-        self._rule_conditions: list[int | None] = []
-        self._number_rules()
 
-    # Movies
-
-    def rows(self) -> list[Row]:
-        """Every movie in the order of the database."""
-        with self._lock:
-            return list(self._rows.values())
-
-    def row(self, movie_id: int) -> Row | None:
-        """One movie, if it exists."""
-        with self._lock:
-            return self._rows.get(movie_id)
-
-    def rows_of(self, movie_ids: Collection[int]) -> list[Row]:
-        """Those of these movies that exist, each once, in the order of the database."""
-        with self._lock:
-            return [self._rows[movie_id] for movie_id in sorted(set(movie_ids)) if movie_id in self._rows]
-
-    def row_by_tmdb(self, tmdb_id: int) -> Row | None:
+    def row_by_number(self, number: int) -> MovieRow | None:
         """The movie with this TMDb id, if it is in the library."""
         with self._lock:
-            return self._rows.get(self._by_tmdb.get(tmdb_id, 0))
+            return self._rows.get(self._by_tmdb.get(number, 0))
 
-    def metadata(self, row: Row) -> MovieSeed:
+    def number(self, row: MovieRow) -> int:
+        """The movie's TMDb id."""
+        return self.metadata(row).tmdb_id
+
+    def metadata(self, row: MovieRow) -> MovieSeed:
         """The metadata server's data about a movie."""
         return self._metadata[row.metadata_id]
 
-    def insert(self, seed: MovieSeed) -> Row:
+    def insert(self, seed: MovieSeed) -> MovieRow:
         """Add a movie with its auto tags, which each save sets. Raises ValueError if the TMDb id exists already."""
         with self._lock:
             if seed.tmdb_id in self._by_tmdb:
@@ -102,18 +70,12 @@ class Store:
             self._next_movie, self._next_metadata = movie_id + 1, metadata_id + 1
             self._metadata[metadata_id] = seed
             tags = frozenset(map(self.ensure_tag, seed.tags)) | frozenset(seed.dangling_tags)
-            row = self.auto_tagged(Row(movie_id, metadata_id, _columns(seed), tags))
+            row = self.auto_tagged(MovieRow(id=movie_id, metadata_id=metadata_id, columns=_columns(seed), tags=tags))
             self._rows[movie_id] = row
             self._by_tmdb[seed.tmdb_id] = movie_id
             return row
 
-    def update(self, row: Row) -> None:
-        """Save a whole row; nothing happens if the movie was removed."""
-        with self._lock:
-            if row.id in self._rows:
-                self._rows[row.id] = row
-
-    def describe(self, row: Row, seed: MovieSeed) -> Row:
+    def describe(self, row: MovieRow, seed: MovieSeed) -> MovieRow:
         """Replace a movie's metadata, as a refresh does; its row keeps its tags and its path."""
         with self._lock:
             del self._by_tmdb[self.metadata(row).tmdb_id]
@@ -125,120 +87,27 @@ class Store:
             self.update(described)
             return described
 
-    def delete(self, movie_id: int) -> None:
+    def delete(self, item_id: int) -> None:
         """Remove a movie; its tags stay."""
         with self._lock:
-            row = self._rows.pop(movie_id)
+            row = self._rows.pop(item_id)
             del self._by_tmdb[self.metadata(row).tmdb_id]
 
     def rebuild(self) -> None:
         """Renumber movies, metadata and tags; each old id then names the neighbour, so that its use is detected."""
         with self._lock:
-            labels, old = self.labels(), self.rows()
-            self._rows, self._by_tmdb, self._tags = {}, {}, {}
-            if len(labels) > 1:
-                self._next_tag = 1
-            for label in _rotated(list(labels.values())):
-                self.insert_tag(label)
-            self.used_by_settings = frozenset(self.ensure_tag(labels[tag]) for tag in self.used_by_settings)
-            self._number_rules()
+            old = self.rows()
+            self._rows, self._by_tmdb = {}, {}
+            labels = self._renumber_tags()
             if len(old) > 1:
                 self._next_movie = old[0].id
-            for row in _rotated(old):
+            for row in rotated(old):
                 tags = tuple(labels[tag] for tag in row.tags if tag in labels)
                 seed = replace(self.metadata(row), tags=tags, dangling_tags=())
                 self.update(replace(self.insert(seed), columns=row.columns))
 
-    # Tags
-
-    def labels(self) -> dict[int, str]:
-        """A copy of the tag table: id to label."""
-        with self._lock:
-            return dict(self._tags)
-
-    def tag_id(self, label: str) -> int | None:
-        """The tag with exactly this label: the look-up is case-sensitive."""
-        with self._lock:
-            return next((tag for tag, known in self._tags.items() if known == label), None)
-
-    def insert_tag(self, label: str) -> int:
-        """Add a tag; return its id. Raises DuplicateLabel."""
-        with self._lock:
-            if self.tag_id(label) is not None:
-                raise DuplicateLabel
-            tag = self._next_tag
-            self._next_tag += 1
-            self._tags[tag] = label
-            return tag
-
-    def ensure_tag(self, label: str) -> int:
-        """The id of the tag with this label in lower case, created if it is missing."""
-        with self._lock:
-            known = self.tag_id(label.lower())
-            return self.insert_tag(label.lower()) if known is None else known
-
-    def rename_tag(self, tag: int, label: str) -> None:
-        """Change a label; nothing happens if the tag was removed. Raises DuplicateLabel."""
-        with self._lock:
-            if self.tag_id(label) not in {None, tag}:
-                raise DuplicateLabel
-            if tag in self._tags:
-                self._tags[tag] = label
-
-    def delete_tag(self, tag: int) -> None:
-        """Remove a tag, and leave its id on the movies that have it."""
-        with self._lock:
-            self._tags.pop(tag, None)
-
-    def movies_with(self, tag: int) -> list[int]:
-        """The ids of the movies that carry a tag."""
-        return [row.id for row in self.rows() if tag in row.tags]
-
-    def rules_with(self, tag: int, *, conditions: bool) -> list[int]:
-        """The ids of the auto tagging rules that set a tag or (with `conditions`) ask for it."""
-        return [
-            number
-            for number, (targets, condition) in enumerate(
-                zip(self._rule_targets, self._rule_conditions, strict=True), start=1
-            )
-            if tag in targets or (conditions and tag == condition)
-        ]
-
-    def rules_by_id(self) -> list[tuple[AutoTagRule, frozenset[int], int | None]]:
-        """Every auto tagging rule with the ids of the tags that it sets, and of the one that it asks for."""
-        return list(zip(self.rules, self._rule_targets, self._rule_conditions, strict=True))
-
-    def housekeeping(self) -> None:
-        """Delete every tag that no movie, setting or rule uses, as Radarr does once a day."""
-        with self._lock:
-            used = self.used_by_settings.union(
-                self._rule_conditions, *self._rule_targets, *(row.tags for row in self._rows.values())
-            )
-            self._tags = {tag: label for tag, label in self._tags.items() if tag in used}
-
-    def auto_tagged(self, row: Row) -> Row:
-        """The row after the auto tagging rules: removals first, then additions."""
-        if not self.rules:
-            return row
-        movie = self.metadata(row)
-        names = self.labels()
-        labels = frozenset(names[tag] for tag in row.tags if tag in names)
-        add: frozenset[int] = frozenset()
-        remove: frozenset[int] = frozenset()
-        for rule, targets in zip(self.rules, self._rule_targets, strict=True):
-            if rule.matches(movie, labels):
-                add |= targets
-            elif rule.remove_tags_automatically:
-                remove |= targets
-        return replace(row, tags=(row.tags - remove) | add)
-
-    def _number_rules(self) -> None:
-        self._rule_targets = [frozenset(map(self.ensure_tag, rule.tags)) for rule in self.rules]
-        self._rule_conditions = [None if rule.tag is None else self.ensure_tag(rule.tag) for rule in self.rules]
-
-
-def _rotated(items: list[_Item]) -> list[_Item]:
-    return items[1:] + items[:1]
+    def _applies(self, rule: AutoTagRule, row: MovieRow, labels: frozenset[str]) -> bool:
+        return rule.matches(self.metadata(row), labels)
 
 
 def _columns(seed: MovieSeed) -> Columns:

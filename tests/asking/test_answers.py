@@ -44,6 +44,16 @@ def test_every_id_is_read_from_the_form_we_ask_for() -> None:
     assert (reading.missing, reading.unknown) == (frozenset(), frozenset())
 
 
+@pytest.mark.parametrize("name", ["movie_id", "show_id"])
+def test_an_item_is_named_by_either_id(name: str) -> None:
+    """Each kind has its own in the schema; models that enforce none may mix them up."""
+    entries = [{name: number, "reason": "", "include": True, "confidence": 0.95} for number in (1, 2)]
+    text = answer(*entries, excluded=[3, 4, 5, 6])
+    assert not read_answer(text, SENT).missing
+    assert verdicts(text)[2].include
+    assert set(verdicts(text[: text.index("excluded")])) == {1, 2}
+
+
 def test_the_specification_s_own_form_is_accepted() -> None:
     """Every movie in `decisions`, with `title` and `reasoning` and without `excluded`."""
     entries = [

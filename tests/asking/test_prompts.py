@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kometa_ai.asking.pages import Page
 from kometa_ai.asking.prompts import (
+    FORM,
     SCHEMA,
+    SHOW_FORM,
+    SHOW_SCHEMA,
+    SHOW_SYSTEM,
     SYSTEM,
     collection_text,
+    form_of,
 )
 from kometa_ai.core.collection import MovieRef, recognise
+from kometa_ai.core.item import KINDS
 from kometa_ai.core.movie import Credits
 from kometa_ai.judging.records import KEYWORDS, PLOT_LENGTH, records_text
 from kometa_ai.standins.claude_schema import schema_problem
 from tests.asking.support import collection, movie, movies
+from tests.core.test_show import show
+
+if TYPE_CHECKING:
+    from kometa_ai.core.item import Kind
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))  # half characters too
 
@@ -51,6 +62,58 @@ def test_what_is_empty_is_left_out() -> None:
     bare = movie(title="Bare", year=0, plot="", genres=("", " ", "Drama"), keywords=("\x00",))
 
     assert json.loads(records_text([bare])) == {"movie_id": 1, "title": "Bare", "genres": ["Drama"]}
+
+
+def test_a_show_is_one_json_object_with_fields_of_its_own() -> None:
+    """It has no people and no keywords; what says which show is meant stands first."""
+    dark = show(certification="TV-MA", runtime=60, status="ended", form="anime", seasons=3, tmdb_id=70523)
+
+    record = json.loads(records_text([dark]))
+
+    assert record == {
+        "show_id": 1,
+        "title": "Dark",
+        "year": 2017,
+        "network": "Netflix",
+        "language": "German",
+        "genres": ["Drama", "Crime"],
+        "certification": "TV-MA",
+        "runtime": 60,
+        "seasons": 3,
+        "status": "ended",
+        "type": "anime",
+        "plot": "A child is missing.",
+    }
+    assert list(record)[:5] == ["show_id", "title", "year", "network", "language"]
+
+
+def test_what_is_empty_of_a_show_is_left_out() -> None:
+    """A show that was just added, without an English text."""
+    bare = show(year=0, plot="", genres=(), network="", language="", seasons=0, status="upcoming")
+
+    assert json.loads(records_text([bare])) == {"show_id": 1, "title": "Dark", "status": "upcoming"}
+
+
+def test_a_long_text_of_a_show_is_cut() -> None:
+    """As a movie's is."""
+    assert len(json.loads(records_text([show(plot="x" * 10_000)]))["plot"]) == PLOT_LENGTH
+
+
+def test_movies_and_shows_never_share_a_page() -> None:
+    """A request has one system prompt and one schema."""
+    with pytest.raises(ValueError, match="cannot share"):
+        Page.of([movie(), show()])
+
+
+def test_a_request_has_the_form_of_its_items() -> None:
+    """System prompt, schema, records and what to do all speak of one kind, also where a page is halved."""
+    films, shows = Page.of(movies(3)), Page.of([show(), show(title="Severance")])
+    for page, form in ((films, FORM), (films.halves()[0], FORM), (shows, SHOW_FORM), (shows.halves()[1], SHOW_FORM)):
+        for second_look in (False, True):
+            request = page.request(collection(), "m", second_look=second_look, cache=False)
+            assert (request.form, page.form) == (form, form)
+            assert ("show" in request.collection, "movie" in request.collection) == (page.kind == "show", form is FORM)
+            assert f'"{page.kind}_id":1' in request.movies
 
 
 def test_ids_are_unique_in_a_block_and_start_with_one() -> None:
@@ -172,16 +235,31 @@ def test_the_second_look_asks_for_the_reason_first() -> None:
     assert "every movie in `decisions`" in text
 
 
-def test_the_schema_is_one_that_the_api_takes() -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_schema_is_one_that_the_api_takes(kind: Kind) -> None:
     """Every object closed, no unsupported keyword, the reason before the verdict, confidences in steps of 0.05."""
-    entry = SCHEMA["properties"]["decisions"]["items"]
+    schema = form_of(kind).schema
+    entry = schema["properties"]["decisions"]["items"]
 
-    assert not schema_problem(json.dumps(SCHEMA).encode())
-    assert entry["required"] == ["movie_id", "reason", "include", "confidence"] == list(entry["properties"])
+    assert not schema_problem(json.dumps(schema).encode())
+    assert entry["required"] == [f"{kind}_id", "reason", "include", "confidence"] == list(entry["properties"])
     assert entry["properties"]["confidence"]["enum"] == pytest.approx([step * 0.05 for step in range(21)])
 
 
-def test_the_system_prompt_speaks_of_every_field_of_the_answer() -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_system_prompt_speaks_of_every_field_of_the_answer(kind: Kind) -> None:
     """So that models and endpoints without structured outputs know the form too."""
-    for field in ("movie_id", "reason", "include", "confidence", "decisions", "excluded", "collection_name"):
-        assert f"`{field}`" in SYSTEM or field in SYSTEM
+    for field in (f"{kind}_id", "reason", "include", "confidence", "decisions", "excluded", "collection_name"):
+        assert field in form_of(kind).system
+
+
+def test_shows_have_prompts_of_their_own() -> None:
+    """Nothing in them speaks of films; both are constant, and each kind's form is its own cache."""
+    assert (FORM.system, FORM.schema) == (SYSTEM, SCHEMA)
+    assert (SHOW_FORM.system, SHOW_FORM.schema) == (SHOW_SYSTEM, SHOW_SCHEMA)
+    for word in ("movie", "film"):
+        assert word not in SHOW_SYSTEM
+        assert word not in json.dumps(SHOW_SCHEMA)
+    assert "TV expert" in SHOW_SYSTEM
+    assert "as a whole" in SHOW_SYSTEM
+    assert "show" not in SYSTEM.replace("shown", "")

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from kometa_ai.core.collection import Collection
 from kometa_ai.core.decision import TRIES, Cause, Decision, Reason, Remembered, Unjudged
 from kometa_ai.core.fingerprint import fingerprint
-from kometa_ai.core.item import ItemKey, movie_key
+from kometa_ai.core.item import ItemKey, movie_key, show_key
+from kometa_ai.core.kinds import AnyItem
 from kometa_ai.core.movie import Credits, Movie
 from kometa_ai.core.naming import CollectionKey
 from kometa_ai.judging.looks import Models
@@ -21,6 +22,7 @@ from kometa_ai.judging.planning import Questions, plan_questions, subjects_of, t
 from kometa_ai.judging.policy import Gates
 from kometa_ai.judging.stages import stages
 from tests.asking.support import collection, labels, movie, movies
+from tests.core.test_show import show
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,8 +30,8 @@ if TYPE_CHECKING:
 PEOPLE = Credits(("Michael Mann",), ("Al Pacino", "Robert De Niro"))
 
 
-def decision(of: Movie, about: Collection, **fields: Any) -> Decision:
-    """A decision about a movie as it is now."""
+def decision(of: AnyItem, about: Collection, **fields: Any) -> Decision:
+    """A decision about an item as it is now."""
     known: dict[str, Any] = {
         "tag": about.tag,
         "include": True,
@@ -42,13 +44,13 @@ def decision(of: Movie, about: Collection, **fields: Any) -> Decision:
     return Decision(**{**known, **fields})
 
 
-def remembered(of: Movie, *about: Collection, **fields: Any) -> Remembered:
-    """What is remembered of a movie that was judged for these collections as it is now."""
+def remembered(of: AnyItem, *about: Collection, **fields: Any) -> Remembered:
+    """What is remembered of an item that was judged for these collections as it is now."""
     prints = fingerprint(of)
     known: dict[str, Any] = {
         "metadata_hash": prints.full,
         "facts_hash": prints.blind,
-        "credits": of.credits,
+        "credits": of.credits if isinstance(of, Movie) else None,
         "collections": {each.key: decision(of, each) for each in about},
     }
     return Remembered(**{**known, **fields})
@@ -220,6 +222,18 @@ def test_credits_are_fetched_for_what_is_asked_about_and_unknown_or_changed() ->
     asked = {each.key: Reason.NEW for each in library[:4]} | {library[4].key: Reason.SECOND_LOOK}
 
     assert to_describe({HEISTS.key: asked}, known, memory) == (movie_key(1001), movie_key(1003), movie_key(1004))
+
+
+def test_a_show_is_described_once_and_needs_no_credits() -> None:
+    """Sonarr has none: asking for them again every night would bring nothing."""
+    dark, fargo = show(), show(key=show_key(269613), title="Fargo")
+    library = subjects_of([dark, fargo], {})
+    memory = {dark.key: remembered(dark)}
+    asked = dict.fromkeys(library, Reason.NEW)
+
+    assert to_describe({HEISTS.key: asked}, library, memory) == (fargo.key,)
+    memory[dark.key] = remembered(msgspec.structs.replace(dark, plot="Another one."))
+    assert to_describe({HEISTS.key: asked}, library, memory) == (fargo.key, dark.key)
 
 
 # Stages

@@ -18,6 +18,7 @@ from kometa_ai.judging.planning import Subject
 from kometa_ai.judging.records import clean, records_text
 from kometa_ai.judging.wariness import addresses_a_reader
 from tests.asking.support import collection, movie
+from tests.core.test_show import show
 
 if TYPE_CHECKING:
     from kometa_ai.core.item import ItemKey
@@ -82,6 +83,24 @@ def test_an_order_is_recognised_in_every_text(order: str, field: str) -> None:
     }
 
     assert addresses_a_reader(movie(1, **known[field]))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("field", ["plot", "title", "genres", "network"])
+def test_an_order_is_recognised_in_a_show(order: str, field: str) -> None:
+    """It speaks of shows there, and stands in fields that movies do not have."""
+    text = f"Primal. {order.replace('movie', 'show')}"
+
+    assert addresses_a_reader(show(**{field: (text,) if field == "genres" else text}))
+
+
+@pytest.mark.parametrize(
+    "plot",
+    [*ORDINARY, "She judges a talent show.", "A talk show of the nineties.", "The show must go on.", "Show!"],
+)
+def test_an_ordinary_plot_of_a_show_is_none(plot: str) -> None:
+    """Many speak of shows."""
+    assert not addresses_a_reader(show(plot=plot))
 
 
 @pytest.mark.parametrize("plot", ORDINARY)

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import CollectionReport, MovieLine, RunReport
 from kometa_ai.notification.message import Message
-from kometa_ai.settings.schema import Settings
+from kometa_ai.settings.schema import Beside, Settings
 from kometa_ai.standins.serving import serve
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def settings_for(
         "smtp_from": "Kometa-AI <kometa-ai@example.org>",
         "notification_recipients": tuple(recipients),
     }
-    return Settings.model_validate(usual | fields, context=network)
+    return Settings.model_validate(usual | fields, context=Beside(network) if network else None)
 
 
 class Hooks:

@@ -17,6 +17,8 @@ from kometa_ai.settings.schema import Settings, variables
 from kometa_ai.settings.values import Window
 
 CONTRACT = {
+    "RADARR_URL": "",
+    "SONARR_URL": "",
     "CLAUDE_MODEL": "claude-sonnet-5-5",
     "CLAUDE_REVIEW_MODEL": "claude-sonnet-5-5",
     "CLAUDE_BATCHES": "auto",
@@ -49,7 +51,7 @@ CONTRACT = {
     "DEBUG_LOGGING": False,
     "LOG_FORMAT": "auto",
 }
-SECRET = {"RADARR_API_KEY", "CLAUDE_API_KEY", "SMTP_PASSWORD", "HTTP_API_KEY", "APPRISE_URLS"}
+SECRET = {"RADARR_API_KEY", "SONARR_API_KEY", "CLAUDE_API_KEY", "SMTP_PASSWORD", "HTTP_API_KEY", "APPRISE_URLS"}
 
 
 def read(name: str, text: str) -> object:
@@ -84,7 +86,7 @@ def test_default(name: str, default: object) -> None:
 
 def test_every_setting_is_there_once() -> None:
     """The variables are the promised ones, none begins with KOMETA_, and exactly the secret ones are secret."""
-    others = {"RADARR_URL", "RADARR_API_KEY", "CLAUDE_API_KEY", "SMTP_PASSWORD", "SMTP_FROM", "HTTP_API_KEY", "TZ"}
+    others = {"RADARR_API_KEY", "SONARR_API_KEY", "CLAUDE_API_KEY", "SMTP_PASSWORD", "SMTP_FROM", "HTTP_API_KEY", "TZ"}
     assert set(variables()) == set(CONTRACT) | others
     assert not [name for name in variables() if name.startswith("KOMETA_")]
     assert {variable.name for variable in variables().values() if variable.secret} == SECRET

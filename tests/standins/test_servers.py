@@ -14,6 +14,7 @@ import pytest
 
 from kometa_ai.standins.films import films
 from kometa_ai.standins.radarr import API_KEY
+from kometa_ai.standins.shows import shows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +37,17 @@ def test_radarr_serves_the_library() -> None:
         movies = httpx2.get(f"{url}/api/v3/movie", headers={"X-Api-Key": API_KEY}).json()
 
     assert {movie["tmdbId"] for movie in movies} == {film.tmdb_id for film in films()}
+
+
+@pytest.mark.parametrize(("line", "version"), [("v4", "4."), ("v5", "5.")])
+def test_sonarr_serves_its_library(line: str, version: str) -> None:
+    """The demo's shows are there for the key, in the version that was asked for."""
+    with _server("sonarr", "--line", line) as (_, url):
+        headers = {"X-Api-Key": API_KEY}
+        answer = httpx2.get(f"{url}/api/v3/series", headers=headers)
+
+    assert {show["tvdbId"] for show in answer.json()} == {show.tvdb_id for show in shows()}
+    assert answer.headers["X-Application-Version"].startswith(version)
 
 
 @pytest.mark.parametrize(("key", "status"), [("mine", 200), ("another", 401)])

@@ -219,10 +219,12 @@ class Editor:
             return self._edited(reply)
         except NotSent:
             raise
-        except (Transient, TimedOut, TooLarge, Misshapen) as error:
+        except (Transient, TimedOut, TooLarge, Refused) as error:
+            # With whatever status it comes: Sonarr 5 answers 400 to some of what is 500 elsewhere.
             if found := _ROWS_MISSING.search(error.complaint):
                 raise RowsMissing(error, int(found[1])) from error
-            tally.lost(ids)
+            if isinstance(error, Misshapen) or not isinstance(error, Refused):
+                tally.lost(ids)
             raise
 
     def _edited(self, reply: Reply) -> list[EditedRow]:

@@ -1,4 +1,4 @@
-"""Read requests and write answers as Radarr's actions do: routes, queries, bodies, JSON in chunks."""
+"""Read requests and write answers as the programs' actions do: routes, queries, bodies, JSON in chunks."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
-from kometa_ai.standins.radarr_errors import FrameworkError
-from kometa_ai.standins.radarr_wire import to_json
+from kometa_ai.standins.arr.errors import FrameworkError
+from kometa_ai.standins.arr.wire import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -25,40 +25,26 @@ _APPLY_TAGS = ("add", "remove", "replace")
 _JSON_TYPES = ("*/*", "application/*", "application/json", "text/json", "text/*")
 
 
-def _lower(name: str) -> str:
+def lower(name: str) -> str:
+    """The name of a field as `read_body` looks it up: names are read in any case."""
     return name.replace("_", "")
 
 
-class TagBody(msgspec.Struct, rename=_lower):
+class TagBody(msgspec.Struct, rename=lower):
     """The fields that are read from a posted tag."""
 
     label: str | None = None
     id: int = 0
 
 
-class MovieBody(msgspec.Struct, rename=_lower):
-    """The fields that are read from a posted movie. A missing one gets .NET's default, not the movie's value."""
+class TagEdit(msgspec.Struct, rename=lower):
+    """The fields of a bulk edit that are about tags."""
 
-    id: int = 0
-    path: str | None = None
-    quality_profile_id: int = 0
-    monitored: bool = True
-    minimum_availability: str = "released"
-    tags: list[int] | None = None
-
-
-class EditorBody(msgspec.Struct, rename=_lower):
-    """The fields that are read from a bulk edit."""
-
-    movie_ids: list[int] | None = None
     tags: list[int] | None = None
     apply_tags: int | str = _APPLY_TAGS[0]
-    monitored: bool | None = None
-    quality_profile_id: int | None = None
-    minimum_availability: str | None = None
 
     def __post_init__(self) -> None:
-        """Read the enumeration as leniently as Radarr: in any case, or as a number, even an undefined one."""
+        """Read the enumeration as leniently as the programs: in any case, or as a number, even an undefined one."""
         text = str(self.apply_tags).lower()
         if text.isdigit():
             text = _APPLY_TAGS[int(text)] if int(text) < len(_APPLY_TAGS) else ""
@@ -67,7 +53,7 @@ class EditorBody(msgspec.Struct, rename=_lower):
         self.apply_tags = text
 
     def apply(self, tags: frozenset[int]) -> frozenset[int]:
-        """The tags of a movie after this edit; it is not checked whether such tags exist."""
+        """The tags of an item after this edit; it is not checked whether such tags exist."""
         if self.tags is None:
             return tags
         if self.apply_tags == "add":
@@ -99,13 +85,13 @@ class JsonAnswer(Response):
 
 
 def json_answer(value: object, status: int = 200, headers: dict[str, str] | None = None) -> JsonAnswer:
-    """A value as Radarr answers it."""
+    """A value as an action answers it."""
     return JsonAnswer([to_json(value)], status, headers)
 
 
 def route(method: str, path: str, action: Callable[[Request], Awaitable[Response]]) -> Route:
-    """An action for exactly one method: Radarr answers no HEAD where only GET is mapped."""
-    made = Route(path, action, methods=[method])
+    """An action for exactly one method: no HEAD is answered where only GET is mapped. Paths are read in any case."""
+    made = Route(path.lower(), action, methods=[method])
     made.methods = {method}
     return made
 
@@ -147,7 +133,7 @@ def boolean_query(request: Request, name: str) -> bool:
     return value.lower() == "true"
 
 
-_Body = TypeVar("_Body", TagBody, MovieBody, EditorBody)
+_Body = TypeVar("_Body", bound=msgspec.Struct)
 
 
 async def read_body(request: Request, shape: type[_Body]) -> _Body:
@@ -163,7 +149,8 @@ async def read_body(request: Request, shape: type[_Body]) -> _Body:
         raw = msgspec.json.decode(body, type=dict[str, object])
         return msgspec.convert({name.lower(): value for name, value in raw.items()}, shape, strict=False)
     except msgspec.MsgspecError as error:
-        message = f"The JSON value could not be converted to Radarr.Api.V3.{shape.__name__}. {error}"
+        name = request.scope["state"]["product"].name
+        message = f"The JSON value could not be converted to {name}.Api.V3.{shape.__name__}. {error}"
         raise FrameworkError(400, {"$": [message], "resource": ["The resource field is required."]}) from None
 
 

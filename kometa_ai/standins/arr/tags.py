@@ -1,36 +1,43 @@
-"""Stand in for Radarr's TagController, TagDetailsController and TagService."""
+"""Stand in for TagController, TagDetailsController and TagService, which both programs have."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from anyio import to_thread
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from kometa_ai.standins.radarr_errors import FrameworkError, bad_request, failure, invalid, not_found
-from kometa_ai.standins.radarr_http import V3, TagBody, id_of, json_answer, read_body, route
-from kometa_ai.standins.radarr_store import DuplicateLabel
+from kometa_ai.standins.arr.errors import (
+    FrameworkError,
+    bad_request,
+    failure,
+    invalid,
+    invalid_operation,
+    not_found,
+)
+from kometa_ai.standins.arr.http import V3, TagBody, id_of, json_answer, read_body, route
+from kometa_ai.standins.arr.store import DuplicateLabel
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.routing import Route
 
-    from kometa_ai.standins.radarr_errors import RadarrError
-    from kometa_ai.standins.radarr_seed import Behaviour
-    from kometa_ai.standins.radarr_store import Store
-    from kometa_ai.standins.radarr_wire import Json
+    from kometa_ai.standins.arr.errors import ArrError
+    from kometa_ai.standins.arr.product import Behaviour
+    from kometa_ai.standins.arr.store import Store
+    from kometa_ai.standins.arr.wire import Json
 
 # In .NET, the dollar sign also matches before one line feed at the end.
 _LABEL_PATTERN = "^[a-z0-9-]+$"
 _LABEL = re.compile(_LABEL_PATTERN, re.IGNORECASE | re.ASCII)
-_LISTS = ("delayProfileIds", "importListIds", "releaseProfileIds", "indexerIds", "downloadClientIds")
 
 
 class Tags:
     """The actions under /tag."""
 
-    def __init__(self, store: Store, behaviour: Behaviour) -> None:
+    def __init__(self, store: Store[Any, Any], behaviour: Behaviour) -> None:
         self._store = store
         self._behaviour = behaviour
 
@@ -54,7 +61,7 @@ class Tags:
         tag = id_of(request)
         labels = self._store.labels()
         if tag not in labels:
-            raise FrameworkError(404)
+            raise self._unknown()
         return json_answer({"label": labels[tag], "id": tag})
 
     async def _add(self, request: Request) -> Response:
@@ -70,7 +77,7 @@ class Tags:
 
     async def _insert(self, body: TagBody, label: str) -> int:
         if body.id:
-            raise failure(500, f"Can't insert model with existing ID {body.id}")
+            raise invalid_operation(f"Can't insert model with existing ID {body.id}")
         if self._behaviour.before_tag_insert is not None:
             await to_thread.run_sync(self._behaviour.before_tag_insert)
         try:
@@ -112,7 +119,7 @@ class Tags:
         tag = id_of(request)
         labels = self._store.labels()
         if tag not in labels:
-            raise FrameworkError(404)
+            raise self._unknown()
         return json_answer(self._detail(tag, labels[tag], conditions=False))
 
     def _sorted(self) -> list[tuple[int, str]]:
@@ -122,10 +129,10 @@ class Tags:
         in_settings = [1] if tag in self._store.used_by_settings else []
         return {
             "label": label,
-            **{name: [] for name in _LISTS},
+            **{name: [] for name in self._behaviour.product.tag_lists},
             "notificationIds": in_settings,
             "autoTagIds": self._store.rules_with(tag, conditions=conditions),
-            "movieIds": self._store.movies_with(tag),
+            self._behaviour.product.ids: self._store.items_with(tag),
             "id": tag,
         }
 
@@ -141,7 +148,10 @@ class Tags:
             raise failure(500, "Object reference not set to an instance of an object.", "NullReferenceException")
         return label
 
-    def _duplicate(self) -> RadarrError:
+    def _unknown(self) -> Exception:
+        return HTTPException(404) if self._behaviour.product.is_silent_about_tags else FrameworkError(404)
+
+    def _duplicate(self) -> ArrError:
         if self._behaviour.database == "postgres":
             message = '23505: duplicate key value violates unique constraint "IX_Tags_Label"'
             return failure(500, message, "Npgsql.PostgresException")

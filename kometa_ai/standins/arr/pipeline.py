@@ -1,7 +1,7 @@
-"""Pass requests through the layers in front of Radarr's actions, in the order of its start-up class.
+"""Pass requests through the layers in front of the actions, in the order of the programs' start-up class.
 
 Request log, network faults, path base, error pipeline, authorization, compression, version header, URL base redirect,
-starting up, cache headers, Radarr's own faults. So 401 takes precedence over a redirect, and that over 503.
+starting up, cache headers, the program's own faults. So 401 takes precedence over a redirect, and that over 503.
 """
 
 from __future__ import annotations
@@ -17,20 +17,18 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
-from kometa_ai.standins.radarr_errors import RadarrError, error_json
-from kometa_ai.standins.radarr_wire import to_json
+from kometa_ai.standins.arr.errors import ArrError
+from kometa_ai.standins.arr.wire import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from kometa_ai.standins.arr.product import Behaviour, Product
     from kometa_ai.standins.faults import Faults
-    from kometa_ai.standins.radarr_seed import Behaviour
 
-VERSION = "6.0.4.10291"
-_PAGE = "<!doctype html>\n<html><head><title>Radarr</title></head><body><div id=root></div></body></html>\n"
-_STARTING = "Radarr is starting up, please try again later"
+_PAGE = "<!doctype html>\n<html><head><title>{name}</title></head><body><div id=root></div></body></html>\n"
 _ANONYMOUS = {"/ping", "/login", "/favicon.ico"}
 
 
@@ -56,14 +54,14 @@ def layers(behaviour: Behaviour, requests: list[LoggedRequest], faults: Faults) 
         Middleware(_request_log, requests),
         Middleware(faults.layer, inside=False),
         Middleware(_path_base, behaviour),
-        Middleware(_error_pipeline),
+        Middleware(_error_pipeline, behaviour),
         Middleware(_authorization, behaviour),
         Middleware(GZipMiddleware, minimum_size=1, compresslevel=1),
-        Middleware(_version_and_cache_headers),
+        Middleware(_version_and_cache_headers, behaviour),
         Middleware(_url_base_redirect, behaviour),
         Middleware(_starting_up, behaviour),
         Middleware(faults.layer, inside=True),
-        Middleware(_web_interface),
+        Middleware(_web_interface, behaviour),
     ]
 
 
@@ -114,27 +112,28 @@ def _decoded(body: bytes) -> object:
 
 
 def _path_base(app: ASGIApp, behaviour: Behaviour) -> ASGIApp:
-    """Strip the URL base, in any case, and record whether it was there."""
+    """Strip the URL base, in any case, and record whether it was there, and which program this is."""
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             path, base = scope["path"], behaviour.url_base
             based = bool(base) and f"{path}/".lower().startswith(f"{base}/".lower())
             scope["path"] = (path[len(base) :] or "/") if based else path
-            scope.setdefault("state", {})["based"] = based
+            scope.setdefault("state", {}).update(based=based, product=behaviour.product)
         await app(scope, receive, send)
 
     return call
 
 
-def _error_pipeline(app: ASGIApp) -> ASGIApp:
-    """Answer an action's exception, outside of compression and without Radarr's headers."""
+def _error_pipeline(app: ASGIApp, behaviour: Behaviour) -> ASGIApp:
+    """Answer an action's exception, outside of compression and without the program's headers."""
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await app(scope, receive, send)
-        except RadarrError as error:
-            await Response(error_json(error.body), error.status, media_type="application/json")(scope, receive, send)
+        except ArrError as error:
+            body, status = error.json(behaviour.product), error.status(behaviour.product)
+            await Response(body, status, media_type="application/json")(scope, receive, send)
 
     return call
 
@@ -172,12 +171,12 @@ def _key(scope: Scope) -> str:
     return headers.get("Authorization", "").replace("Bearer ", "") if key is None else key
 
 
-def _version_and_cache_headers(app: ASGIApp) -> ASGIApp:
+def _version_and_cache_headers(app: ASGIApp, behaviour: Behaviour) -> ASGIApp:
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers["X-Application-Version"] = VERSION
+                headers["X-Application-Version"] = behaviour.product.version
                 headers["Cache-Control"] = "no-cache, no-store"
                 headers["Expires"] = "-1"
                 headers["Pragma"] = "no-cache"
@@ -205,19 +204,21 @@ def _starting_up(app: ASGIApp, behaviour: Behaviour) -> ASGIApp:
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and behaviour.starting_up:
             is_api = _is_api(scope["path"].lower())
-            await (starting_up_answer() if is_api else PlainTextResponse(_STARTING, 503))(scope, receive, send)
+            product = behaviour.product
+            answer = starting_up_answer(product) if is_api else PlainTextResponse(product.starting, 503)
+            await answer(scope, receive, send)
         else:
             await app(scope, receive, send)
 
     return call
 
 
-def starting_up_answer() -> Response:
+def starting_up_answer(product: Product) -> Response:
     """The API's answer between listening and being ready."""
-    return Response(to_json({"errorMessage": _STARTING}), 503, media_type="application/json")
+    return Response(to_json({"errorMessage": product.starting}), 503, media_type="application/json")
 
 
-def _web_interface(app: ASGIApp) -> ASGIApp:
+def _web_interface(app: ASGIApp, behaviour: Behaviour) -> ASGIApp:
     """Answer everything outside the API as the web interface, which only supports GET. Routes are case-insensitive."""
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
@@ -230,7 +231,7 @@ def _web_interface(app: ASGIApp) -> ASGIApp:
         elif "." in path:
             await Response(status_code=404)(scope, receive, send)
         else:
-            await HTMLResponse(_PAGE)(scope, receive, send)
+            await HTMLResponse(_PAGE.format(name=behaviour.product.name))(scope, receive, send)
 
     return call
 
