@@ -16,7 +16,7 @@ from kometa_ai.providers.prices import tokens_in
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from kometa_ai.core.collection import Collection, MovieRef
+    from kometa_ai.core.collection import Collection, ItemRef
 
 SYSTEM = """\
 You are a film expert who sorts the movies of a home media server into collections.
@@ -107,5 +107,5 @@ def _examples(collection: Collection) -> list[str]:
     return [f"{heading}: {', '.join(names)}" for heading, names in lists if names]
 
 
-def _shown(refs: Sequence[MovieRef]) -> list[str]:
+def _shown(refs: Sequence[ItemRef]) -> list[str]:
     return list(dict.fromkeys(name for ref in refs if (name := clean(ref.shown))))

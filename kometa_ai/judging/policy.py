@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from datetime import datetime
 
-    from kometa_ai.core.collection import Collection, MovieRef
+    from kometa_ai.core.collection import Collection, ItemRef
     from kometa_ai.core.decision import Memory, Pin
 
 
@@ -35,7 +35,7 @@ class Gates(msgspec.Struct, frozen=True, kw_only=True):
     """The movies of one collection that need no verdict, each with the cause."""
 
     causes: Mapping[ItemKey, Cause] = {}
-    unknown_pins: tuple[MovieRef, ...] = ()
+    unknown_pins: tuple[ItemRef, ...] = ()
 
     @property
     def members(self) -> frozenset[ItemKey]:
@@ -122,7 +122,7 @@ class _TagRule:
 class _RefIndex:
     """Indexes pins by id, IMDb id or title, so that the library is walked once and not once for each pin."""
 
-    def __init__(self, refs: tuple[MovieRef, ...]) -> None:
+    def __init__(self, refs: tuple[ItemRef, ...]) -> None:
         self._refs = refs
         self._keys = {ref.key for ref in refs}
         self._seen: set[object] = set()
@@ -134,7 +134,7 @@ class _RefIndex:
         self._seen |= found
         return bool(found)
 
-    def unused(self) -> tuple[MovieRef, ...]:
+    def unused(self) -> tuple[ItemRef, ...]:
         return tuple(ref for ref in self._refs if ref.key not in self._seen)
 
 

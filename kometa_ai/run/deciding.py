@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
-    from kometa_ai.core.collection import Collection, MovieRef
+    from kometa_ai.core.collection import Collection, ItemRef
     from kometa_ai.core.item import ItemKey
     from kometa_ai.core.movie import Movie
     from kometa_ai.core.naming import Slug
@@ -101,7 +101,7 @@ class Decider:
         return movies
 
 
-def _unknown_pins(collection: Collection, pins: Iterable[MovieRef], movies: Iterable[Movie]) -> Iterator[Problem]:
+def _unknown_pins(collection: Collection, pins: Iterable[ItemRef], movies: Iterable[Movie]) -> Iterator[Problem]:
     for ref in pins:
         yield Problem(
             source=collection.source,
@@ -113,7 +113,7 @@ def _unknown_pins(collection: Collection, pins: Iterable[MovieRef], movies: Iter
         )
 
 
-def _remedy_for(pin: MovieRef, movies: Iterable[Movie]) -> str:
+def _remedy_for(pin: ItemRef, movies: Iterable[Movie]) -> str:
     if others := namesakes(pin, movies):
         return f"Did you mean {' or '.join(map(str, others))}?"
     return "Correct it, or leave it until the movie is there."

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kometa_ai.core.collection import Collection, MovieRef
+from kometa_ai.core.collection import Collection, ItemRef
 from kometa_ai.core.item import ArrId, movie_key
 from kometa_ai.core.movie import Movie
 from kometa_ai.core.naming import Label, Slug
@@ -22,27 +22,27 @@ def _movie(title: str = "The Matrix", year: int = 1999, tmdb_id: int = 603, imdb
 )
 def test_ref_names_its_movie(text: str) -> None:
     """Each of the three forms names the movie, without regard to case and space around it."""
-    assert MovieRef.parse(text).names(_movie())
+    assert ItemRef.parse(text).names(_movie())
 
 
 @pytest.mark.parametrize("text", ["tmdb:604", "tt0133094", "The Matrix (2003)", "The Matrix Reloaded (1999)"])
 def test_ref_names_no_other_movie(text: str) -> None:
     """Another id, year or title is another movie."""
-    assert not MovieRef.parse(text).names(_movie())
+    assert not ItemRef.parse(text).names(_movie())
 
 
 @pytest.mark.parametrize("title", ["M", "Z", "Up", "(500) Days of Summer", "2001: A Space Odyssey", "1917", "M (II)"])
 def test_ref_any_title(title: str) -> None:
     """A title may be one letter, hold parentheses or be a number."""
-    assert MovieRef.parse(f"{title} (1931)").names(_movie(title, 1931))
+    assert ItemRef.parse(f"{title} (1931)").names(_movie(title, 1931))
 
 
 def test_ref_accents_either_way() -> None:
     """An accent typed as a letter and a combining mark (as on a Mac) is the same accent."""
     decomposed = unicodedata.normalize("NFD", "Amélie (2001)")
     assert decomposed != "Amélie (2001)"
-    assert MovieRef.parse(decomposed).names(_movie("Amélie", 2001))
-    assert MovieRef.parse("Amélie (2001)").names(_movie(unicodedata.normalize("NFD", "Amélie"), 2001))
+    assert ItemRef.parse(decomposed).names(_movie("Amélie", 2001))
+    assert ItemRef.parse("Amélie (2001)").names(_movie(unicodedata.normalize("NFD", "Amélie"), 2001))
 
 
 @pytest.mark.parametrize(
@@ -55,14 +55,14 @@ def test_ref_accents_either_way() -> None:
 def test_ref_refuses_anything_else(text: str) -> None:
     """What is none of the three forms is a ValueError, which says what the forms are."""
     with pytest.raises(ValueError, match="tmdb:603"):
-        MovieRef.parse(text)
+        ItemRef.parse(text)
 
 
 @given(st.text())
 def test_ref_parse_never_breaks(text: str) -> None:
     """Any text either is a reference that keeps its text, or a ValueError."""
     try:
-        ref = MovieRef.parse(text)
+        ref = ItemRef.parse(text)
     except ValueError:
         return
     assert ref.text == text.strip()
@@ -80,8 +80,8 @@ def _collection(**changes: object) -> Collection:
         {"confidence_threshold": 0.8},
         {"include_tags": frozenset({Label("crime")})},
         {"exclude_tags": frozenset({Label("crime")})},
-        {"include_movies": (MovieRef.parse("tmdb:603"),)},
-        {"exclude_movies": (MovieRef.parse("tmdb:603"),)},
+        {"include_movies": (ItemRef.parse("tmdb:603"),)},
+        {"exclude_movies": (ItemRef.parse("tmdb:603"),)},
         {"tag": "KAI-film-noir"},
     ],
 )
@@ -112,8 +112,8 @@ def test_block_hashes_are_those_of_earlier_versions() -> None:
         confidence_threshold=0.65,
         include_tags=frozenset({Label("b"), Label("a")}),
         exclude_tags=frozenset({Label("kids")}),
-        include_movies=(MovieRef.parse("tmdb:603"), MovieRef.parse("Heat (1995)")),
-        exclude_movies=(MovieRef.parse("tt0133093"),),
+        include_movies=(ItemRef.parse("tmdb:603"), ItemRef.parse("Heat (1995)")),
+        exclude_movies=(ItemRef.parse("tt0133093"),),
         tag="KAI-film-noir",
     )
 
