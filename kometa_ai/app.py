@@ -20,11 +20,13 @@ from kometa_ai.providers.claude.client import Claude
 from kometa_ai.run.parts import Parts, Rules
 from kometa_ai.run.watching import NullObserver, Observer
 from kometa_ai.settings.describe import secrets_of
+from kometa_ai.settings.kinds import configured_kinds
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
+    from pathlib import Path
 
-    from kometa_ai.core.collection import Collection
+    from kometa_ai.core.collection import Collection, Folder
     from kometa_ai.jobs.services import Looked
     from kometa_ai.settings.schema import Settings
     from kometa_ai.state.store import Store
@@ -42,13 +44,18 @@ def session_of(settings: Settings) -> Session:
         rules=rules_of(settings),
         redact=Redactor(secrets_of(settings)).text,
         now=now,
-        read_folder=read_folder,
+        read_folder=reader_of(settings),
         open_parts=partial(open_parts, settings),
         open_batches=partial(open_batches, settings),
         traffic_of=_traffic_of,
         look_around=partial(look_around, settings),
         checks={"Radarr": partial(_check_radarr, settings), "Claude": partial(_check_claude, settings)},
     )
+
+
+def reader_of(settings: Settings) -> Callable[[Path], Folder]:
+    """The function that reads Kometa's folder, for the kinds that have a library."""
+    return partial(read_folder, services=configured_kinds(settings))
 
 
 def _radarr(settings: Settings, timeouts: Timeouts | None = None) -> Radarr:
@@ -96,7 +103,7 @@ async def open_parts(settings: Settings, store: Store, observer: Observer | None
             library=radarr,
             provider=claude,
             store=store,
-            read_folder=read_folder,
+            read_folder=reader_of(settings),
             now=now,
             zone=settings.tz,
             observer=observer or NullObserver(),

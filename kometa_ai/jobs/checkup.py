@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from kometa_ai.core.collection import Folder
+from kometa_ai.core.item import KINDS
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import FixConfiguration, KometaAIError
 from kometa_ai.jobs.services import Looked
@@ -22,6 +23,7 @@ from kometa_ai.observe.redact import Redactor
 from kometa_ai.run.orphans import adopted_tags
 from kometa_ai.settings.describe import secrets_of
 from kometa_ai.settings.environment import load_settings
+from kometa_ai.settings.kinds import configured_kinds
 from kometa_ai.settings.schema import Settings, variables
 from kometa_ai.state import files
 from kometa_ai.state.store import Store
@@ -107,7 +109,9 @@ class _Found:
     def check_folder(self, config_dir: Path, settings: Settings | None) -> Folder:
         """Check Kometa's folder, and return what is in it."""
         try:
-            folder = examine_folder(config_dir, radarr_url=settings.radarr_url if settings else "")
+            # Where the settings cannot be used, it is not known which libraries there are to be.
+            services = configured_kinds(settings) if settings else frozenset(KINDS)
+            folder = examine_folder(config_dir, radarr_url=settings.radarr_url if settings else "", services=services)
         except FixConfiguration as error:
             self.problems += error.problems
             return Folder()
