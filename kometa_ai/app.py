@@ -25,9 +25,10 @@ from kometa_ai.settings.describe import secrets_of
 from kometa_ai.settings.libraries import LibrarySettings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
+    from pathlib import Path
 
-    from kometa_ai.core.collection import Collection
+    from kometa_ai.core.collection import Collection, Folder
     from kometa_ai.jobs.services import Looked
     from kometa_ai.library.port import Library
     from kometa_ai.settings.schema import Settings
@@ -46,7 +47,7 @@ def session_of(settings: Settings) -> Session:
         rules=rules_of(settings),
         redact=Redactor(secrets_of(settings)).text,
         now=now,
-        read_folder=read_folder,
+        read_folder=reader_of(settings),
         open_parts=partial(open_parts, settings),
         open_batches=partial(open_batches, settings),
         traffic_of=_traffic_of,
@@ -56,6 +57,11 @@ def session_of(settings: Settings) -> Session:
             "Claude": partial(_check_claude, settings),
         },
     )
+
+
+def reader_of(settings: Settings) -> Callable[[Path], Folder]:
+    """The function that reads Kometa's folder, for the kinds that have a library."""
+    return partial(read_folder, services=settings.kinds)
 
 
 def library_of(wanted: LibrarySettings, settings: Settings, timeouts: Timeouts | None = None) -> Radarr | Sonarr:
@@ -116,7 +122,7 @@ async def open_parts(settings: Settings, store: Store, observer: Observer | None
             libraries=libraries,
             provider=claude,
             store=store,
-            read_folder=read_folder,
+            read_folder=reader_of(settings),
             now=now,
             zone=settings.tz,
             observer=observer or NullObserver(),

@@ -12,6 +12,7 @@ from kometa_ai import errors
 from kometa_ai.__version__ import __version__
 from kometa_ai.app import session_of
 from kometa_ai.cli.main import cli, run
+from kometa_ai.core.item import KINDS
 from kometa_ai.daemon.life import Daemon
 from kometa_ai.demo import Stage
 from kometa_ai.errors import KometaAIError
@@ -118,13 +119,14 @@ def test_every_sample_of_yaml_can_be_used(sample: Sample, tmp_path: Path) -> Non
     if _is_block(sample):
         prompt = "" if "# prompt:" in text else "# prompt: any\n"
         text = f"# === KOMETA-AI ===\n# enabled: true\n{prompt}{text}# === END KOMETA-AI ===\n"
-        text = f"collections:\n{text}  Any:\n    radarr_taglist: kai-any\n    sync_mode: sync\n"
+        arr = "sonarr" if "shows" in text else "radarr"
+        text = f"collections:\n{text}  Any:\n    {arr}_taglist: kai-any\n    sync_mode: sync\n"
     assert YAML(typ="safe").load(text)
     if "KOMETA-AI" not in text:
         return
     (tmp_path / "collections.yml").write_text(text, encoding="utf-8")
 
-    folder = read_folder(tmp_path)
+    folder = read_folder(tmp_path, services=frozenset(KINDS))
 
     assert folder.collections
     assert folder.problems == ()

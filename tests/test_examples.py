@@ -7,14 +7,18 @@ import pytest
 from ruamel.yaml import YAML
 
 from kometa_ai.cli.main import run
+from kometa_ai.core.item import KINDS
 from kometa_ai.demo import Stage
-from kometa_ai.kometa.checking.examination import read_folder
+from kometa_ai.kometa.checking.examination import examine_folder, read_folder
 from kometa_ai.settings.schema import variables
 from tests.test_docs import CONTAINER
 from tests.written_docs import ROOT
 
 EXAMPLES = ROOT / "examples"
-FILES = sorted(EXAMPLES.glob("*.yml"))
+EVERYTHING = sorted(EXAMPLES.glob("*.yml"))
+SHOWS = EXAMPLES / "shows.yml"
+FILES = [file for file in EVERYTHING if file != SHOWS]
+"""Those about movies."""
 
 
 def _alone(files: list[Path], folder: Path) -> Path:
@@ -48,6 +52,17 @@ def test_examples_are_in_order(files: list[Path], tmp_path: Path, capsys: pytest
     assert len(found["collections"]) > 4 * len(files)
 
 
+def test_examples_of_shows_are_in_order(tmp_path: Path) -> None:
+    """They are read beside those of movies without a problem, a warning or a hint, and each is about shows."""
+    folder = examine_folder(_alone(EVERYTHING, tmp_path / "kometa"), services=frozenset(KINDS))
+    alone = examine_folder(_alone([SHOWS], tmp_path / "shows"), services=frozenset(KINDS))
+
+    assert (folder.problems, folder.warnings, folder.hints) == ((), (), ())
+    assert [each.kind for each in alone.collections] == ["show"] * len(alone.collections)
+    assert len(alone.collections) >= 8
+    assert len(folder.collections) > 4 * len(EVERYTHING)
+
+
 def test_examples_can_be_carried_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A dry run of all examples over the bundled library brings a verdict on every movie, and members for the classics.
 
@@ -69,18 +84,19 @@ def test_examples_can_be_carried_out(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 def test_each_prompt_says_what_is_in_and_what_is_out() -> None:
     """An example worth copying has criteria, inclusions and exclusions; there are at least a dozen."""
-    collections = read_folder(EXAMPLES).collections
+    collections = read_folder(EXAMPLES, services=frozenset(KINDS)).collections
     parts = ("Must have:", "Count in:", "Leave out:")
 
-    assert len(collections) >= 12
+    assert len(collections) >= 20
     assert [each.name for each in collections if not all(part in each.prompt for part in parts)] == []
 
 
 def test_each_collection_can_be_copied_alone() -> None:
     """An example brings the three lines that Kometa needs, and no template that stands somewhere else."""
-    for file in FILES:
+    for file in EVERYTHING:
+        taglist = "sonarr_taglist" if file == SHOWS else "radarr_taglist"
         for name, body in YAML(typ="safe").load(file.read_text(encoding="utf-8"))["collections"].items():
-            assert body["radarr_taglist"].startswith("kai-"), name
+            assert body[taglist].startswith("kai-"), name
             assert (body["sync_mode"], body["show_missing"]) == ("sync", False), name
             assert "template" not in body, name
 

@@ -18,7 +18,7 @@ from kometa_ai.providers.prices import tokens_in
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from kometa_ai.core.collection import Collection, MovieRef
+    from kometa_ai.core.collection import Collection, ItemRef
     from kometa_ai.core.item import Kind
 
 SYSTEM = """\
@@ -168,5 +168,5 @@ def _examples(collection: Collection) -> list[str]:
     return [f"{heading}: {', '.join(names)}" for heading, names in lists if names]
 
 
-def _shown(refs: Sequence[MovieRef]) -> list[str]:
+def _shown(refs: Sequence[ItemRef]) -> list[str]:
     return list(dict.fromkeys(name for ref in refs if (name := clean(ref.shown))))

@@ -6,9 +6,8 @@ from datetime import datetime
 
 import msgspec
 
-from kometa_ai.core.collection import collection_key
 from kometa_ai.core.item import ItemKey, Kind
-from kometa_ai.core.naming import CollectionKey, Slug
+from kometa_ai.core.naming import CollectionKey, Slug, collection_key
 
 
 class BatchedQuestion(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from kometa_ai.core.collection import Folder
+from kometa_ai.core.item import KINDS
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import FixConfiguration, KometaAIError
 from kometa_ai.jobs.services import Looked
@@ -107,7 +108,9 @@ class _Found:
     def check_folder(self, config_dir: Path, settings: Settings | None) -> Folder:
         """Check Kometa's folder, and return what is in it."""
         try:
-            folder = examine_folder(config_dir, radarr_url=settings.radarr_url if settings else "")
+            # Where the settings cannot be used, it is not known which libraries there are to be.
+            services = settings.kinds if settings else frozenset(KINDS)
+            folder = examine_folder(config_dir, radarr_url=settings.radarr_url if settings else "", services=services)
         except FixConfiguration as error:
             self.problems += error.problems
             return Folder()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kometa_ai.core.collection import MovieRef, fold_title, namesakes
+from kometa_ai.core.collection import ItemRef, fold_title, namesakes
 from kometa_ai.core.decision import Cause, Decision
 from kometa_ai.core.item import ArrId, Item, ItemKey, Kind, kind_of, name_item, ref_of
 from kometa_ai.core.problem import Problem
@@ -187,10 +187,10 @@ def _from_memory(reader: Reader, parts: Parts, text: str, error: LibrarySilent) 
 
 def _find(text: str, movies: Sequence[Item]) -> Item:
     try:
-        ref = MovieRef.parse(text)
+        ref = ItemRef.parse(text)
         found = [movie for movie in movies if ref.names(movie)]
     except ValueError:
-        ref = MovieRef(text, title=fold_title(text.strip()))
+        ref = ItemRef(text, title=fold_title(text.strip()))
         found = namesakes(ref, movies)
     if not found:
         others = " or ".join(f'"{movie}"' for movie in namesakes(ref, movies))

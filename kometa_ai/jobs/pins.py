@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from kometa_ai.core.collection import MovieRef, fold_title
+from kometa_ai.core.collection import ItemRef, fold_title
 from kometa_ai.core.item import ref_of
 from kometa_ai.core.naming import slug_of
 from kometa_ai.errors import FixUsage
@@ -48,7 +48,7 @@ def _names(text: str, pin: Pin) -> bool:
     """Whether the text names the pin's movie: by an id, by title and year, or by the title alone."""
     title = fold_title(pin.title)
     try:
-        ref = MovieRef.parse(text)
+        ref = ItemRef.parse(text)
     except ValueError:
         return fold_title(text) in (title, _YEAR.sub("", title))
     if ref.item is not None:

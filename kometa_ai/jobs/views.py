@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kometa_ai.core.collection import Folder, MovieRef
+from kometa_ai.core.collection import Folder, ItemRef
 from kometa_ai.errors import FixConfiguration
 from kometa_ai.jobs.estimate import estimate
 from kometa_ai.jobs.explain import explain
@@ -13,7 +13,7 @@ from kometa_ai.run.scope import check_again
 from kometa_ai.settings.describe import as_dump
 
 if TYPE_CHECKING:
-    from kometa_ai.core.collection import Collection
+    from kometa_ai.core.collection import Collection, OtherCollection
     from kometa_ai.core.options import Options
     from kometa_ai.core.problem import Problem
     from kometa_ai.jobs.estimate import Estimate
@@ -49,17 +49,18 @@ def configuration(loaded: Loaded, next_run: str) -> dict[str, Any]:
     """The settings in force, the collections found, the next run, and what is wrong with settings or collections."""
     problems: tuple[Problem, ...] = ()
     try:
-        folder = read_folder(loaded.settings.config_dir)
+        folder = read_folder(loaded.settings.config_dir, services=loaded.settings.kinds)
     except FixConfiguration as error:
         folder, problems = Folder(), error.problems
     return {
         "settings": as_dump(loaded),
         "collections": [
             *map(_collection, folder.collections),
-            *({"name": c.name, "slug": c.slug, "tag": c.label, "enabled": False} for c in folder.disabled),
+            *(_other(other, enabled=True) | {"is_served": False} for other in folder.unserved),
+            *(_other(other, enabled=False) for other in folder.disabled),
         ],
         "next_run": next_run,
-        "skipped": [c.name for c in folder.skipped],
+        "skipped": [other.name for other in folder.skipped],
         "problems": [*problems, *folder.problems],
         "warnings": [*loaded.warnings, *folder.warnings],
     }
@@ -72,10 +73,21 @@ def _collection(collection: Collection) -> dict[str, Any]:
     return first | {name: _shown(getattr(collection, name)) for name in names}
 
 
+def _other(other: OtherCollection, *, enabled: bool) -> dict[str, Any]:
+    return {
+        "name": other.name,
+        "slug": other.slug,
+        "tag": other.label,
+        "enabled": enabled,
+        "kind": other.kind,
+        "kind_because": other.kind_because,
+    }
+
+
 def _shown(value: object) -> object:
     """Pins as they are written; tags in the order of the alphabet."""
     if isinstance(value, frozenset):
         return sorted(value)
     if isinstance(value, tuple):
-        return [item.text if isinstance(item, MovieRef) else item for item in value]
+        return [item.text if isinstance(item, ItemRef) else item for item in value]
     return value

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from datetime import datetime
 
-    from kometa_ai.core.collection import Collection, MovieRef
+    from kometa_ai.core.collection import Collection, ItemRef
     from kometa_ai.core.decision import Memory, Pin
 
 
@@ -38,7 +38,7 @@ class Gates(msgspec.Struct, frozen=True, kw_only=True):
 
     causes: Mapping[ItemKey, Cause] = {}
     scope: frozenset[ItemKey] | None = None
-    unknown_pins: tuple[MovieRef, ...] = ()
+    unknown_pins: tuple[ItemRef, ...] = ()
 
     @property
     def members(self) -> frozenset[ItemKey]:
@@ -130,7 +130,7 @@ class _TagRule:
 class _RefIndex:
     """Indexes pins by id, IMDb id or title, so that the library is walked once and not once for each pin."""
 
-    def __init__(self, refs: tuple[MovieRef, ...]) -> None:
+    def __init__(self, refs: tuple[ItemRef, ...]) -> None:
         self._refs = refs
         self._keys = {ref.key for ref in refs}
         self._seen: set[object] = set()
@@ -142,7 +142,7 @@ class _RefIndex:
         self._seen |= found
         return bool(found)
 
-    def unused(self) -> tuple[MovieRef, ...]:
+    def unused(self) -> tuple[ItemRef, ...]:
         return tuple(ref for ref in self._refs if ref.key not in self._seen)
 
 

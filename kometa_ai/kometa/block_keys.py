@@ -8,16 +8,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from kometa_ai.core.collection import MovieRef
+from kometa_ai.core.collection import ItemRef
+from kometa_ai.core.item import Kind
 from kometa_ai.core.naming import LONGEST_SLUG, PREFIX, Label, label_of
 
 _TAG = re.compile(re.escape(PREFIX) + "[a-z0-9-]+", re.IGNORECASE | re.ASCII)
 _PRIORITY_LIMIT = 2**31 - 1
-_LONGEST_NAME = 300  # of a movie
+_LONGEST_NAME = 300  # of a movie or a show
+
+MEDIA: dict[Kind, str] = {"movie": "movies", "show": "shows"}
+"""The kinds as `media` names them."""
+
+PINS: dict[Kind, tuple[str, str]] = {
+    "movie": ("include_movies", "exclude_movies"),
+    "show": ("include_shows", "exclude_shows"),
+}
+"""The keys that pin items of each kind."""
 
 
 class Wanted(NamedTuple):
@@ -28,9 +39,9 @@ class Wanted(NamedTuple):
 
 
 class ListOf(NamedTuple):
-    """Marks a key that holds a list of tags or movies; `split` cuts a plain text that stands in place of the list."""
+    """Marks a key that holds a list of tags, items or names; `split` cuts a plain text in place of the list."""
 
-    items: Literal["tags", "movies"]
+    items: Literal["tags", "movies", "shows", "names"]
     split: Callable[[str], Iterable[str]]
 
 
@@ -50,24 +61,38 @@ def _split_labels(text: str) -> list[str]:
     return [part.strip() for part in text.split(",")]
 
 
-def _split_movies(text: str) -> Iterator[str]:
-    """Cut at each comma after a whole movie, or after overlong text: `I, Tonya (2017), tmdb:603` gives two."""
+def _split_items(kind: Kind, text: str) -> Iterator[str]:
+    """Cut at each comma after a whole item, or after overlong text: `I, Tonya (2017), tmdb:603` gives two."""
     name = ""
     for part in text.split(","):
         name = f"{name},{part}" if name else part
-        if _is_movie(name) or len(name) > _LONGEST_NAME:
+        if _is_item(kind, name) or len(name) > _LONGEST_NAME:
             yield name.strip()
             name = ""
     if name or not text:
         yield name.strip()
 
 
-def _is_movie(text: str) -> bool:
+def _is_item(kind: Kind, text: str) -> bool:
     try:
-        MovieRef.parse(text)
+        ItemRef.parse(text, kind)
     except ValueError:
         return False
     return True
+
+
+def _media(text: str) -> Kind:
+    word = text.strip().lower()
+    for kind, plural in MEDIA.items():
+        if word in (kind, plural):
+            return kind
+    raise ValueError("neither movies nor shows")
+
+
+def _library(text: str) -> str:
+    if not text.strip():
+        raise ValueError("empty")
+    return text.strip().lower()
 
 
 Tags = Annotated[
@@ -76,9 +101,23 @@ Tags = Annotated[
     Wanted("not the label of a tag", "Write the labels of Radarr tags, e.g. `{key}: [4k, kids]`."),
 ]
 Movies = Annotated[
-    tuple[Annotated[MovieRef, BeforeValidator(MovieRef.parse)], ...],
-    ListOf("movies", _split_movies),
+    tuple[Annotated[ItemRef, BeforeValidator(ItemRef.parse)], ...],
+    ListOf("movies", partial(_split_items, "movie")),
     Wanted("not a movie", 'Write `tmdb:603`, `tt0133093` or "The Matrix (1999)", one in a line with `- ` before it.'),
+]
+
+Shows = Annotated[
+    tuple[Annotated[ItemRef, BeforeValidator(partial(ItemRef.parse, kind="show"))], ...],
+    ListOf("shows", partial(_split_items, "show")),
+    Wanted(
+        "not a show",
+        'Write `tvdb:81189`, `tt0903747`, `tmdb:1396` or "Breaking Bad (2008)", one in a line with `- ` before it.',
+    ),
+]
+Libraries = Annotated[
+    frozenset[Annotated[str, AfterValidator(_library)]],
+    ListOf("names", _split_labels),
+    Wanted("not the name of a library", "Write names of libraries, e.g. `{key}: [radarr-4k]`."),
 ]
 
 
@@ -105,10 +144,17 @@ class BlockModel(BaseModel):
         Field(ge=-_PRIORITY_LIMIT, le=_PRIORITY_LIMIT),
         Wanted("not a whole number", "Write e.g. `priority: 10`; higher comes earlier."),
     ] = 0
+    media: Annotated[
+        Annotated[Kind, BeforeValidator(_media)] | None,
+        Wanted("neither movies nor shows", "Write `media: movies` or `media: shows`."),
+    ] = None
+    libraries: Libraries = frozenset()
     include_tags: Tags = frozenset()
     exclude_tags: Tags = frozenset()
     include_movies: Movies = ()
     exclude_movies: Movies = ()
+    include_shows: Shows = ()
+    exclude_shows: Shows = ()
     tag: Annotated[
         Annotated[str, AfterValidator(_tag)] | None,
         Wanted("not a tag that can be managed", "Write `kai-` and then letters a to z, digits and hyphens only."),
@@ -130,5 +176,5 @@ LISTS = _noted(ListOf)
 
 
 def values_of(model: BlockModel) -> dict[str, Any]:
-    """The values by key, without `enabled` and `tag`, which `Collection` stores in another form."""
-    return {key: getattr(model, key) for key in BlockModel.model_fields if key not in ("enabled", "tag")}
+    """The values by key, without `enabled`, `media` and `tag`, which `Collection` stores in another form."""
+    return {key: getattr(model, key) for key in BlockModel.model_fields if key not in ("enabled", "media", "tag")}

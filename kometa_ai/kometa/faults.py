@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
-from kometa_ai.core.problem import Problem
+from kometa_ai.core.problem import Correction, Problem
+
+Correct = Callable[[], Correction | None]
+"""Computes a correction; None if it is unclear what the writer of the file meant."""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -12,3 +17,9 @@ class Fault(msgspec.Struct, frozen=True):
 
     problem: Problem
     cause: object = None
+
+
+class Correctable(msgspec.Struct, frozen=True):
+    """A cause of which nothing needs to be known but how to correct it."""
+
+    correct: Correct

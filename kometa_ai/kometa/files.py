@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from io import FileIO
     from pathlib import Path
 
-_OF_INTEREST = re.compile(rf"{MARKER_TEXT.pattern}|item_radarr_tag|radarr_remove_by_tag", re.IGNORECASE)
+_OF_INTEREST = re.compile(rf"{MARKER_TEXT.pattern}|(?:radarr|sonarr)_(?:tag(?!list)|remove_by_tag)", re.IGNORECASE)
 _MARKER_BYTES = re.compile(MARKER_TEXT.pattern.encode(), re.IGNORECASE)
 _LONGEST_MARKER = 16
 _PIECE = 1 << 20

@@ -18,18 +18,19 @@ from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 from kometa_ai.core.collection import Collection, OtherCollection
 from kometa_ai.core.naming import label_of, slug_of, tag_of
 from kometa_ai.core.problem import Problem
-from kometa_ai.kometa.block_keys import LISTS, WANTED, BlockModel, values_of
+from kometa_ai.kometa.block_keys import LISTS, PINS, WANTED, BlockModel, values_of
 from kometa_ai.kometa.document import compose
 from kometa_ai.kometa.faults import Fault
 from kometa_ai.kometa.lines import position, visible
 from kometa_ai.kometa.refusals import BrokenYaml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from pydantic_core import ErrorDetails
     from ruamel.yaml.nodes import Node
 
+    from kometa_ai.core.item import Kind
     from kometa_ai.core.naming import Label
     from kometa_ai.kometa.blocks import Block
 
@@ -38,10 +39,15 @@ _GUESSED = 20
 
 
 class Parsed(msgspec.Struct, frozen=True):
-    """What a block says. It is an OtherCollection if the block is switched off or cannot be used."""
+    """What a block says. It is an OtherCollection if the block is switched off or cannot be used.
+
+    `media` is the kind that the block names, if it does. `lines` are the lines of its keys in the file.
+    """
 
     collection: Collection | OtherCollection
     faults: tuple[Fault, ...] = ()
+    media: Kind | None = None
+    lines: Mapping[str, int] = {}
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -120,7 +126,8 @@ class _BlockReader:
             faults += [self._refused(error, entries) for error in wrong]
             faults += self._contradictions(model, entries, refused)
         faults.sort(key=lambda fault: fault.problem.line or 0)
-        return Parsed(self._result(model, usable=model.enabled and not faults), tuple(faults))
+        lines = {key: entry.line for key, entry in entries.items()}
+        return Parsed(self._result(model, usable=model.enabled and not faults), tuple(faults), model.media, lines)
 
     def _result(self, model: BlockModel, *, usable: bool) -> Collection | OtherCollection:
         slug = slug_of(self._name)
@@ -224,13 +231,12 @@ class _BlockReader:
         for key in (key for key, each in LISTS.items() if each.items == "tags"):
             if own in getattr(model, key):
                 yield self._own_tag(key, entries[key], own)
-        included = {ref.key for ref in model.include_movies}
-        for ref in model.exclude_movies:
-            if ref.key in included:
-                what = f"{_shown(ref.text)} stands in both `include_movies` and `exclude_movies`."
-                yield self._fault(
-                    what, "Remove it from one of them.", entries["exclude_movies"].line, at="exclude_movies"
-                )
+        for into, out in PINS.values():
+            included = {ref.key for ref in getattr(model, into)}
+            for ref in getattr(model, out):
+                if ref.key in included:
+                    what = f"{_shown(ref.text)} stands in both `{into}` and `{out}`."
+                    yield self._fault(what, "Remove it from one of them.", entries[out].line, at=out)
 
     def _no_prompt(self, entries: dict[str, _Entry]) -> Fault:
         there = entries["prompt"].line if "prompt" in entries else self._empty.get("prompt")

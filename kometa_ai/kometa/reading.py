@@ -18,17 +18,23 @@ from kometa_ai.kometa.parser import parse_block
 from kometa_ai.kometa.refusals import BrokenYaml
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Mapping
 
+    from kometa_ai.core.item import Kind
     from kometa_ai.kometa.files import TextFile
 
 
 class Place(msgspec.Struct, frozen=True):
-    """A block, the key that it stands above, and what the block says."""
+    """A block, the key that it stands above, and what the block says.
+
+    `media` is the kind that the block names, if it does. `lines` are the lines of the block's keys in the file.
+    """
 
     key: Key
     block: Block
     collection: Collection | OtherCollection
+    media: Kind | None = None
+    lines: Mapping[str, int] = {}
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -40,13 +46,20 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """A block's claim to a collection, at one place. `usable` is False if the block cannot be read."""
+    """A block's claim to a collection, at one place. `usable` is False if the block cannot be used.
+
+    `kinds` are the kinds of which the collection is, or may be. `key` is where the collection stands. `place` is
+    None if the block cannot be read at all.
+    """
 
     name: str
     source: str
     line: int
     says: Collection | OtherCollection
     usable: bool
+    key: Key
+    place: Place | None = None
+    kinds: tuple[Kind, ...] = ("movie",)
 
     @property
     def where(self) -> str:
@@ -70,12 +83,12 @@ class Claim(msgspec.Struct, frozen=True):
 class Contents(msgspec.Struct):
     """What one file says, or several of them together.
 
-    `misplaced` are collections with a block inside their definition. Files in `unreadable` may hold a block, those in
+    `misplaced` claim collections with a block inside their definition. Files in `unreadable` may hold a block, those in
     `broken` may be configurations. `refused` are faults of files without a block, which Kometa may not load at all.
     """
 
     claims: list[Claim] = []
-    misplaced: dict[str, OtherCollection] = {}
+    misplaced: list[Claim] = []
     readings: list[Reading] = []
     unreadable: list[str] = []
     faults: list[Fault] = []
@@ -85,7 +98,7 @@ class Contents(msgspec.Struct):
     def add(self, other: Contents) -> None:
         """Add what another file says."""
         self.claims += other.claims
-        self.misplaced |= other.misplaced
+        self.misplaced += other.misplaced
         self.readings += other.readings
         self.unreadable += other.unreadable
         self.faults += other.faults
@@ -109,15 +122,16 @@ def read_file(file: TextFile) -> Contents:
         return contents
     blocks = find_blocks(document, file.source)
     contents.faults += blocks.faults
-    contents.misplaced |= {key.name: _without_block(key, file.source) for key in blocks.misplaced}
+    contents.misplaced += [_spoiled(key, file.source) for key in blocks.misplaced]
     contents.claims += [_spoiled(key, file.source) for key in blocks.spoiled]
     places = []
     for key, block in blocks.bound:
         parsed = parse_block(key.name, block, file.source)
         contents.faults += parsed.faults
+        place = Place(key=key, block=block, collection=parsed.collection, media=parsed.media, lines=parsed.lines)
         usable = not parsed.faults
-        contents.claims.append(Claim(key.name, file.source, block.line, parsed.collection, usable))
-        places.append(Place(key=key, block=block, collection=parsed.collection))
+        contents.claims.append(Claim(key.name, file.source, block.line, parsed.collection, usable, key, place))
+        places.append(place)
     contents.readings.append(Reading(source=file.source, document=document, places=tuple(places)))
     return contents
 
@@ -141,7 +155,7 @@ def broken_file(file: TextFile, error: BrokenYaml) -> Fault:
 
 
 def _spoiled(key: Key, source: str) -> Claim:
-    return Claim(key.name, source, key.line, _without_block(key, source), usable=False)
+    return Claim(key.name, source, key.line, _without_block(key, source), usable=False, key=key)
 
 
 def _without_block(key: Key, source: str) -> OtherCollection:

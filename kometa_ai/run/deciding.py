@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
-    from kometa_ai.core.collection import Collection, MovieRef
+    from kometa_ai.core.collection import Collection, ItemRef
     from kometa_ai.core.item import ItemKey
     from kometa_ai.core.kinds import AnyItem
     from kometa_ai.core.naming import CollectionKey
@@ -102,7 +102,7 @@ class Decider:
         return movies
 
 
-def _unknown_pins(collection: Collection, pins: Iterable[MovieRef], movies: Iterable[AnyItem]) -> Iterator[Problem]:
+def _unknown_pins(collection: Collection, pins: Iterable[ItemRef], movies: Iterable[AnyItem]) -> Iterator[Problem]:
     for ref in pins:
         yield Problem(
             source=collection.source,
@@ -114,7 +114,7 @@ def _unknown_pins(collection: Collection, pins: Iterable[MovieRef], movies: Iter
         )
 
 
-def _remedy_for(pin: MovieRef, movies: Iterable[AnyItem]) -> str:
+def _remedy_for(pin: ItemRef, movies: Iterable[AnyItem]) -> str:
     if others := namesakes(pin, movies):
         return f"Did you mean {' or '.join(map(str, others))}?"
     return "Correct it, or leave it until it is there."

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from kometa_ai.core.collection import kind_in
 from kometa_ai.core.item import kind_of
-from kometa_ai.core.naming import Label, label_of
+from kometa_ai.core.naming import Label, kind_in, label_of
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import Orphan, RunReport
 from kometa_ai.judging.mutual import Managed, managed_tag
@@ -31,7 +30,7 @@ def orphans(results: RunResults, known: Statuses) -> tuple[Orphan, ...]:
     tagged = Counter((kind_of(item.key), label) for item in results.items for label in item.labels)
     folder = results.reading.folder
     cared_for = {managed_tag(collection) for collection in folder.collections}
-    cared_for |= {(other.kind, other.label) for other in folder.skipped}
+    cared_for |= {(kind, other.label) for other in folder.skipped for kind in other.kinds}
     seen: dict[Managed, Orphan] = {}
     for name, tag, why in (*_switched_off(folder), *_left_behind(folder, known)):
         if tagged[tag] and tag not in cared_for and tag not in seen:
@@ -56,14 +55,15 @@ def _remedy(results: RunResults, tag: Managed) -> str:
 
 def _switched_off(folder: Folder) -> Iterator[tuple[str, Managed, str]]:
     for other in folder.disabled:
-        yield other.name, (other.kind, other.label), "it is switched off"
+        for kind in other.kinds:
+            yield other.name, (kind, other.label), "it is switched off"
 
 
 def _left_behind(folder: Folder, known: Statuses) -> Iterator[tuple[str, Managed, str]]:
     """What the state knows of: collections that have gone, and tags that collections had before."""
     now = {collection.key: collection.label for collection in folder.collections}
-    now |= {other.key: other.label for other in folder.disabled}
-    unreadable = {other.key for other in folder.skipped}
+    now |= {key: other.label for other in (*folder.disabled, *folder.unserved) for key in other.keys}
+    unreadable = {key for other in folder.skipped for key in other.keys}
     for key, status in known.items():
         if key in unreadable or (key not in now and folder.may_hide(status.source)):
             continue
@@ -75,8 +75,7 @@ def _left_behind(folder: Folder, known: Statuses) -> Iterator[tuple[str, Managed
 
 def adopted_tags(folder: Folder, statuses: Statuses) -> Iterator[Problem]:
     """Warn of each collection whose `tag:` items still have from a collection that is gone."""
-    there = {collection.key for collection in folder.collections}
-    there |= {other.key for other in (*folder.disabled, *folder.skipped)}
+    there = _keys(folder)
     left = {
         (kind_in(key), label): status.name
         for key, status in statuses.items()
@@ -114,12 +113,19 @@ def former_tags(collection: Collection, before: CollectionStatus | None, results
     )
 
 
+def _keys(folder: Folder) -> frozenset[CollectionKey]:
+    """The keys of all collections in Kometa's folder; of one whose kind is not known, each that may be its own."""
+    others = (*folder.disabled, *folder.unserved, *folder.skipped)
+    keys = {key for other in others for key in other.keys}
+    return frozenset(keys.union(collection.key for collection in folder.collections))
+
+
 def departed(report: RunReport, reading: Reading, known: Statuses) -> list[CollectionKey]:
     """Collections of the state that are no longer in Kometa's folder and whose last tag is gone from every library."""
     folder = reading.folder
     if folder.unreadable_files:
         return []
-    there = {c.key for c in folder.collections} | {c.key for c in (*folder.disabled, *folder.skipped)}
+    there = _keys(folder)
     orphaned = {(orphan.kind, label_of(orphan.tag)) for orphan in report.orphans}
     return [
         key

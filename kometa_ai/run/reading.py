@@ -8,7 +8,7 @@ import msgspec
 import structlog
 
 from kometa_ai.core.collection import recognise
-from kometa_ai.core.item import SERVICES, kind_of
+from kometa_ai.core.item import kind_of
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.summary import counted
 from kometa_ai.run.libraries import NoLibrary, merged, read_libraries, seen_now, told_by_another, whole_kinds
@@ -98,7 +98,6 @@ class Reader:
         self._add(
             collections=recognise(here, self.result.items),
             problems=(*self._misnamed(folder.collections), *self._left_alone([c for c in chosen if c not in here])),
-            warnings=tuple(self._without_a_service(chosen)),
         )
         _log.info("collections.read", enabled=len(folder.collections), problems=len(folder.problems))
 
@@ -147,21 +146,6 @@ class Reader:
                 what=f"{library.error.message} Nothing was changed there; the other libraries went on.{left}",
                 remedy=library.error.remedy,
             )
-
-    def _without_a_service(self, chosen: Sequence[Collection]) -> Iterator[Problem]:
-        """A warning for each collection of a kind that no library is configured for."""
-        kinds = {library.kind for library in self._parts.libraries}
-        for collection in chosen:
-            if collection.kind not in kinds:
-                service = SERVICES[collection.kind]
-                yield Problem(
-                    source=collection.source,
-                    line=collection.line,
-                    what=f"it is for {collection.kind}s, and there is no {service}: nothing is asked, and tags stay.",
-                    remedy=f"Set {service.upper()}_URL and {service.upper()}_API_KEY, or write `media:` in its block.",
-                    collection=collection.name,
-                    severity="warning",
-                )
 
 
 def _is_for(collection: Collection, library: LibraryFound) -> bool:

@@ -57,11 +57,16 @@ def _why_missing(name: str, folder: Folder) -> Iterator[str]:
         if spelling in _spellings(other):
             yield f"The collection {other.name!r} is switched off: its block at {other.where} lacks `enabled: true`."
             return
+    for other in folder.unserved:
+        if spelling in _spellings(other):
+            yield f"The collection {other.name!r} is about {other.kind}s, and no library of {other.kind}s is set up."
+            return
     for other in folder.skipped:
         if spelling in _spellings(other):
             yield f"The collection {other.name!r} is skipped because of a problem. {_its_problems(other, folder)}"
             return
-    everything: list[Collection | OtherCollection] = [*folder.collections, *folder.disabled, *folder.skipped]
+    everything: list[Collection | OtherCollection] = [*folder.collections, *folder.disabled]
+    everything += [*folder.unserved, *folder.skipped]
     names = {collection.name.casefold(): collection.name for collection in everything}
     near = get_close_matches(spelling, names, n=1)
     yield f"There is no collection named {name!r}." + (f" Did you mean {names[near[0]]!r}?" if near else "")

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AllowInfNan, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr
 
+from kometa_ai.core.item import Kind
 from kometa_ai.network.environment import Network
 from kometa_ai.settings import values
 from kometa_ai.settings.libraries import FIRST_RADARR, FIRST_SONARR, LibrarySettings, Place, places_in
@@ -243,6 +244,11 @@ class Settings(BaseModel):
         )
         # A first one's name is the beginning of those of its service.
         return tuple(sorted((*firsts, *self._further), key=lambda library: (library.service, library.name)))
+
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """What the libraries hold."""
+        return frozenset(library.kind for library in self.libraries)
 
     @property
     def network(self) -> Network:

@@ -20,7 +20,7 @@ from kometa_ai.asking.prompts import (
     collection_text,
     form_of,
 )
-from kometa_ai.core.collection import MovieRef, recognise
+from kometa_ai.core.collection import ItemRef, recognise
 from kometa_ai.core.item import KINDS
 from kometa_ai.core.movie import Credits
 from kometa_ai.judging.records import KEYWORDS, PLOT_LENGTH, records_text
@@ -143,7 +143,7 @@ def test_any_text_of_a_movie_stays_on_its_line_and_can_be_sent(text: str) -> Non
 @given(ANY_TEXT)
 def test_any_text_of_a_collection_can_be_sent(text: str) -> None:
     """A prompt keeps its lines, and loses what no API takes."""
-    ref = MovieRef(text, title="as written")
+    ref = ItemRef(text, title="as written")
 
     sent = collection_text(collection(f"{text}!", slug="a", tag="KAI-a", prompt=text, include_movies=(ref,)))
 
@@ -171,8 +171,8 @@ def test_pins_are_shown_as_examples() -> None:
     (heists,) = recognise(
         [
             collection(
-                include_movies=(MovieRef.parse("HEAT (1995)"), MovieRef.parse("tmdb:603")),
-                exclude_movies=(MovieRef.parse("tt0078748"),),
+                include_movies=(ItemRef.parse("HEAT (1995)"), ItemRef.parse("tmdb:603")),
+                exclude_movies=(ItemRef.parse("tt0078748"),),
             )
         ],
         [MATRIX, movie(1, title="Heat", year=1995), movie(2, title="Alien", year=1979, imdb_id="tt0078748")],
@@ -184,9 +184,9 @@ def test_pins_are_shown_as_examples() -> None:
 
 def test_a_pin_of_a_movie_that_is_not_there_is_shown_where_it_says_something() -> None:
     """A title as it is written; an id says nothing to a model, and where nothing else is left there are no examples."""
-    unknown: dict[str, Any] = {"exclude_movies": (MovieRef.parse("tt0000001"), MovieRef.parse("tmdb:1"))}
+    unknown: dict[str, Any] = {"exclude_movies": (ItemRef.parse("tt0000001"), ItemRef.parse("tmdb:1"))}
     titled, bare = recognise(
-        [collection(include_movies=(MovieRef.parse("Heat (1995)"),), **unknown), collection("Noir", **unknown)],
+        [collection(include_movies=(ItemRef.parse("Heat (1995)"),), **unknown), collection("Noir", **unknown)],
         [MATRIX],
     )
 
@@ -199,8 +199,8 @@ def test_each_example_is_shown_once_and_on_the_side_that_counts() -> None:
     (heists,) = recognise(
         [
             collection(
-                include_movies=tuple(map(MovieRef.parse, ("tmdb:603", "The Matrix (1999)", "Heat (1995)"))),
-                exclude_movies=(MovieRef.parse("heat (1995)"),),
+                include_movies=tuple(map(ItemRef.parse, ("tmdb:603", "The Matrix (1999)", "Heat (1995)"))),
+                exclude_movies=(ItemRef.parse("heat (1995)"),),
             )
         ],
         [MATRIX, movie(1, title="Heat", year=1995)],
@@ -211,7 +211,7 @@ def test_each_example_is_shown_once_and_on_the_side_that_counts() -> None:
 
 def test_a_pin_asks_nothing_again() -> None:
     """Neither a new one nor one whose movie has come: what a verdict depends on is the prompt."""
-    pinned = collection(include_movies=(MovieRef.parse("tmdb:603"),))
+    pinned = collection(include_movies=(ItemRef.parse("tmdb:603"),))
     (known,) = recognise([pinned], [MATRIX])
 
     assert collection().prompt_hash == pinned.prompt_hash == known.prompt_hash

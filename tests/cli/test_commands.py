@@ -370,21 +370,42 @@ def test_dump_config_hides_secrets(world: World, call: Call) -> None:
 
 
 def test_dump_config_shows_every_key_of_a_block(world: World, call: Call) -> None:
-    """Each key that a block may hold is in the dump, with the value that the block gives it."""
+    """Each key that a block may hold is in the dump, with the value that the block gives it; `media` as the kind."""
     given = {"confidence_threshold": 0.65, "priority": 4, "tag": "KAI-other"}
     lists = {
+        "libraries": ["radarr-4k"],
         "include_tags": ["4k", "crime"],
         "exclude_tags": ["kids"],
         "include_movies": ["tmdb:603", "Heat (1995)"],
         "exclude_movies": ["tt0133093"],
     }
-    world.collections(block("Heist", "Thieves.", **given, **{key: json.dumps(value) for key, value in lists.items()}))
+    written = {key: json.dumps(value) for key, value in lists.items()}
+    world.collections(block("Heist", "Thieves.", media="movies", **given, **written))
 
     (shown,) = call("--dump-config").data["collections"]
 
-    expected = {"enabled": True, "prompt": "Thieves.", **given, **lists}
-    assert expected.keys() == BLOCK_KEYS  # a new key is to be given a value here, too
-    assert {key: shown.get(key) for key in BLOCK_KEYS} == expected
+    of_shows: dict[str, list[str]] = {"include_shows": [], "exclude_shows": []}
+    expected = {"enabled": True, "prompt": "Thieves.", **given, **lists, **of_shows}
+    assert {*expected, "media"} == BLOCK_KEYS  # a new key is to be given a value here, too
+    assert {key: shown.get(key) for key in expected} == expected
+    assert (shown["kind"], shown["kind_because"]) == ("movie", "`media: movies`")
+
+
+def test_dump_config_tells_the_kind_of_every_collection(world: World, call: Call) -> None:
+    """Also of one that is off, and of one that has no library of its kind, which takes no part."""
+    off = block("Off", media="shows").replace("enabled: true", "enabled: false")
+    world.collections(block("Heist"), off, block("Series", media="shows"))
+
+    dumped = call("--dump-config").data
+
+    told = [(c["name"], c["kind"], c["kind_because"], c.get("is_served", True)) for c in dumped["collections"]]
+    assert told == [
+        ("Heist", "movie", "no key says otherwise", True),
+        ("Series", "show", "`media: shows`", False),
+        ("Off", "show", "`media: shows`", True),
+    ]
+    left_alone = [warning for warning in dumped["warnings"] if "no Sonarr is set up" in warning["what"]]
+    assert [warning["collection"] for warning in left_alone] == ["Series"]
 
 
 @pytest.mark.parametrize("interval", ["1d", "2d", "1w", "1mo", "30m", "0 3 * * *"])

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from kometa_ai.core.collection import MovieRef
+from kometa_ai.core.collection import ItemRef
 from kometa_ai.core.decision import Cause, Pin, Remembered
 from kometa_ai.core.item import movie_key
 from kometa_ai.core.naming import Label, Slug
@@ -12,7 +12,7 @@ from kometa_ai.judging.policy import Gates, decide, gates
 from tests.judging.making import HEAT, NOW, collection, movie, settled, verdict
 
 CRIME, COMEDY = Label("crime"), Label("comedy")
-REF = (MovieRef.parse("tmdb:949"),)
+REF = (ItemRef.parse("tmdb:949"),)
 
 
 def _pin(*, include: bool, slug: str = "noir") -> Pin:
@@ -63,14 +63,14 @@ def test_label_of_a_decided_collection_means_its_members() -> None:
 @pytest.mark.parametrize("text", ["tmdb:949", "tt0113277", "Movie 949 (1995)", "MOVIE 949 (1995)"])
 def test_pins_name_items_in_each_form(text: str) -> None:
     """A pin finds its movie by TMDb id, IMDb id, or title and year."""
-    rules = collection(include_movies=(MovieRef.parse(text),))
+    rules = collection(include_movies=(ItemRef.parse(text),))
     movies = [movie(949, imdb_id="tt0113277"), movie(8195)]
     assert gates(rules, movies, {}).causes == {HEAT: Cause.PINNED_IN}
 
 
 def test_unknown_pins_are_reported() -> None:
     """A pin that names no movie of the library is told, whichever side it is on; the others work."""
-    refs = tuple(map(MovieRef.parse, ["tmdb:1", "Nothing (1900)", "tt9"]))
+    refs = tuple(map(ItemRef.parse, ["tmdb:1", "Nothing (1900)", "tt9"]))
     found = gates(collection(include_movies=refs[:2], exclude_movies=refs[2:]), [movie(1)], {})
     assert found.unknown_pins == refs[1:]
     assert found.causes == {movie_key(1): Cause.PINNED_IN}

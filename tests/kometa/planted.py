@@ -91,6 +91,11 @@ ATTRIBUTES = [
     "SYNC_MODE: sync",
     "item_radarr_tag.sync: b\n    item_radarr_tag: c",
     "radarr_taglist: again",
+    "sonarr_taglist: again",
+    "item_sonarr_tag.sync: a",
+    "item_sonarr_tag: kai-nordic-noir",
+    "run_definition: show",
+    "builder_level: season",
     "summary: 'open",
     'summary: "open',
     "summary: [a, b",
@@ -112,9 +117,16 @@ BLOCK_LINES = [
     "prompt: a: b",
     "exclude_tags: KAI-Film-Noir",
     "\tpriority: 3",
+    "media: shows",
+    "media: movies",
+    "media: films",
+    "libraries: radarr-4k",
+    "include_shows: [tvdb 81189]",
+    "include_shows: [Dark (2017)]",
+    "exclude_movies: [Heat (1995)]",
 ]
 _NAME = r"^ +[^\s#].*:\s*$"
-_ATTRIBUTE = r"^ {4}(?:radarr_taglist|sync_mode|summary|show_missing)"
+_ATTRIBUTE = r"^ {4}(?:(?:rad|son)arr_taglist|sync_mode|summary|show_missing)"
 
 
 def planted(fault: Fault) -> Fault:
@@ -136,20 +148,20 @@ def _name(lines: list[str], chance: Random) -> int:
 @planted
 def a_line_is_missing(lines: list[str], chance: Random) -> None:
     """One of the two lines that Kometa needs is gone."""
-    del lines[_any(lines, chance, "radarr_taglist|sync_mode")]
+    del lines[_any(lines, chance, "(?:rad|son)arr_taglist|sync_mode")]
 
 
 @planted
 def both_lines_are_missing(lines: list[str], chance: Random) -> None:
     """A block was put above a collection, and nothing else was done."""
-    number = _any(lines, chance, "radarr_taglist")
+    number = _any(lines, chance, "(?:rad|son)arr_taglist")
     del lines[number : number + 2]
 
 
 @planted
 def another_tag(lines: list[str], chance: Random) -> None:
     """The tag is another one, or written in another form."""
-    number = _any(lines, chance, "radarr_taglist:")
+    number = _any(lines, chance, "(?:rad|son)arr_taglist:")
     lines[number] = re.sub(":.*", lambda _: ": " + chance.choice(TAGLISTS), lines[number])
 
 
@@ -242,14 +254,14 @@ def a_shared_definition(lines: list[str], chance: Random) -> None:
     """Others use the definition by its anchor; one of the lines is missing."""
     number = _name(lines, chance)
     lines[number] += f" &shared{number}"
-    del lines[_any(lines, chance, "radarr_taglist|sync_mode")]
+    del lines[_any(lines, chance, "(?:rad|son)arr_taglist|sync_mode")]
     lines += [f"  Merged:\n    <<: *shared{number}\n    sort_title: x", f"  Same: *shared{number}"]
 
 
 @planted
 def a_shared_value(lines: list[str], chance: Random) -> None:
     """Another collection uses the value by its anchor, and it is wrong here."""
-    number = _any(lines, chance, r"radarr_taglist: \S|sync_mode: \S")
+    number = _any(lines, chance, r"(?:rad|son)arr_taglist: \S|sync_mode: \S")
     key = lines[number].strip().partition(":")[0]
     lines[number] = f"    {key}: &value{number} {chance.choice(['kai-x', 'append'])}"
     lines.append(f"  Copied:\n    plex_all: true\n    {key}: *value{number}")

@@ -6,12 +6,13 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kometa_ai.kometa.checking.examination import examine_folder
+from kometa_ai.kometa.checking.examination import MOVIES, examine_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from kometa_ai.core.collection import Folder
+    from kometa_ai.core.item import Kind
     from kometa_ai.core.problem import Problem
 
 
@@ -27,8 +28,11 @@ def collection(name: str, *body: str) -> str:
     return f"{block(*body)}\n  {name}:\n    plex_all: true\n"
 
 
-def read(files: Mapping[str, str | bytes]) -> Folder:
-    """Read a folder of these files, and see that reading changes none of them."""
+def read(files: Mapping[str, str | bytes], services: frozenset[Kind] = MOVIES) -> Folder:
+    """Read a folder of these files, and see that reading changes none of them.
+
+    `services` are the kinds for which a library is set up.
+    """
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         for source, content in files.items():
@@ -36,7 +40,7 @@ def read(files: Mapping[str, str | bytes]) -> Folder:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content.encode() if isinstance(content, str) else content)
         before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in root.rglob("*") if path.is_file()}
-        folder = examine_folder(root)
+        folder = examine_folder(root, services=services)
         assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in before} == before
         assert {path for path in root.rglob("*") if path.is_file()} == before.keys()
     return folder

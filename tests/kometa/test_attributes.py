@@ -47,7 +47,7 @@ def test_a_smart_label_is_fine() -> None:
         ("syncmode: sync", "knows no attribute `syncmode`. Did you mean `sync_mode`?"),
         ("sync-mode: sync", "knows no attribute `sync-mode`. Did you mean `sync_mode`?"),
         ("colour: red", "knows no attribute `colour`. Take it away"),
-        ("sonarr_taglist: x", "`sonarr_taglist` is for libraries of shows"),
+        ("sonarr_all: true", "`sonarr_all` is for libraries of shows"),
         ("item_album_sorting: newest", "libraries of music"),
         ("collection_filtering: user", "smart collections"),
         ("imdb_list:", "`imdb_list` has no value"),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kometa_ai.core.collection import Collection, MovieRef, OtherCollection
+from kometa_ai.core.collection import Collection, ItemRef, OtherCollection
 from kometa_ai.core.naming import label_of
 from kometa_ai.kometa.blocks import Block
 from kometa_ai.kometa.parser import Parsed, parse_block, uncomment
@@ -90,8 +90,8 @@ def test_every_key() -> None:
     assert (found.tag, found.label, found.priority, found.prompt) == ("KAI-Noir-2", "kai-noir-2", 5, "Dark.")
     assert found.include_tags == {"4k", "favourites"}
     assert found.exclude_tags == {"kids"}
-    assert found.include_movies == (MovieRef.parse("tt0133093"), MovieRef.parse("The Matrix (1999)"))
-    assert found.exclude_movies == (MovieRef.parse("tmdb:603"),)
+    assert found.include_movies == (ItemRef.parse("tt0133093"), ItemRef.parse("The Matrix (1999)"))
+    assert found.exclude_movies == (ItemRef.parse("tmdb:603"),)
     assert found.confidence_threshold == 0.85
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kometa_ai.core.item import KINDS
 from kometa_ai.standins.films import KOMETA_FOLDER
 from tests.kometa import plain_kometa
 from tests.kometa.planted import FAULTS, plant
@@ -34,10 +35,12 @@ CONFIG = """libraries:
 settings: {sync_mode: append}
 radarr: {url: "http://radarr:7878", token: abc, root_folder_path: /movies, quality_profile: Any}
 """
-NEEDED = {"radarr_taglist", "sync_mode", "collection_order", "item_radarr_tag", "item_radarr_tag.sync"}
+OF_SHOWS = CONFIG.replace("Movies:", "TV Shows:").replace("Films:", "Anime:").replace("radarr", "sonarr")
+NEEDED = {"sync_mode", "collection_order"} | {
+    f"{start}arr{end}" for end in ("_taglist", "_tag", "_tag.sync") for start in ("rad", "son", "item_rad", "item_son")
+}
 OF_A_BLOCK = {"enabled", "prompt", "priority", "confidence_threshold", "tag", "include_tags", "exclude_tags"} | {
-    "include_movies",
-    "exclude_movies",
+    *("media", "libraries", "include_movies", "exclude_movies", "include_shows", "exclude_shows"),
 }
 ROUNDS = 20
 
@@ -94,8 +97,9 @@ def counted(folder: Folder) -> Counter[tuple[str, ...]]:
 
 
 def look(text: str) -> Folder:
-    """The folder with this file."""
-    return read({"m.yml": text, "config.yml": CONFIG})
+    """The folder with this file, in libraries of the kind that it is mostly about."""
+    is_about_shows = text.count("sonarr_taglist: kai") > text.count("radarr_taglist: kai")
+    return read({"m.yml": text, "config.yml": OF_SHOWS if is_about_shows else CONFIG}, frozenset(KINDS))
 
 
 def hold(text: str) -> int:

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
-from kometa_ai.standins import faults
-from tests.run.libraries import Home, shows
-from tests.run.world import block, movies
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pathlib import Path
+    pass

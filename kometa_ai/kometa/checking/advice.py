@@ -15,15 +15,17 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from kometa_ai.core.collection import Collection
+from kometa_ai.core.item import KINDS
 from kometa_ai.core.naming import PREFIX
 from kometa_ai.core.problem import Correction, Problem
 from kometa_ai.core.text import beginning
 from kometa_ai.kometa.blocks import Block
 from kometa_ai.kometa.checking import corrections
-from kometa_ai.kometa.checking.findings import Correct, Finding
+from kometa_ai.kometa.checking.arrs import arr_of
+from kometa_ai.kometa.checking.findings import Finding
 from kometa_ai.kometa.checking.guesses import Guesses
 from kometa_ai.kometa.checking.interference import about_tag_writers
-from kometa_ai.kometa.checking.plex_libraries import about_libraries, taken_elsewhere
+from kometa_ai.kometa.checking.plex_libraries import about_libraries, named, taken_elsewhere
 from kometa_ai.kometa.checking.refused_attributes import (
     REFUSES,
     is_filled_otherwise,
@@ -42,17 +44,17 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from kometa_ai.core.collection import OtherCollection
+    from kometa_ai.core.item import Kind
     from kometa_ai.core.naming import Label
     from kometa_ai.kometa.checking.config_yml import Setup
     from kometa_ai.kometa.checking.kometa_view import KometaView
     from kometa_ai.kometa.checking.plex_libraries import Taken
     from kometa_ai.kometa.checking.templates import Effective
+    from kometa_ai.kometa.faults import Correct
     from kometa_ai.kometa.reading import Reading
 
-_TAGLIST = "radarr_taglist"
 _SYNC = "sync_mode"
 _WANTED_SYNC = "sync_mode: sync"
-_NEVER = "Kometa never removes a movie from the collection"
 _LONGEST = 80
 _MOST_REFERENCES = 100
 _MOST_WARNINGS = 20
@@ -80,18 +82,23 @@ def advise(
 
     `setup` says which files Kometa loads, and `view` what Kometa makes of each collection.
     """
-    names = {collection.name for collection in collections}
-    labels = {collection.label for collection in collections} | {other.label for other in others}
+    names = {named(collection) for collection in collections}
+    labels: dict[Kind, set[Label]] = {kind: set() for kind in KINDS}
+    for collection in collections:
+        labels[collection.kind].add(collection.label)
+    for other in others:
+        for kind in other.kinds:
+            labels[kind].add(other.label)
     warnings = [Finding(warning) for warning in about_libraries(setup, readings, names)]
     guesses = Guesses()
     for reading in readings:
         warnings += about_tag_writers(reading, labels)
         for place in reading.places:
-            if isinstance(place.collection, Collection) and place.collection.name in names:
+            if isinstance(place.collection, Collection) and named(place.collection) in names:
                 if setup.is_taken(reading.source, place.key.value):
                     advisor = _Advisor(reading, place, place.collection, setup, guesses)
                     warnings += islice(advisor.warnings(view), _MOST_WARNINGS)
-                warnings += _about_references(place, place.collection, labels, guesses)
+                warnings += _about_references(place, place.collection, labels[place.collection.kind], guesses)
     for taken in taken_elsewhere(setup, readings, names):
         warnings += _about_taken(taken, setup, view, guesses)
     return tuple(sorted(warnings, key=lambda warning: (warning.problem.source, warning.problem.line or 0)))
@@ -121,12 +128,15 @@ class _Advisor:
         self._source = reading.source
         self._document = reading.document
         self._lines = reading.document.lines
-        self._tags = f"{_TAGLIST}: {collection.label}"
+        self._arr = arr_of(collection.kind)
+        self._taglist = self._arr.taglist
+        self._tags = f"{self._taglist}: {collection.label}"
         self._place = place
         self._collection = collection
         self._reading = reading
-        self._unsynced = setup.without_sync(reading.source, place.key.value)
-        self._default_order = "custom" if setup.has_custom_order(reading.source, place.key.value) else None
+        at = (reading.source, place.key.value, collection.kind)
+        self._unsynced = setup.without_sync(*at)
+        self._default_order = "custom" if setup.has_custom_order(*at) else None
         # The configuration may pass secrets to templates, so its values are never shown.
         self._given = setup.given(reading.source)
         root: Any = reading.document.data  # a mapping with `collections`: otherwise the document would have no keys
@@ -145,7 +155,7 @@ class _Advisor:
             what = f"Kometa skips it: below its name stands {kind} in place of attributes."
             yield self._warn(what, f"Write {self._paste()} in its place.")
         else:
-            for seen in view.seen(self._reading, self._place.key):
+            for seen in view.seen(self._reading, self._place.key, self._collection.kind):
                 found = list(self._about(seen))
                 if found:
                     yield from map(self._with_anchor, found)
@@ -173,44 +183,47 @@ class _Advisor:
             return
         if wrong := is_filled_otherwise(seen.attributes):
             smart = "" if wrong == "blank_collection" else ", which makes it a smart collection"
-            what = f"Kometa refuses `{_TAGLIST}` beside `{wrong}`{smart}."
+            what = f"Kometa refuses `{self._taglist}` beside `{wrong}`{smart}."
             remedy = f"Take `{wrong}` away, or move the block to another collection."
             yield self._warn(what, remedy, self._own(wrong))
             return
         yield from self._about_runs(seen)
-        for refusal in refusals(seen.attributes, self._guesses, self._default_order):
+        for refusal in refusals(seen.attributes, self._guesses, self._default_order, self._collection.kind):
             at = self._own(refusal.attribute)
             better = (at or _Attribute(None, None), refusal.attribute, refusal.better)
             correct = partial(self._rewritten, *better) if refusal.better else None
             yield self._warn(f"{REFUSES}{refusal.why}", refusal.remedy, at, correct)
         if is_off(seen.attributes.get("build_collection")):
-            what = "with `build_collection: false` no collection is seen, and labels stay on movies that lose the tag."
+            what = "with `build_collection: false` no collection is seen, and labels stay on "
+            what += f"{self._arr.items} that lose the tag."
             hint = self._warn(what, "Take it away, unless just that is wanted.", self._own("build_collection"))
             yield Finding(msgspec.structs.replace(hint.problem, severity="hint"))
         yield from self._about_lines(seen)
 
     def _about_runs(self, seen: Effective) -> Iterator[Finding]:
         """Warn if Kometa skips the collection in every run, or refuses it because a service is not set up."""
-        if name := is_never_built(seen.attributes):
+        if name := is_never_built(seen.attributes, self._collection.kind):
             value = seen.attributes[name]
-            shown = "not for movies" if name != "schedule" else "never"
+            shown = f"not for {self._arr.items}" if name != "schedule" else "never"
             shown = "false" if is_off(value) else "blank" if value is None else shown
             yield self._warn(f"Kometa never builds it: `{name}` is {shown}.", f"Take `{name}` away.", self._own(name))
         if is_on(seen.attributes.get("only_run_on_create")):
-            what = "Kometa builds it once, and never removes or adds a movie after that: `only_run_on_create` is true."
+            what = f"Kometa builds it once, and never removes or adds a {self._arr.kind} after that: "
+            what += "`only_run_on_create` is true."
             yield self._warn(what, "Take `only_run_on_create` away.", self._own("only_run_on_create"))
         for name in seen.attributes if not is_off(seen.attributes.get("validate_builders")) else ():
-            service = service_of(name)
-            where = service and self._setup.without_service(self._source, self._place.key.value, service)
+            service = service_of(name, self._collection.kind)
+            at = (self._source, self._place.key.value, self._collection.kind)
+            where = service and self._setup.without_service(*at, service)
             if where:
                 why = f"`{name}` needs `{service}:`, which is not set up in {where}."
                 remedy = f"Take `{name}` away, or set up `{service}:` in Kometa's configuration."
                 yield self._warn(f"{REFUSES}{why}", remedy, self._own(name))
 
     def _about_lines(self, seen: Effective) -> Iterator[Finding]:
-        """What is wrong with `radarr_taglist` and `sync_mode`, which make a collection of a tag."""
-        taglist, sync = self._attribute(_TAGLIST, seen), self._attribute(_SYNC, seen)
-        # With `build_collection: false` there is no collection to remove movies from.
+        """What is wrong with the taglist and `sync_mode`, which make a collection of a tag."""
+        taglist, sync = self._attribute(self._taglist, seen), self._attribute(_SYNC, seen)
+        # With `build_collection: false` there is no collection to remove items from.
         is_built = not is_off(seen.attributes.get("build_collection"))
         wants_sync = sync is None and self._unsynced is not None and is_built
         unseen = beginning(", ".join(seen.unseen), _LONGEST)
@@ -231,34 +244,34 @@ class _Advisor:
 
     def _about_taglist(self, taglist: _Attribute | None, *, add_sync: bool) -> Iterator[Finding]:
         if taglist is None:
-            what = f"Kometa does not look for its tag: `{_TAGLIST}` is missing."
+            what = f"Kometa does not look for its tag: `{self._taglist}` is missing."
             lines = (self._tags, _WANTED_SYNC) if add_sync else (self._tags,)
             yield self._warn(what, f"Write `{self._tags}` below its name.", correct=partial(self._with_more, *lines))
             return
         found = labels_in(taglist.value)
-        rewritten = partial(self._rewritten, taglist, _TAGLIST, self._tags)
+        rewritten = partial(self._rewritten, taglist, self._taglist, self._tags)
         variable = next((match for label in found if (match := VARIABLE.search(label))), None)
         if not found:
-            what = f"`{_TAGLIST}` is empty: Kometa takes every movie that has no tag at all."
+            what = f"`{self._taglist}` is empty: Kometa takes every {self._arr.kind} that has no tag at all."
             yield self._warn(what, f"Write `{self._tags}`.", taglist, rewritten)
         elif self._collection.label in found:
             return
         elif variable:
             name = beginning(variable[0], _LONGEST)
-            what = f"nothing gives {name} in `{_TAGLIST}` a value, so Kometa cannot find its tag."
+            what = f"nothing gives {name} in `{self._taglist}` a value, so Kometa cannot find its tag."
             yield self._warn(what, f"Write `{self._tags}`.", taglist, rewritten)
         else:
             # Tags of the user are kept; a `kai-` label that is not the collection's own is taken for a mistake.
             others = [label for label in found if label and not label.startswith(PREFIX.lower())]
-            text = f"{_TAGLIST}: {corrections.tags_as_yaml([self._collection.label, *others])}"
+            text = f"{self._taglist}: {corrections.tags_as_yaml([self._collection.label, *others])}"
             shown = self._shown(", ".join(found), taglist)
-            what = f"`{_TAGLIST}` is {shown}, but its tag is {self._collection.label}."
+            what = f"`{self._taglist}` is {shown}, but its tag is {self._collection.label}."
             remedy = f"Write `{text if len(text) <= _LONGEST else self._tags}`."
-            yield self._warn(what, remedy, taglist, partial(self._rewritten, taglist, _TAGLIST, text))
+            yield self._warn(what, remedy, taglist, partial(self._rewritten, taglist, self._taglist, text))
 
     def _about_sync(self, sync: _Attribute | None, *, wants_sync: bool, seen: Effective) -> Iterator[Finding]:
         if wants_sync:
-            what = f"{_NEVER}{self._where()}: `sync_mode: sync` is missing."
+            what = f"{self._never()}{self._where()}: `sync_mode: sync` is missing."
             correct = partial(self._with_more, _WANTED_SYNC)
             yield self._warn(what, "Write `sync_mode: sync` below its name.", correct=correct)
         if sync is None or is_off(seen.attributes.get("build_collection")):
@@ -270,10 +283,10 @@ class _Advisor:
         correct = partial(self._rewritten, sync, _SYNC, _WANTED_SYNC)
         if variable := VARIABLE.search(mode):
             name = beginning(variable[0], _LONGEST)
-            what = f"nothing gives {name} in `{_SYNC}` a value, so Kometa removes no movie."
+            what = f"nothing gives {name} in `{_SYNC}` a value, so Kometa removes no {self._arr.kind}."
         else:
             where = "" if mode == "append" else self._where()
-            what = f"{_NEVER}{where}: `sync_mode` is {self._shown(mode, sync)}."
+            what = f"{self._never()}{where}: `sync_mode` is {self._shown(mode, sync)}."
         yield self._warn(what, "Write `sync_mode: sync`.", sync, correct)
 
     def _shown(self, value: str, attribute: _Attribute) -> str:
@@ -281,6 +294,9 @@ class _Advisor:
         if attribute.place is None and any(given in value for given in self._given):
             return "what the configuration gives to its template"
         return beginning(value, _LONGEST) or "empty"
+
+    def _never(self) -> str:
+        return f"Kometa never removes a {self._arr.kind} from the collection"
 
     def _where(self) -> str:
         return f" in {self._unsynced}" if self._unsynced else ""
@@ -360,7 +376,7 @@ def _made_visible(line: int, text: str) -> Correction:
 def _about_references(
     place: Place, collection: Collection, labels: AbstractSet[Label], guesses: Guesses
 ) -> Iterator[Finding]:
-    """Warn of `kai-` labels in a block that belong to no collection."""
+    """Warn of `kai-` labels in a block that belong to no collection of its kind."""
     start = PREFIX.lower()
     unknown = [label for label in collection.include_tags | collection.exclude_tags if label.startswith(start)]
     lines = [text.lower() for text in place.block.body]

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from kometa_ai.core.naming import PREFIX, label_of, slug_of, tag_of
 from kometa_ai.core.problem import Correction
+from kometa_ai.kometa.block_keys import MEDIA
 from kometa_ai.kometa.blocks import HalfBlock, HomelessBlock
 from kometa_ai.kometa.checking import corrections
+from kometa_ai.kometa.faults import Correctable
 from kometa_ai.kometa.markers import BEGIN, END, MARKER
 from kometa_ai.kometa.parser import BrokenBlock, OwnTag, UnknownKey, WrongValue
 from kometa_ai.kometa.refusals import BrokenYaml
@@ -18,6 +20,7 @@ from kometa_ai.kometa.slips import Slip, has_content
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from kometa_ai.core.item import Kind
     from kometa_ai.kometa.blocks import Block
     from kometa_ai.kometa.document import Document, Key
     from kometa_ai.kometa.faults import Fault
@@ -28,7 +31,11 @@ _CLOSE = 0.8
 _COMMENT_START = re.compile(r"\A\s*+# *")
 _PERCENT = re.compile(r"(100|\d{1,2}) ?%")
 _WITH_COMMA = re.compile(r"0,\d{1,4}")
-_ID = re.compile(r"tmdb[ /#-]([1-9]\d{0,9})", re.IGNORECASE)
+_ID = re.compile(r"(tmdb|tvdb)[ /#-]([1-9]\d{0,9})", re.IGNORECASE)
+_KINDS: dict[str, Kind] = {
+    **dict.fromkeys(("film", "films", "radarr"), "movie"),
+    **dict.fromkeys(("tv", "series", "tv show", "tv shows", "tv series", "sonarr"), "show"),
+}
 
 
 def correction_of(fault: Fault) -> Correction | None:
@@ -36,7 +43,7 @@ def correction_of(fault: Fault) -> Correction | None:
     line = fault.problem.line or 0
     found: Correction | None = None
     match fault.cause:
-        case BrokenYaml(correct=correct) | Slip(correct=correct) if correct:
+        case BrokenYaml(correct=correct) | Slip(correct=correct) | Correctable(correct=correct) if correct:
             found = correct()
         case HalfBlock() as half:
             found = _completed(half)
@@ -168,14 +175,23 @@ def _share(value: str) -> str | None:
     return value.replace(",", ".") if _WITH_COMMA.fullmatch(value) else None
 
 
-def _movie(value: str) -> str | None:
+def _item(value: str) -> str | None:
     found = _ID.fullmatch(value)
-    return f"tmdb:{found[1]}" if found else None
+    return f"{found[1].lower()}:{found[2]}" if found else None
+
+
+def _media(value: str) -> str | None:
+    """`Film` and `TV shows` as the plural that was meant."""
+    kind = _KINDS.get(value.strip("\"'").lower())
+    return MEDIA[kind] if kind else None
 
 
 _GUESSES: dict[str, Callable[[str], str | None]] = {
     "confidence_threshold": _share,
-    "include_movies": _movie,
-    "exclude_movies": _movie,
+    "media": _media,
+    "include_movies": _item,
+    "exclude_movies": _item,
+    "include_shows": _item,
+    "exclude_shows": _item,
     "tag": _tag,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kometa_ai.kometa.block_keys import BLOCK_KEYS
+from kometa_ai.kometa.checking.arrs import ARRS
 from kometa_ai.kometa.checking.values import labels_in
 from kometa_ai.kometa.markers import BARE_MARKER
 
@@ -15,11 +16,12 @@ MISSING: Final = object()
 """Stands for the value of a key that does not exist."""
 
 _MOST_COMPARISONS = 1_000_000
-_TAGLIST = "radarr_taglist"
+_TAGLISTS = frozenset(arr.taglist for arr in ARRS)
 _SYNC = "sync_mode"
 _ORDER = "collection_order"
-_WRITERS = frozenset({"item_radarr_tag", "item_radarr_tag.sync", "item_radarr_tag.remove"})
-_DELETES = "radarr_remove_by_tag"
+_WRITERS = frozenset(name for arr in ARRS for name in (arr.adds, arr.wipes, f"{arr.adds}.remove", arr.tags_new))
+_DELETES = frozenset(arr.deletes for arr in ARRS)
+_RENAMED = frozenset((arr.wipes, arr.adds) for arr in ARRS)
 _DEPTH_OF_ATTRIBUTES = 3
 
 
@@ -105,7 +107,7 @@ def is_meant(changes: Sequence[Change], collection: str) -> bool:
     root = parent[0] if parent else None
     return (
         is_new_name(changes)
-        or all(change.new is MISSING and _is_of_a_block(change.name) for change in changes)
+        or all(change.new is MISSING and _is_of_a_block(change) for change in changes)
         or (root == "collections" and _is_for_collection(changes, collection))
         or (root in {"collections", "libraries"} and not collection and _is_about_writers(changes))
     )
@@ -120,9 +122,11 @@ def names_begun(changes: Sequence[Change]) -> set[str]:
     }
 
 
-def _is_of_a_block(name: str) -> bool:
-    """Whether the key can only come from a line of a block that lost its `#`."""
-    return name in BLOCK_KEYS or bool(BARE_MARKER.fullmatch(name))
+def _is_of_a_block(change: Change) -> bool:
+    """Whether the key can only come from a line of a block that lost its `#`. `libraries` is Kometa's own, too."""
+    if change.name == "libraries" and isinstance(change.old, dict):
+        return False
+    return change.name in BLOCK_KEYS or bool(BARE_MARKER.fullmatch(change.name))
 
 
 def is_new_name(changes: Sequence[Change]) -> bool:
@@ -147,7 +151,19 @@ def _is_for_collection(changes: Sequence[Change], collection: str) -> bool:
         if more or change.old is not None or not isinstance(change.new, dict) or str(path[1:2][0]) != collection:
             return False
         return all(_is_ours(Change((*path, key), MISSING, value)) for key, value in change.new.items())
-    return len(path) == _DEPTH_OF_ATTRIBUTES and str(path[1]) == collection and all(map(_is_ours, changes))
+    is_inside = len(path) == _DEPTH_OF_ATTRIBUTES and str(path[1]) == collection
+    return is_inside and (all(map(_is_ours, changes)) or _is_of_other_service(changes))
+
+
+def _is_of_other_service(changes: Sequence[Change]) -> bool:
+    """Whether the taglist of one service went, or became that of the other with the same tags."""
+    if len(changes) == 1:
+        return changes[0].name in _TAGLISTS and changes[0].new is MISSING
+    if len(changes) != 2:  # noqa: PLR2004 - the one that went and the one that came
+        return False
+    old, new = sorted(changes, key=lambda each: each.old is MISSING)
+    is_renamed = old.new is MISSING and new.old is MISSING and {old.name, new.name} == _TAGLISTS
+    return is_renamed and changes_between(old.old, new.new) == []
 
 
 def _is_ours(change: Change) -> bool:
@@ -156,7 +172,7 @@ def _is_ours(change: Change) -> bool:
         return str(change.new).lower() == "sync"
     if change.name == _ORDER:
         return change.new == "release"
-    if change.name != _TAGLIST or change.new is MISSING:
+    if change.name not in _TAGLISTS or change.new is MISSING:
         return False
     before = labels_in(change.old) if change.old is not MISSING else []
     mine = {label for label in labels_in(change.new) if not label.startswith("kai-")}
@@ -168,9 +184,9 @@ def _is_about_writers(changes: Sequence[Change]) -> bool:
     change, *more = changes
     if more:  # the attribute was renamed
         old, new, *others = sorted(changes, key=lambda each: each.old is MISSING)
-        renamed = (old.name, new.name) == ("item_radarr_tag.sync", "item_radarr_tag") and not others
+        renamed = (old.name, new.name) in _RENAMED and not others
         return renamed and new.old is MISSING and old.new is MISSING and changes_between(old.old, new.new) == []
-    if change.name == _DELETES:
+    if change.name in _DELETES:
         return change.new is MISSING
     if change.name not in _WRITERS or change.old is MISSING:
         return False

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kometa_ai.kometa.checking.file_lists import Files
+from kometa_ai.kometa.checking.library_kinds import LibraryKinds
 from kometa_ai.kometa.checking.refused_attributes import CUSTOM_ORDERS
 from kometa_ai.kometa.configuration import MAIN
 from kometa_ai.kometa.document import place_of
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
+    from kometa_ai.core.item import Kind
     from kometa_ai.kometa.checking.file_lists import Group
     from kometa_ai.kometa.checking.other_files import OtherFiles
     from kometa_ai.kometa.document import Key
@@ -43,6 +45,12 @@ class PlexLibrary(NamedTuple):
     positions: Mapping[str, Sequence[int]] = {}
     """For each file that the library loads, or may load: the numbers of the groups that contain it."""
 
+    evidence: Kind | None = None
+    """The kind of its items, if its settings leave no doubt."""
+
+    kind: Kind | None = None
+    """The kind of its items, by its settings or else by its name; None if they say nothing."""
+
     def loads(self, source: str) -> bool:
         """Whether the library loads this file, or may load it."""
         return source in self.positions
@@ -66,10 +74,9 @@ class PlexLibrary(NamedTuple):
         """Whether a service is set up for this library or for all libraries, as far as the configuration shows."""
         return any(level.get(service) for level in (self.body, root_of(self.config)))
 
-    @property
-    def radarr(self) -> dict[str, object]:
-        """The `radarr:` section of the library, over the one for all libraries."""
-        sections = (root_of(self.config).get("radarr"), self.body.get("radarr"))
+    def section(self, name: str) -> dict[str, object]:
+        """A section of the library, such as `radarr:`, over the one for all libraries."""
+        sections = (root_of(self.config).get(name), self.body.get(name))
         return {
             str(key): value
             for section in sections
@@ -199,15 +206,12 @@ class Setup:
                 found.update(group.sources)
         return frozenset(found)
 
-    def ways(self, source: str) -> Iterator[tuple[str, Mapping[Any, Any]]]:
-        """The ways in which a file is loaded: the library's name, and the variables of the library and the entry."""
+    def ways(self, source: str) -> Iterator[tuple[PlexLibrary, Mapping[Any, Any]]]:
+        """The ways in which a file is loaded: the library, and the variables of the library and the entry."""
         for library in self.loading(source):
             given = library.body.get("template_variables")
             for number in library.positions[source]:
-                yield (
-                    library.name,
-                    {**(given if isinstance(given, Mapping) else {}), **library.groups[number].variables},
-                )
+                yield library, {**(given if isinstance(given, Mapping) else {}), **library.groups[number].variables}
 
     def given(self, source: str) -> frozenset[str]:
         """The values that configurations pass to the templates of a file, in lower case."""
@@ -255,32 +259,33 @@ class Setup:
         taken = {each.reading.source for library in self.all for each in self.taken_from(library, name)}
         return not self.is_known or not taken or source in taken
 
-    def taking_from(self, source: str, name: object) -> tuple[PlexLibrary, ...]:
-        """The libraries that take, or may take, a collection from this file."""
+    def taking_from(self, source: str, name: object, kind: Kind) -> tuple[PlexLibrary, ...]:
+        """The libraries that take, or may take, a collection of this kind from this file."""
         return tuple(
             library
             for library in self.loading(source)
             if any(each.reading.source == source for each in self.taken_from(library, name))
+            and library.kind in (None, kind)
         )
 
-    def has_custom_order(self, source: str, name: object) -> bool:
+    def has_custom_order(self, source: str, name: object, kind: Kind) -> bool:
         """Whether a library that takes the collection from this file has a default order that only suits lists."""
-        libraries = self.taking_from(source, name)
+        libraries = self.taking_from(source, name, kind)
         return any(each.setting("default_collection_order", (str,)) in CUSTOM_ORDERS for each in libraries)
 
-    def without_service(self, source: str, name: object, service: str) -> str:
+    def without_service(self, source: str, name: object, kind: Kind, service: str) -> str:
         """The names of the libraries that take a collection from this file and have no such service set up."""
-        libraries = self.taking_from(source, name) if not self._broken else ()
+        libraries = self.taking_from(source, name, kind) if not self._broken else ()
         return ", ".join(each.name for each in libraries if not each.has(service))
 
-    def without_sync(self, source: str, name: object) -> str | None:
+    def without_sync(self, source: str, name: object, kind: Kind) -> str | None:
         """The libraries in which a collection of this file is not synced by default; empty if that is all of them.
 
         None if it is synced, or if that cannot be known.
         """
         if self._broken:
             return None
-        libraries = self.taking_from(source, name)
+        libraries = self.taking_from(source, name, kind)
         if not libraries:
             return "" if setting(self._settings, "sync_mode", _SYNC_MODES, "append") == "append" else None
         without = [each for each in libraries if each.setting("sync_mode", _SYNC_MODES, "append") == "append"]
@@ -339,6 +344,7 @@ def _plex_libraries(config: Reading, sources: AbstractSet[str], limit: _GroupLim
     root = root_of(config)
     libraries: Mapping[Any, Any] = root["libraries"]
     files = Files(sources, _repository_of(root))
+    kinds = LibraryKinds()
     for key, value in libraries.items():
         body = value if isinstance(value, Mapping) else {}
         # Kometa reads the old name only if the new one is absent.
@@ -346,7 +352,9 @@ def _plex_libraries(config: Reading, sources: AbstractSet[str], limit: _GroupLim
         if limit.is_over:
             return
         groups = limit.take(files.groups(listed))
-        yield PlexLibrary(str(key), config, body, groups, place_of(libraries, key), _positions(groups))
+        evidence, kind = kinds.of(str(key), body)
+        place = place_of(libraries, key)
+        yield PlexLibrary(str(key), config, body, groups, place, _positions(groups), evidence, kind)
 
 
 def _positions(groups: Sequence[Group]) -> dict[str, list[int]]:

@@ -19,24 +19,28 @@ from kometa_ai.kometa.checking.advice import advise
 from kometa_ai.kometa.checking.config_yml import Setup
 from kometa_ai.kometa.checking.findings import Finding
 from kometa_ai.kometa.checking.hindrances import about_hindrances, definitions_of, hints_of, untold
+from kometa_ai.kometa.checking.kinds import about_unserved, with_kinds
 from kometa_ai.kometa.checking.kometa_view import KometaView
 from kometa_ai.kometa.checking.other_files import OtherFiles
-from kometa_ai.kometa.checking.plex_libraries import hints
+from kometa_ai.kometa.checking.plex_libraries import hints, named
 from kometa_ai.kometa.checking.proof import Proof, ReadAgain
 from kometa_ai.kometa.configuration import MAIN, may_list_libraries
 from kometa_ai.kometa.document import load
 from kometa_ai.kometa.faults import Fault
 from kometa_ai.kometa.files import LIMITS, FoundFiles, Limits, TextFile, holds_block, read_files
-from kometa_ai.kometa.folder import collections_of
+from kometa_ai.kometa.folder import as_other, collections_of
 from kometa_ai.kometa.markers import BEGIN
 from kometa_ai.kometa.reading import Contents, broken_file, read_file
 from kometa_ai.kometa.refusals import BrokenYaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from kometa_ai.core.collection import Collection, OtherCollection
+    from kometa_ai.core.item import Kind
+    from kometa_ai.kometa.reading import Reading
 
 _LONGEST_PATH = 300
 _FEW = 3
@@ -48,38 +52,51 @@ _CHECKED_FOR_SYNTAX = 256 * 1024
 """How much YAML without blocks is checked in a run: YAML in pure Python takes a second for 200 kB."""
 
 
-def read_folder(path: Path, limits: Limits = LIMITS) -> Folder:
+MOVIES: frozenset[Kind] = frozenset({"movie"})
+
+
+def read_folder(path: Path, limits: Limits = LIMITS, services: AbstractSet[Kind] = MOVIES) -> Folder:
     """Read every `.yml` and `.yaml` file below this folder whose name does not begin with `_` or `.`.
+
+    `services` are the kinds for which a library is set up. Collections of another kind are returned as unserved.
 
     A problem skips only the collections or files that it is about. Files beyond the limits are named, and the others
     are read. Problems have no corrections: reports are stored and sent, and a line of a file may hold a secret. Raise
     FixConfiguration if there is no such folder.
     """
-    return _examine(path, limits).folder()
+    return _examine(path, limits, services).folder()
 
 
-def examine_folder(path: Path, *, radarr_url: str = "", limits: Limits = LIMITS) -> Folder:
+def examine_folder(
+    path: Path,
+    *,
+    radarr_url: str = "",
+    sonarr_url: str = "",
+    limits: Limits = LIMITS,
+    services: AbstractSet[Kind] = MOVIES,
+) -> Folder:
     """Read and check the folder as `read_folder` does, and add corrections and hints.
 
     The result is for the person who edits these files. The caller removes secrets before showing it.
     """
-    examination = _examine(path, limits)
-    found = examination.proven(radarr_url)
+    examination = _examine(path, limits, services)
+    found = examination.proven({"movie": radarr_url, "show": sonarr_url})
     return msgspec.structs.replace(found, hints=(*found.hints, *examination.passed_over(path)))
 
 
-def _examine(path: Path, limits: Limits) -> _Examination:
+def _examine(path: Path, limits: Limits, services: AbstractSet[Kind]) -> _Examination:
     # Not Path.is_dir(), which raises OSError if access is denied or the name is too long.
     if not os.path.isdir(path):  # noqa: PTH112
         raise _no_folder(path)
-    return _Examination(read_files(path, limits), limits)
+    return _Examination(read_files(path, limits), limits, services)
 
 
 class _Examination:
     """Reads the files that were found; reads some of them again to try a correction."""
 
-    def __init__(self, found: FoundFiles, limits: Limits) -> None:
+    def __init__(self, found: FoundFiles, limits: Limits, services: AbstractSet[Kind]) -> None:
         self._found = found
+        self._services = services
         self._texts = {file.source: file.text for file in (*found.files, *found.others)}
         by_kind: dict[bool, list[TextFile]] = {True: [], False: []}
         for file in found.others:
@@ -134,62 +151,77 @@ class _Examination:
 
     def folder(self) -> Folder:
         """The result for a run: without corrections and hints."""
-        return self._checked(self._parts).folder()
+        return _with_unserved(self._checked(self._parts).folder())
 
-    def proven(self, radarr_url: str) -> Folder:
+    def proven(self, urls: Mapping[Kind, str]) -> Folder:
         """The result for an editor: with hints, and with the corrections that were proven right."""
-        readings = {source: reading for source, part in self._parts.items() for reading in part.readings}
-        proposed = self._checked(self._parts).proposed(radarr_url)
-        return Proof(proposed, self._texts, readings, self._read_again).proven()
+        checked = self._checked(self._parts)
+        found = Proof(checked.proposed(urls), self._texts, checked.readings, self._read_again).proven()
+        return _with_unserved(found)
 
     def _read_again(self, texts: Mapping[str, str]) -> ReadAgain:
         parts = {}
         for source, text in texts.items():
             file = TextFile(source, text)
             parts[source] = _check_syntax(file) if source in self._other_files.sources else read_file(file)
-        readings = {source: reading for source, part in parts.items() for reading in part.readings}
-        return ReadAgain(self._checked({**self._parts, **parts}).folder(), readings)
+        checked = self._checked({**self._parts, **parts})
+        readings = {source: reading for source, reading in checked.readings.items() if source in parts}
+        return ReadAgain(checked.folder(), readings)
 
     def _checked(self, parts: Mapping[str, Contents]) -> _Checked:
         contents = _together(self._unread, *parts.values())
-        return _Checked(contents, self._other_files, self._loaded, self._found.warnings)
+        return _Checked(contents, self._other_files, self._loaded, self._found.warnings, self._services)
 
 
 class _Checked:
     """What all files say, with the warnings about it; `loaded` are the files that Kometa loads, if that is known.
 
-    `warnings` are the ones found earlier, about files that were not read.
+    `warnings` are the ones found earlier, about files that were not read. `services` are the kinds that have a library.
     """
 
     def __init__(
-        self, contents: Contents, other_files: OtherFiles, loaded: frozenset[str] | None, warnings: Sequence[Problem]
+        self,
+        contents: Contents,
+        other_files: OtherFiles,
+        loaded: frozenset[str] | None,
+        warnings: Sequence[Problem],
+        services: AbstractSet[Kind],
     ) -> None:
-        self._contents = contents
         self._warnings = warnings
         is_loaded = [loaded is None or fault.problem.source in loaded for fault in contents.refused]
         contents.faults += [fault for fault, is_theirs in zip(contents.refused, is_loaded, strict=True) if is_theirs]
         self._not_loaded = [
             fault.problem for fault, is_theirs in zip(contents.refused, is_loaded, strict=True) if not is_theirs
         ]
-        self._found = collections_of(contents)
-        self._names = {collection.name for collection in self._found.on}
         self._setup = Setup(contents.readings, other_files, contents.broken)
         view = KometaView(contents.readings, self._setup, other_files)
+        contents, self._hints = with_kinds(contents, self._setup, view, services)
+        self._contents = contents
+        self._found = collections_of(contents)
+        self._served = tuple(each for each in self._found.on if each.kind in services)
+        self._unserved = tuple(as_other(each) for each in self._found.on if each.kind not in services)
+        self._names = {named(collection) for collection in self._served}
         self._definitions = definitions_of(contents.readings, self._names, self._setup, view)
-        others: list[OtherCollection] = [*self._found.disabled, *self._found.skipped]
-        self._advice = advise(contents.readings, self._found.on, others, self._setup, view)
+        others: list[OtherCollection] = [*self._found.disabled, *self._found.skipped, *self._unserved]
+        self._advice = advise(contents.readings, self._served, others, self._setup, view)
+
+    @property
+    def readings(self) -> dict[str, Reading]:
+        """The files that could be read, with the kinds of their collections."""
+        return {reading.source: reading for reading in self._contents.readings}
 
     def folder(self) -> Folder:
         """The result without corrections and hints."""
         problems = [fault.problem for fault in self._found.faults]
         return self._as_folder(problems, [found.problem for found in self._advice])
 
-    def proposed(self, radarr_url: str) -> Folder:
+    def proposed(self, urls: Mapping[Kind, str]) -> Folder:
         """The result with hints and with corrections that are not proven yet."""
         advice = [found.corrected() for found in self._advice]
         problems = [Finding.of(fault).corrected() for fault in self._found.faults]
         all_hints = (
-            *hints(self._setup, self._contents.readings, self._names, radarr_url),
+            *hints(self._setup, self._contents.readings, self._names, urls),
+            *self._hints,
             *(each for each in advice if each.severity == "hint"),
             *hints_of(self._definitions),
             *map(_of_no_library, self._not_loaded),
@@ -201,6 +233,7 @@ class _Checked:
             collections=tuple(self._collections()),
             disabled=self._found.disabled,
             skipped=self._found.skipped,
+            unserved=self._unserved,
             unreadable_files=tuple(sorted(self._contents.unreadable)),
             problems=tuple(problems),
             warnings=(
@@ -214,8 +247,9 @@ class _Checked:
     def _collections(self) -> Iterator[Collection]:
         """The collections that take part; `untold` says why Kometa cannot be asked for one by name."""
         why = untold(self._definitions)
-        for each in self._found.on:
-            yield msgspec.structs.replace(each, untold=why[each.name]) if each.name in why else each
+        for each in self._served:
+            reason = why.get(named(each))
+            yield msgspec.structs.replace(each, untold=reason) if reason else each
 
     def _no_block(self) -> Iterator[Problem]:
         contents = self._contents
@@ -226,6 +260,14 @@ class _Checked:
                 source="CONFIG_DIR",
                 severity="warning",
             )
+
+
+def _with_unserved(folder: Folder) -> Folder:
+    """The folder with warnings about collections of a kind that has no library.
+
+    They are left out while corrections are tried: a correct block that has no library is no worse than a broken one.
+    """
+    return msgspec.structs.replace(folder, warnings=(*folder.warnings, *about_unserved(folder.unserved)))
 
 
 def _as_faults(problems: Iterable[Problem]) -> list[Fault]:

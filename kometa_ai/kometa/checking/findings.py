@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import msgspec
 
-from kometa_ai.core.problem import Correction, Problem
+from kometa_ai.core.problem import Problem
 from kometa_ai.kometa.checking.block_corrections import correction_of
-from kometa_ai.kometa.faults import Fault
-
-Correct = Callable[[], Correction | None]
-"""Computes a correction; None if it is unclear what the writer of the file meant."""
+from kometa_ai.kometa.faults import Correct, Fault
 
 
 class Finding(msgspec.Struct, frozen=True):

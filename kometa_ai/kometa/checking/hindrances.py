@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kometa_ai.core.collection import SCHEDULED, Collection
 from kometa_ai.core.problem import Problem
+from kometa_ai.kometa.checking.arrs import arr_of
 from kometa_ai.kometa.checking.config_yml import root_of, setting
-from kometa_ai.kometa.checking.plex_libraries import some, taken_elsewhere
+from kometa_ai.kometa.checking.plex_libraries import named, some, taken_elsewhere
 from kometa_ai.kometa.checking.values import find, is_off, is_plain
 from kometa_ai.kometa.document import place_of
 
@@ -20,17 +21,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
+    from kometa_ai.core.item import Kind
     from kometa_ai.kometa.checking.config_yml import PlexLibrary, Setup
     from kometa_ai.kometa.checking.kometa_view import KometaView
     from kometa_ai.kometa.checking.templates import Effective
     from kometa_ai.kometa.document import Key
+    from kometa_ai.kometa.folder import Named
     from kometa_ai.kometa.reading import Reading
 
 _CACHE = ("cache_builders",)
 _MINIMUM = ("minimum_items", "collection_minimum")
 _SHOW = ("show_missing",)
 _REPORT = ("save_report", "save_missing")
-_ADD = ("radarr_add_missing", "radarr_add")
 
 
 class Definition(NamedTuple):
@@ -39,6 +41,7 @@ class Definition(NamedTuple):
     reading: Reading
     key: Key
     name: str
+    kind: Kind
     seen: tuple[Effective, ...]
     libraries: tuple[PlexLibrary, ...]
 
@@ -63,7 +66,7 @@ class Definition(NamedTuple):
 
 
 def definitions_of(
-    readings: Sequence[Reading], names: AbstractSet[str], setup: Setup, view: KometaView
+    readings: Sequence[Reading], names: AbstractSet[Named], setup: Setup, view: KometaView
 ) -> tuple[Definition, ...]:
     """The definitions that Kometa takes, or may take, for the collections of these names."""
     found = [
@@ -71,7 +74,7 @@ def definitions_of(
         for reading in readings
         for place in reading.places
         if isinstance(place.collection, Collection)
-        and place.collection.name in names
+        and named(place.collection) in names
         and setup.is_taken(reading.source, place.key.value)
     ]
     found += [(*taken.definition, taken.collection) for taken in taken_elsewhere(setup, readings, names)]
@@ -80,15 +83,16 @@ def definitions_of(
             reading=reading,
             key=key,
             name=collection.name,
-            seen=view.seen(reading, key),
-            libraries=setup.taking_from(reading.source, key.value),
+            kind=collection.kind,
+            seen=view.seen(reading, key, collection.kind),
+            libraries=setup.taking_from(reading.source, key.value, collection.kind),
         )
         for reading, key, collection in found
     )
 
 
 def about_hindrances(definitions: Sequence[Definition]) -> Iterator[Problem]:
-    """A warning for each collection that Kometa's cache or a minimum size keeps from showing the tagged movies."""
+    """A warning for each collection that Kometa's cache or a minimum size keeps from showing the tagged items."""
     for each in definitions:
         caches = [setting((root_of(library.config),), "cache", (bool,)) for library in each.libraries]
         has_cache = not caches or any(cache is not False for cache in caches)
@@ -96,26 +100,28 @@ def about_hindrances(definitions: Sequence[Definition]) -> Iterator[Problem]:
             what = "Kometa keeps what it found for as many days as `cache_builders` says, and does not see new tags."
             yield each.problem(_CACHE, what, "Take `cache_builders` away.")
         if any(map(_is_more_than_one, each.values(_MINIMUM))) and _is_built(each):
-            what = "Kometa builds it only with as many movies as `minimum_items` says; with fewer it says no word."
+            what = (
+                f"Kometa builds it only with as many {each.kind}s as `minimum_items` says; with fewer it says no word."
+            )
             yield each.problem(_MINIMUM, what, "Take `minimum_items` away, or write `minimum_items: 1`.")
     yield from _about_minimum_of_settings(definitions)
 
 
 def _about_minimum_of_settings(definitions: Sequence[Definition]) -> Iterator[Problem]:
     """A warning for each configuration whose minimum size applies to collections that set none of their own."""
-    found: dict[tuple[str, tuple[int, int] | None], tuple[list[str], list[str]]] = {}
+    found: dict[tuple[Kind, str, tuple[int, int] | None], tuple[list[str], list[str]]] = {}
     for each in definitions:
         for library in each.libraries if not each.values(_MINIMUM) and _is_built(each) else ():
             if _is_more_than_one(library.setting("minimum_items", (int,))):
                 place = library.place_of_setting(_MINIMUM)
-                names, libraries = found.setdefault((library.config.source, place), ([], []))
+                names, libraries = found.setdefault((each.kind, library.config.source, place), ([], []))
                 names += [each.name] if each.name not in names else []
                 libraries += [library.name] if library.name not in libraries else []
-    for (source, place), (names, libraries) in found.items():
+    for (kind, source, place), (names, libraries) in found.items():
         line, column = place or (None, None)
         yield Problem(
-            what=f"Kometa builds {some(names)} in {some(libraries)} only with as many movies as `minimum_items` says; "
-            "with fewer it says no word.",
+            what=f"Kometa builds {some(names)} in {some(libraries)} only with as many {kind}s as `minimum_items` "
+            "says; with fewer it says no word.",
             remedy="Write `minimum_items: 1` in these collections, or take the setting away.",
             source=source,
             line=line,
@@ -131,34 +137,35 @@ def hints_of(definitions: Sequence[Definition]) -> Iterator[Problem]:
         if not shows or not all(map(is_off, shows)):
             continue
         if why := _looks_up_all_the_same(each):
-            what = f"Kometa looks up its movies that are not in Plex in spite of `show_missing: false`: {why}."
-            remedy = "Write `save_report: false` and `radarr_add_missing: false` below its name to be rid of that, too."
+            what = f"Kometa looks up its {each.kind}s that are not in Plex in spite of `show_missing: false`: {why}."
+            adding = f"{arr_of(each.kind).section}_add_missing"
+            remedy = f"Write `save_report: false` and `{adding}: false` below its name to be rid of that, too."
             yield each.problem(_SHOW, what, remedy, is_hint=True)
 
 
 def _looks_up_all_the_same(each: Definition) -> str:
-    reports, adds = each.values(_REPORT), each.values(_ADD)
+    section = arr_of(each.kind).section
+    reports, adds = each.values(_REPORT), each.values((f"{section}_add_missing", f"{section}_add"))
     if any(value is True for value in reports) or (
         not reports and any(library.setting("save_report", (bool,)) is True for library in each.libraries)
     ):
         return "`save_report` is on"
     if any(value is True for value in adds):
-        return "`radarr_add_missing` is on"
-    if not adds and any(
-        library.radarr.get("add_missing", library.radarr.get("add")) is True for library in each.libraries
-    ):
-        return "`add_missing` of `radarr:` is on"
+        return f"`{section}_add_missing` is on"
+    sections = [library.section(section) for library in each.libraries]
+    if not adds and any(known.get("add_missing", known.get("add")) is True for known in sections):
+        return f"`add_missing` of `{section}:` is on"
     return ""
 
 
-def untold(definitions: Sequence[Definition]) -> Mapping[str, str]:
+def untold(definitions: Sequence[Definition]) -> Mapping[Named, str]:
     """The collections that Kometa cannot be asked for by name, each with the reason."""
-    found: dict[str, str] = {}
+    found: dict[Named, str] = {}
     for each in definitions:
         if not each.key.is_text:
-            found[each.name] = "its name is no text for YAML, and Kometa finds no such name"
+            found[each.kind, each.name] = "its name is no text for YAML, and Kometa finds no such name"
         elif each.values(("schedule",)):
-            found[each.name] = SCHEDULED
+            found[each.kind, each.name] = SCHEDULED
     return found
 
 

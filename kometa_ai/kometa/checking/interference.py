@@ -1,4 +1,4 @@
-"""Warn of attributes and operations that remove managed tags, or delete movies because of them, anywhere in a file."""
+"""Warn of attributes and operations that remove managed tags, or delete items because of them, anywhere in a file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from kometa_ai.core.problem import Correction, Problem
 from kometa_ai.kometa.checking import corrections
-from kometa_ai.kometa.checking.findings import Correct, Finding
+from kometa_ai.kometa.checking.arrs import ARRS
+from kometa_ai.kometa.checking.findings import Finding
 from kometa_ai.kometa.checking.values import find, labels_in
 from kometa_ai.kometa.document import place_of
 
@@ -15,52 +16,71 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from collections.abc import Set as AbstractSet
 
+    from kometa_ai.core.item import Kind
     from kometa_ai.core.naming import Label
+    from kometa_ai.kometa.checking.arrs import Arr
+    from kometa_ai.kometa.faults import Correct
     from kometa_ai.kometa.reading import Reading
 
-_WIPES = "item_radarr_tag.sync"
-_DELETES = "radarr_remove_by_tag"
-_WRITES = ("item_radarr_tag", "item_radarr_tag.remove")
+_KNOWN = {name: arr for arr in ARRS for name in (arr.wipes, arr.deletes, arr.adds, f"{arr.adds}.remove", arr.tags_new)}
 
 
-def about_tag_writers(reading: Reading, labels: AbstractSet[Label]) -> Iterator[Finding]:
-    """A warning for each place that writes or removes one of these labels."""
+def about_tag_writers(reading: Reading, labels: Mapping[Kind, AbstractSet[Label]]) -> Iterator[Finding]:
+    """A warning for each place that writes or removes one of the managed labels of its service."""
     for mapping in _mappings(reading.document.data):
-        for key, value in mapping.items():
-            attribute = str(key).lower()
-            if attribute not in (_WIPES, _DELETES, *_WRITES):
-                continue
-            found = labels_in(value)
-            touched = ", ".join(label for label in found if label in labels)
-            rest = [label for label in found if label not in labels]
-            correct: Correct | None
-            if attribute == _WIPES:
-                what = f"`{key}` takes every other tag off the collection's movies, the managed ones included."
-                has_other = find(mapping, _WRITES[0]) is not None
-                remedy = "Take it away." if has_other else "Write `item_radarr_tag` instead: it only adds."
-                correct = None if has_other else partial(_renamed, reading, mapping, key)
-            elif not touched:
-                continue
-            else:
-                does = "deletes from Radarr the movies with" if attribute == _DELETES else "writes"
-                end = "." if attribute == _DELETES else "; it will be undone in the next run."
-                what = f"`{key}` {does} the managed tag {touched}{end}"
-                remedy = f"Take {touched} out of it."
-                text = f"{key}: {corrections.tags_as_yaml(rest, as_list=isinstance(value, list))}" if rest else None
-                correct = partial(corrections.with_entry, reading.document.lines, mapping, key, text)
-                if attribute == _DELETES and rest:
-                    # Kometa deletes movies that have all of these tags: with fewer tags, it would delete more movies.
-                    remedy, correct = "Take the line away: with one tag less it deletes more movies.", None
-            line, column = place_of(mapping, key) or (None, None)
-            warning = Problem(
-                what=what,
-                remedy=remedy,
-                source=reading.source,
-                line=line,
-                column=column,
-                severity="warning",
-            )
-            yield Finding(warning, correct)
+        for key in mapping:
+            if arr := _KNOWN.get(str(key).lower()):
+                yield from _about_writer(reading, (mapping, key), arr, labels[arr.kind])
+
+
+def _about_writer(
+    reading: Reading, at: tuple[Mapping[Any, Any], object], arr: Arr, labels: AbstractSet[Label]
+) -> Iterator[Finding]:
+    mapping, key = at
+    value = mapping[key]
+    attribute = str(key).lower()
+    found = labels_in(value)
+    touched = ", ".join(label for label in found if label in labels)
+    rest = [label for label in found if label not in labels]
+    correct: Correct | None
+    if attribute == arr.wipes:
+        what = f"`{key}` takes every other tag off the collection's {arr.items}, the managed ones included."
+        has_other = find(mapping, arr.adds) is not None
+        remedy = "Take it away." if has_other else f"Write `{arr.adds}` instead: it only adds."
+        correct = None if has_other else partial(_renamed, reading, mapping, key)
+    elif not touched:
+        return
+    else:
+        what = f"`{key}` {_does(attribute, arr)} the managed tag {touched}{_so(attribute, arr)}."
+        remedy = f"Take {touched} out of it."
+        text = f"{key}: {corrections.tags_as_yaml(rest, as_list=isinstance(value, list))}" if rest else None
+        correct = partial(corrections.with_entry, reading.document.lines, mapping, key, text)
+        if attribute == arr.deletes and rest:
+            # Kometa deletes the items that have all of these tags: with fewer tags, it would delete more.
+            remedy, correct = f"Take the line away: with one tag less it deletes more {arr.items}.", None
+    line, column = place_of(mapping, key) or (None, None)
+    warning = Problem(
+        what=what,
+        remedy=remedy,
+        source=reading.source,
+        line=line,
+        column=column,
+        severity="warning",
+    )
+    yield Finding(warning, correct)
+
+
+def _does(attribute: str, arr: Arr) -> str:
+    if attribute == arr.deletes:
+        return f"deletes from {arr.name} the {arr.items} with"
+    return f"gives what Kometa adds to {arr.name}" if attribute == arr.tags_new else "writes"
+
+
+def _so(attribute: str, arr: Arr) -> str:
+    if attribute == arr.deletes:
+        # Kometa looks each tag of these items up by its id, and nothing catches the answer that there is none.
+        return f", and ends Kometa's run for the library where a {arr.kind} has a tag that is gone"
+    return "; it will be undone in the next run"
 
 
 def _renamed(reading: Reading, mapping: Mapping[Any, Any], key: object) -> Correction | None:

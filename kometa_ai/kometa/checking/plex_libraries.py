@@ -1,4 +1,4 @@
-"""Warn if no Plex library loads a file with blocks, if a library takes a collection from elsewhere, or has no Radarr.
+"""Warn if no Plex library loads a file with blocks, or one takes a collection from elsewhere, or lacks its service.
 
 Without a configuration, or with a broken one, there are no warnings.
 """
@@ -10,20 +10,25 @@ from urllib.parse import urlsplit
 
 from kometa_ai.core.collection import Collection
 from kometa_ai.core.problem import Problem
+from kometa_ai.kometa.checking.arrs import ARRS, RADARR, SONARR
 from kometa_ai.kometa.checking.config_yml import FILES, OLD_FILES, OTHER_FILES, PlexLibrary, root_of
 from kometa_ai.kometa.checking.file_lists import Files
 from kometa_ai.kometa.document import place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
+    from kometa_ai.core.item import Kind
+    from kometa_ai.kometa.checking.arrs import Arr
     from kometa_ai.kometa.checking.config_yml import Definition, Setup
     from kometa_ai.kometa.document import Key
+    from kometa_ai.kometa.folder import Named
     from kometa_ai.kometa.reading import Reading
 
 _NEEDED = ("url", "token")
 _NEEDED_TOO = ("root_folder_path", "quality_profile")
+_DEFAULT_PORTS = {RADARR: 7878, SONARR: 8989}
 _PORTS = {"http": 80, "https": 443}
 _FEW = 3
 _EXPLAINED = 20
@@ -39,7 +44,7 @@ class Taken(NamedTuple):
     is_sure: bool
 
 
-def about_libraries(setup: Setup, readings: Sequence[Reading], names: AbstractSet[str]) -> Iterator[Problem]:
+def about_libraries(setup: Setup, readings: Sequence[Reading], names: AbstractSet[Named]) -> Iterator[Problem]:
     """A warning for each file with collections of these names that Kometa does not load or cannot use."""
     if not setup.is_known:
         return
@@ -49,45 +54,63 @@ def about_libraries(setup: Setup, readings: Sequence[Reading], names: AbstractSe
         if unbuilt and not setup.loading(reading.source):
             unloaded += 1
             yield _not_loaded(setup, reading.source, unbuilt, explained=unloaded <= _EXPLAINED)
-    yield from _about_radarr(_concerned(setup, readings, names))
+    for arr in ARRS:
+        yield from _about_service(arr, _concerned(setup, readings, names, arr.kind))
 
 
-def hints(setup: Setup, readings: Sequence[Reading], names: AbstractSet[str], radarr_url: str) -> Iterator[Problem]:
-    """Settings that may be right but are worth a look: another Radarr than ours, old names, missing keys."""
-    libraries = _concerned(setup, readings, names)
-    other = [each for each in libraries if radarr_url and _is_another(each.radarr.get("url"), radarr_url)]
-    if other:
-        what = f"Kometa reads the tags of a Radarr at another address than RADARR_URL in {_some_libraries(other)}."
-        remedy = "Make sure that both are the same Radarr; its address may differ from one container to another."
-        yield _at(other[0], _place_of_radarr(other[0]), what, remedy, is_hint=True)
-    for library in libraries:
+def hints(
+    setup: Setup, readings: Sequence[Reading], names: AbstractSet[Named], urls: Mapping[Kind, str]
+) -> Iterator[Problem]:
+    """Settings that may be right but are worth a look: another service than ours, old names, missing keys."""
+    concerned = {arr: _concerned(setup, readings, names, arr.kind) for arr in ARRS}
+    for arr, libraries in concerned.items():
+        url = urls.get(arr.kind, "")
+        other = [each for each in libraries if url and _is_another(each.section(arr.section).get("url"), url)]
+        if other:
+            what = f"Kometa reads the tags of a {arr.name} at another address than {arr.url_setting} in "
+            what += f"{_some_libraries(other)}."
+            remedy = (
+                f"Make sure that both are the same {arr.name}; its address may differ from one container to another."
+            )
+            yield _at(other[0], _place_of_section(other[0], arr), what, remedy, is_hint=True)
+    for library in _each_once(concerned.values()):
         if FILES not in library.body:
             what = f"`{OLD_FILES}` in {library.name} is an old name, which Kometa still takes."
             place = place_of(library.body, OLD_FILES)
             yield _at(library, place, what, f"Write `{FILES}` in its place.", is_hint=True)
+    for arr, libraries in concerned.items():
+        yield from _about_gaps(arr, libraries)
+
+
+def _about_gaps(arr: Arr, libraries: Sequence[PlexLibrary]) -> Iterator[Problem]:
     gaps: dict[tuple[str, ...], PlexLibrary] = {}
     for library in libraries:
-        radarr = library.radarr
-        if radarr.get("url") and (missing := tuple(key for key in _NEEDED_TOO if not radarr.get(key))):
+        section = library.section(arr.section)
+        if section.get("url") and (missing := tuple(key for key in _NEEDED_TOO if not section.get(key))):
             gaps.setdefault(missing, library)
     for missing, library in gaps.items():
-        what = f"Kometa connects to no Radarr without {' and '.join(f'`{key}`' for key in missing)}."
-        remedy = "Set them as Radarr spells them, even if Kometa is to add nothing to Radarr."
-        yield _at(library, _place_of_radarr(library), what, remedy, is_hint=True)
+        what = f"Kometa connects to no {arr.name} without {' and '.join(f'`{key}`' for key in missing)}."
+        remedy = f"Set them as {arr.name} spells them, even if Kometa is to add nothing to {arr.name}."
+        yield _at(library, _place_of_section(library, arr), what, remedy, is_hint=True)
 
 
-def taken_elsewhere(setup: Setup, readings: Sequence[Reading], names: AbstractSet[str]) -> Iterator[Taken]:
+def _each_once(groups: Iterable[Sequence[PlexLibrary]]) -> Iterator[PlexLibrary]:
+    found = {id(library): library for libraries in groups for library in libraries}
+    yield from found.values()
+
+
+def taken_elsewhere(setup: Setup, readings: Sequence[Reading], names: AbstractSet[Named]) -> Iterator[Taken]:
     """The definitions that hide those with a block: Kometa takes the first one in the files of a library."""
     blocks = [(reading, key, collection) for reading in readings for key, collection in _managed(reading, names)]
     with_block = {(reading.source, key.name) for reading, key, _ in blocks}
-    found: dict[tuple[str, str], Taken] = {}
+    found: dict[tuple[str, str, Kind], Taken] = {}
     for reading, key, collection in blocks if setup.is_known else ():
-        for library in _taking(setup, reading.source, key):
+        for library in _taking(setup, reading.source, key, collection.kind):
             candidates = setup.taken_from(library, key.value)
             for definition in candidates:
-                at = (definition.reading.source, definition.key.name)
-                if at in with_block:
+                if (definition.reading.source, definition.key.name) in with_block:
                     continue
+                at = (definition.reading.source, definition.key.name, collection.kind)
                 before = found.get(at)
                 found[at] = Taken(
                     definition=definition,
@@ -99,11 +122,14 @@ def taken_elsewhere(setup: Setup, readings: Sequence[Reading], names: AbstractSe
     yield from found.values()
 
 
-def _taking(setup: Setup, source: str, key: Key) -> tuple[PlexLibrary, ...]:
-    """The libraries that load the file; if none does, the one library that finds the collection elsewhere."""
+def _taking(setup: Setup, source: str, key: Key, kind: Kind) -> tuple[PlexLibrary, ...]:
+    """The libraries that load the file; if none does, the one library that finds the collection elsewhere.
+
+    Libraries of another kind do not count.
+    """
     if found := setup.loading(source):
-        return found
-    # If there are several, some may hold other movies, or no movies at all.
+        return tuple(library for library in found if library.kind in (None, kind))
+    # If there are several, some may hold other items, or none at all.
     taking = [library for library in setup.all if setup.taken_from(library, key.value)]
     return tuple(taking) if len(taking) == 1 else ()
 
@@ -112,10 +138,15 @@ def _added(names: tuple[str, ...], name: str) -> tuple[str, ...]:
     return names if name in names else (*names, name)
 
 
-def _managed(reading: Reading, names: AbstractSet[str]) -> list[tuple[Key, Collection]]:
+def _managed(reading: Reading, names: AbstractSet[Named]) -> list[tuple[Key, Collection]]:
     """The collections of a file whose block is on and can be used."""
     found = ((place.key, place.collection) for place in reading.places)
-    return [(key, says) for key, says in found if isinstance(says, Collection) and says.name in names]
+    return [(key, says) for key, says in found if isinstance(says, Collection) and named(says) in names]
+
+
+def named(collection: Collection) -> Named:
+    """What tells a collection from all others in Kometa's folder."""
+    return collection.kind, collection.name
 
 
 def _is_built(setup: Setup, key: Key) -> bool:
@@ -123,11 +154,15 @@ def _is_built(setup: Setup, key: Key) -> bool:
     return any(setup.taken_from(library, key.value) for library in setup.all)
 
 
-def _concerned(setup: Setup, readings: Sequence[Reading], names: AbstractSet[str]) -> list[PlexLibrary]:
-    """The libraries that load files with blocks."""
-    sources = [reading.source for reading in readings if _managed(reading, names)]
+def _concerned(setup: Setup, readings: Sequence[Reading], names: AbstractSet[Named], kind: Kind) -> list[PlexLibrary]:
+    """The libraries that load files with blocks of this kind, and are, or may be, of this kind."""
+    sources = [
+        reading.source
+        for reading in readings
+        if any(collection.kind == kind for _, collection in _managed(reading, names))
+    ]
     found = {id(library) for source in sources for library in setup.loading(source)}
-    return [library for library in setup.all if id(library) in found]
+    return [library for library in setup.all if id(library) in found and library.kind in (None, kind)]
 
 
 def _at(
@@ -210,27 +245,28 @@ def _some_libraries(libraries: Iterable[PlexLibrary]) -> str:
     return some([library.name for library in libraries])
 
 
-# Which Radarr
+# Which service
 
 
-def _about_radarr(libraries: Sequence[PlexLibrary]) -> Iterator[Problem]:
+def _about_service(arr: Arr, libraries: Sequence[PlexLibrary]) -> Iterator[Problem]:
     """Libraries that load files with blocks but cannot read tags; one warning for all with the same gap."""
     gaps: dict[tuple[str, ...], list[PlexLibrary]] = {}
     for library in libraries:
-        if missing := tuple(key for key in _NEEDED if not library.radarr.get(key)):
+        section = library.section(arr.section)
+        if missing := tuple(key for key in _NEEDED if not section.get(key)):
             gaps.setdefault(missing, []).append(library)
     for missing, affected in gaps.items():
-        what = f"Kometa cannot read Radarr's tags in {_some_libraries(affected)}: "
-        what += "`radarr:` has no " + " and no ".join(f"`{key}`" for key in missing) + "."
+        what = f"Kometa cannot read {arr.name}'s tags in {_some_libraries(affected)}: "
+        what += f"`{arr.section}:` has no " + " and no ".join(f"`{key}`" for key in missing) + "."
         remedy = (
-            "Write `url` (Radarr's address as Kometa reaches it, e.g. http://radarr:7878) and `token` (its key) below "
-            "`radarr:`."
+            f"Write `url` ({arr.name}'s address as Kometa reaches it, e.g. http://{arr.section}:{_DEFAULT_PORTS[arr]}) "
+            f"and `token` (its key) below `{arr.section}:`."
         )
-        yield _at(affected[0], _place_of_radarr(affected[0]), what, remedy)
+        yield _at(affected[0], _place_of_section(affected[0], arr), what, remedy)
 
 
-def _place_of_radarr(library: PlexLibrary) -> tuple[int, int] | None:
-    return place_of(library.body, "radarr") or place_of(root_of(library.config), "radarr")
+def _place_of_section(library: PlexLibrary, arr: Arr) -> tuple[int, int] | None:
+    return place_of(library.body, arr.section) or place_of(root_of(library.config), arr.section)
 
 
 def _is_another(url: object, ours: str) -> bool:

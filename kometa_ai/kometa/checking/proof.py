@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kometa_ai.core.collection import Collection, Folder, OtherCollection
+from kometa_ai.core.item import KINDS
 from kometa_ai.kometa.checking import corrections
 from kometa_ai.kometa.checking.changes import changes_between, is_meant, is_new_name, names_begun
 from kometa_ai.kometa.checking.refused_attributes import REFUSES
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
+    from kometa_ai.core.item import Kind
     from kometa_ai.core.problem import Correction, Problem
     from kometa_ai.kometa.checking.changes import Change
     from kometa_ai.kometa.document import Key
+    from kometa_ai.kometa.folder import Named
     from kometa_ai.kometa.reading import Reading
 
 _LARGEST_EFFORT = 2_000_000
@@ -137,14 +140,13 @@ class Proof:
             return False
         if not sources <= self._readings.keys():
             return len(lot) == 1 and self._opens_the_file(lot[0], after)
-        names = {problem.collection for problem in lot}
         return (
             sources <= after.readings.keys()
             and not any(self._unwanted(lot, after))
             and all(
                 self._file_stays(source, [each for each in lot if each.source == source], after) for source in sources
             )
-            and self._rules_stay(names, after.folder)
+            and self._rules_stay(self._touched(lot, after), after.folder)
         )
 
     def _file_stays(self, source: str, lot: Sequence[Problem], after: ReadAgain) -> bool:
@@ -193,13 +195,26 @@ class Proof:
                 return False
         return True
 
-    def _rules_stay(self, names: AbstractSet[str], folder: Folder) -> bool:
+    def _touched(self, lot: Sequence[Problem], after: ReadAgain) -> frozenset[Named]:
+        """The collections that these corrections are for, each with the kinds that it has before and afterwards."""
+        wanted = {(problem.source, problem.collection) for problem in lot}
+        found: set[Named] = set()
+        for source, name in wanted:
+            kinds: set[Kind] = set()
+            for reading in (self._readings.get(source), after.readings.get(source)):
+                for place in reading.places if reading else ():
+                    if place.key.name == name:
+                        kinds.update(_kinds_of(place.collection))
+            found.update((kind, name) for kind in kinds or KINDS)
+        return frozenset(found)
+
+    def _rules_stay(self, touched: AbstractSet[Named], folder: Folder) -> bool:
         """Whether no other collection appeared, disappeared or changed; one whose block was lost may appear."""
         rules = _rules_of(folder)
-        others = (self._rules.keys() | rules.keys()) - names
-        changed = [name for name in others if self._rules.get(name) != rules.get(name)]
+        others = (self._rules.keys() | rules.keys()) - touched
+        changed = [each for each in others if self._rules.get(each) != rules.get(each)]
         return len(changed) <= 1 and not any(
-            isinstance(self._rules.get(name), Collection) or name not in rules for name in changed
+            isinstance(self._rules.get(each), Collection) or each not in rules for each in changed
         )
 
 
@@ -242,14 +257,19 @@ def _what(problem: Problem) -> tuple[str, ...]:
     return problem.severity, problem.source, problem.collection, _NUMBER.sub("", problem.what)
 
 
-def _rules_of(folder: Folder) -> dict[str, Collection | OtherCollection]:
+def _rules_of(folder: Folder) -> dict[Named, Collection | OtherCollection]:
     """What the block of each collection says, wherever the block stands."""
-    rules: dict[str, Collection | OtherCollection] = {}
+    rules: dict[Named, Collection | OtherCollection] = {}
     for each in folder.collections:
-        rules[each.name] = msgspec.structs.replace(each, source="", line=0)
-    for other in (*folder.disabled, *folder.skipped):
-        rules[other.name] = msgspec.structs.replace(other, source="", line=0)
+        rules[each.kind, each.name] = msgspec.structs.replace(each, source="", line=0)
+    for other in (*folder.disabled, *folder.unserved, *folder.skipped):
+        for kind in other.kinds:
+            rules[kind, other.name] = msgspec.structs.replace(other, source="", line=0)
     return rules
+
+
+def _kinds_of(collection: Collection | OtherCollection) -> tuple[Kind, ...]:
+    return (collection.kind,) if isinstance(collection, Collection) else collection.kinds
 
 
 def _are_meant(changes: Sequence[Change], lot: Sequence[Problem], folder: Folder) -> bool:

@@ -17,6 +17,8 @@ from kometa_ai.kometa.checking.values import is_plain
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from kometa_ai.core.item import Kind
+
 VARIABLE = re.compile(r"<<([^<>]++)>>")
 _NOT_ATTRIBUTES = frozenset({"default", "optional", "conditionals", "move_prefix", "move_collection_prefix"})
 _ROUNDS = 8
@@ -34,10 +36,14 @@ class Template(NamedTuple):
 
 
 class Loading(NamedTuple):
-    """One way in which Kometa loads a file: the library, and the `template_variables` of library and entry."""
+    """One way in which Kometa loads a file: the library, and the `template_variables` of library and entry.
+
+    `kind` is the library's kind, as far as it is known.
+    """
 
     library: str = ""
     variables: Mapping[Any, Any] = {}
+    kind: Kind | None = None
 
 
 class Shelf(msgspec.Struct, frozen=True):
@@ -130,8 +136,8 @@ def _variables(
         **call,
         "collection_name": str(title) if is_plain(title) else name,
         "mapping_name": name,
-        "library_type": "movie",
-        "library_typeU": "Movie",
+        "library_type": loading.kind or "movie",
+        "library_typeU": "Show" if loading.kind == "show" else "Movie",
         "library_name": loading.library,
     }
     definition = own.get("variables")
