@@ -4,7 +4,7 @@ KometaAIError(message, remedy)
 ├── ReportDefect          exit 1   a defect of ours; the log holds the stack trace
 ├── FixUsage              exit 2   an option is wrong
 ├── FixConfiguration      exit 2   settings or Kometa's files are wrong; carries every problem at once
-├── CheckRadarr           exit 3   Radarr cannot be used; nothing was changed
+├── CheckLibrary          exit 3   no library (Radarr, Sonarr) can be used; nothing was changed
 ├── CheckClaude           exit 4   Claude cannot be used (key, credit, model)
 ├── RepairState           exit 5   the state cannot be used
 └── WaitForOtherRun       exit 6   another run holds the state folder
@@ -57,8 +57,8 @@ class FixConfiguration(KometaAIError):
         self.problems = tuple(problems)
 
 
-class CheckRadarr(KometaAIError):
-    """Radarr does not answer, refuses the key, or is not a Radarr."""
+class CheckLibrary(KometaAIError):
+    """A Radarr or Sonarr does not answer, refuses the key, or is something else."""
 
     exit_code = 3
 

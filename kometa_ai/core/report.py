@@ -14,8 +14,16 @@ from kometa_ai.core.naming import CollectionKey, collection_key
 from kometa_ai.core.problem import Problem
 
 Outcome = Literal[
-    "ok", "problems", "radarr unusable", "claude unusable", "state unusable", "wrong configuration", "interrupted"
+    "ok",
+    "problems",
+    "library unusable",
+    "radarr unusable",
+    "claude unusable",
+    "state unusable",
+    "wrong configuration",
+    "interrupted",
 ]
+"""How a run ended. `radarr unusable` is in kept reports of versions that knew no other library."""
 
 
 Kind = Literal["run", "undo"]

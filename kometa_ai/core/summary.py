@@ -23,6 +23,7 @@ Attention = Literal["well", "unfinished", "needs you"]
 
 
 _FAILED: Mapping[Outcome, str] = {
+    "library unusable": "no library usable",
     "radarr unusable": "Radarr unusable",
     "claude unusable": "Claude unusable",
     "state unusable": "state unusable",
@@ -62,7 +63,9 @@ def title_of(report: RunReport) -> str:
 
 
 def trouble(report: RunReport) -> str:
-    """What needs the operator: a service, or a number of problems."""
+    """What needs the operator: services, or a number of problems."""
+    if report.outcome == "library unusable" and report.libraries:
+        return f"{' and '.join(each.title for each in report.libraries if each.error)} unusable"
     return _FAILED.get(report.outcome) or counted(len(report.problems), "problem")
 
 

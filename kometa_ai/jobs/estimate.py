@@ -68,7 +68,7 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def estimate(parts: Parts, rules: Rules, options: Options) -> Estimate:
-    """Plan a run's questions and price them; nothing is asked, written or remembered. Raise CheckRadarr."""
+    """Plan a run's questions and price them; nothing is asked, written or remembered. Raise CheckLibrary."""
     reader = Reader(parts, rules, options, Keeper(parts.store, parts.interruption.course))
     await reader.libraries()
     reader.collections()

@@ -87,7 +87,7 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
 async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Explained:
     """Explain one movie or show, named as in a pin. Raise FixUsage where nothing in a library has that name.
 
-    Where its library does not answer, what is remembered has to do; raise CheckRadarr for what is not remembered.
+    Where its library does not answer, what is remembered has to do; raise CheckLibrary for what is not remembered.
     """
     answering, silent = await _who_answers(parts.libraries)
     keeper = Keeper(parts.store, parts.interruption.course)
@@ -135,7 +135,7 @@ async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Ex
 
 
 async def _who_answers(libraries: Sequence[Library]) -> tuple[list[Library], list[LibrarySilent]]:
-    """The libraries that answer now, and what keeps the others from it. Raise CheckRadarr for other faults."""
+    """The libraries that answer now, and what keeps the others from it. Raise CheckLibrary for other faults."""
 
     async def silence(library: Library) -> LibrarySilent | None:
         try:

@@ -119,7 +119,7 @@ async def look_at_claude(claude: Provider, models: Sequence[str]) -> Looked:
 
 
 async def check_library(library: Library) -> Looked:
-    """Try a library with patience. Raise CheckRadarr if it cannot be used."""
+    """Try a library with patience. Raise CheckLibrary if it cannot be used."""
     status = await library.check()
     return Looked(service=library.title, status="ok", detail=status.version, warnings=tuple(_doubt(library, status)))
 

@@ -17,7 +17,7 @@ from kometa_ai.core.naming import CollectionKey, Label, collection_key
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import CollectionReport, LibraryLine, MovieLine, Outcome, RunReport
 from kometa_ai.core.summary import counted, in_order
-from kometa_ai.errors import CheckRadarr, FixUsage, KometaAIError, RepairState
+from kometa_ai.errors import CheckLibrary, FixUsage, KometaAIError, RepairState
 from kometa_ai.jobs.running import carry_out
 from kometa_ai.run.failure import INTERRUPTED, outcome_of
 from kometa_ai.run.keeping import Keeper
@@ -206,7 +206,7 @@ class _UndoRun:
                 await apply_changes(parts.library(name), changes, contents, self._remember, applied)
 
     async def _read(self) -> None:
-        """Read each library that the run changed. Raise CheckRadarr where none of them can be used."""
+        """Read each library that the run changed. Raise CheckLibrary where none of them can be used."""
         names = list(dict.fromkeys(change.library for change in self._undone.changes))
         there = {library.name: library for library in self._parts.libraries}
         errors = []
@@ -217,7 +217,7 @@ class _UndoRun:
                 self._contents[name] = await library.contents()
                 items = len(self._contents[name].items)
                 self._lines.append(LibraryLine(name=name, title=library.title, kind=library.kind, items=items))
-            except CheckRadarr as error:
+            except CheckLibrary as error:
                 title = there[name].title if name in there else name
                 if name in there:
                     kind = there[name].kind
@@ -229,7 +229,7 @@ class _UndoRun:
             raise errors[0]
 
     def _missing(self, name: str) -> NoReturn:
-        raise CheckRadarr(
+        raise CheckLibrary(
             f"The run {self._undone.run_id} changed the library {name!r}, which there is not any more.",
             "Its changes are left; to take them back, give its address and key again.",
         )
@@ -237,7 +237,9 @@ class _UndoRun:
     def report(self, frame: Frame) -> RunReport:
         self._error = frame.error
         collections, made = tuple(self._collections()), self._made()
-        problems = self._dated([*made.problems, *self._problems, *frame.problems, *_error_problem(frame.error)], frame)
+        problems = self._dated(
+            [*made.problems, *self._problems, *frame.problems, *_error_problem(frame.error, self._lines)], frame
+        )
         outcome, exit_code = self._ending(frame, has_problems=bool(problems))
         return RunReport(
             run_id=frame.run_id,
@@ -267,7 +269,7 @@ class _UndoRun:
             return outcome_of(frame.error), frame.error.exit_code
         stopped = [each for each in self._applied.values() if each.stopped is not None and not each.done]
         if stopped and len(stopped) == len(self._contents):
-            return "radarr unusable", CheckRadarr.exit_code
+            return "library unusable", CheckLibrary.exit_code
         return ("problems", 1) if has_problems else ("ok", 0)
 
     def entries(self, report: RunReport, *, is_complete: bool) -> list[Entry]:
@@ -412,16 +414,18 @@ def _ending(frame: Frame, applied: Sequence[Applied], *, has_problems: bool, lib
         return outcome_of(frame.error), frame.error.exit_code
     stopped = [each for each in applied if each.stopped is not None and not each.done]
     if stopped and len(stopped) == libraries:
-        return "radarr unusable", CheckRadarr.exit_code
+        return "library unusable", CheckLibrary.exit_code
     return ("problems", 1) if has_problems else ("ok", 0)
 
 
-def _error_problem(error: KometaAIError | None) -> list[Problem]:
+def _error_problem(error: KometaAIError | None, lines: Iterable[LibraryLine]) -> list[Problem]:
     if error is None:
         return []
-    source = {CheckRadarr: "Radarr", RepairState: "state"}
-    name = next((name for kind, name in source.items() if isinstance(error, kind)), "")
-    return [Problem(source=name, what=error.message, remedy=error.remedy)]
+    if isinstance(error, CheckLibrary):
+        source = " and ".join(line.title for line in lines if line.error)
+    else:
+        source = "state" if isinstance(error, RepairState) else ""
+    return [Problem(source=source, what=error.message, remedy=error.remedy)]
 
 
 def _lines(changes: Iterable[Change], collection: CollectionKey, operation: str | None) -> tuple[MovieLine, ...]:

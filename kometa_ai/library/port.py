@@ -11,7 +11,7 @@ from kometa_ai.core.item import ArrId, Kind
 from kometa_ai.core.kinds import AnyItem
 from kometa_ai.core.movie import Credits
 from kometa_ai.core.naming import Label
-from kometa_ai.errors import CheckRadarr
+from kometa_ai.errors import CheckLibrary
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -87,7 +87,7 @@ class TagWriter(Protocol):
     async def create_tag(self, label: str) -> TagId:
         """The id of a tag that was not there a moment ago. The caller asks for it right before its first use.
 
-        Raise TagUnavailable where the service does not create it, or CheckRadarr.
+        Raise TagUnavailable where the service does not create it, or CheckLibrary.
         """
         ...
 
@@ -96,7 +96,7 @@ class TagWriter(Protocol):
     ) -> EditResult:
         """Add those tags to those items, or remove them; the result accounts for every item.
 
-        Raise EditStopped (a CheckRadarr), which carries what was done until then.
+        Raise EditStopped (a CheckLibrary), which carries what was done until then.
         """
         ...
 
@@ -110,7 +110,7 @@ class CreditsSource(Protocol):
 
 
 class Library(TagWriter, Protocol):
-    """One instance of a service. What cannot be done because of the service as a whole raises CheckRadarr."""
+    """One instance of a service. What cannot be done because of the service as a whole raises CheckLibrary."""
 
     @property
     def name(self) -> str:
@@ -166,7 +166,7 @@ class Library(TagWriter, Protocol):
         ...
 
     async def contents(self, *, tries: int = TRIES) -> Contents:
-        """Every item and every tag, or CheckRadarr: half a list is no list."""
+        """Every item and every tag, or CheckLibrary: half a list is no list."""
         ...
 
     @property
@@ -183,7 +183,7 @@ class Library(TagWriter, Protocol):
         ...
 
 
-class LibrarySilent(CheckRadarr):
+class LibrarySilent(CheckLibrary):
     """The service itself has not answered: it is down, or cannot be reached from here, or just now."""
 
 
@@ -195,7 +195,7 @@ class TagUnavailable(Exception):
     """The service answers, but neither has this tag nor creates it; other tags may do."""
 
 
-class EditStopped(CheckRadarr):
+class EditStopped(CheckLibrary):
     """The service became unusable between two writes; `result` is what became of every item until then."""
 
     def __init__(self, message: str, remedy: str, result: EditResult) -> None:

@@ -92,7 +92,7 @@ def news_of(report: RunReport, ledger: Mapping[str, Reported], zone: tzinfo, *, 
     present = _present(report)
     known = {key for key, problem in present.items() if key in ledger and not _is_due(ledger[key], problem, now, zone)}
     fresh = {key for key, problem in present.items() if problem.severity == "error" and key not in known}
-    if fresh and report.outcome == "radarr unusable":
+    if fresh and report.outcome == "library unusable":
         # Here the warnings are the diagnosis of the error, so they are reported with it.
         known -= {key for key, problem in present.items() if problem.severity != "error"}
     over = [

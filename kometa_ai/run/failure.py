@@ -9,7 +9,7 @@ from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import Outcome, RunReport
 from kometa_ai.errors import (
     CheckClaude,
-    CheckRadarr,
+    CheckLibrary,
     FixConfiguration,
     FixUsage,
     KometaAIError,
@@ -60,8 +60,8 @@ def outcome_of(error: KometaAIError) -> Outcome:
     match error:
         case RepairState():
             return "state unusable"
-        case CheckRadarr():
-            return "radarr unusable"
+        case CheckLibrary():
+            return "library unusable"
         case CheckClaude():
             return "claude unusable"
         case FixConfiguration() | FixUsage() | WaitForOtherRun():

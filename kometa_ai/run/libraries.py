@@ -12,7 +12,7 @@ import structlog
 from kometa_ai.core.item import ItemKey, order_of, short_name
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.summary import counted
-from kometa_ai.errors import CheckRadarr
+from kometa_ai.errors import CheckLibrary
 from kometa_ai.run.results import LibraryFound
 from kometa_ai.state.schema import LibrarySeen
 
@@ -34,7 +34,7 @@ async def read_libraries(
 ) -> tuple[LibraryFound, ...]:
     """Read every library, each for itself: one that cannot be used, or not be believed, says so in its `error`.
 
-    `seen` is what was last believed of each, by its name. Raise CheckRadarr where none can be used.
+    `seen` is what was last believed of each, by its name. Raise CheckLibrary where none can be used.
     """
     found = tuple(
         await asyncio.gather(*(_read(library, seen.get(library.name), accepted=accepted) for library in libraries))
@@ -45,14 +45,14 @@ async def read_libraries(
             raise NoLibrary(errors[0], found)
         what = " ".join(f"{each.title}: {error.message}" for each, error in zip(found, errors, strict=True))
         remedy = " ".join(dict.fromkeys(error.remedy for error in errors))
-        raise NoLibrary(CheckRadarr(f"None of the libraries can be used. {what}", remedy), found)
+        raise NoLibrary(CheckLibrary(f"None of the libraries can be used. {what}", remedy), found)
     return found
 
 
-class NoLibrary(CheckRadarr):
+class NoLibrary(CheckLibrary):
     """No library can be used; `found` says what was found of each."""
 
-    def __init__(self, error: CheckRadarr, found: tuple[LibraryFound, ...]) -> None:
+    def __init__(self, error: CheckLibrary, found: tuple[LibraryFound, ...]) -> None:
         super().__init__(error.message, error.remedy)
         self.found = found
 
@@ -61,12 +61,12 @@ async def _read(library: Library, last: LibrarySeen | None, *, accepted: bool) -
     about = LibraryFound(name=library.name, title=library.title, kind=library.kind)
     warnings: list[Problem] = []
 
-    def result(contents: Contents | None, error: CheckRadarr | None = None) -> LibraryFound:
+    def result(contents: Contents | None, error: CheckLibrary | None = None) -> LibraryFound:
         return msgspec.structs.replace(about, contents=contents, error=error, warnings=tuple(warnings))
 
     try:
         status = await library.check()
-    except CheckRadarr as error:
+    except CheckLibrary as error:
         what = await library.diagnose(error.message)
         warnings.append(_warning(library, what, "Begin with the first of these that is not as it should be."))
         return result(None, error)
@@ -76,7 +76,7 @@ async def _read(library: Library, last: LibrarySeen | None, *, accepted: bool) -
         contents = await library.contents()
         warnings += oddities(library, contents)
         check_plausible(library, contents, last, accepted=accepted)
-    except CheckRadarr as error:
+    except CheckLibrary as error:
         return result(None, error)
     counts = {f"{library.kind}s": len(contents.items), "tags": len(contents.tags)}
     _log.info("library.read", library=library.name, **counts)
@@ -131,11 +131,11 @@ def whole_kinds(found: Iterable[LibraryFound]) -> frozenset[str]:
 
 
 def check_plausible(library: Library, contents: Contents, last: LibrarySeen | None, *, accepted: bool) -> None:
-    """Raise CheckRadarr for no items; unless `accepted`, also for a list that halved, or nameless tags."""
+    """Raise CheckLibrary for no items; unless `accepted`, also for a list that halved, or nameless tags."""
     count, title, kind = len(contents.items), library.title, library.kind
     if not count:
         left_out = len(contents.left_out)
-        raise CheckRadarr(
+        raise CheckLibrary(
             f"{title} lists {counted(left_out, kind)}, and none of them can take part."
             if left_out
             else f"{title} answers with an empty list of {kind}s.",
@@ -145,13 +145,13 @@ def check_plausible(library: Library, contents: Contents, last: LibrarySeen | No
     if last is None or accepted:
         return
     if count * 2 < last.count:
-        raise CheckRadarr(
+        raise CheckLibrary(
             f"{title} lists {count} {kind}s where it listed {last.count} before.",
             "Nothing was changed. If so many are really gone, run once with --run-now --accept-library.",
         )
     if last.tagged and contents.nameless and not contents.tags:
         # Accepting it would remove every member that only a tag of the user's own lets in.
-        raise CheckRadarr(
+        raise CheckLibrary(
             f"{title}'s list of tags is empty, but {contents.nameless} of its {kind}s have tags.",
             f"Nothing was changed. Look whether {title}'s database is whole. If it is, and all tags are really gone, "
             "run once with --run-now --accept-library.",

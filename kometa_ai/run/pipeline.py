@@ -44,7 +44,7 @@ class Run:
         self._booking = Booking(parts.store, parts.now, parts.zone)
 
     async def go(self) -> None:
-        """Do everything. Raise CheckRadarr, FixConfiguration or FixUsage, before anything is changed."""
+        """Do everything. Raise CheckLibrary, FixConfiguration or FixUsage, before anything is changed."""
         await self._read()
         judging = await self._decide()
         self._plan(judging)

@@ -56,7 +56,7 @@ class Reader:
         self._keeper = keeper
 
     async def libraries(self) -> None:
-        """Read every item and tag. Raise CheckRadarr where no library can be used; others are left alone."""
+        """Read every item and tag. Raise CheckLibrary where no library can be used; others are left alone."""
         parts = self._parts
         parts.observer.step(Step.FETCHING)
         accepted = self._options.accept_library
@@ -130,7 +130,7 @@ class Reader:
                     what=f"`libraries` names {unknown[0]!r}, and no library of {collection.kind}s has that name. "
                     "The collection is skipped.",
                     remedy=f"There are: {', '.join(names)}.",
-                    collection=collection.key,
+                    collection=collection.name,
                 )
 
     def _left_alone(self, away: Sequence[Collection]) -> Iterator[Problem]:

@@ -16,7 +16,7 @@ from kometa_ai.core.naming import collection_key
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import CollectionReport, LibraryLine, MovieLine, Outcome, RunReport
 from kometa_ai.core.summary import in_order
-from kometa_ai.errors import CheckClaude, CheckRadarr, FixConfiguration, KometaAIError, RepairState
+from kometa_ai.errors import CheckClaude, CheckLibrary, FixConfiguration, KometaAIError, RepairState
 from kometa_ai.judging.mutual import Managed, managed_tag
 from kometa_ai.judging.planning import may_turn
 from kometa_ai.run.batches import with_anthropic
@@ -69,7 +69,7 @@ def make_report(results: RunResults, memory: Memory, snapshot: Snapshot, frame: 
     problems = [
         *problems_of(results, frame.problems),
         *with_anthropic(snapshot.batches, results.reading.collections, results.subjects),
-        *_error_problems(frame),
+        *_error_problems(frame, results),
     ]
     names = {str(collection.key): collection.name for collection in results.reading.collections}
     dated = tuple(
@@ -142,7 +142,7 @@ def _ending(results: RunResults, frame: Frame, problems: tuple[Problem, ...], *,
     return "ok", 0
 
 
-def _error_that_left_nothing_done(results: RunResults) -> CheckClaude | CheckRadarr | None:
+def _error_that_left_nothing_done(results: RunResults) -> CheckClaude | CheckLibrary | None:
     """The error that ended the asking, or that ended the writing before any change was made."""
     asking, writing = results.asking, results.writing
     if asking is not None and isinstance(asking.stopped, CheckClaude):
@@ -152,14 +152,14 @@ def _error_that_left_nothing_done(results: RunResults) -> CheckClaude | CheckRad
     return next(iter(writing.stopped.values()), None)
 
 
-def _error_problems(frame: Frame) -> list[Problem]:
+def _error_problems(frame: Frame, results: RunResults) -> list[Problem]:
     match frame.error:
         case None:
             return []
         case FixConfiguration():
             return list(frame.error.problems)
-        case CheckRadarr():
-            source = "Radarr"
+        case CheckLibrary():
+            source = " and ".join(library.title for library in results.reading.libraries if library.error)
         case RepairState():
             source = "state"
         case _:

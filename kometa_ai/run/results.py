@@ -14,7 +14,7 @@ from kometa_ai.core.item import ItemKey, Kind
 from kometa_ai.core.kinds import AnyItem
 from kometa_ai.core.naming import CollectionKey
 from kometa_ai.core.problem import Problem
-from kometa_ai.errors import CheckRadarr
+from kometa_ai.errors import CheckLibrary
 from kometa_ai.judging.planning import Questions, Subject
 from kometa_ai.judging.policy import Gates, Membership
 from kometa_ai.library.port import Contents
@@ -30,7 +30,7 @@ class LibraryFound(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     kind: Kind
     contents: Contents | None = None
-    error: CheckRadarr | None = None
+    error: CheckLibrary | None = None
     warnings: tuple[Problem, ...] = ()
 
 
@@ -118,7 +118,7 @@ class Writing(msgspec.Struct, frozen=True, kw_only=True):
 
     done: tuple[Change, ...]
     failed: tuple[Change, ...]
-    stopped: Mapping[str, CheckRadarr]
+    stopped: Mapping[str, CheckLibrary]
     recorded: tuple[TagChange, ...]
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]

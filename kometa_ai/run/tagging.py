@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from kometa_ai.core.changes import Change, TagChange
 from kometa_ai.core.problem import Problem
-from kometa_ai.errors import CheckRadarr
+from kometa_ai.errors import CheckLibrary
 from kometa_ai.run.libraries import check_plausible, merged
 from kometa_ai.run.results import Planning, Writing
 from kometa_ai.run.watching import Step
@@ -90,7 +90,7 @@ class Writer:
         self._keeper = keeper
         self._run_id = run_id
         self._applied: list[Applied] = []
-        self._stopped: dict[str, CheckRadarr] = {}
+        self._stopped: dict[str, CheckLibrary] = {}
         self._recorded: list[TagChange] = []
         self._problems: list[Problem] = []
 
@@ -109,14 +109,14 @@ class Writer:
     async def read_again(self, name: str) -> Contents | None:
         """Read a library again, right before writing to it; None where it cannot be used any more, which is reported.
 
-        Raise CheckRadarr where it is the only one.
+        Raise CheckLibrary where it is the only one.
         """
         parts, library = self._parts, self._parts.library(name)
         parts.observer.step(Step.WRITING)
         try:
             contents = await library.contents()
             check_plausible(library, contents, parts.store.state.libraries.get(name), accepted=False)
-        except CheckRadarr as error:
+        except CheckLibrary as error:
             if len(parts.libraries) == 1:
                 raise
             self._stopped[name] = error

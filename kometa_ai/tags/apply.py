@@ -12,7 +12,7 @@ from kometa_ai.core.item import ref_of
 from kometa_ai.core.naming import Label
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.summary import counted
-from kometa_ai.errors import CheckRadarr
+from kometa_ai.errors import CheckLibrary
 from kometa_ai.library.port import EditStopped, TagUnavailable
 from kometa_ai.tags.plan import Edit, group
 
@@ -41,7 +41,7 @@ class Applied:
         self.done: list[Change] = []
         self.failed: list[Change] = []
         self.unclear: list[tuple[Change, str]] = []
-        self.stopped: CheckRadarr | None = None
+        self.stopped: CheckLibrary | None = None
         self.warnings: list[Problem] = []
         self._problems: dict[tuple[Label, str], Problem] = {}
 
@@ -60,7 +60,7 @@ class Applied:
             )
             self._problems[key] = msgspec.structs.replace(problem, movies=(*problem.movies, str(change.movie)))
 
-    def stop(self, error: CheckRadarr, left: Sequence[Edit]) -> None:
+    def stop(self, error: CheckLibrary, left: Sequence[Edit]) -> None:
         """Record the error after which the library takes no more edits; those `left` have failed."""
         self.stopped = error
         self.failed += [change for edit in left for change in edit.changes]
@@ -117,7 +117,7 @@ async def apply_changes(
             _record(applied, edit, error.result, on_done)
             applied.stop(error, edits[number + 1 :])
             break
-        except CheckRadarr as error:
+        except CheckLibrary as error:
             applied.stop(error, [edit, *edits[number + 1 :]])
             break
         except asyncio.CancelledError:
@@ -143,7 +143,7 @@ async def _look_again(library: Library, applied: Applied, on_done: Callable[[Seq
     unclear, applied.unclear = applied.unclear, []
     try:
         contents = await library.contents(tries=_TRIES_TO_LOOK)
-    except CheckRadarr as error:
+    except CheckLibrary as error:
         for change, why in unclear:
             applied.fail([change], f"{why} Whether it was changed cannot be seen: {error.message}", _LOOKED_AT_NEXT)
         return

@@ -125,7 +125,7 @@ def test_without_radarr(world: World, call: Call, run_id: str) -> None:
 
     assert ended.code == 3
     assert any(line.startswith("Error: ") for line in ended.err.splitlines())
-    assert (last["kind"], last["outcome"], last["exit_code"]) == ("undo", "radarr unusable", 3)
+    assert (last["kind"], last["outcome"], last["exit_code"]) == ("undo", "library unusable", 3)
     assert kept(world, last["run_id"])["problems"][0]["source"] == "Radarr"
     assert world.numbers("kai-heist") == {1, 2}
 

@@ -21,7 +21,7 @@ CHANGED = collection(added=movies("Heat", "Ronin"), removed=movies("Cars"), held
         (report(), "All is well. No changes."),
         (report(collections=(CHANGED,)), "All is well. 2 added, 1 removed in 1 collection."),
         (report(outcome="problems", problems=(TROUBLE,)), "Needs you: 1 problem. No changes."),
-        (report(outcome="radarr unusable"), "Needs you: Radarr unusable. No changes."),
+        (report(outcome="library unusable"), "Needs you: no library usable. No changes."),
         (report(outcome="interrupted", collections=(CHANGED,)), "Interrupted. 2 added, 1 removed in 1 collection."),
         (report(dry_run=True), "Dry run, nothing was written. All is well. No changes."),
     ],

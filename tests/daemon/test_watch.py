@@ -58,7 +58,7 @@ async def test_a_run_tells_what_became_of_them(world: World) -> None:
         await here.run()
         up = (await here.client.get("/health")).json()
 
-    assert (down["status"], down["radarr"], down["last_outcome"]) == ("OK", "down", "radarr unusable")
+    assert (down["status"], down["radarr"], down["last_outcome"]) == ("OK", "down", "library unusable")
     assert (up["status"], up["radarr"], up["last_outcome"]) == ("OK", "ok", "ok")
 
 

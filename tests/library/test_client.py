@@ -17,7 +17,7 @@ import structlog
 from kometa_ai.core.fingerprint import metadata_hash
 from kometa_ai.core.item import ArrId
 from kometa_ai.core.movie import Credits
-from kometa_ai.errors import CheckRadarr
+from kometa_ai.errors import CheckLibrary
 from kometa_ai.library.arr.connection import Timeouts
 from kometa_ai.library.port import CreditsUnavailable
 from kometa_ai.library.radarr import Radarr
@@ -41,9 +41,9 @@ def as_json(value: object, status: int = 200) -> Effect:
     return answer(status, json.dumps(value), "application/json")
 
 
-async def refusal(radarr: Radarr) -> CheckRadarr:
+async def refusal(radarr: Radarr) -> CheckLibrary:
     """What the check says about a Radarr that cannot be used."""
-    with pytest.raises(CheckRadarr) as caught:
+    with pytest.raises(CheckLibrary) as caught:
         await radarr.check()
     assert caught.value.remedy
     assert API_KEY not in str(caught.value)
@@ -341,14 +341,14 @@ async def test_https_where_http_is_spoken() -> None:
 )
 def test_a_url_that_is_none(url: str) -> None:
     """What cannot be an address is said before anything is sent."""
-    with pytest.raises(CheckRadarr, match="RADARR_URL"):
+    with pytest.raises(CheckLibrary, match="RADARR_URL"):
         Radarr(url, API_KEY)
 
 
 @pytest.mark.parametrize("key", ["", "k\u00e9y", "line\nbreak", " 1234"])
 def test_a_key_that_is_none(key: str) -> None:
     """Characters that a header cannot carry are said without showing them."""
-    with pytest.raises(CheckRadarr, match="RADARR_API_KEY") as caught:
+    with pytest.raises(CheckLibrary, match="RADARR_API_KEY") as caught:
         Radarr("http://radarr:7878", key)
     assert not key or key not in str(caught.value)
 
@@ -425,7 +425,7 @@ async def test_half_a_list_is_no_list(effect: Effect, path: str) -> None:
     async with talking(server) as radarr:
         assert len((await radarr.contents()).items) == 1
         server.faults.inject(effect, path=path, times=None)
-        with pytest.raises(CheckRadarr) as caught:
+        with pytest.raises(CheckLibrary) as caught:
             await radarr.contents()
     assert radarr.address in caught.value.message
     assert caught.value.remedy
@@ -439,7 +439,7 @@ async def test_a_whole_answer_of_another_shape_is_not_asked_for_again(value: obj
     server.faults.inject(as_json(value), path=path, times=None)
     waits = Waits()
     async with talking(server, waits=waits) as radarr:
-        with pytest.raises(CheckRadarr, match="not what it should be"):
+        with pytest.raises(CheckLibrary, match="not what it should be"):
             await radarr.contents()
     assert waits == []
 
@@ -466,7 +466,7 @@ async def test_a_list_that_a_proxy_gives_up_is_not_asked_for_twice(status: int, 
     server = RadarrStandIn([HEAT])
     fault = server.faults.inject(answer(status, "<title>Gateway Time-out</title>"), path=path, times=None)
     async with talking(server) as radarr:
-        with pytest.raises(CheckRadarr, match=str(status)) as caught:
+        with pytest.raises(CheckLibrary, match=str(status)) as caught:
             await radarr.contents()
     assert fault.hits == 1
     assert "raise its time-out" in caught.value.remedy
@@ -477,7 +477,7 @@ async def test_a_list_that_takes_too_long_is_not_asked_for_twice() -> None:
     server = RadarrStandIn([HEAT])
     server.faults.inject(delay(60), path=MOVIES, times=None)
     async with talking(server, timeouts=Timeouts(library=0.2)) as radarr:
-        with pytest.raises(CheckRadarr, match="did not answer"):
+        with pytest.raises(CheckLibrary, match="did not answer"):
             await radarr.contents()
         assert radarr.calls == Counter({("movies", "timeout"): 1})
 
@@ -489,7 +489,7 @@ async def test_a_key_that_changes_meanwhile() -> None:
     async with talking(server, waits=waits) as radarr:
         await radarr.check()
         server.behaviour.api_key = "another"
-        with pytest.raises(CheckRadarr, match="API key"):
+        with pytest.raises(CheckLibrary, match="API key"):
             await radarr.contents()
     assert waits == []
 

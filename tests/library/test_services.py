@@ -11,7 +11,7 @@ from kometa_ai.core.fingerprint import fingerprint
 from kometa_ai.core.item import ArrId
 from kometa_ai.core.movie import Movie
 from kometa_ai.core.show import Show
-from kometa_ai.errors import CheckRadarr
+from kometa_ai.errors import CheckLibrary
 from kometa_ai.library.arr.connection import Timeouts
 from kometa_ai.library.arr.spec import Instance
 from kometa_ai.library.port import LibrarySilent, TagId, TagUnavailable
@@ -71,7 +71,7 @@ async def test_a_service_that_can_be_used(service: Service) -> None:
 async def test_a_wrong_key(service: Service) -> None:
     """The setting that holds it is named, the key is not."""
     async with service.talking(service.with_items(), key="wrong-key") as client:
-        with pytest.raises(CheckRadarr) as caught:
+        with pytest.raises(CheckLibrary) as caught:
             await client.check()
     assert f"{service.name.upper()}_API_KEY" in caught.value.remedy
     assert "wrong-key" not in str(caught.value)
@@ -84,7 +84,7 @@ async def test_a_url_base(service: Service) -> None:
         assert (await client.check()).url_base == "/media"
         assert len((await client.contents()).items) == 2
     async with service.talking(server) as client:
-        with pytest.raises(CheckRadarr) as caught:
+        with pytest.raises(CheckLibrary) as caught:
             await client.check()
         assert caught.value.remedy == f"Set {service.name.upper()}_URL to {client.address}/media."
 
@@ -95,7 +95,7 @@ async def test_what_is_no_list_is_never_an_empty_library(service: Service, effec
     server = service.with_items()
     server.faults.inject(effect, path=f"*/{service.items}", times=None)
     async with service.talking(server) as client:
-        with pytest.raises(CheckRadarr):
+        with pytest.raises(CheckLibrary):
             await client.contents()
 
 
@@ -129,7 +129,7 @@ async def test_what_the_library_holds(service: Service) -> None:
 async def test_one_service_at_the_address_of_the_other(wanted: Service, found: Service) -> None:
     """Trap 4: both answer the same calls. The correction names both settings."""
     async with wanted.talking(found.with_items()) as client:
-        with pytest.raises(CheckRadarr) as caught:
+        with pytest.raises(CheckLibrary) as caught:
             await client.check()
     assert f"is {found.name}, not {wanted.name}." in caught.value.message
     assert caught.value.remedy == (
@@ -144,7 +144,7 @@ async def test_another_of_the_family(service: Service) -> None:
     body = json.dumps({"appName": "Lidarr", "instanceName": service.name})
     server.faults.inject(answer(200, body, "application/json"), path="*/status")
     async with service.talking(server) as client:
-        with pytest.raises(CheckRadarr) as caught:
+        with pytest.raises(CheckLibrary) as caught:
             await client.check()
     assert f"is Lidarr, not {service.name}." in caught.value.message
     assert "belongs" not in caught.value.remedy
@@ -156,13 +156,13 @@ async def test_an_instance_of_a_name_of_its_own(service: Service) -> None:
     instance = Instance(f"{upper.lower()}-4k", f"{service.name} 4K", f"{upper}_4K_URL", f"{upper}_4K_API_KEY")
     async with service.talking(service.with_items(), key="wrong-key", instance=instance) as client:
         assert (client.name, client.service) == (f"{upper.lower()}-4k", service.name)
-        with pytest.raises(CheckRadarr) as caught:
+        with pytest.raises(CheckLibrary) as caught:
             await client.check()
     assert f"{service.name} 4K at" in caught.value.message
     assert f"{upper}_4K_API_KEY" in caught.value.remedy
     other = RADARR if service is not RADARR else SONARR
     async with service.talking(other.with_items(), instance=instance) as client:
-        with pytest.raises(CheckRadarr) as caught:
+        with pytest.raises(CheckLibrary) as caught:
             await client.check()
     assert f"Set {upper}_4K_URL to {service.name} 4K's address" in caught.value.remedy
 
@@ -330,7 +330,7 @@ async def test_a_redirect_takes_the_key_nowhere(service: Service) -> None:
     with serve(elsewhere.app) as other:
         server.faults.inject(redirect(f"{other}/login"), times=None)
         async with service.talking(server) as client:
-            with pytest.raises(CheckRadarr):
+            with pytest.raises(CheckLibrary):
                 await client.check()
     assert elsewhere.requests == []
 

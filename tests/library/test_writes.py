@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from kometa_ai.core.item import ArrId, number_of
-from kometa_ai.errors import CheckRadarr
+from kometa_ai.errors import CheckLibrary
 from kometa_ai.library.arr.connection import Timeouts
 from kometa_ai.library.port import EditResult, EditStopped, TagId, TagUnavailable
 from kometa_ai.library.radarr import Radarr
@@ -133,7 +133,7 @@ async def test_no_tags_without_radarr(effect: Effect) -> None:
     server = RadarrStandIn()
     server.faults.inject(effect, path=TAG, times=None)
     async with talking(server) as radarr:
-        with pytest.raises(CheckRadarr):
+        with pytest.raises(CheckLibrary):
             await radarr.create_tag(LABEL)
 
 
@@ -472,7 +472,7 @@ async def test_radarr_becomes_unusable_between_two_batches(effect: Effect) -> No
         with pytest.raises(EditStopped) as caught:
             await tag_all(radarr, ids)
         assert radarr.calls["edit", "202"] == 1
-    assert isinstance(caught.value, CheckRadarr)
+    assert isinstance(caught.value, CheckLibrary)
     assert caught.value.remedy
     assert (caught.value.result.done, caught.value.result.failed) == (tuple(ids[:100]), tuple(ids[100:]))
     assert len(server.editor_calls) == 2

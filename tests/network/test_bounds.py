@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from kometa_ai.asking.answers import read_answer
 from kometa_ai.asking.prompts import FORM
 from kometa_ai.core.item import ArrId
-from kometa_ai.errors import CheckRadarr
+from kometa_ai.errors import CheckLibrary
 from kometa_ai.library.arr.connection import Timeouts
 from kometa_ai.library.port import CreditsUnavailable, LibrarySilent
 from kometa_ai.library.radarr import Radarr
@@ -144,13 +144,13 @@ async def test_a_library_has_room() -> None:
     body = answer(json.dumps(rows).encode())
     with serving(lambda connection, _: connection.sendall(body)) as server:
         async with Radarr(server.url, "key", sleep=Waits()) as radarr:
-            with pytest.raises(CheckRadarr, match="more than 1 MB"):
+            with pytest.raises(CheckLibrary, match="more than 1 MB"):
                 await radarr.contents()  # the same as a list of tags
     assert server.requests == 2
 
     with serving(endless(b" " * MIB, answer())) as server:
         async with Radarr(server.url, "key", sleep=Waits()) as radarr:
-            with little(megabytes=700, seconds=60), pytest.raises(CheckRadarr, match="more than 512 MB"):
+            with little(megabytes=700, seconds=60), pytest.raises(CheckLibrary, match="more than 512 MB"):
                 await radarr.contents()
     assert server.requests == 1
 
@@ -160,7 +160,7 @@ async def test_small_answers_of_radarr() -> None:
     for head in (answer(), answer(status=503), answer(kind="text/html")):
         with serving(endless(b" " * 65536, head)) as server:
             async with Radarr(server.url, "key", sleep=Waits()) as radarr:
-                with little(), pytest.raises(CheckRadarr, match="more than 1 MB") as caught:
+                with little(), pytest.raises(CheckLibrary, match="more than 1 MB") as caught:
                     await radarr.check()
                 with pytest.raises(CreditsUnavailable, match="more than 1 MB"):
                     await radarr.credits.of(ArrId(1))

@@ -10,7 +10,7 @@ import structlog
 import trustme
 
 from kometa_ai.asking.prompts import FORM
-from kometa_ai.errors import CheckClaude, CheckRadarr
+from kometa_ai.errors import CheckClaude, CheckLibrary
 from kometa_ai.library.radarr import Radarr
 from kometa_ai.network.environment import Network, read_network
 from kometa_ai.notification.after_changes import after_changes
@@ -43,10 +43,10 @@ def network(**environ: str) -> Network:
     return read_network(environ, {}).network
 
 
-async def refusal(url: str, where: Network) -> CheckRadarr:
+async def refusal(url: str, where: Network) -> CheckLibrary:
     """What is said of a Radarr that cannot be reached."""
     async with Radarr(url, API_KEY, network=where, sleep=Waits()) as radarr:
-        with pytest.raises(CheckRadarr) as caught:
+        with pytest.raises(CheckLibrary) as caught:
             await radarr.check()
     return caught.value
 
@@ -178,7 +178,7 @@ async def test_what_radarr_says_through_a_proxy() -> None:
     """A refusal of Radarr's own stays what it is."""
     with ProxyStandIn() as proxy, serve(RadarrStandIn().app) as url:
         async with Radarr(url, "0" * 32, network=network(HTTP_PROXY=proxy.address), sleep=Waits()) as radarr:
-            with pytest.raises(CheckRadarr, match="does not accept the API key"):
+            with pytest.raises(CheckLibrary, match="does not accept the API key"):
                 await radarr.check()
 
 

@@ -33,7 +33,7 @@ INTERRUPTED = report(outcome="interrupted")
         ("changes", QUIET, False), ("changes", CHANGED, True), ("changes", TROUBLED, True),
         ("changes", INTERRUPTED, False),
         ("problems", QUIET, False), ("problems", CHANGED, False), ("problems", TROUBLED, True),
-        ("problems", INTERRUPTED, False), ("problems", report(outcome="radarr unusable"), True),
+        ("problems", INTERRUPTED, False), ("problems", report(outcome="library unusable"), True),
     ],
 )  # fmt: skip
 async def test_tells_when_it_was_asked_to(notify_on: str, run: RunReport, tmp_path: Path, *, sent: bool) -> None:

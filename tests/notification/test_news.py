@@ -139,7 +139,7 @@ def test_a_diagnosis_is_reported_with_what_it_explains() -> None:
     diagnosis = problem("The name radarr is not known.", source="Radarr", severity="warning")
     for hours, told in ((0, True), (1, False), (24, True)):
         at = STARTED + hours * HOUR
-        down = report(started=at, outcome="radarr unusable", problems=(problem(),), warnings=(diagnosis,))
+        down = report(started=at, outcome="library unusable", problems=(problem(),), warnings=(diagnosis,))
         news = reader.hear(down)
         assert (news is not None) is told
         assert not news or not news.told_before
@@ -159,7 +159,7 @@ def test_a_run_that_did_not_look_ends_nothing() -> None:
 def test_a_failure_without_a_problem_is_one() -> None:
     """A run that could not be done is told even if it does not say why."""
     reader = Reader()
-    failed = report(outcome="radarr unusable")
+    failed = report(outcome="library unusable")
     assert reader.hear(failed) is not None
     assert reader.hear(failed) is None
 

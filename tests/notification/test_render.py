@@ -68,8 +68,8 @@ TWO_CHANGES = (collection("Heist Movies", added=movies("Heat", "Ronin")), collec
             "Kometa-AI: needs you (1 problem): 2 added, 1 removed in 2 collections",
         ),
         (
-            report(outcome="radarr unusable", problems=(TROUBLE,)),
-            "Kometa-AI: needs you (Radarr unusable): no changes",
+            report(outcome="library unusable", problems=(TROUBLE,)),
+            "Kometa-AI: needs you (no library usable): no changes",
         ),
         (report(outcome="interrupted"), "Kometa-AI: interrupted: no changes"),
         (

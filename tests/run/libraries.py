@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from kometa_ai.core.naming import tag_of
+from kometa_ai.settings.environment import load_settings
 from kometa_ai.standins.arr.standin import API_KEY
 from kometa_ai.standins.radarr import RadarrStandIn
 from kometa_ai.standins.serving import serve
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from kometa_ai.settings.schema import Settings
     from kometa_ai.standins.radarr_seed import MovieSeed
 
 
@@ -62,6 +64,11 @@ class Home(World):
             sonarr_api_key=API_KEY,
         )
         return self
+
+    @property
+    def settings(self) -> Settings:
+        """The environment as settings, the further libraries included."""
+        return load_settings(self.environ).settings
 
     @property
     def services(self) -> dict[str, RadarrStandIn | SonarrStandIn]:

@@ -29,7 +29,7 @@ def test_an_empty_library_is_not_believed(world: World) -> None:
 
     report = world.run()
 
-    assert (report.outcome, report.exit_code) == ("radarr unusable", 3)
+    assert (report.outcome, report.exit_code) == ("library unusable", 3)
     assert world.radarr.writes == []
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from kometa_ai.core.naming import Label, label_of
 from kometa_ai.core.text import beginning
-from kometa_ai.errors import CheckRadarr
+from kometa_ai.errors import CheckLibrary
 from kometa_ai.library.arr.connection import Connection, Timeouts
 from kometa_ai.library.arr.contents import LONGEST_NAME, Tags, contents_of, odd_tags, tags_of
 from kometa_ai.library.arr.diagnosis import diagnose
@@ -43,7 +43,7 @@ class Arr(Generic[R]):
     """An async context manager around one service, reached with the header `X-Api-Key` and nothing else.
 
     `redact` hides secrets in what the service says, before it is cut to a readable length. Whatever cannot be done
-    because of the service as a whole raises `CheckRadarr`; no foreign exception leaves.
+    because of the service as a whole raises `CheckLibrary`; no foreign exception leaves.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class Arr(Generic[R]):
     async def check(self, *, tries: int = TRIES) -> LibraryStatus:
         """Make sure that this is the service which accepts the key; six tries, and never more than a minute.
 
-        Raise `CheckRadarr`, which is a `LibrarySilent` where the service itself has not answered.
+        Raise `CheckLibrary`, which is a `LibrarySilent` where the service itself has not answered.
         """
         with _for_the_operator():
             found = await self.patiently(self._status, tries=tries)
@@ -184,7 +184,7 @@ class Arr(Generic[R]):
         return await diagnose(self.way, self.title, answer)
 
     async def contents(self, *, tries: int = TRIES) -> Contents:
-        """Every item and every tag, or `CheckRadarr`: half a list is no list.
+        """Every item and every tag, or `CheckLibrary`: half a list is no list.
 
         A call that times out is not repeated, because the service would then build the list twice at once.
         """
@@ -249,7 +249,7 @@ class Arr(Generic[R]):
                 return await self.patiently(lambda: self._made(wanted), again=(Transient,))
             except Failed as error:
                 if isinstance(error, Unusable) or not error.status:
-                    raise CheckRadarr(error.what, error.remedy) from error
+                    raise CheckLibrary(error.what, error.remedy) from error
                 raise TagUnavailable(
                     f"{self.title} has no tag {wanted!r} and does not create it: {error.what}"
                 ) from error
@@ -291,4 +291,4 @@ def _for_the_operator() -> Iterator[None]:
         yield
     except Failed as error:
         is_silent = isinstance(error, (Transient, TimedOut, ShutOut)) and not isinstance(error, NotJSON)
-        raise (LibrarySilent if is_silent else CheckRadarr)(error.what, error.remedy) from error
+        raise (LibrarySilent if is_silent else CheckLibrary)(error.what, error.remedy) from error

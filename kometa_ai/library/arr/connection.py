@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from kometa_ai.__version__ import __version__
-from kometa_ai.errors import CheckRadarr
+from kometa_ai.errors import CheckLibrary
 from kometa_ai.library.arr import complaints, rows
 from kometa_ai.library.arr.failures import (
     Failed,
@@ -138,7 +138,7 @@ class Connection:
         url = _parsed(base_url, spec)
         if not api_key or not api_key.isascii() or not api_key.isprintable() or api_key != api_key.strip():
             # Checked here, because the error that httpx2 raises for such a header shows the key.
-            raise CheckRadarr(
+            raise CheckLibrary(
                 f"{spec.key_setting} is empty or holds characters that no key has.",
                 f"Copy it again from {spec.title}'s Settings > General > Security.",
             )
@@ -325,10 +325,10 @@ def _parsed(base_url: str, spec: ArrSpec[R]) -> httpx2.URL:
     try:
         url = httpx2.URL(base_url.strip())
     except httpx2.InvalidURL as error:
-        raise CheckRadarr(f"{spec.url_setting} is no address that can be used.", example) from error
+        raise CheckLibrary(f"{spec.url_setting} is no address that can be used.", example) from error
     # httpx2 lets any port pass, and quotes what no host name holds.
     if url.scheme not in ("http", "https") or not url.host or "%" in url.host or (url.port or 1) > _LAST_PORT:
-        raise CheckRadarr(f"{spec.url_setting} is no http:// or https:// address.", example)
+        raise CheckLibrary(f"{spec.url_setting} is no http:// or https:// address.", example)
     return url
 
 
