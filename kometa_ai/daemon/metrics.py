@@ -131,7 +131,7 @@ class Metrics:
         for slug, status in overview.collections.items():
             self._members.labels(slug).set(status.members)
             self._pending.labels(slug).set(status.pending)
-        self._movies.set(overview.library.count if overview.library else math.nan)
+        self._movies.set(math.nan if overview.movies is None else overview.movies)
         self._month.set(month_cost)
         self._success.set(_moment(overview.last_successful_run))
         self._ended.set(_moment(overview.runs[-1].finished if overview.runs else None))

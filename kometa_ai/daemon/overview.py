@@ -27,10 +27,16 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """A snapshot of the state without its decisions; an empty one where there is none yet."""
 
     last_successful_run: datetime | None = None
-    library: LibrarySeen | None = None
+    libraries: dict[str, LibrarySeen] = {}
     collections: dict[str, CollectionStatus] = {}
     runs: list[RunSummary] = []
     spending: dict[str, Spending] = {}
+
+    @property
+    def movies(self) -> int | None:
+        """How many movies Radarr listed last; None before the first run."""
+        counts = [library.count for library in self.libraries.values()]
+        return sum(counts) if counts else None
 
 
 class OverviewReader:

@@ -127,7 +127,7 @@ class Views:
             last_problems=last.problems if last else 0,
             last_cost_usd=last.cost_usd if last else 0.0,
             month_cost_usd=self._month_cost(overview),
-            movies=overview.library.count if overview.library else 0,
+            movies=overview.movies or 0,
             collections=len(overview.collections),
             members=sum(status.members for status in overview.collections.values()),
             pending=sum(status.pending for status in overview.collections.values()),
