@@ -12,7 +12,14 @@ from kometa_ai.core.item import ItemKey, name_movie
 from kometa_ai.core.problem import Problem
 
 Outcome = Literal[
-    "ok", "problems", "radarr unusable", "claude unusable", "state unusable", "wrong configuration", "interrupted"
+    "ok",
+    "problems",
+    "waiting",
+    "radarr unusable",
+    "claude unusable",
+    "state unusable",
+    "wrong configuration",
+    "interrupted",
 ]
 
 

@@ -62,7 +62,7 @@ class Watch:
             case "claude unusable":
                 self._note(Looked(service="Radarr", status="ok"))
                 self._note(Looked(service="Claude", status="unusable", detail=why))
-            case "ok" | "problems":
+            case "ok" | "problems" | "waiting":
                 self._note(Looked(service="Radarr", status="ok"))
                 if report.tokens.requests:
                     self._note(Looked(service="Claude", status="ok"))

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """One run. `results` are those of the steps that it has come to."""
+    """One run. `results` are those of the steps that it has come to.
+
+    If it waits for a batch it ends before tags are planned; when the batch has ended another run goes on with it.
+    """
 
     def __init__(self, parts: Parts, rules: Rules, options: Options, run_id: str) -> None:
         self.results = RunResults()
@@ -45,6 +48,8 @@ class Run:
         """Do everything. Raise CheckRadarr, FixConfiguration or FixUsage, before anything is changed."""
         library = await self._read()
         judging = await self._decide(library)
+        if judging.asking.waiting is not None:
+            return
         self._plan(library, judging)
         if self._options.dry_run or self._parts.interruption.why:
             return
@@ -67,7 +72,13 @@ class Run:
     async def _decide(self, library: Contents) -> Judging:
         reading = self.results.reading
         decider = Decider(
-            self._parts, self._rules, self._options, library=library, keeper=self._keeper, booking=self._booking
+            self._parts,
+            self._rules,
+            self._options,
+            run_id=self._run_id,
+            library=library,
+            keeper=self._keeper,
+            booking=self._booking,
         )
         try:
             await decider.decide(reading.collections, reading.folder.collections)
