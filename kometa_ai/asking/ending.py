@@ -18,7 +18,7 @@ class TimedOut(msgspec.Struct, frozen=True):
 
 
 class OutOfBudget(msgspec.Struct, frozen=True):
-    """A request may cost more than MAX_COST_PER_RUN has left; `highest_estimate` is the most that one may cost."""
+    """A request may cost `highest_estimate`, which is more than is left of the `limit`, MAX_COST_PER_RUN."""
 
     highest_estimate: float
     limit: float
@@ -72,9 +72,9 @@ class Course:
         return next((ending.error for ending in self.endings if isinstance(ending, Stopped)), None)
 
     @property
-    def is_state_unwritable(self) -> bool:
-        """Whether verdicts cannot be kept."""
-        return StateUnwritable() in self.endings
+    def may_wait(self) -> bool:
+        """Whether the run may end as waiting for a batch: nothing but the limit on costs has ended the asking."""
+        return all(isinstance(ending, OutOfBudget | Unpriced) for ending in self.endings)
 
     def end(self, ending: Ending) -> None:
         """Send nothing more, except to models that are not `Unpriced`; requests in flight are still taken."""

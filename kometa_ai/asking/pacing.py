@@ -42,10 +42,15 @@ def is_worth_another_try(failure: RequestFailed, tries: int) -> bool:
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """How much may be asked: requests side by side, USD in this run (0 = no limit)."""
+    """How much may be asked: requests side by side, USD in a run (0 = no limit)."""
 
     concurrency: int = 4
     max_cost: float = 0.0
+
+    def budget(self, left: float | None = None) -> Budget:
+        """The money of a run; `left` is what earlier runs have left of it that this one goes on with."""
+        limits = [limit for limit in (self.max_cost or None, left) if limit is not None]
+        return Budget(min(limits, default=None), full=self.max_cost or None)
 
 
 class Places:
@@ -140,25 +145,35 @@ class Pauses:
 
 
 class Budget:
-    """USD reserved before a request is sent and settled after, so that requests side by side cannot overrun it."""
+    """USD reserved before a request is sent and settled after, so that requests side by side cannot overrun it.
 
-    def __init__(self, limit: float) -> None:
-        self.limit = limit
+    Without a limit nothing is counted. `full` is the limit of a run that goes on with no other.
+    """
+
+    def __init__(self, limit: float | None, *, full: float | None = None) -> None:
+        self.limit = limit or 0.0
+        self.full = full or self.limit
+        self.is_limited = limit is not None
         self._committed = 0.0
         self._open = 0
         self._settled = asyncio.Event()
 
     @property
-    def is_limited(self) -> bool:
-        """Whether there is a limit at all; without one nothing is counted."""
-        return bool(self.limit)
+    def left(self) -> float:
+        """What is neither spent nor reserved."""
+        return self.limit - self._committed
+
+    def charge(self, amount: float) -> None:
+        """Count what is spent without having been reserved."""
+        if self.is_limited:
+            self._committed += amount
 
     async def reserve(self, estimate: float) -> bool:
         """Take room for the estimate and say whether there was any.
 
-        Estimates are high: where the room is not enough, wait for requests on their way to settle for less.
+        Estimates are high: where the room is not enough, wait for requests in flight to settle for less.
         """
-        if not self.limit:
+        if not self.is_limited:
             return True
         while self._committed + estimate > self.limit:
             if not self._open:
@@ -170,7 +185,7 @@ class Budget:
 
     def settle(self, estimate: float, actual: float) -> None:
         """Put what a request really cost in the place of its reservation."""
-        if self.limit:
+        if self.is_limited:
             self._committed += actual - estimate
             self._open -= 1
             self._settled.set()

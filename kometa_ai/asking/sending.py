@@ -157,7 +157,7 @@ class Sender:
         priced = forecast.most(request)
         estimate = (priced if self._budget.is_limited else None) or 0.0
         if not await self._budget.reserve(estimate):
-            self._course.end(OutOfBudget(estimate, self._budget.limit))
+            self._course.end(OutOfBudget(estimate, self._budget.full))
             raise Over
         # Where nothing is heard of a request again, or of what it used, it may have been paid for.
         actual, is_sent = estimate, False

@@ -9,6 +9,9 @@ import msgspec
 from kometa_ai.core.item import ItemKey, Kind
 from kometa_ai.core.naming import CollectionKey, Slug, collection_key
 
+AskedPage = tuple[tuple[ItemKey, str], ...]
+"""Movies in the order sent, each with the metadata hash of what was sent."""
+
 
 class BatchedQuestion(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One request of a batch: the page of movies and the collection that it asks about, and which look it is."""
@@ -29,15 +32,14 @@ class BatchedQuestion(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class OpenBatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A batch whose answers are not all taken yet.
 
-    `key` is our name for it, `id` Anthropic's: empty while it is not known whether the batch was ever taken. `pages`
-    are movies in the order sent, each with the metadata hash of what was sent. `taken` are the collections whose
-    answers are in the state. `foreign` are ids that belong to another program's batches.
+    `key` is our name for it, `id` Anthropic's: empty while it is not known whether the batch was ever taken. `taken`
+    are the collections whose answers are in the state. `foreign` are ids that belong to another program's batches.
     """
 
     key: str
     model: str
     planned: datetime
-    pages: tuple[tuple[tuple[ItemKey, str], ...], ...]
+    pages: tuple[AskedPage, ...]
     questions: tuple[BatchedQuestion, ...]
     id: str = ""
     taken: frozenset[CollectionKey] = frozenset()

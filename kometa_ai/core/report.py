@@ -17,6 +17,7 @@ Outcome = Literal[
     "ok",
     "problems",
     "library unusable",
+    "waiting",
     "radarr unusable",
     "claude unusable",
     "state unusable",

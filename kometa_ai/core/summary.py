@@ -71,7 +71,8 @@ def trouble(report: RunReport) -> str:
 
 def unfinished(report: RunReport) -> str:
     """Why a run that needs no operator is not complete."""
-    return "interrupted" if report.outcome == "interrupted" else "not finished"
+    words = {"interrupted": "interrupted", "waiting": "waiting for a batch"}
+    return words.get(report.outcome, "not finished")
 
 
 def changes_of(report: RunReport) -> str:

@@ -12,6 +12,7 @@ from kometa_ai.__version__ import __version__
 from kometa_ai.app import now
 from kometa_ai.core.options import Options
 from kometa_ai.core.summary import counted
+from kometa_ai.daemon.batches import BatchWatch
 from kometa_ai.daemon.change_notifier import APART, ChangeNotifier
 from kometa_ai.daemon.hints import LONGEST, QUIET, Hints
 from kometa_ai.daemon.metrics import Metrics
@@ -24,6 +25,7 @@ from kometa_ai.daemon.timetable import Timetable, schedule_of
 from kometa_ai.daemon.watch import Watch
 from kometa_ai.errors import KometaAIError, WaitForOtherRun
 from kometa_ai.jobs.aside import Patience
+from kometa_ai.jobs.waiting import EVERY
 from kometa_ai.observe.logs import log_problem
 from kometa_ai.settings.environment import load_settings
 
@@ -43,13 +45,15 @@ _log = structlog.get_logger()
 class Paces(NamedTuple):
     """Seconds: the debounce of hints, the pause between reports of changes, the retry while the state is locked.
 
-    `redelivery` are the waits before reports that did not arrive are sent again.
+    `batches` is how far looks at open batches are apart. `redelivery` are the waits before reports that did not arrive
+    are sent again.
     """
 
     hints_quiet: float = QUIET
     hints_longest: float = LONGEST
     changes_apart: float = APART
     retry: float = 60.0
+    batches: float = EVERY
     redelivery: Sequence[float] = WAITS
 
 
@@ -92,6 +96,7 @@ class Daemon:
         self.hints = Hints(self._run_for_hints, quiet=paces.hints_quiet, longest=paces.hints_longest)
         self.notifier = ChangeNotifier(settings, apart=paces.changes_apart)
         self.redelivery = Redelivery(settings, waits=paces.redelivery)
+        self.batches = BatchWatch(session, self._go_on, every=paces.batches)
 
     @property
     def is_stopping(self) -> bool:
@@ -118,6 +123,7 @@ class Daemon:
                 self.notifier.live(),
                 self.redelivery.live(),
                 self.watch.live(),
+                self.batches.live(),
             )
         ]
         stopped = asyncio.create_task(self._stopping.wait())
@@ -139,12 +145,17 @@ class Daemon:
 
     async def start(self, trigger: str, movies: frozenset[ItemKey] = frozenset(), **details: str) -> bool:
         """Start an unattended run, of these movies if any are given. Return whether it started; if not, log why."""
+        options = Options(movies=movies, batch_size=self.settings.batch_size, unattended=True)
+        return await self._start(options, trigger, **details)
+
+    async def _start(self, options: Options, trigger: str, **details: str) -> bool:
         try:
-            options = Options(movies=movies, batch_size=self.settings.batch_size, unattended=True)
             await self.runs.start(options, trigger)
         except WaitForOtherRun as error:
-            if movies:
-                _log.info("run.postponed", trigger=trigger, movies=len(movies), why=error.message)
+            if options.movies:
+                _log.info("run.postponed", trigger=trigger, movies=len(options.movies), why=error.message)
+            elif options.goes_on_with is not None:
+                _log.info("run.postponed", trigger=trigger, why=error.message)
             else:
                 _log.warning("run.skipped", trigger=trigger, why=error.message, **details)
             return False
@@ -217,14 +228,24 @@ class Daemon:
         """Start a run for the movies hinted at as soon as one may start."""
         while True:
             await self.runs.ended()
-            clock = now().astimezone(self.settings.tz).time()
-            if not any(window.covers(clock) for window in self.settings.schedule_blackout):
+            if not self._is_blacked_out:
                 # Only now, so that hints which came while this waited are included.
                 movies = self.hints.take()
                 if await self.start("webhook", movies):
                     return
                 self.hints.give_back(movies)
             await asyncio.sleep(self._paces.retry)
+
+    async def _go_on(self, options: Options) -> bool:
+        """Start the run that goes on with one that has waited for a batch, if one may start now."""
+        if self._is_blacked_out or self.runs.current is not None:
+            return False
+        return await self._start(options, "batch")
+
+    @property
+    def _is_blacked_out(self) -> bool:
+        clock = now().astimezone(self.settings.tz).time()
+        return any(window.covers(clock) for window in self.settings.schedule_blackout)
 
     def _vital_signs(self) -> dict[str, object]:
         """The details of each heartbeat, for the health check."""

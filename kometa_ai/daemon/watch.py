@@ -65,7 +65,7 @@ class Watch:
         if report.outcome == "claude unusable":
             why = report.problems[0].what if report.problems else ""
             self._note(Looked(service="Claude", status="unusable", detail=why))
-        elif report.outcome in ("ok", "problems") and report.tokens.requests:
+        elif report.outcome in ("ok", "problems", "waiting") and report.tokens.requests:
             self._note(Looked(service="Claude", status="ok"))
 
     async def _look(self, service: str) -> None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 import structlog
 
-from kometa_ai.asking.batch_answers import search
+from kometa_ai.asking.batches import search
 from kometa_ai.errors import CheckClaude
 from kometa_ai.providers.port import RequestFailed
-from kometa_ai.state.schema import BatchNamed
+from kometa_ai.state.schema import BatchNamed, RunWaits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,11 +54,18 @@ async def cancel(session: Session) -> Cancellation:
     """Ask for the end of each open batch; they stay open until a run has taken their answers."""
     with session.lock() as store:
         async with session.open_batches() as batches:
-            return await cancel_batches(batches, store, session.redact)
+            cancellation = await cancel_batches(batches, store, session.redact)
+        store.save(session.now())
+    return cancellation
 
 
 async def cancel_batches(provider: BatchProvider, store: Store, redact: Callable[[str], str] = str) -> Cancellation:
-    """Ask for the end of each open batch; it stays open until a run has taken its answers. The caller has the lock."""
+    """Ask for the end of each open batch; it stays open until a run has taken its answers. The caller has the lock.
+
+    No run goes on with one that waits for them: what was cancelled is left to the next one.
+    """
+    if store.state.waiting is not msgspec.UNSET:
+        store.record(RunWaits(options=None))
     found = []
     exit_code = 0
     for batch in store.state.batches:

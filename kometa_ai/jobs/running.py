@@ -19,20 +19,30 @@ from kometa_ai.core.report import RunReport
 from kometa_ai.errors import FixUsage, KometaAIError, RepairState
 from kometa_ai.observe import process
 from kometa_ai.observe.logs import REPORTED, log_problem
+from kometa_ai.run.joining import joined
 from kometa_ai.run.orphans import departed
 from kometa_ai.run.pipeline import Run
 from kometa_ai.run.reporting import Frame, make_report, statuses
 from kometa_ai.run.stopping import Steps
 from kometa_ai.run.watching import Step
 from kometa_ai.state import files, history
-from kometa_ai.state.schema import CollectionForgotten, ErrorMet, ErrorSeen, RunEnded, RunSummary, StatusChanged
+from kometa_ai.state.schema import (
+    CollectionForgotten,
+    ErrorMet,
+    ErrorSeen,
+    RunEnded,
+    RunSummary,
+    RunWaits,
+    StatusChanged,
+)
 from kometa_ai.state.store import Seen, Store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+    from pathlib import Path
 
-    from kometa_ai.core.options import Options
+    from kometa_ai.core.options import Earlier, Options
     from kometa_ai.run.parts import Parts, Rules
     from kometa_ai.state.schema import Entry
 
@@ -91,10 +101,25 @@ async def run_and_report(
         zone=parts.zone,
         redact=parts.redact,
     )
+    if notify is not None and options.goes_on_with is not None:
+        notify = _with_earlier(notify, options.goes_on_with, parts.store.folder)
     about = {"collections": list(options.collections), "only_movies": frame.only_movies}
     return await carry_out(
         parts, lambda watched: _LibraryRun(watched, rules, options, frame.run_id), frame, about, notify=notify
     )
+
+
+def _with_earlier(notify: Notify, earlier: Earlier, folder: Path) -> Notify:
+    """Report a run together with those that it goes on with: these were not reported when they ended."""
+    reports = []
+    for run_id in earlier.run_ids:
+        with suppress(KometaAIError):
+            reports.append(history.recall(folder, run_id))
+
+    async def tell(report: RunReport) -> list[Problem]:
+        return await notify(joined([*reports, report]))
+
+    return tell
 
 
 class _LibraryRun:
@@ -112,15 +137,25 @@ class _LibraryRun:
         return make_report(self._run.results, self._store.memory, self._store.state, frame)
 
     def entries(self, report: RunReport, *, is_complete: bool) -> list[Entry]:
-        if report.dry_run:
-            return []
         results, known = self._run.results, self._store.state.collections
+        waits = self._waits(is_partial=report.only_movies is not None)
+        if report.dry_run:
+            return waits
         progress = statuses(report, results, known, complete=is_complete)
         gone = departed(report, results.reading, known) if is_complete else []
         return [
             *(StatusChanged(collection=key, status=status) for key, status in progress.items()),
             *(CollectionForgotten(collection=key) for key in gone),
+            *waits,
         ]
+
+    def _waits(self, *, is_partial: bool) -> list[Entry]:
+        """Whether a run waits from now on: this one, or an earlier one as long as there are batches."""
+        state, waiting = self._store.state, self._run.results.waiting
+        if waiting is not None:
+            return [RunWaits(options=waiting)]
+        is_settled = state.waiting is not msgspec.UNSET and not state.batches
+        return [RunWaits(options=None)] if is_settled and not is_partial else []
 
     def seen(self) -> Seen:
         results = self._run.results
@@ -137,8 +172,8 @@ async def carry_out(
 ) -> RunReport:
     """Do a run of any kind: its work, its report, what is remembered of it, its notification.
 
-    `about` is for the log. `notify` is not called for a dry run; the problems it returns are added to the report as
-    warnings, since a failing mail server never fails a run.
+    `about` is for the log. `notify` is not called for a dry run, nor for one that another run goes on with; the
+    problems it returns are added to the report as warnings, since a failing mail server never fails a run.
     """
     with structlog.contextvars.bound_contextvars(run_id=frame.run_id):
         _log.info("run.started", dry_run=frame.dry_run, **about)
@@ -159,8 +194,10 @@ async def carry_out(
             interrupted=interruption.why,
         )
         report = work.report(frame)
-        report = _remember(report, work, parts.store, is_complete=error is None and not is_cut_short)
-        if notify is not None and not frame.dry_run:
+        is_waiting = report.outcome == "waiting"
+        is_complete = error is None and not (is_cut_short or is_waiting)
+        report = _remember(report, work, parts.store, is_complete=is_complete)
+        if notify is not None and not (frame.dry_run or is_waiting):
             undelivered = await _tell(report, notify, parts)
             report = _with_warnings(report, undelivered)
         _log_end(report)

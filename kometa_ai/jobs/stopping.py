@@ -62,7 +62,12 @@ def ending_in_order(end: Callable[[signal.Signals], None]) -> Iterator[None]:
 
 
 def end_run(interruption: Interruption, run: asyncio.Task[Any], why: str, *, grace: float = GRACE) -> None:
-    """End a run: finish in-flight requests, save everything. Call this in the run's own loop."""
+    """End a run: finish in-flight requests, save everything. Call this in the run's own loop.
+
+    A run that has ended by itself meanwhile is left alone.
+    """
+    if run.done():
+        return
     _log.warning("run.interrupted", signal=why)
     is_busy, is_reporting = interruption.is_busy, interruption.is_reporting
     interruption.request(why)

@@ -15,6 +15,7 @@ from kometa_ai.judging.looks import Models, is_due
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
+    from datetime import datetime
 
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.kinds import AnyItem
@@ -70,12 +71,14 @@ def plan_questions(
     *,
     force: bool = False,
     again: AbstractSet[str] = frozenset(),
+    since: datetime | None = None,
 ) -> Questions:
     """Find the questions to ask: pairs without a decision, or whose decision was made from other inputs.
 
     Each decision stores the inputs it was made from, so changed data is judged again in every collection. Gated movies
     need no question. With `force` every other movie of the collections is asked about; `again` names requests whose
-    verdicts are asked for again, or is `given-up`. Questions that another model gave up are asked once more.
+    verdicts are asked for again, or is `given-up`. Neither asks again for verdicts since a given time. Questions that
+    another model gave up are asked once more.
     """
     questions: Questions = {collection.key: {} for collection in collections}
     rules = {
@@ -94,9 +97,10 @@ def plan_questions(
             if key in gated or (scope is not None and key not in scope):
                 continue
             decision = decisions.get(collection.slug)
-            reason = _reason(decision, prints, prompts[collection.key], collection, force=force)
-            if reason in (None, Reason.SECOND_LOOK) and decision is not None and is_named(decision.request, again):
-                reason = Reason.ASKED_AGAIN
+            is_older = since is None or decision is None or decision.timestamp < since
+            reason = _reason(decision, prints, prompts[collection.key], collection, force=force and is_older)
+            if reason in (None, Reason.SECOND_LOOK) and decision is not None and is_older:
+                reason = Reason.ASKED_AGAIN if is_named(decision.request, again) else reason
             if reason is None:
                 continue
             can_be_given_up = known is not None and known.unjudged and not (force or GIVEN_UP in again)

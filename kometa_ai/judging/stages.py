@@ -19,6 +19,7 @@ from kometa_ai.judging.policy import Gates, Membership, decide, gates, tags_that
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
+    from datetime import datetime
 
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.decision import Memory, Pin
@@ -72,9 +73,11 @@ class Stage:
             each.key: gates(each, known.movies, mutual.decided[each.kind], known.pins) for each in collections
         }
 
-    def questions(self, *, force: bool = False, again: AbstractSet[str] = frozenset()) -> Questions:
+    def questions(
+        self, *, force: bool = False, again: AbstractSet[str] = frozenset(), since: datetime | None = None
+    ) -> Questions:
         """The questions to ask about the chosen collections at this point; see `plan_questions`."""
-        return self._plan(self.chosen, force=force, again=again)
+        return self._plan(self.chosen, force=force, again=again, since=since)
 
     def deciding_tags(self, collection: Collection, movie: Item) -> tuple[Label, ...]:
         """The labels that let a movie in or keep it out; none if no tag decides."""
@@ -101,11 +104,16 @@ class Stage:
         )
 
     def _plan(
-        self, collections: Sequence[Collection], *, force: bool = False, again: AbstractSet[str] = frozenset()
+        self,
+        collections: Sequence[Collection],
+        *,
+        force: bool = False,
+        again: AbstractSet[str] = frozenset(),
+        since: datetime | None = None,
     ) -> Questions:
         known = self._known
         return plan_questions(
-            known.subjects, collections, known.memory, self.gates, known.models, force=force, again=again
+            known.subjects, collections, known.memory, self.gates, known.models, force=force, again=again, since=since
         )
 
 

@@ -1,12 +1,16 @@
-"""Measure the memory use of the process, and read the limit of its container."""
+"""Measure the memory use of the process, read the limit of its container, and give memory back to the system."""
 
 from __future__ import annotations
 
+import ctypes
 import resource
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 _CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+_M_ARENA_MAX = -8
+"""glibc's name for the number of heaps."""
 _NO_LIMIT = 1 << 60
 """cgroups v1 reports a number larger than this if there is no limit."""
 
@@ -24,6 +28,24 @@ def peak() -> int:
     """The most bytes of memory in use since the process began."""
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024
+
+
+def share_memory() -> None:
+    """Let threads that begin from now on share one heap, where the C library is glibc.
+
+    Else each has one of its own, and what the thread of one run has freed is of no use to that of the next.
+    """
+    _tell_glibc("mallopt", _M_ARENA_MAX, 1)
+
+
+def give_back() -> None:
+    """Give freed memory back to the system, where the C library is glibc; others do so by themselves."""
+    _tell_glibc("malloc_trim", 0)
+
+
+def _tell_glibc(function: str, *arguments: int) -> None:
+    with suppress(OSError, AttributeError, TypeError):
+        getattr(ctypes.CDLL(None), function)(*arguments)
 
 
 def limit(places: tuple[str, ...] = _CGROUPS) -> int | None:

@@ -184,12 +184,13 @@ class Provider(Protocol):
 
 
 class BatchSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """A batch as the service knows it. Its answers can be read once it `has_ended`."""
+    """A batch as the service knows it. Its answers can be read once it `has_ended`; `ended` is when, if known."""
 
     id: str
     created: datetime
     requests: int
     has_ended: bool
+    ended: datetime | None = None
 
 
 class BatchAnswer(msgspec.Struct, frozen=True, kw_only=True):

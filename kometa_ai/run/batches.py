@@ -1,18 +1,19 @@
-"""The batches of one run: whether to use them, where they are written down, which questions are with Anthropic."""
+"""The batches of one run: when to use them, where they are written down, and what waits for their answers."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING
 
-import structlog
+import msgspec
 
 from kometa_ai.asking import forecast
-from kometa_ai.asking.batching import Batcher, Scope
+from kometa_ai.asking.batches import Batcher, Scope, Work, opening, reading
 from kometa_ai.core.decision import Reason
+from kometa_ai.core.options import Earlier
 from kometa_ai.core.problem import Problem
 from kometa_ai.judging.packing import pack, second_looks
 from kometa_ai.run.watching import Step
-from kometa_ai.state.schema import BatchDropped, BatchNamed, BatchPlanned, BatchTaken
+from kometa_ai.state.schema import BatchDropped, BatchNamed, BatchPlanned, BatchTaken, RunWaits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,41 +25,36 @@ if TYPE_CHECKING:
     from kometa_ai.core.item import ItemKey
     from kometa_ai.core.kinds import AnyItem
     from kometa_ai.core.naming import CollectionKey
-    from kometa_ai.judging.looks import Models
-    from kometa_ai.judging.packing import Packet
+    from kometa_ai.core.options import Options
     from kometa_ai.judging.planning import Questions, Subject
     from kometa_ai.run.keeping import Keep
-    from kometa_ai.run.parts import Parts
+    from kometa_ai.run.parts import Parts, Rules
     from kometa_ai.state.store import Store
 
 WORTH = 1.0
-"""USD that questions must be expected to cost for `auto` to wait for a batch."""
-ROUNDS = 3
-"""So often what batches left unanswered is put into batches again, while it is worth it."""
+"""USD that questions must be expected to cost for `auto` to use a batch."""
 
-_log = structlog.get_logger()
+AWAITED = "Nothing to do: the next run collects the answers."
+"""What is to be done while questions are with Anthropic."""
 
-
-class Choice(NamedTuple):
-    """What the settings say of batches, whether somebody waits for the run, and whether it is about some movies only.
-
-    Such a run is short. It leaves batches alone: it knows nothing of the other movies that they ask about.
-    """
-
-    mode: Literal["off", "auto", "on"] = "off"
-    is_unattended: bool = False
-    is_partial: bool = False
+Due = list[tuple["Collection", list["AnyItem"]]]
+"""For each collection the movies that are due for a second look."""
 
 
 class Batches:
-    """Asks through batches where that is wanted, and takes the answers of earlier ones in any case."""
+    """Hands over what is worth it, if the run may wait for answers, and takes the answers of earlier batches.
+
+    A run about some movies is short, and leaves batches alone: it knows nothing of the other movies they ask about.
+    `since` is when the run has begun, or the first of those that it goes on with.
+    """
 
     def __init__(
         self,
         parts: Parts,
-        models: Models,
-        choice: Choice,
+        rules: Rules,
+        options: Options,
         *,
+        run_id: str,
         budget: Budget,
         tally: Tally,
         record: Callable[[Answered], None],
@@ -67,119 +63,141 @@ class Batches:
         warnings: list[Problem],
     ) -> None:
         self._parts = parts
+        self._models = rules.models
         self._subjects = subjects
         self._warnings = warnings
-        self._models = models
-        self._course = parts.interruption.course
-        self._choice = choice
-        self._batcher: Batcher | None = None
+        before = options.goes_on_with or Earlier(run_ids=(), since=parts.now())
+        earlier = msgspec.structs.replace(before, run_ids=(*before.run_ids, run_id))
+        self._waiting = waiting = msgspec.structs.replace(options, goes_on_with=earlier)
+        self.since = before.since
         self._told: set[str] = set()
+        self._is_partial = bool(options.movies)
+        is_wanted = rules.batches == "on" or (rules.batches == "auto" and options.unattended)
+        self._is_always_worth_it = rules.batches == "on"
+        self.may_wait = is_wanted and not self._is_partial and parts.batches is not None
+        self._batcher: Batcher | None = None
         if parts.batches is not None:
-            self._batcher = parts.interruption.batcher = Batcher(
+            self._batcher = Batcher(
                 parts.batches,
-                models=models,
+                models=rules.models,
                 budget=budget,
                 tally=tally,
-                course=self._course,
+                course=parts.interruption.course,
                 caching=parts.provider,
-                ledger=_Ledger(parts.store, keep),
+                ledger=_Ledger(parts.store, keep, waiting),
                 record=record,
                 now=parts.now,
                 sleep=parts.sleep,
             )
 
     @property
-    def _may_wait(self) -> bool:
-        choice = self._choice
-        return not choice.is_partial and (choice.mode == "on" or (choice.mode == "auto" and choice.is_unattended))
+    def waiting(self) -> Options:
+        """The options of the run that goes on with this one."""
+        return msgspec.structs.replace(self._waiting, max_cost=self._batcher.left if self._batcher else None)
 
     def are_open(self, stage: Sequence[Collection]) -> bool:
         """Whether answers about one of these collections are still to be taken by this run."""
-        if self._choice.is_partial:
+        if self._is_partial:
             return False
-        slugs = {collection.key for collection in stage}
+        keys = {collection.key for collection in stage}
         return any(
-            question.collection in slugs
+            question.collection in keys
             for batch in self._parts.store.state.batches
             for question in batch.open_questions
         )
 
-    async def collect(self, stage: Sequence[Collection], questions: Questions) -> None:
+    def are_awaited(self, stage: Sequence[Collection], questions: Questions) -> bool:
+        """Whether this run is to wait, because questions of these are with Anthropic."""
+        return self.may_wait and self.left(stage, questions) != questions
+
+    def left(self, stage: Sequence[Collection], questions: Questions) -> Questions:
+        """The questions without those that are with Anthropic: they are not to be paid for twice."""
+        return not_in_batches(self._parts.store.state.batches, stage, self._subjects, questions)
+
+    def postponed(self, questions: Questions, left: Questions) -> Questions:
+        """What is left to ask about movies that are with Anthropic already, if the run waits for these.
+
+        Their page is being written to the cache, for these questions to read.
+        """
+        if not self.may_wait:
+            return {}
+        awaited = {
+            key
+            for slug, pairs in questions.items()
+            for key, reason in pairs.items()
+            if reason.is_asked_first and key not in left[slug]
+        }
+        return {
+            slug: {key: reason for key, reason in pairs.items() if reason.is_asked_first and key in awaited}
+            for slug, pairs in left.items()
+        }
+
+    async def take(self, stage: Sequence[Collection], questions: Questions) -> None:
         """Take the answers of earlier batches; `questions` are those still open, from which `record` takes away."""
         if self._batcher is None or not self.are_open(stage):
             return
         self._parts.observer.step(Step.ASKING)
-        await self._batcher.collect(self._scope(stage, questions), wait=self._may_wait)
-        self._say_errors(self._batcher)
-
-    async def ask(self, stage: Sequence[Collection], questions: Questions, size: int) -> bool:
-        """Ask through batches what is worth it, and say whether anything was asked so.
-
-        Answered questions are taken out of `questions` by `record`.
-        """
-        if self._batcher is None or not self._may_wait:
-            return False
-        asked = False
-        for number in range(ROUNDS):
-            packets = pack(self.left(stage, questions), self._subjects, stage, size)
-            if not packets or self._course.is_over or not self._are_worth_it(packets, is_first=number == 0):
-                break
-            before, asked = _open(questions), True
-            await self._batcher.ask(packets, self._scope(stage, questions))
-            if self._batcher.unavailable or _open(questions) == before:
-                break
-        self._say_unavailable(self._batcher)
-        return asked
-
-    async def look_again(
-        self, stage: Sequence[Collection], due: Sequence[tuple[Collection, Sequence[AnyItem]]]
-    ) -> bool:
-        """Give second looks through a batch where that is worth it, and say whether any was asked for so."""
-        if self._batcher is None or not self._may_wait:
-            return False
-        packets = second_looks(due)
-        cost = forecast.cost(packets, self._parts.provider, self._models.review, forecast.SECOND_LOOKS)
-        if cost is None or cost <= WORTH:
-            return False
-        await self._batcher.look_again(packets, self._scope(stage, {}))
-        self._say_unavailable(self._batcher)
-        return True
-
-    def _say_errors(self, batcher: Batcher) -> None:
-        for why, batch_id in batcher.errors.items():
+        await self._batcher.take(self._scope(stage, questions))
+        for why, batch_id in self._batcher.errors.items():
             if why not in self._told:
                 self._told.add(why)
-                self._warnings.append(
-                    Problem(
-                        source="Claude",
-                        what=f"Questions of the batch {batch_id} ended with an error, which costs nothing: {why}",
-                        remedy="They are asked again. If that fails too, what it says is to be put right.",
-                        severity="warning",
-                    )
+                self._warn(
+                    "Claude",
+                    f"Questions of the batch {batch_id} ended with an error, which costs nothing: {why}",
+                    "They are asked again. If that fails too, what it says is to be put right.",
                 )
 
-    def _say_unavailable(self, batcher: Batcher) -> None:
-        self._say_errors(batcher)
-        if batcher.unavailable:
-            self._warnings.append(
-                Problem(
-                    source="CLAUDE_BATCHES",
-                    what=f"Questions were asked directly instead of in a batch, for more money: {batcher.unavailable}",
-                    remedy="If that happens again, look at the key's rights, or set CLAUDE_BATCHES=off.",
-                    severity="warning",
-                )
+    def worth_it(self, stage: Sequence[Collection], questions: Questions, size: int) -> Questions:
+        """The questions that are to be handed over. What a batch has left without a verdict is asked directly."""
+        if self._batcher is None or not self.may_wait:
+            return {}
+        left_over = self._batcher.left_over
+        fresh = {
+            slug: {
+                key: reason
+                for key, reason in pairs.items()
+                if reason.is_asked_first and (slug, key, False) not in left_over
+            }
+            for slug, pairs in questions.items()
+        }
+        if self._is_always_worth_it:
+            return fresh
+        cost = forecast.cost(pack(fresh, self._subjects, stage, size), self._parts.provider, self._models.first)
+        return fresh if cost is not None and cost > WORTH else {}
+
+    def looks_worth_it(self, due: Due) -> Due:
+        """The second looks that are to be handed over."""
+        if self._batcher is None or not self.may_wait:
+            return []
+        left_over = self._batcher.left_over
+        fresh = [
+            (collection, [movie for movie in movies if (collection.key, movie.key, True) not in left_over])
+            for collection, movies in due
+        ]
+        packets = second_looks(fresh)
+        cost = forecast.cost(packets, self._parts.provider, self._models.review, forecast.SECOND_LOOKS)
+        return fresh if cost is not None and cost > WORTH else []
+
+    async def hand_over(self, stage: Sequence[Collection], questions: Questions, due: Due, size: int) -> bool:
+        """Hand questions and second looks over, as far as the money reaches; return whether any may be taken now."""
+        if self._batcher is None:
+            return False
+        works, rest = reading(self._batcher.warm, questions, stage, self._subjects)
+        packets = pack(rest, self._subjects, stage, size)
+        works += opening(packets, self._parts.provider, self._models.first)
+        works += [Work(packet, second_look=True) for packet in second_looks(due)]
+        handed_over = await self._batcher.hand_over(works, self._scope(stage, questions))
+        if self._batcher.unavailable:
+            self._warn(
+                "CLAUDE_BATCHES",
+                f"Questions were asked directly instead of in a batch, for more money: {self._batcher.unavailable}",
+                "If that happens again, look at the key's rights, or set CLAUDE_BATCHES=off.",
             )
-            batcher.unavailable = ""
+            self._batcher.unavailable = ""
+        return handed_over
 
-    def left(self, stage: Sequence[Collection], questions: Questions) -> Questions:
-        """The questions without those that are with Anthropic: nobody shall pay for them twice."""
-        return not_in_batches(self._parts.store.state.batches, stage, self._subjects, questions)
-
-    def _are_worth_it(self, packets: Sequence[Packet], *, is_first: bool) -> bool:
-        if self._choice.mode == "on" and is_first:
-            return True
-        cost = forecast.cost(packets, self._parts.provider, self._models.first)
-        return cost is not None and cost > WORTH
+    def _warn(self, source: str, what: str, remedy: str) -> None:
+        self._warnings.append(Problem(source=source, what=what, remedy=remedy, severity="warning"))
 
     def _scope(self, stage: Sequence[Collection], questions: Questions) -> Scope:
         memory, judged = self._parts.store.memory, self._subjects
@@ -226,13 +244,13 @@ def with_anthropic(
     batches: Iterable[OpenBatch], collections: Iterable[Collection], subjects: Mapping[ItemKey, Subject]
 ) -> list[Problem]:
     """What was asked through batches that have not been answered."""
-    slugs = {collection.key for collection in collections}
+    keys = {collection.key for collection in collections}
     problems = []
     for batch in batches:
         count = sum(
             key in subjects
             for question in batch.open_questions
-            if question.collection in slugs
+            if question.collection in keys
             for key, _ in batch.pages[question.page]
         )
         if count:
@@ -240,34 +258,32 @@ def with_anthropic(
                 Problem(
                     source="Claude",
                     what=f"{count} questions are with Anthropic as {f'batch {batch.id}' if batch.id else 'a batch'}.",
-                    remedy="Nothing to do: the next run collects the answers.",
+                    remedy=AWAITED,
                 )
             )
     return problems
 
 
-def _open(questions: Questions) -> int:
-    return sum(map(len, questions.values()))
-
-
 class _Ledger:
-    """Open batches, as they are in the state; see batch_answers.Ledger."""
+    """Open batches, as they are in the state, and the run that waits for them; see asking.batches.Ledger."""
 
-    def __init__(self, store: Store, keep: Keep) -> None:
+    def __init__(self, store: Store, keep: Keep, waiting: Options) -> None:
         self._store = store
         self._keep = keep
+        self._waiting = waiting
 
     def open(self) -> Sequence[OpenBatch]:
         return tuple(self._store.state.batches)
 
-    def plan(self, batch: OpenBatch) -> bool:
-        return self._keep(BatchPlanned(batch=batch))
+    def plan(self, batch: OpenBatch, left: float | None) -> bool:
+        waiting = msgspec.structs.replace(self._waiting, max_cost=left)
+        return self._keep(BatchPlanned(batch=batch), RunWaits(options=waiting))
 
     def name(self, key: str, batch_id: str, foreign: tuple[str, ...] = ()) -> None:
         self._keep(BatchNamed(key=key, id=batch_id, foreign=foreign))
 
-    def take(self, key: str, slugs: Iterable[CollectionKey]) -> None:
-        self._keep(BatchTaken(key=key, collections=tuple(sorted(slugs))))
+    def take(self, key: str, collections: Iterable[CollectionKey]) -> None:
+        self._keep(BatchTaken(key=key, collections=tuple(sorted(collections))))
 
     def drop(self, key: str) -> None:
         self._keep(BatchDropped(key=key))

@@ -37,7 +37,15 @@ class Decider:
     """Asks and decides for one run, about the movies that it names, or else about the whole library."""
 
     def __init__(
-        self, parts: Parts, rules: Rules, options: Options, *, reading: Reading, keeper: Keeper, booking: Booking
+        self,
+        parts: Parts,
+        rules: Rules,
+        options: Options,
+        *,
+        run_id: str,
+        reading: Reading,
+        keeper: Keeper,
+        booking: Booking,
     ) -> None:
         self._parts = parts
         self._rules = rules
@@ -49,7 +57,14 @@ class Decider:
         self._memberships: dict[CollectionKey, Membership] = {}
         self._subjects = subjects_of(self._in_scope(options.movies), parts.store.memory, reading.unconfirmed)
         self._questioning = Questioning(
-            parts, rules, options, keep=self._keep, booking=booking, subjects=self._subjects, warnings=self._warnings
+            parts,
+            rules,
+            options,
+            run_id=run_id,
+            keep=self._keep,
+            booking=booking,
+            subjects=self._subjects,
+            warnings=self._warnings,
         )
 
     def result(self) -> Judging:

@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """One run. `results` are those of the steps that it has come to."""
+    """One run. `results` are those of the steps that it has come to.
+
+    If it waits for a batch it ends before tags are planned; when the batch has ended another run goes on with it.
+    """
 
     def __init__(self, parts: Parts, rules: Rules, options: Options, run_id: str) -> None:
         self.results = RunResults()
@@ -47,6 +50,8 @@ class Run:
         """Do everything. Raise CheckLibrary, FixConfiguration or FixUsage, before anything is changed."""
         await self._read()
         judging = await self._decide()
+        if judging.asking.waiting is not None:
+            return
         self._plan(judging)
         if self._options.dry_run or self._parts.interruption.why:
             return
@@ -68,7 +73,13 @@ class Run:
     async def _decide(self) -> Judging:
         reading = self.results.reading
         decider = Decider(
-            self._parts, self._rules, self._options, reading=reading, keeper=self._keeper, booking=self._booking
+            self._parts,
+            self._rules,
+            self._options,
+            run_id=self._run_id,
+            reading=reading,
+            keeper=self._keeper,
+            booking=self._booking,
         )
         try:
             await decider.decide()

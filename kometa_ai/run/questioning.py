@@ -9,10 +9,8 @@ import structlog
 
 from kometa_ai.asking.ending import Stopped
 from kometa_ai.asking.engine import Engine
-from kometa_ai.asking.pacing import Budget
 from kometa_ai.asking.tally import Tally
 from kometa_ai.core.decision import Reason
-from kometa_ai.core.kinds import AnyItem
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import CheckClaude
 from kometa_ai.judging.looks import due_now
@@ -20,7 +18,7 @@ from kometa_ai.judging.packing import pack
 from kometa_ai.judging.planning import GIVEN_UP, Questions, Subject
 from kometa_ai.judging.policy import settle
 from kometa_ai.providers.port import ProviderSilent
-from kometa_ai.run.batches import Batches, Choice
+from kometa_ai.run.batches import Batches
 from kometa_ai.run.credits import CreditsReader
 from kometa_ai.run.results import Asking
 from kometa_ai.run.unjudged import count_vain
@@ -31,12 +29,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from kometa_ai.asking.tally import Answered
-    from kometa_ai.core.collection import Collection
     from kometa_ai.core.decision import Verdict
     from kometa_ai.core.item import ItemKey
     from kometa_ai.core.naming import CollectionKey
     from kometa_ai.core.options import Options
     from kometa_ai.judging.stages import Stage
+    from kometa_ai.run.batches import Due
     from kometa_ai.run.keeping import Keep
     from kometa_ai.run.parts import Parts, Rules
     from kometa_ai.run.spending import Booking
@@ -53,6 +51,7 @@ class Questioning:
         rules: Rules,
         options: Options,
         *,
+        run_id: str,
         keep: Keep,
         booking: Booking,
         subjects: dict[ItemKey, Subject],
@@ -69,7 +68,7 @@ class Questioning:
         self._tally = Tally()
         self._course = parts.interruption.course
         self._course.has_begun = True
-        budget = Budget(rules.limits.max_cost)
+        budget = rules.limits.budget(options.max_cost)
         self._engine = Engine(
             parts.provider,
             models=rules.models,
@@ -79,11 +78,11 @@ class Questioning:
             course=self._course,
             record=self._record,
         )
-        choice = Choice(rules.batches, options.unattended, is_partial=bool(options.movies))
         self._batches = Batches(
             parts,
-            rules.models,
-            choice,
+            rules,
+            options,
+            run_id=run_id,
             budget=budget,
             tally=self._tally,
             record=self._record,
@@ -98,6 +97,7 @@ class Questioning:
         self._is_checked = False
         self._doubts: list[Problem] = []
         self._gaps_counted = 0
+        self._waits = False
 
     def result(self) -> Asking:
         """What has been asked so far, and what came of it."""
@@ -107,13 +107,16 @@ class Questioning:
             last_asked=self._last_asked,
             tally=self._tally,
             endings=tuple(self._course.endings),
+            waiting=self._batches.waiting if self._waits and self._course.may_wait else None,
         )
 
     async def ask(self, stage: Stage) -> None:
         """Ask all questions of a stage; those that stay open are added to `open_questions`."""
         course, batches = self._course, self._batches
         self._parts.observer.step(Step.PLANNING)
-        questions = stage.questions(force=self._options.force_refresh, again=self._again)
+        options = self._options
+        since = options.goes_on_with.since if options.goes_on_with is not None else None
+        questions = stage.questions(force=options.force_refresh, again=self._again, since=since)
         for slug, pairs in questions.items():
             self._reasons[slug] = count(pairs.values())
         total = sum(reason is not Reason.GIVEN_UP for pairs in questions.values() for reason in pairs.values())
@@ -122,12 +125,16 @@ class Questioning:
         )
         if total and not course.is_over:
             await self._check_model()
-        if (total or batches.are_open(stage.chosen)) and not course.is_over:
+        # While answers are awaited, a later stage would be asked about movies that these may decide.
+        if (total or batches.are_open(stage.chosen)) and not (course.is_over or self._waits):
             self._open = questions
-            await batches.collect(stage.chosen, questions)
+            await batches.take(stage.chosen, questions)
             self._warnings += await self._credits.learn(batches.left(stage.chosen, questions))
             await self._send(stage)
-            questions = stage.questions()
+            # With --force-refresh, what is not asked again yet counts as open while this run waits, and only then.
+            asked_for = stage.questions(force=options.force_refresh, again=self._again, since=batches.since)
+            self._waits = batches.are_awaited(stage.chosen, asked_for)
+            questions = asked_for if self._waits else stage.questions()
             self._warn_of_doubts()
         self.open_questions |= questions
 
@@ -161,26 +168,36 @@ class Questioning:
         ]
 
     async def _send(self, stage: Stage) -> None:
-        """Ask, and give what is near the threshold its second look."""
-        engine, batches, size = self._engine, self._batches, self._options.batch_size
-        questions = batches.left(stage.chosen, self._open)
-        packets = pack(questions, self._subjects, stage.chosen, size)
+        """Ask, and give second looks to what is near the threshold: directly, or through batches for a later run."""
+        batches, size = self._batches, self._options.batch_size
+        left = batches.left(stage.chosen, self._open)
+        questions = _without(left, batches.postponed(self._open, left))
+        later = batches.worth_it(stage.chosen, questions, size)
+        await self._ask_directly(stage, _without(questions, later))
+        is_handing_over = any(later.values())
+        # Second looks can wait as well then, and are worth a batch more likely when all of them are due.
+        due = [] if is_handing_over else self._due(stage)
+        looks_later = batches.looks_worth_it(due)
+        await self._look_again(due if not looks_later else [])
+        if (is_handing_over or looks_later) and not await batches.hand_over(stage.chosen, later, looks_later, size):
+            await self._ask_directly(stage, later)
+            await self._look_again(self._due(stage))
+        self._count_vain(stage)
+
+    async def _ask_directly(self, stage: Stage, questions: Questions) -> None:
+        packets = pack(questions, self._subjects, stage.chosen, self._options.batch_size)
         self._parts.observer.step(Step.ASKING)
         self._parts.observer.total("questions", sum(len(packet.movies) * len(packet.collections) for packet in packets))
-        if await batches.ask(stage.chosen, self._open, size):
-            packets = pack(batches.left(stage.chosen, self._open), self._subjects, stage.chosen, size)
-        await engine.ask(packets)
-        due = self._due(stage)
+        await self._engine.ask(packets)
+
+    async def _look_again(self, due: Due) -> None:
         if due and not self._course.is_over:
             self._parts.observer.step(Step.LOOKING_AGAIN)
             self._parts.observer.total("questions", sum(len(movies) for _, movies in due))
-            if await batches.look_again(stage.chosen, due):
-                due = self._due(stage)
-            await engine.look_again(due)
-        self._count_vain(stage)
+            await self._engine.look_again(due)
 
-    def _due(self, stage: Stage) -> list[tuple[Collection, list[AnyItem]]]:
-        """The second looks that nobody has been asked for yet."""
+    def _due(self, stage: Stage) -> Due:
+        """The second looks that are neither given nor with Anthropic."""
         open_now = self._batches.left(stage.chosen, stage.questions(again=self._again & {GIVEN_UP}))
         return [
             (collection, [self._subjects[key].item for key in due])
@@ -232,6 +249,13 @@ class Questioning:
             self._last_asked[collection.key] = key
         self._keep(*entries, *self._booking.entries(self._tally.spent.values()))
         self._parts.observer.advance("questions", len(entries))
+
+
+def _without(questions: Questions, others: Questions) -> Questions:
+    return {
+        slug: {key: reason for key, reason in pairs.items() if key not in others.get(slug, {})}
+        for slug, pairs in questions.items()
+    }
 
 
 def count(reasons: Iterable[Reason]) -> dict[str, int]:

@@ -66,10 +66,16 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
 
 def make_report(results: RunResults, memory: Memory, snapshot: Snapshot, frame: Frame) -> RunReport:
     """Say what a run did, or would have done, and what needs the operator. `memory` and `snapshot` are the state."""
+    asked = with_anthropic(snapshot.batches, results.reading.collections, results.subjects)
+    is_waiting = results.waiting is not None
     problems = [
         *problems_of(results, frame.problems),
-        *with_anthropic(snapshot.batches, results.reading.collections, results.subjects),
+        *(() if is_waiting else asked),
         *_error_problems(frame, results),
+    ]
+    warnings = [
+        *warnings_of(results),
+        *(msgspec.structs.replace(each, severity="warning") for each in asked if is_waiting),
     ]
     names = {str(collection.key): collection.name for collection in results.reading.collections}
     dated = tuple(
@@ -94,7 +100,7 @@ def make_report(results: RunResults, memory: Memory, snapshot: Snapshot, frame: 
         collections=collections,
         orphans=orphans(results, snapshot.collections),
         problems=dated,
-        warnings=tuple(_told(warning, names, frame.redact) for warning in warnings_of(results)),
+        warnings=tuple(_told(warning, names, frame.redact) for warning in warnings),
         tokens=spent.tokens,
         cost_usd=round(spent.cost_usd, 6),
         unpriced_requests=spent.unpriced_requests,
@@ -137,6 +143,8 @@ def _ending(results: RunResults, frame: Frame, problems: tuple[Problem, ...], *,
         return "interrupted", INTERRUPTED.get(frame.interrupted, INTERRUPTED["SIGINT"])
     if error := frame.error or _error_that_left_nothing_done(results):
         return outcome_of(error), error.exit_code
+    if results.waiting is not None:
+        return "waiting", 1
     if problems or pending:
         return "problems", 1
     return "ok", 0

@@ -13,6 +13,7 @@ from kometa_ai.core.collection import Collection, Folder
 from kometa_ai.core.item import ItemKey, Kind
 from kometa_ai.core.kinds import AnyItem
 from kometa_ai.core.naming import CollectionKey
+from kometa_ai.core.options import Options
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import CheckLibrary
 from kometa_ai.judging.planning import Questions, Subject
@@ -65,7 +66,8 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked and what came of it.
 
     `open_questions` are those left for the next run, `reasons` counts those that were planned, and `last_asked` is the
-    last movie with a verdict, by collection. `endings` say why it ended early, if it did.
+    last movie with a verdict, by collection. `endings` say why it ended early, if it did. A run that waits for a batch
+    ends here; `waiting` are the options of the one that goes on with it.
     """
 
     open_questions: Questions
@@ -73,6 +75,7 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True):
     last_asked: Mapping[CollectionKey, ItemKey]
     tally: Tally
     endings: tuple[Ending, ...]
+    waiting: Options | None = None
 
     @property
     def stopped(self) -> Exception | None:
@@ -156,6 +159,11 @@ class RunResults(msgspec.Struct, frozen=True, kw_only=True):
     def asking(self) -> Asking | None:
         """What was asked, if the run has come so far."""
         return self.judging.asking if self.judging else None
+
+    @property
+    def waiting(self) -> Options | None:
+        """The options of the run that goes on with this one, if it waits for a batch."""
+        return self.asking.waiting if self.asking else None
 
     @property
     def subjects(self) -> Mapping[ItemKey, Subject]:

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from kometa_ai.asking.ending import Course, Interrupted, TimedOut
 from kometa_ai.run.watching import Observer, Step
-
-if TYPE_CHECKING:
-    from kometa_ai.asking.batching import Batcher
 
 
 class Interruption:
@@ -24,7 +19,6 @@ class Interruption:
         self.is_cut = False
         self.is_left_behind = False
         self.step = ""
-        self.batcher: Batcher | None = None
 
     @property
     def has_begun(self) -> bool:
@@ -54,8 +48,6 @@ class Interruption:
         """Ask the run to end."""
         self.why = self.why or why
         self.course.end(Interrupted(why))
-        if self.batcher is not None:
-            self.batcher.end(why)
 
 
 class Steps:

@@ -18,6 +18,7 @@ class Step(StrEnum):
     PLANNING_TAGS = "Planning the tags"
     WRITING = "Applying the changes"
     REPORTING = "Reporting"
+    WAITING = "Waiting for a batch"
 
 
 class Observer(Protocol):

@@ -68,14 +68,20 @@ def read(folder: Path) -> Found:
     """Read a folder's state. Raise RepairState where it is newer than this program, or OSError."""
     # Who reads without the lock may meet a save: an old snapshot and a new journal would miss what is between them.
     for _ in range(_READINGS):
-        before = _stamp(folder / SNAPSHOT)
+        before = stamp(folder / SNAPSHOT)
         found = _read(folder)
-        if _stamp(folder / SNAPSHOT) == before:
+        if stamp(folder / SNAPSHOT) == before:
             break
     return found
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
+def lines_after(folder: Path, number: int) -> list[Line]:
+    """The lines of the present journal that come after an entry."""
+    return _Reading(journals(folder)[0]).after(number)
+
+
+def stamp(path: Path) -> tuple[int, int, int] | None:
+    """Which file it is, when it was written and how long it is: it has changed if these have. None if there is none."""
     try:
         status = path.lstat()
     except FileNotFoundError:

@@ -12,6 +12,7 @@ from kometa_ai.core.changes import TagChange
 from kometa_ai.core.decision import Decision, Pin, Remembered, Unjudged
 from kometa_ai.core.item import ItemKey
 from kometa_ai.core.naming import CollectionKey, Slug
+from kometa_ai.core.options import Options
 from kometa_ai.core.report import Kind, Spending
 
 FORMAT_VERSION = 2
@@ -136,6 +137,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     spending: dict[str, Spending] = {}
     tag_changes: list[TagChange] = []
     batches: list[OpenBatch] = []
+    waiting: Options | msgspec.UnsetType = msgspec.UNSET
     decisions: dict[ItemKey, Remembered] = {}
 
 
@@ -249,6 +251,12 @@ class BatchDropped(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry",
     key: str
 
 
+class RunWaits(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="waits"):
+    """A run has ended and waits for its batch: the options of the one that goes on with it; none where none waits."""
+
+    options: Options | None
+
+
 BatchEntry = BatchPlanned | BatchNamed | BatchTaken | BatchDropped
 
 Entry = (
@@ -268,6 +276,7 @@ Entry = (
     | BatchNamed
     | BatchTaken
     | BatchDropped
+    | RunWaits
 )
 
 

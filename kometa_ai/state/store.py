@@ -45,10 +45,12 @@ from kometa_ai.state.schema import (
     Pinned,
     Released,
     RunEnded,
+    RunWaits,
     Snapshot,
     StatusChanged,
     Tagged,
 )
+from kometa_ai.state.waiting import with_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -338,7 +340,7 @@ class Store:
                 self._apply_event(entry)
             case Pinned() | Released():
                 self._apply_pin(entry)
-            case BatchPlanned() | BatchNamed() | BatchTaken() | BatchDropped():
+            case BatchPlanned() | BatchNamed() | BatchTaken() | BatchDropped() | RunWaits():
                 self._apply_batch(entry)
             case _:
                 assert_never(entry)
@@ -375,21 +377,11 @@ class Store:
             case MoneySpent():
                 state.spending[entry.spending.month] = entry.spending
 
-    def _apply_batch(self, entry: BatchEntry) -> None:
-        batches = {batch.key: batch for batch in self._state.batches}
-        if isinstance(entry, BatchPlanned):
-            batches[entry.batch.key] = entry.batch
-        elif isinstance(entry, BatchDropped):
-            batches.pop(entry.key, None)
-        elif (known := batches.get(entry.key)) is not None:
-            if isinstance(entry, BatchNamed):
-                known = msgspec.structs.replace(known, id=entry.id, foreign=entry.foreign)
-            else:
-                known = msgspec.structs.replace(known, taken=known.taken.union(entry.collections))
-            batches[entry.key] = known
-            if not known.open_questions:
-                del batches[entry.key]
-        self._state.batches = list(batches.values())
+    def _apply_batch(self, entry: BatchEntry | RunWaits) -> None:
+        if isinstance(entry, RunWaits):
+            self._state.waiting = entry.options or msgspec.UNSET
+        else:
+            self._state.batches = with_entry(self._state.batches, entry)
 
     def _movie(self, key: ItemKey) -> Remembered:
         if key not in self._movies:

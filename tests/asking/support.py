@@ -79,7 +79,7 @@ class Asker:
     ) -> None:
         self.tally = Tally()
         self.course = Course()
-        self.budget = Budget(max_cost)
+        self.budget = Budget(max_cost or None)
         self._engine = Engine(
             provider,
             models=models,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kometa_ai.asking.pacing import Places
+from kometa_ai.asking.pacing import Limits, Places
 from kometa_ai.providers.claude.messages import pause_of
 
 if TYPE_CHECKING:
@@ -170,3 +170,17 @@ def headers(kind: str, remaining: int, seconds: float) -> dict[str, str]:
 def test_a_limit_nearly_used_up_is_waited_for(given: dict[str, str], expected: float) -> None:
     """Below a tenth of a limit nothing is sent until it is full again, for a minute at most."""
     assert pause_of(given, NOW) == expected
+
+
+@pytest.mark.parametrize(
+    ("max_cost", "left", "limit", "full"),
+    [(0.0, None, None, 0.0), (2.0, None, 2.0, 2.0), (2.0, 0.5, 0.5, 2.0), (0.0, 0.5, 0.5, 0.5), (1.0, 1.5, 1.0, 1.0)],
+)
+async def test_a_run_that_goes_on_has_what_is_left(
+    max_cost: float, left: float | None, limit: float | None, full: float
+) -> None:
+    """The lower of MAX_COST_PER_RUN and what earlier runs have left counts; `full` is what the next run will have."""
+    budget = Limits(max_cost=max_cost).budget(left)
+
+    assert budget.is_limited is (limit is not None)
+    assert (budget.left, budget.full) == (limit or 0.0, full)

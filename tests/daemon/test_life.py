@@ -50,7 +50,7 @@ async def test_what_another_process_learned_is_kept(world: World) -> None:
     assert other.asked == 12
     assert world.asked() == []
     assert status["members"] == 4
-    assert len(store.Store.load(world.state_dir, read_only=True).memory[1007].collections) == 2  # type: ignore[index]
+    assert len(store.Store.load(world.state_dir, read_only=True).memory[movie_key(1007)].collections) == 2
 
 
 async def test_a_held_state_is_another_run(world: World) -> None:

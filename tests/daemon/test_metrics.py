@@ -82,6 +82,7 @@ async def test_everything_that_is_to_be_measured(world: World) -> None:
     assert values["tag_changes_total", "noir", "added"] == 3
     assert values["collection_members", "noir"] == 3
     assert values["collection_pending", "noir"] == 0
+    assert values["library_movies",] == 12
     for name in ("state_bytes", "last_success_timestamp_seconds", "next_run_timestamp_seconds"):
         assert values[name,] > 0
     assert values["process_resident_memory_bytes",] > 1 << 20

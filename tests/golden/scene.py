@@ -186,7 +186,7 @@ class Scene(World):
         """The files of the state that have changed: their names, and what is in them."""
         found = {
             str(path.relative_to(self.state_dir)): path.read_bytes()
-            for path in sorted(self.state_dir.rglob("*"))
+            for path in sorted(self.state_dir.rglob("*"), key=_place)
             if path.is_file()
         }
         before, self._files = self._files, found
@@ -196,6 +196,12 @@ class Scene(World):
             if name not in before or now != then:
                 pieces.append(f"--- {name}\n{_content(name, now, then)}")
         return "".join([*pieces, *(f"--- {name} is gone\n" for name in sorted(before.keys() - found.keys()))])
+
+
+def _place(path: Path) -> tuple[str, int]:
+    """Where a file comes among the others: reports of runs as they were kept, since their names are left to chance."""
+    is_report = path.parent.name == "runs"
+    return str(path.parent if is_report else path), path.stat().st_mtime_ns if is_report else 0
 
 
 def _is_near(day: date) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -67,11 +67,14 @@ def plan(
     *,
     force: bool = False,
     again: frozenset[str] = frozenset(),
+    since: datetime | None = None,
     models: Models = ONE_MODEL,
 ) -> Questions:
     """Plan the questions; nothing is gated unless it is said."""
     gates = {each.key: Gates() for each in collections} | dict(gates or {})
-    return plan_questions(subjects_of(library, memory), collections, memory, gates, models, force=force, again=again)
+    return plan_questions(
+        subjects_of(library, memory), collections, memory, gates, models, force=force, again=again, since=since
+    )
 
 
 HEISTS, NOIR = collection("Heists"), collection("Noir")
@@ -139,6 +142,20 @@ def test_gated_movies_are_not_asked_about() -> None:
 def test_force_asks_everything_again() -> None:
     """And says so."""
     assert plan([HEAT], [HEISTS], {KEY: remembered(HEAT, HEISTS)}, force=True) == {"heists": {KEY: Reason.FORCED}}
+
+
+def test_verdicts_since_a_run_has_begun_are_not_asked_again() -> None:
+    """A run that goes on with one of --force-refresh or --ask-again asks what that one has not asked again yet."""
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+    memory = {KEY: remembered(HEAT, collections={HEISTS.slug: decision(HEAT, HEISTS, request="one")})}
+    later = began + timedelta(seconds=1)
+
+    assert plan([HEAT], [HEISTS], memory, force=True, since=began) == {"heists": {}}
+    assert plan([HEAT], [HEISTS], memory, force=True, since=later) == {"heists": {KEY: Reason.FORCED}}
+    assert plan([HEAT], [HEISTS], memory, again=frozenset({"one"}), since=began) == {"heists": {}}
+    assert plan([HEAT], [HEISTS], memory, again=frozenset({"one"}), since=later) == {
+        "heists": {KEY: Reason.ASKED_AGAIN}
+    }
 
 
 @pytest.mark.parametrize(

@@ -11,16 +11,19 @@ import msgspec
 import pytest
 
 from kometa_ai.app import open_batches, open_parts, rules_of
+from kometa_ai.asking.batches import ended
 from kometa_ai.core.item import movie_key
 from kometa_ai.core.options import Options
 from kometa_ai.jobs.cancel import Cancellation, cancel_batches
 from kometa_ai.jobs.estimate import Estimate, estimate
 from kometa_ai.jobs.running import run_and_report
+from kometa_ai.run.joining import joined
 from kometa_ai.standins.claude_answers import REFUSED, Style
 from kometa_ai.standins.claude_batches import BATCHES
 from kometa_ai.standins.claude_faults import DROPPED, GATEWAY_TIMEOUT, NOT_PERMITTED, Fault
 from kometa_ai.standins.radarr_seed import MovieSeed
 from kometa_ai.state.store import Store
+from kometa_ai.state.waiting import Waiting, WaitingReader
 from tests.run.world import World, block, movies
 
 if TYPE_CHECKING:
@@ -74,13 +77,12 @@ class Mortal:
 
 
 class BatchWorld(World):
-    """A world in which time passes by sleeping, and runs follow each other after ten minutes."""
+    """A world in which time passes by waiting for batches, and runs follow each other after ten minutes."""
 
     def __init__(self, folder: Path, seeds: list[MovieSeed], **settings: Any) -> None:
         super().__init__(folder, seeds, **settings)
         self.claude.clock = lambda: self.now.timestamp()  # noqa: PLW0108 - the time will be another one
-        self.sleeps = 0
-        self.on_sleep: Callable[[], None] = lambda: None
+        self.looks = 0
         self.death = "never"
 
     def run(
@@ -90,9 +92,31 @@ class BatchWorld(World):
         observer: Observer | None = None,  # noqa: ARG002
         **options: Any,
     ) -> RunReport:
-        """One run, ten minutes after the last one."""
+        """One run, ten minutes after the last one, and those that go on with it; the report of all of them."""
+        reports = [self.start(**options)]
+        while reports[-1].outcome == "waiting":
+            reports.append(self.go_on())
+        return joined(reports)
+
+    def start(self, **options: Any) -> RunReport:
+        """One run, ten minutes after the last one. If it hands a batch over it ends there."""
         self.now += timedelta(minutes=10)
         return asyncio.run(self._go(Options(**{"batch_size": self.settings.batch_size, **options})))
+
+    def go_on(self) -> RunReport:
+        """Look every minute until a batch has ended, and go on with the run that waits."""
+        for _ in range(2 * 24 * 60):
+            waiting = WaitingReader(self.state_dir).read()
+            assert waiting.options is not None
+            self.looks += 1
+            if asyncio.run(self._ended(waiting)):
+                return asyncio.run(self._go(waiting.options))
+            self.now += timedelta(minutes=1)
+        raise AssertionError("it waits for ever")
+
+    async def _ended(self, waiting: Waiting) -> frozenset[str]:
+        async with open_batches(self.settings) as provider:
+            return await ended(provider, waiting.batches, self.now)
 
     async def _go(self, options: Options) -> RunReport:
         store = Store.load(self.state_dir)
@@ -101,7 +125,6 @@ class BatchWorld(World):
             parts = msgspec.structs.replace(
                 real, now=lambda: self.now, sleep=self._sleep, batches=Mortal(real.batches, self.death)
             )
-            self.interrupt = parts.interruption.request
             return await run_and_report(parts, rules_of(self.settings), options)
 
     def estimate(self) -> Estimate:
@@ -123,22 +146,11 @@ class BatchWorld(World):
         return asyncio.run(canceled())
 
     async def _sleep(self, seconds: float) -> None:
-        self.sleeps += 1
         self.now += timedelta(seconds=seconds)
-        self.on_sleep()
-
-    def die_while_polling(self) -> None:
-        """Let the process die in its first sleep."""
-
-        def die() -> None:
-            raise Killed
-
-        self.on_sleep = die
 
     def revive(self) -> None:
-        """Nothing dies or interrupts any more."""
+        """Nothing dies any more."""
         self.death = "never"
-        self.on_sleep = lambda: None
 
     @property
     def created(self) -> int:
@@ -248,16 +260,11 @@ def test_a_process_killed_before_it_heard_the_id_finds_its_batch(world: BatchWor
 
 
 def test_a_process_killed_while_it_waited_takes_the_answers_later(world: BatchWorld) -> None:
-    """The id is in the journal: the next run takes the answers, whichever phase it was."""
-    world.die_while_polling()
+    """The id is in the journal: any later run takes the answers, whichever phase it was."""
     world.claude.batches.polls = 3
-    with pytest.raises(Killed):
-        world.run()
-    world.revive()
-    world.on_sleep = lambda: world.die_while_polling() if world.created == 2 else None
-    with pytest.raises(Killed):
-        world.run()
-    world.revive()
+    world.start()
+    while world.created < 2:
+        world.start()
 
     report = world.run()
 
@@ -275,7 +282,7 @@ def test_an_unclear_failure_is_never_answered_by_sending_again(world: BatchWorld
     report = world.run()
 
     lists = [call for call in world.claude.calls if (call.method, call.path) == ("GET", BATCHES)]
-    assert len(lists) == (1 if is_taken else 5)
+    assert len(lists) >= (1 if is_taken else 10)
     assert report.exit_code == 0
     assert world.tags == truth()
     assert world.judged_pairs() == everything()
@@ -291,8 +298,8 @@ def _batches(world: BatchWorld) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("outcome", ["errored", "expired", "canceled"])
-def test_what_a_batch_leaves_open_is_asked_in_the_same_run(world: BatchWorld, outcome: Any) -> None:
-    """Requests of either phase end without an answer: the others count, these are asked the ordinary way."""
+def test_what_a_batch_leaves_open_is_asked_again(world: BatchWorld, outcome: Any) -> None:
+    """The others count. After an error a question is asked directly, which tells more, else by another batch."""
     world.claude.batches.queue_outcome(outcome, when=lambda request: request.collection_name == "Film Noir")
     world.claude.batches.queue_outcome(outcome, when=lambda request: request.collection_name == "War")
 
@@ -301,17 +308,20 @@ def test_what_a_batch_leaves_open_is_asked_in_the_same_run(world: BatchWorld, ou
     assert (report.exit_code, report.pending) == (0, 0)
     assert world.tags == truth()
     assert world.judged_pairs() == everything()
-    assert [request.collection_name for request in world.claude.requests if not request.batch_id].count("War") >= 1
+    direct = [request.collection_name for request in world.claude.requests if not request.batch_id]
+    assert ("War" in direct) is (outcome == "errored")
+    assert world.open_batches() == 0
 
 
 def test_what_a_batch_s_errors_say_is_told(world: BatchWorld) -> None:
-    """Once for all that say the same."""
+    """Once a batch for all that say the same."""
     world.claude.batches.queue_outcome("errored", times=5)
 
     report = world.run()
 
-    (warning,) = [warning for warning in report.warnings if "ended with an error" in warning.what]
-    assert "Internal server error" in warning.what
+    warnings = [warning.what for warning in report.warnings if "ended with an error" in warning.what]
+    assert 2 <= len(warnings) == len(set(warnings)) <= len(_batches(world))
+    assert all("Internal server error" in warning for warning in warnings)
 
 
 def test_a_batch_without_a_readable_answer_ends_the_asking(world: BatchWorld) -> None:
@@ -339,19 +349,16 @@ def test_answers_that_cannot_be_used_are_left_to_the_ordinary_way(world: BatchWo
     assert world.tags == truth()
 
 
-def test_an_interrupted_run_leaves_its_batch_to_the_next(world: BatchWorld) -> None:
+def test_a_run_that_hands_a_batch_over_ends_and_leaves_it_to_another(world: BatchWorld) -> None:
     """Its report names the batch and how many questions are with it; the next run pays for none of them again."""
     world.claude.batches.polls = 4
-    world.on_sleep = lambda: world.interrupt("RUN_TIMEOUT")
 
-    cut = world.run()
-    world.revive()
-    pending = cut.pending
+    first = world.start()
     report = world.run()
 
-    told = [problem.what for problem in cut.problems if "are with Anthropic" in problem.what]
+    told = [warning.what for warning in first.warnings if "are with Anthropic" in warning.what]
     assert told == [f"40 questions are with Anthropic as batch {next(iter(world.claude.batches.known))}."]
-    assert (cut.outcome, pending) == ("interrupted", 160)
+    assert (first.outcome, first.exit_code, first.pending, first.problems) == ("waiting", 1, 160, ())
     assert report.exit_code == 0
     assert world.tags == truth()
     assert world.judged_pairs() == everything()
@@ -360,9 +367,7 @@ def test_an_interrupted_run_leaves_its_batch_to_the_next(world: BatchWorld) -> N
 def test_answers_made_from_other_inputs_are_dropped(world: BatchWorld) -> None:
     """A plot and a prompt change while the batch is under way: those questions are asked anew, no others."""
     world.claude.batches.polls = 4
-    world.on_sleep = lambda: world.interrupt("SIGTERM")
-    world.run()
-    world.revive()
+    world.start()
     world.radarr.update_movie(1003, overview="Something else happens.")
     world.collections(block("Film Noir"), block("Heist"), block("Space"), block("War", "Only battles."))
 
@@ -377,9 +382,7 @@ def test_answers_made_from_other_inputs_are_dropped(world: BatchWorld) -> None:
 def test_a_movie_that_is_away_when_its_answers_come_is_not_asked_about_again(world: BatchWorld) -> None:
     """Half of Radarr's list may be missing for a night; what was paid for holds when it is back."""
     world.claude.batches.polls = 4
-    world.on_sleep = lambda: world.interrupt("SIGTERM")
-    world.run()
-    world.revive()
+    world.start()
     for number in range(10):
         world.radarr.remove_movie(1000 + number)
     world.run()
@@ -397,9 +400,7 @@ def test_a_movie_that_a_tag_decides_when_its_answers_come_is_not_asked_about_aga
     """The answer is kept for the day on which the tag is gone."""
     world.collections(*(block(name, exclude_tags="[never]") for name in NAMES))
     world.claude.batches.polls = 4
-    world.on_sleep = lambda: world.interrupt("SIGTERM")
-    world.run()
-    world.revive()
+    world.start()
     for number in range(10):
         world.radarr.tag_by_hand(1000 + number, "never")
     world.run()
@@ -416,10 +417,9 @@ def test_a_movie_that_a_tag_decides_when_its_answers_come_is_not_asked_about_aga
 
 def test_a_run_of_one_collection_leaves_the_others_answers(world: BatchWorld) -> None:
     """Answers about collections outside of a run's scope wait for the run that has them in scope."""
-    world.on_sleep = lambda: world.interrupt("SIGTERM") if world.created == 2 else None
-    world.claude.batches.polls = 2
-    world.run()
-    world.revive()
+    world.start()
+    world.go_on()
+    assert world.created == 2
 
     one = world.run(collections=("Heist",))
     assert (one.pending, world.tags["Heist"]) == (0, truth()["Heist"])
@@ -436,14 +436,11 @@ def test_a_waiting_user_is_not_kept_by_an_open_batch(tmp_path: Path) -> None:
     with BatchWorld(tmp_path, movies(40), batch_size=20, claude_batches="on") as world:
         fill(world)
         world.claude.batches.polls = 9
-        world.on_sleep = lambda: world.interrupt("SIGTERM")
-        world.run()
-        world.revive()
+        world.start()
         world.change(claude_batches="auto")
-        world.sleeps = 0
 
-        attended = world.run()
-        assert (world.sleeps, attended.pending) == (0, 40)
+        attended = world.start()
+        assert (attended.outcome, attended.pending) == ("problems", 40)
         unattended = world.run(unattended=True)
 
         assert unattended.exit_code == 0
@@ -505,10 +502,7 @@ def test_the_limit_on_costs_is_kept(world: BatchWorld, limit: float) -> None:
 def test_an_estimate_leaves_out_what_is_in_a_batch(world: BatchWorld) -> None:
     """Questions that Anthropic has already are shown as such: not pending, and no part of the cost."""
     whole = world.estimate()
-    world.die_while_polling()
-    with pytest.raises(Killed):
-        world.run()
-    world.revive()
+    world.start()
 
     found = world.estimate()
 
@@ -525,10 +519,7 @@ def test_an_estimate_leaves_out_what_is_in_a_batch(world: BatchWorld) -> None:
 def test_canceled_batches_are_stopped_and_asked_again(world: BatchWorld) -> None:
     """Nothing of them is answered or paid for; the next run finds that out and asks the same questions anew."""
     world.claude.batches.polls = 3
-    world.die_while_polling()
-    with pytest.raises(Killed):
-        world.run()
-    world.revive()
+    world.start()
 
     found = world.cancel()
 
@@ -542,12 +533,9 @@ def test_canceled_batches_are_stopped_and_asked_again(world: BatchWorld) -> None
 
 def test_a_batch_that_has_ended_keeps_its_answers(world: BatchWorld) -> None:
     """Too late to cancel: it says so, and the next run takes the answers instead of asking again."""
-    world.die_while_polling()
     world.claude.batches.polls = 0
     world.claude.batches.seconds = 30
-    with pytest.raises(Killed):
-        world.run()
-    world.revive()
+    world.start()
     world.now += timedelta(minutes=5)
 
     assert [batch.outcome for batch in world.cancel().batches] == ["ended"]
@@ -573,10 +561,7 @@ def test_a_batch_without_an_id_is_looked_for_and_canceled(world: BatchWorld) -> 
 def test_a_batch_that_cannot_be_canceled_stays(world: BatchWorld, fault: Fault, exit_code: int) -> None:
     """It says why, and that the batch may go on."""
     world.claude.batches.polls = 3
-    world.die_while_polling()
-    with pytest.raises(Killed):
-        world.run()
-    world.revive()
+    world.start()
     world.claude.faults.add(fault, path="*/cancel")
 
     found = world.cancel()
@@ -609,6 +594,19 @@ def test_close_calls_get_their_second_look_at_once(world: BatchWorld) -> None:
     assert world.tags == truth()
 
 
+def test_second_looks_are_put_off_while_questions_are_handed_over(world: BatchWorld) -> None:
+    """Those of the first answers come with all others at the end, where together they may be worth a batch."""
+    world.believe("Film Noir", [7], confidence=0.7)
+    world.believe("War", [39], confidence=0.7)
+
+    report = world.run()
+
+    looks = ["second look" in request.collection_text for request in world.claude.requests]
+    assert report.exit_code == 0
+    assert looks == [False] * 8 + [True] * 2
+    assert world.tags == truth()
+
+
 @pytest.fixture
 def close(tmp_path: Path) -> Iterator[BatchWorld]:
     """Six hundred close calls, whose second looks cost more than a dollar."""
@@ -638,12 +636,9 @@ def test_many_close_calls_get_their_second_look_in_a_batch(close: BatchWorld) ->
 
 
 def test_second_looks_in_a_batch_outlive_the_run(close: BatchWorld) -> None:
-    """A run that dies while it waits for them has not asked in vain: the next takes them and asks for none again."""
-    close.on_sleep = lambda: close.die_while_polling() if close.created == 2 else None
-    close.claude.batches.polls = 2
-    with pytest.raises(Killed):
-        close.run()
-    close.revive()
+    """The run that hands them over ends: the next takes them and asks for none again."""
+    close.start()
+    close.go_on()
     assert close.estimate().in_batches == 600
 
     report = close.run()
@@ -656,11 +651,8 @@ def test_second_looks_in_a_batch_outlive_the_run(close: BatchWorld) -> None:
 
 def test_a_run_about_some_movies_leaves_batches_alone(world: BatchWorld) -> None:
     """It neither takes answers, which would be lost for all other movies, nor asks twice, nor waits for a batch."""
-    world.die_while_polling()
     world.claude.batches.polls = 1
-    with pytest.raises(Killed):
-        world.run()
-    world.revive()
+    world.start()
     world.radarr.add_movie(MovieSeed(title="Movie 99", year=2026, tmdb_id=1099))
 
     some = world.run(movies=frozenset({movie_key(1099), movie_key(1000)}))
@@ -669,4 +661,20 @@ def test_a_run_about_some_movies_leaves_batches_alone(world: BatchWorld) -> None
 
     assert (some.asked, created) == (4 + 3, 1)
     assert world.tags == truth()
+    assert world.judged_pairs() == sorted([*everything(), *((name, "Movie 99") for name in NAMES)])
+
+
+def test_a_page_that_is_with_anthropic_is_not_written_to_the_cache_again(world: BatchWorld) -> None:
+    """A run in between hands over what is new, and nothing about the movies whose first answers are awaited."""
+    world.claude.batches.polls = 9
+    world.start()
+    world.radarr.add_movie(MovieSeed(title="Movie 99", year=2026, tmdb_id=1099))
+
+    between = world.start()
+    report = world.run()
+
+    assert (between.outcome, between.pending, world.open_batches()) == ("waiting", 164, 0)
+    assert report.exit_code == 0
+    writing = [request for request in world.claude.requests if request.usage["cache_creation_input_tokens"]]
+    assert sorted(len(request.movies) for request in writing) == [1, 20, 20]
     assert world.judged_pairs() == sorted([*everything(), *((name, "Movie 99") for name in NAMES)])

@@ -60,8 +60,8 @@ class ClaudeBatches:
             with self._claude.translated(_MODEL_OF_NO_REQUEST):
                 batch = await self._claude.client.messages.batches.retrieve(batch_id)
                 seen = _seen(batch)
-                if seen.has_ended and batch.ended_at:
-                    self._claude.batch_seconds[batch_id] = (batch.ended_at - seen.created).total_seconds()
+                if seen.ended is not None:
+                    self._claude.batch_seconds[batch_id] = (seen.ended - seen.created).total_seconds()
                 return seen
         except (RequestFailed, CheckClaude) as error:
             if _status(error) == _NOT_FOUND:
@@ -117,11 +117,13 @@ def _params(each: BatchedRequest) -> dict[str, Any]:
 
 def _seen(batch: Any) -> BatchSeen:  # noqa: ANN401 - the SDK's type, which it does not check
     counts = batch.request_counts
+    has_ended = batch.processing_status == "ended"
     return BatchSeen(
         id=batch.id,
         created=batch.created_at,
         requests=counts.processing + counts.succeeded + counts.errored + counts.canceled + counts.expired,
-        has_ended=batch.processing_status == "ended",
+        has_ended=has_ended,
+        ended=(batch.ended_at or None) if has_ended else None,
     )
 
 

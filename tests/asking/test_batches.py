@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from kometa_ai.asking.batch_answers import FAILED_POLLS, KEPT, LOOKS, POLL_SECONDS, UNKNOWN_POLLS
-from kometa_ai.asking.batching import Batcher, Scope
+from kometa_ai.asking.batches import ANSWERED_WITHIN, KEPT, LISTED_WITHIN, WARM, Batcher, Scope, Work, opening, reading
+from kometa_ai.asking.batches import ended as ended_of
+from kometa_ai.asking.pacing import Budget
 from kometa_ai.asking.prompts import FORM
-from kometa_ai.asking.tally import Answered
+from kometa_ai.core.decision import Reason
 from kometa_ai.core.fingerprint import fingerprint
 from kometa_ai.core.item import number_of
 from kometa_ai.judging.looks import Models
@@ -32,10 +33,13 @@ from kometa_ai.standins.serving import serve
 from tests.asking.support import KEY, MODEL, Asker, block, collection, judge, movie, movies
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Iterable
 
+    from kometa_ai.asking.tally import Answered
     from kometa_ai.core.batches import OpenBatch
-    from kometa_ai.core.naming import Slug
+    from kometa_ai.core.item import ItemKey
+    from kometa_ai.core.naming import CollectionKey
+    from kometa_ai.judging.planning import Questions
     from kometa_ai.standins.claude_log import RequestRecord
 
 FOUR = ("Heists", "Noir", "War", "Space")
@@ -48,15 +52,17 @@ class Notes:
     def __init__(self) -> None:
         self.batches: dict[str, OpenBatch] = {}
         self.said: list[str] = []
+        self.left: list[float | None] = []
         self.may_plan = True
 
     def open(self) -> tuple[OpenBatch, ...]:
         """See Ledger."""
         return tuple(self.batches.values())
 
-    def plan(self, batch: OpenBatch) -> bool:
+    def plan(self, batch: OpenBatch, left: float | None) -> bool:
         """See Ledger."""
         self.said.append("plan")
+        self.left.append(left)
         if self.may_plan:
             self.batches[batch.key] = batch
         return self.may_plan
@@ -66,10 +72,10 @@ class Notes:
         self.said.append("name" if batch_id else "foreign")
         self.batches[key] = msgspec.structs.replace(self.batches[key], id=batch_id, foreign=foreign)
 
-    def take(self, key: str, slugs: Iterable[Slug]) -> None:
+    def take(self, key: str, collections: Iterable[CollectionKey]) -> None:
         """See Ledger."""
         self.said.append("take")
-        batch = msgspec.structs.replace(self.batches[key], taken=self.batches[key].taken.union(slugs))
+        batch = msgspec.structs.replace(self.batches[key], taken=self.batches[key].taken.union(collections))
         self.batches[key] = batch
         if not batch.open_questions:
             del self.batches[key]
@@ -81,55 +87,94 @@ class Notes:
 
 
 class Session:
-    """A batcher, the stand-in it talks to, and what it was told. Sleeping moves the time, and `on_sleep` happens."""
+    """The stand-in, a ledger, and runs that go on with each other: each has a batcher of its own, the `batcher`."""
 
     def __init__(
-        self, claude: ClaudeStandIn, provider: Claude, notes: Notes | None = None, model: str = MODEL, **limits: Any
+        self, claude: ClaudeStandIn, provider: Claude, model: str = MODEL, review_model: str = "", **limits: Any
     ) -> None:
-        review_model = limits.pop("review_model", model)
         self.claude = claude
-        self.notes = notes or Notes()
+        self.notes = Notes()
         self.answered: list[Answered] = []
         self.waits: list[float] = []
         self.time = datetime(2026, 3, 1, tzinfo=UTC)
         claude.clock = lambda: self.time.timestamp()  # noqa: PLW0108 - the time will be another one
-        self.asker = Asker(provider, models=Models(model, review_model), record=self.answered.append, **limits)
-        self.claude_provider = provider
+        self._models = Models(model, review_model or model)
+        self.asker = Asker(provider, models=self._models, record=self.answered.append, **limits)
+        self._caching = provider
         self.provider = ClaudeBatches(provider)
-        self.batcher = Batcher(
+        self.batcher = self._batcher(self.asker.budget)
+
+    def _batcher(self, budget: Budget) -> Batcher:
+        return Batcher(
             self.provider,
-            models=Models(model, review_model),
-            budget=self.asker.budget,
+            models=self._models,
+            budget=budget,
             tally=self.asker.tally,
             course=self.asker.course,
-            caching=provider,
+            caching=self._caching,
             ledger=self.notes,
             record=self.answered.append,
             now=lambda: self.time,
             sleep=self._sleep,
         )
-        self.on_sleep: Callable[[], None] = lambda: None
 
     async def _sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
         self.time += timedelta(seconds=seconds)
-        self.on_sleep()
 
-    def scope(self, *blocks: Packet) -> Scope:
-        """All of these blocks are open."""
+    def scope(self, *packets: Packet) -> Scope:
+        """All of these packets are open."""
         return Scope(
-            {each.slug: each for block in blocks for each in block.collections},
-            {each.key: Subject(each, fingerprint(each)) for block in blocks for each in block.movies},
+            {each.key: each for packet in packets for each in packet.collections},
+            {each.key: Subject(each, fingerprint(each)) for packet in packets for each in packet.movies},
             lambda _question, _key: True,
         )
 
-    async def ask(self, *blocks: Packet) -> None:
-        """Ask about blocks."""
-        await self.batcher.ask(blocks, self.scope(*blocks))
+    async def take(self, *packets: Packet) -> None:
+        """What a run does first: take what there is about packets."""
+        self.batcher = self._batcher(Budget(self.batcher.left))
+        await self.batcher.take(self.scope(*packets))
 
-    async def collect(self, *blocks: Packet, wait: bool = True) -> None:
-        """Take what is there about blocks."""
-        await self.batcher.collect(self.scope(*blocks), wait=wait)
+    async def run(self, *packets: Packet) -> bool:
+        """What a run does: take what there is about packets, and hand over what is open; return whether it did."""
+        await self.take(*packets)
+        scope, answered = self.scope(*packets), set(self.judged)
+        left_over = self.batcher.left_over
+        away = {key for batch in self.notes.open() for page in batch.pages for key, _ in page}
+        stage = list(dict.fromkeys(scope.collections.values()))
+        questions: Questions = {
+            each.key: {
+                one.key: Reason.NEW
+                for packet in packets
+                if each in packet.collections
+                for one in packet.movies
+                if one.key not in away
+                and (each.name, number_of(one.key) - 1000) not in answered
+                and (each.key, one.key, False) not in left_over
+            }
+            for each in stage
+        }
+        works, rest = reading(self.batcher.warm, questions, stage, scope.judged)
+        left = [
+            Packet(packet.movies, collections)
+            for packet in packets
+            if (collections := tuple(c for c in packet.collections if _is_open(packet, rest[c.key])))
+        ]
+        works += opening(left, self._caching, self._models.first)
+        return await self.batcher.hand_over(works, scope)
+
+    async def wait(self) -> None:
+        """Look every minute until a batch has ended."""
+        for _ in range(2 * 24 * 60):
+            if await ended_of(self.provider, self.notes.open(), self.time):
+                return
+            self.time += timedelta(minutes=1)
+        raise AssertionError("it waits for ever")
+
+    async def ask(self, *packets: Packet) -> None:
+        """Ask about packets, by as many runs as it takes."""
+        while await self.run(*packets) or self.notes.open():
+            await self.wait()
 
     @property
     def members(self) -> dict[str, set[int]]:
@@ -153,6 +198,10 @@ class Session:
     def sent(self, method: str, path: str = BATCHES) -> int:
         """How often this was called."""
         return sum((call.method, call.path) == (method, path) for call in self.claude.calls)
+
+
+def _is_open(packet: Packet, questions: Iterable[ItemKey]) -> bool:
+    return all(one.key in questions for one in packet.movies)
 
 
 @asynccontextmanager
@@ -179,54 +228,62 @@ FIFTHS = {name: set(range(5, 31, 5)) for name in FOUR}
 # What is sent
 
 
-async def test_the_first_question_of_a_block_goes_ahead_and_the_others_read_its_cache() -> None:
-    """Two blocks of four collections: a batch of two that write for an hour, a batch of six that read."""
-    blocks = (block(30, *FOUR), Packet(tuple(movie(n) for n in range(31, 61)), block(1, *FOUR).collections))
+async def test_the_first_question_of_a_packet_goes_ahead_and_the_others_read_its_cache() -> None:
+    """Two packets of four collections: a batch of two that write for an hour, a batch of six that read."""
+    packets = (block(30, *FOUR), Packet(tuple(movie(n) for n in range(31, 61)), block(1, *FOUR).collections))
     async with batching() as session:
-        await session.ask(*blocks)
+        await session.ask(*packets)
 
     assert session.sizes == [2, 6]
     written = [request.usage["cache_creation"]["ephemeral_1h_input_tokens"] for request in session.claude.requests]
     assert [tokens > 512 for tokens in written] == [True, True, *[False] * 6]
     assert all(request.usage["cache_read_input_tokens"] > 512 for request in session.claude.requests[2:])
+    assert session.asker.cache_reads == {True: 6}
     assert session.judged == pairs(60, *FOUR)
     assert session.notes.said == ["plan", "name", "take"] * 2
     assert session.notes.open() == ()
 
 
-def many(count: int) -> list[Packet]:
-    """So many blocks of ten movies, each for four collections."""
-    collections = block(1, *FOUR).collections
-    texts = {"plot": "What happens in this one. " * 12}
-    return [
-        Packet(tuple(movie(10 * number + n, **texts) for n in range(1, 11)), collections) for number in range(count)
-    ]
-
-
-async def test_of_many_questions_some_go_ahead_to_see_whether_the_cache_is_read() -> None:
-    """It is: one block in twenty goes ahead with its other questions, then all the rest follows."""
+async def test_a_page_is_warm_for_half_an_hour_only() -> None:
+    """Later its cache may be gone before the second phase reads it: the next question about it writes it again."""
     async with batching() as session:
-        await session.ask(*many(40))
+        await session.run(block(30, *FOUR))
+        await session.wait()
+        session.time += WARM + timedelta(minutes=1)
+        await session.ask(block(30, *FOUR))
 
-    assert session.sizes == [40, 6, 114]
-    assert session.judged == pairs(400, *FOUR)
-    assert session.batcher.unavailable == ""
+    assert session.sizes == [1, 1, 2]
+    assert session.judged == pairs(30, *FOUR)
 
 
-async def test_where_the_cache_is_not_read_no_more_is_handed_over() -> None:
-    """Each further request would write all of its movies at twice the price: they are left to the ordinary way."""
+async def test_a_page_that_has_changed_is_not_warm() -> None:
+    """Its text is another one now."""
     async with batching() as session:
-        session.on_sleep = session.claude.batches.cache.clear
-        await session.ask(*many(40))
+        await session.run(block(30, *FOUR))
+        await session.wait()
+        changed = Packet((movie(1, plot="Another one."), *movies(30)[1:]), block(1, *FOUR).collections)
+        await session.run(changed)
 
-    assert session.sizes == [40, 6]
-    assert "do not read" in session.batcher.unavailable
-    assert len(session.judged) == 460
+    assert session.sizes == [1, 1]
+    assert session.batcher.warm
+
+
+async def test_a_cache_that_is_not_read_is_noticed() -> None:
+    """Each request has written its movies at twice the price; the report says so from ten on."""
+    async with batching() as session:
+        await session.run(block(30, *FOUR))
+        await session.wait()
+        await session.run(block(30, *FOUR))
+        session.claude.batches.cache.clear()
+        await session.ask(block(30, *FOUR))
+
+    assert session.asker.cache_reads == {False: 3}
+    assert session.judged == pairs(30, *FOUR)
 
 
 @pytest.mark.parametrize("case", [block(30, "Heists"), block(30, "Heists", "War"), block(1, *FOUR)])
 async def test_where_a_cache_saves_nothing_there_is_one_phase_without_it(case: Packet) -> None:
-    """One or two questions about a block, or too short a block: no breakpoint, all of them at once."""
+    """One or two questions about a packet, or too short a page: no breakpoint, all of them at once."""
     # The older model caches from 4,096 tokens on.
     async with batching(model="claude-haiku-4-5" if len(case.movies) == 1 else MODEL) as session:
         await session.ask(case)
@@ -276,11 +333,25 @@ async def test_a_large_batch_is_sent_in_parts() -> None:
     assert all(request.usage["cache_read_input_tokens"] > 512 for request in session.claude.requests[1:])
 
 
+async def test_a_batch_is_for_one_model() -> None:
+    """Second looks of another model have a batch of their own."""
+    other = "claude-opus-5-5"
+    async with batching(review_model=other) as session:
+        works = [Work(block(30, "War")), Work(block(5, "War"), second_look=True)]
+        assert await session.batcher.hand_over(works, session.scope(block(30, "War")))
+        models = [batch.model for batch in session.notes.open()]
+        await session.wait()
+        await session.take(block(30, "War"))
+
+    assert (session.sizes, models) == ([1, 1], [MODEL, other])
+    assert [(answered.model, answered.second_look) for answered in session.answered] == [(MODEL, False), (other, True)]
+
+
 async def test_nothing_is_sent_that_is_not_written_down() -> None:
     """A ledger that cannot be written keeps the batch from being created."""
     async with batching() as session:
         session.notes.may_plan = False
-        await session.ask(block(30, *FOUR))
+        assert not await session.run(block(30, *FOUR))
 
     assert (session.sent("POST"), session.answered) == (0, [])
 
@@ -289,34 +360,54 @@ async def test_nothing_is_sent_that_is_not_written_down() -> None:
 
 
 @pytest.mark.parametrize("style", [REFUSED, Style(text="Good morning."), Style(truncated_at=20)])
-async def test_what_cannot_be_read_is_left_and_paid(style: Style) -> None:
-    """An answer without verdicts leaves its questions open; its cost counts, as does its cache."""
+async def test_what_cannot_be_read_is_left_over_and_paid(style: Style) -> None:
+    """An answer without verdicts leaves its questions to the direct way; its cost counts, as does its cache."""
     async with batching() as session:
         session.claude.queue_style(style, when=lambda request: request.collection_name == "Heists")
-        await session.ask(block(30, *FOUR))
+        await session.run(block(30, *FOUR))
+        await session.wait()
+        await session.run(block(30, *FOUR))
+        left_over = session.batcher.left_over
+        await session.wait()
+        await session.take(block(30, *FOUR))
 
     assert {name for name, _ in session.judged}.issuperset(("Noir", "War", "Space"))
     assert len(session.judged) < 120
-    assert session.asker.spent[collection("Heists").slug].cost > 0
+    assert len([pair for pair in left_over if pair[0] == "heists"]) == 30
+    assert session.asker.spent[collection("Heists").key].cost > 0
     assert session.sizes == [1, 3]
 
 
-async def test_without_an_answer_to_the_first_question_the_others_are_not_sent() -> None:
-    """Nothing was cached: each of them would pay for writing it."""
+async def test_without_an_answer_to_the_first_question_the_next_is_the_first() -> None:
+    """Nothing was cached: each of the others would pay for writing it."""
     async with batching() as session:
         session.claude.batches.queue_outcome("errored", when=lambda request: request.collection_name == "Heists")
         await session.ask(block(30, *FOUR))
 
-    assert (session.sizes, session.answered, session.notes.open()) == ([1], [], ())
+    assert session.sizes[:2] == [1, 1]
+    assert [request.collection_name for request in session.claude.requests[:2]] == ["Heists", "Noir"]
+
+
+@pytest.mark.parametrize(("outcome", "is_left_over"), [("errored", True), ("canceled", False), ("expired", False)])
+async def test_an_error_is_left_to_the_direct_way(outcome: Any, *, is_left_over: bool) -> None:
+    """What was cancelled or has expired can be handed over again."""
+    async with batching() as session:
+        session.claude.batches.queue_outcome(outcome)
+        await session.run(block(30, "Heists"))
+        await session.wait()
+        await session.take(block(30, "Heists"))
+
+    assert bool(session.batcher.left_over) is is_left_over
+    assert (session.answered, session.notes.open()) == ([], ())
 
 
 async def test_the_price_is_that_of_batches() -> None:
     """Half of the usual one."""
     async with batching() as session:
         await session.ask(block(30, "Heists"))
-        batched = session.asker.spent[collection("Heists").slug].cost
+        batched = session.asker.spent[collection("Heists").key].cost
         await session.asker.ask([block(30, "Heists")])
-        both = session.asker.spent[collection("Heists").slug].cost
+        both = session.asker.spent[collection("Heists").key].cost
 
     assert batched * 3 == pytest.approx(both)
 
@@ -336,12 +427,17 @@ async def test_a_batch_whose_answer_was_lost_is_found() -> None:
 
 
 async def test_a_batch_that_was_never_taken_is_given_up_after_looking() -> None:
-    """A gateway's time-out says nothing: five looks, a minute apart, then the questions are free again."""
+    """A gateway's time-out says nothing: it is looked for some minutes, then the questions are free again."""
     async with batching() as session:
         session.claude.faults.add(faults.GATEWAY_TIMEOUT, path=BATCHES, when=creating)
-        await session.ask(block(30, *FOUR))
+        started = session.time
+        assert await session.run(block(30, *FOUR))
+        await session.take(block(30, *FOUR))
+        assert len(session.notes.open()) == 1
+        await session.wait()
+        await session.take(block(30, *FOUR))
 
-    assert (session.sent("POST"), session.sent("GET"), session.waits) == (1, LOOKS, [POLL_SECONDS] * (LOOKS - 1))
+    assert session.time - started == LISTED_WITHIN + timedelta(minutes=1)
     assert (session.notes.said, session.batcher.unavailable) == (["plan", "drop"], "")
 
 
@@ -365,7 +461,7 @@ async def test_busy_means_later_and_nothing_was_taken() -> None:
         await session.ask(block(30, *FOUR))
 
     assert session.members == FIFTHS
-    assert session.waits[:2] == [120, POLL_SECONDS]
+    assert round(session.waits[0]) == 120
     assert session.notes.said[:3] == ["plan", "name", "take"]
 
 
@@ -374,66 +470,66 @@ async def test_a_refused_batch_is_no_end(fault: Fault) -> None:
     """It is taken back, and the reason told; whether that ends the run is for the ordinary way to find out."""
     async with batching() as session:
         session.claude.faults.add(fault, path=BATCHES, when=creating)
-        await session.ask(block(30, *FOUR))
+        assert not await session.run(block(30, *FOUR))
 
     assert session.batcher.unavailable
     assert (session.notes.open(), session.asker.is_over, session.sent("POST")) == ((), False, 1)
 
 
-async def test_unknown_for_some_minutes_is_not_gone() -> None:
-    """A 404 on an id that is known passes by itself."""
+async def test_a_batch_that_is_not_known_for_some_time_is_not_gone() -> None:
+    """A 404 on an id that is known passes by itself; after a day, which no batch outlives, its questions are free."""
     async with batching() as session:
-        session.claude.faults.add(faults.UNKNOWN_MODEL, path=f"{BATCHES}/*", times=UNKNOWN_POLLS - 1)
+        session.claude.faults.add(faults.UNKNOWN_MODEL, path=f"{BATCHES}/*", times=5)
+        await session.run(block(30, *FOUR))
+        await session.take(block(30, *FOUR))
+        assert len(session.notes.open()) == 1
         await session.ask(block(30, *FOUR))
-
     assert session.members == FIFTHS
 
-
-async def test_unknown_for_long_is_gone() -> None:
-    """Then its questions are free again."""
     async with batching() as session:
         session.claude.faults.add(faults.UNKNOWN_MODEL, path=f"{BATCHES}/*", times=None)
-        await session.ask(block(30, *FOUR))
-
+        started = session.time
+        await session.run(block(30, *FOUR))
+        await session.wait()
+        await session.take(block(30, *FOUR))
     assert (session.answered, session.notes.said) == ([], ["plan", "name", "drop"])
+    assert session.time - started == ANSWERED_WITHIN + timedelta(minutes=1)
 
 
 @pytest.mark.parametrize("fault", [faults.SERVER_ERROR, faults.DROPPED, faults.NOT_JSON, faults.OVERLOADED])
-async def test_polls_that_fail_are_repeated(fault: Fault) -> None:
-    """An hour of failures leaves the batch to the next run; a few do nothing."""
+async def test_looks_that_fail_are_repeated(fault: Fault) -> None:
+    """A run looks again after a pause, and leaves the batch to the next one where that does not help."""
     async with batching() as session:
-        session.claude.faults.add(fault, path=f"{BATCHES}/*", times=5)
-        await session.ask(block(30, *FOUR))
-        assert session.members == FIFTHS
+        await session.run(block(30, "Heists"))
+        await session.wait()
+        session.claude.faults.add(fault, path=f"{BATCHES}/*", times=2)
+        await session.take(block(30, "Heists"))
+        assert session.members == {"Heists": FIFTHS["Heists"]}
 
     async with batching() as session:
+        await session.run(block(30, "Heists"))
+        await session.wait()
         session.claude.faults.add(fault, path=f"{BATCHES}/*", times=None)
-        await session.ask(block(30, *FOUR))
-        assert (len(session.waits), session.answered) == (FAILED_POLLS - 1, [])
+        await session.take(block(30, "Heists"))
+        assert (session.answered, len(session.notes.open())) == ([], 1)
         session.claude.faults.clear()
-        await session.collect(block(30, *FOUR))
+        await session.take(block(30, "Heists"))
 
     assert session.judged == pairs(30, "Heists")
 
 
 async def test_a_file_of_answers_that_breaks_off_is_read_again() -> None:
-    """What was read before it broke off is recorded and booked once."""
+    """As a whole: what was read before it broke off counts once."""
     async with batching() as session:
         batches = session.claude.batches
+        await session.run(block(30, "Heists", "War"))
+        await session.wait()
+        (batch_id,) = batches.known
+        part = Fault(status=200, raw=batches.results(batch_id)[:-300].decode())
+        session.claude.faults.add(part, path=f"{BATCHES}/*/results")
+        await session.take(block(30, "Heists", "War"))
 
-        def break_off() -> None:
-            for batch_id, batch in batches.known.items():
-                while batch.ended_at is None:
-                    batches.find(batch_id, poll=True)
-                part = Fault(status=200, raw=batches.results(batch_id)[:-300].decode())
-                session.claude.faults.add(part, path=f"{BATCHES}/*/results")
-            session.on_sleep = lambda: None
-
-        session.on_sleep = break_off
-        batches.polls = 5
-        await session.ask(block(30, "Heists", "War"))
-
-    assert session.sent("GET", f"{BATCHES}/{next(iter(batches.known))}/results") == 2
+    assert session.sent("GET", f"{BATCHES}/{batch_id}/results") == 2
     assert session.judged == pairs(30, "Heists", "War")
     assert sum(spent.usage.requests for spent in session.asker.spent.values()) == 2
 
@@ -445,86 +541,76 @@ async def test_odd_figures_cost_no_answer(usage: object) -> None:
     """What an endpoint says of its tokens may be wrong; its answers are taken all the same."""
     async with batching() as session:
         batches = session.claude.batches
-
-        def tell_oddly() -> None:
-            session.on_sleep = lambda: None
-            (batch_id,) = batches.known
-            while batches.known[batch_id].ended_at is None:
-                batches.find(batch_id, poll=True)
-            lines = [json.loads(line) for line in batches.results(batch_id).splitlines()]
-            for line in lines:
-                line["result"]["message"]["usage"] = usage
-            odd = "".join(json.dumps(line) + "\n" for line in lines)
-            session.claude.faults.add(Fault(status=200, raw=odd), path=f"{BATCHES}/*/results")
-
-        session.on_sleep = tell_oddly
-        batches.polls = 5
-        await session.ask(block(30, "Heists"))
+        await session.run(block(30, "Heists"))
+        await session.wait()
+        (batch_id,) = batches.known
+        lines = [json.loads(line) for line in batches.results(batch_id).splitlines()]
+        for line in lines:
+            line["result"]["message"]["usage"] = usage
+        odd = "".join(json.dumps(line) + "\n" for line in lines)
+        session.claude.faults.add(Fault(status=200, raw=odd), path=f"{BATCHES}/*/results")
+        await session.take(block(30, "Heists"))
 
     assert session.judged == pairs(30, "Heists")
 
 
-# Ends
+# Later
 
 
-async def test_the_end_of_a_run_leaves_its_batch_running() -> None:
-    """It is neither waited for nor canceled; another run takes the answers, however late."""
-    async with batching() as session:
-        session.claude.batches.polls = 3
-        session.on_sleep = lambda: session.batcher.end("SIGTERM")
-        await session.ask(block(30, *FOUR))
-        assert (len(session.waits), session.answered, len(session.notes.open())) == (1, [], 1)
-        session.claude.batches.find(session.notes.open()[0].id, poll=True)
-        later = Session(session.claude, session.claude_provider, session.notes)
-        later.time = session.time
-        await later.collect(block(30, *FOUR))
-
-    assert later.judged == pairs(30, "Heists")
-    assert session.notes.open() == ()
-    assert session.sent("POST") == 1
-
-
-async def test_looking_once_waits_for_nothing() -> None:
-    """Somebody who waits for the run is not kept by a batch that has not ended."""
+async def test_a_batch_that_has_not_ended_is_left_alone() -> None:
+    """A run looks once and waits for nothing; another one takes the answers, however late."""
     async with batching() as session:
         session.claude.batches.polls = 9
-        session.on_sleep = lambda: session.batcher.end("SIGTERM")
-        await session.ask(block(30, *FOUR))
-        later = Session(session.claude, session.claude_provider, session.notes)
-        later.time = session.time
-        await later.collect(block(30, *FOUR), wait=False)
+        await session.run(block(30, "Heists"))
+        await session.take(block(30, "Heists"))
+        assert (session.waits, session.answered, len(session.notes.open())) == ([], [], 1)
+        await session.wait()
+        session.time += timedelta(days=20)
+        await session.take(block(30, "Heists"))
 
-    assert (later.waits, later.answered, len(session.notes.open())) == ([], [], 1)
+    assert session.judged == pairs(30, "Heists")
+    assert (session.notes.open(), session.sent("POST")) == ((), 1)
 
 
 async def test_changed_movies_and_prompts_make_answers_void() -> None:
     """Answers about what is no longer so are dropped, those about the rest and movies away are used; all are paid."""
     async with batching() as session:
-        session.claude.batches.polls = 3
-        session.on_sleep = lambda: session.batcher.end("SIGTERM")
-        await session.ask(block(30, "Heists", "War"))
-        later = Session(session.claude, session.claude_provider, session.notes)
-        later.time = session.time
+        await session.run(block(30, "Heists", "War"))
+        await session.wait()
         changed = (movie(1, plot="Another one."), *movies(30)[2:])
-        await later.collect(Packet(changed, (collection("Heists"), collection("War", prompt="Only battles."))))
+        await session.take(Packet(changed, (collection("Heists"), collection("War", prompt="Only battles."))))
 
-    assert later.judged == [pair for pair in pairs(30, "Heists") if pair[1] > 1]
-    assert sum(spent.usage.requests for spent in later.asker.spent.values()) == 2
+    assert session.judged == [pair for pair in pairs(30, "Heists") if pair[1] > 1]
+    assert sum(spent.usage.requests for spent in session.asker.spent.values()) == 2
 
 
 async def test_a_batch_whose_answers_are_no_longer_kept_is_forgotten() -> None:
     """After 29 days nothing can be had of it."""
     async with batching() as session:
-        session.claude.batches.polls = 3
-        session.on_sleep = lambda: session.batcher.end("SIGTERM")
-        await session.ask(block(30, *FOUR))
+        await session.run(block(30, *FOUR))
         session.claude.forget()
         session.time += KEPT + timedelta(days=1)
-        later = Session(session.claude, session.claude_provider, session.notes)
-        later.time = session.time
-        await later.collect(block(30, *FOUR))
+        assert await ended_of(session.provider, session.notes.open(), session.time)
+        await session.take(block(30, *FOUR))
 
     assert (session.notes.open(), session.claude.calls) == ((), [])
+
+
+async def test_looking_for_the_end_costs_nothing_and_changes_nothing() -> None:
+    """Of two batches the one that has ended is named; one that cannot be looked at is no reason for a run."""
+    async with batching() as session:
+        session.claude.batches.polls = 3
+        await session.run(block(30, "Heists"))
+        (first,) = session.notes.open()
+        assert await ended_of(session.provider, session.notes.open(), session.time) == frozenset()
+        await session.wait()
+        await session.batcher.hand_over([Work(block(30, "War"))], session.scope(block(30, "War")))
+        assert await ended_of(session.provider, session.notes.open(), session.time) == {first.key}
+        session.claude.faults.add(faults.BAD_KEY, path=f"{BATCHES}/*", times=2)
+        assert await ended_of(session.provider, session.notes.open(), session.time) == frozenset()
+
+    assert session.notes.said == ["plan", "name"] * 2
+    assert session.answered == []
 
 
 # Money
@@ -532,13 +618,14 @@ async def test_a_batch_whose_answers_are_no_longer_kept_is_forgotten() -> None:
 
 @pytest.mark.parametrize("limit", [0.001, 0.01, 0.02, 0.05, 0.2])
 async def test_no_more_is_handed_over_than_there_is_money_for(limit: float) -> None:
-    """The blocks that can be paid for are asked about, the others are left; a large limit changes nothing."""
-    blocks = [
+    """The packets that can be paid for are asked about, the others are left; a large limit changes nothing."""
+    packets = [
         Packet(tuple(movie(number) for number in range(start, start + 20)), block(1, *FOUR).collections)
         for start in range(1, 201, 20)
     ]
     async with batching(max_cost=limit) as session:
-        await session.ask(*blocks)
+        while await session.run(*packets):
+            await session.wait()
 
     cost = sum(spent.cost for spent in session.asker.spent.values())
     assert cost <= limit
@@ -547,10 +634,22 @@ async def test_no_more_is_handed_over_than_there_is_money_for(limit: float) -> N
         assert session.judged == pairs(200, *FOUR)
 
 
+async def test_what_is_handed_over_counts_as_left_for_the_run_that_goes_on() -> None:
+    """The ledger is told how much there is: all of it, as nothing was paid yet; once it is paid, so much less."""
+    async with batching(max_cost=1.0) as session:
+        await session.run(block(30, *FOUR))
+        assert session.notes.left == [1.0]
+        await session.wait()
+        await session.run(block(30, *FOUR))
+
+    paid = sum(spent.cost for spent in session.asker.spent.values())
+    assert session.notes.left == [1.0, pytest.approx(1.0 - paid)]
+
+
 async def test_an_unpriced_model_has_no_room_under_a_limit() -> None:
     """What it would cost is unknown, so nothing is handed over."""
     async with batching(max_cost=5.0, model="claude-unheard-of") as session:
-        await session.ask(block(30, *FOUR))
+        assert not await session.run(block(30, *FOUR))
 
     assert session.sent("POST") == 0
 
