@@ -460,7 +460,7 @@ class Batcher:
             # They may come back, and are paid for.
             away = {key: asked for key, asked in page if key not in scope.judged}
             self._tally.read_models.add(batch.model)
-            request = request_id((key for key, _ in page), question.collection)
+            request = request_id((key for key, _ in page), collection.slug)
             self._record(Answered(collection, verdicts, question.second_look, batch.model, away, request))
         return cost
 
