@@ -71,19 +71,8 @@ _PARTS: dict[str, tuple[str, Callable[[Json], Json]]] = {
 """Of an entry of that kind, the part that has another form."""
 
 
-_RENAMED = {
-    "status": ("slug", "collection"),
-    "forgotten": ("slug", "collection"),
-    "batch taken": ("slugs", "collections"),
-}
-"""Of an entry of that kind, the field that has another name."""
-
-
 def _entry_with_keys(entry: Json) -> Json:
     kind = entry["entry"]
-    if kind in _RENAMED:
-        before, now = _RENAMED[kind]
-        return {now if name == before else name: value for name, value in entry.items()}
     if kind in ("judged", "unjudged", "described", "released"):
         return _with_key(entry)
     if kind == "library":

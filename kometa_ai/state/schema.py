@@ -141,7 +141,8 @@ class Snapshot(msgspec.Struct, kw_only=True):
     decisions: dict[ItemKey, Remembered] = {}
 
 
-# One class for each kind of journal line. Reading lines twice, in their order, must do no harm.
+# One class for each kind of journal line. Reading lines twice, in their order, must do no harm. Where a line names a
+# collection by its key, the field is called `slug` on the disk: that is what the key of one of movies is.
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="judged"):
@@ -170,14 +171,14 @@ class Described(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", ta
 class StatusChanged(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="status"):
     """How far a collection has come."""
 
-    collection: CollectionKey
+    collection: CollectionKey = msgspec.field(name="slug")
     status: CollectionStatus
 
 
 class CollectionForgotten(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="forgotten"):
     """A collection that is an orphan no more, because none of its tags is left."""
 
-    collection: CollectionKey
+    collection: CollectionKey = msgspec.field(name="slug")
 
 
 class Tagged(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="tagged"):
@@ -242,7 +243,7 @@ class BatchTaken(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", t
     """Collections whose answers from a batch have been recorded."""
 
     key: str
-    collections: tuple[CollectionKey, ...]
+    collections: tuple[CollectionKey, ...] = msgspec.field(name="slugs")
 
 
 class BatchDropped(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="batch dropped"):
