@@ -6,8 +6,9 @@ from datetime import datetime
 
 import msgspec
 
+from kometa_ai.core.collection import collection_key
 from kometa_ai.core.item import ItemKey, Kind
-from kometa_ai.core.naming import CollectionKey, Slug, collection_key
+from kometa_ai.core.naming import CollectionKey, Slug
 
 AskedPage = tuple[tuple[ItemKey, str], ...]
 """Movies in the order sent, each with the metadata hash of what was sent."""

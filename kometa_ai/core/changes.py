@@ -7,9 +7,10 @@ from typing import Literal
 
 import msgspec
 
+from kometa_ai.core.collection import collection_key
 from kometa_ai.core.item import ItemKey, kind_of, name_item
 from kometa_ai.core.kinds import AnyItem
-from kometa_ai.core.naming import CollectionKey, Label, Slug, collection_key
+from kometa_ai.core.naming import CollectionKey, Label, Slug
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):

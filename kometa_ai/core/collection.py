@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from kometa_ai.core.item import KINDS, Item, ItemKey, Kind, kind_of, movie_key, show_key
-from kometa_ai.core.naming import CollectionKey, Label, Slug, collection_key
+from kometa_ai.core.naming import CollectionKey, Label, Slug
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.show import Show
 
@@ -24,7 +24,7 @@ _TMDB = re.compile(r"tmdb:([1-9][0-9]{0,9})", re.IGNORECASE)
 _TVDB = re.compile(r"tvdb:([1-9][0-9]{0,9})", re.IGNORECASE)
 _IMDB = re.compile(r"tt[0-9]+", re.IGNORECASE)
 _TITLE = re.compile(r"\A(?P<title>\S(?:.*\S)?)\s*\((?P<year>[0-9]{4})\)")
-_OWN_YEAR = re.compile(r"(?P<title>.*\S)\s*\((?P<year>[0-9]{4})\)")
+_OWN_YEAR = re.compile(r"\A(?P<title>.*\S)\s*\((?P<year>[0-9]{4})\)")
 
 _FORMS: dict[Kind, str] = {
     "movie": "tmdb:603, tt0133093 and The Matrix (1999)",
@@ -120,6 +120,16 @@ def _bare_titles(item: Item) -> tuple[str, ...]:
     title = fold_title(item.title)
     own = _OWN_YEAR.fullmatch(title) if isinstance(item, Show) else None
     return (title, own["title"]) if own else (title,)
+
+
+def collection_key(kind: Kind, slug: str) -> CollectionKey:
+    """The key of a collection of this kind with this slug: for movies the slug alone, as in every older state."""
+    return CollectionKey(slug if kind == "movie" else f"{kind}:{slug}")
+
+
+def kind_in(key: CollectionKey) -> Kind:
+    """The kind of the collection with that key."""
+    return "show" if key.startswith("show:") else "movie"
 
 
 SCHEDULED = "it has a `schedule`, of which Kometa takes no notice when it is asked for by name"

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NewType
+from typing import NewType
 
 from slugify import slugify
-
-if TYPE_CHECKING:
-    from kometa_ai.core.item import Kind
 
 Slug = NewType("Slug", str)
 CollectionKey = NewType("CollectionKey", str)
@@ -30,16 +27,6 @@ def slug_of(name: str) -> Slug:
     # slugify drops some ASCII punctuation (apostrophes, the comma of 1,000) instead of separating at it.
     separated = re.sub(r"[^a-zA-Z0-9\u0080-\U0010ffff]+", "-", re.sub("[\u2018\u2019\u201a\u201b]", "-", name))
     return Slug(slugify(separated, entities=False, decimal=False, hexadecimal=False))
-
-
-def collection_key(kind: Kind, slug: str) -> CollectionKey:
-    """The key of a collection of this kind with this slug: for movies the slug alone, as in every older state."""
-    return CollectionKey(slug if kind == "movie" else f"{kind}:{slug}")
-
-
-def kind_in(key: CollectionKey) -> Kind:
-    """The kind of the collection with that key."""
-    return "show" if key.startswith("show:") else "movie"
 
 
 def tag_of(slug: str) -> str:

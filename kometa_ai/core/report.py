@@ -8,9 +8,10 @@ from typing import Literal
 import msgspec
 
 from kometa_ai.core.changes import TagChange
+from kometa_ai.core.collection import collection_key
 from kometa_ai.core.item import ItemKey, name_item
 from kometa_ai.core.item import Kind as ItemKind
-from kometa_ai.core.naming import CollectionKey, collection_key
+from kometa_ai.core.naming import CollectionKey
 from kometa_ai.core.problem import Problem
 
 Outcome = Literal[

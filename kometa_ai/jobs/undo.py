@@ -11,9 +11,10 @@ import msgspec
 
 from kometa_ai.__version__ import __version__
 from kometa_ai.core.changes import Change, TagChange
+from kometa_ai.core.collection import collection_key
 from kometa_ai.core.decision import Pin
 from kometa_ai.core.item import ItemKey, Kind, kind_of, name_item
-from kometa_ai.core.naming import CollectionKey, Label, collection_key
+from kometa_ai.core.naming import CollectionKey, Label
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import CollectionReport, LibraryLine, MovieLine, Outcome, RunReport
 from kometa_ai.core.summary import counted, in_order

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from kometa_ai.core.collection import kind_in
 from kometa_ai.core.item import kind_of
-from kometa_ai.core.naming import Label, kind_in, label_of
+from kometa_ai.core.naming import Label, label_of
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import Orphan, RunReport
 from kometa_ai.judging.mutual import Managed, managed_tag

@@ -10,9 +10,9 @@ import msgspec
 
 from kometa_ai.__version__ import __version__
 from kometa_ai.asking.tally import Spent
+from kometa_ai.core.collection import collection_key
 from kometa_ai.core.decision import Cause
 from kometa_ai.core.item import ItemKey, kind_of, number_of
-from kometa_ai.core.naming import collection_key
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import CollectionReport, LibraryLine, MovieLine, Outcome, RunReport
 from kometa_ai.core.summary import in_order

@@ -5,13 +5,14 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from kometa_ai.core.collection import OtherCollection
 from kometa_ai.errors import FixUsage
 from kometa_ai.judging.planning import GIVEN_UP, is_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from kometa_ai.core.collection import Collection, Folder, OtherCollection
+    from kometa_ai.core.collection import Collection, Folder
     from kometa_ai.core.decision import Memory
 
 _FEW = 3
@@ -19,7 +20,7 @@ _EXPLAINED = 20
 
 
 def choose(folder: Folder, names: Sequence[str]) -> tuple[Collection, ...]:
-    """The collections with one of those names or slugs, all without any.
+    """The collections with one of those names, slugs or keys, all without any.
 
     Raise FixUsage for a name that no collection has, or only one that is switched off or skipped: it says where.
     """
@@ -48,7 +49,8 @@ def check_again(names: Sequence[str], memory: Memory) -> None:
 
 
 def _spellings(collection: Collection | OtherCollection) -> set[str]:
-    return {collection.name.casefold(), collection.slug}
+    keys = collection.keys if isinstance(collection, OtherCollection) else (collection.key,)
+    return {collection.name.casefold(), collection.slug, *keys}
 
 
 def _why_missing(name: str, folder: Folder) -> Iterator[str]:

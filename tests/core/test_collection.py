@@ -6,10 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kometa_ai.core.collection import Collection, ItemRef, OtherCollection, keys_of, namesakes, recognise
+from kometa_ai.core.collection import (
+    Collection,
+    ItemRef,
+    OtherCollection,
+    collection_key,
+    keys_of,
+    namesakes,
+    recognise,
+)
 from kometa_ai.core.item import KINDS, ArrId, Kind, movie_key, show_key
 from kometa_ai.core.movie import Movie
-from kometa_ai.core.naming import Label, Slug, collection_key
+from kometa_ai.core.naming import Label, Slug
 from kometa_ai.core.show import Show
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kometa_ai.core.item import KINDS
 from kometa_ai.kometa.checking.corrections import applied
@@ -241,6 +243,31 @@ def one_on(files: Mapping[str, str], services: frozenset[Kind]) -> list[str]:
     return [each.key for each in read(files, services).collections]
 
 
+_TAGLISTS = {"movie": ["radarr_taglist: kai-noir"], "show": ["sonarr_taglist: kai-noir"], None: []}
+_ATTRIBUTES = {"movie": ["trakt_boxoffice: 1"], "show": ["builder_level: show"], None: ["plex_all: true"]}
+_NAMES = {"movie": "Movies", "show": "Series", None: "Kids"}
+_SETTINGS = {"movie": "radarr_add_all: true", "show": "sonarr_add_all: true", None: "assets_for_all: true"}
+_ANY = st.sampled_from(["movie", "show", None])
+
+
+@given(st.tuples(_ANY, _ANY, _ANY, _ANY, _ANY), st.sets(st.sampled_from(KINDS)))
+def test_whatever_else_is_there(said: tuple[Kind | None, ...], services: set[Kind]) -> None:
+    """The first that speaks decides, whatever the later ones say; only `media` against the taglist is a problem."""
+    media, taglist, attribute, setting, name = said
+    text = noir(*_TAGLISTS[taglist], *_ATTRIBUTES[attribute], more=(f"media: {media}",) if media else ())
+    library = f"{_NAMES[name]}: {{operations: {{{_SETTINGS[setting]}}}, {FILES}}}"
+    folder = read({"m.yml": text, "config.yml": config(library)}, frozenset(services))
+
+    if media and taglist and media != taglist:
+        assert [each.keys for each in folder.skipped] == [("noir", "show:noir")]
+        assert len(folder.problems) == 1
+        return
+    wanted = media or taglist or attribute or setting or name or ("show" if services == {"show"} else "movie")
+    assert folder.problems == ()
+    assert [*(each.kind for each in folder.collections), *(each.kind for each in folder.unserved)] == [wanted]
+    assert bool(folder.collections) is (wanted in services)
+
+
 # A kind without a library
 
 
@@ -438,6 +465,14 @@ def test_a_fault_in_a_block_of_which_the_kind_is_unknown() -> None:
 
     assert folder.collections == ()
     assert {key for each in folder.skipped for key in each.keys} == {"noir", "show:noir"}
+
+
+def test_a_block_that_cannot_be_read_in_a_file_of_one_kind() -> None:
+    """It may hold `media`, so the name of its library is not enough to give up the key of the other kind."""
+    libraries = config(f"TV: {{{FILES}}}")
+    folder = read({"m.yml": noir("plex_all: true", more=("media: film",)), "config.yml": libraries}, BOTH)
+
+    assert [each.keys for each in folder.skipped] == [("noir", "show:noir")]
 
 
 def test_a_block_inside_the_definition_of_one_kind() -> None:

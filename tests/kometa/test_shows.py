@@ -213,3 +213,24 @@ def test_a_block_without_a_library_gets_no_advice() -> None:
     folder = read({"m.yml": f"collections:\n{block('enabled: true', 'prompt: x', 'media: shows')}\n  Noir:\n"})
 
     assert ["no Sonarr is set up" in warning.what for warning in folder.warnings] == [True]
+
+
+@pytest.mark.parametrize(
+    ("operations", "kind"), [("sonarr_add_all: true", "warning"), ("assets_for_all: true", "hint")]
+)
+def test_a_collection_in_a_library_of_the_other_kind(operations: str, kind: str) -> None:
+    """Kometa refuses its taglist there: a warning, or a hint where only the name of the library tells its kind."""
+    files = {"m.yml": MOVIES, "config.yml": config(f"TV: {{operations: {{{operations}}}, {FILES}}}")}
+    folder = read(files, BOTH)
+
+    found = [each for each in (*folder.warnings, *folder.hints) if "library of shows" in each.what]
+    assert [(each.where, each.severity) for each in found] == [("m.yml:6", kind)]
+    assert [each.key for each in folder.collections] == ["noir"]
+
+
+def test_no_word_where_one_library_may_be_of_its_kind() -> None:
+    """A file that libraries of both kinds load, or one of which nothing is known, is fine."""
+    for other in ("Movies", "Kids"):
+        folder = read({"m.yml": MOVIES, "config.yml": config(f"TV: {{{FILES}}}", f"{other}: {{{FILES}}}")}, BOTH)
+
+        assert (folder.warnings, folder.hints) == ((), ())

@@ -283,3 +283,33 @@ def test_a_running_show_is_not_asked_about_every_week(home: Home) -> None:
     home.sonarr.update_show(1003, status="ended")
     home.run()
     assert home.asked() == [("Cosy", "Show 3"), ("Crime", "Show 3")]
+
+
+def test_pins_of_shows(home: Home) -> None:
+    """By TVDb number, IMDb id, title and year: in or out without a question, and shown to the model by name."""
+    home.sonarr.update_show(1020, title="Archer (2009)", year=2009)
+    pins = '[tvdb:1010, "Archer (2009)"]'
+    home.collections(block("Crime", media="shows", include_shows=pins, exclude_shows="[tt0009000]"), file="shows.yml")
+
+    home.run()
+
+    assert home.members("sonarr", "Crime") == {*range(1, 8), 10, 20}
+    asked = {title for name, title in home.asked() if name == "Crime"}
+    assert asked == {f"Show {number}" for number in range(30) if number not in (0, 10, 20)}
+    home.collections(block("Crime", "Other", media="shows", include_shows=pins), file="shows.yml")
+    home.run()
+    text = next(r.collection_text for r in home.claude.requests if r.collection_name == "Crime")
+    assert "Belongs: Show 10 (2000), Archer (2009)" in text
+
+
+def test_tags_of_the_users_own_decide(home: Home) -> None:
+    """An included label counts where any library of the kind has it; another kind's label does not."""
+    home.radarr_4k.update_movie(1030, tags=("film-club",))
+    home.sonarr.update_show(1030 - 10, tags=("film-club",))
+    home.collections(block("Noir", include_tags="[film-club]"))
+
+    home.run()
+
+    assert home.members("radarr", "Noir") == {*range(10), 30}
+    assert home.members("radarr-4k", "Noir") == {0, 2, 4, 6, 8, 30}
+    assert ("Noir", "Movie 30") not in home.asked()

@@ -54,11 +54,15 @@ _ONLY_FOR: dict[Kind, frozenset[str]] = {
 
 
 class _Said(NamedTuple):
-    """A kind, and why. `is_spoken` is False if nothing spoke; the kind is None if too little can be read to tell."""
+    """A kind, and why. The kind is None if too little can be read to tell.
+
+    `is_spoken` is False if nothing spoke. `is_certain` means that no other word can be heard before this one.
+    """
 
     kind: Kind | None
     because: str = ""
     is_spoken: bool = True
+    is_certain: bool = False
 
 
 class _Definition(NamedTuple):
@@ -113,8 +117,12 @@ class _Judge:
         self._services = services
         self._readings = {reading.source: reading for reading in contents.readings}
         self._of_libraries: dict[str, _Said | None] = {}
+        self._own: dict[int, Mapping[str, Sequence[Any]]] = {}
         lost = {*contents.unreadable, *(fault.problem.source for fault in contents.refused)}
-        self._is_configuration_hidden = bool(contents.broken) or not lost.isdisjoint({".", *MAIN})
+        is_main_read = any(name in self._readings for name in MAIN)
+        self._is_configuration_hidden = (
+            bool(contents.broken) or not lost.isdisjoint(MAIN) or ("." in lost and not is_main_read)
+        )
         self._is_something_hidden = bool(lost)
 
     def decided(self, claim: Claim) -> Claim:
@@ -129,8 +137,8 @@ class _Judge:
             return self._refused(claim, [_hidden(claim)] if is_on else [], None, KINDS)
         if is_on and (faults := list(self._wrong_pins(claim, said, definition))):
             return self._refused(claim, faults, said.kind if said.is_spoken else None, (said.kind,))
-        if not claim.usable and not said.is_spoken and len(self._services) != 1:
-            # The part of the block that cannot be read may say otherwise.
+        if not (claim.usable or said.is_certain) and (said.is_spoken or len(self._services) != 1):
+            # The part of the block that cannot be read may hold `media`. It cannot contradict a taglist.
             return self._refused(claim, [], None, KINDS)
         if is_on and not said.is_spoken and len(self._services) > 1:
             self.hints.append(_unclear(claim))
@@ -147,7 +155,10 @@ class _Judge:
     def _definition(self, claim: Claim) -> _Definition:
         reading = self._readings[claim.source]
         body = body_of(reading, claim.key)
-        own = {str(name).lower(): (value,) for name, value in body.items()} if isinstance(body, dict) else {}
+        own = self._own.get(id(body))  # through an alias, a thousand collections can share one body
+        if own is None:
+            own = {str(name).lower(): (value,) for name, value in body.items()} if isinstance(body, dict) else {}
+            self._own[id(body)] = own
         if "template" not in own:
             return _Definition(reading, claim.key, own)
         found: dict[str, list[Any]] = {}
@@ -160,10 +171,10 @@ class _Judge:
 
     def _said(self, source: str, media: Kind | None, definition: _Definition) -> _Said:
         if media:
-            return _Said(media, f"`media: {MEDIA[media]}`")
+            return _Said(media, f"`media: {MEDIA[media]}`", is_certain=True)
         if len(definition.taglists) == 1:
             (kind,) = definition.taglists
-            return _Said(kind, f"`{arr_of(kind).taglist}`")
+            return _Said(kind, f"`{arr_of(kind).taglist}`", is_certain=True)
         said = _by_attributes(definition.attributes) or self._by_libraries(source)
         return said or self._by_services(definition)
 
@@ -245,7 +256,7 @@ def _by_attributes(attributes: Mapping[str, Sequence[Any]]) -> _Said | None:
     for name in _LEVELS:
         if levels := sorted(_LEVELS_OF_SHOWS.intersection(_texts(attributes, name))):
             return _Said("show", f"`{name}: {levels[0]}`")
-    found = {kind: sorted(_ONLY_FOR[kind].intersection(attributes)) for kind in KINDS}
+    found = {kind: sorted(name for name in _ONLY_FOR[kind] if name in attributes) for kind in KINDS}
     kinds = [kind for kind in KINDS if found[kind]]
     return _Said(kinds[0], f"`{found[kinds[0]][0]}`") if len(kinds) == 1 else None
 

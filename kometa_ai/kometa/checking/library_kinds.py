@@ -51,13 +51,17 @@ class LibraryKinds:
 
     def __init__(self) -> None:
         self._of_lists: dict[int, frozenset[Kind]] = {}
+        self._of_operations: dict[int, frozenset[Kind]] = {}
 
     def of(self, name: str, body: Mapping[Any, Any]) -> tuple[Kind | None, Kind | None]:
         """The kind by evidence, and the kind by evidence or else by name; None if that says nothing, or both.
 
         Evidence is what only a library of this kind can have been set up with.
         """
-        found = {*_of_operations(body.get("operations"))}
+        operations = body.get("operations")
+        if id(operations) not in self._of_operations:
+            self._of_operations[id(operations)] = frozenset(_of_operations(operations))
+        found = {*self._of_operations[id(operations)]}
         # A section for all libraries connects those of both kinds, so it says nothing.
         own = [arr.kind for arr in ARRS if isinstance(body.get(arr.section), Mapping)]
         found.update(own if len(own) == 1 else ())

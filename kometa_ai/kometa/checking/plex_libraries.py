@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from kometa_ai.core.collection import Collection
 from kometa_ai.core.problem import Problem
-from kometa_ai.kometa.checking.arrs import ARRS, RADARR, SONARR
+from kometa_ai.kometa.checking.arrs import ARRS, RADARR, SONARR, arr_of, other_than
 from kometa_ai.kometa.checking.config_yml import FILES, OLD_FILES, OTHER_FILES, PlexLibrary, root_of
 from kometa_ai.kometa.checking.file_lists import Files
 from kometa_ai.kometa.document import place_of
@@ -54,6 +54,7 @@ def about_libraries(setup: Setup, readings: Sequence[Reading], names: AbstractSe
         if unbuilt and not setup.loading(reading.source):
             unloaded += 1
             yield _not_loaded(setup, reading.source, unbuilt, explained=unloaded <= _EXPLAINED)
+    yield from (problem for problem in _in_wrong_libraries(setup, readings, names) if problem.severity == "warning")
     for arr in ARRS:
         yield from _about_service(arr, _concerned(setup, readings, names, arr.kind))
 
@@ -80,6 +81,7 @@ def hints(
             yield _at(library, place, what, f"Write `{FILES}` in its place.", is_hint=True)
     for arr, libraries in concerned.items():
         yield from _about_gaps(arr, libraries)
+    yield from (problem for problem in _in_wrong_libraries(setup, readings, names) if problem.severity == "hint")
 
 
 def _about_gaps(arr: Arr, libraries: Sequence[PlexLibrary]) -> Iterator[Problem]:
@@ -97,6 +99,30 @@ def _about_gaps(arr: Arr, libraries: Sequence[PlexLibrary]) -> Iterator[Problem]
 def _each_once(groups: Iterable[Sequence[PlexLibrary]]) -> Iterator[PlexLibrary]:
     found = {id(library): library for libraries in groups for library in libraries}
     yield from found.values()
+
+
+def _in_wrong_libraries(setup: Setup, readings: Sequence[Reading], names: AbstractSet[Named]) -> Iterator[Problem]:
+    """Collections whose file only libraries of the other kind load: a warning, or a hint if only their names say so."""
+    for reading in readings if setup.is_known else ():
+        libraries = setup.loading(reading.source)
+        kinds = {library.kind for library in libraries}
+        for key, collection in _managed(reading, names) if len(kinds) == 1 and None not in kinds else ():
+            if collection.kind in kinds:
+                continue
+            mine, other = arr_of(collection.kind), other_than(collection.kind)
+            is_sure = all(library.evidence for library in libraries)
+            which = "is one" if len(libraries) == 1 else "are such"
+            seems = which if is_sure else "seems to be one" if len(libraries) == 1 else "seem to be such"
+            yield Problem(
+                what=f"it is about {mine.items} ({collection.kind_because}), but Kometa takes no {mine.items} from "
+                f"{mine.name} in a library of {other.items}, and {_some_libraries(libraries)} {seems}.",
+                remedy=f"List its file in a library of {mine.items}; if {other.items} are meant, write "
+                f"`media: {other.items}` and `{other.taglist}: {collection.label}`.",
+                source=reading.source,
+                line=key.line,
+                collection=collection.name,
+                severity="warning" if is_sure else "hint",
+            )
 
 
 def taken_elsewhere(setup: Setup, readings: Sequence[Reading], names: AbstractSet[Named]) -> Iterator[Taken]:
