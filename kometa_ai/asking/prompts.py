@@ -162,8 +162,8 @@ def _lines(text: str) -> str:
 
 def _examples(collection: Collection) -> list[str]:
     """The pins by name, each once; one on both sides is out, as it is for membership."""
-    excluded = _shown(collection.exclude_movies)
-    included = [name for name in _shown(collection.include_movies) if name not in excluded]
+    excluded = _shown(collection.pins_out)
+    included = [name for name in _shown(collection.pins_in) if name not in excluded]
     lists = (("Belongs", included), ("Does not belong", excluded))
     return [f"{heading}: {', '.join(names)}" for heading, names in lists if names]
 

@@ -78,13 +78,13 @@ def gates(
     pinned = {
         pin.key: pin.include for pin in pins if pin.slug == collection.slug and kind_of(pin.key) == collection.kind
     }
-    rules = (collection.include_tags, collection.exclude_tags, collection.include_movies, collection.exclude_movies)
+    rules = (collection.include_tags, collection.exclude_tags, collection.pins_in, collection.pins_out)
     scope = frozenset(movie.key for movie in movies if collection.concerns(movie)) if collection.libraries else None
     if not any(rules) and not pinned:
         return Gates(scope=scope)
     include = _TagRule(collection.include_tags, decided)
     exclude = _TagRule(collection.exclude_tags, decided)
-    refs_in, refs_out = _RefIndex(collection.include_movies), _RefIndex(collection.exclude_movies)
+    refs_in, refs_out = _RefIndex(collection.pins_in), _RefIndex(collection.pins_out)
     for movie in movies:
         if not collection.concerns(movie):
             continue

@@ -283,3 +283,17 @@ def test_a_running_show_is_not_asked_about_every_week(home: Home) -> None:
     home.sonarr.update_show(1003, status="ended")
     home.run()
     assert home.asked() == [("Cosy", "Show 3"), ("Crime", "Show 3")]
+
+
+def test_pins_of_shows(home: Home) -> None:
+    """A block pins shows, and their tags follow without a question; a pin that names no show is told."""
+    pins = {"include_shows": '["tvdb:1020", "Show 21 (2011)"]', "exclude_shows": "[tt0009000, tvdb:5]"}
+    home.collections(block("Crime", media="shows", **pins), file="shows.yml")
+
+    report = home.run()
+
+    assert home.members("sonarr", "Crime") == {*range(1, 8), 20, 21}
+    assert ("Crime", "Show 20") not in home.asked()
+    assert [each.what for each in report.warnings if "pin" in each.what] == [
+        "the pin 'tvdb:5' names no show that Sonarr has."
+    ]
