@@ -133,7 +133,7 @@ class _Planned:
             return known
         complete = dict(known)
         for key in to_describe(asked, known, self._parts.store.memory):
-            item, prints = known[key]
+            item, prints, _ = known[key]
             if isinstance(item, Movie):
                 complete[key] = Subject(msgspec.structs.replace(item, credits=forecast.USUAL_CREDITS), prints)
         return complete

@@ -31,10 +31,14 @@ GIVEN_UP = "given-up"
 
 
 class Subject(NamedTuple):
-    """An item ready to be asked about: with its known credits, and the fingerprint of what the model would see."""
+    """An item ready to be asked about: with its known credits, and the fingerprint of what the model would see.
+
+    One that is not `is_confirmed` has the remembered fingerprint, because another library than usual tells of it.
+    """
 
     item: AnyItem
     fingerprint: Fingerprint
+    is_confirmed: bool = True
 
 
 def subjects_of(
@@ -52,7 +56,9 @@ def subjects_of(
 
 def _subject(item: AnyItem, remembered: Remembered | None, *, is_confirmed: bool) -> Subject:
     if remembered is not None and remembered.metadata_hash and not is_confirmed:
-        return Subject(item, Fingerprint(remembered.metadata_hash, remembered.facts_hash))
+        people = remembered.credits
+        known = item if people is None or not isinstance(item, Movie) else msgspec.structs.replace(item, credits=people)
+        return Subject(known, Fingerprint(remembered.metadata_hash, remembered.facts_hash), is_confirmed=False)
     if not isinstance(item, Movie) or remembered is None or remembered.credits is None:
         return Subject(item, fingerprint(item))
     movie = msgspec.structs.replace(item, credits=remembered.credits)
@@ -90,7 +96,7 @@ def plan_questions(
         for kind in KINDS
     }
     prompts = {collection.key: collection.prompt_hash for collection in collections}
-    for key, (_, prints) in library.items():
+    for key, (_, prints, _) in library.items():
         known = memory.get(key)
         decisions = known.collections if known else {}
         for collection, wanted, gated, scope in rules[kind_of(key)]:
@@ -146,11 +152,15 @@ def _is_given_up(known: Remembered | None, collection: Collection, prints: Finge
 
 
 def to_describe(questions: Questions, library: Mapping[ItemKey, Subject], memory: Memory) -> tuple[ItemKey, ...]:
-    """The items to be asked about that are not remembered as they are now, and movies whose credits are unknown."""
+    """The items to be asked about that are not remembered as they are now, and movies whose credits are unknown.
+
+    What another library than usual tells of an item is not to be remembered.
+    """
     asked = {key for pairs in questions.values() for key, reason in pairs.items() if reason.is_asked_first}
     return tuple(
         key
         for key in sorted(asked, key=order_of)
+        if library[key].is_confirmed
         if (known := memory.get(key)) is None
         or (known.credits is None and isinstance(library[key].item, Movie))
         or known.facts_hash != library[key].fingerprint.blind

@@ -13,7 +13,7 @@ from kometa_ai.core.problem import Problem
 from kometa_ai.core.summary import counted
 from kometa_ai.run.libraries import NoLibrary, merged, read_libraries, seen_now, told_by_another, whole_kinds
 from kometa_ai.run.orphans import adopted_tags
-from kometa_ai.run.results import Reading
+from kometa_ai.run.results import LibraryFound, Reading
 from kometa_ai.run.scope import choose
 from kometa_ai.run.watching import Step
 from kometa_ai.state.schema import LibraryRead
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from kometa_ai.library.port import Library
     from kometa_ai.run.keeping import Keeper
     from kometa_ai.run.parts import Parts, Rules
-    from kometa_ai.run.results import LibraryFound
 
 _NAMED = 10
 
@@ -69,7 +68,7 @@ class Reader:
         self._add(
             libraries=found,
             items=items,
-            unconfirmed=frozenset(told_by_another(items, found)),
+            unconfirmed=frozenset(told_by_another(items, self._everywhere(found))),
             whole=whole_kinds(found),
             warnings=_warnings(found),
         )
@@ -80,6 +79,14 @@ class Reader:
                 LibraryRead(name=each.name, library=seen_now(each.contents, now)) for each in found if each.contents
             ]
             self._add(problems=self._keeper.record(*entries))
+
+    def _everywhere(self, found: Sequence[LibraryFound]) -> Sequence[LibraryFound]:
+        """What was found in every library of the settings; those that were not read cannot be used, either."""
+        read = {each.name: each for each in found}
+        return [
+            read.get(each.name) or LibraryFound(name=each.name, title=each.title, kind=each.kind)
+            for each in self._parts.libraries
+        ]
 
     def _wanted(self) -> Sequence[Library]:
         """The libraries that the run is about: those of the kinds of the items that it names, or else all."""

@@ -21,7 +21,7 @@ from kometa_ai.asking.prompts import (
     form_of,
 )
 from kometa_ai.core.collection import ItemRef, recognise
-from kometa_ai.core.item import KINDS
+from kometa_ai.core.item import KINDS, show_key
 from kometa_ai.core.movie import Credits
 from kometa_ai.judging.records import KEYWORDS, PLOT_LENGTH, records_text
 from kometa_ai.standins.claude_schema import schema_problem
@@ -180,6 +180,16 @@ def test_pins_are_shown_as_examples() -> None:
 
     assert "Belongs: Heat (1995), The Matrix (1999)\nDoes not belong: Alien (1979)\n" in collection_text(heists)
     assert "example" not in collection_text(collection())
+
+
+def test_pins_of_shows_are_shown_as_examples() -> None:
+    """A block for shows names its own, under their titles in Sonarr."""
+    (crime,) = recognise(
+        [collection(kind="show", include_shows=(ItemRef.parse("tvdb:81189", "show"),))],
+        [show(key=show_key(81189), title="Breaking Bad", year=2008)],
+    )
+
+    assert "Belongs: Breaking Bad (2008)\n" in collection_text(crime)
 
 
 def test_a_pin_of_a_movie_that_is_not_there_is_shown_where_it_says_something() -> None:

@@ -7,9 +7,10 @@ from typing import Any
 
 from kometa_ai.core.collection import Collection
 from kometa_ai.core.decision import Decision, Verdict
-from kometa_ai.core.item import ArrId, movie_key
+from kometa_ai.core.item import ArrId, movie_key, show_key
 from kometa_ai.core.movie import Movie
 from kometa_ai.core.naming import Label, Slug, tag_of
+from kometa_ai.core.show import Show
 from kometa_ai.judging.policy import settle
 
 NOW = datetime(2026, 3, 1, 3, tzinfo=UTC)
@@ -31,6 +32,12 @@ def movie(number: int, *labels: str, **changes: Any) -> Movie:
     """A movie with some tags."""
     fields: dict[str, Any] = {"title": f"Movie {number}", "year": 1995, **changes}
     return Movie(arr_id=ArrId(number + 10_000), key=movie_key(number), labels=frozenset(map(Label, labels)), **fields)
+
+
+def show(number: int, *labels: str, **changes: Any) -> Show:
+    """A show with some tags."""
+    fields: dict[str, Any] = {"title": f"Show {number}", "year": 1995, **changes}
+    return Show(arr_id=ArrId(number + 10_000), key=show_key(number), labels=frozenset(map(Label, labels)), **fields)
 
 
 def verdict(confidence: float, *, include: bool = True, listed: bool = True) -> Verdict:

@@ -6,10 +6,10 @@ import pytest
 
 from kometa_ai.core.collection import ItemRef
 from kometa_ai.core.decision import Cause, Pin, Remembered
-from kometa_ai.core.item import movie_key
+from kometa_ai.core.item import movie_key, show_key
 from kometa_ai.core.naming import Label, Slug
 from kometa_ai.judging.policy import Gates, decide, gates
-from tests.judging.making import HEAT, NOW, collection, movie, settled, verdict
+from tests.judging.making import HEAT, NOW, collection, movie, settled, show, verdict
 
 CRIME, COMEDY = Label("crime"), Label("comedy")
 REF = (ItemRef.parse("tmdb:949"),)
@@ -49,6 +49,29 @@ def test_undo_pin_keeps_out() -> None:
     assert gates(rules, [movie(949, CRIME)], {}, [_pin(include=False, slug="other")]).causes == {
         HEAT: Cause.INCLUDE_TAG
     }
+
+
+def test_pins_of_shows() -> None:
+    """A block for shows pins shows by TVDb id, IMDb id or title; a film with the same number is none of its own."""
+    rules = collection(
+        kind="show",
+        include_shows=(
+            ItemRef.parse("tvdb:1", "show"),
+            ItemRef.parse("Show 2 (1995)"),
+            ItemRef.parse("tvdb:9", "show"),
+        ),
+        exclude_shows=(ItemRef.parse("tt0000003"),),
+    )
+    held = [show(1), show(2), show(3, imdb_id="tt0000003"), show(4), movie(1)]
+
+    found = gates(rules, held, {})
+
+    assert found.causes == {
+        show_key(1): Cause.PINNED_IN,
+        show_key(2): Cause.PINNED_IN,
+        show_key(3): Cause.PINNED_OUT,
+    }
+    assert [ref.text for ref in found.unknown_pins] == ["tvdb:9"]
 
 
 def test_label_of_a_decided_collection_means_its_members() -> None:

@@ -313,3 +313,17 @@ def test_tags_of_the_users_own_decide(home: Home) -> None:
     assert home.members("radarr", "Noir") == {*range(10), 30}
     assert home.members("radarr-4k", "Noir") == {0, 2, 4, 6, 8, 30}
     assert ("Noir", "Movie 30") not in home.asked()
+
+
+def test_a_pin_that_names_no_show(home: Home) -> None:
+    """A block pins shows, and their tags follow without a question; a pin that names no show is told."""
+    pins = {"include_shows": '["tvdb:1020", "Show 21 (2011)"]', "exclude_shows": "[tt0009000, tvdb:5]"}
+    home.collections(block("Crime", media="shows", **pins), file="shows.yml")
+
+    report = home.run()
+
+    assert home.members("sonarr", "Crime") == {*range(1, 8), 20, 21}
+    assert ("Crime", "Show 20") not in home.asked()
+    assert [each.what for each in report.warnings if "pin" in each.what] == [
+        "the pin 'tvdb:5' names no show that Sonarr has."
+    ]
