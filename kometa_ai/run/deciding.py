@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from kometa_ai.core.collection import Collection, ItemRef
-    from kometa_ai.core.item import ItemKey
+    from kometa_ai.core.item import ItemKey, Kind
     from kometa_ai.core.kinds import AnyItem
     from kometa_ai.core.naming import CollectionKey
     from kometa_ai.core.options import Options
@@ -105,11 +105,13 @@ class Decider:
             return self._reading.items
         movies = [movie for movie in self._reading.items if movie.key in wanted]
         if missing := sorted(wanted - {movie.key for movie in movies}, key=order_of):
+            titles = " and ".join(library.title for library in self._reading.libraries)
             self._warnings.append(
                 Problem(
-                    source=" and ".join(library.title for library in self._reading.libraries),
-                    what=f"{len(missing)} of the {counted_items(wanted)} of this run are not listed.",
-                    remedy="Nothing to do: once they are listed, the next scheduled run judges them.",
+                    source=titles,
+                    what=f"{len(missing):,} of the {counted_items(wanted)} of this run are not in the list of "
+                    f"{titles}.",
+                    remedy="Nothing to do: once they are listed there, the next scheduled run judges them.",
                     movies=tuple(ref_of(key) for key in missing[:_MISSING_NAMED]),
                     severity="warning",
                 )
@@ -123,16 +125,16 @@ def _unknown_pins(collection: Collection, pins: Iterable[ItemRef], movies: Itera
             source=collection.source,
             line=collection.line,
             what=f"the pin {ref.text!r} names no {collection.kind} that {SERVICES[collection.kind]} has.",
-            remedy=_remedy_for(ref, movies),
+            remedy=_remedy_for(ref, movies, collection.kind),
             collection=collection.name,
             severity="warning",
         )
 
 
-def _remedy_for(pin: ItemRef, movies: Iterable[AnyItem]) -> str:
+def _remedy_for(pin: ItemRef, movies: Iterable[AnyItem], kind: Kind) -> str:
     if others := namesakes(pin, movies):
         return f"Did you mean {' or '.join(map(str, others))}?"
-    return "Correct it, or leave it until it is there."
+    return f"Correct it, or leave it until the {kind} is there."
 
 
 def _left_alone(collection: Collection, movies: AbstractSet[ItemKey]) -> Iterator[Problem]:

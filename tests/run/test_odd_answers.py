@@ -229,6 +229,6 @@ def test_thousands_of_unknown_movies_are_one_short_warning(world: World) -> None
         report = world.run(movies=unknown)
 
     [told] = [warning for warning in report.warnings if warning.source == "Radarr"]
-    assert told.what == "7000 of the 7000 movies of this run are not in Radarr's list."
+    assert told.what == "7,000 of the 7,000 movies of this run are not in the list of Radarr."
     assert len(told.movies) == 20
     assert max(len(str(event)) for event in logged) < 2000
