@@ -182,6 +182,10 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """What names the collection wherever something is kept for it."""
         return collection_key(self.kind, self.slug)
 
+    def is_for(self, kind: Kind, library: str) -> bool:
+        """Whether the collection's tag belongs in the library of that name, which holds items of that kind."""
+        return kind == self.kind and (not self.libraries or library in self.libraries)
+
     def concerns(self, item: Item) -> bool:
         """Whether the collection is about this item: one of its kind, in one of its libraries."""
         return kind_of(item.key) == self.kind and (not self.libraries or not self.libraries.isdisjoint(item.libraries))

@@ -43,11 +43,6 @@ class Looked(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[Problem, ...] = ()
 
 
-def is_for(collection: Collection, library: Library) -> bool:
-    """Whether the collection's tag belongs in this library."""
-    return collection.kind == library.kind and (not collection.libraries or library.name in collection.libraries)
-
-
 async def look_at_library(library: Library, collections: Sequence[Collection]) -> Looked:
     """Its key, its version, whether rules of its own fight for a collection's tag, and which tags it does not have.
 

@@ -119,7 +119,8 @@ class Reader:
     def _is_readable(self, collection: Collection) -> bool:
         """Whether a library that the collection is for could be read, and each that its block names exists."""
         return not self._unknown(collection) and any(
-            library.contents is not None and _is_for(collection, library) for library in self.result.libraries
+            library.contents is not None and collection.is_for(library.kind, library.name)
+            for library in self.result.libraries
         )
 
     def _unknown(self, collection: Collection) -> list[str]:
@@ -145,7 +146,9 @@ class Reader:
         for library in self.result.libraries:
             if library.error is None:
                 continue
-            waiting = [each.name for each in away if _is_for(each, library) and not self._unknown(each)]
+            waiting = [
+                each.name for each in away if each.is_for(library.kind, library.name) and not self._unknown(each)
+            ]
             names = ", ".join(waiting[:_NAMED]) + (", …" if len(waiting) > _NAMED else "")
             left = f" Left alone: {counted(len(waiting), 'collection')} ({names})." if waiting else ""
             yield Problem(
@@ -153,10 +156,6 @@ class Reader:
                 what=f"{library.error.message} Nothing was changed there; the other libraries went on.{left}",
                 remedy=library.error.remedy,
             )
-
-
-def _is_for(collection: Collection, library: LibraryFound) -> bool:
-    return collection.kind == library.kind and (not collection.libraries or library.name in collection.libraries)
 
 
 def _warnings(found: Sequence[LibraryFound]) -> tuple[Problem, ...]:

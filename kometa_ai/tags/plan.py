@@ -75,8 +75,8 @@ def plan_tags(
     changes: list[Change] = []
     held_back: list[Change] = []
     for collection in collections:
-        is_for_others = bool(collection.libraries) and library not in collection.libraries
-        label, membership = collection.label, NO_MEMBERS if is_for_others else memberships[collection.key]
+        is_for = collection.is_for(collection.kind, library)
+        label, membership = collection.label, memberships[collection.key] if is_for else NO_MEMBERS
         added: list[Change] = []
         removed: list[Change] = []
         members = 0
