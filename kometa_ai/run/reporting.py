@@ -303,7 +303,9 @@ def statuses(
     if report.only_movies is not None:
         return {each.key: _status_after_some(each, line, results, before) for each, line, before in here}
     return {
-        each.key: _status(each, line, results, before, complete=complete, now=report.finished)
+        each.key: _status(
+            each, line, results, before, complete=complete and _was_everywhere(each, results), now=report.finished
+        )
         for each, line, before in here
     }
 
@@ -327,6 +329,16 @@ def _status_after_some(
         pending=max(before.pending, report.pending),
         first_build_open=before.first_build_open or _was_empty(report),
         holds=tuple(each for each in operations if before.is_held_back(each) or each in now_held),
+    )
+
+
+def _was_everywhere(collection: Collection, results: RunResults) -> bool:
+    """Whether every library that the collection is for could be read and written."""
+    stopped = results.writing.stopped if results.writing else {}
+    return all(
+        library.contents is not None and library.name not in stopped
+        for library in results.reading.libraries
+        if collection.is_for(library.kind, library.name)
     )
 
 

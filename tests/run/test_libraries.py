@@ -327,3 +327,29 @@ def test_a_pin_that_names_no_show(home: Home) -> None:
     assert [each.what for each in report.warnings if "pin" in each.what] == [
         "the pin 'tvdb:5' names no show that Sonarr has."
     ]
+
+
+@pytest.mark.parametrize("when", ["all along", "before the writes"])
+def test_an_edited_block_passes_the_brake_where_a_library_was_down(home: Home, when: str) -> None:
+    """The block counts as carried out once every library has it: the one that was down is not held back later."""
+    home.collections(block("Noir"))
+    home.believe("Noir", range(40))
+    home.run()
+    home.collections(block("Noir", "Only some of them"))
+    home.truth["Noir"] = {"Movie 1": 0.95, "Movie 2": 0.95}
+
+    def break_down() -> None:
+        home.radarr_4k.faults.inject(answer(401), times=None)
+
+    if when == "all along":
+        break_down()
+        report = home.run()
+    else:
+        report = home.run(during=lambda _: break_down(), at="Planning the tags")
+    assert report.exit_code == 1
+    assert (home.members("radarr", "Noir"), len(home.members("radarr-4k", "Noir"))) == ({1, 2}, 20)
+    home.radarr_4k.faults.clear()
+
+    report = home.run()
+
+    assert (report.exit_code, home.members("radarr-4k", "Noir")) == (0, {2})
