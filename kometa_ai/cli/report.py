@@ -9,7 +9,16 @@ from rich.table import Table
 from rich.text import Text
 
 from kometa_ai.cli.output import clean, console, dollars, number, print_problems, print_table
-from kometa_ai.core.summary import attention_of, counted, headline
+from kometa_ai.core.summary import (
+    about,
+    attention_of,
+    counted,
+    headline,
+    in_words,
+    library_of,
+    marked,
+    unconfirming,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,8 +46,8 @@ def print_report(report: RunReport, *, reasons: bool = False) -> None:
     if report.problems or report.warnings or report.orphans:
         out.print()
     for orphan in report.orphans:
-        count = counted(orphan.members, "movie")
-        out.print(f"[yellow]Orphan[/] {clean(orphan.name)}: {clean(orphan.tag)} stays on {count}; {clean(orphan.why)}.")
+        name, count = clean(marked(orphan.name, orphan.kind, report.kinds)), counted(orphan.members, orphan.kind)
+        out.print(f"[yellow]Orphan[/] {name}: {clean(orphan.tag)} stays on {count}; {clean(orphan.why)}.")
         if orphan.remedy:
             out.print(f"  → {clean(orphan.remedy)}")
     print_problems(out, report.problems)
@@ -69,21 +78,27 @@ def _table(report: RunReport, *, tags: bool) -> Table:
     for name in shown:
         table.add_column(name, justify="right", overflow="fold")
     for collection, *cells in zip(collections, *shown.values(), strict=True):
-        table.add_row(clean(collection.name), *([clean(collection.tag)] if tags else []), *cells)
+        table.add_row(_name(report, collection), *([clean(collection.tag)] if tags else []), *cells)
     return table
 
 
+def _name(report: RunReport, collection: CollectionReport) -> str:
+    return clean(marked(collection.name, collection.kind, report.kinds))
+
+
 def _print_changes(out: Console, report: RunReport, collection: CollectionReport, *, reasons: bool) -> None:
-    would = "would be " if report.dry_run else ""
+    would, name = "would be " if report.dry_run else "", _name(report, collection)
+    if reasons and (kind := about(report, collection)):
+        out.print(f"[bold]{name}[/]: [dim]{clean(kind)}[/]")
     for movies, what, style in (
         (collection.added, f"{would}added", "green"),
         (collection.removed, f"{would}removed", "red"),
         (collection.held_back_additions, "held back, not added", "yellow"),
         (collection.held_back_removals, "held back, not removed", "yellow"),
-        (collection.failed, "not confirmed by Radarr", "red"),
+        (collection.failed, f"not confirmed by {clean(unconfirming(report, collection))}", "red"),
     ):
         if movies:
-            out.print(f"[bold]{clean(collection.name)}[/]: [{style}]{len(movies):,} {what}[/]")
+            out.print(f"[bold]{name}[/]: [{style}]{len(movies):,} {what}[/]")
             _print_movies(out, movies, reasons=reasons)
             if len(movies) > LISTED:
                 rest = len(movies) - LISTED
@@ -92,13 +107,16 @@ def _print_changes(out: Console, report: RunReport, collection: CollectionReport
 
 def _print_movies(out: Console, movies: Sequence[MovieLine], *, reasons: bool) -> None:
     for movie in movies[:LISTED]:
+        where = f" [dim]{clean(movie.where)}[/]" if movie.where else ""
         reason = f"  [dim]{clean(movie.reason)}[/]" if reasons and movie.reason else ""
-        out.print(f"  {clean(str(movie))}{reason}")
+        out.print(f"  {clean(str(movie))}{where}{reason}")
 
 
 def _footer(report: RunReport) -> str:
     seconds = max((report.finished - report.started).total_seconds(), 0)
-    parts = [f"Run {clean(report.run_id)}", f"{counted(report.library, 'movie')} in {seconds:.0f} s"]
+    parts = [f"Run {clean(report.run_id)}", f"{library_of(report)} in {seconds:.0f} s"]
+    if len(report.libraries) > 1 and report.left_alone:
+        parts.append(f"left alone: {clean(in_words(report.left_alone))}")
     if report.tokens.requests:
         requests = counted(report.tokens.requests, "request")
         parts.append(f"{counted(report.asked, 'verdict')} in {requests}, {_tokens(report.tokens)}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal, NewType, get_args
 
 import msgspec
@@ -63,6 +64,12 @@ def order_of(key: ItemKey) -> tuple[Kind, int]:
 def ref_of(key: ItemKey) -> str:
     """The key as a user writes it: `tmdb:603`, `tvdb:81189`."""
     return f"{_CATALOGUES[kind_of(key)]}:{number_of(key)}"
+
+
+def by_kind(keys: Iterable[ItemKey]) -> dict[Kind, int]:
+    """How many of the items are movies, and how many shows."""
+    counts = Counter(map(kind_of, keys))
+    return {kind: counts[kind] for kind in KINDS if counts[kind]}
 
 
 def short_name(key: ItemKey) -> str:

@@ -9,7 +9,7 @@ import msgspec
 
 from kometa_ai.core.changes import TagChange
 from kometa_ai.core.collection import collection_key
-from kometa_ai.core.item import ItemKey, name_item
+from kometa_ai.core.item import KINDS, ItemKey, name_item
 from kometa_ai.core.item import Kind as ItemKind
 from kometa_ai.core.naming import CollectionKey
 from kometa_ai.core.problem import Problem
@@ -49,6 +49,11 @@ class MovieLine(msgspec.Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         return f"{self.title} ({self.year})" if self.year else self.title
+
+    @property
+    def where(self) -> str:
+        """`(radarr-4k)`, to be put behind the title; empty where there is one library of its kind."""
+        return f"({', '.join(self.libraries)})" if self.libraries else ""
 
 
 class LibraryLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,7 +143,7 @@ class CollectionReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def held_back_removals(self) -> tuple[MovieLine, ...]:
-        """The movies that the brake keeps in the collection."""
+        """The items that the brake keeps in the collection."""
         joining = {movie.key for movie in self.held_back_additions}
         return tuple(movie for movie in self.held_back if movie.key not in joining)
 
@@ -157,8 +162,9 @@ class Orphan(msgspec.Struct, frozen=True, kw_only=True):
 class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     """One run. In a dry run `added` and `removed` say what would change. `month` is the month's spending so far.
 
-    `only_movies` is the number of movies of a run that was not about the whole library, `only_collections` the
-    collections of one that was not about all. `library` counts the items of all libraries, each once. A run of the kind
+    `only_movies` is the number of items of a run that was not about all of them, and `only_items` counts them by kind;
+    `only_collections` are the collections of one that was not about all. `library` counts the items of all libraries,
+    each once, and `items` counts them by kind; older reports know movies alone, and no such counts. A run of the kind
     `undo` takes back the run `undoes`.
     """
 
@@ -172,8 +178,10 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     kind: Kind = "run"
     undoes: str = ""
     only_movies: int | None = None
+    only_items: dict[ItemKind, int] = {}
     only_collections: tuple[str, ...] = ()
     library: int = 0
+    items: dict[ItemKind, int] = {}
     libraries: tuple[LibraryLine, ...] = ()
     collections: tuple[CollectionReport, ...] = ()
     orphans: tuple[Orphan, ...] = ()
@@ -187,6 +195,22 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     decisions_by_other_models: int = 0
     changes: tuple[TagChange, ...] = ()
     next_run: datetime | None = None
+
+    @property
+    def kinds(self) -> tuple[ItemKind, ...]:
+        """The kinds of items that the run knew of: those of its libraries and of its collections."""
+        named: tuple[LibraryLine | CollectionReport | Orphan, ...] = (
+            *self.libraries,
+            *self.collections,
+            *self.orphans,
+        )
+        known = {each.kind for each in named}
+        return tuple(kind for kind in KINDS if kind in known) or KINDS[:1]
+
+    @property
+    def left_alone(self) -> tuple[str, ...]:
+        """The titles of the libraries that could not be used."""
+        return tuple(each.title for each in self.libraries if each.error)
 
     @property
     def added(self) -> int:

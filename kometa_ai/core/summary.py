@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from kometa_ai.core.item import KINDS, ItemKey, kind_of, order_of
+from kometa_ai.core.item import KINDS, SERVICES, ItemKey, Kind, by_kind, order_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from kometa_ai.core.problem import Problem
-    from kometa_ai.core.report import MovieLine, Outcome, RunReport
+    from kometa_ai.core.report import CollectionReport, MovieLine, Outcome, RunReport
 
 _PLACES = 5
 _NUMBER = re.compile(r"([0-9]+)")
@@ -63,10 +62,13 @@ def title_of(report: RunReport) -> str:
 
 
 def trouble(report: RunReport) -> str:
-    """What needs the operator: services, or a number of problems."""
-    if report.outcome == "library unusable" and report.libraries:
-        return f"{' and '.join(each.title for each in report.libraries if each.error)} unusable"
-    return _FAILED.get(report.outcome) or counted(len(report.problems), "problem")
+    """What needs the operator: services, a number of problems, and the libraries that were left alone."""
+    if report.outcome == "library unusable" and report.left_alone:
+        return f"{in_words(report.left_alone)} unusable"
+    if report.outcome in _FAILED:
+        return _FAILED[report.outcome]
+    problems = counted(len(report.problems), "problem")
+    return f"{in_words(report.left_alone)} left alone, {problems}" if report.left_alone else problems
 
 
 def unfinished(report: RunReport) -> str:
@@ -76,12 +78,25 @@ def unfinished(report: RunReport) -> str:
 
 
 def changes_of(report: RunReport) -> str:
-    """`12 added, 3 removed in 4 collections`, or `no changes`; in a dry run what would be."""
+    """`12 added, 3 removed in 4 collections`, or `no changes`; in a dry run what would be.
+
+    Where there are shows: `3 movies and 2 shows added in 4 collections`.
+    """
     would = "would be " if report.dry_run else ""
-    both = ((report.added, "added"), (report.removed, "removed"))
-    done = [f"{count:,} {would}{word}" for count, word in both if count]
+    added, removed = (_changed(report, lambda each: each.added), _changed(report, lambda each: each.removed))
+    done = [f"{count} {would}{word}" for count, word in ((added, "added"), (removed, "removed")) if count]
     touched = sum(1 for collection in report.collections if collection.added or collection.removed)
     return f"{', '.join(done)} in {counted(touched, 'collection')}" if done else "no changes"
+
+
+def _changed(report: RunReport, lines_of: Callable[[CollectionReport], Collection[MovieLine]]) -> str:
+    """How many items, by kind if the run knew shows; empty if there are none."""
+    counts: dict[Kind, int] = dict.fromkeys(KINDS, 0)
+    for collection in report.collections:
+        counts[collection.kind] += len(lines_of(collection))
+    if not any(counts.values()):
+        return ""
+    return counted_kinds(counts) if "show" in report.kinds else f"{sum(counts.values()):,}"
 
 
 def extent_of(report: RunReport) -> str:
@@ -90,7 +105,7 @@ def extent_of(report: RunReport) -> str:
         return f"An undo of the run {report.undoes}."
     if report.only_movies is None:
         return ""
-    return f"A run for {counted(report.only_movies, 'movie')} only."
+    return f"A run for {counted_kinds(report.only_items or {'movie': report.only_movies})} only."
 
 
 def headline(report: RunReport) -> str:
@@ -99,6 +114,30 @@ def headline(report: RunReport) -> str:
     changes = changes_of(report)
     sentences = (extent_of(report), f"{title_of(report)}.", f"{changes[0].upper()}{changes[1:]}.")
     return dry_run + " ".join(filter(None, sentences))
+
+
+def library_of(report: RunReport) -> str:
+    """`301 movies and 119 shows`: what the libraries hold that could be used, each item once."""
+    return counted_kinds(report.items or {report.kinds[0]: report.library})
+
+
+def marked(name: str, kind: Kind, kinds: Collection[Kind]) -> str:
+    """A collection's name. Where there are collections of both kinds, one of shows says so: `Christmas (shows)`."""
+    return f"{name} (shows)" if kind == "show" and len(kinds) > 1 else name
+
+
+def about(report: RunReport, collection: CollectionReport) -> str:
+    """Of which kind a collection is, and why, where the run knew shows: ``about shows: `sonarr_taglist` ``."""
+    if "show" not in report.kinds or not collection.kind_because:
+        return ""
+    return f"about {collection.kind}s: {collection.kind_because}"
+
+
+def unconfirming(report: RunReport, collection: CollectionReport) -> str:
+    """The libraries that did not confirm changes of a collection: `Radarr and Radarr 4K`."""
+    of_kind = [library for library in report.libraries if library.kind == collection.kind]
+    named = {name for line in collection.failed for name in line.libraries} or {library.name for library in of_kind}
+    return in_words([each.title for each in of_kind if each.name in named]) or SERVICES[collection.kind]
 
 
 _TOTALS = ("added", "removed", "held_back", "held_back_additions", "failed", "asked", "pending")
@@ -154,10 +193,21 @@ def _natural(title: str) -> list[tuple[int, str]]:
     return [(len(word.lstrip("0")), word.lstrip("0")) if place % 2 else (0, word) for place, word in enumerate(words)]
 
 
-def counted_items(keys: Iterable[ItemKey]) -> str:
+def counted_items(keys: Collection[ItemKey]) -> str:
     """`3 movies and 2 shows`: how many there are of each kind."""
-    kinds = Counter(map(kind_of, keys))
-    return " and ".join(counted(kinds[kind], kind) for kind in KINDS if kinds[kind]) or "nothing"
+    return counted_kinds(by_kind(keys)) if keys else "nothing"
+
+
+def counted_kinds(counts: Mapping[Kind, int]) -> str:
+    """`3 movies and 2 shows`, and of none `0 movies`."""
+    some = [counted(counts[kind], kind) for kind in KINDS if counts.get(kind)]
+    return " and ".join(some) or counted(0, next(iter(counts), "movie"))
+
+
+def in_words(names: Sequence[str]) -> str:
+    """`Radarr, Radarr 4K and Sonarr`."""
+    *others, last = names or ("",)
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def counted(number: int, noun: str) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 import structlog
 
+from kometa_ai.core.item import by_kind
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import RunReport
 from kometa_ai.errors import FixUsage, KometaAIError, RepairState
@@ -96,6 +97,7 @@ async def run_and_report(
         finished=parts.now(),
         dry_run=options.dry_run,
         only_movies=len(options.movies) or None,
+        only_items=by_kind(options.movies),
         models=frozenset({rules.model, rules.review_model}),
         next_run=next_run,
         zone=parts.zone,

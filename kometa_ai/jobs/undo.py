@@ -13,7 +13,7 @@ from kometa_ai.__version__ import __version__
 from kometa_ai.core.changes import Change, TagChange
 from kometa_ai.core.collection import collection_key
 from kometa_ai.core.decision import Pin
-from kometa_ai.core.item import ItemKey, Kind, kind_of, name_item
+from kometa_ai.core.item import ItemKey, Kind, by_kind, kind_of, name_item
 from kometa_ai.core.naming import CollectionKey, Label
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import CollectionReport, LibraryLine, MovieLine, Outcome, RunReport
@@ -242,6 +242,7 @@ class _UndoRun:
             [*made.problems, *self._problems, *frame.problems, *_error_problem(frame.error, self._lines)], frame
         )
         outcome, exit_code = self._ending(frame, has_problems=bool(problems))
+        items = {item.key for each in self._contents.values() for item in each.items}
         return RunReport(
             run_id=frame.run_id,
             version=__version__,
@@ -254,7 +255,8 @@ class _UndoRun:
             undoes=self._undone.run_id,
             only_collections=tuple(collection.name for collection in collections),
             libraries=tuple(self._lines),
-            library=len({item.key for each in self._contents.values() for item in each.items}),
+            library=len(items),
+            items=by_kind(items),
             collections=collections,
             problems=problems,
             warnings=self._dated([*made.warnings, *self._overtaken()], frame),

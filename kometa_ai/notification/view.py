@@ -5,29 +5,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from kometa_ai.core.item import ref_of
+from kometa_ai.core.item import Kind, ref_of
 from kometa_ai.core.summary import (
+    about,
     attention_of,
     changes_of,
     counted,
     extent_of,
     headline,
     held_back,
+    in_words,
+    library_of,
+    marked,
     places,
     same_cause,
     title_of,
     trouble,
+    unconfirming,
     unfinished,
 )
 from kometa_ai.core.text import one_line
 from kometa_ai.notification.news import key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta, tzinfo
 
     from kometa_ai.core.problem import Problem
-    from kometa_ai.core.report import CollectionReport, MovieLine, RunReport, Spending, Tokens
+    from kometa_ai.core.report import CollectionReport, MovieLine, Orphan, RunReport, Spending, Tokens
     from kometa_ai.core.summary import Attention
     from kometa_ai.notification.news import Missing, News
 
@@ -57,7 +62,7 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class MovieList:
-    """Movies to which the same happened. `mark` is printed before each."""
+    """Items to which the same happened. `mark` is printed before each."""
 
     label: str
     mark: str
@@ -67,11 +72,15 @@ class MovieList:
 
 @dataclass(frozen=True, slots=True)
 class CollectionView:
-    """A collection in which something happened; `facts` is one line."""
+    """A collection in which something happened; `facts` is one line.
+
+    `about` says what it is about and why, where there are shows; else it is empty.
+    """
 
     name: str
     tag: str
     facts: str
+    about: str
     lists: tuple[MovieList, ...]
 
 
@@ -91,12 +100,15 @@ class ProblemView:
 class View:
     """Everything that a template shows of one report.
 
+    `item` is the word for what its collections hold, `items` the heading of a list of them.
     `known` are problems that were reported before, `known_warnings` counts such warnings; `over` are those that ended.
     """
 
     attention: Attention
     title: str
     changes: str
+    item: str
+    items: str
     note: str
     when: str
     known: Cut
@@ -158,8 +170,8 @@ def view_of(news: News, zone: tzinfo, limits: Limits) -> View:
     """Prepare a report within these limits, with times in `zone`."""
     report, before = news.report, news.told_before
     eventful = [collection for collection in report.collections if _is_eventful(collection)]
-    quiet = [f"{one_line(c.name, limits.name)} ({c.members:,})" for c in report.collections if not _is_eventful(c)]
-    collections = tuple(_collection(collection, limits) for collection in eventful[: limits.collections])
+    quiet = [f"{_name(c, report, limits)} ({c.members:,})" for c in report.collections if not _is_eventful(c)]
+    collections = tuple(_collection(collection, report, limits) for collection in eventful[: limits.collections])
     problems = _grouped((problem for problem in report.problems if key_of(problem) not in before), zone, limits)
     known = [_in_a_line(problem, limits) for problem in report.problems if key_of(problem) in before]
     warnings = _grouped((warning for warning in report.warnings if key_of(warning) not in before), zone, limits)
@@ -176,6 +188,8 @@ def view_of(news: News, zone: tzinfo, limits: Limits) -> View:
         attention=attention_of(report),
         title=title_of(report),
         changes=changes_of(report),
+        item=" or ".join(report.kinds),
+        items=_HEADINGS[report.kinds],
         note=_note(report),
         when=_moment(report.started, zone),
         known=lists[2],
@@ -198,6 +212,8 @@ def view_of(news: News, zone: tzinfo, limits: Limits) -> View:
 
 
 # What is said
+
+_HEADINGS: Mapping[tuple[Kind, ...], str] = {("movie",): "Movies", ("show",): "Shows", ("movie", "show"): "Titles"}
 
 
 def _prefix(report: RunReport) -> str:
@@ -241,13 +257,22 @@ def _is_eventful(collection: CollectionReport) -> bool:
     )
 
 
-def _collection(collection: CollectionReport, limits: Limits) -> CollectionView:
+def _name(named: CollectionReport | Orphan, report: RunReport, limits: Limits) -> str:
+    return marked(one_line(named.name, limits.name), named.kind, report.kinds)
+
+
+def _collection(collection: CollectionReport, report: RunReport, limits: Limits) -> CollectionView:
     lists = (
         MovieList("Added", "+", _movies(collection.added, limits), "added"),
         MovieList("Removed", "-", _movies(collection.removed, limits), "removed"),
         MovieList("Held back, not added", "!", _movies(collection.held_back_additions, limits), "trouble"),
         MovieList("Held back, still in", "!", _movies(collection.held_back_removals, limits), "trouble"),
-        MovieList("Radarr did not confirm these changes", "!", _movies(collection.failed, limits), "trouble"),
+        MovieList(
+            f"{one_line(unconfirming(report, collection), limits.name)} did not confirm these changes",
+            "!",
+            _movies(collection.failed, limits),
+            "trouble",
+        ),
     )
     counts = (
         (len(collection.added), "added"),
@@ -256,11 +281,12 @@ def _collection(collection: CollectionReport, limits: Limits) -> CollectionView:
         (len(collection.failed), "failed"),
         (collection.pending, "to be asked"),
     )
-    facts = [counted(collection.members, "movie"), *(f"{count:,} {word}" for count, word in counts if count)]
+    facts = [counted(collection.members, collection.kind), *(f"{count:,} {word}" for count, word in counts if count)]
     return CollectionView(
-        name=one_line(collection.name, limits.name),
+        name=_name(collection, report, limits),
         tag=one_line(collection.tag, limits.name),
         facts=" · ".join(facts),
+        about=one_line(about(report, collection), limits.sentence),
         lists=tuple(movies for movies in lists if movies.movies.shown),
     )
 
@@ -273,13 +299,14 @@ def _movies(movies: Sequence[MovieLine], limits: Limits) -> Cut:
 def _movie(movie: MovieLine, limits: Limits) -> str:
     # Cut the title, not the year: the year distinguishes movies of the same name.
     year = f" ({movie.year})" if movie.year else ""
-    return f"{one_line(movie.title, limits.name) or ref_of(movie.key)}{year}"
+    where = f" {one_line(movie.where, limits.name)}" if movie.where else ""
+    return f"{one_line(movie.title, limits.name) or ref_of(movie.key)}{year}{where}"
 
 
 def _orphans(report: RunReport, limits: Limits) -> list[str]:
     return [
-        f"{one_line(orphan.name, limits.name)}: {one_line(orphan.tag, limits.name)} stays on "
-        f"{counted(orphan.members, 'movie')}; {one_line(orphan.why, limits.sentence)}. "
+        f"{_name(orphan, report, limits)}: {one_line(orphan.tag, limits.name)} stays on "
+        f"{counted(orphan.members, orphan.kind)}; {one_line(orphan.why, limits.sentence)}. "
         f"{one_line(orphan.remedy, limits.sentence)}".rstrip()
         for orphan in report.orphans
     ]
@@ -312,7 +339,7 @@ def _cut(items: Sequence[str], limit: int, *, total: int | None = None) -> Cut:
 
 
 def _figures(report: RunReport, zone: tzinfo) -> Iterator[tuple[str, str]]:
-    yield "Library", counted(report.library, "movie")
+    yield ("Libraries" if len(report.libraries) > 1 else "Library"), _libraries(report)
     yield "Collections", f"{len(report.collections):,}"
     yield "Asked", counted(report.asked, "question") + (f", {report.pending:,} left" if report.pending else "")
     yield "Cost", _cost(report)
@@ -326,6 +353,18 @@ def _figures(report: RunReport, zone: tzinfo) -> Iterator[tuple[str, str]]:
     yield "Started", _moment(report.started, zone)
     yield "Duration", _duration(report.finished - report.started)
     yield "Next run", _moment(report.next_run, zone) if report.next_run else "not planned: no daemon is running"
+
+
+def _libraries(report: RunReport) -> str:
+    """`301 movies and 119 shows`; of several libraries also how many each holds, and which were left alone."""
+    if len(report.libraries) < 2:  # noqa: PLR2004 - one says nothing more
+        return library_of(report)
+    each = ", ".join(f"{one_line(one.title)} {one.items:,}" for one in report.libraries if not one.error)
+    held = f"{library_of(report)} ({each})" if each else library_of(report)
+    if not report.left_alone:
+        return held
+    was = "was" if len(report.left_alone) == 1 else "were"
+    return f"{held}; {in_words(report.left_alone)} could not be used and {was} left alone"
 
 
 def _brief_figures(report: RunReport, zone: tzinfo) -> Iterator[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,11 @@ from kometa_ai.__version__ import __version__
 from kometa_ai.asking.tally import Spent
 from kometa_ai.core.collection import collection_key
 from kometa_ai.core.decision import Cause
-from kometa_ai.core.item import ItemKey, kind_of, number_of
+from kometa_ai.core.item import ItemKey, by_kind, kind_of, number_of
+from kometa_ai.core.item import Kind as ItemKind
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import CollectionReport, LibraryLine, MovieLine, Outcome, RunReport
-from kometa_ai.core.summary import in_order
+from kometa_ai.core.summary import in_order, marked
 from kometa_ai.errors import CheckClaude, CheckLibrary, FixConfiguration, KometaAIError, RepairState
 from kometa_ai.judging.mutual import Managed, managed_tag
 from kometa_ai.judging.planning import may_turn
@@ -28,14 +30,13 @@ from kometa_ai.state.schema import HELD_BACK, CollectionStatus
 from kometa_ai.tags.plan import FEW_ADDITIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
     from collections.abc import Set as AbstractSet
     from datetime import datetime, tzinfo
 
     from kometa_ai.core.changes import Change
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.decision import Memory
-    from kometa_ai.core.item import Kind as ItemKind
     from kometa_ai.core.naming import CollectionKey
     from kometa_ai.judging.policy import Gates
     from kometa_ai.library.port import Operation
@@ -55,6 +56,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     finished: datetime
     dry_run: bool
     only_movies: int | None = None
+    only_items: Mapping[ItemKind, int] = {}
     models: frozenset[str]
     error: KometaAIError | None = None
     problems: tuple[Problem, ...] = ()
@@ -77,7 +79,7 @@ def make_report(results: RunResults, memory: Memory, snapshot: Snapshot, frame: 
         *warnings_of(results),
         *(msgspec.structs.replace(each, severity="warning") for each in asked if is_waiting),
     ]
-    names = {str(collection.key): collection.name for collection in results.reading.collections}
+    names = _names(results.reading)
     dated = tuple(
         msgspec.structs.replace(_told(problem, names, frame.redact), at=problem.at or frame.finished)
         for problem in problems
@@ -94,8 +96,10 @@ def make_report(results: RunResults, memory: Memory, snapshot: Snapshot, frame: 
         outcome=outcome,
         exit_code=exit_code,
         only_movies=frame.only_movies,
+        only_items=dict(frame.only_items),
         only_collections=_only(results.reading),
         library=len(results.reading.items),
+        items=by_kind(item.key for item in results.reading.items),
         libraries=tuple(map(_library_line, results.reading.libraries)),
         collections=collections,
         orphans=orphans(results, snapshot.collections),
@@ -120,6 +124,12 @@ def _library_line(library: LibraryFound) -> LibraryLine:
         items=len(library.contents.items) if library.contents else 0,
         error=library.error.message if library.error else "",
     )
+
+
+def _names(reading: Reading) -> dict[str, str]:
+    """What problems call the collections, by their keys."""
+    kinds = {library.kind for library in reading.libraries} | {each.kind for each in reading.folder.collections}
+    return {str(each.key): marked(each.name, each.kind, kinds) for each in reading.collections}
 
 
 def _only(reading: Reading) -> tuple[str, ...]:

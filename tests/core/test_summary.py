@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
 
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import MovieLine, RunReport
-from kometa_ai.core.summary import as_data, headline, in_order, places, same_cause
-from tests.notification.support import STARTED, TROUBLE, collection, movies, report
+from kometa_ai.core.summary import as_data, changes_of, headline, in_order, places, same_cause
+from tests.notification.support import STARTED, TROUBLE, collection, movies, report, shows
 
 CHANGED = collection(added=movies("Heat", "Ronin"), removed=movies("Cars"), held_back=movies("Up"), asked=9, pending=2)
 
@@ -29,6 +30,26 @@ CHANGED = collection(added=movies("Heat", "Ronin"), removed=movies("Cars"), held
 def test_the_headline_says_it(run: RunReport, sentence: str) -> None:
     """All well or not, and what changed, before anything else is read."""
     assert headline(run) == sentence
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"only_movies": 3}, "A run for 3 movies only."),
+        ({"only_movies": 3, "only_items": {"movie": 3}}, "A run for 3 movies only."),
+        ({"only_movies": 3, "only_items": {"movie": 1, "show": 2}}, "A run for 1 movie and 2 shows only."),
+    ],
+)
+def test_says_what_a_run_was_about(fields: dict[str, Any], sentence: str) -> None:
+    """By kind where that is known, and as movies in older reports."""
+    assert headline(report(**fields)) == f"{sentence} All is well. No changes."
+
+
+def test_changes_by_kind() -> None:
+    """Movies and shows are counted apart where there are shows, also in a dry run."""
+    both = (CHANGED, collection("Cosy", kind="show", removed=shows("Merry")))
+    assert changes_of(report(collections=both)) == "2 movies added, 1 movie and 1 show removed in 2 collections"
+    assert changes_of(report(collections=both, dry_run=True)).startswith("2 movies would be added, 1 movie and 1 show")
 
 
 def test_the_json_has_what_follows() -> None:

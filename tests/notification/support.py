@@ -7,13 +7,15 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
+import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from kometa_ai.core.item import show_key
 from kometa_ai.core.problem import Problem
-from kometa_ai.core.report import CollectionReport, MovieLine, RunReport
+from kometa_ai.core.report import CollectionReport, LibraryLine, MovieLine, RunReport
 from kometa_ai.notification.message import Message
 from kometa_ai.settings.schema import Beside, Settings
 from kometa_ai.standins.serving import serve
@@ -32,6 +34,22 @@ TROUBLE = Problem(source="Claude", what="The answer was torn.", remedy="The next
 def movies(*titles: str) -> tuple[MovieLine, ...]:
     """Movies of 1995."""
     return tuple(MovieLine(title=title, year=1995, tmdb_id=number) for number, title in enumerate(titles, 1))
+
+
+def shows(*titles: str) -> tuple[MovieLine, ...]:
+    """Shows of 2008."""
+    return tuple(MovieLine(title=title, year=2008, key=show_key(number)) for number, title in enumerate(titles, 1))
+
+
+def libraries(*, down: str = "") -> tuple[LibraryLine, ...]:
+    """Two Radarrs and a Sonarr; the one named `down` could not be used."""
+    lines = (
+        LibraryLine(name="radarr", title="Radarr", kind="movie", items=301),
+        LibraryLine(name="radarr-4k", title="Radarr 4K", kind="movie", items=120),
+        LibraryLine(name="sonarr", title="Sonarr", kind="show", items=119),
+    )
+    away: dict[str, Any] = {"items": 0, "error": "It does not answer."}
+    return tuple(msgspec.structs.replace(line, **away) if line.name == down else line for line in lines)
 
 
 def collection(name: str = "Heist Movies", **fields: Any) -> CollectionReport:
