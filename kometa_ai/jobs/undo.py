@@ -203,8 +203,9 @@ class _UndoRun:
         for name, contents in self._contents.items():
             changes = [change for change in self._plan.changes if change.library == name]
             if changes and not parts.interruption.why:
-                applied = self._applied[name] = Applied()
-                await apply_changes(parts.library(name), changes, contents, self._remember, applied)
+                library = parts.library(name)
+                applied = self._applied[name] = Applied(library.title)
+                await apply_changes(library, changes, contents, self._remember, applied)
 
     async def _read(self) -> None:
         """Read each library that the run changed. Raise CheckLibrary where none of them can be used."""

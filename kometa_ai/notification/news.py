@@ -31,6 +31,7 @@ MOST = 1000
 
 _SHORT = 200
 # Counts, and ids that differ each time, such as a request's.
+_ONE = re.compile(r"(?<=# )(movie|show)\b")
 _CHANGING = re.compile(r"(?<![\w:.,'\"(/-])\d[\d,.]*+(?=\s)|(?<![\w-])(?=[\w-]*\d)[\w-]{16,}\b")
 
 
@@ -77,7 +78,7 @@ class Missing(msgspec.Struct, frozen=True, kw_only=True):
 
 def key_of(problem: Problem) -> str:
     """The identity of a problem: the same for the same problem in the next run, whatever its counts. 16 hex digits."""
-    words = _CHANGING.sub("#", problem.what)
+    words = _ONE.sub(r"\1s", _CHANGING.sub("#", problem.what))
     parts = "\0".join((problem.severity, problem.source, problem.collection, words))
     return sha256(parts.encode(errors="replace")).hexdigest()[:16]
 
@@ -92,9 +93,12 @@ def news_of(report: RunReport, ledger: Mapping[str, Reported], zone: tzinfo, *, 
     present = _present(report)
     known = {key for key, problem in present.items() if key in ledger and not _is_due(ledger[key], problem, now, zone)}
     fresh = {key for key, problem in present.items() if problem.severity == "error" and key not in known}
-    if fresh and report.outcome == "library unusable":
+    if fresh and report.outcome in ("library unusable", "radarr unusable"):
         # Here the warnings are the diagnosis of the error, so they are reported with it.
         known -= {key for key, problem in present.items() if problem.severity != "error"}
+    away = {present[key].source for key in fresh}.intersection(report.left_alone)
+    # The same of a library that was left alone while others went on.
+    known -= {key for key, problem in present.items() if problem.severity != "error" and problem.source in away}
     over = [
         Ended(what=told.what, since=told.since)
         for key, told in ledger.items()

@@ -12,12 +12,13 @@ from kometa_ai.core.decision import Remembered
 from kometa_ai.core.fingerprint import fingerprint
 from kometa_ai.core.movie import Movie
 from kometa_ai.core.problem import Problem
+from kometa_ai.core.summary import counted
 from kometa_ai.judging.planning import Subject, to_describe
 from kometa_ai.library.port import CreditsUnavailable
 from kometa_ai.state.schema import Described
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from kometa_ai.core.item import ItemKey
     from kometa_ai.core.kinds import AnyItem
@@ -48,11 +49,11 @@ class CreditsReader:
         self._sources = {each.name: each.credits for each in parts.libraries if each.credits} if is_enabled else {}
 
     async def learn(self, questions: Questions) -> Iterator[Problem]:
-        """Record items that are asked about for the first time, with their credits; return a warning if some failed."""
+        """Record items that are asked about for the first time, with their credits; warn for libraries without some."""
         wanted = to_describe(questions, self._subjects, self._parts.store.memory)
         self._parts.observer.total("movies", len(wanted) if self._sources else 0)
         learned: dict[ItemKey, Subject] = {}
-        failed: list[AnyItem] = []
+        failed: dict[str, list[AnyItem]] = {}
         for start in range(0, len(wanted), _CHECKPOINT):
             if self._course.is_over:
                 break
@@ -63,12 +64,12 @@ class CreditsReader:
             for item, task in zip(items, tasks, strict=True):
                 people = task.result()
                 if people is None and self._source_of(item):
-                    failed.append(item)
+                    failed.setdefault(item.libraries[0], []).append(item)
                 learned[item.key], entry = self._complete(item, people)
                 entries.append(entry)
             self._keep(*entries)
         self._subjects |= learned
-        return _warning(failed)
+        return (_warning(self._parts.library(name).title, items) for name, items in failed.items())
 
     async def _fetch(self, item: AnyItem) -> Credits | None:
         source = self._source_of(item)
@@ -105,12 +106,12 @@ class CreditsReader:
         return Subject(item, prints), Described(key=item.key, movie=remembered)
 
 
-def _warning(failed: list[AnyItem]) -> Iterator[Problem]:
-    if failed:
-        yield Problem(
-            source="Radarr",
-            what=f"The directors and cast of {len(failed)} movies could not be read; they are judged without.",
-            remedy="Look at Radarr's log; it may be busy.",
-            movies=tuple(map(str, failed[:_MOVIES_NAMED])),
-            severity="warning",
-        )
+def _warning(library: str, failed: Sequence[AnyItem]) -> Problem:
+    judged = "it is" if len(failed) == 1 else "they are"
+    return Problem(
+        source=library,
+        what=f"The directors and cast of {counted(len(failed), 'movie')} could not be read; {judged} judged without.",
+        remedy=f"Look at {library}'s log; it may be busy.",
+        movies=tuple(map(str, failed[:_MOVIES_NAMED])),
+        severity="warning",
+    )

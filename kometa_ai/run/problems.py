@@ -15,10 +15,11 @@ from kometa_ai.asking.ending import (
     TimedOut,
     Unpriced,
 )
+from kometa_ai.core.collection import kind_in
 from kometa_ai.core.decision import TRIES, Reason
 from kometa_ai.core.item import kind_of
 from kometa_ai.core.problem import Problem
-from kometa_ai.core.summary import counted
+from kometa_ai.core.summary import counted, counted_items
 from kometa_ai.errors import CheckClaude
 from kometa_ai.judging.planning import may_turn
 from kometa_ai.providers.port import Failure, RequestFailed
@@ -119,7 +120,7 @@ def _gaps(met: Iterable[Gap]) -> list[Problem]:
     return [
         Problem(
             source="Claude",
-            what=f"{sum(len(gap.movies) for gap in gaps)} movies could not be judged: {message}",
+            what=f"{counted_items([movie.key for gap in gaps for movie in gap.movies])} could not be judged: {message}",
             remedy=f"{_REMEDIES[gaps[0].failure]} Nothing changes for them; the next run asks again.",
             collection=collection,
             movies=tuple(str(movie) for gap in gaps for movie in gap.movies)[:20],
@@ -130,16 +131,17 @@ def _gaps(met: Iterable[Gap]) -> list[Problem]:
 
 def _given_up(judging: Judging) -> list[Problem]:
     problems = []
-    for slug, pairs in judging.asking.open_questions.items():
+    for collection, pairs in judging.asking.open_questions.items():
         movies = [judging.subjects[key].item for key, reason in pairs.items() if reason is Reason.GIVEN_UP]
         if movies:
             problems.append(
                 Problem(
                     source="Claude",
-                    what=f"{len(movies)} movies could not be judged in {TRIES} runs and are not asked about any more.",
+                    what=f"{counted_items([movie.key for movie in movies])} could not be judged in {TRIES} runs and "
+                    f"{'is' if len(movies) == 1 else 'are'} not asked about any more.",
                     remedy="Pin them in the block, or ask once more with --ask-again given-up; another CLAUDE_MODEL is "
                     "asked by itself. They stay as they are.",
-                    collection=slug,
+                    collection=collection,
                     movies=tuple(str(movie) for movie in movies[:20]),
                 )
             )
@@ -217,12 +219,13 @@ def _claude_warnings(asking: Asking | None) -> list[Problem]:
     return [*unread, *_wasted(tally.wasted)] + [
         Problem(
             source="Claude",
-            what=f"Claude named {count} movies that it was not asked about; they were ignored.",
+            what=f"Claude named {counted(count, kind_in(collection))} that it was not asked about; "
+            f"{'it was' if count == 1 else 'they were'} ignored.",
             remedy="Nothing to do; if it happens often, lower BATCH_SIZE.",
-            collection=slug,
+            collection=collection,
             severity="warning",
         )
-        for slug, count in tally.unknown_ids.items()
+        for collection, count in tally.unknown_ids.items()
         if count
     ]
 

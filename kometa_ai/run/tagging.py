@@ -126,10 +126,11 @@ class Writer:
 
     async def write(self, name: str, changes: Sequence[Change], contents: Contents) -> None:
         """Make the changes in a library, and record each that it confirms."""
-        applied = Applied()
+        library = self._parts.library(name)
+        applied = Applied(library.title)
         self._applied.append(applied)
         try:
-            await apply_changes(self._parts.library(name), changes, contents, self._remember, applied)
+            await apply_changes(library, changes, contents, self._remember, applied)
         finally:
             if applied.stopped is not None:
                 self._stopped[name] = applied.stopped

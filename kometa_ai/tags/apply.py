@@ -23,21 +23,21 @@ if TYPE_CHECKING:
     from kometa_ai.core.item import ArrId
     from kometa_ai.library.port import Contents, EditResult, Library, TagId, TagWriter
 
-MOVIES_A_CALL = 100
+ITEMS_A_CALL = 100
 _TRIES_TO_LOOK = 2
-_LOOKED_AT_NEXT = "The next run looks at Radarr again and makes what is missing."
 
 _log = structlog.get_logger()
 
 
 class Applied:
-    """The outcome of changes: `done`, `failed`, and the problems to report. `stopped` is the error that ended it early.
+    """The outcome of changes in a library: `done`, `failed`, and the problems to report.
 
-    `unclear` are changes that were sent but neither confirmed nor refused, each with the reason, until the library has
-    been read once more.
+    `stopped` is the error that ended it early. `unclear` are changes that were sent but neither confirmed nor refused,
+    each with the reason, until the library has been read once more. `title` is what problems call the library.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, title: str) -> None:
+        self.title = title
         self.done: list[Change] = []
         self.failed: list[Change] = []
         self.unclear: list[tuple[Change, str]] = []
@@ -56,15 +56,19 @@ class Applied:
             self.failed.append(change)
             key = change.label, what
             problem = self._problems.get(key) or Problem(
-                source="Radarr", what=f"{change.label}: {what}", remedy=remedy, collection=change.slug
+                source=self.title, what=f"{change.label}: {what}", remedy=remedy, collection=change.collection
             )
             self._problems[key] = msgspec.structs.replace(problem, movies=(*problem.movies, str(change.movie)))
+
+    def fail_unseen(self, change: Change, what: str) -> None:
+        """Record a change that may have been made all the same: the next run sees it."""
+        self.fail([change], what, f"The next run looks at {self.title} again and makes what is missing.")
 
     def stop(self, error: CheckLibrary, left: Sequence[Edit]) -> None:
         """Record the error after which the library takes no more edits; those `left` have failed."""
         self.stopped = error
         self.failed += [change for edit in left for change in edit.changes]
-        self._problems[Label(""), error.message] = Problem(source="Radarr", what=error.message, remedy=error.remedy)
+        self._problems[Label(""), error.message] = Problem(source=self.title, what=error.message, remedy=error.remedy)
 
 
 class Made(NamedTuple):
@@ -94,16 +98,16 @@ async def apply_changes(
     on_done: Callable[[Sequence[Change]], None],
     applied: Applied,
 ) -> None:
-    """Write changes to a library, at most 100 movies a call, and pass the confirmed ones to `on_done`.
+    """Write changes to a library, at most 100 items a call, and pass the confirmed ones to `on_done`.
 
     If answers are lost, the library is read once more, and changes that it shows are confirmed, too. `applied` holds
     the outcome of each change, even if the run is cancelled midway.
 
-    `contents` is the library's present content. A missing tag is created before its first use, and a tag that no movie
+    `contents` is the library's present content. A missing tag is created before its first use, and a tag that no item
     has is looked up once more. One failed change does not stop the others; an unusable library does.
     """
     tags = _Tags(library, contents)
-    edits = group(changes, MOVIES_A_CALL)
+    edits = group(changes, ITEMS_A_CALL)
     for number, planned in enumerate(edits):
         edit = planned
         try:
@@ -131,9 +135,10 @@ async def apply_changes(
 def _fail_unfinished(applied: Applied, edit: Edit, left: Sequence[Edit]) -> None:
     """Record what a cancelled run leaves open: the library may still carry out the in-flight edit."""
     for change, why in applied.unclear:
-        applied.fail([change], f"{why} The run was ended before Radarr's list could be looked at.", _LOOKED_AT_NEXT)
+        applied.fail_unseen(change, f"{why} The run was ended before {applied.title}'s list could be looked at.")
     applied.unclear = []
-    applied.fail(edit.changes, "the run was ended before Radarr had confirmed the change.", _LOOKED_AT_NEXT)
+    for change in edit.changes:
+        applied.fail_unseen(change, f"the run was ended before {applied.title} had confirmed the change.")
     for each in left:
         applied.fail(each.changes, "the run was ended before the change was sent.")
 
@@ -145,7 +150,7 @@ async def _look_again(library: Library, applied: Applied, on_done: Callable[[Seq
         contents = await library.contents(tries=_TRIES_TO_LOOK)
     except CheckLibrary as error:
         for change, why in unclear:
-            applied.fail([change], f"{why} Whether it was changed cannot be seen: {error.message}", _LOOKED_AT_NEXT)
+            applied.fail_unseen(change, f"{why} Whether it was changed cannot be seen: {error.message}")
         return
     labels = {movie.arr_id: movie.labels for movie in contents.items}
     by_reason: dict[str, list[Change]] = {}
@@ -155,13 +160,14 @@ async def _look_again(library: Library, applied: Applied, on_done: Callable[[Seq
         elif (change.label in labels[change.movie.arr_id]) is (change.operation == "add"):
             by_reason.setdefault(why, []).append(change)
         else:
-            applied.fail([change], f"{why} Radarr's list does not show the change.", _LOOKED_AT_NEXT)
+            applied.fail_unseen(change, f"{why} {applied.title}'s list does not show the change.")
     for why, done in by_reason.items():
         _record_done(applied, done, on_done)
         applied.warnings.append(
             Problem(
-                source="Radarr",
-                what=f"{counted(len(done), 'tag change')} had no clear answer, but Radarr's list shows it made: {why}",
+                source=applied.title,
+                what=f"{counted(len(done), 'tag change')} had no clear answer, but {applied.title}'s list shows it "
+                f"made: {why}",
                 remedy="Nothing is lost; without a clear answer each run takes longer than it need.",
                 severity="warning",
             )
@@ -172,7 +178,7 @@ class _Tags:
     """The ids of tags by label. Missing tags are created; `unavailable` says why some cannot be.
 
     The service's housekeeping deletes an unused tag at any moment, and its editor then accepts the dead id without an
-    error. A tag that a movie has is safe.
+    error. A tag that an item has is safe.
     """
 
     def __init__(self, library: TagWriter, contents: Contents) -> None:
@@ -218,10 +224,10 @@ def _record(applied: Applied, edit: Edit, result: EditResult, on_done: Callable[
     applied.unclear += [(change, why) for change in _of(edit, result.unclear)]
     applied.fail(
         _of(edit, result.contested),
-        "one of Radarr's auto-tagging rules undid the change at once.",
-        "Take the tag out of that rule (Radarr: Settings, Tags, Auto Tagging).",
+        f"one of {applied.title}'s auto-tagging rules undid the change at once.",
+        f"Take the tag out of that rule ({applied.title}: Settings, Tags, Auto Tagging).",
     )
-    applied.fail(_of(edit, result.failed), why or "Radarr did not confirm the change.")
+    applied.fail(_of(edit, result.failed), why or f"{applied.title} did not confirm the change.")
     if vanished := _of(edit, result.vanished):
         _log.info("movie.vanished", movies=[str(change.movie) for change in vanished])
 

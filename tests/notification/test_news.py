@@ -169,6 +169,8 @@ def test_a_failure_without_a_problem_is_one() -> None:
     [
         ("17 questions are left for the next one.", "3 questions are left for the next one.", True),
         ("1,200 movies could not be judged: busy", "7 movies could not be judged: busy", True),
+        ("1 show could not be judged: busy", "7 shows could not be judged: busy", True),
+        ("7 movies could not be judged: busy", "7 shows could not be judged: busy", False),
         ("refused: request_id req_011CSHoEeqs5C35K2UUqR7Fy", "refused: request_id req_022DSHoEeqs5C35K2UUqR7Fy", True),
         ("the pin 'tmdb:603' names no movie", "the pin 'tmdb:604' names no movie", False),
         ("Claude answers 529: busy", "Claude answers 500: busy", False),

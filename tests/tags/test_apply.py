@@ -45,7 +45,7 @@ async def _apply(server: RadarrStandIn, make: Make, before: Callable[[], object]
         changes = make(library)
         if before is not None:
             before()
-        applied = Applied()
+        applied = Applied("Radarr")
         await apply_changes(radarr, changes, library, told.extend, applied)
     assert told == applied.done
     return applied
@@ -208,11 +208,13 @@ async def test_twins_are_all_taken_off() -> None:
         other = await radarr.create_tag("kai-heist")
         tags = {**library.tags, Label("kai-noir"): (*library.tags[Label("kai-noir")], other)}
         twins = msgspec.structs.replace(library, tags=tags)
-        added = Applied()
+        added = Applied("Radarr")
         await apply_changes(radarr, _changes(library, [1], "kai-noir", "add"), twins, lambda _: None, added)
         assert server.labels_of(1001) == {"kai-noir"}
         await radarr.edit_tags([library.items[0].arr_id], [other], operation="add")
-        await apply_changes(radarr, _changes(library, [0], "kai-noir", "remove"), twins, lambda _: None, Applied())
+        await apply_changes(
+            radarr, _changes(library, [0], "kai-noir", "remove"), twins, lambda _: None, Applied("Radarr")
+        )
     assert len(added.done) == 1
     assert server.labels_of(1000) == set()
 
@@ -318,7 +320,7 @@ async def test_a_run_that_is_ended_in_the_middle_accounts_for_every_change() -> 
     """What was confirmed is done, what is on its way may be made, what is left was not sent: each is told as it is."""
     server = library_of(250)
     server.faults.inject(delay_answer(60), method="PUT", path=EDITOR, skip=1)
-    applied = Applied()
+    applied = Applied("Radarr")
     async with talking(server) as radarr:
         library = await radarr.contents()
         changes = _changes(library, range(250), "kai-noir", "add")
