@@ -19,6 +19,7 @@ from kometa_ai.errors import KometaAIError
 from kometa_ai.kometa.block_keys import BlockModel
 from kometa_ai.kometa.checking.examination import read_folder
 from kometa_ai.settings.environment import load_settings
+from kometa_ai.settings.libraries import places_in
 from kometa_ai.settings.schema import variables
 from kometa_ai.settings.values import apprise_urls
 from kometa_ai.web.app import make_app
@@ -60,7 +61,9 @@ def test_every_option_and_setting_that_is_named_is_one() -> None:
     ours = [(page, text) for page, text in quoted() if text.startswith(("--", "kometa-ai"))]
     options = [(page, name) for page, text in ours for name in re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)]
     names = [(page, found[1]) for page, text in quoted() if (found := re.match(r"([A-Z]+(?:_[A-Z]+)+)\b(?!…)", text))]
-    known = SETTINGS | {f"{name}_FILE" for name in SETTINGS} | CONTAINER | FOREIGN_VARIABLES
+    further = {name for place in places_in(name for _, name in names) for name in place.settings}
+    settings = SETTINGS | further
+    known = settings | {f"{name}_FILE" for name in settings} | CONTAINER | FOREIGN_VARIABLES
 
     assert len(options) > 20
     assert len(names) > 50
@@ -139,7 +142,8 @@ def test_every_compose_file_sets_what_there_is(sample: Sample) -> None:
     services = YAML(typ="safe").load(sample.text) or {}
     environment = services.get("services", {}).get("kometa-ai", {}).get("environment", {})
 
-    assert environment.keys() <= SETTINGS | {f"{name}_FILE" for name in SETTINGS}
+    known = SETTINGS | {name for place in places_in(environment) for name in place.settings}
+    assert environment.keys() <= known | {f"{name}_FILE" for name in known}
 
 
 @pytest.mark.parametrize("sample", samples("ini"), ids=lambda sample: sample.where)
@@ -232,16 +236,19 @@ def test_the_formula_for_costs_says_what_was_measured() -> None:
         assert computed(row["movies"], row["collections"]) == pytest.approx(float(row["first run"]), rel=0.1), row
 
 
+def _as_of_radarr(part: ast.expr) -> str:
+    """A part of an f-string. Texts about a service are written with its name and its kind of items left open."""
+    if isinstance(part, ast.Constant):
+        return str(part.value)
+    named = ast.unparse(part)
+    return "movie" if "kind" in named and "SERVICES" not in named else "Radarr"
+
+
 def test_every_message_that_is_explained_is_one_of_ours() -> None:
     """Each heading and table that names a message of the program quotes what the code says."""
     nodes = [node for path in PACKAGE.rglob("*.py") for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
     said = " ".join(node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
-    # Texts about a service are written with its name left open.
-    said += " ".join(
-        "".join(str(part.value) if isinstance(part, ast.Constant) else "Radarr" for part in node.values)
-        for node in nodes
-        if isinstance(node, ast.JoinedStr)
-    )
+    said += " ".join("".join(map(_as_of_radarr, node.values)) for node in nodes if isinstance(node, ast.JoinedStr))
     said += " ".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.jinja"))
     troubles = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
     headings = re.findall(r"^##+ `(.+)`$", troubles, re.MULTILINE)
