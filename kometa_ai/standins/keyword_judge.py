@@ -1,7 +1,7 @@
-"""Judge movies by keyword matching, in Claude's place in the demo; every reason says that it is no more than that.
+"""Judge movies and shows by keyword matching, in Claude's place in the demo; every reason says that it is no more.
 
 It reads the user's criteria superficially: sentences with "must" name what is required, sentences with "leave out" what
-counts against a movie, years limit the period, everything else is a word that may occur in the movie's record. It knows
+counts against an item, years limit the period, everything else is a word that may occur in the item's record. It knows
 no titles and no collections, and misses everything that requires understanding.
 """
 
@@ -19,8 +19,18 @@ import msgspec
 
 from kometa_ai.standins.claude_answers import Judgement
 
-# The weight of a word, by the field of the movie's record that has it.
-_FIELDS: Final = {"keywords": 1.0, "title": 0.7, "plot": 0.6, "genres": 0.5}
+# The weight of a word, by the field of the record that has it.
+_OF_MOVIES: Final = {"keywords": 1.0, "title": 0.7, "plot": 0.6, "genres": 0.5}
+# A show's record has no keywords and no people: what it is about stands in its plot, if anywhere.
+_OF_SHOWS: Final = {
+    "genres": 1.0,
+    "plot": 1.0,
+    "language": 1.0,
+    "network": 0.8,
+    "title": 0.7,
+    "status": 0.7,
+    "type": 0.7,
+}
 _DEFINING = 1.5  # the factor for a word of the collection's name or of a "must" sentence
 _PARTIAL = (
     0.5  # a keyword of several words of which only some are wanted: "mistaken identity", "artificial intelligence"
@@ -32,7 +42,7 @@ _CERTAIN = 0.96
 # Factors on confidence.
 _MISSING = 0.4  # nothing required was found
 _MENTIONED = 0.75  # it was found in the plot only
-_AGAINST = 0.6  # for each word that counts against the movie; if only the plot has it, the milder factor
+_AGAINST = 0.6  # for each word that counts against the item; if only the plot has it, the milder factor
 _AGAINST_IN_PLOT = 0.8
 
 _EVEN_ODDS = 0.5
@@ -90,50 +100,55 @@ class Criteria(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Evidence(msgspec.Struct, frozen=True):
-    """Where a movie's record has a word, and as what; `phrase` are the stems of the text around it."""
+    """Where a record has a word, as what, and what it weighs there; `phrase` are the stems of the text around it."""
 
     field: str
     word: str
     phrase: frozenset[str]
+    weight: float
 
     def strength(self, wanted: Collection[str]) -> float:
         """The weight of the word for these stems."""
         whole = self.field != "keywords" or all(stem in wanted for stem in self.phrase)
-        return _FIELDS[self.field] * (1.0 if whole else _PARTIAL)
+        return self.weight * (1.0 if whole else _PARTIAL)
 
 
-def judge(collection_text: str, movie: dict[str, Any]) -> Judgement:
-    """Judge `movie`, an object as a request shows it, by the criteria in a request's second block.
+def judge(collection_text: str, item: dict[str, Any]) -> Judgement:
+    """Judge `item`, a movie or a show as a request shows it, by the criteria in a request's second block.
 
     Never raises: a field that is missing or of an unexpected type is ignored.
     """
     criteria = read_criteria(collection_text)
-    words = _words_of(movie)
-    named = _people(criteria, movie)
+    fields = _OF_SHOWS if "show_id" in item else _OF_MOVIES
+    words = _words_of(item, fields)
+    named = _people(criteria, item)
     score = _PERSON * len(named) + sum(
         weight * words[stem].strength(criteria.weights) for stem, weight in criteria.weights.items() if stem in words
     )
-    factor, remarks = _objections(criteria, words)
-    if outside := _outside(criteria, movie):
+    factor, remarks = _objections(criteria, words, has_keywords="keywords" in fields)
+    if outside := _outside(criteria, item):
         factor = 0.0
         remarks.append(outside)
     confidence = round(round(_CERTAIN * (1 - math.exp(-score / _SATURATION)) * factor / _STEP) * _STEP, 2)
     return Judgement(confidence >= _EVEN_ODDS, confidence, _reason(criteria, words, named, remarks))
 
 
-def _objections(criteria: Criteria, words: dict[str, _Evidence]) -> tuple[float, list[str]]:
-    """The factor by which missing words and words against the movie lower the confidence, and remarks on them."""
+def _objections(criteria: Criteria, words: dict[str, _Evidence], *, has_keywords: bool) -> tuple[float, list[str]]:
+    """The factor by which missing words and words against the item lower the confidence, and remarks on them.
+
+    Of an item with keywords, what stands in the plot alone is no more than mentioned.
+    """
     factor, remarks = 1.0, []
     found = {words[stem].field for stem in criteria.required if stem in words}
     if criteria.required and not found:
         factor *= _MISSING
         remarks.append("nothing of what it must have")
-    elif found == {"plot"}:
+    elif has_keywords and found == {"plot"}:
         factor *= _MENTIONED
         remarks.append("what it must have is only mentioned")
     against = [words[stem] for stem in sorted(criteria.unwanted) if stem in words]
     for evidence in against:
-        factor *= _AGAINST_IN_PLOT if evidence.field == "plot" else _AGAINST
+        factor *= _AGAINST_IN_PLOT if has_keywords and evidence.field == "plot" else _AGAINST
     if against:
         remarks.append(f"against it: {_listed([evidence.word for evidence in against])}")
     return factor, remarks
@@ -190,9 +205,9 @@ def _years(text: str) -> tuple[tuple[int, int], ...]:
     return tuple(spans)
 
 
-def _outside(criteria: Criteria, movie: dict[str, Any]) -> str:
-    """Why the movie's year rules it out; empty if it does not, or if the year is unknown."""
-    year = movie.get("year")
+def _outside(criteria: Criteria, item: dict[str, Any]) -> str:
+    """Why the item's year rules it out; empty if it does not, or if the year is unknown."""
+    year = item.get("year")
     if not criteria.years or not isinstance(year, int) or not year:
         return ""
     if any(first <= year <= last for first, last in criteria.years):
@@ -206,12 +221,12 @@ def _period(first: int, last: int) -> str:
     return f"the years from {first}" if last == _LAST_YEAR else f"{first}-{last}"
 
 
-def _people(criteria: Criteria, movie: dict[str, Any]) -> list[str]:
-    """The movie's directors and actors that the criteria name; a director's surname is enough."""
-    named = [name for name in _texts(movie, "actors") if _is_named(name, criteria)]
+def _people(criteria: Criteria, item: dict[str, Any]) -> list[str]:
+    """The item's directors and actors that the criteria name; a director's surname is enough."""
+    named = [name for name in _texts(item, "actors") if _is_named(name, criteria)]
     return named + [
         name
-        for name in _texts(movie, "directors")
+        for name in _texts(item, "directors")
         if _is_named(name, criteria) or not criteria.surnames.isdisjoint(_as_name(name).split()[-1:])
     ]
 
@@ -227,27 +242,27 @@ def _as_name(text: str) -> str:
     return f" {' '.join(_NAME_PART.findall(_fold(text)))} "
 
 
-def _words_of(movie: dict[str, Any]) -> dict[str, _Evidence]:
-    return _index(tuple((field, tuple(_texts(movie, field))) for field in _FIELDS))
+def _words_of(item: dict[str, Any], fields: dict[str, float]) -> dict[str, _Evidence]:
+    return _index(tuple((field, weight, tuple(_texts(item, field))) for field, weight in fields.items()))
 
 
 @functools.lru_cache(maxsize=1024)
-def _index(record: tuple[tuple[str, tuple[str, ...]], ...]) -> dict[str, _Evidence]:
-    """Every content word of a movie's record under its stem, from the field where it is worth most.
+def _index(record: tuple[tuple[str, float, tuple[str, ...]], ...]) -> dict[str, _Evidence]:
+    """Every content word of a record under its stem, from the field where it is worth most.
 
-    Remembered, because a movie is judged for one collection after the other: do not change what you are given.
+    Remembered, because an item is judged for one collection after the other: do not change what you are given.
     """
     words: dict[str, _Evidence] = {}
-    for field, texts in record:
+    for field, weight, texts in record:
         for text in texts:
             stems = _stems(text)
             for stem, word in stems.items():
-                words.setdefault(stem, _Evidence(field, word, frozenset(stems)))
+                words.setdefault(stem, _Evidence(field, word, frozenset(stems), weight))
     return words
 
 
-def _texts(movie: dict[str, Any], field: str) -> list[str]:
-    value = movie.get(field)
+def _texts(item: dict[str, Any], field: str) -> list[str]:
+    value = item.get(field)
     if isinstance(value, str):
         return [value]
     return [text for text in value if isinstance(text, str)] if isinstance(value, list | tuple) else []
@@ -295,7 +310,9 @@ def _reason(criteria: Criteria, words: dict[str, _Evidence], named: list[str], r
         (stem for stem in criteria.weights if stem in words),
         key=lambda stem: (-criteria.weights[stem] * words[stem].strength(criteria.weights), stem),
     )
-    by_field = {field: [words[stem].word for stem in matched if words[stem].field == field] for field in _FIELDS}
+    by_field = {
+        field: [words[stem].word for stem in matched if words[stem].field == field] for field in _OF_MOVIES | _OF_SHOWS
+    }
     parts = [f"{field}: {_listed(found)}" for field, found in {**by_field, "people": named}.items() if found]
     return f"Keyword match only; {'; '.join([*(parts or ['no word in common']), *remarks])}."
 

@@ -1,4 +1,4 @@
-"""Load the demo's shows: real television, described in our own words.
+"""Load the demo's shows: real television, described in our own words, and the part of a Kometa folder that is for them.
 
 TVDB ids are the real ones as far as we know them; from 990001 on, beyond TVDB's own, they stand in for those that we do
 not.
@@ -12,6 +12,9 @@ from pathlib import Path
 import msgspec
 
 from kometa_ai.standins.sonarr_seed import SeriesType, ShowSeed, Status
+
+KOMETA_FOLDER = Path(__file__).with_name("kometa")
+"""An example Kometa folder: four collections of shows with a block. Read-only."""
 
 
 class Show(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
