@@ -1,11 +1,12 @@
-"""Run the whole program against bundled stand-ins for Radarr, Claude and mail, as a scripted demo.
+"""Run the whole program against bundled stand-ins for Radarr, Sonarr, Claude and mail, as a scripted demo.
 
-Everything else is real: a stand-in Radarr holds a library of real films, a stand-in Claude judges by keyword matching
-and says so, and a mailbox receives the mails. With CLAUDE_API_KEY set, the real Claude judges the bundled library.
+Everything else is real: stand-ins hold a library of real films and one of real shows, a stand-in Claude judges by
+keyword matching and says so, and a mailbox receives the mails. With CLAUDE_API_KEY set, the real Claude judges.
 """
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import signal
 import tempfile
@@ -15,32 +16,42 @@ from typing import TYPE_CHECKING
 
 from kometa_ai.cli.main import run
 from kometa_ai.cli.output import console
+from kometa_ai.standins import films as of_films
+from kometa_ai.standins import shows as of_shows
 from kometa_ai.standins.claude import ClaudeStandIn
-from kometa_ai.standins.films import KOMETA_FOLDER, films
+from kometa_ai.standins.films import films
 from kometa_ai.standins.keyword_judge import judge
 from kometa_ai.standins.mailbox import Mailbox
 from kometa_ai.standins.radarr import RadarrStandIn
 from kometa_ai.standins.serving import serve
+from kometa_ai.standins.shows import shows
+from kometa_ai.standins.sonarr import SonarrStandIn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _RADARR_KEY = "0123456789abcdef0123456789abcdef"
-_NEWCOMERS = 3
+_SONARR_KEY = "fedcba9876543210fedcba9876543210"
+_NEW_FILMS = 3
 """Films that are kept back at first, and added between two runs."""
+_NEW_SHOW = 361753
+"""The show that is kept back: The Mandalorian."""
 
 
 class Stage:
-    """The services of the demo: a Radarr, a Claude, a mailbox; and a Kometa folder of its own."""
+    """The services of the demo: a Radarr, a Sonarr, a Claude, a mailbox; and a Kometa folder of its own."""
 
     def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
-        library = films()
-        self.newcomers = library[-_NEWCOMERS:]
-        self.films = len(library) - _NEWCOMERS
-        self.radarr = RadarrStandIn(movies=[film.as_seed() for film in library[:-_NEWCOMERS]], api_key=_RADARR_KEY)
+        self.new_films = films()[-_NEW_FILMS:]
+        self.films = films()[:-_NEW_FILMS]
+        (self.new_show,) = (show for show in shows() if show.tvdb_id == _NEW_SHOW)
+        self.shows = tuple(show for show in shows() if show != self.new_show)
+        self.radarr = RadarrStandIn([film.as_seed() for film in self.films], api_key=_RADARR_KEY)
+        self.sonarr = SonarrStandIn([show.as_seed() for show in self.shows], api_key=_SONARR_KEY)
         self.claude = ClaudeStandIn(judge=judge, api_key="demo")
         self.kometa = folder / "kometa"
-        shutil.copytree(KOMETA_FOLDER, self.kometa)
+        for bundled in (of_films.KOMETA_FOLDER, of_shows.KOMETA_FOLDER):
+            shutil.copytree(bundled, self.kometa, dirs_exist_ok=True)
         self._folder = folder
         self._environ = environ
 
@@ -49,11 +60,14 @@ class Stage:
         """Serve the stand-ins, and yield the environment that points the program at them."""
         with ExitStack() as stack:
             radarr = stack.enter_context(serve(self.radarr.app))
+            sonarr = stack.enter_context(serve(self.sonarr.app))
             mailbox = stack.enter_context(Mailbox())
             environ = {
                 **{name: value for name, value in self._environ.items() if name in ("TERM", "COLUMNS", "NO_COLOR")},
                 "RADARR_URL": radarr,
                 "RADARR_API_KEY": _RADARR_KEY,
+                "SONARR_URL": sonarr,
+                "SONARR_API_KEY": _SONARR_KEY,
                 "CONFIG_DIR": str(self.kometa),
                 "STATE_DIR": str(self._folder / "state"),
                 "LOG_DIR": str(self._folder / "logs"),
@@ -70,6 +84,12 @@ class Stage:
                 environ |= {"CLAUDE_API_KEY": "demo", "CLAUDE_BASE_URL": stack.enter_context(serve(self.claude.app))}
             self.mailbox = mailbox
             yield environ
+
+    def add_newcomers(self) -> None:
+        """Put what was kept back into the libraries."""
+        for film in self.new_films:
+            self.radarr.add_movie(film.as_seed())
+        self.sonarr.add_show(self.new_show.as_seed())
 
     @property
     def is_real(self) -> bool:
@@ -94,10 +114,11 @@ def play(environ: Mapping[str, str]) -> int:
     with tempfile.TemporaryDirectory(prefix="kometa-ai-demo-") as folder:
         stage = Stage(Path(folder), environ)
         with stage.open() as to_stage:
-            return _act(stage, to_stage)
+            return perform(stage, to_stage)
 
 
-def _act(stage: Stage, environ: dict[str, str]) -> int:
+def perform(stage: Stage, environ: dict[str, str]) -> int:
+    """Play all acts on an open stage; return the first exit code that is not 0."""
     out = console()
     who = (
         "Claude itself judges: CLAUDE_API_KEY is set, and this costs about half a dollar."
@@ -105,36 +126,38 @@ def _act(stage: Stage, environ: dict[str, str]) -> int:
         else "In Claude's place a stand-in judges, by keyword matching and no more; prices are what Claude would take."
     )
     out.print(
-        f"\n[bold]Kometa-AI, the demo.[/] A stand-in Radarr with {stage.films} real films, and a Kometa folder "
-        f"with collections. {who}\nEverything else is the program as you would run it."
+        f"\n[bold]Kometa-AI, the demo.[/] A stand-in Radarr with {len(stage.films)} real films, a stand-in Sonarr with "
+        f"{len(stage.shows)} real shows, and a Kometa folder with collections of both. {who}\n"
+        "Everything else is the program as you would run it."
     )
     codes = []
 
     def act(title: str, *arguments: str) -> None:
         out.rule(f"[bold]{title}[/]", align="left")
-        out.print(f"[cyan]$ kometa-ai {' '.join(arguments)}[/]")
+        out.print(f"[cyan]$ kometa-ai {shlex.join(arguments)}[/]")
         codes.append(run(arguments, environ, is_watched=True))
 
     act("What would a first run ask, and cost?", "--estimate")
     act("The first run", "--run-now", "--reasons")
     act("The second run: nothing has changed, so nothing is asked and nothing is written", "--run-now")
-    for film in stage.newcomers:
-        stage.radarr.add_movie(film.as_seed())
-    titles = ", ".join(f"{film.title} ({film.year})" for film in stage.newcomers)
-    act(f"New in the library: {titles}. Only these are asked about", "--run-now")
+    stage.add_newcomers()
+    new_show = f"{stage.new_show.title} ({stage.new_show.year})"
+    titles = ", ".join([*(f"{film.title} ({film.year})" for film in stage.new_films), new_show])
+    act(f"New in the libraries: {titles}. Only these are asked about", "--run-now")
     out.rule("[bold]And the mail that came[/]", align="left")
     for message in stage.mailbox.received:
         out.print(f"  to {message.recipients[0]}: [bold]{message.message['Subject']}[/]")
-    act("Why is a film in or out?", "--explain", f"tmdb:{_explained_film(stage)}")
-    questions = len(stage.claude.requests)
-    writes = len(stage.radarr.editor_calls)
+    in_a_collection = (film for film in films() if stage.radarr.labels_of(film.tmdb_id))
+    act("Why is a film in or out?", "--explain", f"tmdb:{next(in_a_collection, films()[0]).tmdb_id}")
+    act("And a show?", "--explain", new_show)
+    requests = len(stage.claude.requests)
     if not stage.is_real:
-        out.print(f"\n[dim]In all: {questions} requests to Claude and {writes} bulk edits in Radarr.[/]")
-    out.print("[bold]That was all of it.[/] Your own library: docs/start.md, in five minutes.\n")
+        out.print(
+            f"\n[dim]In all: {requests} requests to Claude, {len(stage.radarr.editor_calls)} bulk edits in Radarr and "
+            f"{len(stage.sonarr.editor_calls)} in Sonarr.[/]"
+        )
+    out.print(
+        "[bold]That was all of it.[/] Your own libraries: docs/start.md, in five minutes; shows and several libraries: "
+        "docs/libraries.md.\n"
+    )
     return next((code for code in codes if code), 0)
-
-
-def _explained_film(stage: Stage) -> int:
-    """A film to explain: the first one in a collection, or else the first of all."""
-    tagged = [film.tmdb_id for film in films() if stage.radarr.labels_of(film.tmdb_id)]
-    return tagged[0] if tagged else films()[0].tmdb_id
