@@ -10,6 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from kometa_ai.settings.environment import load_settings
+from kometa_ai.settings.libraries import places_in
 from kometa_ai.settings.schema import variables
 from kometa_ai.standins.__main__ import standins
 from tests.shipping.smoke import RIGHTS
@@ -58,9 +59,22 @@ def test_the_program_understands_its_settings(text: str) -> None:
     """Every variable is one of ours, and every value is accepted."""
     environment = {name: str(value) for name, value in _service(text).get("environment", {}).items()}
     values = {name: value for name, value in environment.items() if not name.endswith("_FILE")}
+    of_libraries = {name for place in places_in(environment) for name in place.settings}
 
-    assert {name.removesuffix("_FILE") for name in environment} <= variables().keys() | OF_THE_IMAGE
+    assert {name.removesuffix("_FILE") for name in environment} <= variables().keys() | OF_THE_IMAGE | of_libraries
     assert load_settings(values, required=()).warnings == ()
+
+
+def test_there_is_a_sample_for_each_home() -> None:
+    """The page on libraries has compose files for movies, for shows, and for both with a second Radarr."""
+    page = (ROOT / "docs" / "libraries.md").read_text(encoding="utf-8")
+    homes = [load_settings(_service(sample)["environment"], required=()).settings for sample in _SAMPLE.findall(page)]
+
+    assert [[library.name for library in home.libraries] for home in homes] == [
+        ["radarr"],
+        ["sonarr"],
+        ["radarr", "radarr-4k", "sonarr"],
+    ]
 
 
 @pytest.mark.parametrize("text", _texts())
@@ -69,8 +83,9 @@ def test_folders_are_mounted_where_the_image_wants_them(text: str) -> None:
     targets = [str(volume).split(":")[1:] for volume in _service(text).get("volumes", [])]
     (declared,) = [json.loads(folders) for name, folders in instructions("Dockerfile") if name == "VOLUME"]
 
-    assert {target[0] for target in targets} - {"/src/kometa_ai"} <= set(declared)
-    assert ["/app/kometa-config"] not in targets
+    folders = {re.sub("^(/app/kometa-config)/.*", r"\1", target[0]) for target in targets}
+    assert folders - {"/src/kometa_ai"} <= set(declared)
+    assert [target for target in targets if target[0].startswith("/app/kometa-config") and target[1:] != ["ro"]] == []
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda path: path.name)
@@ -78,8 +93,9 @@ def test_nothing_that_it_needs_is_missing(file: Path) -> None:
     """What is required is set, and Kometa's folder is there."""
     service = _service(file.read_text(encoding="utf-8"))
 
-    assert {name for name, known in variables().items() if known.default == "required"} <= service["environment"].keys()
-    assert any(volume.endswith(":/app/kometa-config:ro") for volume in service["volumes"])
+    required = {name for name, known in variables().items() if known.default == "required"}
+    assert {*required, "RADARR_URL", "RADARR_API_KEY"} <= service["environment"].keys()
+    assert any(":/app/kometa-config" in volume for volume in service["volumes"])
 
 
 def test_what_is_shipped_is_what_is_tried() -> None:
@@ -104,5 +120,6 @@ def test_development_starts_the_stand_ins_that_there_are() -> None:
 
     assert services.keys() == standins.commands.keys()
     assert settings["RADARR_URL"] == f"http://radarr:{ports['radarr']}"
+    assert settings["SONARR_URL"] == f"http://sonarr:{ports['sonarr']}"
     assert settings["CLAUDE_BASE_URL"] == f"http://claude:{ports['claude']}"
     assert (settings["SMTP_SERVER"], settings["SMTP_PORT"]) == ("mailbox", ports["mailbox"])
