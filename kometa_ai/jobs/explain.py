@@ -13,7 +13,7 @@ from kometa_ai.core.collection import ItemRef, fold_title, namesakes
 from kometa_ai.core.decision import Cause, Decision
 from kometa_ai.core.item import ArrId, Item, ItemKey, Kind, kind_of, name_item, ref_of
 from kometa_ai.core.problem import Problem
-from kometa_ai.errors import FixUsage
+from kometa_ai.errors import CheckLibrary, FixUsage
 from kometa_ai.judging.planning import subjects_of
 from kometa_ai.judging.policy import Gates, decide, gates, is_in
 from kometa_ai.judging.stages import Known, walk
@@ -98,9 +98,10 @@ async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Ex
     try:
         item = _find(text, reader.result.items)
     except FixUsage:
-        if not silent:
+        away = [*silent, *(each.error for each in reader.result.libraries if each.error is not None)]
+        if not away:
             raise
-        return _from_memory(reader, parts, text, silent[0])
+        return _from_memory(reader, parts, text, away[0])
     reader.collections()
     reading, memory = reader.result, parts.store.memory
     subjects = subjects_of(reading.items, memory, reading.unconfirmed)
@@ -135,13 +136,15 @@ async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Ex
 
 
 async def _who_answers(libraries: Sequence[Library]) -> tuple[list[Library], list[LibrarySilent]]:
-    """The libraries that answer now, and what keeps the others from it. Raise CheckLibrary for other faults."""
+    """The libraries that answer now, and what keeps the silent ones from it. Other faults show when they are read."""
 
     async def silence(library: Library) -> LibrarySilent | None:
         try:
             await library.check(tries=1)
         except LibrarySilent as error:
             return error
+        except CheckLibrary:
+            return None
         return None
 
     found = await asyncio.gather(*map(silence, libraries))
@@ -149,7 +152,7 @@ async def _who_answers(libraries: Sequence[Library]) -> tuple[list[Library], lis
     return answering, [error for error in found if error is not None]
 
 
-def _from_memory(reader: Reader, parts: Parts, text: str, error: LibrarySilent) -> Explained:
+def _from_memory(reader: Reader, parts: Parts, text: str, error: CheckLibrary) -> Explained:
     remembered = parts.store.memory
     items = tuple(
         Item(arr_id=ArrId(0), key=key, title=known.title, year=known.year) for key, known in remembered.items()
