@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import pytest
 
 from kometa_ai.app import open_parts, rules_of
+from kometa_ai.core.collection import collection_key
 from kometa_ai.core.decision import Pin, Reason
 from kometa_ai.core.item import Kind, kind_of, movie_key, number_of, show_key
-from kometa_ai.core.naming import CollectionKey, Slug, collection_key
+from kometa_ai.core.naming import CollectionKey, Slug
 from kometa_ai.core.options import Options
 from kometa_ai.jobs.estimate import Estimate, estimate
 from kometa_ai.jobs.explain import Explained, explain

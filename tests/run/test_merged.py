@@ -8,8 +8,9 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kometa_ai.core.collection import collection_key
 from kometa_ai.core.item import ArrId, kind_of, movie_key, order_of, show_key
-from kometa_ai.core.naming import Label, collection_key
+from kometa_ai.core.naming import Label
 from kometa_ai.judging.policy import Membership
 from kometa_ai.run.libraries import merged
 from kometa_ai.tags.plan import NO_BRAKE, Brake, plan_tags
