@@ -13,6 +13,8 @@ from tests.kometa.test_kinds import BOTH, FILES, MOVIES, RADARR, SHOWS, SONARR, 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from kometa_ai.kometa.checking.plex_libraries import Addresses
+
 TV = config(f"TV: {{{FILES}}}")
 FINE = "sonarr_taglist: kai-noir"
 
@@ -183,11 +185,36 @@ def test_another_sonarr_than_ours(tmp_path: Path) -> None:
     (tmp_path / "config.yml").write_text(TV)
 
     def hints(url: str) -> list[str]:
-        found = examine_folder(tmp_path, sonarr_url=url, radarr_url="http://elsewhere", services=BOTH).hints
-        return [hint.what for hint in found]
+        ours: Addresses = {"movie": {"RADARR_URL": "http://elsewhere"}, "show": {"SONARR_URL": url}}
+        return [hint.what for hint in examine_folder(tmp_path, addresses=ours, services=BOTH).hints]
 
     assert hints("http://sonarr:8989") == []
     assert ["a Sonarr at another address than SONARR_URL in TV" in hint for hint in hints("http://nas:8989")] == [True]
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("http://sonarr:8989", []),
+        ("http://anime:8989/tv", []),
+        ("http://nas:8989", ["SONARR_URL and SONARR_ANIME_URL"]),
+    ],
+)
+def test_one_of_several_sonarrs(tmp_path: Path, url: str, told: list[str]) -> None:
+    """Each Plex library may have an instance of its own; a hint where Kometa's is none of ours."""
+    (tmp_path / "m.yml").write_text(shows(FINE))
+    (tmp_path / "config.yml").write_text(TV.replace("http://sonarr:8989", url))
+    ours: Addresses = {
+        "movie": {"RADARR_URL": "http://radarr:7878"},
+        "show": {"SONARR_URL": "http://sonarr:8989", "SONARR_ANIME_URL": "http://anime:8989/tv/"},
+    }
+
+    found = [hint for hint in examine_folder(tmp_path, addresses=ours, services=BOTH).hints if "address" in hint.what]
+
+    assert [hint.what for hint in found] == [
+        f"Kometa reads the tags of a Sonarr at another address than {names} in TV." for names in told
+    ]
+    assert all("it is one of these Sonarr" in hint.remedy for hint in found)
 
 
 def test_a_library_of_the_other_kind_takes_its_own() -> None:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.collection import Collection, OtherCollection
     from kometa_ai.core.item import Kind
+    from kometa_ai.kometa.checking.plex_libraries import Addresses
     from kometa_ai.kometa.reading import Reading
 
 _LONGEST_PATH = 300
@@ -70,17 +71,17 @@ def read_folder(path: Path, limits: Limits = LIMITS, services: AbstractSet[Kind]
 def examine_folder(
     path: Path,
     *,
-    radarr_url: str = "",
-    sonarr_url: str = "",
+    addresses: Addresses | None = None,
     limits: Limits = LIMITS,
     services: AbstractSet[Kind] = MOVIES,
 ) -> Folder:
     """Read and check the folder as `read_folder` does, and add corrections and hints.
 
-    The result is for the person who edits these files. The caller removes secrets before showing it.
+    Kometa is expected to use one of the `addresses`. The result is for the person who edits these files. The caller
+    removes secrets before showing it.
     """
     examination = _examine(path, limits, services)
-    found = examination.proven({"movie": radarr_url, "show": sonarr_url})
+    found = examination.proven(addresses or {})
     return msgspec.structs.replace(found, hints=(*found.hints, *examination.passed_over(path)))
 
 
@@ -153,10 +154,10 @@ class _Examination:
         """The result for a run: without corrections and hints."""
         return _with_unserved(self._checked(self._parts).folder())
 
-    def proven(self, urls: Mapping[Kind, str]) -> Folder:
+    def proven(self, addresses: Addresses) -> Folder:
         """The result for an editor: with hints, and with the corrections that were proven right."""
         checked = self._checked(self._parts)
-        found = Proof(checked.proposed(urls), self._texts, checked.readings, self._read_again).proven()
+        found = Proof(checked.proposed(addresses), self._texts, checked.readings, self._read_again).proven()
         return _with_unserved(found)
 
     def _read_again(self, texts: Mapping[str, str]) -> ReadAgain:
@@ -215,12 +216,12 @@ class _Checked:
         problems = [fault.problem for fault in self._found.faults]
         return self._as_folder(problems, [found.problem for found in self._advice])
 
-    def proposed(self, urls: Mapping[Kind, str]) -> Folder:
+    def proposed(self, addresses: Addresses) -> Folder:
         """The result with hints and with corrections that are not proven yet."""
         advice = [found.corrected() for found in self._advice]
         problems = [Finding.of(fault).corrected() for fault in self._found.faults]
         all_hints = (
-            *hints(self._setup, self._contents.readings, self._names, urls),
+            *hints(self._setup, self._contents.readings, self._names, addresses),
             *self._hints,
             *(each for each in advice if each.severity == "hint"),
             *hints_of(self._definitions),

@@ -5,10 +5,12 @@ Without a configuration, or with a broken one, there are no warnings.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from kometa_ai.core.collection import Collection
+from kometa_ai.core.item import Kind
 from kometa_ai.core.problem import Problem
 from kometa_ai.kometa.checking.arrs import ARRS, RADARR, SONARR, arr_of, other_than
 from kometa_ai.kometa.checking.config_yml import FILES, OLD_FILES, OTHER_FILES, PlexLibrary, root_of
@@ -16,15 +18,17 @@ from kometa_ai.kometa.checking.file_lists import Files
 from kometa_ai.kometa.document import place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
-    from kometa_ai.core.item import Kind
     from kometa_ai.kometa.checking.arrs import Arr
     from kometa_ai.kometa.checking.config_yml import Definition, Setup
     from kometa_ai.kometa.document import Key
     from kometa_ai.kometa.folder import Named
     from kometa_ai.kometa.reading import Reading
+
+Addresses = Mapping[Kind, Mapping[str, str]]
+"""The addresses of our libraries of each kind, by their settings."""
 
 _NEEDED = ("url", "token")
 _NEEDED_TOO = ("root_folder_path", "quality_profile")
@@ -60,19 +64,18 @@ def about_libraries(setup: Setup, readings: Sequence[Reading], names: AbstractSe
 
 
 def hints(
-    setup: Setup, readings: Sequence[Reading], names: AbstractSet[Named], urls: Mapping[Kind, str]
+    setup: Setup, readings: Sequence[Reading], names: AbstractSet[Named], addresses: Addresses
 ) -> Iterator[Problem]:
     """Settings that may be right but are worth a look: another service than ours, old names, missing keys."""
     concerned = {arr: _concerned(setup, readings, names, arr.kind) for arr in ARRS}
     for arr, libraries in concerned.items():
-        url = urls.get(arr.kind, "")
-        other = [each for each in libraries if url and _is_another(each.section(arr.section).get("url"), url)]
+        ours = addresses.get(arr.kind, {})
+        other = [each for each in libraries if ours and _is_another(each.section(arr.section).get("url"), ours)]
         if other:
-            what = f"Kometa reads the tags of a {arr.name} at another address than {arr.url_setting} in "
+            what = f"Kometa reads the tags of a {arr.name} at another address than {_one_of(ours)} in "
             what += f"{_some_libraries(other)}."
-            remedy = (
-                f"Make sure that both are the same {arr.name}; its address may differ from one container to another."
-            )
+            same = f"both are the same {arr.name}" if len(ours) == 1 else f"it is one of these {arr.name}s"
+            remedy = f"Make sure that {same}; its address may differ from one container to another."
             yield _at(other[0], _place_of_section(other[0], arr), what, remedy, is_hint=True)
     for library in _each_once(concerned.values()):
         if FILES not in library.body:
@@ -295,9 +298,17 @@ def _place_of_section(library: PlexLibrary, arr: Arr) -> tuple[int, int] | None:
     return place_of(library.body, arr.section) or place_of(root_of(library.config), arr.section)
 
 
-def _is_another(url: object, ours: str) -> bool:
-    """Whether Kometa's address differs from ours, as far as can be known: it may be a variable."""
-    return isinstance(url, str) and bool(url.strip()) and "<<" not in url and _address(url) != _address(ours)
+def _one_of(ours: Mapping[str, str]) -> str:
+    """The settings with our addresses, in words."""
+    *others, last = ours
+    return f"{', '.join(others[:_FEW])} and {last}" if others else last
+
+
+def _is_another(url: object, ours: Mapping[str, str]) -> bool:
+    """Whether Kometa's address differs from all of ours, as far as can be known: it may be a variable."""
+    if not isinstance(url, str) or not url.strip() or "<<" in url:
+        return False
+    return _address(url) not in map(_address, ours.values())
 
 
 def _address(url: str) -> tuple[str, int | None, str]:
