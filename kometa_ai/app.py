@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kometa_ai.asking.pacing import Limits
-from kometa_ai.jobs.services import PATIENCE, check_claude, check_library, look_at_claude, look_at_library
+from kometa_ai.jobs.services import PATIENCE, check_claude, check_library, look_at_claude, look_at_libraries
 from kometa_ai.jobs.session import Session, Traffic
 from kometa_ai.kometa.checking.examination import read_folder
 from kometa_ai.library.arr.connection import Timeouts
@@ -145,10 +145,10 @@ async def look_around(settings: Settings, collections: Sequence[Collection]) -> 
     async with AsyncExitStack() as stack:
         libraries = await _libraries(stack, settings, quickly)
         claude = await stack.enter_async_context(_claude(settings))
-        looks = [
-            look_at_library(each, [c for c in collections if c.is_for(each.kind, each.name)]) for each in libraries
-        ]
-        return tuple(await asyncio.gather(*looks, look_at_claude(claude, models)))
+        found, of_claude = await asyncio.gather(
+            look_at_libraries(libraries, collections), look_at_claude(claude, models)
+        )
+        return (*found, of_claude)
 
 
 async def _check_library(wanted: LibrarySettings, settings: Settings) -> Looked:

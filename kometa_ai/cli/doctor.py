@@ -45,6 +45,7 @@ def _as_json(found: Diagnosis) -> dict[str, Any]:
     data: dict[str, Any] = msgspec.to_builtins(found)
     for kind in ("problems", "warnings", "hints"):
         data[kind] = [{"severity": "error", **problem} for problem in data[kind]]
+    # What was read from a library is no result.
     data["services"] = [
         {"service": looked.service, "status": looked.status, "detail": looked.detail} for looked in found.services
     ]
@@ -64,8 +65,9 @@ def _print(found: Diagnosis) -> None:
         _print_problem(out, problem)
     for looked in found.services:
         out.print(f"[bold]{looked.service}[/] {_STATUS[looked.status]}: {output.clean(looked.detail)}")
-    if not found.services:
-        out.print("[bold]Radarr, Claude[/]: not looked at, since the settings are wrong.")
+    if found.not_looked_at:
+        names = ", ".join(map(output.clean, found.not_looked_at))
+        out.print(f"[bold]{names}[/]: not looked at, since the settings are wrong.")
     out.print(_verdict(found))
     out.print(f"Collections that take part: {output.clean(', '.join(found.collections)) or 'none'}.")
     for others, what in ((found.skipped, "Skipped because of a problem"), (found.disabled, "Switched off")):

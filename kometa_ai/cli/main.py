@@ -39,14 +39,15 @@ In a container, beside the daemon:
 
 \b
 Settings are environment variables, above all RADARR_URL, RADARR_API_KEY,
-CLAUDE_API_KEY and CONFIG_DIR (Kometa's folder); --dump-config shows them all.
+SONARR_URL, SONARR_API_KEY, CLAUDE_API_KEY and CONFIG_DIR (Kometa's folder);
+--dump-config shows them all.
 
 \b
 Exit codes:
   0    done
   1    done, but something was skipped or failed; the report says what
   2    wrong usage or configuration
-  3    Radarr cannot be used; nothing was changed
+  3    no Radarr and no Sonarr can be used; nothing was changed
   4    Claude cannot be used: its key, credit or model
   5    the state cannot be used
   6    another run is in progress
@@ -134,7 +135,7 @@ class _Sorted(click.Command):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 @_flag("--run-now", text="Do one run now, in this process, and exit.")
-@_flag("--dry-run", text="Ask Claude and show the exact tag changes, but write nothing to Radarr and notify nobody.")
+@_flag("--dry-run", text="Ask Claude and show the exact tag changes, but write no tag and notify nobody.")
 @click.option(
     "--collection",
     "collections",
@@ -142,8 +143,10 @@ class _Sorted(click.Command):
     metavar="TEXT",
     help="Only this collection: its name, or its tag without kai-. May be repeated. Implies --run-now.",
 )
-@click.option("--batch-size", type=click.IntRange(1, 300), metavar="NUMBER", help="Movies in one request to Claude.")
-@_flag("--force-refresh", text="Ask again about every movie, whatever is known. Costs as much as a first run.")
+@click.option(
+    "--batch-size", type=click.IntRange(1, 300), metavar="NUMBER", help="Movies or shows in one request to Claude."
+)
+@_flag("--force-refresh", text="Ask again about every movie and show, whatever is known. Costs as much as a first run.")
 @click.option(
     "--ask-again",
     multiple=True,
@@ -151,36 +154,43 @@ class _Sorted(click.Command):
     help="Ask again what one request has answered (its id is in --explain), or what was given-up. May be repeated. "
     "Implies --run-now.",
 )
-@_flag("--allow-removals", text="Remove as many movies as it takes: lift the safety brake (REMOVAL_LIMIT).")
+@_flag("--allow-removals", text="Remove as many members as it takes: lift the safety brake (REMOVAL_LIMIT).")
 @_flag(
     "--accept-library",
-    text="Believe Radarr's list although it has shrunk to less than half, or its tags have lost their names.",
+    text="Believe a library's list although it has shrunk to less than half, or its tags have lost their names.",
 )
 @_flag("--estimate", text="What a run would ask, why, and about what it would cost. Costs nothing.")
-@_flag("--check-config", text="Check settings, Kometa's files, Radarr and Claude: every problem, and what to do.")
+@_flag(
+    "--check-config", text="Check settings, Kometa's files, Radarr, Sonarr and Claude: every problem, and what to do."
+)
 @_flag("--health-check", text="For Docker: is the daemon alive, can it write its state?")
-@_flag("--dump-config", text="The settings in force (secrets masked), every collection found, and `next_run`, as JSON.")
+@_flag(
+    "--dump-config",
+    text="The settings in force (secrets masked), libraries, every collection found, and `next_run`, as JSON.",
+)
 @_flag("--dump-state", text="Everything that is remembered, decisions and past runs, as JSON.")
 @_flag("--reset-state", text="Forget every decision and start fresh; the old state is kept as a backup.")
 @_flag("--demo", text="The whole program on real films, against a Radarr and a Claude that it brings along.")
 @click.option(
-    "--explain", metavar="TEXT", help='Why a movie ("Heat (1995)", tmdb:949) is in or out of each collection.'
+    "--explain",
+    metavar="TEXT",
+    help='Why a movie or show ("Heat (1995)", tmdb:949, tvdb:81189) is in or out of each collection.',
 )
 @click.option(
     "--undo",
     metavar="RUN_ID",
     help="Take one run's tag changes back, for good: they become pins. With --dry-run: only show.",
 )
-@_flag("--pins", text="The movies that --undo has pinned in or out of a collection.")
+@_flag("--pins", text="The movies and shows that --undo has pinned in or out of a collection.")
 @click.option(
     "--release-pin",
     metavar="TEXT",
-    help="Let Claude decide on a movie again: drop its pins, all or those in one --collection.",
+    help="Let Claude decide on a movie or show again: drop its pins, all or those in one --collection.",
 )
 @_flag(
     "--cancel-batches", text="Stop the questions that wait at Anthropic in batches; what is answered by then is kept."
 )
-@_flag("--reasons", text="Show with each movie why it was added or removed.")
+@_flag("--reasons", text="Show with each movie or show why it was added or removed.")
 @_flag("--test-notification", text="Send a test report to every configured channel and say what became of it.")
 @click.option(
     "--output",
@@ -193,7 +203,7 @@ class _Sorted(click.Command):
 @click.pass_obj
 def cli(caller: Caller, /, **options: Any) -> int:  # noqa: ANN401 - click's parameters
     """Collections described in plain words, in comments of your Kometa files: Claude decides which of Radarr's movies
-    belong, each of them is tagged kai-<collection> in Radarr, and Kometa builds the collection from the tag.
+    or Sonarr's shows belong, each is tagged kai-<collection> there, and Kometa builds the collection from the tag.
 
     Without an option this is the daemon: it waits for the schedule, runs, and waits again.
     """  # noqa: D205 - what --help begins with

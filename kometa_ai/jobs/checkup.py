@@ -17,12 +17,15 @@ from kometa_ai.jobs.services import Looked
 from kometa_ai.kometa.checking.examination import examine_folder
 from kometa_ai.kometa.checking.excerpts import Excerpts
 from kometa_ai.kometa.checking.kometa_log import about_version
+from kometa_ai.kometa.folder import as_other
 from kometa_ai.notification import push
 from kometa_ai.notification.after_changes import about_left_out
 from kometa_ai.observe.redact import Redactor
+from kometa_ai.run.libraries import misnamed, unknown_names
 from kometa_ai.run.orphans import adopted_tags
 from kometa_ai.settings.describe import secrets_of
 from kometa_ai.settings.environment import load_settings
+from kometa_ai.settings.libraries import places_in
 from kometa_ai.settings.schema import Settings, secret_variables
 from kometa_ai.state import files
 from kometa_ai.state.store import Store
@@ -32,12 +35,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kometa_ai.core.collection import Collection
+    from kometa_ai.core.item import Kind
+    from kometa_ai.settings.libraries import LibrarySettings
 
 _WRONG = 2
 
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found. `services` is empty where the settings do not lead to any."""
+    """What was found. `services` is empty where the settings cannot be used; then `not_looked_at` names them."""
 
     exit_code: int
     collections: tuple[str, ...]
@@ -47,6 +52,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[Problem, ...]
     hints: tuple[Problem, ...]
     services: tuple[Looked, ...] = ()
+    not_looked_at: tuple[str, ...] = ()
 
 
 def check_up(
@@ -65,6 +71,7 @@ def check_up(
     services: tuple[Looked, ...] = ()
     if settings:
         found.check_against(folder, settings)
+        folder = _without_unnamed(folder, settings.libraries)
         services = look_around(folder.collections)
     found.warnings += folder.warnings
     found.warnings += [warning for looked in services for warning in looked.warnings]
@@ -78,6 +85,7 @@ def check_up(
         warnings=present(found.warnings),
         hints=present([*found.hints, *folder.hints]),
         services=tuple(msgspec.structs.replace(looked, detail=redact(looked.detail)) for looked in services),
+        not_looked_at=() if settings else tuple(_unlooked(environ)),
     )
 
 
@@ -110,7 +118,7 @@ class _Found:
         try:
             # Where the settings cannot be used, it is not known which libraries there are to be.
             services = settings.kinds if settings else frozenset(KINDS)
-            folder = examine_folder(config_dir, radarr_url=settings.radarr_url if settings else "", services=services)
+            folder = examine_folder(config_dir, addresses=_addresses(settings), services=services)
         except FixConfiguration as error:
             self.problems += error.problems
             return Folder()
@@ -125,6 +133,32 @@ class _Found:
             self.warnings += [problem for problem in left_out if problem.severity == "warning"]
             self.hints += [problem for problem in left_out if problem.severity == "hint"]
         self.warnings += _adopted_tags(settings.state_dir, folder)
+        self.problems += misnamed(folder.collections, settings.libraries)
+
+
+def _addresses(settings: Settings | None) -> dict[Kind, dict[str, str]]:
+    """The addresses of the libraries of each kind, by their settings."""
+    found: dict[Kind, dict[str, str]] = {}
+    for library in settings.libraries if settings else ():
+        found.setdefault(library.kind, {})[library.url_setting] = library.url
+    return found
+
+
+def _without_unnamed(folder: Folder, libraries: Sequence[LibrarySettings]) -> Folder:
+    """The folder as a run takes it: a collection whose block names a library that there is not is skipped."""
+    out = [each for each in folder.collections if unknown_names(each, libraries)]
+    return msgspec.structs.replace(
+        folder,
+        collections=tuple(each for each in folder.collections if each not in out),
+        skipped=(*folder.skipped, *map(as_other, out)),
+    )
+
+
+def _unlooked(environ: Mapping[str, str]) -> Iterator[str]:
+    """The titles of the services that the settings are about, whatever is wrong with them."""
+    given = {name.removesuffix("_FILE") for name, value in environ.items() if value.strip()}
+    yield from (place.title for place in places_in(environ) if not given.isdisjoint(place.settings))
+    yield "Claude"
 
 
 def _config_dir(environ: Mapping[str, str]) -> Path | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from kometa_ai.core.naming import PREFIX
+from kometa_ai.core.naming import PREFIX, Label
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import KometaAIError
 from kometa_ai.library.port import LibrarySilent
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from kometa_ai.core.collection import Collection
-    from kometa_ai.core.naming import Label
     from kometa_ai.library.port import Library, LibraryStatus
     from kometa_ai.network.failures import Way
     from kometa_ai.providers.port import Provider
@@ -34,20 +33,32 @@ class Looked(msgspec.Struct, frozen=True, kw_only=True):
     """How a service, by its title, was found: `ok`, `unusable`, `silent` if it did not answer, `unknown` before that.
 
     `detail` is its version, its model or the reason. A service that is silent now may answer when it matters, so that
-    is no warning; what it has answered is one.
+    is no warning; what it has answered is one. `labels` are a library's tags, where they were read.
     """
 
     service: str
     status: Literal["ok", "unusable", "silent", "unknown"]
     detail: str = ""
     warnings: tuple[Problem, ...] = ()
+    labels: frozenset[Label] | None = None
+
+
+async def look_at_libraries(libraries: Sequence[Library], collections: Sequence[Collection]) -> tuple[Looked, ...]:
+    """Look at all of them side by side, and for tags of these collections' blocks that none of them has."""
+    looks = (
+        look_at_library(each, [one for one in collections if one.is_for(each.kind, each.name)]) for each in libraries
+    )
+    found = await asyncio.gather(*looks)
+    missing = missing_tags(zip(libraries, (each.labels for each in found), strict=True), collections)
+    # They are about a block, which may be for several libraries: they are told with the last one.
+    return tuple(
+        msgspec.structs.replace(each, warnings=(*each.warnings, *missing)) if each is found[-1] else each
+        for each in found
+    )
 
 
 async def look_at_library(library: Library, collections: Sequence[Collection]) -> Looked:
-    """Its key, its version, whether rules of its own fight for a collection's tag, and which tags it does not have.
-
-    `collections` are those that it is for.
-    """
+    """Its key, its version, and whether rules of its own fight for the tag of one of these collections."""
     title = library.title
     labels = {collection.label: collection.name for collection in collections}
 
@@ -57,38 +68,51 @@ async def look_at_library(library: Library, collections: Sequence[Collection]) -
         try:
             rules = await library.auto_tagging()
         except KometaAIError:
-            rules = {}  # a Radarr before 4.7.3 has none
+            rules = {}  # a Radarr before 4.7.3, or a Sonarr 3, has none
         for label in sorted(rules.keys() & labels.keys()):
             names = ", ".join(rules[label])
             what = f"{labels[label]}: the auto-tagging rule {names} puts the tag {label} on and takes it off, too."
             remedy = f"Take the tag out of that rule ({title}: Settings, Tags, Auto Tagging)."
             warnings.append(_warning(title, what, remedy))
-        warnings += missing_tags(library, collections, await library.labels())
         return Looked(
             service=title,
             status="ok",
             detail=f"{status.version} at {library.address}{library.way.through}",
             warnings=tuple(warnings),
+            labels=await library.labels(),
         )
 
     return await _in_time(title, look, library.way)
 
 
-def missing_tags(library: Library, collections: Iterable[Collection], there: AbstractSet[Label]) -> Iterator[Problem]:
-    """Tags that a block includes or excludes and that a library does not have; tags of ours are looked at elsewhere."""
+def missing_tags(
+    looked: Iterable[tuple[Library, AbstractSet[Label] | None]], collections: Iterable[Collection]
+) -> Iterator[Problem]:
+    """Tags that a block includes or excludes and that none of the libraries has which it is for.
+
+    `looked` are the libraries with their tags. Where these are unknown for one of them, it may have the tag. Tags of
+    ours are looked at elsewhere.
+    """
     guesses = iter(range(_GUESSED))
+    looked = tuple(looked)
     for collection in collections:
+        own = [(library.title, labels) for library, labels in looked if collection.is_for(library.kind, library.name)]
+        known = [labels for _, labels in own if labels is not None]
+        if not own or len(known) < len(own):
+            continue
+        there = frozenset().union(*known)
+        titles = [title for title, _ in own]
         for key, wanted in (("include_tags", collection.include_tags), ("exclude_tags", collection.exclude_tags)):
             for label in sorted(wanted - there):
                 if label.startswith(PREFIX.lower()):
                     continue
-                known = there if next(guesses, None) is not None else ()
-                near = get_close_matches(label, known, n=1)
+                near = get_close_matches(label, there if next(guesses, None) is not None else (), n=1)
+                who = f"{' and '.join(titles)} {'has' if len(titles) == 1 else 'have'} no tag"
                 yield Problem(
-                    what=f"{library.title} has no tag {label!r}, so this part of `{key}` does nothing.",
+                    what=f"{who} {label!r}, so this part of `{key}` does nothing.",
                     remedy=f"Did you mean {near[0]!r}?"
                     if near
-                    else f"Correct it, or give the tag to a {library.kind} in {library.title}.",
+                    else f"Correct it, or give the tag to a {collection.kind} in {' or '.join(titles)}.",
                     source=collection.source,
                     line=collection.line,
                     collection=collection.name,

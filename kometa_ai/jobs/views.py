@@ -9,11 +9,15 @@ from kometa_ai.errors import FixConfiguration
 from kometa_ai.jobs.estimate import estimate
 from kometa_ai.jobs.explain import explain
 from kometa_ai.kometa.checking.examination import read_folder
+from kometa_ai.run.libraries import misnamed
 from kometa_ai.run.scope import check_again
 from kometa_ai.settings.describe import as_dump
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from kometa_ai.core.collection import Collection, OtherCollection
+    from kometa_ai.core.item import Kind
     from kometa_ai.core.options import Options
     from kometa_ai.core.problem import Problem
     from kometa_ai.jobs.estimate import Estimate
@@ -48,16 +52,25 @@ def state(session: Session) -> bytes:
 def configuration(loaded: Loaded, next_run: str) -> dict[str, Any]:
     """The settings in force, the collections found, the next run, and what is wrong with settings or collections."""
     problems: tuple[Problem, ...] = ()
+    libraries, kinds = loaded.settings.libraries, loaded.settings.kinds
     try:
-        folder = read_folder(loaded.settings.config_dir, services=loaded.settings.kinds)
+        folder = read_folder(loaded.settings.config_dir, services=kinds)
     except FixConfiguration as error:
         folder, problems = Folder(), error.problems
+    problems = (*problems, *misnamed(folder.collections, libraries))
     return {
         "settings": as_dump(loaded),
         "collections": [
-            *map(_collection, folder.collections),
-            *(_other(other, enabled=True) | {"is_served": False} for other in folder.unserved),
-            *(_other(other, enabled=False) for other in folder.disabled),
+            *(
+                _collection(each) | {"is_served": any(each.is_for(one.kind, one.name) for one in libraries)}
+                for each in folder.collections
+            ),
+            *(_other(other, enabled=True, served=kinds) for other in folder.unserved),
+            *(_other(other, enabled=False, served=kinds) for other in folder.disabled),
+        ],
+        "libraries": [
+            {"name": each.name, "title": each.title, "kind": each.kind, "setting": each.url_setting}
+            for each in libraries
         ],
         "next_run": next_run,
         "skipped": [other.name for other in folder.skipped],
@@ -73,7 +86,7 @@ def _collection(collection: Collection) -> dict[str, Any]:
     return first | {name: _shown(getattr(collection, name)) for name in names}
 
 
-def _other(other: OtherCollection, *, enabled: bool) -> dict[str, Any]:
+def _other(other: OtherCollection, *, enabled: bool, served: AbstractSet[Kind]) -> dict[str, Any]:
     return {
         "name": other.name,
         "slug": other.slug,
@@ -81,6 +94,7 @@ def _other(other: OtherCollection, *, enabled: bool) -> dict[str, Any]:
         "enabled": enabled,
         "kind": other.kind,
         "kind_because": other.kind_because,
+        "is_served": not served.isdisjoint(other.kinds),
     }
 
 

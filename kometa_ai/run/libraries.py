@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 import structlog
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from kometa_ai.core.collection import Collection
+    from kometa_ai.core.item import Kind
     from kometa_ai.core.kinds import AnyItem
     from kometa_ai.library.port import Contents, Library
 
@@ -47,6 +49,41 @@ async def read_libraries(
         remedy = " ".join(dict.fromkeys(error.remedy for error in errors))
         raise NoLibrary(CheckLibrary(f"None of the libraries can be used. {what}", remedy), found)
     return found
+
+
+class Named(Protocol):
+    """A library of the settings, or its client."""
+
+    @property
+    def name(self) -> str:
+        """Its name in `libraries:` of a block."""
+        ...
+
+    @property
+    def kind(self) -> Kind:
+        """What it holds."""
+        ...
+
+
+def unknown_names(collection: Collection, libraries: Iterable[Named]) -> list[str]:
+    """The names in the collection's `libraries:` that no library of its kind has; none where there is no library."""
+    there = {library.name for library in libraries if library.kind == collection.kind}
+    return sorted(collection.libraries - there) if there else []
+
+
+def misnamed(collections: Iterable[Collection], libraries: Sequence[Named]) -> Iterator[Problem]:
+    """A problem for each collection whose block names a library that there is not."""
+    for collection in collections:
+        if unknown := unknown_names(collection, libraries):
+            names = sorted(each.name for each in libraries if each.kind == collection.kind)
+            yield Problem(
+                source=collection.source,
+                line=collection.line,
+                what=f"`libraries` names {unknown[0]!r}, and no library of {collection.kind}s has that name. "
+                "The collection is skipped.",
+                remedy=f"There are: {', '.join(names)}.",
+                collection=collection.name,
+            )
 
 
 class NoLibrary(CheckLibrary):

@@ -11,7 +11,16 @@ from kometa_ai.core.collection import recognise
 from kometa_ai.core.item import kind_of
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.summary import counted
-from kometa_ai.run.libraries import NoLibrary, merged, read_libraries, seen_now, told_by_another, whole_kinds
+from kometa_ai.run.libraries import (
+    NoLibrary,
+    merged,
+    misnamed,
+    read_libraries,
+    seen_now,
+    told_by_another,
+    unknown_names,
+    whole_kinds,
+)
 from kometa_ai.run.orphans import adopted_tags
 from kometa_ai.run.results import LibraryFound, Reading
 from kometa_ai.run.scope import choose
@@ -104,7 +113,10 @@ class Reader:
         here = tuple(each for each in chosen if self._is_readable(each))
         self._add(
             collections=recognise(here, self.result.items),
-            problems=(*self._misnamed(folder.collections), *self._left_alone([c for c in chosen if c not in here])),
+            problems=(
+                *misnamed(folder.collections, parts.libraries),
+                *self._left_alone([c for c in chosen if c not in here]),
+            ),
         )
         _log.info("collections.read", enabled=len(folder.collections), problems=len(folder.problems))
 
@@ -118,28 +130,10 @@ class Reader:
 
     def _is_readable(self, collection: Collection) -> bool:
         """Whether a library that the collection is for could be read, and each that its block names exists."""
-        return not self._unknown(collection) and any(
+        return not unknown_names(collection, self._parts.libraries) and any(
             library.contents is not None and collection.is_for(library.kind, library.name)
             for library in self.result.libraries
         )
-
-    def _unknown(self, collection: Collection) -> list[str]:
-        there = {library.name for library in self._parts.libraries if library.kind == collection.kind}
-        return sorted(collection.libraries - there) if there else []
-
-    def _misnamed(self, collections: Sequence[Collection]) -> Iterator[Problem]:
-        """A problem for each collection whose block names a library that there is not."""
-        for collection in collections:
-            if unknown := self._unknown(collection):
-                names = sorted(each.name for each in self._parts.libraries if each.kind == collection.kind)
-                yield Problem(
-                    source=collection.source,
-                    line=collection.line,
-                    what=f"`libraries` names {unknown[0]!r}, and no library of {collection.kind}s has that name. "
-                    "The collection is skipped.",
-                    remedy=f"There are: {', '.join(names)}.",
-                    collection=collection.name,
-                )
 
     def _left_alone(self, away: Sequence[Collection]) -> Iterator[Problem]:
         """A problem for each library that cannot be used while others can, with the collections that wait for it."""
@@ -147,7 +141,9 @@ class Reader:
             if library.error is None:
                 continue
             waiting = [
-                each.name for each in away if each.is_for(library.kind, library.name) and not self._unknown(each)
+                each.name
+                for each in away
+                if each.is_for(library.kind, library.name) and not unknown_names(each, self._parts.libraries)
             ]
             names = ", ".join(waiting[:_NAMED]) + (", …" if len(waiting) > _NAMED else "")
             left = f" Left alone: {counted(len(waiting), 'collection')} ({names})." if waiting else ""

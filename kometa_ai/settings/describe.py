@@ -49,7 +49,8 @@ def as_dump(loaded: Loaded) -> dict[str, dict[str, object]]:
         name: {
             "value": _dumped(known[name], getattr(loaded.settings, known[name].field), redactor)
             if name in known
-            else further.get(name),
+            # Half a pair names no library; it is set all the same, and may be a key.
+            else further.get(name, None if source == "default" else MASK),
             "source": source,
         }
         for name, source in loaded.sources.items()

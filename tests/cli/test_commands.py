@@ -398,11 +398,11 @@ def test_dump_config_tells_the_kind_of_every_collection(world: World, call: Call
 
     dumped = call("--dump-config").data
 
-    told = [(c["name"], c["kind"], c["kind_because"], c.get("is_served", True)) for c in dumped["collections"]]
+    told = [(c["name"], c["kind"], c["kind_because"], c["is_served"]) for c in dumped["collections"]]
     assert told == [
         ("Heist", "movie", "no key says otherwise", True),
         ("Series", "show", "`media: shows`", False),
-        ("Off", "show", "`media: shows`", True),
+        ("Off", "show", "`media: shows`", False),
     ]
     left_alone = [warning for warning in dumped["warnings"] if "no Sonarr is set up" in warning["what"]]
     assert [warning["collection"] for warning in left_alone] == ["Series"]
