@@ -43,8 +43,8 @@ class Watch:
 
     @property
     def words(self) -> dict[str, str]:
-        """The same for all services, by their names in small letters."""
-        return {service.lower(): self.word(service) for service in self.found}
+        """The same for all services by their names, which for libraries are those in the state: `radarr-4k`."""
+        return {service.lower().replace(" ", "-"): self.word(service) for service in self.found}
 
     async def look(self) -> None:
         """Look at all of them."""

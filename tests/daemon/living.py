@@ -20,7 +20,7 @@ import pytest
 
 from kometa_ai.app import now, session_of
 from kometa_ai.daemon.life import Daemon, Paces
-from kometa_ai.settings.schema import Settings
+from kometa_ai.settings.environment import load_settings
 from kometa_ai.web.app import make_app
 from kometa_ai.web.serving import serving
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kometa_ai.jobs.session import Session
+    from kometa_ai.settings.schema import Settings
     from tests.run.world import World
 
 KEY = "the-key-of-the-tests"
@@ -150,7 +151,7 @@ async def daemon_beside(
 ) -> AsyncIterator[Beside]:
     """A daemon and its API, really served; `environ` is added to the world's, and read again when it looks again."""
     environ = {} if environ is None else environ
-    settings = Settings.model_validate({**world.environ, **environ})
+    settings = load_settings({**world.environ, **environ}).settings
     daemon = Daemon(session_of(settings), ChainMap(environ, world.environ), paces, clock=clock)
     life = asyncio.create_task(daemon.live())
     async with (

@@ -73,7 +73,7 @@ async def test_everything_that_is_to_be_measured(world: World) -> None:
     assert values["claude_request_duration_seconds_count",] == 1
     assert values["claude_request_duration_seconds_sum",] >= 0.05
     assert values["claude_batch_duration_seconds_count",] == 0
-    assert values["radarr_calls_total", "edit", "202"] == 1
+    assert values["library_calls_total", "edit", "radarr", "202"] == 1
     assert values["claude_calls_total", "complete"] == 1
     assert values["claude_tokens_total", "input"] + values["claude_tokens_total", "cache_write"] > 0
     assert values["claude_tokens_total", "output"] > 0
@@ -82,18 +82,19 @@ async def test_everything_that_is_to_be_measured(world: World) -> None:
     assert values["tag_changes_total", "noir", "added"] == 3
     assert values["collection_members", "noir"] == 3
     assert values["collection_pending", "noir"] == 0
-    assert values["library_movies",] == 12
+    assert values["library_items", "radarr"] == 12
     for name in ("state_bytes", "last_success_timestamp_seconds", "next_run_timestamp_seconds"):
         assert values[name,] > 0
     assert values["process_resident_memory_bytes",] > 1 << 20
 
 
 async def test_what_is_not_known_is_no_number(world: World) -> None:
-    """Before the first run nothing has succeeded in 1970."""
+    """Before the first run nothing has succeeded in 1970, and no library is empty."""
     found = await figures(world, runs=0)
 
-    for name in ("last_success_timestamp_seconds", "last_run_timestamp_seconds", "library_movies"):
+    for name in ("last_success_timestamp_seconds", "last_run_timestamp_seconds"):
         assert math.isnan(found[f"kometa_ai_{name}"].samples[0].value)
+    assert found["kometa_ai_library_items"].samples == []
 
 
 async def test_what_a_month_has_cost(world: World) -> None:

@@ -1,0 +1,164 @@
+"""A daemon with two Radarrs and a Sonarr: what status, health, history and figures say of each."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from structlog.testing import capture_logs
+
+from kometa_ai.app import session_of
+from kometa_ai.daemon.watch import Watch
+from kometa_ai.standins.faults import answer, delay
+from tests.daemon.living import daemon_beside, until
+from tests.run.libraries import Home, shows
+from tests.run.world import block, movies
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.daemon.living import Beside
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    """Six films, three of them in 4K, too, five shows, and two collections of one name."""
+    films = movies(6)
+    with Home(tmp_path, films, films[:3], shows(5)) as made:
+        made.collections(block("Christmas"))
+        made.collections(block("Christmas", media="shows"), file="shows.yml")
+        made.believe("Christmas", range(2))
+        made.believe_shows("Christmas", range(4))
+        yield made
+
+
+async def values(here: Beside) -> dict[tuple[str, ...], float]:
+    """Every figure by its name and the values of its labels in alphabetical order of the labels."""
+    text = (await here.client.get("/metrics")).text
+    return {
+        (
+            sample.name.removeprefix("kometa_ai_"),
+            *(sample.labels[label] for label in sorted(sample.labels)),
+        ): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+async def words(here: Beside, path: str = "/api/v1/status") -> tuple[str, str]:
+    """What is said of Radarr and of Sonarr."""
+    said: dict[str, Any] = (await here.client.get(path)).json()
+    return said["radarr"], said["sonarr"]
+
+
+async def test_status_tells_of_both_kinds(home: Home) -> None:
+    """Movies and shows are counted apart, collections of one name are two, and all members count."""
+    async with daemon_beside(home) as here:
+        await until(lambda: "unknown" not in here.daemon.watch.words.values())
+        await here.run()
+        status = (await here.client.get("/api/v1/status")).json()
+        health = (await here.client.get("/health")).json()
+
+    assert (status["radarr"], status["sonarr"]) == (health["radarr"], health["sonarr"]) == ("ok", "ok")
+    assert (status["movies"], status["shows"]) == (9, 5)
+    assert (status["collections"], status["members"]) == (2, 6)
+    assert not any(isinstance(value, dict | list) for value in status.values())
+
+
+async def test_figures_tell_libraries_and_collections_apart(home: Home) -> None:
+    """Items, calls and services are labelled by library, everything about a collection by its key."""
+    async with daemon_beside(home) as here:
+        await until(lambda: "unknown" not in here.daemon.watch.words.values())
+        await here.run()
+        found = await values(here)
+
+    libraries = ("radarr", "radarr-4k", "sonarr")
+    assert [found["library_items", library] for library in libraries] == [6, 3, 5]
+    assert [found["service_up", service] for service in (*libraries, "claude")] == [1, 1, 1, 1]
+    assert [found["library_calls_total", "edit", library, "202"] for library in libraries] == [1, 1, 1]
+    assert [found["collection_members", key] for key in ("christmas", "show:christmas")] == [2, 4]
+    assert [found["tag_changes_total", key, "added"] for key in ("christmas", "show:christmas")] == [2, 4]
+    assert [found["verdicts_total", key] for key in ("christmas", "show:christmas")] == [6, 5]
+    for name in ("claude_cost_usd_total", "collection_asking_seconds_count", "collection_asking_seconds_sum"):
+        assert found[name, "show:christmas"] > 0
+        assert found[name, "christmas"] > 0
+
+
+async def test_runs_tell_costs_by_key(home: Home) -> None:
+    """What two collections of one name have cost is told apart in the list of runs."""
+    async with daemon_beside(home) as here:
+        run_id = await here.run()
+        (run,) = (await here.client.get("/api/v1/runs")).json()
+        report = (await here.client.get(f"/api/v1/runs/{run_id}")).json()
+
+    costs = run["collection_cost_usd"]
+    assert costs.keys() == {"christmas", "show:christmas"}
+    assert sum(costs.values()) == pytest.approx(run["cost_usd"])
+    assert [library["name"] for library in report["libraries"]] == ["radarr", "radarr-4k", "sonarr"]
+
+
+async def test_all_services_are_looked_at_side_by_side(home: Home) -> None:
+    """The start takes as long as the slowest of them, not as long as all together."""
+    for service in home.services.values():
+        service.faults.inject(delay(2.0), path="*", times=None)
+    watch = Watch(session_of(home.settings))
+    async with asyncio.timeout(5.5):
+        await watch.look()
+
+    assert watch.words == {"radarr": "ok", "radarr-4k": "ok", "sonarr": "ok", "claude": "ok"}
+
+
+@pytest.mark.parametrize(
+    ("down", "said"),
+    [("radarr", ("down", "ok")), ("radarr-4k", ("down", "ok")), ("sonarr", ("ok", "down"))],
+)
+async def test_one_that_is_down_at_the_start_is_a_warning(home: Home, down: str, said: tuple[str, str]) -> None:
+    """The daemon starts all the same and is in order; the worst of a service's instances counts."""
+    home.services[down].faults.inject(answer(401), path="*", times=None)
+    with capture_logs() as log:
+        async with daemon_beside(home) as here:
+            await until(lambda: any(line["event"] == "daemon.ready" for line in log))
+            told = await words(here)
+            health = await here.client.get("/health")
+            found = await values(here)
+
+    assert here.code == 0
+    assert told == said
+    assert health.status_code == 200
+    assert [found["service_up", service] for service in home.services] == [service != down for service in home.services]
+    (line,) = [line for line in log if line["event"] == "service.down"]
+    assert line["log_level"] == "warning"
+    assert line["remedy"]
+
+
+async def test_a_run_tells_which_library_is_down(home: Home) -> None:
+    """A library that a run could not use is down in the status at once, and up again after one that could."""
+    async with daemon_beside(home) as here:
+        await until(lambda: "unknown" not in here.daemon.watch.words.values())
+        home.sonarr.faults.inject(answer(401), path="*", times=None)
+        await here.run()
+        down, last = await words(here, "/health"), here.daemon.runs.last
+        home.sonarr.faults.clear()
+        await here.run()
+        up = await words(here, "/health")
+
+    assert last is not None
+    assert (last.outcome, last.exit_code) == ("problems", 1)
+    assert (down, up) == (("ok", "down"), ("ok", "ok"))
+
+
+@pytest.mark.parametrize(("gone", "said"), [("SONARR", ("ok", "none")), ("RADARR", ("none", "ok"))])
+async def test_a_service_without_an_instance_is_none(home: Home, gone: str, said: tuple[str, str]) -> None:
+    """Neither up nor down, and without a figure."""
+    away = [name for name in home.environ if name.startswith(gone)]
+    home.change(**{name.lower(): "" for name in away})
+    async with daemon_beside(home) as here:
+        await until(lambda: "unknown" not in here.daemon.watch.words.values())
+        told = await words(here)
+        found = await values(here)
+
+    assert told == said
+    assert ("service_up", gone.lower()) not in found
