@@ -1,4 +1,4 @@
-"""Collect hints that movies want a run, such as Radarr's webhook; when no more come, ask for one run (debounce)."""
+"""Collect hints that items want a run, from the webhooks; when no more come, ask for one run for them (debounce)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from kometa_ai.core.item import number_of
+from kometa_ai.core.item import kind_of, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from collections.abc import Set as AbstractSet
 
     from kometa_ai.core.item import ItemKey
 
@@ -24,35 +25,60 @@ _log = structlog.get_logger()
 
 
 class Hints:
-    """Collects hinted movies. Calls `act` when hints stop coming; `act` takes the movies once it can start a run."""
+    """Collects hinted movies and shows. Calls `act` when hints stop coming; `act` takes them once a run can start.
 
-    def __init__(self, act: Callable[[], Awaitable[object]], *, quiet: float = QUIET, longest: float = LONGEST) -> None:
+    `unknown` tells which of some items nothing is known about. It is asked once for all hints that come together, and
+    as late as possible: Sonarr sends an event for each file of a season, and a run may learn the show meanwhile.
+    """
+
+    def __init__(
+        self,
+        act: Callable[[], Awaitable[object]],
+        *,
+        unknown: Callable[[AbstractSet[ItemKey]], Awaitable[AbstractSet[ItemKey]]],
+        quiet: float = QUIET,
+        longest: float = LONGEST,
+    ) -> None:
         self._act = act
+        self._unknown = unknown
         self._quiet = quiet
         self._longest = longest
         self._first = self._last = 0.0
-        self._movies: set[ItemKey] = set()
+        self._items: set[ItemKey] = set()
+        self._perhaps: set[ItemKey] = set()
+        self._tried: set[ItemKey] = set()
         self._waiting = asyncio.Event()
 
-    def add(self, movie: ItemKey, what: str) -> None:
+    def add(self, item: ItemKey, what: str) -> None:
         """Add a hint without waiting. `what` is for the log."""
-        self._last = time.monotonic()
-        if not self._movies:
-            self._first = self._last
-        self._movies.add(movie)
+        self._note(item, what)
+        self._items.add(item)
         self._waiting.set()
-        _log.info("hint.taken", what=what, tmdb_id=number_of(movie))
 
-    def take(self) -> frozenset[ItemKey]:
-        """Return the movies hinted at so far, and forget them."""
-        movies = frozenset(self._movies)
-        self._movies.clear()
+    def add_if_unknown(self, item: ItemKey, what: str) -> None:
+        """Add a hint that counts only if nothing is known about the item, and only the first of its kind.
+
+        Of some items nothing is ever known, because no collection asks about them; each makes one run at the most.
+        """
+        if item in self._items or item in self._perhaps or item in self._tried:
+            return
+        self._note(item, what, only_if_unknown=True)
+        self._perhaps.add(item)
+        self._waiting.set()
+
+    async def take(self) -> frozenset[ItemKey]:
+        """Return the items that want a run, and forget all hints so far; empty if every hint was about known items."""
+        items, perhaps = frozenset(self._items), frozenset(self._perhaps)
+        self._items.clear()
+        self._perhaps.clear()
         self._waiting.clear()
-        return movies
+        unknown = await self._unknown(perhaps) if perhaps else frozenset()
+        self._tried |= unknown
+        return items | unknown
 
-    def give_back(self, movies: frozenset[ItemKey]) -> None:
-        """Add movies again for which no run could start yet."""
-        self._movies |= movies
+    def give_back(self, items: frozenset[ItemKey]) -> None:
+        """Add items again for which no run could start yet."""
+        self._items |= items
         self._waiting.set()
 
     async def live(self) -> None:
@@ -61,6 +87,13 @@ class Hints:
             await self._waiting.wait()
             await self._quiet_period()
             await self._act()
+
+    def _note(self, item: ItemKey, what: str, **more: object) -> None:
+        self._last = time.monotonic()
+        if not (self._items or self._perhaps):
+            self._first = self._last
+        named = {"tmdb_id": number_of(item)} if kind_of(item) == "movie" else {}
+        _log.info("hint.taken", what=what, key=item, **named, **more)
 
     async def _quiet_period(self) -> None:
         # The end moves with each hint.

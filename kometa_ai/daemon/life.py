@@ -11,7 +11,7 @@ import structlog
 from kometa_ai.__version__ import __version__
 from kometa_ai.app import now
 from kometa_ai.core.options import Options
-from kometa_ai.core.summary import counted
+from kometa_ai.core.summary import counted, counted_items
 from kometa_ai.daemon.batches import BatchWatch
 from kometa_ai.daemon.change_notifier import APART, ChangeNotifier
 from kometa_ai.daemon.hints import LONGEST, QUIET, Hints
@@ -93,7 +93,12 @@ class Daemon:
             pulse=self.pulse,
             clock=clock,
         )
-        self.hints = Hints(self._run_for_hints, quiet=paces.hints_quiet, longest=paces.hints_longest)
+        self.hints = Hints(
+            self._run_for_hints,
+            unknown=self.overview.unknown,
+            quiet=paces.hints_quiet,
+            longest=paces.hints_longest,
+        )
         self.notifier = ChangeNotifier(settings, apart=paces.changes_apart)
         self.redelivery = Redelivery(settings, waits=paces.redelivery)
         self.batches = BatchWatch(session, self._go_on, every=paces.batches)
@@ -143,9 +148,9 @@ class Daemon:
             await self.pulse.end()
             _log.info("daemon.stopped")
 
-    async def start(self, trigger: str, movies: frozenset[ItemKey] = frozenset(), **details: str) -> bool:
-        """Start an unattended run, of these movies if any are given. Return whether it started; if not, log why."""
-        options = Options(movies=movies, batch_size=self.settings.batch_size, unattended=True)
+    async def start(self, trigger: str, items: frozenset[ItemKey] = frozenset(), **details: str) -> bool:
+        """Start an unattended run, of these items if any are given. Return whether it started; if not, log why."""
+        options = Options(movies=items, batch_size=self.settings.batch_size, unattended=True)
         return await self._start(options, trigger, **details)
 
     async def _start(self, options: Options, trigger: str, **details: str) -> bool:
@@ -153,7 +158,7 @@ class Daemon:
             await self.runs.start(options, trigger)
         except WaitForOtherRun as error:
             if options.movies:
-                _log.info("run.postponed", trigger=trigger, movies=len(options.movies), why=error.message)
+                _log.info("run.postponed", trigger=trigger, items=counted_items(options.movies), why=error.message)
             elif options.goes_on_with is not None:
                 _log.info("run.postponed", trigger=trigger, why=error.message)
             else:
@@ -202,7 +207,7 @@ class Daemon:
             await self.start("schedule", due=due.isoformat())
 
     async def _start_up(self) -> None:
-        """Find the next time, look at Radarr and Claude, and log all that in one line."""
+        """Find the next time, look at all services, and log all that in one line."""
         # Find the time first: the status shows it while a dead service is being tried.
         next_run = await self.timetable.prepare()
         await self.watch.look()
@@ -225,15 +230,15 @@ class Daemon:
         _log.info("daemon.ready", summary=summary, next_run=next_run.isoformat())
 
     async def _run_for_hints(self) -> None:
-        """Start a run for the movies hinted at as soon as one may start."""
+        """Start a run for the movies and shows hinted at as soon as one may start."""
         while True:
             await self.runs.ended()
             if not self._is_blacked_out:
                 # Only now, so that hints which came while this waited are included.
-                movies = self.hints.take()
-                if await self.start("webhook", movies):
+                items = await self.hints.take()
+                if not items or await self.start("webhook", items):  # without items it would be about everything
                     return
-                self.hints.give_back(movies)
+                self.hints.give_back(items)
             await asyncio.sleep(self._paces.retry)
 
     async def _go_on(self, options: Options) -> bool:

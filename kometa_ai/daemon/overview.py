@@ -1,4 +1,4 @@
-"""Read the state folder without its decisions, which take seconds to load: collections, past runs, spending."""
+"""Read the state folder without the decisions, which take seconds to load: what is known, past runs, spending."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
-from kometa_ai.core.item import Kind, kind_of_library
+from kometa_ai.core.collection import kind_in
+from kometa_ai.core.item import Kind, kind_of, kind_of_library
+from kometa_ai.core.naming import CollectionKey
 from kometa_ai.core.report import RunReport, Spending
 from kometa_ai.errors import FixUsage
 from kometa_ai.jobs.aside import DoesNotAnswer, Patience
@@ -19,19 +21,33 @@ from kometa_ai.state.schema import DAMAGE, CollectionStatus, LibrarySeen, RunSum
 from kometa_ai.state.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
+
+    from kometa_ai.core.item import ItemKey
 
 _log = structlog.get_logger()
 
 
+class Present(msgspec.Struct, frozen=True, gc=False):
+    """That something is there, whatever it is: the JSON is passed over, not loaded."""
+
+
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
-    """A snapshot of the state without its decisions; an empty one where there is none yet."""
+    """A snapshot of the state; an empty one where there is none yet. Of `decisions` only the keys are loaded."""
 
     last_successful_run: datetime | None = None
     libraries: dict[str, LibrarySeen] = {}
-    collections: dict[str, CollectionStatus] = {}
+    collections: dict[CollectionKey, CollectionStatus] = {}
     runs: list[RunSummary] = []
     spending: dict[str, Spending] = {}
+    decisions: dict[str, Present] = {}
+
+    def is_to_be_learned(self, item: ItemKey) -> bool:
+        """Whether a run for this item would learn something: it is not known, and there are collections of its kind."""
+        if item in self.decisions:
+            return False
+        return not self.collections or kind_of(item) in {kind_in(key) for key in self.collections}
 
     def count(self, kind: Kind) -> int:
         """How many movies or shows the libraries held when last read; what two of them hold counts twice."""
@@ -60,6 +76,11 @@ class OverviewReader:
             except DoesNotAnswer as error:
                 _log.warning("state.not_read", path=str(self._snapshot), why=error.message)
             return self._overview
+
+    async def unknown(self, items: AbstractSet[ItemKey]) -> frozenset[ItemKey]:
+        """Those of these items that a run would learn something about, as far as the newest snapshot tells."""
+        overview = await self.read()
+        return frozenset(filter(overview.is_to_be_learned, items))
 
     async def size(self) -> int:
         """Bytes on the disk: the snapshot and its journal."""

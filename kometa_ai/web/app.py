@@ -82,7 +82,7 @@ def _add_open_paths(app: FastAPI, daemon: Daemon) -> None:
         responses={200: documented(Health), 503: {"description": "Not in order", **documented(Health)}},
     )
     async def health() -> Response:
-        """Whether the daemon is in order, with details. Needs no key. It is, even while Radarr is unreachable."""
+        """Whether the daemon is in order, with details. Needs no key. It is, even while a library is unreachable."""
         found = await daemon.views.health()
         return json_answer(found, HTTPStatus.OK if found.status == "OK" else HTTPStatus.SERVICE_UNAVAILABLE)
 

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 OPEN_PATHS = frozenset({"/ping", "/health"})
 LARGEST_BODY = 1024 * 1024
 LARGEST_HEADERS = 16 * 1024
-WEBHOOK = "/api/v1/webhooks/radarr"
+WEBHOOKS = frozenset({"/api/v1/webhooks/radarr", "/api/v1/webhooks/sonarr"})
+"""Where the key may come as a Basic password: older versions of Radarr and Sonarr cannot send headers."""
 _BODY_TOO_LARGE = "The body is too large."
 _LONGEST_PATH = 200
 _WRONG_KEYS = 20
@@ -80,7 +81,7 @@ class Guard:
         if self._url_base and f"{path}/".startswith(f"{self._url_base}/"):
             scope = {**scope, "root_path": self._url_base}
             path = path.removeprefix(self._url_base) or "/"
-        keys = list(_keys(Headers(scope=scope), basic=path == WEBHOOK))
+        keys = list(_keys(Headers(scope=scope), basic=path in WEBHOOKS))
         has_key = self._is_among(keys)
         if has_key:
             trust(scope)
@@ -98,7 +99,7 @@ class Guard:
         refusal = json_answer(
             Failed("A key is needed, or this one is wrong.", "Send it in the header X-Api-Key."),
             HTTPStatus.UNAUTHORIZED,
-            {"WWW-Authenticate": 'Basic realm="Kometa-AI"' if path == WEBHOOK else "Bearer"},
+            {"WWW-Authenticate": 'Basic realm="Kometa-AI"' if path in WEBHOOKS else "Bearer"},
         )
         await refusal(scope, receive, send)
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tests.daemon.living import Beside
 
 WEBHOOK = "/api/v1/webhooks/radarr"
+SONARR = "/api/v1/webhooks/sonarr"
 
 
 @pytest.fixture
@@ -77,26 +78,27 @@ async def test_only_ping_and_health_need_no_key(here: Beside) -> None:
             refused(path, headers, method)
             for path in paths
             for headers in wrong
-            if not (path == WEBHOOK and headers.get("Authorization", "").startswith("Basic"))
+            if not (path in (WEBHOOK, SONARR) and headers.get("Authorization", "").startswith("Basic"))
             for method in ("GET", "POST")
         )
     )
 
 
 async def test_each_way_to_send_the_key(here: Beside) -> None:
-    """X-Api-Key and a bearer token open everything, a Basic password Radarr's webhook only."""
+    """X-Api-Key and a bearer token open everything, a Basic password the webhooks only."""
     ways = [{"X-Api-Key": KEY}, {"Authorization": f"Bearer {KEY}"}, {"Authorization": f"bearer {KEY}"}]
 
     opened = [
         (await here.bare.request("GET", "/api/v1/status", headers=way)).status_code for way in [*ways, basic(KEY)]
     ]
-    webhook = [
-        (await here.bare.request("POST", WEBHOOK, headers=way, json={"eventType": "Test"})).status_code
+    webhooks = [
+        (await here.bare.request("POST", path, headers=way, json={"eventType": "Test"})).status_code
+        for path in (WEBHOOK, SONARR)
         for way in [*ways, basic(KEY), basic("wrong"), {"Authorization": "Basic nonsense!"}]
     ]
 
     assert opened == [200, 200, 200, 401]
-    assert webhook == [200, 200, 200, 200, 401, 401]
+    assert webhooks == [200, 200, 200, 200, 401, 401] * 2
 
 
 async def test_every_answer_is_safe_to_show(here: Beside) -> None:
@@ -191,7 +193,7 @@ async def test_bad_input_is_refused_with_its_reason(here: Beside, body: object, 
     assert here.daemon.runs.current is None
 
 
-@pytest.mark.parametrize("path", ["/api/v1/runs", WEBHOOK])
+@pytest.mark.parametrize("path", ["/api/v1/runs", WEBHOOK, SONARR])
 @pytest.mark.parametrize(
     "body",
     [
@@ -209,8 +211,9 @@ async def test_json_that_is_none(here: Beside, path: str, body: bytes) -> None:
     """Nonsensical JSON is refused like other bad input: with a status, the error and a remedy."""
     answer = await here.client.post(path, content=body, headers={"Content-Type": "application/json"})
 
-    if body or path == WEBHOOK:
-        assert answer.status_code in ({200, 422} if path == WEBHOOK else {422}), answer.text
+    is_webhook = path in (WEBHOOK, SONARR)
+    if body or is_webhook:
+        assert answer.status_code in ({200, 422} if is_webhook else {422}), answer.text
     if answer.status_code == 422:
         assert answer.json()["error"]
         assert answer.json()["remedy"]
@@ -235,6 +238,9 @@ async def test_errors_are_json(here: Beside) -> None:
         (422, await here.client.post(WEBHOOK, content=b"[" * 100_000)),
         (413, await here.client.post(WEBHOOK, content=b"x" * 2_000_000)),
         (413, await here.client.post(WEBHOOK, content=endless())),
+        (422, await here.client.post(SONARR, content=b"[]")),
+        (413, await here.client.put(SONARR, content=b"x" * 2_000_000)),
+        (413, await here.client.post(SONARR, content=endless())),
         (413, await here.client.post("/api/v1/runs", content=endless(), headers=many)),
         (431, await here.client.get("/ping", headers={"X-Long": "x" * 20_000})),
     ]
@@ -287,7 +293,7 @@ async def test_figures(here: Beside) -> None:
     assert 'kometa_ai_tag_changes_total{collection="noir",operation="added"} 3.0' in series
     assert 'kometa_ai_collection_members{collection="noir"} 3.0' in series
     assert 'kometa_ai_claude_calls_total{outcome="complete"} 1.0' in series
-    assert 'kometa_ai_radarr_calls_total{kind="edit",outcome="202"} 1.0' in series
+    assert 'kometa_ai_library_calls_total{kind="edit",library="radarr",outcome="202"} 1.0' in series
     assert any(line.startswith('kometa_ai_claude_tokens_total{kind="output"}') for line in series)
     assert any(line.startswith("kometa_ai_next_run_timestamp_seconds 1") for line in series)
     assert any(line.startswith("kometa_ai_process_resident_memory_bytes") for line in series)
@@ -371,7 +377,9 @@ async def test_the_document_describes_the_api(here: Beside) -> None:
         "/api/v1/runs/{run_id}",
         "/api/v1/runs/{run_id}/events",
         WEBHOOK,
+        SONARR,
     }
+    assert document["paths"][SONARR].keys() == {"post", "put"}
     assert "security" not in document["paths"]["/ping"]["get"]
     assert document["paths"]["/api/v1/runs"]["post"]["security"]
     assert (await here.client.get("/docs")).status_code == 404
