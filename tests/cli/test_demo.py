@@ -66,6 +66,13 @@ def test_it_says_how_large_the_libraries_are(played: Played) -> None:
     assert (int(told[1]), int(told[2])) == (len(films()) - 3, len(shows()) - 1)
 
 
+def test_the_first_page_says_how_much_there_is() -> None:
+    """The numbers of real films and shows in docs/index.md are those that are bundled."""
+    page = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+
+    assert re.findall(r"(\d+) real (films|shows)", page) == [(str(len(films())), "films"), (str(len(shows())), "shows")]
+
+
 def test_both_kinds_are_asked_about_and_tagged(played: Played) -> None:
     """The first run has members in every collection of either kind, and Christmas in both under one tag."""
     _, first, *_ = played.acts

@@ -9,13 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kometa_ai.core.collection import Collection
+from kometa_ai.core.item import KINDS
 from kometa_ai.kometa.checking.examination import read_folder
 from kometa_ai.standins.claude_answers import Judgement
 from kometa_ai.standins.films import KOMETA_FOLDER, Film, films
 from kometa_ai.standins.keyword_judge import judge, read_criteria
+from kometa_ai.standins.shows import KOMETA_FOLDER as FOLDER_OF_SHOWS
+from kometa_ai.standins.shows import shows
 
 FILMS = {film.title: film for film in films()}
 COLLECTIONS = read_folder(KOMETA_FOLDER).collections
+OF_SHOWS = read_folder(FOLDER_OF_SHOWS, services=frozenset(KINDS)).collections
 
 
 def block(name: str, criteria: str) -> str:
@@ -80,6 +84,92 @@ def test_every_example_has_members_doubts_and_outsiders(collection: Collection) 
 
     assert 6 <= sum(confidence >= collection.confidence_threshold for confidence in confidences) <= 40
     assert any(abs(confidence - collection.confidence_threshold) <= 0.1 for confidence in confidences)
+
+
+def of_show(criteria: str, name: str = "Mine", **fields: Any) -> Judgement:
+    """The judgement of a show with these fields."""
+    return judge(block(name, criteria), {"show_id": 1, "title": "Any", "plot": "Nothing much.", **fields})
+
+
+def shown_shows() -> list[dict[str, Any]]:
+    """The bundled shows as a request shows them."""
+    said = {"continuing": "running", "deleted": "ended"}
+    return [
+        {
+            "title": show.title,
+            "year": show.year,
+            "network": show.network,
+            "language": show.language,
+            "genres": list(show.genres),
+            "status": said.get(show.status, show.status),
+            "plot": show.plot,
+        }
+        for show in shows()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("collection", "title", "member"),
+    [
+        ("Christmas", "Downton Abbey", True),
+        ("Christmas", "Breaking Bad", False),
+        ("Among the Stars", "Firefly", True),
+        ("Among the Stars", "The West Wing", False),
+        ("Crime with Subtitles", "The Bridge", True),
+        ("Crime with Subtitles", "Columbo", False),
+        ("Crime with Subtitles", "Borgen", False),
+        ("Told in One Go", "Chernobyl", True),
+        ("Told in One Go", "The Simpsons", False),
+    ],
+)
+def test_obvious_shows_are_judged_as_anybody_would(collection: str, title: str, member: bool) -> None:  # noqa: FBT001
+    """The clear cases of the example collections of shows come out right."""
+    (mine,) = (each for each in OF_SHOWS if each.name == collection)
+    (show,) = (each for each in shown_shows() if each["title"] == title)
+
+    verdict = of_show(mine.prompt, mine.name, **show)
+
+    assert (verdict.include and verdict.confidence >= mine.confidence_threshold) is member
+
+
+@pytest.mark.parametrize("collection", OF_SHOWS, ids=lambda collection: collection.slug)
+def test_every_example_of_shows_has_members_and_outsiders(collection: Collection) -> None:
+    """Each example collection finds a few shows and leaves most out."""
+    confidences = [of_show(collection.prompt, collection.name, **show).confidence for show in shown_shows()]
+
+    assert 4 <= sum(confidence >= collection.confidence_threshold for confidence in confidences) <= 15
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"title": "Danish"},
+        {"plot": "A Danish family."},
+        {"genres": ["Danish"]},
+        {"network": "Danish Radio"},
+        {"language": "Danish"},
+        {"status": "Danish"},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_a_show_is_judged_by_all_that_its_record_says(fields: dict[str, Any]) -> None:
+    """A word counts wherever it stands in the record of a show, and the reason says where."""
+    (field,) = fields
+
+    verdict = of_show("Must be Danish.", **fields)
+
+    assert verdict.confidence > of_show("Must be Danish.").confidence
+    assert f"{field}: danish" in verdict.reason
+
+
+def test_a_running_show_can_be_left_out() -> None:
+    """What is to be left out may be a status."""
+    running, ended = (
+        of_show("Crime. Leave out running shows.", genres=["Crime"], status=status) for status in ("running", "ended")
+    )
+
+    assert running.confidence < ended.confidence
+    assert "against it: running" in running.reason
 
 
 def test_the_reason_names_the_words() -> None:
@@ -150,7 +240,9 @@ def test_criteria_are_unescaped_and_instructions_ignored() -> None:
 
 odd_values = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.text() | st.none())
 odd_movies = st.dictionaries(
-    st.sampled_from(["movie_id", "title", "year", "genres", "plot", "directors", "actors", "keywords", "odd"]),
+    st.sampled_from(
+        ["movie_id", "show_id", "title", "year", "genres", "plot", "directors", "actors", "keywords", "network", "odd"]
+    ),
     odd_values,
 )
 

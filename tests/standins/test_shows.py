@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kometa_ai.standins.shows import Show, shows
+from kometa_ai.core.item import KINDS, show_key
+from kometa_ai.kometa.checking.examination import examine_folder
+from kometa_ai.standins.films import KOMETA_FOLDER as OF_FILMS
+from kometa_ai.standins.shows import KOMETA_FOLDER, Show, shows
 from kometa_ai.standins.sonarr import SonarrStandIn
 from kometa_ai.standins.sonarr_seed import LANGUAGES
 
@@ -83,3 +86,22 @@ def test_the_stand_in_takes_them() -> None:
     """Each is in the library under its number."""
     sonarr = SonarrStandIn(show.as_seed() for show in shows())
     assert {sonarr.show(show.tvdb_id)["title"] for show in shows()} == {show.title for show in shows()}
+
+
+def test_nothing_is_wrong_with_the_examples() -> None:
+    """The blocks give neither an error, a warning nor a hint; what they pin and the tags that they name are there."""
+    folder = examine_folder(KOMETA_FOLDER, services=frozenset(KINDS))
+
+    assert (folder.problems, folder.warnings, folder.hints) == ((), (), ())
+    assert [collection.kind for collection in folder.collections] == ["show"] * 4
+    assert {"Christmas"} == {each.name for each in folder.collections} & {
+        each.name for each in examine_folder(OF_FILMS, services=frozenset(KINDS)).collections
+    }
+    for collection in folder.collections:
+        for ref in (*collection.include_shows, *collection.exclude_shows):
+            assert any(
+                show_key(show.tvdb_id) == ref.item
+                or ref.text.casefold() in {show.title.casefold(), f"{show.title} ({show.year})".casefold()}
+                for show in shows()
+            ), ref.text
+        assert collection.include_tags | collection.exclude_tags <= {tag for show in shows() for tag in show.tags}
