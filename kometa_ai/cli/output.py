@@ -15,8 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from kometa_ai.core.decision import Cause
-from kometa_ai.core.item import ref_of
-from kometa_ai.core.summary import counted, places, same_cause
+from kometa_ai.core.item import dated, kind_of, ref_of
+from kometa_ai.core.summary import counted, in_words, marked, places, same_cause
 from kometa_ai.core.text import one_line
 
 if TYPE_CHECKING:
@@ -118,11 +118,13 @@ def print_estimate(estimate: Estimate) -> None:
     table.add_column("Collection")
     table.add_column("Pending", justify="right")
     table.add_column("Why")
+    kinds = {collection.kind for collection in estimate.collections}
     for collection in estimate.collections:
         why = [f"{count} {reason}" for reason, count in collection.reasons.items()]
         if collection.in_batches:
             why.append(f"[dim]{collection.in_batches} already in a batch[/]")
-        table.add_row(clean(collection.name), number(collection.pending), ", ".join(why))
+        name = marked(collection.name, collection.kind, kinds)
+        table.add_row(clean(name), number(collection.pending), ", ".join(why))
     print_table(out, table)
     tokens = estimate.input_tokens + estimate.cache_write_tokens + estimate.cache_read_tokens
     price = "unpriced (no known price)" if estimate.cost_usd is None else f"about {dollars(estimate.cost_usd)}"
@@ -141,12 +143,13 @@ def print_estimate(estimate: Estimate) -> None:
 
 
 def print_explained(explained: Explained) -> None:
-    """Print whether and why a movie is in each collection."""
+    """Print whether and why an item is in each collection."""
     out = console()
-    year = f" ({explained.year})" if explained.year else ""
-    out.print(f"[bold]{clean(explained.title)}{year}[/] {ref_of(explained.key)}")
+    held = f", in {clean(in_words(explained.held_by))}" if explained.held_by else ""
+    out.print(f"[bold]{clean(dated(explained.title, explained.year))}[/] {ref_of(explained.key)}{held}")
     if explained.without_radarr:
-        out.print(f"[yellow]From memory[/], without the movie's tags: {clean(explained.without_radarr)}")
+        kind = kind_of(explained.key)
+        out.print(f"[yellow]From memory[/], without the {kind}'s tags: {clean(explained.without_radarr)}")
     for found in sorted(explained.collections, key=lambda found: found.belongs is False):
         out.print(_verdict_line(found))
         for line in _details(found):
@@ -163,8 +166,10 @@ def _verdict_line(found: Explanation) -> str:
     line = f"  [bold]{clean(found.collection)}[/]: {belongs} ({clean(found.cause)}{clean(tags)})"
     if found.confidence is not None and found.cause == Cause.VERDICT:
         line += f", confidence {found.confidence:.2f} against a threshold of {found.threshold:.2f}"
-    if found.belongs is not None and found.is_tagged is not None and found.belongs is not found.is_tagged:
-        line += f" [yellow]but Radarr {'has' if found.is_tagged else 'lacks'} the tag {clean(found.tag)}[/]"
+    if found.differing:
+        has, lacks = ("has", "lacks") if len(found.differing) == 1 else ("have", "lack")
+        verb = lacks if found.belongs else has
+        line += f" [yellow]but {clean(in_words(found.differing))} {verb} the tag {clean(found.tag)}[/]"
     return line
 
 

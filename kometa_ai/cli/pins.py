@@ -20,7 +20,7 @@ def show_pins(call: Call) -> int:
 
 
 def release_pin(call: Call) -> int:
-    """Drop the pins of a movie."""
+    """Drop the pins of a movie or show."""
     with prepared(call) as session:
         show(call, pins.release(session, call.given["release_pin"], call.given["collections"]), output.print_released)
     return 0

@@ -89,7 +89,7 @@ def show_estimate(call: Call) -> int:
 
 
 def show_explanation(call: Call) -> int:
-    """Explain a movie."""
+    """Explain a movie or show."""
     with prepared(call, LIBRARY) as session:
         found = asyncio.run(views.explanation(session, _options(call, session), call.given["explain"]))
         show(call, found, output.print_explained)

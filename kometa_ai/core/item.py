@@ -72,9 +72,19 @@ def by_kind(keys: Iterable[ItemKey]) -> dict[Kind, int]:
     return {kind: counts[kind] for kind in KINDS if counts[kind]}
 
 
+def catalogues(kinds: Iterable[Kind]) -> str:
+    """`TMDb or TVDb`: whose ids name items of these kinds."""
+    return " or ".join({"movie": "TMDb", "show": "TVDb"}[kind] for kind in kinds)
+
+
 def short_name(key: ItemKey) -> str:
     """The key in a text that is hashed: a movie's number alone, so that such hashes are those of older versions."""
     return key.removeprefix("movie:")
+
+
+def dated(title: str, year: int) -> str:
+    """`Heat (1995)`. Titles of shows may carry their year themselves: it is not said twice."""
+    return f"{title} ({year})" if year and not title.endswith(f"({year})") else title
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -95,7 +105,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     libraries: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.title} ({self.year})" if self.year else self.title
+        return dated(self.title, self.year)
 
 
 def name_item(record: msgspec.Struct, key: ItemKey, tmdb_id: int) -> None:

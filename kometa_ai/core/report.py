@@ -9,7 +9,7 @@ import msgspec
 
 from kometa_ai.core.changes import TagChange
 from kometa_ai.core.collection import collection_key
-from kometa_ai.core.item import KINDS, ItemKey, name_item
+from kometa_ai.core.item import KINDS, ItemKey, dated, name_item
 from kometa_ai.core.item import Kind as ItemKind
 from kometa_ai.core.naming import CollectionKey
 from kometa_ai.core.problem import Problem
@@ -48,7 +48,7 @@ class MovieLine(msgspec.Struct, frozen=True, kw_only=True):
         name_item(self, self.key, self.tmdb_id)
 
     def __str__(self) -> str:
-        return f"{self.title} ({self.year})" if self.year else self.title
+        return dated(self.title, self.year)
 
     @property
     def where(self) -> str:

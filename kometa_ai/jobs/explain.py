@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,11 @@ import msgspec
 
 from kometa_ai.core.collection import ItemRef, fold_title, namesakes
 from kometa_ai.core.decision import Cause, Decision
-from kometa_ai.core.item import ArrId, Item, ItemKey, Kind, kind_of, name_item, ref_of
+from kometa_ai.core.item import KINDS, ArrId, ItemKey, Kind, by_kind, catalogues, kind_of, name_item, ref_of
+from kometa_ai.core.movie import Movie
 from kometa_ai.core.problem import Problem
+from kometa_ai.core.show import Show
+from kometa_ai.core.summary import counted_items
 from kometa_ai.errors import CheckLibrary, FixUsage
 from kometa_ai.judging.planning import subjects_of
 from kometa_ai.judging.policy import Gates, decide, gates, is_in
@@ -22,14 +26,19 @@ from kometa_ai.run.keeping import Keeper
 from kometa_ai.run.reading import Reader
 
 if TYPE_CHECKING:
+    from collections.abc import Collection as Group
     from collections.abc import Sequence
+    from collections.abc import Set as AbstractSet
 
     from kometa_ai.core.collection import Collection
-    from kometa_ai.core.decision import Reason
+    from kometa_ai.core.decision import Reason, Remembered
+    from kometa_ai.core.item import Item
+    from kometa_ai.core.kinds import AnyItem
     from kometa_ai.core.naming import CollectionKey
     from kometa_ai.core.options import Options
     from kometa_ai.library.port import Library
     from kometa_ai.run.parts import Parts, Rules
+    from kometa_ai.run.results import LibraryFound, Reading
 
 
 _FACTS: Mapping[Kind, str] = {
@@ -38,10 +47,17 @@ _FACTS: Mapping[Kind, str] = {
 }
 
 
-class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """One movie and one collection. `belongs` is None while undecided, `is_tagged` is None if Radarr is silent.
+_FORMS: Mapping[Kind, str] = {
+    "movie": '"Heat (1995)", "tmdb:949" or "tt0113277"',
+    "show": '"Breaking Bad (2008)", "tvdb:81189" or "tt0903747"',
+}
 
-    `deciding_tags` are the movie's labels that the block includes or excludes, where such a tag decides.
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """An item and a collection. `belongs` is None while undecided, `is_tagged` is None where no library tells.
+
+    `deciding_tags` are the item's labels that the block includes or excludes, where such a tag decides. `differing` are
+    the titles of the libraries in which the tag is not as it was decided.
     """
 
     collection: str
@@ -51,6 +67,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     belongs: bool | None
     cause: str
     deciding_tags: tuple[str, ...] = ()
+    differing: tuple[str, ...] = ()
     confidence: float | None = None
     threshold: float
     reason: str = ""
@@ -65,10 +82,10 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Explained(msgspec.Struct, frozen=True, kw_only=True):
-    """A movie, and its place in each collection. `problems` name collections that could not be read, and why.
+    """An item, and its place in each collection. `problems` name collections that could not be read, and why.
 
-    If Radarr does not answer, `without_radarr` says why: then all is as the movie was last seen, and its tags are
-    unknown.
+    `libraries` are the names of those that hold it, `held_by` their titles where there are other libraries, too. If
+    no library with it answers, `without_radarr` says why: then all is as it was last seen, and its tags are unknown.
     """
 
     title: str
@@ -76,6 +93,7 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
     key: ItemKey
     tmdb_id: int = 0
     libraries: tuple[str, ...] = ()
+    held_by: tuple[str, ...] = ()
     collections: tuple[Explanation, ...]
     without_radarr: str = ""
     problems: tuple[Problem, ...] = ()
@@ -89,21 +107,23 @@ async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Ex
 
     Where its library does not answer, what is remembered has to do; raise CheckLibrary for what is not remembered.
     """
-    answering, silent = await _who_answers(parts.libraries)
+    silent = await _silent(parts.libraries)
+    answering = [library for library in parts.libraries if library.name not in silent]
     keeper = Keeper(parts.store, parts.interruption.course)
     reader = Reader(parts, rules, options, keeper, libraries=answering)
-    if not answering:
-        return _from_memory(reader, parts, text, silent[0])
-    await reader.libraries()
-    try:
-        item = _find(text, reader.result.items)
-    except FixUsage:
-        away = [*silent, *(each.error for each in reader.result.libraries if each.error is not None)]
-        if not away:
-            raise
-        return _from_memory(reader, parts, text, away[0])
+    item = None
+    if answering:
+        await reader.libraries()
+        item = _one_of(text, reader.result.items)
+    if item is None:
+        refused = {each.name: each.error for each in reader.result.libraries if each.error is not None}
+        away = [(parts.library(name).kind, error) for name, error in (silent | refused).items()]
+        if not (missed := [(kind, error) for kind, error in away if kind in _kinds_of(text)]):
+            raise _unknown(text, reader.result.items, {library.kind for library in parts.libraries})
+        return _from_memory(reader, parts, text, missed)
     reader.collections()
     reading, memory = reader.result, parts.store.memory
+    held = _held(reading, item.key)
     subjects = subjects_of(reading.items, memory, reading.unconfirmed)
     known = Known(reading.items, subjects, memory, parts.store.state.pins, rules.models)
     remembered = memory.get(item.key)
@@ -123,20 +143,24 @@ async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Ex
                 belongs=None if item.key in membership.undecided else item.key in membership.members,
                 question=questions[collection.key].get(item.key),
             )
-            tags = stage.deciding_tags(collection, item)
-            found[collection.key] = msgspec.structs.replace(explanation, deciding_tags=tags)
+            found[collection.key] = msgspec.structs.replace(
+                explanation,
+                deciding_tags=stage.deciding_tags(collection, item),
+                differing=_differing(held, collection, belongs=explanation.belongs),
+            )
     return Explained(
         title=item.title,
         year=item.year,
         key=item.key,
         libraries=item.libraries,
+        held_by=tuple(library.title for library, _ in held) if len(parts.libraries) > 1 else (),
         collections=tuple(found[each.key] for each in reading.collections if each.key in found),
-        problems=reading.problems,
+        problems=(*(_problem(parts.library(name), error) for name, error in silent.items()), *reading.problems),
     )
 
 
-async def _who_answers(libraries: Sequence[Library]) -> tuple[list[Library], list[LibrarySilent]]:
-    """The libraries that answer now, and what keeps the silent ones from it. Other faults show when they are read."""
+async def _silent(libraries: Sequence[Library]) -> dict[str, LibrarySilent]:
+    """Why libraries do not answer, by their names. Other faults show when they are read."""
 
     async def silence(library: Library) -> LibrarySilent | None:
         try:
@@ -148,20 +172,43 @@ async def _who_answers(libraries: Sequence[Library]) -> tuple[list[Library], lis
         return None
 
     found = await asyncio.gather(*map(silence, libraries))
-    answering = [library for library, error in zip(libraries, found, strict=True) if error is None]
-    return answering, [error for error in found if error is not None]
+    return {library.name: error for library, error in zip(libraries, found, strict=True) if error is not None}
 
 
-def _from_memory(reader: Reader, parts: Parts, text: str, error: CheckLibrary) -> Explained:
-    remembered = parts.store.memory
-    items = tuple(
-        Item(arr_id=ArrId(0), key=key, title=known.title, year=known.year) for key, known in remembered.items()
+def _problem(library: Library, error: LibrarySilent) -> Problem:
+    return Problem(source=library.title, what=error.message, remedy=error.remedy)
+
+
+def _held(reading: Reading, key: ItemKey) -> list[tuple[LibraryFound, Item]]:
+    """The libraries that hold the item, each with it as it is there."""
+    return [
+        (library, item)
+        for library in reading.libraries
+        if library.contents is not None
+        for item in library.contents.items
+        if item.key == key
+    ]
+
+
+def _differing(
+    held: Sequence[tuple[LibraryFound, Item]], collection: Collection, *, belongs: bool | None
+) -> tuple[str, ...]:
+    """The titles of the libraries that hold the item and are the collection's, with a tag other than decided."""
+    return tuple(
+        library.title
+        for library, item in held
+        if belongs is not None and collection.is_for(library.kind, library.name)
+        if (collection.label in item.labels) is not belongs
     )
-    try:
-        item = _find(text, items)
-    except FixUsage:
-        raise error from None
-    known = remembered[item.key]
+
+
+def _from_memory(reader: Reader, parts: Parts, text: str, away: Sequence[tuple[Kind, CheckLibrary]]) -> Explained:
+    """Explain an item that libraries may hold which cannot be used now: their kinds, and why not."""
+    remembered, why = parts.store.memory, dict(reversed(away))
+    item = _one_of(text, [_as_item(key, known) for key, known in remembered.items() if kind_of(key) in why])
+    if item is None:
+        raise away[0][1]
+    known, error = remembered[item.key], why[kind_of(item.key)]
     reader.collections()
     found = []
     for collection in reader.result.folder.collections:
@@ -188,21 +235,53 @@ def _from_memory(reader: Reader, parts: Parts, text: str, error: CheckLibrary) -
     )
 
 
-def _find(text: str, movies: Sequence[Item]) -> Item:
-    try:
-        ref = ItemRef.parse(text)
-        found = [movie for movie in movies if ref.names(movie)]
-    except ValueError:
-        ref = ItemRef(text, title=fold_title(text.strip()))
-        found = namesakes(ref, movies)
-    if not found:
-        others = " or ".join(f'"{movie}"' for movie in namesakes(ref, movies))
-        remedy = f"Did you mean {others}?" if others else 'Name it as "Heat (1995)", "tmdb:949" or "tt0113277".'
-        raise FixUsage(f"No library has a movie or show {text!r}.", remedy)
+def _as_item(key: ItemKey, known: Remembered) -> AnyItem:
+    if kind_of(key) == "show":
+        return Show(arr_id=ArrId(0), key=key, title=known.title, year=known.year)
+    return Movie(arr_id=ArrId(0), key=key, title=known.title, year=known.year)
+
+
+def _refs(text: str) -> dict[Kind, ItemRef]:
+    """The text as a reference to an item of each kind of which it has the form."""
+    refs = {}
+    for kind in KINDS:
+        with suppress(ValueError):
+            refs[kind] = ItemRef.parse(text, kind)
+    return refs
+
+
+def _kinds_of(text: str) -> Group[Kind]:
+    """The kinds of items that the text may name."""
+    return _refs(text) or KINDS
+
+
+def _one_of(text: str, items: Sequence[AnyItem]) -> AnyItem | None:
+    """The item that the text names, if any. Raise FixUsage if it names several."""
+    refs = _refs(text)
+    named = [item for item in items if (ref := refs.get(kind_of(item.key))) and ref.names(item)]
+    if (movie := refs.get("movie")) and movie.item and any(item.key == movie.item for item in named):
+        # Films and shows are two catalogues at TMDb: a number is a show's where no film has it.
+        named = [item for item in named if item.key == movie.item]
+    found = named if refs else namesakes(_by_title(text), items)
     if len(found) > 1:
-        several = ", ".join(f"{movie} ({ref_of(movie.key)})" for movie in found[:10])
-        raise FixUsage(f"{text!r} names {len(found)} movies: {several}.", "Name one of them by its TMDb id.")
-    return found[0]
+        keys = [item.key for item in found]
+        several = ", ".join(f"{item} ({ref_of(item.key)})" for item in found[:10])
+        remedy = f"Name one of them by its {catalogues(by_kind(keys))} id."
+        raise FixUsage(f"{text!r} names {counted_items(keys)}: {several}.", remedy)
+    return found[0] if found else None
+
+
+def _by_title(text: str) -> ItemRef:
+    return ItemRef(text, title=fold_title(text.strip()))
+
+
+def _unknown(text: str, items: Sequence[AnyItem], kinds: AbstractSet[Kind]) -> FixUsage:
+    """No library has such an item: the error, with items of the same title or the forms in which one is named."""
+    ref = next(iter(_refs(text).values()), _by_title(text))
+    others = " or ".join(f'"{item}"' for item in namesakes(ref, items))
+    forms = " or ".join(_FORMS[kind] for kind in KINDS if kind in kinds)
+    remedy = f"Did you mean {others}?" if others else f"Name it as {forms}."
+    return FixUsage(f"No library has a movie or show {text!r}.", remedy)
 
 
 def _explanation(

@@ -13,7 +13,7 @@ from kometa_ai.__version__ import __version__
 from kometa_ai.core.changes import Change, TagChange
 from kometa_ai.core.collection import collection_key
 from kometa_ai.core.decision import Pin
-from kometa_ai.core.item import ItemKey, Kind, by_kind, kind_of, name_item
+from kometa_ai.core.item import ItemKey, Kind, by_kind, dated, kind_of, name_item
 from kometa_ai.core.naming import CollectionKey, Label
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import CollectionReport, LibraryLine, MovieLine, Outcome, RunReport
@@ -59,7 +59,7 @@ class Reverted(msgspec.Struct, frozen=True, kw_only=True):
     tag: str
 
     def __str__(self) -> str:
-        return f"{self.title} ({self.year}): {self.tag}" if self.year else f"{self.title}: {self.tag}"
+        return f"{dated(self.title, self.year)}: {self.tag}"
 
     def __post_init__(self) -> None:
         name_item(self, self.key, self.tmdb_id)
@@ -385,7 +385,7 @@ class _UndoRun:
         names = {collection.key: collection.name for collection in self._undone.collections}
         movies: dict[CollectionKey, list[str]] = {}
         for change in self._plan.left:
-            movies.setdefault(change.collection_key, []).append(f"{change.title} ({change.year})")
+            movies.setdefault(change.collection_key, []).append(dated(change.title, change.year))
         for collection, titles in movies.items():
             yield Problem(
                 source="undo",

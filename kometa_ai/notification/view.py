@@ -298,7 +298,7 @@ def _movies(movies: Sequence[MovieLine], limits: Limits) -> Cut:
 
 def _movie(movie: MovieLine, limits: Limits) -> str:
     # Cut the title, not the year: the year distinguishes movies of the same name.
-    year = f" ({movie.year})" if movie.year else ""
+    year = f" ({movie.year})" if str(movie) != movie.title else ""
     where = f" {one_line(movie.where, limits.name)}" if movie.where else ""
     return f"{one_line(movie.title, limits.name) or ref_of(movie.key)}{year}{where}"
 
