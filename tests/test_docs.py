@@ -253,9 +253,10 @@ def test_every_message_that_is_explained_is_one_of_ours() -> None:
     troubles = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
     headings = re.findall(r"^##+ `(.+)`$", troubles, re.MULTILINE)
     explained = [row["what it says"].strip("`") for row in rows(DOCS / "block.md", "## What the check says")]
+    texts = [text for shown in headings + explained for text in shown.split("` … `")]
 
     assert len(headings) > 15
-    assert [text for text in headings + explained if text not in said] == []
+    assert [text for text in texts if text.replace("Sonarr", "Radarr") not in said.replace("Sonarr", "Radarr")] == []
 
 
 def test_every_module_that_the_architecture_page_names_is_there() -> None:
