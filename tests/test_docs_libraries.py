@@ -78,7 +78,7 @@ def test_a_tag_of_the_users_counts_wherever_it_is(home: Home) -> None:
 
 
 def test_narrowed_at_once_and_widened_again(home: Home) -> None:
-    """More removals than the brake lets through are made at once, since the block was edited; back they cost nothing."""
+    """More removals than the brake lets through are made at once, as the block was edited; back they cost nothing."""
     home.run()
     home.collections(block("Noir", libraries="[radarr-4k]"))
     narrowed = home.run()

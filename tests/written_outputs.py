@@ -31,7 +31,7 @@ collections:
 
 def estimate() -> str:
     """A forecast for three collections of the demo."""
-    names = ("Film Noir", "Heist Films", "Christmas")
+    names = ("Film Noir", "Heist Films", "Crime with Subtitles")
     return _shown(["--estimate", *(word for name in names for word in ("--collection", name))])
 
 
@@ -64,6 +64,8 @@ def _shown(arguments: Sequence[str], *, before: Sequence[str] = (), file: str = 
     if set(codes) != {2 if file else 0}:
         raise RuntimeError(f"{arguments} ended with {codes}: what it said does not belong into the docs")
     text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "2026-03-01 02:00 UTC", printed.getvalue())
-    text = text.replace(environ["RADARR_URL"], "http://radarr:7878").replace(str(folder), "")
+    for setting, address in (("RADARR_URL", "http://radarr:7878"), ("SONARR_URL", "http://sonarr:8989")):
+        text = text.replace(environ[setting], address)
+    text = text.replace(str(folder), "")
     lines = [line.rstrip() for line in text.strip("\n").splitlines()]
     return "\n".join(["```text", *lines, "```", ""])
