@@ -260,9 +260,11 @@ def test_every_message_that_is_explained_is_one_of_ours() -> None:
 
 
 def test_every_module_that_the_architecture_page_names_is_there() -> None:
-    """Whoever follows a path of docs/architecture.md finds a file or a folder."""
+    """Whoever follows a path of docs/architecture.md or of its picture finds a file or a folder."""
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     paths = re.findall(r"`([a-z_]+/(?:[a-z_]+\.py)?)`", page.partition("<!-- map")[0])
+    picture = (ROOT / "docs" / "images" / "architecture.svg").read_text(encoding="utf-8")
+    paths += re.findall(r">([a-z_]+/(?:[a-z_]+\.py)?)<", picture)
 
     assert len(paths) > 20
     assert [path for path in paths if not (PACKAGE / path).exists() and not (ROOT / path).exists()] == []
