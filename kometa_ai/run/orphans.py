@@ -33,10 +33,10 @@ def orphans(results: RunResults, known: Statuses) -> tuple[Orphan, ...]:
     cared_for = {managed_tag(collection) for collection in folder.collections}
     cared_for |= {(kind, other.label) for other in folder.skipped for kind in other.kinds}
     seen: dict[Managed, Orphan] = {}
-    for name, tag, why in (*_switched_off(folder), *_left_behind(folder, known)):
+    for name, tag, why, instead in (*_switched_off(folder), *_left_behind(folder, known)):
         if tagged[tag] and tag not in cared_for and tag not in seen:
             kind, label = tag
-            remedy = _remedy(results, tag)
+            remedy = f"{instead}{_remedy(results, tag)}"
             seen[tag] = Orphan(name=name, kind=kind, tag=label, members=tagged[tag], why=why, remedy=remedy)
     return tuple(seen.values())
 
@@ -54,24 +54,32 @@ def _remedy(results: RunResults, tag: Managed) -> str:
     )
 
 
-def _switched_off(folder: Folder) -> Iterator[tuple[str, Managed, str]]:
+def _switched_off(folder: Folder) -> Iterator[tuple[str, Managed, str, str]]:
     for other in folder.disabled:
         for kind in other.kinds:
-            yield other.name, (kind, other.label), "it is switched off"
+            yield other.name, (kind, other.label), "it is switched off", ""
 
 
-def _left_behind(folder: Folder, known: Statuses) -> Iterator[tuple[str, Managed, str]]:
-    """What the state knows of: collections that have gone, and tags that collections had before."""
+def _left_behind(folder: Folder, known: Statuses) -> Iterator[tuple[str, Managed, str, str]]:
+    """What the state knows of: collections that have gone, and tags that collections had before; with a way back."""
     now = {collection.key: collection.label for collection in folder.collections}
     now |= {key: other.label for other in (*folder.disabled, *folder.unserved) for key in other.keys}
+    # A file holds a name once: a collection of another kind there is the same one, whose kind has changed.
+    by_place = {(one.source, one.name): one for one in folder.collections}
     unreadable = {key for other in folder.skipped for key in other.keys}
     for key, status in known.items():
         if key in unreadable or (key not in now and folder.may_hide(status.source)):
             continue
-        why = f"its tag is {now[key]} now" if key in now else "it is no longer in Kometa's folder"
+        why, instead = "it is no longer in Kometa's folder", ""
+        if key in now:
+            why = f"its tag is {now[key]} now"
+        elif one := by_place.get((status.source, status.name)):
+            was = kind_in(key)
+            why = f"its block is about {one.kind}s now ({one.kind_because})"
+            instead = f"If it is to be about {was}s, write `media: {was}s` into its block. "
         for label in tags_of(status):
             if label != now.get(key):
-                yield status.name, (kind_in(key), label), why
+                yield status.name, (kind_in(key), label), why, instead
 
 
 def adopted_tags(folder: Folder, statuses: Statuses) -> Iterator[Problem]:
