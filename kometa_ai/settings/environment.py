@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 from pydantic import SecretStr, ValidationError
 
+from kometa_ai.core.naming import slug_of
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import FixConfiguration
 from kometa_ai.network.environment import read_network
@@ -41,6 +43,8 @@ _LARGEST_FILE = 64 * 1024
 _LIKELY_TYPO = 0.82
 _SHORTEST_KEY = 16
 _TLS_PORT, _STARTTLS_PORTS = 465, (25, 587, 2525)
+_NAME_AT_THE_END = re.compile(r"(?P<service>RADARR|SONARR)_(?P<what>URL|API_KEY)_(?P<name>[A-Z0-9_]+)")
+_NAME_GLUED_ON = re.compile(r"(?P<service>RADARR|SONARR)(?P<name>[0-9][A-Z0-9]*)_(?P<what>URL|API_KEY)")
 _NAMES_ELSEWHERE = {"SMTP_HOST": "SMTP_SERVER", "SMTP_USER": "SMTP_USERNAME", "SMTP_PASS": "SMTP_PASSWORD"}
 
 
@@ -297,8 +301,11 @@ def _likely_typos(environ: Mapping[str, str]) -> Iterator[Problem]:
 
 
 def _further_library(name: str) -> str:
-    """The variable of a further library that this would be in capitals."""
-    return name.upper() if name.upper() in own_variables([name.upper()]) - own_variables([]) else ""
+    """The variable of a further library that this would be in capitals, letters and digits, with its name inside."""
+    meant = slug_of(name).replace("-", "_").upper()
+    if found := _NAME_AT_THE_END.fullmatch(meant) or _NAME_GLUED_ON.fullmatch(meant):
+        meant = f"{found['service']}_{found['name']}_{found['what']}"
+    return meant if meant in own_variables([meant]) - own_variables([]) else ""
 
 
 def _similar(name: str, known: AbstractSet[str]) -> list[str]:

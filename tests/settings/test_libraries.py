@@ -156,6 +156,13 @@ def test_one_address_twice(again: str) -> None:
     [
         ((RADARR,), "RADARR_4K_URl", "RADARR_4K_URL"),
         ((RADARR, {"RADARR_4K_API_KEY": "key", "RADARR_4K_URL": "http://r"}), "RADARR_4K_APIKEY", "RADARR_4K_API_KEY"),
+        ((RADARR,), "RADARR-4K_URL", "RADARR_4K_URL"),
+        ((RADARR,), "RADARR4K_API_KEY", "RADARR_4K_API_KEY"),
+        ((RADARR,), "RADARR_URL_4K", "RADARR_4K_URL"),
+        ((RADARR,), "SONARR_API_KEY_ANIME", "SONARR_ANIME_API_KEY"),
+        ((RADARR,), "RADARR_KÜCHE_URL", "RADARR_KUCHE_URL"),
+        ((RADARR,), "RADARR__URL", "RADARR_URL"),
+        ((RADARR,), "RADARR_API_KEYS", "RADARR_API_KEY"),
         ((RADARR,), "SONAR_URL", "SONARR_URL"),
         ((RADARR,), "SONARR_APIKEY", "SONARR_API_KEY"),
     ],
