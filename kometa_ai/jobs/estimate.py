@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kometa_ai.asking import forecast
-from kometa_ai.core.item import Kind
+from kometa_ai.core.item import KINDS, Kind
 from kometa_ai.core.movie import Movie
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import CheckClaude
@@ -153,10 +153,10 @@ class _Planned:
 
 async def _ruler(parts: Parts, rules: Rules, packets: Sequence[Packet]) -> tuple[forecast.Ruler, str]:
     """The ruler that converts texts to tokens, from a few free counts or else assumed, and how it was made."""
-    answers = (
-        f"{forecast.SHARE_LISTED:.0%} of the movies written out in answers, usual people where Radarr has not been "
-        "asked for them yet, second looks not included"
-    )
+    kinds = {packet.kind for packet in packets} or {"movie"}
+    items = " and ".join(f"{kind}s" for kind in KINDS if kind in kinds)
+    people = "usual people where Radarr has not been asked for them yet, " if "movie" in kinds else ""
+    answers = f"{forecast.SHARE_LISTED:.0%} of the {items} written out in answers, {people}second looks not included"
     assumed = f"from the length of the texts, assuming {prices.CHARS_PER_TOKEN} characters a token"
     if not packets:
         return forecast.ASSUMED, f"{assumed}; {answers}"

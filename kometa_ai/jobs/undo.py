@@ -17,7 +17,7 @@ from kometa_ai.core.item import ItemKey, Kind, by_kind, dated, kind_of, name_ite
 from kometa_ai.core.naming import CollectionKey, Label
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import CollectionReport, LibraryLine, MovieLine, Outcome, RunReport
-from kometa_ai.core.summary import counted, in_order
+from kometa_ai.core.summary import counted, in_order, marked
 from kometa_ai.errors import CheckLibrary, FixUsage, KometaAIError, RepairState
 from kometa_ai.jobs.running import carry_out
 from kometa_ai.run.failure import INTERRUPTED, outcome_of
@@ -50,16 +50,18 @@ class Undo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reverted(msgspec.Struct, frozen=True, kw_only=True):
-    """A movie and the tag that it has again, or no longer."""
+    """An item and the tag that it has again, or no longer; in which library, where there are several of its kind."""
 
     title: str
     year: int
     key: ItemKey
     tmdb_id: int = 0
     tag: str
+    library: str = ""
 
     def __str__(self) -> str:
-        return f"{dated(self.title, self.year)}: {self.tag}"
+        where = f" ({self.library})" if self.library else ""
+        return f"{dated(self.title, self.year)}{where}: {self.tag}"
 
     def __post_init__(self) -> None:
         name_item(self, self.key, self.tmdb_id)
@@ -294,9 +296,17 @@ class _UndoRun:
         undone = Undone(
             run_id=self._undone.run_id,
             dry_run=report.dry_run,
-            added=tuple(_reverted(change.movie, change.label) for change in changes if change.operation == "add"),
-            removed=tuple(_reverted(change.movie, change.label) for change in changes if change.operation == "remove"),
-            left=tuple(_reverted(change, change.tag) for change in self._plan.left),
+            added=tuple(
+                self._reverted(change.movie, change.label, change.library)
+                for change in changes
+                if change.operation == "add"
+            ),
+            removed=tuple(
+                self._reverted(change.movie, change.label, change.library)
+                for change in changes
+                if change.operation == "remove"
+            ),
+            left=tuple(self._reverted(change, change.tag, change.library) for change in self._plan.left),
             collections=tuple(names),
             problems=(*report.problems, *(each for each in report.warnings if each.what not in overtaken)),
             undo_id=report.run_id,
@@ -341,6 +351,32 @@ class _UndoRun:
         """What has become of the changes in all libraries."""
         return made_of(self._applied.values())
 
+    def _lines_of(
+        self, changes: Iterable[Change], collection: CollectionKey, operation: str | None
+    ) -> tuple[MovieLine, ...]:
+        """A line for each item of these changes, however many libraries hold it."""
+        by_item: dict[ItemKey, list[Change]] = {}
+        for change in changes:
+            if change.collection == collection and operation in (None, change.operation):
+                by_item.setdefault(change.movie.key, []).append(change)
+        return in_order(
+            MovieLine(
+                title=first.movie.title,
+                year=first.movie.year,
+                key=key,
+                libraries=tuple(filter(None, (self._named(key, change.library) for change in (first, *others)))),
+                reason="undone",
+            )
+            for key, (first, *others) in by_item.items()
+        )
+
+    def _reverted(self, item: AnyItem | TagChange, tag: str, library: str) -> Reverted:
+        return Reverted(title=item.title, year=item.year, key=item.key, tag=tag, library=self._named(item.key, library))
+
+    def _named(self, key: ItemKey, library: str) -> str:
+        """The library's name, where there are several of its kind."""
+        return library if sum(each.kind == kind_of(key) for each in self._parts.libraries) > 1 else ""
+
     def _done(self) -> Sequence[Change]:
         return self._plan.changes if self._dry_run else self._made().done
 
@@ -350,8 +386,8 @@ class _UndoRun:
         tags = dict.fromkeys((kind_of(c.movie.key), c.slug, c.label) for c in self._plan.changes)
         for kind, slug, label in tags:
             collection = collection_key(kind, slug)
-            added = _lines(self._done(), collection, "add")
-            removed = _lines(self._done(), collection, "remove")
+            added = self._lines_of(self._done(), collection, "add")
+            removed = self._lines_of(self._done(), collection, "remove")
             tagged = self._tagged(kind, label)
             known = before.get(collection)
             yield CollectionReport(
@@ -362,7 +398,7 @@ class _UndoRun:
                 members=len(tagged),
                 added=added,
                 removed=removed,
-                failed=_lines(self._made().failed, collection, None),
+                failed=self._lines_of(self._made().failed, collection, None),
                 untold=known.untold if known else "",
             )
 
@@ -398,7 +434,8 @@ class _UndoRun:
 
     def _dated(self, problems: Iterable[Problem], frame: Frame) -> tuple[Problem, ...]:
         """Problems with the collection's name and the time, and without any secret."""
-        names = {str(collection.key): collection.name for collection in self._undone.collections}
+        undone = self._undone
+        names = {str(each.key): marked(each.name, each.kind, undone.kinds) for each in undone.collections}
         return tuple(
             msgspec.structs.replace(
                 problem,
@@ -430,19 +467,3 @@ def _error_problem(error: KometaAIError | None, lines: Iterable[LibraryLine]) ->
     else:
         source = "state" if isinstance(error, RepairState) else ""
     return [Problem(source=source, what=error.message, remedy=error.remedy)]
-
-
-def _lines(changes: Iterable[Change], collection: CollectionKey, operation: str | None) -> tuple[MovieLine, ...]:
-    return in_order(
-        {
-            change.movie.key: MovieLine(
-                title=change.movie.title, year=change.movie.year, key=change.movie.key, reason="undone"
-            )
-            for change in changes
-            if change.collection == collection and operation in (None, change.operation)
-        }.values()
-    )
-
-
-def _reverted(movie: AnyItem | TagChange, tag: str) -> Reverted:
-    return Reverted(title=movie.title, year=movie.year, key=movie.key, tag=tag)

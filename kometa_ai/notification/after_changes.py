@@ -59,7 +59,7 @@ def changed_collections(report: RunReport) -> tuple[str, ...]:
     for each in changed:
         if each.untold:
             _log.info("after_changes.left_out", collection_name=each.name, why=each.untold)
-    return tuple(each.name for each in changed if not each.untold)
+    return tuple(dict.fromkeys(each.name for each in changed if not each.untold))
 
 
 def why_not_by_name(name: str) -> str:

@@ -509,7 +509,7 @@ def test_undo_takes_a_run_back_for_good(world: World, call: Call) -> None:
 
     preview = call("--undo", run_id, "--dry-run", "--output", "json").data
     assert preview["removed"] == [
-        {"title": "Movie 1", "year": 1951, "key": "movie:1001", "tmdb_id": 1001, "tag": "kai-heist"}
+        {"title": "Movie 1", "year": 1951, "key": "movie:1001", "tmdb_id": 1001, "tag": "kai-heist", "library": ""}
     ]
     assert [movie["tmdb_id"] for movie in preview["left"]] == [1002]
     assert world.numbers("kai-heist") == {1}

@@ -140,6 +140,7 @@ def test_the_estimate_tells_the_kinds_apart(call: Call) -> None:
         ("Crime", "show", len(SERIES)),
     ]
     assert "Crime (shows)" in out
+    assert "7% of the movies and shows written out in answers, usual people where Radarr" in out
 
 
 @pytest.mark.parametrize("name", ["tvdb:110381", "tt1486217", "Archer (2009)", "archer (2009) (2009)", "archer"])
@@ -182,3 +183,16 @@ def test_a_run_on_the_terminal(world: Home, call: Call) -> None:
     assert "8 movies and 9 shows in " in out
     world.sonarr.faults.inject(answer(401), path="*", times=None)
     assert "Needs you: Sonarr left alone, 1 problem." in call("--run-now").out
+
+
+def test_an_undo_says_where(call: Call) -> None:
+    """Each change is taken back in its library, which is named where there are several of its kind."""
+    run_id = call("--run-now", "--output", "json").data["run_id"]
+
+    preview = call("--undo", run_id, "--dry-run").out
+    undone = call("--undo", run_id, "--output", "json").data
+
+    assert "Movie 1 (1951) (radarr): kai-crime would be taken off again\n" in preview
+    assert "Movie 1 (1951) (radarr-4k): kai-crime would be taken off again\n" in preview
+    assert "Archer (2009): kai-crime would be taken off again\n" in preview
+    assert sorted(each["library"] for each in undone["removed"]) == ["", "", "radarr", "radarr", "radarr-4k"]
