@@ -168,9 +168,9 @@ def _missing(one: Missing, zone: tzinfo, limits: Limits) -> str:
 
 def view_of(news: News, zone: tzinfo, limits: Limits) -> View:
     """Prepare a report within these limits, with times in `zone`."""
-    report, before = news.report, news.told_before
+    report, before, kinds = news.report, news.told_before, news.report.kinds
     eventful = [collection for collection in report.collections if _is_eventful(collection)]
-    quiet = [f"{_name(c, report, limits)} ({c.members:,})" for c in report.collections if not _is_eventful(c)]
+    quiet = [f"{_name(c, kinds, limits)} ({c.members:,})" for c in report.collections if not _is_eventful(c)]
     collections = tuple(_collection(collection, report, limits) for collection in eventful[: limits.collections])
     problems = _grouped((problem for problem in report.problems if key_of(problem) not in before), zone, limits)
     known = [_in_a_line(problem, limits) for problem in report.problems if key_of(problem) in before]
@@ -188,8 +188,8 @@ def view_of(news: News, zone: tzinfo, limits: Limits) -> View:
         attention=attention_of(report),
         title=title_of(report),
         changes=changes_of(report),
-        item=" or ".join(report.kinds),
-        items=_HEADINGS[report.kinds],
+        item=" or ".join(kinds),
+        items=_HEADINGS[kinds],
         note=_note(report),
         when=_moment(report.started, zone),
         known=lists[2],
@@ -257,8 +257,8 @@ def _is_eventful(collection: CollectionReport) -> bool:
     )
 
 
-def _name(named: CollectionReport | Orphan, report: RunReport, limits: Limits) -> str:
-    return marked(one_line(named.name, limits.name), named.kind, report.kinds)
+def _name(named: CollectionReport | Orphan, kinds: tuple[Kind, ...], limits: Limits) -> str:
+    return marked(one_line(named.name, limits.name), named.kind, kinds)
 
 
 def _collection(collection: CollectionReport, report: RunReport, limits: Limits) -> CollectionView:
@@ -283,7 +283,7 @@ def _collection(collection: CollectionReport, report: RunReport, limits: Limits)
     )
     facts = [counted(collection.members, collection.kind), *(f"{count:,} {word}" for count, word in counts if count)]
     return CollectionView(
-        name=_name(collection, report, limits),
+        name=_name(collection, report.kinds, limits),
         tag=one_line(collection.tag, limits.name),
         facts=" · ".join(facts),
         about=one_line(about(report, collection), limits.sentence),
@@ -304,8 +304,9 @@ def _movie(movie: MovieLine, limits: Limits) -> str:
 
 
 def _orphans(report: RunReport, limits: Limits) -> list[str]:
+    kinds = report.kinds
     return [
-        f"{_name(orphan, report, limits)}: {one_line(orphan.tag, limits.name)} stays on "
+        f"{_name(orphan, kinds, limits)}: {one_line(orphan.tag, limits.name)} stays on "
         f"{counted(orphan.members, orphan.kind)}; {one_line(orphan.why, limits.sentence)}. "
         f"{one_line(orphan.remedy, limits.sentence)}".rstrip()
         for orphan in report.orphans

@@ -12,14 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kometa_ai.core.problem import Problem
-from kometa_ai.notification.news import DAILY, Ledger, is_wanted, key_of, ledger_after, news_of
-from tests.notification.support import STARTED, collection, movies, report
+from kometa_ai.notification.news import DAILY, Ledger, News, is_wanted, key_of, ledger_after, news_of
+from tests.notification.support import STARTED, collection, libraries, movies, report
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from kometa_ai.core.report import RunReport
-    from kometa_ai.notification.news import News
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOUR = timedelta(hours=1)
@@ -162,6 +161,19 @@ def test_a_failure_without_a_problem_is_one() -> None:
     failed = report(outcome="library unusable")
     assert reader.hear(failed) is not None
     assert reader.hear(failed) is None
+
+
+def test_the_diagnosis_of_a_library_comes_with_its_problem() -> None:
+    """That of one that was left alone is told again when it fails anew; warnings of others are not."""
+    error = Problem(source="Sonarr", what="It does not answer.", remedy="Look at it.")
+    about, other = (
+        Problem(source=source, what="DNS: well.", remedy="Look.", severity="warning") for source in ("Sonarr", "Radarr")
+    )
+    run = report(libraries=libraries(down="sonarr"), outcome="problems", problems=(error,), warnings=(about, other))
+    told = ledger_after(News(report=run), {}, BERLIN, is_sent=True)
+    del told[key_of(error)]
+
+    assert news_of(run, told, BERLIN).told_before == {key_of(other)}
 
 
 @pytest.mark.parametrize(
