@@ -132,8 +132,10 @@ def perform(stage: Stage, environ: dict[str, str]) -> int:
     )
     codes = []
 
-    def act(title: str, *arguments: str) -> None:
+    def act(title: str, *arguments: str, told: str = "") -> None:
         out.rule(f"[bold]{title}[/]", align="left")
+        if told:
+            out.print(told)
         out.print(f"[cyan]$ kometa-ai {shlex.join(arguments)}[/]")
         codes.append(run(arguments, environ, is_watched=True))
 
@@ -143,7 +145,7 @@ def perform(stage: Stage, environ: dict[str, str]) -> int:
     stage.add_newcomers()
     new_show = f"{stage.new_show.title} ({stage.new_show.year})"
     titles = ", ".join([*(f"{film.title} ({film.year})" for film in stage.new_films), new_show])
-    act(f"New in the libraries: {titles}. Only these are asked about", "--run-now")
+    act("Something is new in both libraries, and only that is asked about", "--run-now", told=f"New: {titles}")
     out.rule("[bold]And the mail that came[/]", align="left")
     for message in stage.mailbox.received:
         out.print(f"  to {message.recipients[0]}: [bold]{message.message['Subject']}[/]")

@@ -98,6 +98,16 @@ def test_nothing_that_it_needs_is_missing(file: Path) -> None:
     assert any(":/app/kometa-config" in volume for volume in service["volumes"])
 
 
+def test_the_optional_libraries_have_only_to_be_uncommented() -> None:
+    """Without the marks of comment before their lines, Sonarr and the second Radarr are libraries, too."""
+    text = re.sub(r"^( +)# (?=(?:SONARR|RADARR_4K)_)", r"\1", FILES[0].read_text(encoding="utf-8"), flags=re.MULTILINE)
+    environment = {name: str(value) for name, value in _service(text)["environment"].items()}
+
+    libraries = load_settings(environment, required=()).settings.libraries
+
+    assert [library.name for library in libraries] == ["radarr", "radarr-4k", "sonarr"]
+
+
 def test_what_is_shipped_is_what_is_tried() -> None:
     """The rights that docker-compose.yml leaves are those with which the image's smoke test runs it."""
     service = _service(FILES[0].read_text(encoding="utf-8"))
