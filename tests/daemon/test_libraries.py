@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from starlette.responses import Response
 from structlog.testing import capture_logs
 
 from kometa_ai.app import session_of
 from kometa_ai.daemon.watch import Watch
-from kometa_ai.standins.faults import answer, delay
+from kometa_ai.standins.faults import Effect, answer
 from tests.daemon.living import daemon_beside, until
 from tests.run.libraries import Home, shows
 from tests.run.world import block, movies
@@ -19,6 +20,8 @@ from tests.run.world import block, movies
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from tests.daemon.living import Beside
 
@@ -100,13 +103,30 @@ async def test_runs_tell_costs_by_key(home: Home) -> None:
     assert [library["name"] for library in report["libraries"]] == ["radarr", "radarr-4k", "sonarr"]
 
 
-async def test_all_services_are_looked_at_side_by_side(home: Home) -> None:
-    """The start takes as long as the slowest of them, not as long as all together."""
-    for service in home.services.values():
-        service.faults.inject(delay(2.0), path="*", times=None)
+def once_all_are_asked(name: str, asked: set[str], count: int) -> Effect:
+    """A library answers when so many have been asked, and cannot be used before that."""
+
+    def around(app: ASGIApp) -> ASGIApp:
+        async def call(scope: Scope, receive: Receive, send: Send) -> None:
+            asked.add(name)
+            with anyio.move_on_after(3):
+                while len(asked) < count:  # noqa: ASYNC110 - they live in loops of their own
+                    await anyio.sleep(0.02)
+            await (app if len(asked) == count else Response(status_code=503))(scope, receive, send)
+
+        return call
+
+    return Effect(around)
+
+
+async def test_all_libraries_are_looked_at_side_by_side(home: Home) -> None:
+    """None waits for another one's answer."""
+    asked: set[str] = set()
+    for name, service in home.services.items():
+        service.faults.inject(once_all_are_asked(name, asked, len(home.services)), path="*", times=None)
     watch = Watch(session_of(home.settings))
-    async with asyncio.timeout(5.5):
-        await watch.look()
+
+    await watch.look()
 
     assert watch.words == {"radarr": "ok", "radarr-4k": "ok", "sonarr": "ok", "claude": "ok"}
 
