@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.item import ItemKey
     from kometa_ai.jobs.session import Session
+    from kometa_ai.settings.schema import Settings
 
 _READING = 60.0
 """Seconds for reading Kometa's folder; a large one is slow on a slow machine."""
@@ -79,7 +80,7 @@ class Daemon:
         self._cut_short = ""
         self.timetable = Timetable(schedule_of(settings), settings.state_dir, clock=clock)
         self.runs = Runs(session, tell=self._learn, next_run=lambda: self.timetable.next_run)
-        self.overview = OverviewReader(settings.state_dir)
+        self.overview = OverviewReader(settings.state_dir, {library.name for library in settings.libraries})
         self.watch = Watch(session)
         self.metrics = Metrics()
         self.pulse = Pulse(settings.state_dir, self._vital_signs)
@@ -177,12 +178,7 @@ class Daemon:
         """Read settings and Kometa's folder again and log what is wrong with them. Nothing is taken over."""
         try:
             loaded = await self._looking(load_settings, self._environ)
-            changed = [
-                name.upper()
-                for name in type(loaded.settings).model_fields
-                if name != "http_api_key" and getattr(loaded.settings, name) != getattr(self.settings, name)
-            ]
-            if changed:
+            if changed := _changed(self.settings, loaded.settings):
                 _log.warning("settings.changed", settings=changed, remedy="Restart to use them.")
             await self._look_at_folder()
         except KometaAIError as error:
@@ -266,3 +262,21 @@ class Daemon:
         self.metrics.count(ended)
         self.notifier.add(ended.report)
         self.redelivery.wake()
+
+
+def _changed(before: Settings, after: Settings) -> list[str]:
+    """The names of the variables whose values differ, those of further libraries last."""
+    of_fields = [
+        name.upper()
+        for name in type(after).model_fields
+        if name != "http_api_key" and getattr(after, name) != getattr(before, name)
+    ]
+    were, are = _of_libraries(before), _of_libraries(after)
+    of_libraries = [name for name in sorted(were.keys() | are.keys()) if were.get(name) != are.get(name)]
+    return list(dict.fromkeys([*of_fields, *of_libraries]))
+
+
+def _of_libraries(settings: Settings) -> dict[str, object]:
+    """The variables of all libraries; those of further ones are no fields of the settings."""
+    pairs = ((each.url_setting, each.url, each.key_setting, each.api_key) for each in settings.libraries)
+    return {name: value for url_name, url, key_name, key in pairs for name, value in ((url_name, url), (key_name, key))}

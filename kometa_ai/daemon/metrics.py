@@ -62,7 +62,9 @@ class Metrics:
             registry=registry,
         )
         self._requests = histogram(
-            "claude_request_duration_seconds", "How long requests to Claude took, each about some movies.", _REQUESTS
+            "claude_request_duration_seconds",
+            "How long requests to Claude took, each about some movies or shows.",
+            _REQUESTS,
         )
         self._batches = histogram(
             "claude_batch_duration_seconds", "How long Anthropic's Message Batches took, from end to end.", _BATCHES

@@ -55,10 +55,14 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OverviewReader:
-    """Reads the state folder, in threads, and again only when its snapshot has changed."""
+    """Reads the state folder, in threads, and again only when its snapshot has changed.
 
-    def __init__(self, folder: Path) -> None:
+    `libraries` are the names of those that there are: the state remembers others, too.
+    """
+
+    def __init__(self, folder: Path, libraries: AbstractSet[str]) -> None:
         self._folder = folder
+        self._libraries = libraries
         store = Store(folder, read_only=True)  # for its paths; nothing is loaded
         self._snapshot, self._journal = store.path, store.journal_path
         self._known: tuple[int, int, int] | None = None
@@ -110,7 +114,9 @@ class OverviewReader:
             found = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
             if found != self._known:
                 self._known = found  # a damaged snapshot is read once
-                self._overview = msgspec.json.decode(files.read(path, files.LARGE), type=Overview)
+                overview = msgspec.json.decode(files.read(path, files.LARGE), type=Overview)
+                there = {name: seen for name, seen in overview.libraries.items() if name in self._libraries}
+                self._overview = msgspec.structs.replace(overview, libraries=there)
         except FileNotFoundError:
             self._overview, self._known = Overview(), None
         except (OSError, *DAMAGE) as error:

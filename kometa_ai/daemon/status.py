@@ -61,7 +61,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the daemon itself is in order. A Radarr or Claude that is down is no reason to restart it."""
+    """Whether the daemon itself is in order. A library or Claude that is down is no reason to restart it."""
 
     status: str
     version: str

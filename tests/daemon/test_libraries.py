@@ -182,3 +182,35 @@ async def test_a_service_without_an_instance_is_none(home: Home, gone: str, said
 
     assert told == said
     assert ("service_up", gone.lower()) not in found
+
+
+async def test_a_library_that_is_gone_from_the_settings_counts_no_more(home: Home) -> None:
+    """The state remembers it, should it come back; status and figures tell of those that there are."""
+    async with daemon_beside(home) as here:
+        await here.run()
+    home.change(radarr_4k_url="", radarr_4k_api_key="")
+    async with daemon_beside(home) as here:
+        status = (await here.client.get("/api/v1/status")).json()
+        found = await values(here)
+
+    assert (status["movies"], status["shows"]) == (6, 5)
+    assert [name for name in found if name[0] == "library_items"] == [
+        ("library_items", "radarr"),
+        ("library_items", "sonarr"),
+    ]
+
+
+async def test_changed_settings_of_further_libraries_are_told(home: Home) -> None:
+    """What SIGHUP reads again are the variables of every library, also of one that is new."""
+    environ: dict[str, str] = {}
+    async with daemon_beside(home, environ=environ) as here:
+        environ |= {
+            "RADARR_4K_API_KEY": "f" * 32,
+            "SONARR_ANIME_URL": "http://127.0.0.1:1",
+            "SONARR_ANIME_API_KEY": "k",
+        }
+        with capture_logs() as log:
+            await here.daemon.recheck()
+
+    (line,) = [line for line in log if line["event"] == "settings.changed"]
+    assert line["settings"] == ["RADARR_4K_API_KEY", "SONARR_ANIME_API_KEY", "SONARR_ANIME_URL"]
