@@ -17,6 +17,7 @@ from kometa_ai.jobs.services import Looked
 from kometa_ai.kometa.checking.examination import examine_folder
 from kometa_ai.kometa.checking.excerpts import Excerpts
 from kometa_ai.kometa.checking.kometa_log import about_version
+from kometa_ai.kometa.checking.plex_libraries import OurLibrary
 from kometa_ai.kometa.folder import as_other
 from kometa_ai.notification import push
 from kometa_ai.notification.after_changes import about_left_out
@@ -136,11 +137,11 @@ class _Found:
         self.problems += misnamed(folder.collections, settings.libraries)
 
 
-def _addresses(settings: Settings | None) -> dict[Kind, dict[str, str]]:
-    """The addresses of the libraries of each kind, by their settings."""
-    found: dict[Kind, dict[str, str]] = {}
-    for library in settings.libraries if settings else ():
-        found.setdefault(library.kind, {})[library.url_setting] = library.url
+def _addresses(settings: Settings | None) -> dict[Kind, list[OurLibrary]]:
+    """The libraries of each kind, to be compared with Kometa's."""
+    found: dict[Kind, list[OurLibrary]] = {}
+    for each in settings.libraries if settings else ():
+        found.setdefault(each.kind, []).append(OurLibrary(each.name, each.url_setting, each.url))
     return found
 
 

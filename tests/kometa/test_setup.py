@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kometa_ai.kometa.checking.examination import examine_folder, read_folder
+from kometa_ai.kometa.checking.plex_libraries import OurLibrary
 from tests.kometa.support import block, read
 
 if TYPE_CHECKING:
@@ -384,7 +385,9 @@ def test_another_radarr(tmp_path: Path, url: str, count: int) -> None:
     )
     (tmp_path / "m.yml").write_text(noir())
 
-    hints = examine_folder(tmp_path, addresses={"movie": {"RADARR_URL": "http://radarr:7878"}}).hints
+    hints = examine_folder(
+        tmp_path, addresses={"movie": [OurLibrary("radarr", "RADARR_URL", "http://radarr:7878")]}
+    ).hints
 
     assert len([hint for hint in hints if "another address" in hint.what]) == count
     assert all("other" not in hint.what.replace("another", "") for hint in hints)
@@ -398,7 +401,10 @@ def test_hints_about_libraries_that_load_nothing_of_ours(tmp_path: Path) -> None
     (tmp_path / "m.yml").write_text(noir())
     (tmp_path / "tv.yml").write_text("collections: {A: {plex_all: true}}\n")
 
-    assert examine_folder(tmp_path, addresses={"movie": {"RADARR_URL": "http://radarr:7878"}}).hints == ()
+    assert (
+        examine_folder(tmp_path, addresses={"movie": [OurLibrary("radarr", "RADARR_URL", "http://radarr:7878")]}).hints
+        == ()
+    )
     assert read_folder(tmp_path).warnings == ()
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kometa_ai.kometa.checking.examination import examine_folder
+from kometa_ai.kometa.checking.plex_libraries import OurLibrary
 from tests.kometa.support import block, read
 from tests.kometa.test_kinds import BOTH, FILES, MOVIES, RADARR, SHOWS, SONARR, config, noir, put_right
 
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
     from kometa_ai.kometa.checking.plex_libraries import Addresses
 
 TV = config(f"TV: {{{FILES}}}")
+TWO: Addresses = {
+    "movie": [OurLibrary("radarr", "RADARR_URL", "http://radarr:7878")],
+    "show": [
+        OurLibrary("sonarr", "SONARR_URL", "http://sonarr:8989"),
+        OurLibrary("sonarr-anime", "SONARR_ANIME_URL", "http://anime:8989/tv/"),
+    ],
+}
 FINE = "sonarr_taglist: kai-noir"
 
 
@@ -185,7 +193,10 @@ def test_another_sonarr_than_ours(tmp_path: Path) -> None:
     (tmp_path / "config.yml").write_text(TV)
 
     def hints(url: str) -> list[str]:
-        ours: Addresses = {"movie": {"RADARR_URL": "http://elsewhere"}, "show": {"SONARR_URL": url}}
+        ours: Addresses = {
+            "movie": [OurLibrary("radarr", "RADARR_URL", "http://elsewhere")],
+            "show": [OurLibrary("sonarr", "SONARR_URL", url)],
+        }
         return [hint.what for hint in examine_folder(tmp_path, addresses=ours, services=BOTH).hints]
 
     assert hints("http://sonarr:8989") == []
@@ -204,17 +215,36 @@ def test_one_of_several_sonarrs(tmp_path: Path, url: str, told: list[str]) -> No
     """Each Plex library may have an instance of its own; a hint where Kometa's is none of ours."""
     (tmp_path / "m.yml").write_text(shows(FINE))
     (tmp_path / "config.yml").write_text(TV.replace("http://sonarr:8989", url))
-    ours: Addresses = {
-        "movie": {"RADARR_URL": "http://radarr:7878"},
-        "show": {"SONARR_URL": "http://sonarr:8989", "SONARR_ANIME_URL": "http://anime:8989/tv/"},
-    }
 
-    found = [hint for hint in examine_folder(tmp_path, addresses=ours, services=BOTH).hints if "address" in hint.what]
+    found = [hint for hint in examine_folder(tmp_path, addresses=TWO, services=BOTH).hints if "address" in hint.what]
 
     assert [hint.what for hint in found] == [
         f"Kometa reads the tags of a Sonarr at another address than {names} in TV." for names in told
     ]
     assert all("it is one of these Sonarr" in hint.remedy for hint in found)
+
+
+@pytest.mark.parametrize(
+    ("libraries", "url", "told"),
+    [
+        ("[sonarr-anime]", "http://sonarr:8989", 1),
+        ("[sonarr]", "http://sonarr:8989/", 0),
+        ("[sonarr, sonarr-anime]", "http://sonarr:8989", 0),
+        ("[sonarr-anime]", "http://nas:8989", 0),
+        ("[sonarr-anime]", "<<sonarr>>", 0),
+        ("[sonarr-anime]", "", 0),
+        ("[]", "http://anime:8989/tv", 0),
+    ],
+)
+def test_a_block_for_one_sonarr_and_kometa_at_another(tmp_path: Path, libraries: str, url: str, told: int) -> None:
+    """A hint where Kometa is certain to look for the tag where it never is."""
+    (tmp_path / "m.yml").write_text(shows(FINE, more=("media: shows", f"libraries: {libraries}")))
+    (tmp_path / "config.yml").write_text(TV.replace("http://sonarr:8989", url))
+
+    found = [hint for hint in examine_folder(tmp_path, addresses=TWO, services=BOTH).hints if "finds" in hint.what]
+
+    what = "its tag is only in sonarr-anime, but Kometa looks for it in sonarr, and finds nothing."
+    assert [hint.what for hint in found] == [what] * told
 
 
 def test_a_library_of_the_other_kind_takes_its_own() -> None:

@@ -5,7 +5,7 @@ Without a configuration, or with a broken one, there are no warnings.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
@@ -18,7 +18,7 @@ from kometa_ai.kometa.checking.file_lists import Files
 from kometa_ai.kometa.document import place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
     from collections.abc import Set as AbstractSet
 
     from kometa_ai.kometa.checking.arrs import Arr
@@ -27,8 +27,17 @@ if TYPE_CHECKING:
     from kometa_ai.kometa.folder import Named
     from kometa_ai.kometa.reading import Reading
 
-Addresses = Mapping[Kind, Mapping[str, str]]
-"""The addresses of our libraries of each kind, by their settings."""
+
+class OurLibrary(NamedTuple):
+    """A library of our settings: its name in blocks, and its address with the setting that holds it."""
+
+    name: str
+    setting: str
+    url: str
+
+
+Addresses = Mapping[Kind, Sequence[OurLibrary]]
+"""Our libraries of each kind."""
 
 _NEEDED = ("url", "token")
 _NEEDED_TOO = ("root_folder_path", "quality_profile")
@@ -69,7 +78,7 @@ def hints(
     """Settings that may be right but are worth a look: another service than ours, old names, missing keys."""
     concerned = {arr: _concerned(setup, readings, names, arr.kind) for arr in ARRS}
     for arr, libraries in concerned.items():
-        ours = addresses.get(arr.kind, {})
+        ours = addresses.get(arr.kind, ())
         other = [each for each in libraries if ours and _is_another(each.section(arr.section).get("url"), ours)]
         if other:
             what = f"Kometa reads the tags of a {arr.name} at another address than {_one_of(ours)} in "
@@ -77,6 +86,8 @@ def hints(
             same = f"both are the same {arr.name}" if len(ours) == 1 else f"it is one of these {arr.name}s"
             remedy = f"Make sure that {same}; its address may differ from one container to another."
             yield _at(other[0], _place_of_section(other[0], arr), what, remedy, is_hint=True)
+        for reading in readings:
+            yield from _about_narrowed(setup, reading, _managed(reading, names), arr, ours)
     for library in _each_once(concerned.values()):
         if FILES not in library.body:
             what = f"`{OLD_FILES}` in {library.name} is an old name, which Kometa still takes."
@@ -85,6 +96,31 @@ def hints(
     for arr, libraries in concerned.items():
         yield from _about_gaps(arr, libraries)
     yield from (problem for problem in _in_wrong_libraries(setup, readings, names) if problem.severity == "hint")
+
+
+def _about_narrowed(
+    setup: Setup, reading: Reading, managed: Sequence[tuple[Key, Collection]], arr: Arr, ours: Sequence[OurLibrary]
+) -> Iterator[Problem]:
+    """A hint for each block that is for some of our libraries, where Kometa is certain to ask none of them."""
+    for key, collection in managed:
+        if collection.kind != arr.kind or not collection.libraries:
+            continue
+        urls = [each.section(arr.section).get("url") for each in setup.taking_from(reading.source, key.value, arr.kind)]
+        is_known = all(isinstance(url, str) and "<<" not in url and not _is_another(url, ours) for url in urls)
+        asked = [one for one in ours if not all(_is_another(url, [one]) for url in urls)]
+        if not asked or not is_known or any(one.name in collection.libraries for one in asked):
+            continue
+        names = " and ".join(sorted(collection.libraries))
+        yield Problem(
+            what=f"its tag is only in {names}, but Kometa looks for it in {' and '.join(one.name for one in asked)}, "
+            "and finds nothing.",
+            remedy="Correct `libraries` of the block, or list its file in a Plex library that has that "
+            f"{arr.name} below `{arr.section}:`.",
+            source=reading.source,
+            line=collection.line,
+            collection=collection.name,
+            severity="hint",
+        )
 
 
 def _about_gaps(arr: Arr, libraries: Sequence[PlexLibrary]) -> Iterator[Problem]:
@@ -298,17 +334,17 @@ def _place_of_section(library: PlexLibrary, arr: Arr) -> tuple[int, int] | None:
     return place_of(library.body, arr.section) or place_of(root_of(library.config), arr.section)
 
 
-def _one_of(ours: Mapping[str, str]) -> str:
+def _one_of(ours: Sequence[OurLibrary]) -> str:
     """The settings with our addresses, in words."""
-    *others, last = ours
+    *others, last = (each.setting for each in ours)
     return f"{', '.join(others[:_FEW])} and {last}" if others else last
 
 
-def _is_another(url: object, ours: Mapping[str, str]) -> bool:
+def _is_another(url: object, ours: Sequence[OurLibrary]) -> bool:
     """Whether Kometa's address differs from all of ours, as far as can be known: it may be a variable."""
     if not isinstance(url, str) or not url.strip() or "<<" in url:
         return False
-    return _address(url) not in map(_address, ours.values())
+    return _address(url) not in {_address(each.url) for each in ours}
 
 
 def _address(url: str) -> tuple[str, int | None, str]:
