@@ -170,7 +170,7 @@ class _Sorted(click.Command):
 )
 @_flag("--dump-state", text="Everything that is remembered, decisions and past runs, as JSON.")
 @_flag("--reset-state", text="Forget every decision and start fresh; the old state is kept as a backup.")
-@_flag("--demo", text="The whole program on real films, against a Radarr and a Claude that it brings along.")
+@_flag("--demo", text="The whole program on real films and shows, against services that it brings along.")
 @click.option(
     "--explain",
     metavar="TEXT",
