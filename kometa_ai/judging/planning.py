@@ -89,22 +89,21 @@ def plan_questions(
     questions: Questions = {collection.key: {} for collection in collections}
     rules = {
         kind: [
-            (each, questions[each.key], gates[each.key].causes, gates[each.key].scope)
+            (each, each.prompt_hash, questions[each.key], gates[each.key].causes, gates[each.key].scope)
             for each in collections
             if each.kind == kind
         ]
         for kind in KINDS
     }
-    prompts = {collection.key: collection.prompt_hash for collection in collections}
     for key, (_, prints, _) in library.items():
         known = memory.get(key)
         decisions = known.collections if known else {}
-        for collection, wanted, gated, scope in rules[kind_of(key)]:
+        for collection, prompt_hash, wanted, gated, scope in rules[kind_of(key)]:
             if key in gated or (scope is not None and key not in scope):
                 continue
             decision = decisions.get(collection.slug)
             is_older = since is None or decision is None or decision.timestamp < since
-            reason = _reason(decision, prints, prompts[collection.key], collection, force=force and is_older)
+            reason = _reason(decision, prints, prompt_hash, collection, force=force and is_older)
             if reason in (None, Reason.SECOND_LOOK) and decision is not None and is_older:
                 reason = Reason.ASKED_AGAIN if is_named(decision.request, again) else reason
             if reason is None:

@@ -274,7 +274,7 @@ class _Sorting:
         self._undecided: set[ItemKey] = set()
 
     def sort(self, key: ItemKey, decisions: Mapping[Slug, Decision]) -> None:
-        if key in self._causes or (self._scope is not None and key not in self._scope):
+        if key in self._causes:
             return
         decision = decisions.get(self._slug)
         if decision is None or key in self._open_questions:
@@ -283,4 +283,7 @@ class _Sorting:
             self._members.add(key)
 
     def membership(self) -> Membership:
-        return Membership(members=frozenset(self._members), undecided=frozenset(self._undecided))
+        members, undecided, scope = frozenset(self._members), frozenset(self._undecided), self._scope
+        if scope is None:
+            return Membership(members=members, undecided=undecided)
+        return Membership(members=members & scope, undecided=undecided & scope)

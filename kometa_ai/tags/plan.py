@@ -6,7 +6,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from kometa_ai.core.changes import Change, TagPlan
-from kometa_ai.core.item import ItemKey, kind_of
+from kometa_ai.core.item import ItemKey, Kind
+from kometa_ai.core.movie import Movie
+from kometa_ai.core.show import Show
 from kometa_ai.judging.policy import Membership
 
 if TYPE_CHECKING:
@@ -74,19 +76,23 @@ def plan_tags(
     """
     changes: list[Change] = []
     held_back: list[Change] = []
+    # By type, since looking at each key again for each collection takes half as long again as all the rest.
+    of_kind: dict[Kind, Sequence[AnyItem]] = {
+        "movie": [item for item in movies if isinstance(item, Movie)],
+        "show": [item for item in movies if isinstance(item, Show)],
+    }
     for collection in collections:
         is_for = collection.is_for(collection.kind, library)
         label, membership = collection.label, memberships[collection.key] if is_for else NO_MEMBERS
+        belonging, undecided = membership.members, membership.undecided
         added: list[Change] = []
         removed: list[Change] = []
         members = 0
-        for movie in movies:
-            if kind_of(movie.key) != collection.kind:
-                continue
+        for movie in of_kind[collection.kind]:
             is_tagged = label in movie.labels
             members += is_tagged
             key = movie.key
-            if is_tagged is (key in membership.members) or key in membership.undecided or key not in judged:
+            if is_tagged is (key in belonging) or key in undecided or key not in judged:
                 continue
             if is_tagged:
                 removed.append(_change(movie, collection, library, "remove"))
