@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from kometa_ai.core.naming import tag_of
+from kometa_ai.core.item import movie_key, show_key
+from kometa_ai.core.naming import Slug, tag_of
 from kometa_ai.settings.environment import load_settings
 from kometa_ai.standins.arr.standin import API_KEY
 from kometa_ai.standins.radarr import RadarrStandIn
 from kometa_ai.standins.serving import serve
 from kometa_ai.standins.sonarr import SonarrStandIn
 from kometa_ai.standins.sonarr_seed import ShowSeed
+from kometa_ai.state.store import Store
 from tests.run.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from kometa_ai.core.decision import Decision
+    from kometa_ai.core.item import Kind
     from kometa_ai.settings.schema import Settings
     from kometa_ai.standins.radarr_seed import MovieSeed
 
@@ -83,6 +87,11 @@ class Home(World):
     def believe_shows(self, name: str, numbers: Iterable[int], confidence: float = 0.95) -> None:
         """Let Claude believe that the shows with these numbers belong to a collection."""
         self.truth.setdefault(name, {}).update({f"Show {number}": confidence for number in numbers})
+
+    def decision(self, kind: Kind, number: int, slug: str) -> Decision:
+        """What is remembered about one item and one collection."""
+        key = movie_key(1000 + number) if kind == "movie" else show_key(1000 + number)
+        return Store.load(self.state_dir, read_only=True).memory[key].collections[Slug(slug)]
 
     def writes(self) -> dict[str, int]:
         """How often each library was written to."""
