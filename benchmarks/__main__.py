@@ -18,15 +18,17 @@ from benchmarks.targets import targets
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from benchmarks.figures import Result
+    from benchmarks.figures import Kind, Result
 
 DOCS = ROOT / "docs"
 PAGE, DATA, IMAGES = "benchmarks.md", "benchmarks.json", "images"
 
 _DESCRIPTION = """\
-Run the real program against stand-ins of Radarr and Claude that answer at once, for each number of movies and of
-collections, and print what it asked, what that would cost, and what it used. All sizes together take a while:
-10,000 movies and 20 collections about ten minutes."""
+Run the real program against stand-ins of Radarr or Sonarr, and of Claude, that answer at once, for each number of
+movies or shows and of collections, and print what it asked, what that would cost, and what it used. All sizes together
+take a while: 10,000 movies and 20 collections about ten minutes."""
+_MOVIES, _OF_MOVIES = (1000, 5000, 10000, 20000), (5, 20)
+_SHOWS, _OF_SHOWS = (1000, 5000), (10,)
 
 
 def main(arguments: Sequence[str] | None = None, docs: Path = DOCS) -> int:
@@ -63,21 +65,29 @@ def main(arguments: Sequence[str] | None = None, docs: Path = DOCS) -> int:
 def _measured(given: argparse.Namespace) -> Iterator[Result | None]:
     """Each result; None if a size failed, which is reported while the others continue."""
     scenarios = SCENARIOS if "all" in given.scenario else given.scenario
-    for movies in given.movies:
-        for collections in given.collections:
-            try:
-                for result in measure(
-                    movies=movies, collections=collections, members=given.members, scenarios=scenarios
-                ):
-                    used = result.used
-                    sys.stderr.write(
-                        f"{movies:,} x {collections}, {result.scenario}: {result.seen.usd:.2f} USD, "
-                        f"{used.cpu_seconds:.1f} s CPU, {used.peak_mb:.0f} MB, {used.wall_seconds:.0f} s\n"
-                    )
-                    yield result
-            except Exception as error:  # noqa: BLE001 - whatever it is, the other sizes are worth their hours
-                sys.stderr.write(f"{movies:,} x {collections} broke off: {type(error).__name__}: {error}\n")
-                yield None
+    for kind, items, collections in _sizes(given):
+        named = f"{items:,} {kind} x {collections}"
+        try:
+            for result in measure(
+                kind=kind, movies=items, collections=collections, members=given.members, scenarios=scenarios
+            ):
+                used = result.used
+                sys.stderr.write(
+                    f"{named}, {result.scenario}: {result.seen.usd:.2f} USD, "
+                    f"{used.cpu_seconds:.1f} s CPU, {used.peak_mb:.0f} MB, {used.wall_seconds:.0f} s\n"
+                )
+                yield result
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other sizes are worth their hours
+            sys.stderr.write(f"{named} broke off: {type(error).__name__}: {error}\n")
+            yield None
+
+
+def _sizes(given: argparse.Namespace) -> Iterator[tuple[Kind, int, int]]:
+    """What the library holds, how many of it, and how many collections. Where one kind is given, the other is not."""
+    is_open = given.movies is None and given.shows is None
+    movies, shows = given.movies or (_MOVIES if is_open else ()), given.shows or (_SHOWS if is_open else ())
+    yield from (("movies", items, number) for items in movies for number in given.collections or _OF_MOVIES)
+    yield from (("shows", items, number) for items in shows for number in given.collections or _OF_SHOWS)
 
 
 def _kept(path: Path) -> Measured:
@@ -92,15 +102,26 @@ def _parser() -> argparse.ArgumentParser:
         description=_DESCRIPTION,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--movies", type=int, nargs="+", default=[1000, 5000, 10000, 20000], help="movies in Radarr")
-    parser.add_argument("--collections", type=int, nargs="+", default=[5, 20], help="collections in Kometa's folder")
-    parser.add_argument("--members", type=float, default=0.05, help="share of the movies that belong to a collection")
+    unless = "without either, all sizes of both"
+    parser.add_argument(
+        "--movies", type=int, nargs="+", default=argparse.SUPPRESS, help=f"movies in a Radarr; {unless}"
+    )
+    parser.add_argument("--shows", type=int, nargs="+", default=argparse.SUPPRESS, help=f"shows in a Sonarr; {unless}")
+    parser.add_argument(
+        "--collections",
+        type=int,
+        nargs="+",
+        default=argparse.SUPPRESS,
+        help="collections in Kometa's folder (default: 5 and 20 of movies, 10 of shows)",
+    )
+    parser.set_defaults(movies=None, shows=None, collections=None)
+    parser.add_argument("--members", type=float, default=0.05, help="share of the items that belong to a collection")
     parser.add_argument(
         "--scenario",
         nargs="+",
         choices=[*SCENARIOS, "all"],
         default=["all"],
-        help="the first run, one with nothing changed after it, one with ten new movies after that, "
+        help="the first run, one with nothing changed after it, one with ten new items after that, "
         "and a first run through batches",
     )
     parser.add_argument("--output", choices=["text", "json", "markdown"], default="text", help="form of the report")

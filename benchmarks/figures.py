@@ -9,12 +9,14 @@ import msgspec
 
 from kometa_ai.settings.schema import Settings
 
+Kind = Literal["movies", "shows"]
+"""What a library holds."""
 Scenario = Literal["first", "settled", "ten-new", "batches"]
 SCENARIOS: tuple[Scenario, ...] = ("first", "settled", "ten-new", "batches")
 """The first three follow each other; `batches` is another first run, in its own world, through batches."""
 
-NEW_MOVIES = 10
-"""The number of movies that are new in the scenario `ten-new`."""
+NEW_ITEMS = 10
+"""The number of movies or shows that are new in the scenario `ten-new`."""
 REPEATS = 3
 """Settled runs are short and change nothing, so they are repeated and the least CPU counts: other load only adds."""
 MODEL: str = Settings.model_fields["claude_model"].default
@@ -22,9 +24,9 @@ MODEL: str = Settings.model_fields["claude_model"].default
 
 
 class Seen(msgspec.Struct, kw_only=True):
-    """What the stand-ins saw of one run. `radarr` counts requests by method and path.
+    """What the stand-ins saw of one run. `radarr` counts requests to the library by method and path.
 
-    `unlike_truth` counts the pairs of movie and tag in Radarr that differ from the judge's decision, either way.
+    `unlike_truth` counts the pairs of item and tag in the library that differ from the judge's decision, either way.
     """
 
     radarr: dict[str, int] = {}
@@ -77,7 +79,9 @@ class Layouts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of the program. `kind` is its size and scenario."""
+    """One run of the program. `movies` is the number of items in the library, which are shows where `kind` says so."""
+
+    kind: Kind = "movies"
 
     scenario: Scenario
     movies: int
@@ -93,9 +97,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     layouts: Layouts | None = None
 
     @property
-    def kind(self) -> tuple[int, int, int]:
+    def place(self) -> tuple[str, int, int, int]:
         """The identity of a result, by which results are sorted."""
-        return self.movies, self.collections, SCENARIOS.index(self.scenario)
+        return self.kind, self.movies, self.collections, SCENARIOS.index(self.scenario)
 
 
 class Measured(msgspec.Struct, kw_only=True):
@@ -105,6 +109,6 @@ class Measured(msgspec.Struct, kw_only=True):
     results: list[Result]
 
     def put(self, result: Result) -> None:
-        """Add a result, replacing an older one of the same kind."""
-        kept = [old for old in self.results if old.kind != result.kind]
-        self.results = sorted([*kept, result], key=lambda each: each.kind)
+        """Add a result, replacing an older one of the same size and scenario."""
+        kept = [old for old in self.results if old.place != result.place]
+        self.results = sorted([*kept, result], key=lambda each: each.place)

@@ -26,12 +26,15 @@ import msgspec
 from benchmarks import library
 from benchmarks.figures import MODEL, Layouts
 from benchmarks.other_side import usd
-from kometa_ai.asking.prompts import SYSTEM
+from kometa_ai.asking.prompts import SHOW_SYSTEM, SYSTEM
 from kometa_ai.judging.records import records_text
 from kometa_ai.standins.claude import count_tokens
 
 if TYPE_CHECKING:
-    from kometa_ai.core.movie import Movie
+    from collections.abc import Iterator
+
+    from benchmarks.figures import Kind
+    from kometa_ai.core.kinds import AnyItem
 
 BATCH = 150
 
@@ -78,14 +81,14 @@ Provide your decision and a confidence level (0.0-1.0) for each movie. Return yo
 format."""
 
 
-def compute(*, movies: int, collections: int, members: float) -> Layouts:
+def compute(*, kind: Kind, movies: int, collections: int, members: float) -> Layouts:
     """Price the layouts for a first run."""
     truth = library.Truth(members)
     names = library.names(collections)
     baseline = compact = 0.0
-    written, members_out, ids_out = count_tokens(SYSTEM), 0, 0
+    written, members_out, ids_out = count_tokens(SHOW_SYSTEM if kind == "shows" else SYSTEM), 0, 0
     written += sum(count_tokens(library.criteria(name)) for name in names)
-    left = library.movies(movies)
+    left: Iterator[AnyItem] = library.shows(movies) if kind == "shows" else library.movies(movies)
     while batch := list(islice(left, BATCH)):
         text = records_text(batch)
         written += count_tokens(text)
@@ -109,7 +112,7 @@ def compute(*, movies: int, collections: int, members: float) -> Layouts:
     )
 
 
-def _specified(movie: Movie, verdict: library.Verdict) -> dict[str, Any]:
+def _specified(movie: AnyItem, verdict: library.Verdict) -> dict[str, Any]:
     decision = {
         "movie_id": movie.arr_id,
         "title": movie.title,

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 from zlib import crc32
 
-from kometa_ai.core.item import ArrId, movie_key, number_of
+from kometa_ai.core.item import ArrId, movie_key, number_of, show_key
 from kometa_ai.core.movie import Credits, Movie
+from kometa_ai.core.show import Show
 from kometa_ai.standins.radarr_seed import MovieSeed
+from kometa_ai.standins.sonarr_seed import ShowSeed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from benchmarks.figures import Kind
+    from kometa_ai.core.show import Status
+
+_Word = TypeVar("_Word")
 FIRST_TMDB_ID: Final = 100_000
+FIRST_TVDB_ID: Final = 100_000
 BORDERLINE: Final = 0.2
 """Pairs near the threshold, which get a second look, as a share of the members; half of them prove to be members."""
 RESEMBLING: Final = 0.2
@@ -62,6 +69,9 @@ _LAST_NAMES = _cut(
     "Hartmann|Okafor|Lindqvist|Moreau|Castellano|Whitfield|Tanaka|Bergstrom|Delacroix|Novak|Ferreira|Abernathy|Kowalski|"
     "Rahman|Sinclair|Vasquez|Thornbury|Petrov|Nakamura|Oyelaran"
 )
+_NETWORKS = _cut("North One|Channel 9|Meridian|Lumen|Cable Arts|Harbor TV|Videon|The Attic|Kanal Ost|Studio Blue")
+_LANGUAGES = ("English", "English", "English", "French", "German", "Japanese", "Korean", "Spanish", "Danish")
+_STATUSES: tuple[Status, ...] = ("ended", "ended", "running")
 _WHO = _cut(
     "a retired detective|a young violinist|a disgraced surgeon|an ambitious reporter|an estranged brother|"
     "a lonely lighthouse keeper|a small-time forger|a widowed farmer|a gifted codebreaker|an exiled diplomat|"
@@ -154,11 +164,12 @@ def names(count: int) -> list[str]:
     ]
 
 
-def kometa_file(collections: Sequence[str]) -> str:
+def kometa_file(collections: Sequence[str], kind: Kind = "movies") -> str:
     """One of Kometa's files with a block for each collection."""
     lines = ["collections:"]
+    media = ["  # media: shows"] if kind == "shows" else []
     for name in collections:
-        lines += ["  # === KOMETA-AI ===", "  # enabled: true", "  # prompt: |"]
+        lines += ["  # === KOMETA-AI ===", "  # enabled: true", *media, "  # prompt: |"]
         lines += [f"  #   {line}" for line in criteria(name).splitlines()]
         lines += ["  # === END KOMETA-AI ===", f'  "{name}":', "    sync_mode: sync"]
     return "\n".join(lines) + "\n"
@@ -189,6 +200,49 @@ def seeds(count: int, start: int = 0) -> Iterator[MovieSeed]:
 def movies(count: int) -> Iterator[Movie]:
     """The same movies as the program's own type."""
     return map(_movie, range(count))
+
+
+def show_seeds(count: int, start: int = 0) -> Iterator[ShowSeed]:
+    """Shows for a stand-in Sonarr, numbered from `start`."""
+    for number in range(start, start + count):
+        show = _show(number)
+        yield ShowSeed(
+            title=show.title,
+            year=show.year,
+            tvdb_id=number_of(show.key),
+            imdb_id=show.imdb_id,
+            overview=show.plot,
+            network=show.network,
+            original_language=show.language,
+            genres=show.genres,
+            certification=show.certification,
+            runtime=show.runtime,
+            seasons=show.seasons,
+            status="ended" if show.is_over else "continuing",
+        )
+
+
+def shows(count: int) -> Iterator[Show]:
+    """The same shows as the program's own type."""
+    return map(_show, range(count))
+
+
+def _show(number: int) -> Show:
+    return Show(
+        arr_id=ArrId(number + 1),
+        key=show_key(FIRST_TVDB_ID + number),
+        imdb_id=f"tt{FIRST_TVDB_ID + number:07}",
+        title=_title(number),
+        year=1960 + _dice(number, "year") % 65,
+        plot=_plot(number),
+        genres=_some(_GENRES, number, "genre", 1 + _dice(number, "genres") % 3),
+        network=_one(_NETWORKS, number, "network"),
+        language=_one(_LANGUAGES, number, "language"),
+        certification=_one(("TV-PG", "TV-14", "TV-MA"), number, "certification"),
+        runtime=_one((25, 45, 60), number, "runtime"),
+        seasons=1 + _dice(number, "seasons") % 9,
+        status=_one(_STATUSES, number, "status"),
+    )
 
 
 def _movie(number: int) -> Movie:
@@ -234,7 +288,7 @@ def _some(words: Sequence[str], number: int, what: str, count: int) -> tuple[str
     return tuple(dict.fromkeys(_one(words, number, what, n) for n in range(count)))
 
 
-def _one(words: Sequence[str], *seed: object) -> str:
+def _one(words: Sequence[_Word], *seed: object) -> _Word:
     return words[_dice(*seed) % len(words)]
 
 

@@ -1,6 +1,6 @@
-"""Serve a Radarr and a Claude in a separate process; both answer at once and count requests.
+"""Serve a Radarr or a Sonarr, and a Claude, in a separate process; both answer at once and count requests.
 
-It takes commands on stdin, one a line (`look`: count the requests since the last look; `add 10`: ten more movies), and
+It takes commands on stdin, one a line (`look`: count the requests since the last look; `add 10`: ten more items), and
 answers each with a line of JSON on stdout. It ends with stdin.
 """
 
@@ -24,10 +24,13 @@ from kometa_ai.standins.claude import ClaudeStandIn, Judgement, RequestRecord, c
 from kometa_ai.standins.claude_wire import RateLimits
 from kometa_ai.standins.radarr import RadarrStandIn
 from kometa_ai.standins.serving import serve
+from kometa_ai.standins.sonarr import SonarrStandIn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from benchmarks.figures import Kind
 
 CLAUDE_KEY = "benchmark"
 _NO_LIMIT = 10**12
@@ -41,11 +44,12 @@ _NUMBER = re.compile(r"/\d+(?=/|$)")
 class OtherSide:
     """The stand-ins of one measurement."""
 
-    def __init__(self, *, movies: int, collections: int, members: float) -> None:
+    def __init__(self, *, kind: Kind, movies: int, collections: int, members: float) -> None:
         self._truth = library.Truth(members)
         self._collections = library.names(collections)
-        self._titles = {seed.tmdb_id: seed.title for seed in library.seeds(movies)}
-        self.radarr = RadarrStandIn(library.seeds(movies))
+        self._titles: dict[int, str] = {}
+        self.arr: RadarrStandIn | SonarrStandIn = SonarrStandIn() if kind == "shows" else RadarrStandIn()
+        self.add(movies)
         self.claude = ClaudeStandIn(judge=self._judge, api_key=CLAUDE_KEY)
         # Otherwise the program keeps to the smallest account, a thousand requests a minute, and mostly waits.
         # A batch ends at once, as everything here does: what is measured is not Anthropic's time.
@@ -53,23 +57,29 @@ class OtherSide:
         self.claude.rate_limits = RateLimits(requests=_NO_LIMIT, input_tokens=_NO_LIMIT, output_tokens=_NO_LIMIT)
 
     def add(self, count: int) -> None:
-        """Add movies between two runs."""
-        for seed in library.seeds(count, start=len(self._titles)):
-            self.radarr.add_movie(seed)
-            self._titles[seed.tmdb_id] = seed.title
+        """Add movies or shows, at the beginning and between two runs."""
+        start = len(self._titles)
+        if isinstance(self.arr, SonarrStandIn):
+            for show in library.show_seeds(count, start):
+                self.arr.add_show(show)
+                self._titles[show.tvdb_id] = show.title
+        else:
+            for movie in library.seeds(count, start):
+                self.arr.add_movie(movie)
+                self._titles[movie.tmdb_id] = movie.title
 
     def look(self) -> Seen:
         """Count the requests since the last look."""
-        seen = Seen(radarr=dict(Counter(f"{r.method} {_plain(r.path)}" for r in self.radarr.requests)))
+        seen = Seen(radarr=dict(Counter(f"{r.method} {_plain(r.path)}" for r in self.arr.requests)))
         for record in self.claude.requests:
             _count(record, seen)
         seen.batches = len(self.claude.batches.known)
         for name in self._collections:
-            tagged = self.radarr.members(f"kai-{slug_of(name)}")
+            tagged = self.arr.members(f"kai-{slug_of(name)}")
             belong = {id_ for id_, title in self._titles.items() if self._truth.about(name, title).is_member}
             seen.tags += len(tagged)
             seen.unlike_truth += len(tagged ^ belong)
-        self.radarr.requests.clear()
+        self.arr.requests.clear()
         self.claude.forget()
         return seen
 
@@ -128,10 +138,11 @@ def _count(record: RequestRecord, seen: Seen) -> None:
 
 
 class Started:
-    """The process as its parent sees it. `radarr` and `claude` are its addresses."""
+    """The process as its parent sees it. `arr` and `claude` are its addresses."""
 
-    def __init__(self, *, movies: int, collections: int, members: float, root: Path) -> None:
-        given = ["--movies", str(movies), "--collections", str(collections), "--members", str(members)]
+    def __init__(self, *, kind: Kind, movies: int, collections: int, members: float, root: Path) -> None:
+        given = ["--kind", kind, "--movies", str(movies)]
+        given += ["--collections", str(collections), "--members", str(members)]
         self._process = subprocess.Popen(  # noqa: S603 - our own module
             [sys.executable, "-m", "benchmarks.other_side", *given],
             stdin=subprocess.PIPE,
@@ -142,7 +153,7 @@ class Started:
             raise TypeError("a pipe was asked for")
         self._commands: IO[bytes] = self._process.stdin
         self._answers: IO[bytes] = self._process.stdout
-        self.radarr, self.claude = msgspec.json.decode(self._answers.readline(), type=tuple[str, str])
+        self.arr, self.claude = msgspec.json.decode(self._answers.readline(), type=tuple[str, str])
 
     def __enter__(self) -> Self:
         return self
@@ -158,7 +169,7 @@ class Started:
         return msgspec.json.decode(self._ask(b"look"), type=Seen)
 
     def add(self, count: int) -> None:
-        """Add movies between two runs."""
+        """Add movies or shows between two runs."""
         self._ask(b"add %d" % count)
 
     def _ask(self, command: bytes) -> bytes:
@@ -175,13 +186,14 @@ def _answer(value: object) -> None:
 def main() -> None:
     """Serve until stdin ends."""
     parser = argparse.ArgumentParser()
+    parser.add_argument("--kind", choices=["movies", "shows"], required=True)
     parser.add_argument("--movies", type=int, required=True)
     parser.add_argument("--collections", type=int, required=True)
     parser.add_argument("--members", type=float, required=True)
     given = parser.parse_args()
-    side = OtherSide(movies=given.movies, collections=given.collections, members=given.members)
-    with serve(side.radarr.app) as radarr, serve(side.claude.app) as claude:
-        _answer((radarr, claude))
+    side = OtherSide(kind=given.kind, movies=given.movies, collections=given.collections, members=given.members)
+    with serve(side.arr.app) as arr, serve(side.claude.app) as claude:
+        _answer((arr, claude))
         for line in sys.stdin:
             command, _, count = line.strip().partition(" ")
             if command == "add":

@@ -58,7 +58,7 @@ def write(measured: Measured, folder: Path) -> None:
 
 
 def drawn(plot: Plot, measured: Measured) -> str:
-    """One plot as SVG, a line for each scenario and number of collections; without scripts."""
+    """One plot of the runs about movies as SVG, a line for each scenario and number of collections; without scripts."""
     chart = pygal.XY(
         style=_STYLE,
         js=(),
@@ -73,12 +73,13 @@ def drawn(plot: Plot, measured: Measured) -> str:
         value_formatter=lambda value: f"{value:,.10g}",
         x_value_formatter=lambda value: f"{value:,.0f}",
     )
-    numbers = sorted({result.collections for result in measured.results})
+    results = [result for result in measured.results if result.kind == "movies"]
+    numbers = sorted({result.collections for result in results})
     for scenario in plot.scenarios:
         for collections in numbers:
             points = [
                 (result.movies, round(plot.value(result), 2))
-                for result in measured.results
+                for result in results
                 if (result.scenario, result.collections) == (scenario, collections)
             ]
             named = f"{scenario}, " if len(plot.scenarios) > 1 else ""

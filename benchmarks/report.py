@@ -73,7 +73,7 @@ def _run(result: Result) -> _Row:
     return {
         **_size(result),
         "run": result.scenario,
-        "Radarr: lists": f"{list_reads(result)}",
+        "lists": f"{list_reads(result)}",
         "credits": f"{seen.radarr.get('GET /credit', 0):,}",
         "writes": f"{writes(result):,}",
         "Claude: first looks": f"{seen.claude - seen.second_looks:,}",
@@ -118,20 +118,21 @@ def _cost(result: Result) -> Iterable[_Row]:
 
 
 def _growth(results: Sequence[Result]) -> list[_Row]:
-    """The cost of each further movie, from one size to the next: constant if nothing is quadratic."""
+    """The cost of each further movie or show, from one size to the next: constant if nothing is quadratic."""
     rows = []
-    for collections in sorted({result.collections for result in results}):
-        sizes = sorted((r for r in results if r.collections == collections), key=lambda result: result.movies)
+    for kind, collections in sorted({(result.kind, result.collections) for result in results}):
+        alike = (r for r in results if (r.kind, r.collections) == (kind, collections))
+        sizes = sorted(alike, key=lambda result: result.movies)
         for small, large in pairwise(sizes):
             more = large.movies - small.movies
             rows.append(
                 {
                     "collections": f"{collections}",
-                    "from movies": f"{small.movies:,}",
+                    "from": f"{small.movies:,} {kind}",
                     "to": f"{large.movies:,}",
-                    "CPU ms a movie": f"{(large.used.cpu_seconds - small.used.cpu_seconds) / more * 1e3:.2f}",
-                    "peak KB a movie": f"{(large.used.peak_mb - small.used.peak_mb) / more * 1e3:.1f}",
-                    "state KB a movie": f"{(large.state_mb - small.state_mb) / more * 1e3:.2f}",
+                    "CPU ms each": f"{(large.used.cpu_seconds - small.used.cpu_seconds) / more * 1e3:.2f}",
+                    "peak KB each": f"{(large.used.peak_mb - small.used.peak_mb) / more * 1e3:.1f}",
+                    "state KB each": f"{(large.state_mb - small.state_mb) / more * 1e3:.2f}",
                 }
             )
     return rows
@@ -139,16 +140,16 @@ def _growth(results: Sequence[Result]) -> list[_Row]:
 
 def _promises(results: Sequence[Result]) -> list[_Row]:
     """Every target once, and further rows for those that are missed at several sizes."""
-    closest: dict[tuple[str, str], tuple[Result, Target]] = {}
+    closest: dict[tuple[str, str, str], tuple[Result, Target]] = {}
     missed = []
     for result in results:
         for target in targets(result):
-            key = result.scenario, target.what
+            key = result.kind, result.scenario, target.what
             if not target.is_met:
                 missed.append((result, target))
             elif key not in closest or target.closeness > closest[key][1].closeness:
                 closest[key] = result, target
-    known_missed = {(result.scenario, target.what) for result, target in missed}
+    known_missed = {(result.kind, result.scenario, target.what) for result, target in missed}
     met = [found for key, found in closest.items() if key not in known_missed]
     return [_promise(result, target) for result, target in (*missed, *met)]
 
@@ -165,7 +166,7 @@ def _promise(result: Result, target: Target) -> _Row:
 
 
 def _size(result: Result) -> _Row:
-    return {"movies": f"{result.movies:,}", "collections": f"{result.collections}"}
+    return {"library": f"{result.movies:,} {result.kind}", "collections": f"{result.collections}"}
 
 
 def _columns(rows: Sequence[_Row]) -> str:

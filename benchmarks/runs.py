@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from benchmarks import checkpoint, layouts, library
-from benchmarks.figures import NEW_MOVIES, REPEATS, SCENARIOS, Result, Scenario, Used
+from benchmarks.figures import NEW_ITEMS, REPEATS, SCENARIOS, Result, Scenario, Used
 from benchmarks.other_side import CLAUDE_KEY, Started
 from benchmarks.targets import writes
 from kometa_ai.standins.radarr import API_KEY
@@ -22,7 +22,7 @@ from kometa_ai.standins.radarr import API_KEY
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-    from benchmarks.figures import Layouts
+    from benchmarks.figures import Kind, Layouts
 
 ROOT = Path(__file__).parent.parent
 _STATE = "kometa_state.json"
@@ -39,9 +39,11 @@ class _Report(msgspec.Struct):
     changes: list[object] = []
 
 
-def measure(*, movies: int, collections: int, members: float, scenarios: Collection[Scenario]) -> Iterator[Result]:
+def measure(
+    *, movies: int, collections: int, members: float, scenarios: Collection[Scenario], kind: Kind = "movies"
+) -> Iterator[Result]:
     """Measure one size: the scenarios in order, each with the state that the one before left."""
-    size = _Size(movies, collections, members)
+    size = _Size(kind, movies, collections, members)
     # Computed once: it takes longer than most runs.
     other_layouts = size.layouts() if {"first", "batches"}.intersection(scenarios) else None
     one_after_the_other = [scenario for scenario in SCENARIOS if scenario != "batches"]
@@ -49,7 +51,7 @@ def measure(*, movies: int, collections: int, members: float, scenarios: Collect
         with _place(size) as place:
             for scenario in one_after_the_other[: one_after_the_other.index(wanted[-1]) + 1]:
                 if scenario == "ten-new":
-                    place.other.add(NEW_MOVIES)
+                    place.other.add(NEW_ITEMS)
                 repeats = REPEATS if scenario == "settled" and scenario in scenarios else 1
                 results = [place.run(scenario) for _ in range(repeats)]
                 # Prefer results with extra requests, so that a faster repetition without them does not hide these.
@@ -66,21 +68,22 @@ def measure(*, movies: int, collections: int, members: float, scenarios: Collect
 
 
 class _Size(NamedTuple):
-    """The size of a library."""
+    """The size of a library, and what it holds."""
 
+    kind: Kind
     movies: int
     collections: int
     members: float
 
     def layouts(self) -> Layouts:
-        return layouts.compute(movies=self.movies, collections=self.collections, members=self.members)
+        return layouts.compute(**self._asdict())
 
 
 @contextmanager
 def _place(size: _Size, **settings: str) -> Iterator[_Place]:
     with (
         tempfile.TemporaryDirectory(prefix="kometa-ai-benchmark-") as scratch,
-        Started(movies=size.movies, collections=size.collections, members=size.members, root=ROOT) as other,
+        Started(**size._asdict(), root=ROOT) as other,
     ):
         yield _Place(Path(scratch), other, size, settings)
 
@@ -95,11 +98,13 @@ class _Place:
         self.state = folder / "state"
         kometa = folder / "kometa"
         kometa.mkdir()
-        (kometa / "movies.yml").write_text(library.kometa_file(library.names(size.collections)), encoding="utf-8")
+        text = library.kometa_file(library.names(size.collections), size.kind)
+        (kometa / f"{size.kind}.yml").write_text(text, encoding="utf-8")
+        service = "SONARR" if size.kind == "shows" else "RADARR"
         self._environ = {
             **{name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "PYTHONPATH")},
-            "RADARR_URL": other.radarr,
-            "RADARR_API_KEY": API_KEY,
+            f"{service}_URL": other.arr,
+            f"{service}_API_KEY": API_KEY,
             "CLAUDE_API_KEY": CLAUDE_KEY,
             "CLAUDE_BASE_URL": other.claude,
             "CONFIG_DIR": str(kometa),
@@ -126,6 +131,7 @@ class _Place:
         report = msgspec.json.decode(out.read_bytes(), type=_Report)
         return Result(
             scenario=scenario,
+            kind=self._size.kind,
             movies=self._size.movies,
             collections=self._size.collections,
             members=self._size.members,

@@ -126,7 +126,51 @@ def test_promises_are_judged_for_the_size_they_were_made_for(results: dict[str, 
     assert "cost / bound" not in judged
     assert "cost / bound" in {target.what for target in targets(large)}
     assert not {target.what: target for target in targets(hungry)}["peak memory, MB"].is_met
-    assert {target.what for target in targets(results["settled"])} > {"requests to Claude", "writes to Radarr"}
+    assert {target.what for target in targets(results["settled"])} > {"requests to Claude", "writes to the library"}
+
+
+@pytest.fixture(scope="module")
+def of_shows() -> dict[str, Result]:
+    """A small measurement of shows."""
+    found = measure(kind="shows", movies=MOVIES, collections=COLLECTIONS, members=MEMBERS, scenarios=SCENARIOS)
+    return {result.scenario: result for result in found}
+
+
+def test_shows_are_measured_like_movies(of_shows: dict[str, Result]) -> None:
+    """Every pair is asked about once, no credits are read, and every tag is set; later runs ask about what is new."""
+    first, settled, new, batches = (of_shows[scenario] for scenario in SCENARIOS)
+
+    assert first.seen.claude - first.seen.second_looks == 2 * COLLECTIONS
+    assert first.seen.usd == pytest.approx(first.reported_usd, abs=1e-5)
+    assert first.layouts is not None
+    assert first.layouts.bound < first.seen.usd < first.layouts.baseline_compact
+    assert (settled.seen.claude, writes(settled)) == (0, 0)
+    assert new.seen.claude - new.seen.second_looks == COLLECTIONS
+    assert batches.seen.batches == 2
+    for result in of_shows.values():
+        assert result.seen.unlike_truth == 0
+        assert not any("/credit" in request or "/movie" in request for request in result.seen.radarr)
+        assert all(target.is_met for target in targets(result) if not target.what.startswith("checkpoint"))
+
+
+def test_shows_have_rows_and_promises_of_their_own(results: dict[str, Result], of_shows: dict[str, Result]) -> None:
+    """Beside movies of the same size; promises on cost are made for another size, and plots are about movies."""
+    first = of_shows["first"]
+    large = msgspec.structs.replace(first, movies=5000, collections=10)
+    slow = msgspec.structs.replace(large, used=msgspec.structs.replace(first.used, cpu_seconds=21.0))
+    measured = Measured(machine="", results=[])
+    for result in (first, results["first"], first):
+        measured.put(result)
+
+    page = markdown(measured)
+
+    assert [result.kind for result in measured.results] == ["movies", "shows"]
+    assert f"| {MOVIES} movies | {COLLECTIONS} | first |" in page
+    assert f"| {MOVIES} shows | {COLLECTIONS} | first |" in page
+    assert "cost / bound" in {target.what for target in targets(large)}
+    assert "own CPU, s" in {target.what for target in targets(slow) if not target.is_met}
+    only = Measured(machine="", results=[results["first"]])
+    assert all(drawn(plot, measured) == drawn(plot, only) for plot in PLOTS)
 
 
 def test_the_report_is_the_same_in_every_form(results: dict[str, Result], tmp_path: Path) -> None:
@@ -190,8 +234,8 @@ def test_a_size_that_cannot_be_measured_takes_no_other_with_it(
 
     kept = msgspec.json.decode((tmp_path / DATA).read_bytes(), type=Measured)
     assert [result.movies for result in kept.results] == [20, 30]
-    assert "-1 x 1 broke off: " in capsys.readouterr().err
-    assert "| 30 | 1 | settled |" in (tmp_path / PAGE).read_text(encoding="utf-8")
+    assert "-1 movies x 1 broke off: " in capsys.readouterr().err
+    assert "| 30 movies | 1 | settled |" in (tmp_path / PAGE).read_text(encoding="utf-8")
     pictures = {path.name for path in (tmp_path / IMAGES).iterdir()}
     assert pictures == {f"{plot.name}.svg" for plot in PLOTS}
     assert main(["--plots"], tmp_path) == 0
@@ -227,6 +271,16 @@ def test_the_library_is_realistic_and_always_the_same() -> None:
     assert all(300 <= len(movie.plot) <= 600 and len(movie.credits.actors) == 5 for movie in movies)
     assert all(movie.genres and movie.keywords and movie.year >= 1930 for movie in movies)
     assert list(library.movies(3000)) == movies
+
+
+def test_shows_are_realistic_and_always_the_same() -> None:
+    """Titles are unique, each has a network and a language, and most but not all are over."""
+    shows = list(library.shows(1000))
+
+    assert len({show.title for show in shows}) == 1000
+    assert all(300 <= len(show.plot) <= 600 and show.network and show.language and show.seasons for show in shows)
+    assert 0.5 < sum(show.is_over for show in shows) / 1000 < 0.8
+    assert list(library.shows(1000)) == shows
 
 
 def test_the_truth_has_the_share_of_members_that_was_asked_for() -> None:
