@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from kometa_ai.core.item import ItemKey
     from kometa_ai.daemon.life import Daemon
 
-_TESTED = {"status": "OK"}
+_TELLS = {"Radarr": "movie", "Sonarr": "series"}
+"""Of what the events of each service tell."""
 _IGNORED = {"status": "ignored"}
 _QUEUED = {"status": "queued"}
 _NOTED = {"status": "noted"}
@@ -58,7 +59,7 @@ async def from_radarr(daemon: TheDaemon, request: Request) -> dict[str, str]:
     event = await _event(request, "Radarr")
     match event.get("eventType"):
         case "Test":
-            return _TESTED
+            return _tested(event, "Radarr")
         case "MovieAdded" | "Download":
             # Radarr keeps movies that TMDb does not know; these are never judged.
             movie = _named(event.get("movie"), "tmdbId", movie_key)
@@ -73,7 +74,7 @@ async def from_sonarr(daemon: TheDaemon, request: Request) -> dict[str, str]:
     event = await _event(request, "Sonarr")
     match event.get("eventType"):
         case "Test":
-            return _TESTED  # its show has a number, 1234, that a real one may have
+            return _tested(event, "Sonarr")  # its show has a number, 1234, that a real one may have
         case "SeriesAdd":
             show = _show(event)
             return _hint(daemon, event, show, daemon.hints.add, _QUEUED)
@@ -83,6 +84,17 @@ async def from_sonarr(daemon: TheDaemon, request: Request) -> dict[str, str]:
             show = _show(event)
             return _hint(daemon, event, show, daemon.hints.add_if_unknown, _NOTED)
     return _IGNORED
+
+
+def _tested(event: dict[str, Any], service: str) -> dict[str, str]:
+    """Answer a test. Raise FixUsage for one of the other service, whose events would all be ignored here."""
+    for other, part in _TELLS.items():
+        if other != service and part in event and _TELLS[service] not in event:
+            raise FixUsage(
+                f"This is {service}'s address, and the event is {other}'s.",
+                f"In {other}, under Settings, Connect, end the address with /webhooks/{other.lower()}.",
+            )
+    return {"status": "OK"}
 
 
 def _hint(

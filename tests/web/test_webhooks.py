@@ -214,6 +214,24 @@ async def test_other_events_and_impossible_numbers_are_ignored(here: Beside) -> 
     assert here.daemon.runs.current is None
 
 
+async def test_the_address_of_the_other_service_fails_the_test(home: Home) -> None:
+    """Sonarr's user sees at once that its events would be ignored at Radarr's address, and which one is right."""
+    async with daemon_beside(home) as here:
+        url = f"{str(here.client.base_url).rstrip('/')}{RADARR}"
+        home.sonarr.webhooks.connect(Webhook(url=url, password=KEY))
+        await asyncio.to_thread(home.sonarr.press_test)
+        (delivery,) = home.sonarr.webhooks.deliveries
+        told = (await here.client.post(RADARR, json=delivery.payload)).json()
+        reverse = await here.client.post(SONARR, json={"eventType": "Test", "movie": {"tmdbId": 1}})
+        bare = [await sent(here, {"eventType": "Test"}, path) for path in (RADARR, SONARR)]
+
+    assert delivery.status == 422
+    assert "/webhooks/sonarr" in told["remedy"]
+    assert reverse.status_code == 422
+    assert "/webhooks/radarr" in reverse.json()["remedy"]
+    assert bare == ["OK", "OK"]
+
+
 @pytest.mark.parametrize(
     "how",
     [
