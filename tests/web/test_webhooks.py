@@ -172,7 +172,9 @@ async def test_movies_and_shows_make_one_run(home: Home, here: Beside) -> None:
     await until(lambda: here.daemon.runs.last)
 
     (run,) = (await here.client.get("/api/v1/runs")).json()
+    report = (await here.client.get(f"/api/v1/runs/{run['run_id']}")).json()
     assert (run["outcome"], run["only_movies"]) == ("ok", 2)
+    assert report["headline"].startswith("A run for 1 movie and 1 show only.")
     assert home.asked() == [("Crime", "Show 1"), ("Noir", "Movie 1")]
     assert home.members("radarr", "Noir") == home.members("radarr-4k", "Noir") == {1}
     assert home.members("sonarr", "Crime") == {1}
