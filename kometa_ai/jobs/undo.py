@@ -13,11 +13,11 @@ from kometa_ai.__version__ import __version__
 from kometa_ai.core.changes import Change, TagChange
 from kometa_ai.core.collection import collection_key
 from kometa_ai.core.decision import Pin
-from kometa_ai.core.item import ItemKey, Kind, by_kind, dated, kind_of, name_item
+from kometa_ai.core.item import SERVICES, ItemKey, Kind, by_kind, dated, kind_of, name_item
 from kometa_ai.core.naming import CollectionKey, Label
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import CollectionReport, LibraryLine, MovieLine, Outcome, RunReport
-from kometa_ai.core.summary import counted, in_order, marked
+from kometa_ai.core.summary import counted, in_order, in_words, marked
 from kometa_ai.errors import CheckLibrary, FixUsage, KometaAIError, RepairState
 from kometa_ai.jobs.running import carry_out
 from kometa_ai.run.failure import INTERRUPTED, outcome_of
@@ -170,10 +170,12 @@ def plan_undo(undone: RunReport, contents: Mapping[str, Iterable[AnyItem]]) -> U
 def _nothing_to_undo(report: RunReport) -> FixUsage:
     if not report.failed or report.dry_run:
         return FixUsage(f"The run {report.run_id} changed nothing.", "There is nothing to take back.")
+    asked = in_words([library.title for library in report.libraries]) or in_words([SERVICES[k] for k in report.kinds])
+    items = " and ".join(f"{kind}s" for kind in report.kinds)
     return FixUsage(
-        f"Radarr confirmed no change of the run {report.run_id}; {counted(report.failed, 'change')} failed or had no "
+        f"{asked} confirmed no change of the run {report.run_id}; {counted(report.failed, 'change')} failed or had no "
         "answer.",
-        "Look in Radarr which movies have the tag; to keep one in or out, pin it in the block.",
+        f"Look in {asked} which {items} have the tag; to keep one in or out, pin it in the block.",
     )
 
 
@@ -418,16 +420,16 @@ class _UndoRun:
 
     def _overtaken(self) -> Iterable[Problem]:
         """A warning for each collection with changes that are not taken back."""
-        names = {collection.key: collection.name for collection in self._undone.collections}
-        movies: dict[CollectionKey, list[str]] = {}
+        library_titles = {library.name: library.title for library in self._lines}
+        items: dict[tuple[CollectionKey, str], list[str]] = {}
         for change in self._plan.left:
-            movies.setdefault(change.collection_key, []).append(dated(change.title, change.year))
-        for collection, titles in movies.items():
+            items.setdefault((change.collection_key, change.library), []).append(dated(change.title, change.year))
+        for (collection, library), titles in items.items():
             yield Problem(
-                source="undo",
+                source=library_titles.get(library, library),
                 what=f"Something else has changed these since the run {self._undone.run_id}; they are left.",
                 remedy="Nothing to do; to keep one in or out of the collection, pin it in the block.",
-                collection=names.get(collection, collection),
+                collection=collection,
                 movies=tuple(titles),
                 severity="warning",
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -196,3 +197,34 @@ def test_an_undo_says_where(call: Call) -> None:
     assert "Movie 1 (1951) (radarr-4k): kai-crime would be taken off again\n" in preview
     assert "Archer (2009): kai-crime would be taken off again\n" in preview
     assert sorted(each["library"] for each in undone["removed"]) == ["", "", "radarr", "radarr", "radarr-4k"]
+
+
+def test_an_undo_tells_where_something_else_was_changed(world: Home, call: Call) -> None:
+    """By the title of the library, and with the collection of its kind."""
+    run_id = call("--run-now", "--output", "json").data["run_id"]
+    world.radarr_4k.untag_by_hand(1001, "kai-crime")
+    world.sonarr.untag_by_hand(110381, "kai-crime")
+
+    call("--undo", run_id)
+    history = call("--undo", run_id, "--dry-run", "--output", "json").data
+
+    assert {each["library"] for each in history["left"]} == {"radarr", "radarr-4k", ""}
+    kept = [json.loads(path.read_text()) for path in (world.state_dir / "runs").glob("*.json")]
+    [undo] = [report for report in kept if report["kind"] == "undo" and not report["dry_run"]]
+    assert {(each["source"], each["collection"]) for each in undo["warnings"]} == {
+        ("Radarr 4K", "Crime"),
+        ("Sonarr", "Crime (shows)"),
+    }
+
+
+def test_an_undo_of_what_nothing_confirmed(world: Home, call: Call) -> None:
+    """It names the libraries in which to look, and what to look for."""
+    for service in (world.radarr, world.radarr_4k, world.sonarr):
+        service.faults.inject(answer(400, "[]"), method="PUT", path="*/editor", times=None)
+    run_id = call("--run-now", "--output", "json").data["run_id"]
+
+    ended = call("--undo", run_id)
+
+    assert ended.code == 2
+    assert f"Radarr, Radarr 4K and Sonarr confirmed no change of the run {run_id}; 4 changes failed" in ended.err
+    assert "Look in Radarr, Radarr 4K and Sonarr which movies and shows have the tag" in ended.err
