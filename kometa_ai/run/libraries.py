@@ -76,12 +76,14 @@ def misnamed(collections: Iterable[Collection], libraries: Sequence[Named]) -> I
     for collection in collections:
         if unknown := unknown_names(collection, libraries):
             names = sorted(each.name for each in libraries if each.kind == collection.kind)
+            others = [each.kind for each in libraries if each.name == unknown[0]]
+            instead = "".join(f" Or write `media: {kind}s`: {unknown[0]} holds {kind}s." for kind in others)
             yield Problem(
                 source=collection.source,
                 line=collection.line,
                 what=f"`libraries` names {unknown[0]!r}, and no library of {collection.kind}s has that name. "
                 "The collection is skipped.",
-                remedy=f"There are: {', '.join(names)}.",
+                remedy=f"There are: {', '.join(names)}.{instead}",
                 collection=collection.name,
             )
 

@@ -110,6 +110,16 @@ def test_a_library_that_a_block_names_and_there_is_not(home: Home, call: Call) -
     }
 
 
+def test_a_library_of_the_other_kind_in_a_block(home: Home, call: Call) -> None:
+    """The remedy says how the block would be about what that library holds."""
+    home.collections(block("Noir", libraries="[sonarr]"))
+
+    (problem,) = call("--check-config", "--output", "json").data["problems"]
+
+    told = "There are: radarr, radarr-4k. Or write `media: shows`: sonarr holds shows."
+    assert (problem["collection"], problem["remedy"]) == ("Noir", told)
+
+
 def test_tags_that_none_of_a_blocks_libraries_has(home: Home, call: Call) -> None:
     """One warning for all of them; a tag that one library has is no mistake, and so is one of a silent library."""
     seeds = movies(1, tags=("uhd",))
