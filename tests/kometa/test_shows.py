@@ -247,6 +247,18 @@ def test_a_block_for_one_sonarr_and_kometa_at_another(tmp_path: Path, libraries:
     assert [hint.what for hint in found] == [what] * told
 
 
+def test_a_reference_to_a_collection_of_the_other_kind() -> None:
+    """It means no collection, as items of two kinds have nothing in common; and it is no misspelling."""
+    movies = noir("radarr_taglist: kai-noir", more=("media: movies", "include_tags: [kai-crime]"))
+    crime = block("enabled: true", "prompt: x", "media: shows")
+    crime += "\n  Crime: {sonarr_taglist: kai-crime, sync_mode: sync}\n"
+
+    (warning,) = told(movies + crime)
+
+    assert "kai-crime is that of a collection of shows, and this one is about movies" in warning
+    assert "correct `media`" in warning
+
+
 def test_a_library_of_the_other_kind_takes_its_own() -> None:
     """Kometa's collection of the same name for movies is none of the block for shows."""
     movies = "collections:\n  Noir:\n    plex_all: true\n"

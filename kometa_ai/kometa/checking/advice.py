@@ -21,7 +21,7 @@ from kometa_ai.core.problem import Correction, Problem
 from kometa_ai.core.text import beginning
 from kometa_ai.kometa.blocks import Block
 from kometa_ai.kometa.checking import corrections
-from kometa_ai.kometa.checking.arrs import arr_of
+from kometa_ai.kometa.checking.arrs import arr_of, other_than
 from kometa_ai.kometa.checking.findings import Finding
 from kometa_ai.kometa.checking.guesses import Guesses
 from kometa_ai.kometa.checking.interference import about_tag_writers
@@ -40,7 +40,7 @@ from kometa_ai.kometa.lines import INVISIBLE_BREAK, visible
 from kometa_ai.kometa.reading import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from kometa_ai.core.collection import OtherCollection
@@ -98,7 +98,7 @@ def advise(
                 if setup.is_taken(reading.source, place.key.value):
                     advisor = _Advisor(reading, place, place.collection, setup, guesses)
                     warnings += islice(advisor.warnings(view), _MOST_WARNINGS)
-                warnings += _about_references(place, place.collection, labels[place.collection.kind], guesses)
+                warnings += _about_references(place, place.collection, labels, guesses)
     for taken in taken_elsewhere(setup, readings, names):
         warnings += _about_taken(taken, setup, view, guesses)
     return tuple(sorted(warnings, key=lambda warning: (warning.problem.source, warning.problem.line or 0)))
@@ -374,24 +374,31 @@ def _made_visible(line: int, text: str) -> Correction:
 
 
 def _about_references(
-    place: Place, collection: Collection, labels: AbstractSet[Label], guesses: Guesses
+    place: Place, collection: Collection, labels: Mapping[Kind, AbstractSet[Label]], guesses: Guesses
 ) -> Iterator[Finding]:
     """Warn of `kai-` labels in a block that belong to no collection of its kind."""
+    own, of_others = labels[collection.kind], labels[other_than(collection.kind).kind]
     start = PREFIX.lower()
     unknown = [label for label in collection.include_tags | collection.exclude_tags if label.startswith(start)]
     lines = [text.lower() for text in place.block.body]
-    for label in sorted(set(unknown) - labels)[:_MOST_REFERENCES]:
+    for label in sorted(set(unknown) - own)[:_MOST_REFERENCES]:
         # A list may span several lines, so search for the label itself.
         number = next((number for number, text in enumerate(lines) if label in text), None)
         line, text = (collection.line, "") if number is None else (place.block.line + 1 + number, lines[number])
         at = text.find(label)
-        near = guesses.nearest(label.removeprefix(start), (other.removeprefix(start) for other in labels), _CLOSE)
+        near = guesses.nearest(label.removeprefix(start), (other.removeprefix(start) for other in own), _CLOSE)
         better = f"{start}{near}" if near else None
+        what = f"the tag {label} is that of no collection with a block."
+        remedy = f"Did you mean {better}?" if better else "Check its spelling; a collection's tag is kai- and its name."
+        if label in of_others:
+            items = arr_of(collection.kind).items
+            better = None
+            what = f"the tag {label} is that of a collection of {other_than(collection.kind).items}, and this one is "
+            what += f"about {items}: here it means no collection."
+            remedy = f"Name a collection of {items}, or correct `media` in one of the two blocks."
         warning = Problem(
-            what=f"the tag {label} is that of no collection with a block.",
-            remedy=f"Did you mean {better}?"
-            if better
-            else "Check its spelling; a collection's tag is kai- and its name.",
+            what=what,
+            remedy=remedy,
             source=collection.source,
             line=line,
             column=at + 1 if at >= 0 else None,
