@@ -22,6 +22,7 @@ from kometa_ai.errors import CheckLibrary, FixUsage, KometaAIError, RepairState
 from kometa_ai.jobs.running import carry_out
 from kometa_ai.run.failure import INTERRUPTED, outcome_of
 from kometa_ai.run.keeping import Keeper
+from kometa_ai.run.libraries import none_usable
 from kometa_ai.run.reporting import Frame
 from kometa_ai.run.spending import of_month
 from kometa_ai.run.watching import Step
@@ -215,7 +216,7 @@ class _UndoRun:
         """Read each library that the run changed. Raise CheckLibrary where none of them can be used."""
         names = list(dict.fromkeys(change.library for change in self._undone.changes))
         there = {library.name: library for library in self._parts.libraries}
-        errors = []
+        errors: dict[str, CheckLibrary] = {}
         for name in names:
             try:
                 library = there.get(name) or self._missing(name)
@@ -229,10 +230,10 @@ class _UndoRun:
                     kind = there[name].kind
                     self._lines.append(LibraryLine(name=name, title=title, kind=kind, error=error.message))
                 self._problems.append(Problem(source=title, what=error.message, remedy=error.remedy))
-                errors.append(error)
+                errors[title] = error
         if errors and not self._contents:
             self._problems.clear()
-            raise errors[0]
+            raise next(iter(errors.values())) if len(errors) == 1 else none_usable(errors)
 
     def _missing(self, name: str) -> NoReturn:
         raise CheckLibrary(
@@ -448,17 +449,6 @@ class _UndoRun:
             )
             for problem in problems
         )
-
-
-def _ending(frame: Frame, applied: Sequence[Applied], *, has_problems: bool, libraries: int) -> tuple[Outcome, int]:
-    if frame.interrupted:
-        return "interrupted", INTERRUPTED.get(frame.interrupted, INTERRUPTED["SIGINT"])
-    if frame.error is not None:
-        return outcome_of(frame.error), frame.error.exit_code
-    stopped = [each for each in applied if each.stopped is not None and not each.done]
-    if stopped and len(stopped) == libraries:
-        return "library unusable", CheckLibrary.exit_code
-    return ("problems", 1) if has_problems else ("ok", 0)
 
 
 def _error_problem(error: KometaAIError | None, lines: Iterable[LibraryLine]) -> list[Problem]:

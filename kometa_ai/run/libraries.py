@@ -45,10 +45,15 @@ async def read_libraries(
     if found and len(errors) == len(found):
         if len(found) == 1:
             raise NoLibrary(errors[0], found)
-        what = " ".join(f"{each.title}: {error.message}" for each, error in zip(found, errors, strict=True))
-        remedy = " ".join(dict.fromkeys(error.remedy for error in errors))
-        raise NoLibrary(CheckLibrary(f"None of the libraries can be used. {what}", remedy), found)
+        raise NoLibrary(none_usable({each.title: error for each, error in zip(found, errors, strict=True)}), found)
     return found
+
+
+def none_usable(errors: Mapping[str, CheckLibrary]) -> CheckLibrary:
+    """The error where several libraries cannot be used, each for a reason of its own, by their titles."""
+    what = " ".join(f"{title}: {error.message}" for title, error in errors.items())
+    remedy = " ".join(dict.fromkeys(error.remedy for error in errors.values()))
+    return CheckLibrary(f"None of the libraries can be used. {what}", remedy)
 
 
 class Named(Protocol):
