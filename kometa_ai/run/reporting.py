@@ -127,9 +127,15 @@ def _library_line(library: LibraryFound) -> LibraryLine:
 
 
 def _names(reading: Reading) -> dict[str, str]:
-    """What problems call the collections, by their keys."""
-    kinds = {library.kind for library in reading.libraries} | {each.kind for each in reading.folder.collections}
-    return {str(each.key): marked(each.name, each.kind, kinds) for each in reading.collections}
+    """What problems call the collections: by their keys, and by file and name, as the problems of files name them."""
+    every = (*reading.folder.collections, *reading.collections)
+    kinds = {library.kind for library in reading.libraries} | {each.kind for each in every}
+    names = {str(each.key): marked(each.name, each.kind, kinds) for each in every}
+    return names | {_in_file(each.source, each.name): names[each.key] for each in every}
+
+
+def _in_file(source: str, name: str) -> str:
+    return f"{source}\0{name}"
 
 
 def _only(reading: Reading) -> tuple[str, ...]:
@@ -140,11 +146,12 @@ def _only(reading: Reading) -> tuple[str, ...]:
 
 def _told(problem: Problem, names: Mapping[str, str], redact: Callable[[str], str]) -> Problem:
     """Name the collection, and redact secrets: services are known to repeat the key that they refuse."""
+    by_key = names.get(problem.collection, problem.collection)
     return msgspec.structs.replace(
         problem,
         what=redact(problem.what),
         remedy=redact(problem.remedy),
-        collection=names.get(problem.collection, problem.collection),
+        collection=names.get(_in_file(problem.source, problem.collection), by_key),
     )
 
 

@@ -50,7 +50,9 @@ def test_a_run_counts_by_kind(home: Home) -> None:
     assert headline(report) == "All is well. 3 movies and 2 shows added in 2 collections."
     assert [(each["name"], each["kind"]) for each in data["collections"]] == [("Crime", "movie"), ("Crime", "show")]
     assert (data["library"], data["items"]) == (30, {"movie": 20, "show": 10})
+    assert [each.collection for each in report.warnings] == ["Crime", "Crime (shows)"]
     text = mail(home, report).text
+    assert "Why a movie or show is in or out" in text
     assert "30 movies" not in text
     assert "20 movies and 10 shows (Radarr 20, Radarr 4K 10, Sonarr 10)" in text
     assert "+ Movie 1 (1951) (radarr)\n" in text
