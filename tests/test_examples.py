@@ -48,6 +48,7 @@ def test_examples_are_in_order(files: list[Path], tmp_path: Path, capsys: pytest
     assert len(found["collections"]) > 4 * len(files)
 
 
+@pytest.mark.no_cover
 def test_examples_can_be_carried_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A dry run of all examples over the bundled library brings a verdict on every movie, and members for the classics.
 

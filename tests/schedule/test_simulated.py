@@ -166,6 +166,7 @@ ZONES = [
 ]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("start", [time(0), time(0, 30), time(1, 30), time(2, 30), time(3), time(23, 59)])
 @pytest.mark.parametrize("zone", ZONES)
 def test_one_run_on_each_of_24_months_of_days(zone: str, start: time) -> None:
@@ -181,6 +182,7 @@ def test_one_run_on_each_of_24_months_of_days(zone: str, start: time) -> None:
         assert reading == due or before < due < reading
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("interval", ["6h", "1d", "1mo"])
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "Australia/Lord_Howe"])
 def test_24_months_agree_with_a_walk_through_every_minute(zone: str, interval: str) -> None:
