@@ -213,6 +213,7 @@ DAMAGE = {
 }
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("content", DAMAGE.values(), ids=DAMAGE)
 def test_damaged_files_are_no_error_of_ours(world: World, content: bytes, capsys: pytest.CaptureFixture[str]) -> None:
     """Whatever stands in the files of the state folder, the daemon answers and the next run writes them anew.

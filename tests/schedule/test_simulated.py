@@ -113,6 +113,7 @@ def _all_starts(schedule: Schedule, anchor: date | None, first: datetime, end: d
     return found
 
 
+@pytest.mark.no_cover
 @settings(deadline=None, max_examples=80)
 @given(cases())
 def test_agrees_with_a_walk_through_every_minute(case: Case) -> None:
@@ -121,6 +122,7 @@ def test_agrees_with_a_walk_through_every_minute(case: Case) -> None:
     assert _all_starts(case.schedule, case.anchor, case.first, end) == case.expected()
 
 
+@pytest.mark.no_cover
 @settings(deadline=None, max_examples=50)
 @given(cases(), st.lists(st.integers(0, 6 * DAY * 60_000), min_size=5, max_size=20))
 def test_any_moment_gives_the_next_start(case: Case, offsets: list[int]) -> None:
