@@ -26,9 +26,9 @@ class Models(NamedTuple):
     first: str
     review: str
 
-    def asked_for(self, reason: Reason) -> str:
-        """The model that a question with this reason goes to."""
-        return self.review if reason is Reason.SECOND_LOOK else self.first
+    def asked_for(self, *, second_look: bool) -> str:
+        """The model that a question goes to."""
+        return self.review if second_look else self.first
 
 
 def is_near(confidence: float, threshold: float) -> bool:
