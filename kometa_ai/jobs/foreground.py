@@ -124,7 +124,6 @@ class Foreground:
         """Free the memory of a run that has ended: it may be a day until the next one, which loads the state anew."""
         self._job = Supervised(None)
         gc.unfreeze()
-        gc.collect()
         process.give_back()
 
     async def _pause(self) -> None:
