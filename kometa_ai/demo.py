@@ -1,4 +1,4 @@
-"""Run the whole program against bundled stand-ins for Radarr, Claude and mail, as a scripted demo.
+"""Play the whole program as a demo, against stand-ins; with CLAUDE_API_KEY the real Claude judges.
 
 Everything else is real: a stand-in Radarr holds a library of real films, a stand-in Claude judges by keyword matching
 and says so, and a mailbox receives the mails. With CLAUDE_API_KEY set, the real Claude judges the bundled library.

@@ -1,4 +1,4 @@
-"""Ask all questions of one run: in which order, who leads and who follows, and in which parts where no answer comes."""
+"""Ask the questions of one run: one request a page fills the cache, the others follow; halve pages that fail."""
 
 from __future__ import annotations
 

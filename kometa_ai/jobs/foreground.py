@@ -1,4 +1,4 @@
-"""Do a run for the caller of the command line: in a watched thread, ended by signals, with notifications after it."""
+"""Do a run for the command line: watch its thread and signals, wait for batches, free memory, notify at the end."""
 
 from __future__ import annotations
 

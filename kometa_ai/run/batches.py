@@ -1,4 +1,4 @@
-"""The batches of one run: when to use them, where they are written down, and what waits for their answers."""
+"""When to use batches in one run, what of it is kept in the state, and which questions still wait for answers."""
 
 from __future__ import annotations
 

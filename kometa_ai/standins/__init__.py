@@ -1,1 +1,1 @@
-"""Stand in for Radarr, Claude, mail servers and proxies, in tests, the demo and development; made from their docs."""
+"""Stand in for Radarr, Claude, mail servers and proxies, in tests, demo and development; made from docs and sources."""
