@@ -24,7 +24,9 @@ help: ## list the targets
 demo: $(VENV)/.installed ## show the whole program against bundled stand-ins: no key, no network, nothing of yours is touched
 	@$(BIN)/python -m kometa_ai --demo
 
+# Compiled first, for tests start the program some hundred times; where PYTHONDONTWRITEBYTECODE is set, nothing else would.
 test: check ## everything that CI checks
+	@$(BIN)/python -m compileall -q kometa_ai
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term
 
 check: $(VENV)/.installed-dev ## the fast part of it: format, lint, types, imports, dependencies
@@ -57,13 +59,16 @@ COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --
     --generate-hashes --no-strip-extras --annotation-style=line $(if $(UPGRADE),--upgrade)
 
 try-locks: ## install the locks with the oldest and the newest pip, each into a folder of its own (needs the network)
-	@set -e; for pip in $(PIPS); do for lock in requirements.txt requirements-dev.txt; do \
-	    folder=$$(mktemp -d); $(PYTHON) -m venv $$folder; python=$$folder/bin/python; \
-	    $$python -m pip --disable-pip-version-check --quiet install --upgrade "$$pip"; \
-	    echo "$$lock with $$($$python -m pip --version | cut -d ' ' -f 1,2)"; \
-	    $$python -m pip $(INSTALL_LOCK) -r $$lock; $$python -m pip --quiet check; rm -rf $$folder; done; done
+	@set -e; for wanted in $(PIPS); do \
+	    tool=$$(mktemp -d); $(PYTHON) -m venv $$tool; pip="$$tool/bin/python -m pip"; \
+	    $$pip --disable-pip-version-check --quiet install --upgrade "$$wanted"; \
+	    for lock in requirements.txt requirements-dev.txt; do \
+	        echo "$$lock with $$($$pip --version | cut -d ' ' -f 1,2)"; \
+	        folder=$$(mktemp -d); $(PYTHON) -m venv --without-pip $$folder; there="$$pip --python $$folder/bin/python"; \
+	        $$there $(INSTALL_LOCK) --no-compile -r $$lock; $$there --quiet check; rm -rf $$folder; done; \
+	    rm -rf $$tool; done
 
-# pip 23.2.1 came with Python 3.11.5 to 3.11.7.
+# Nothing is run from these folders, so nothing is compiled. pip 23.2.1 came with Python 3.11.5 to 3.11.7.
 PIPS = pip==23.2.1 pip
 
 image: ## build the container image (BUILDER=docker, podman or buildah)

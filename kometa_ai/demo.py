@@ -1,7 +1,7 @@
-"""Run the whole program against bundled stand-ins for Radarr, Sonarr, Claude and mail, as a scripted demo.
+"""Play the whole program as a demo, against stand-ins; with CLAUDE_API_KEY the real Claude judges.
 
 Everything else is real: stand-ins hold a library of real films and one of real shows, a stand-in Claude judges by
-keyword matching and says so, and a mailbox receives the mails. With CLAUDE_API_KEY set, the real Claude judges.
+keyword matching and says so, and a mailbox receives the mails.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
-"""Settings for all tests: property tests, and signals."""
+"""Settings for all tests: property tests, signals, and coverage in workers."""
 
 from __future__ import annotations
 
+import os
 import signal
 
+from coverage import Coverage
 from hypothesis import settings
 
 # A loaded machine is no failing test.
@@ -12,3 +14,8 @@ settings.load_profile("patient")
 
 # A shell starts its background jobs with SIGINT ignored, and programs that tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# In a worker of pytest-xdist, pytest-cov begins to measure twice: with the process, which is never saved, and with the
+# session. `no_cover` ends the second only, and coverage would go on with the first.
+if "PYTEST_XDIST_WORKER" in os.environ and (unsaved := Coverage.current()) is not None:
+    unsaved.stop()

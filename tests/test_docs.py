@@ -187,6 +187,7 @@ def a_request(state: Path) -> str:
     return found[1] if found else "REQUEST"
 
 
+@pytest.mark.no_cover
 def test_every_command_works(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each call of the program on any page is run against the stand-ins, in order of appearance, and succeeds."""
     stage = Stage(tmp_path, {})

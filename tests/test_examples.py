@@ -63,6 +63,7 @@ def test_examples_of_shows_are_in_order(tmp_path: Path) -> None:
     assert len(folder.collections) > 4 * len(EVERYTHING)
 
 
+@pytest.mark.no_cover
 def test_examples_can_be_carried_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A dry run of all examples over the bundled library brings a verdict on every movie, and members for the classics.
 

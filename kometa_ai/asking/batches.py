@@ -321,13 +321,14 @@ class Batcher:
         if not work.readers:
             return 0.0
         whole = Packet(work.packet.movies, work.packet.collections + work.readers)
-        cost = forecast.cost((whole,), self._caching, self._models.first, batched=True)
+        model = self._models.asked_for(second_look=work.second_look)
+        cost = forecast.cost((whole,), self._caching, model, batched=True)
         return math.inf if cost is None else cost
 
     # Handing over
 
     def _request(self, page: Page, collection: Collection, work: Work) -> Request:
-        model = self._models.review if work.second_look else self._models.first
+        model = self._models.asked_for(second_look=work.second_look)
         return page.request(collection, model, second_look=work.second_look, cache=work.cache)
 
     async def _create(self, draft: _Draft) -> bool:

@@ -1,4 +1,4 @@
-"""How the asking of one run comes to its end, and the switch that ends it, shared by everything that sends."""
+"""Why the asking of one run has ended (money, time, a signal, an error), and `Course`, through which it is ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ask all questions of one run: in which order, who leads and who follows, and in which parts where no answer comes."""
+"""Ask the questions of one run: one request a page fills the cache, the others follow; halve pages that fail."""
 
 from __future__ import annotations
 
@@ -114,14 +114,14 @@ class Engine:
 
     async def ask(self, packets: Sequence[Packet]) -> None:
         """Ask about each packet for each of its collections; packets run side by side, in their order."""
-        if self._can_ask(self._models.first, sum(len(packet.collections) for packet in packets)):
+        if self._can_ask(self._models.asked_for(second_look=False), sum(len(packet.collections) for packet in packets)):
             waiting = iter(packets)
             await self._together(self._work(waiting) for _ in range(min(self._concurrency, len(packets))))
 
     async def look_again(self, due: Sequence[tuple[Collection, Sequence[AnyItem]]]) -> None:
         """Give movies near the threshold their second look: small requests about one collection."""
         packets = second_looks(due)
-        if self._can_ask(self._models.review, len(packets)):
+        if self._can_ask(self._models.asked_for(second_look=True), len(packets)):
             await self._together(self._ask_packet(packet, second_look=True) for packet in packets)
 
     def _can_ask(self, model: str, requests: int) -> bool:
@@ -172,7 +172,7 @@ class Engine:
             page, lead, search = Page.of(movies), _Lead(), asyncio.Lock()
             first, *others = packet.collections
             cache = bool(others) and self._provider.caches(
-                page.form.tokens + prices.tokens_in(page.text), self._models.first
+                page.form.tokens + prices.tokens_in(page.text), self._models.asked_for(second_look=second_look)
             )
             leading = _Question(first, cache, second_look, lead.begin if others else None)
             following = [_Question(collection, cache, second_look) for collection in others]
@@ -342,7 +342,7 @@ class Engine:
         return tuple(by_number[number] for number in sorted(reading.missing))
 
     def _model_for(self, question: _Question) -> str:
-        return self._models.review if question.second_look else self._models.first
+        return self._models.asked_for(second_look=question.second_look)
 
     def _count_failure(self, failure: RequestFailed, page: Page, question: _Question) -> None:
         is_alone = len(page.movies) == 1

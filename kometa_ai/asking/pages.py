@@ -1,4 +1,4 @@
-"""Write items down as they are sent, and make a request of a page and a collection. Pure."""
+"""`Page`: items of one kind, numbered and written as text; it makes the request about one collection. Pure."""
 
 from __future__ import annotations
 

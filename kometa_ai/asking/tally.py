@@ -1,4 +1,4 @@
-"""Count what the asking of one run brings: verdicts as they arrive, gaps, and what was spent on which collection."""
+"""Collect what the asking of one run brings: verdicts, movies left without one and why, money spent by collection."""
 
 from __future__ import annotations
 

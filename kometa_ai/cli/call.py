@@ -1,4 +1,4 @@
-"""Carry a command's options, environment and caller, and watch whether standard output can be written."""
+"""`Call`, what a command is given: options, environment, caller; and whether standard output can still be written."""
 
 from __future__ import annotations
 

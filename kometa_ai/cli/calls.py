@@ -1,4 +1,4 @@
-"""Set up settings and logging for a command, and show its result."""
+"""What surrounds a command: load settings, set up logs, open the session, clean its errors, show its result."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from kometa_ai.daemon.life import Daemon
 from kometa_ai.errors import FixUsage, RepairState, WaitForOtherRun
 from kometa_ai.jobs.aside import LooseThreads
 from kometa_ai.jobs.stopping import ending_in_order
-from kometa_ai.observe import logs
+from kometa_ai.observe import logs, process
 from kometa_ai.observe.redact import Redactor
 from kometa_ai.settings.describe import secrets_of
 from kometa_ai.settings.environment import REQUIRED
@@ -59,6 +59,7 @@ def live(call: Call) -> int:
             form=settings.log_format,
             redactor=Redactor(secrets_of(settings)),
         )
+        process.share_memory()
         _log.info("daemon.starting", user=os.geteuid(), group=os.getegid(), is_root=os.geteuid() == 0)
         _try_lock(settings.state_dir)
         code = asyncio.run(_live((call.session_of or session_of)(settings), call.environ))

@@ -1,4 +1,4 @@
-"""An item of a library: its key, which names it for good, and what everything above a library reads of it."""
+"""An item of a library: its lasting key (`movie:603`), its service's id for it, and the fields that all layers read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the caller of a run asks for."""
+"""The options of one run: which collections and movies, dry run, what to ask again, brakes lifted, money."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from kometa_ai.jobs.session import Traffic
 from kometa_ai.jobs.supervision import HANGS, Supervised
 from kometa_ai.jobs.undo import Undo, undo
 from kometa_ai.notification import dispatch as notification
+from kometa_ai.observe import process
 from kometa_ai.observe.logs import log_unexpected
 from kometa_ai.run.failure import RunHangs, report_of_failure
 from kometa_ai.state import history
@@ -67,6 +68,7 @@ class Runs:
         self._next_run = next_run
         self._job: _Job | None = None
         self._task: asyncio.Task[None] | None = None
+        self._freeing: asyncio.Task[None] | None = None
         self._idle = asyncio.Event()
         self._idle.set()
         self._is_closed = False
@@ -166,7 +168,7 @@ class Runs:
             self._end(job, ended)
 
     def _end(self, job: _Job, ended: Ended | None) -> None:
-        """Note the run that has ended, and let the next one start."""
+        """Note the run that has ended, let the next one start, and free the memory that it has used."""
         if job.failure is not None:
             self.failed.append(job.failure)
         if ended is not None:
@@ -174,6 +176,8 @@ class Runs:
             self._tell(ended)
         self._job = None
         self._idle.set()
+        if not self._is_closed:
+            self._freeing = asyncio.create_task(asyncio.to_thread(process.give_back))
 
     async def _could_not(self, job: _Job, error: KometaAIError) -> Ended:
         """Keep and send the report of a run that could not be done; the disk may not answer meanwhile."""
@@ -204,11 +208,14 @@ class Runs:
                     )
 
         # Whatever happens to a run, the daemon lives on, and a caller who waits gets a report.
-        return Ended(
-            *await self._session.perform(
-                do, job, observer=job.progress, begin=begin, recover=partial(self._failed, job)
+        try:
+            return Ended(
+                *await self._session.perform(
+                    do, job, observer=job.progress, begin=begin, recover=partial(self._failed, job)
+                )
             )
-        )
+        finally:
+            job.lets_go()
 
     async def _notify(self, job: _Job, report: RunReport) -> list[Problem]:
         return await notification.notify(report, self._settings, unattended=job.wanted.unattended)

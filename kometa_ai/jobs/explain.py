@@ -1,4 +1,4 @@
-"""Explain why a movie or show is in or out of each collection, by the same walk as a run."""
+"""Answer `--explain`: why a movie or show is in or out of each collection, decided as by a run; nothing is asked."""
 
 from __future__ import annotations
 

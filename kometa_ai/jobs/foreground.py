@@ -1,4 +1,4 @@
-"""Do a run for the caller of the command line: in a watched thread, ended by signals, with notifications after it."""
+"""Do a run for the command line: watch its thread and signals, wait for batches, free memory, notify at the end."""
 
 from __future__ import annotations
 
@@ -124,7 +124,6 @@ class Foreground:
         """Free the memory of a run that has ended: it may be a day until the next one, which loads the state anew."""
         self._job = Supervised(None)
         gc.unfreeze()
-        gc.collect()
         process.give_back()
 
     async def _pause(self) -> None:

@@ -1,4 +1,4 @@
-"""How every job reaches what it works with: settings, the state read or locked, and services opened and closed."""
+"""`Session`: the settings, and the functions by which every job reads or locks the state and opens its services."""
 
 from __future__ import annotations
 

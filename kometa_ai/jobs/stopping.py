@@ -1,4 +1,4 @@
-"""End the program and its runs: on a signal, after RUN_TIMEOUT, and when a thread hangs."""
+"""What a signal or RUN_TIMEOUT does to a run and the process: ask it to stop (`run/stopping.py`), wait, cut it off."""
 
 from __future__ import annotations
 

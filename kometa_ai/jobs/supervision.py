@@ -99,9 +99,10 @@ class Supervised:
         """
         if self._interruption is not None:
             self._interruption.is_left_behind = True
-        if self._lock is None or self._store is None or not self._store.fence():
+        lock, store = self._lock, self._store  # the run may let go of them at any time
+        if lock is None or store is None or not store.fence():
             return False
-        self._lock.release()
+        lock.release()
         return True
 
     # In the run's thread
@@ -109,6 +110,10 @@ class Supervised:
     def holds(self, lock: StateLock, store: Store) -> None:
         """Note the lock and the state that the run has taken."""
         self._lock, self._store = lock, store
+
+    def lets_go(self) -> None:
+        """Forget the lock and the state: the run has ended by itself, and the state is large."""
+        self._lock = self._store = None
 
     def attach(self, interruption: Interruption, run: asyncio.Task[Any]) -> asyncio.Task[None]:
         """Note that the run has started; return the task that gives its pulse, for the caller to cancel at the end."""

@@ -1,4 +1,4 @@
-"""What a person can look at, read from the state, the files and the services; nothing is written or paid for."""
+"""What the read-only commands show: the forecast, the explanation of a movie, the state, the configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Second looks: which verdicts are due for one, which model gives it, and about how many movies at once. Pure."""
+"""Second looks: how near the threshold a verdict must be to get one, movies in one request, and the model. Pure."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ if TYPE_CHECKING:
     from kometa_ai.core.item import ItemKey
 
 SECOND_LOOK_SIZE = 15
-"""Movies in one request of a second look."""
+"""Movies in one request of a second look, at most."""
 
 NEAR = 0.1
-"""A verdict whose confidence is this close to the threshold is due for a second look."""
+"""A verdict whose confidence is this close to the threshold is due for a second look.
+
+A wider band reaches new verdicts only: whether a verdict is due is remembered with it. How far beyond the threshold one
+must be to flip a membership is another matter, and in `judging.policy`.
+"""
 
 
 class Models(NamedTuple):
@@ -26,9 +30,9 @@ class Models(NamedTuple):
     first: str
     review: str
 
-    def asked_for(self, reason: Reason) -> str:
-        """The model that a question with this reason goes to."""
-        return self.review if reason is Reason.SECOND_LOOK else self.first
+    def asked_for(self, *, second_look: bool) -> str:
+        """The model that a question goes to."""
+        return self.review if second_look else self.first
 
 
 def is_near(confidence: float, threshold: float) -> bool:

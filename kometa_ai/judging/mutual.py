@@ -1,4 +1,4 @@
-"""Track the members of collections while they are decided one after the other, for rules that name their tags. Pure."""
+"""Keep the members of collections already decided, so that rules such as `include_tags: [kai-noir]` see them. Pure."""
 
 from __future__ import annotations
 

@@ -109,7 +109,9 @@ def plan_questions(
             if reason is None:
                 continue
             can_be_given_up = known is not None and known.unjudged and not (force or GIVEN_UP in again)
-            if can_be_given_up and _is_given_up(known, collection, prints, models.asked_for(reason)):
+            if can_be_given_up and _is_given_up(
+                known, collection, prints, models.asked_for(second_look=reason is Reason.SECOND_LOOK)
+            ):
                 if reason is Reason.SECOND_LOOK:
                     continue  # the first verdict stands
                 reason = Reason.GIVEN_UP

@@ -1,4 +1,4 @@
-"""Walk over collections in the order in which they are decided, for runs, estimates and explanations alike. Pure.
+"""Put collections that name another's tag after it, and decide them in that order; also for estimates. Pure.
 
     for stage in walk(...):
         questions = stage.questions()        a run asks them in between

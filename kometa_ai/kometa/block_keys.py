@@ -1,7 +1,7 @@
-"""The keys of a block: type, default, and the message for a wrong value. Each key is written only here.
+"""The keys of a block: type, default, message for a wrong value. All but `enabled` are in `core.collection`, too.
 
-To add a key, write it here and as a field of `Collection`, and use it where it takes effect. The parser, the block hash
-and `--dump-config` follow from these.
+To add a key, write it here and as a field of `Collection`, and use it where it takes effect, e.g. in `judging.policy`.
+The parser, the block hash and `--dump-config` follow from these.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Radarr: where its movies and credits are on the wire, and what they mean. All else it shares with its siblings."""
+"""The Radarr client: how it reads movies and credits; connection, retries and tag edits are in `arr/`."""
 
 from __future__ import annotations
 

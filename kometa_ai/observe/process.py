@@ -1,8 +1,9 @@
-"""Measure the memory use of the process, read the limit of its container, and give memory back to the system."""
+"""Measure memory use, read the container's limit, let threads share one heap, give freed memory back."""
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import resource
 import sys
 from contextlib import suppress
@@ -39,7 +40,12 @@ def share_memory() -> None:
 
 
 def give_back() -> None:
-    """Give freed memory back to the system, where the C library is glibc; others do so by themselves."""
+    """Free what only cycles hold, and give freed memory back to the system.
+
+    The second is for glibc; other C libraries do so by themselves. It may take a second; the garbage collector keeps
+    all threads waiting meanwhile.
+    """
+    gc.collect()
     _tell_glibc("malloc_trim", 0)
 
 

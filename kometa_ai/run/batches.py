@@ -1,4 +1,4 @@
-"""The batches of one run: when to use them, where they are written down, and what waits for their answers."""
+"""When to use batches in one run, what of it is kept in the state, and which questions still wait for answers."""
 
 from __future__ import annotations
 
@@ -162,7 +162,8 @@ class Batches:
         }
         if self._is_always_worth_it:
             return fresh
-        cost = forecast.cost(pack(fresh, self._subjects, stage, size), self._parts.provider, self._models.first)
+        model = self._models.asked_for(second_look=False)
+        cost = forecast.cost(pack(fresh, self._subjects, stage, size), self._parts.provider, model)
         return fresh if cost is not None and cost > WORTH else {}
 
     def looks_worth_it(self, due: Due) -> Due:
@@ -175,7 +176,8 @@ class Batches:
             for collection, movies in due
         ]
         packets = second_looks(fresh)
-        cost = forecast.cost(packets, self._parts.provider, self._models.review, forecast.SECOND_LOOKS)
+        model = self._models.asked_for(second_look=True)
+        cost = forecast.cost(packets, self._parts.provider, model, forecast.SECOND_LOOKS)
         return fresh if cost is not None and cost > WORTH else []
 
     async def hand_over(self, stage: Sequence[Collection], questions: Questions, due: Due, size: int) -> bool:
@@ -184,7 +186,7 @@ class Batches:
             return False
         works, rest = reading(self._batcher.warm, questions, stage, self._subjects)
         packets = pack(rest, self._subjects, stage, size)
-        works += opening(packets, self._parts.provider, self._models.first)
+        works += opening(packets, self._parts.provider, self._models.asked_for(second_look=False))
         works += [Work(packet, second_look=True) for packet in second_looks(due)]
         handed_over = await self._batcher.hand_over(works, self._scope(stage, questions))
         if self._batcher.unavailable:

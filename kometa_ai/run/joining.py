@@ -1,4 +1,4 @@
-"""Join the reports of runs that went on with each other: what the last did, and what all of them have asked. Pure."""
+"""Make one report of a run that waited for batches and the runs that went on with it: last outcome, all costs. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A request to stop a run, made by a signal or a time limit, and what the run is doing meanwhile."""
+"""`Interruption`: that one run is asked to stop, and why, and the step it is in; `jobs/stopping.py` sets it."""
 
 from __future__ import annotations
 

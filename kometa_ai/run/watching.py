@@ -1,4 +1,4 @@
-"""The steps of a run, and what watches them."""
+"""The names of a run's steps, as users see them, and `Observer`, which is told of steps and counts as they happen."""
 
 from __future__ import annotations
 

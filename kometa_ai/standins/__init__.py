@@ -1,1 +1,1 @@
-"""Stand in for Radarr, Sonarr, Claude, mail and proxies, in tests, the demo and development; made from their docs."""
+"""Stand in for Radarr, Sonarr, Claude, mail servers and proxies, for tests and the demo; from docs and sources."""

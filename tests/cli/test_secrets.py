@@ -50,6 +50,7 @@ def _slips(world: World) -> list[Path]:
     return made
 
 
+@pytest.mark.no_cover
 def test_the_check_shows_no_secret_of_broken_configurations(world: World, slips: list[Path], call: Call) -> None:
     """Neither in words nor as data, on stderr or in the log; what is broken is told all the same."""
     shown, data = call("--check-config"), call("--check-config", "--output", "json")
@@ -60,6 +61,7 @@ def test_the_check_shows_no_secret_of_broken_configurations(world: World, slips:
         assert not shows_a_secret(text)
 
 
+@pytest.mark.no_cover
 def test_a_run_shows_no_secret_of_broken_configurations(world: World, slips: list[Path], call: Call) -> None:
     """Neither on stdout or stderr nor in the log, the state and the reports that are kept."""
     ended = call("--run-now", "--dry-run")
@@ -82,6 +84,7 @@ def test_a_sound_configuration_is_not_repeated_either(world: World, call: Call) 
     assert not shows_a_secret(shown.out + shown.err + data.out + data.err + kept(world))
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "line",
     [

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from kometa_ai.app import session_of
+from kometa_ai.cli.main import run
 from kometa_ai.jobs.stopping import end_run
 from kometa_ai.jobs.undo import Undo, UndoResult, undo
+from kometa_ai.library.radarr import Radarr
 from kometa_ai.run.watching import NullObserver, Step
 from kometa_ai.standins.faults import answer
 from kometa_ai.standins.mailbox import Mailbox
@@ -18,8 +22,13 @@ from tests.daemon.living import daemon_beside
 from tests.run.world import World, block
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
+    from kometa_ai.jobs.session import Session
+    from kometa_ai.run.parts import Parts
+    from kometa_ai.run.watching import Observer
+    from kometa_ai.settings.schema import Settings
+    from kometa_ai.state.store import Store
     from tests.cli.conftest import Ended
 
     Call = Callable[..., Ended]
@@ -118,13 +127,29 @@ def test_an_undo_can_be_undone(world: World, call: Call, run_id: str) -> None:
     assert [pin["include"] for pin in call("--pins", "--output", "json").data] == [True, True]
 
 
-def test_without_radarr(world: World, call: Call, run_id: str) -> None:
+def impatient(settings: Settings) -> Session:
+    """A session whose Radarr is asked again at once, where the program waits for half a minute."""
+    session, key = session_of(settings), settings.radarr_api_key.get_secret_value()
+
+    async def at_once(_seconds: float) -> None:
+        await asyncio.sleep(0)
+
+    @asynccontextmanager
+    async def open_parts(store: Store, observer: Observer | None) -> AsyncIterator[Parts]:
+        async with session.open_parts(store, observer) as parts, Radarr(NOWHERE, key, sleep=at_once) as radarr:
+            yield msgspec.structs.replace(parts, libraries=(radarr,))
+
+    return msgspec.structs.replace(session, open_parts=open_parts)
+
+
+def test_without_radarr(world: World, call: Call, run_id: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit 3 and the error on stderr, as before; the run that failed is in the history."""
-    ended = call("--undo", run_id, RADARR_URL=NOWHERE)
+    code = run(["--undo", run_id], {**world.environ, "RADARR_URL": NOWHERE}, session_of=impatient)
+    said = capsys.readouterr().err
     last = listed(call)[-1]
 
-    assert ended.code == 3
-    assert any(line.startswith("Error: ") for line in ended.err.splitlines())
+    assert code == 3
+    assert any(line.startswith("Error: ") for line in said.splitlines())
     assert (last["kind"], last["outcome"], last["exit_code"]) == ("undo", "library unusable", 3)
     assert kept(world, last["run_id"])["problems"][0]["source"] == "Radarr"
     assert world.numbers("kai-heist") == {1, 2}

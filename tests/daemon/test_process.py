@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
 import time
 from fnmatch import fnmatch
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,11 +18,13 @@ import pytest
 from kometa_ai.cli.container import OURS, RUNS
 from kometa_ai.cli.main import run
 from kometa_ai.standins.faults import answer
+from kometa_ai.state.store import Store
 from tests.daemon.living import KEY, PATIENCE, daemon_process
+from tests.run.world import World, block, movies
+from tests.state.making import NOW, described, judged
 
 if TYPE_CHECKING:
     from tests.daemon.living import Living
-    from tests.run.world import World
 
 
 def _wait_for_run(living: Living, count: int = 1) -> None:
@@ -182,3 +186,34 @@ def test_options_for_one_run_are_refused(world: World, option: str, capsys: pyte
     """Whoever forgets --run-now gets no daemon that does something else than was asked for."""
     assert run([option], world.environ) == 2
     assert "--run-now" in capsys.readouterr().err
+
+
+def _resident(living: Living) -> int:
+    """Bytes of memory that a daemon uses."""
+    pages = (Path("/proc") / str(living.process.pid) / "statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries give memory back by themselves")
+def test_runs_do_not_add_up_in_memory(tmp_path: Path) -> None:
+    """After three runs about many movies the daemon uses hardly more memory than after the first."""
+    count, names = 5000, [f"C{number}" for number in range(6)]
+    with World(tmp_path, movies(count, tags=("known",))) as world:
+        world.collections(*(block(name, exclude_tags="[known]") for name in names))
+        store = Store.load(world.state_dir)
+        numbers = range(1000, 1000 + count)
+        verdicts = [judged(number, name.lower(), reasoning=f"{number}") for number in numbers for name in names]
+        store.record(*map(described, numbers), *verdicts)
+        store.save(NOW)
+        with daemon_process(world) as living:
+            used = []
+            for runs in (1, 2, 3):
+                living.call("POST", "/api/v1/runs")
+                _wait_for_run(living, runs)
+                used.append(_resident(living))
+            most = used[0] + (15 << 20)
+            end = time.monotonic() + PATIENCE
+            while _resident(living) > most and time.monotonic() < end:
+                time.sleep(0.1)
+
+            assert _resident(living) < most, used

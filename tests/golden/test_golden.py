@@ -26,6 +26,7 @@ def _only_its_own_log() -> Iterator[None]:
         root.handlers = before
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", WORLDS)
 def test_nothing_has_changed(name: str) -> None:
     """Each request, each file, each line of the log and each report is what was recorded."""

@@ -102,6 +102,7 @@ def test_documents_that_are_none(text: str) -> None:
     assert [one.name for one in folder.collections] == ["Heist"]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "line",
     [

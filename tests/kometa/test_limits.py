@@ -197,6 +197,7 @@ def test_files_that_change_while_they_are_read(config: Path) -> None:
         thread.join()
 
 
+@pytest.mark.no_cover
 def test_a_file_of_the_largest_size_is_read(config: Path) -> None:
     """Up to the limit, to the byte."""
     text = NOIR + "#" * (LIMITS.file - len(NOIR) - 1) + "\n"

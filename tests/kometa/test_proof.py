@@ -218,6 +218,7 @@ def collections(count: int) -> str:
     return "collections:\n" + "".join(parts)
 
 
+@pytest.mark.no_cover
 def test_a_thousand_warnings() -> None:
     """The time does not grow with the square of the collections, and each still has its correction."""
     started = process_time()

@@ -203,6 +203,7 @@ def test_a_number_of_thousands_of_digits_is_an_odd_row() -> None:
     assert ([movie.title for movie in library.items], len(library.left_out)) == (["Heat"], 1)
 
 
+@pytest.mark.no_cover
 @unhurried
 @given(st.lists(ROWS))
 def test_every_row_of_any_list_is_a_movie_or_left_out(values: list[object]) -> None:

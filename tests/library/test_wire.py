@@ -266,6 +266,7 @@ def test_any_bytes_make_a_short_complaint(body: bytes) -> None:
     assert said == clean(said)
 
 
+@pytest.mark.no_cover
 @unhurried
 @given(st.lists(FIELDS), st.lists(st.tuples(st.integers(), st.text())))
 def test_any_rows_become_a_sound_library(movies: list[dict[str, Any]], tags: list[tuple[int, str]]) -> None:

@@ -114,6 +114,7 @@ async def test_a_bomb_in_a_bomb() -> None:
                 await claude.ask(REQUEST)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "piece", [b"x" * 65536, b"x\n" * 32768, b"data: x\n" * 8192, b": x\n" * 16384, b"\r" * 65536, b"\n" * 65536]
 )

@@ -87,6 +87,7 @@ def units(text: str) -> int:
     return len(text.encode("utf-16-le")) // 2
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "title", ["Crossroads", "日本の映画の題名", "🎬🎬🎬🎬", "Q & A <b> [x] 'y'", "&amp;&lt;" * 9, "_*_*"]
 )

@@ -134,6 +134,7 @@ def _agree(world: World) -> set[tuple[str, str]]:
     }
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("seed", range(16))
 def test_what_is_foretold_is_what_a_run_does(tmp_path: Path, seed: int) -> None:
     """The questions of an estimate are those that a run plans, and those that it asks where no answer changes them.

@@ -448,6 +448,7 @@ def test_a_waiting_user_is_not_kept_by_an_open_batch(tmp_path: Path) -> None:
         assert world.judged_pairs() == everything()
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("mode", "unattended", "is_dear", "batches"),
     [

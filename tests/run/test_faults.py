@@ -47,6 +47,7 @@ CASES = {
 """What happens, how often, and to which request at first."""
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(("what", "times", "first"), CASES.values(), ids=CASES.keys())
 def test_a_fault_at_any_request_harms_nothing(
     tmp_path: Path, what: Fault | Style, times: int | None, first: int

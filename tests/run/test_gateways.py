@@ -38,6 +38,7 @@ def twice(report: RunReport) -> list[Problem]:
     return [warning for warning in report.warnings if "paid twice" in warning.what]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "gateway",
     [

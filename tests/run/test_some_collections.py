@@ -39,6 +39,7 @@ def _rules(dice: random.Random) -> str:
     )
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("seed", range(20))
 def test_the_next_whole_run_turns_nothing_round(tmp_path: Path, seed: int) -> None:
     """What a run for some collections has changed, a run of everything does not change back.

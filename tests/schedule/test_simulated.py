@@ -113,6 +113,7 @@ def _all_starts(schedule: Schedule, anchor: date | None, first: datetime, end: d
     return found
 
 
+@pytest.mark.no_cover
 @settings(deadline=None, max_examples=80)
 @given(cases())
 def test_agrees_with_a_walk_through_every_minute(case: Case) -> None:
@@ -121,6 +122,7 @@ def test_agrees_with_a_walk_through_every_minute(case: Case) -> None:
     assert _all_starts(case.schedule, case.anchor, case.first, end) == case.expected()
 
 
+@pytest.mark.no_cover
 @settings(deadline=None, max_examples=50)
 @given(cases(), st.lists(st.integers(0, 6 * DAY * 60_000), min_size=5, max_size=20))
 def test_any_moment_gives_the_next_start(case: Case, offsets: list[int]) -> None:
@@ -166,6 +168,7 @@ ZONES = [
 ]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("start", [time(0), time(0, 30), time(1, 30), time(2, 30), time(3), time(23, 59)])
 @pytest.mark.parametrize("zone", ZONES)
 def test_one_run_on_each_of_24_months_of_days(zone: str, start: time) -> None:
@@ -181,6 +184,7 @@ def test_one_run_on_each_of_24_months_of_days(zone: str, start: time) -> None:
         assert reading == due or before < due < reading
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("interval", ["6h", "1d", "1mo"])
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "Australia/Lord_Howe"])
 def test_24_months_agree_with_a_walk_through_every_minute(zone: str, interval: str) -> None:

@@ -138,6 +138,7 @@ def test_the_address_stays_readable() -> None:
     assert value.endswith("@radarr:7878/radarr")
 
 
+@pytest.mark.no_cover
 @given(KEYS, KEYS, KEYS, KEYS)
 def test_no_secret_is_ever_dumped(radarr: str, claude: str, mail: str, own: str) -> None:
     """Whatever the secrets are, and even where one is also a part of another value, the dump holds none."""

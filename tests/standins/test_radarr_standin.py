@@ -810,6 +810,7 @@ def test_the_request_log() -> None:
     assert radarr.requests[0].at < radarr.requests[1].at
 
 
+@pytest.mark.no_cover
 def test_large_libraries() -> None:
     """10,000 movies are listed, and edited by the hundred."""
     radarr = RadarrStandIn(MovieSeed(f"Movie {n}", 1950 + n % 70, n, overview="x" * 200) for n in range(1, 10_001))

@@ -1,4 +1,4 @@
-"""Each collection as Kometa sees it: with the templates that its file can call, in each way of loading the file."""
+"""A collection with its templates filled in, as Kometa builds it, once for each way its file is loaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From rows to contents: which rows and tags take part, and why the others do not."""
+"""Turn a service's rows into movies and tags, and say of each row or tag that is left out why."""
 
 from __future__ import annotations
 

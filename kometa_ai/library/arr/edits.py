@@ -1,4 +1,4 @@
-"""Tag writes: batches through the bulk editor, checked against its answer, and halved until the bad ids are alone."""
+"""Write tags, 100 movies a call, and check the answer; a call that times out or misses movies is cut in two."""
 
 from __future__ import annotations
 
