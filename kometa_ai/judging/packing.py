@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from kometa_ai.core.decision import Reason
@@ -45,7 +46,8 @@ def pack(
 
     Movies with the same open collections share packets, so that each request asks exactly what is open. A wary movie
     (see `wariness`) is packed apart, since one answer decides for all movies of a packet. `collections` is in order of
-    priority; so are packets of the same urgency.
+    priority; so are packets of the same urgency, where movies and shows of one priority take turns: a run that is cut
+    short by its limit has asked about both.
     """
     wanted: dict[ItemKey, list[int]] = {}
     urgency: dict[ItemKey, int] = {}
@@ -62,11 +64,24 @@ def pack(
         apart = 0 if key not in wary else key if stand_alone else 1
         groups.setdefault((tuple(wanted[key]), apart), []).append(key)
     chunks = [(ranks, chunk) for (ranks, _), members in groups.items() for chunk in _even(members, size)]
-    chunks.sort(key=lambda piece: (min(urgency[key] for key in piece[1]), piece[0]))
-    return [
-        Packet(tuple(library[key].item for key in chunk), tuple(collections[rank] for rank in ranks))
-        for ranks, chunk in chunks
+    found = [(min(urgency[key] for key in chunk), ranks, chunk) for ranks, chunk in chunks]
+    ordered = sorted(found, key=lambda piece: piece[:2])
+    packets = [
+        (urgent, Packet(tuple(library[key].item for key in chunk), tuple(collections[rank] for rank in ranks)))
+        for urgent, ranks, chunk in ordered
     ]
+    return _in_turns(packets)
+
+
+def _in_turns(packets: Sequence[tuple[int, Packet]]) -> list[Packet]:
+    """Packets with their urgency, in order: those of one urgency and priority by turns of one of each kind."""
+    counted: Counter[tuple[int, int, Kind]] = Counter()
+    turns = []
+    for urgent, packet in packets:
+        level = (urgent, -packet.collections[0].priority)
+        turns.append((*level, counted[*level, packet.kind]))
+        counted[*level, packet.kind] += 1
+    return [packet for _, (_, packet) in sorted(zip(turns, packets, strict=True), key=lambda each: each[0])]
 
 
 def second_looks(due: Iterable[tuple[Collection, Sequence[AnyItem]]]) -> list[Packet]:

@@ -13,6 +13,7 @@ from kometa_ai.core.naming import CollectionKey
 from kometa_ai.judging.packing import pack
 from kometa_ai.judging.planning import Questions, subjects_of
 from tests.asking.support import collection, labels, movie, movies, numbers
+from tests.judging.making import named, show
 
 COUNT = 30
 NAMES = ("A", "B", "C", "D")
@@ -98,3 +99,23 @@ def test_no_question_makes_no_block() -> None:
     """Nor do second looks alone."""
     assert pack(questions({}), LIBRARY, COLLECTIONS, 10) == []
     assert pack(questions({("A", 1): Reason.SECOND_LOOK}), LIBRARY, COLLECTIONS, 10) == []
+
+
+def test_kinds_take_turns() -> None:
+    """Packets of one urgency and priority are of both kinds in turn; a higher priority comes first all the same."""
+    films, series = [movie(number) for number in range(1, 7)], [show(number) for number in range(1, 4)]
+    first = named("First", kind="show", priority=1)
+    alike = [named("Crime", kind="show"), named("Noir")]
+    wanted: Questions = {
+        first.key: {series[0].key: Reason.NEW},
+        alike[0].key: {each.key: Reason.NEW for each in series[1:]},
+        alike[1].key: {each.key: Reason.NEW for each in films},
+    }
+
+    packets = pack(wanted, subjects_of([*films, *series], {}), [first, *alike], 2)
+
+    assert [[each.name for each in packet.collections] for packet in packets] == [
+        ["First"], ["Crime"], ["Noir"], ["Noir"], ["Noir"],
+    ]  # fmt: skip
+    again = pack(wanted, subjects_of([*films, *series], {}), [first, *alike], 1)
+    assert [packet.kind for packet in again] == ["show", "show", "movie", "show", *["movie"] * 5]
