@@ -196,7 +196,7 @@ def _resident(living: Living) -> int:
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries give memory back by themselves")
 def test_runs_do_not_add_up_in_memory(tmp_path: Path) -> None:
-    """The state takes fifty megabytes of memory; after three runs the daemon uses little more than before them."""
+    """The state has nearly forty megabytes; after three runs the daemon uses little more than before them."""
     count, names = 1500, [f"C{number}" for number in range(6)]
     with World(tmp_path, movies(count, tags=("known",))) as world:
         world.collections(*(block(name, exclude_tags="[known]") for name in names))
