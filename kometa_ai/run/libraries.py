@@ -13,6 +13,7 @@ from kometa_ai.core.item import ItemKey, order_of, short_name
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.summary import counted
 from kometa_ai.errors import CheckLibrary
+from kometa_ai.judging.mutual import managed_tag, named_tags
 from kometa_ai.run.results import LibraryFound
 from kometa_ai.state.schema import LibrarySeen
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.item import Kind
     from kometa_ai.core.kinds import AnyItem
+    from kometa_ai.core.naming import CollectionKey
     from kometa_ai.library.port import Contents, Library
 
 _ODDITIES = 20
@@ -165,6 +167,22 @@ def told_by_another(items: Iterable[AnyItem], found: Sequence[LibraryFound]) -> 
         elif missing:
             late.add(each.name)
     return (item.key for item in items if item.libraries and item.libraries[0] in late)
+
+
+def hidden_tags(collections: Sequence[Collection], found: Iterable[LibraryFound]) -> frozenset[CollectionKey]:
+    """The collections whose rules name tags that a library may show which cannot be used, directly or not.
+
+    Who is in them cannot be told until then: a film that only its tag in that library lets in would lose all others.
+    """
+    away = {each.kind for each in found if each.contents is None}
+    named = {each.key: named_tags(each) for each in collections if each.kind in away}
+    managed = {managed_tag(each): each.key for each in collections}
+    hidden = {key for key, tags in named.items() if tags - managed.keys()}
+    while more := {
+        key for key, tags in named.items() if key not in hidden and any(managed.get(tag) in hidden for tag in tags)
+    }:
+        hidden |= more
+    return frozenset(hidden)
 
 
 def whole_kinds(found: Iterable[LibraryFound]) -> frozenset[str]:

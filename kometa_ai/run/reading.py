@@ -13,6 +13,7 @@ from kometa_ai.core.problem import Problem
 from kometa_ai.core.summary import counted
 from kometa_ai.run.libraries import (
     NoLibrary,
+    hidden_tags,
     merged,
     misnamed,
     read_libraries,
@@ -110,7 +111,8 @@ class Reader:
         warnings = [*folder.warnings, *adopted_tags(folder, parts.store.state.collections)]
         self._add(folder=folder, problems=folder.problems, warnings=tuple(warnings))
         chosen = choose(folder, self._options.collections)
-        here = tuple(each for each in chosen if self._is_readable(each))
+        hidden = hidden_tags(folder.collections, self._everywhere(self.result.libraries))
+        here = tuple(each for each in chosen if each.key not in hidden and self._is_readable(each))
         self._add(
             collections=recognise(here, self.result.items),
             problems=(
@@ -143,7 +145,7 @@ class Reader:
             waiting = [
                 each.name
                 for each in away
-                if each.is_for(library.kind, library.name) and not unknown_names(each, self._parts.libraries)
+                if each.kind == library.kind and not unknown_names(each, self._parts.libraries)
             ]
             names = ", ".join(waiting[:_NAMED]) + (", …" if len(waiting) > _NAMED else "")
             left = f" Left alone: {counted(len(waiting), 'collection')} ({names})." if waiting else ""

@@ -109,3 +109,28 @@ def test_a_new_film_while_the_first_is_down(home: Home) -> None:
         asked.append(home.asked())
 
     assert asked == [[("Noir", film.title)], [("Noir", film.title)], [], [], [], []]
+
+
+def test_a_tag_that_only_the_first_shows(home: Home) -> None:
+    """While it is down, collections that go by tags are left alone: nothing is taken off, nothing is asked."""
+    home.radarr.tag_by_hand(1006, "by-hand")
+    home.collections(
+        block("Noir", include_tags="[by-hand]"), block("Heist", include_tags="[KAI-Noir]"), block("Christmas")
+    )
+    home.run()
+    tagged = {name: home.members("radarr-4k", name) for name in ("Noir", "Heist")}
+    assert tagged == {"Noir": {0, 2, 6}, "Heist": {0, 2, 6}}
+    home.asked()
+    home.believe("Christmas", {2})
+    fault = home.radarr.faults.inject(answer(401), times=None)
+
+    report = home.run(force_refresh=True)
+
+    assert {name for name, _ in home.asked()} == {"Christmas"}
+    assert {name: home.members("radarr-4k", name) for name in tagged} == tagged
+    assert home.members("radarr-4k", "Christmas") == {2}
+    [problem] = [each for each in report.problems if each.source == "Radarr"]
+    assert "Left alone: 2 collections (Heist, Noir)." in problem.what
+    fault.times = 0
+    assert home.run().exit_code == 0
+    assert home.asked() == []
