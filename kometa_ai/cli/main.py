@@ -39,8 +39,8 @@ In a container, beside the daemon:
 
 \b
 Settings are environment variables, above all RADARR_URL, RADARR_API_KEY,
-SONARR_URL, SONARR_API_KEY, CLAUDE_API_KEY and CONFIG_DIR (Kometa's folder);
---dump-config shows them all.
+SONARR_URL, SONARR_API_KEY, CLAUDE_API_KEY and CONFIG_DIR (Kometa's folder).
+All of them are shown by --dump-config.
 
 \b
 Exit codes:

@@ -43,8 +43,8 @@ _LARGEST_FILE = 64 * 1024
 _LIKELY_TYPO = 0.82
 _SHORTEST_KEY = 16
 _TLS_PORT, _STARTTLS_PORTS = 465, (25, 587, 2525)
-_NAME_AT_THE_END = re.compile(r"(?P<service>RADARR|SONARR)_(?P<what>URL|API_KEY)_(?P<name>[A-Z0-9_]+)")
-_NAME_GLUED_ON = re.compile(r"(?P<service>RADARR|SONARR)(?P<name>[0-9][A-Z0-9]*)_(?P<what>URL|API_KEY)")
+_NAME_AT_THE_END = re.compile(r"\A(?P<service>RADARR|SONARR)_(?P<what>URL|API_KEY)_(?P<name>[A-Z0-9_]+)")
+_NAME_GLUED_ON = re.compile(r"\A(?P<service>RADARR|SONARR)(?P<name>[0-9][A-Z0-9]*)_(?P<what>URL|API_KEY)")
 _NAMES_ELSEWHERE = {"SMTP_HOST": "SMTP_SERVER", "SMTP_USER": "SMTP_USERNAME", "SMTP_PASS": "SMTP_PASSWORD"}
 
 

@@ -490,7 +490,7 @@ def test_references_are_of_the_same_kind() -> None:
 
     assert read({"m.yml": heist, "n.yml": MOVIES}, BOTH).warnings == ()
     assert [
-        "kai-noir is that of no collection" in warning.what
+        "kai-noir is that of a collection of shows" in warning.what
         for warning in read({"m.yml": heist, "tv.yml": SHOWS}, BOTH).warnings
     ] == [True]
 
