@@ -12,7 +12,7 @@ from kometa_ai.core.item import Kind
 
 _KINDS: dict[str, Kind] = {"Radarr": "movie", "Sonarr": "show"}
 _NAME = "[A-Za-z0-9]+(?:_[A-Za-z0-9]+)*"
-_FURTHER = re.compile(rf"({'|'.join(map(str.upper, _KINDS))})_({_NAME})_(?:URL|API_KEY)(?:_FILE)?")
+_FURTHER = re.compile(rf"\A({'|'.join(map(str.upper, _KINDS))})_({_NAME})_(?:URL|API_KEY)(?:_FILE)?")
 
 
 @dataclass(frozen=True, slots=True)
