@@ -154,7 +154,7 @@ def test_the_first_library_tells_the_facts(home: Home) -> None:
 
     home.run()
     assert home.asked() == []
-    fault = home.radarr.faults.inject(answer(503), times=None)
+    fault = home.radarr.faults.inject(answer(401), times=None)
     report = home.run()
     assert home.asked() == []
     assert report.exit_code == 1
