@@ -61,7 +61,7 @@ class WireCredit(msgspec.Struct, rename="camel", gc=False):
     order: int | None = None
 
 
-def _movie_of(row: WireMovie, title: str, labels: Labels) -> Movie:
+def _movie_of(row: WireMovie, title: str, labels: Labels, held_by: tuple[str, ...]) -> Movie:
     return Movie(
         arr_id=ArrId(row.id or 0),
         key=movie_key(row.tmdb_id or 0),
@@ -74,6 +74,7 @@ def _movie_of(row: WireMovie, title: str, labels: Labels) -> Movie:
         keywords=words(row.keywords, KEYWORDS_KEPT, LONGEST_NAME),
         # An id may name no tag any more: Radarr stores whatever id it is given, and deletes unused tags.
         labels=frozenset(labels[number] for number in row.tags or () if number in labels),
+        libraries=held_by,
     )
 
 

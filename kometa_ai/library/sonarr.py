@@ -79,7 +79,7 @@ class WireShow(msgspec.Struct, rename="camel", gc=False):
     tags: list[int] | None = None
 
 
-def _show_of(row: WireShow, title: str, labels: Labels) -> Show:
+def _show_of(row: WireShow, title: str, labels: Labels, held_by: tuple[str, ...]) -> Show:
     form = clean(row.series_type).lower()
     return Show(
         arr_id=ArrId(row.id or 0),
@@ -101,6 +101,7 @@ def _show_of(row: WireShow, title: str, labels: Labels) -> Show:
         status=_STATUS.get(clean(row.status).lower(), "running"),
         form=form if form in _FORMS else "",
         labels=frozenset(labels[number] for number in row.tags or () if number in labels),
+        libraries=held_by,
     )
 
 

@@ -143,13 +143,12 @@ def merged(contents: Mapping[str, Sequence[AnyItem]]) -> tuple[AnyItem, ...]:
     for name, held in contents.items():
         for item in held:
             first = items.get(item.key)
-            items[item.key] = (
-                msgspec.structs.replace(item, libraries=(name,))
-                if first is None
-                else msgspec.structs.replace(
-                    first, labels=first.labels | item.labels, libraries=(*first.libraries, name)
-                )
-            )
+            if first is None:
+                is_held_here = item.libraries == (name,)
+                items[item.key] = item if is_held_here else msgspec.structs.replace(item, libraries=(name,))
+            else:
+                labels, libraries = first.labels | item.labels, (*first.libraries, name)
+                items[item.key] = msgspec.structs.replace(first, labels=labels, libraries=libraries)
     return tuple(sorted(items.values(), key=lambda item: order_of(item.key)))
 
 

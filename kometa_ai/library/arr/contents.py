@@ -73,6 +73,7 @@ def contents_of(
     spec: ArrSpec[R], rows: Sequence[R], tags: Tags, odd: Sequence[OddRow] = (), odd_tags: tuple[str, ...] = ()
 ) -> Contents:
     """The contents, in order of catalogue ids. Of two rows with one id the older takes part; `odd` rows do not."""
+    held_by = (spec.name,)
     labels: dict[int, Label] = {number: label for label, numbers in tags.items() for number in numbers}
     items: dict[int, AnyItem] = {}
     by_id: dict[int, AnyItem] = {}
@@ -84,7 +85,7 @@ def contents_of(
         if why := _why_left_out(spec, row, title, items.get(number), by_id.get(row.id or 0)):
             left_out.append(LeftOut(ArrId(row.id or 0), title, why))
         else:
-            items[number] = by_id[row.id or 0] = spec.item_of(row, title, labels)
+            items[number] = by_id[row.id or 0] = spec.item_of(row, title, labels, held_by)
             nameless += bool(row.tags) and not items[number].labels
     in_order = tuple(items[number] for number in sorted(items))
     return Contents(items=in_order, tags=tags, left_out=tuple(left_out), odd_tags=odd_tags, nameless=nameless)

@@ -40,7 +40,7 @@ class ArrSpec(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
 
     `service` is how it calls itself, `siblings` are the settings for services that could be taken for it. `row` is the
     type of its items on the wire, `catalogue_id` an item's id in the `catalogue` that names it for good, and `item_of`
-    the item itself, from a row, its title and the labels of all tags.
+    the item itself, from a row, its title, the labels of all tags, and the name of the library that holds it.
     """
 
     kind: Kind
@@ -59,7 +59,7 @@ class ArrSpec(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
     siblings: Mapping[str, str] = {}
     row: type[R]
     catalogue_id: Callable[[R], int | None]
-    item_of: Callable[[R, str, Labels], AnyItem]
+    item_of: Callable[[R, str, Labels, tuple[str, ...]], AnyItem]
 
     def of(self, instance: Instance | None) -> Self:
         """The same for another instance of the service."""
