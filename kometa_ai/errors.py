@@ -53,7 +53,8 @@ class FixConfiguration(KometaAIError):
     exit_code = 2
 
     def __init__(self, message: str, problems: Sequence[Problem]) -> None:
-        super().__init__(message, "Correct them and start again.")
+        errors = [problem for problem in problems if problem.severity == "error"]
+        super().__init__(message, f"Correct {'it' if len(errors) == 1 else 'them'} and start again.")
         self.problems = tuple(problems)
 
 

@@ -89,7 +89,11 @@ def _verdict(found: Diagnosis) -> str:
         do = "do" if " and " in who else "does"
         but = ", but for the warnings" if found.warnings else ""
         return f"[yellow]In order as far as it could be looked at{but}; {who} {do} not answer now.[/]"
-    return "[yellow]It works, with warnings.[/]" if found.warnings else "[green]All in order.[/]"
+    if found.warnings:
+        return "[yellow]It works, with warnings.[/]"
+    if not found.collections:
+        return "[yellow]In order, but no collection takes part.[/]"
+    return "[green]All in order.[/]"
 
 
 def _print_problem(out: Console, problem: Problem) -> None:

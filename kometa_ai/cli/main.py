@@ -141,7 +141,7 @@ class _Sorted(click.Command):
     "collections",
     multiple=True,
     metavar="TEXT",
-    help="Only this collection: its name, or its tag without kai-. May be repeated. Implies --run-now.",
+    help="Only this collection: its name, or its tag with or without kai-. May be repeated. Implies --run-now.",
 )
 @click.option(
     "--batch-size", type=click.IntRange(1, 300), metavar="NUMBER", help="Movies or shows in one request to Claude."

@@ -15,8 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from kometa_ai.core.decision import Cause
-from kometa_ai.core.item import dated, kind_of, ref_of
-from kometa_ai.core.summary import counted, in_words, marked, places, same_cause
+from kometa_ai.core.item import by_kind, dated, kind_of, ref_of
+from kometa_ai.core.summary import counted, counted_kinds, in_words, marked, places, same_cause
 from kometa_ai.core.text import one_line
 
 if TYPE_CHECKING:
@@ -201,6 +201,12 @@ def print_undone(undone: Undone) -> None:
     count = len(undone.added) + len(undone.removed)
     out.print(f"[bold]{counted(count, 'change')}[/] of run {clean(undone.run_id)} {would}undone.")
     if count and not undone.dry_run:
+        pinned = by_kind({line.key for line in (*undone.added, *undone.removed)})
+        are = "is" if sum(pinned.values()) == 1 else "are"
+        out.print(
+            f"{counted_kinds(pinned)} {are} now pinned like that: no later run changes that, also not after you edit "
+            'the prompt. --pins lists the pins; --release-pin "Title (Year)" lets one go.'
+        )
         out.print(f"[dim]To take that back: --undo {clean(undone.undo_id)}[/]")
     print_problems(out, undone.problems)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kometa_ai.core.collection import ItemRef, fold_title
 from kometa_ai.core.item import by_kind, catalogues, dated, kind_of, ref_of
-from kometa_ai.core.naming import slug_of
+from kometa_ai.core.naming import label_of, slug_of, tag_of
 from kometa_ai.errors import FixUsage
 from kometa_ai.state.schema import Released
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kometa_ai.core.decision import Pin
+    from kometa_ai.core.naming import Slug
     from kometa_ai.jobs.session import Session
 
 _YEAR = re.compile(r" \(\d{4}\)$")
@@ -31,9 +32,13 @@ def release(session: Session, text: str, collections: Sequence[str] = ()) -> lis
     Raise FixUsage if there is none, or if the title is that of several movies.
     """
     text = text.strip()
-    slugs = {slug_of(name) for name in collections}
+    named = {slug_of(name) for name in collections}
     with session.lock() as store:
-        found = [pin for pin in store.state.pins if _names(text, pin) and (not slugs or pin.slug in slugs)]
+        found = [
+            pin
+            for pin in store.state.pins
+            if _names(text, pin) and (not named or not named.isdisjoint(_spellings(pin.slug)))
+        ]
         if not found:
             raise FixUsage(f"There is no pin on {text!r}.", "--pins lists them.")
         if sum((kinds := by_kind({pin.key for pin in found})).values()) > 1:
@@ -45,6 +50,11 @@ def release(session: Session, text: str, collections: Sequence[str] = ()) -> lis
         store.record(*(Released(key=pin.key, slug=pin.slug) for pin in found))
         store.save(session.now())
     return found
+
+
+def _spellings(slug: Slug) -> set[str]:
+    """What names a collection beside its name: the slug, and the tag."""
+    return {slug, label_of(tag_of(slug))}
 
 
 def _names(text: str, pin: Pin) -> bool:

@@ -29,6 +29,11 @@ _LONGEST_SHOWN = 200
 _SETTINGS = ("config.yml", "config.yaml")
 _ENDINGS = (".yml", ".yaml")
 
+_EMPTY = (
+    "Is that Kometa's folder, the one with its config.yml? In Docker, a mistyped path on the left of the mount gives "
+    "an empty folder."
+)
+
 # The system generates the files there while they are read; some have no end.
 _PSEUDO = ("/proc", "/sys", "/dev")
 
@@ -99,7 +104,10 @@ def read_files(root: Path, limits: Limits = LIMITS) -> FoundFiles:
     _Reader(root, limits, found).read(paths)
     if not (paths or found.passed_over or found.problems or found.refused):
         # This may be a share that is not mounted, so its collections do not count as removed.
-        found.unreadable.append(".")
+        if found.warnings:
+            found.unreadable.append(".")
+        else:
+            found.cut("Kometa's folder holds no YAML file at all.", _EMPTY)
     return found
 
 

@@ -20,7 +20,7 @@ _EXPLAINED = 20
 
 
 def choose(folder: Folder, names: Sequence[str]) -> tuple[Collection, ...]:
-    """The collections with one of those names, slugs or keys, all without any.
+    """The collections with one of those names, slugs, tags or keys, all without any.
 
     Raise FixUsage for a name that no collection has, or only one that is switched off or skipped: it says where.
     """
@@ -50,7 +50,7 @@ def check_again(names: Sequence[str], memory: Memory) -> None:
 
 def _spellings(collection: Collection | OtherCollection) -> set[str]:
     keys = collection.keys if isinstance(collection, OtherCollection) else (collection.key,)
-    return {collection.name.casefold(), collection.slug, *keys}
+    return {collection.name.casefold(), collection.slug, collection.label, *keys}
 
 
 def _why_missing(name: str, folder: Folder) -> Iterator[str]:

@@ -154,7 +154,7 @@ def _missing_halves(
         for name, other in zip(place.settings, reversed(place.settings), strict=True):
             if name in tried:
                 continue
-            missing = _missing(known[name])
+            missing = structs.replace(_missing(known[name]), what=f"is not set, but {other} is.")
             if place.called:
                 missing = structs.replace(
                     missing,

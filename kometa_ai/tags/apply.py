@@ -241,6 +241,7 @@ def _record_done(applied: Applied, done: Sequence[Change], on_done: Callable[[Se
     for (label, operation), changed in lines.items():
         _log.info(
             "tags.added" if operation == "add" else "tags.removed",
+            library=changed[0].library,
             collection_name=changed[0].collection_name or changed[0].slug,
             tag=label,
             movies=[f"{change.movie} {ref_of(change.movie.key)}" for change in changed],

@@ -46,7 +46,7 @@ class Wanted(BaseModel):
     dry_run: StrictBool = False
     collections: Annotated[
         list[Annotated[StrictStr, Field(min_length=1, max_length=500)]],
-        Field(max_length=1000, description="Names or slugs; empty for all."),
+        Field(max_length=1000, description="Names, slugs or tags; empty for all."),
     ] = []
     force_refresh: StrictBool = False
 

@@ -500,7 +500,8 @@ def test_explain_tells_of_collections_that_cannot_be_read(world: World, call: Ca
     assert problem["collection"] == "Space"
 
 
-def test_undo_takes_a_run_back_for_good(world: World, call: Call) -> None:
+@pytest.mark.parametrize("collection", ["HEIST", "KAI-Heist"])
+def test_undo_takes_a_run_back_for_good(world: World, call: Call, collection: str) -> None:
     """Preview, undo, pins that hold against the next run, release."""
     world.collections(block("Heist"))
     world.believe("Heist", [1, 2])
@@ -522,7 +523,7 @@ def test_undo_takes_a_run_back_for_good(world: World, call: Call) -> None:
     call("--run-now")
     assert world.numbers("kai-heist") == {2}
     assert "Movie 1 (1951)" in call("--pins").out
-    assert call("--release-pin", "tmdb:1001", "--collection", "HEIST").code == 0
+    assert call("--release-pin", "tmdb:1001", "--collection", collection).code == 0
     assert call("--release-pin", "tmdb:1001").code == 2
     call("--run-now")
     assert world.numbers("kai-heist") == {1, 2}

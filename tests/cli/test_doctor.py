@@ -478,6 +478,28 @@ def test_all_in_order(home: World, call: Call) -> None:
     assert "All in order." in call("--check-config").out
 
 
+def test_an_empty_folder_is_not_in_order(world: World, call: Call) -> None:
+    """A mistyped mount gives an empty folder: the check and a run warn of it, as of a folder without a block."""
+    check, run = call("--check-config"), call("--run-now")
+
+    for ended in (check, run):
+        assert ended.code == (1 if ended is check else 0)
+        assert "CONFIG_DIR: Kometa's folder holds no YAML file at all." in ended.out
+        assert "a mistyped path on the left of the mount gives an empty folder" in " ".join(ended.out.split())
+    assert "All in order" not in check.out
+    assert world.radarr.writes == []
+
+
+def test_nothing_takes_part(world: World, call: Call) -> None:
+    """Where every collection is switched off, the check does not say that all is in order."""
+    (world.kometa / "movies.yml").write_text(HEIST.replace("enabled: true", "enabled: false"))
+    ended = call("--check-config")
+
+    assert ended.code == 0
+    assert "In order, but no collection takes part." in ended.out
+    assert "All in order" not in ended.out
+
+
 @pytest.mark.usefixtures("home")
 def test_services_that_do_not_answer(call: Call) -> None:
     """Whoever is not there now is named, and changes nothing: the configuration may be sound all the same."""

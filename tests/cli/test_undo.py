@@ -127,6 +127,17 @@ def test_an_undo_can_be_undone(world: World, call: Call, run_id: str) -> None:
     assert [pin["include"] for pin in call("--pins", "--output", "json").data] == [True, True]
 
 
+def test_it_says_that_its_pins_hold(call: Call, run_id: str) -> None:
+    """Who edits the prompt after an undo learns from it why nothing changes, and how to let a pin go."""
+    preview, undone = call("--undo", run_id, "--dry-run").out, call("--undo", run_id).out
+
+    assert "pinned" not in preview
+    assert (
+        "2 movies are now pinned like that: no later run changes that, also not after you edit the prompt. "
+        '--pins lists the pins; --release-pin "Title (Year)" lets one go.\n'
+    ) in undone
+
+
 def impatient(settings: Settings) -> Session:
     """A session whose Radarr is asked again at once, where the program waits for half a minute."""
     session, key = session_of(settings), settings.radarr_api_key.get_secret_value()

@@ -92,8 +92,14 @@ def test_an_empty_folder() -> None:
 
 
 def test_a_folder_without_any_yaml() -> None:
-    """A share that is not mounted looks like this, so that nothing in it counts as removed."""
-    assert read({}).may_hide("movies.yml")
+    """A share that is not mounted looks like this, so that nothing in it counts as removed. It is told once."""
+    for files in ({}, {"assets/poster.txt": "a poster"}):
+        folder = read(files)
+        assert folder.may_hide("movies.yml")
+        (warning,) = folder.warnings
+        assert (warning.source, warning.severity) == ("CONFIG_DIR", "warning")
+        assert warning.what == "Kometa's folder holds no YAML file at all."
+        assert "a mistyped path on the left of the mount" in warning.remedy
     assert not read({"config.yml": "libraries:\n"}).may_hide("movies.yml")
 
 

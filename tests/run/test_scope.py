@@ -17,6 +17,8 @@ FOLDER = read({"m.yml": MOVIES, "tv.yml": SHOWS}, BOTH)
     [
         ("Noir", ["noir", "show:noir"]),
         ("NOIR", ["noir", "show:noir"]),
+        ("kai-noir", ["noir", "show:noir"]),
+        ("KAI-Noir", ["noir", "show:noir"]),
         ("show:noir", ["show:noir"]),
         ("Show:Noir", ["show:noir"]),
     ],

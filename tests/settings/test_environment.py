@@ -61,8 +61,10 @@ def test_the_message_counts() -> None:
     with pytest.raises(FixConfiguration, match="2 settings are missing or wrong") as raised:
         load_settings(ENOUGH | {"BATCH_SIZE": "x", "HTTP_PORT": "x"})
     assert raised.value.exit_code == 2
-    with pytest.raises(FixConfiguration, match="One setting is"):
-        load_settings(ENOUGH | {"BATCH_SIZE": "x"})
+    assert raised.value.remedy == "Correct them and start again."
+    with pytest.raises(FixConfiguration, match="One setting is") as raised:
+        load_settings(ENOUGH | {"BATCH_SIZE": "x", "RADAR_URL": "http://misspelt"})
+    assert raised.value.remedy == "Correct it and start again."
 
 
 def test_a_command_may_ask_for_less() -> None:

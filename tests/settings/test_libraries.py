@@ -107,9 +107,9 @@ def test_one_variable_of_two(half: str) -> None:
     (problem,) = problems_of(environ)
     assert problem.source == half
     assert half in problem.remedy
+    [other] = next(pair for pair in (RADARR, SONARR, RADARR_4K) if half in pair).keys() - {half}
+    assert problem.what.startswith(f"is not set, but {other} is")
     if "4K" in half:
-        [other] = RADARR_4K.keys() - {half}
-        assert other in problem.what
         assert f"take {other} away" in problem.remedy
 
 

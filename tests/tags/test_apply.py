@@ -69,9 +69,9 @@ async def test_the_log_names_every_change_in_a_line_for_each_call() -> None:
         )
 
     events = [event for event in logged if event["event"].startswith("tags.")]
-    assert [(event["event"], event["collection_name"], event["tag"]) for event in events] == [
-        ("tags.added", "noir", "kai-noir"),
-        ("tags.removed", "noir", "kai-noir"),
+    assert [(event["event"], event["library"], event["collection_name"], event["tag"]) for event in events] == [
+        ("tags.added", "radarr", "noir", "kai-noir"),
+        ("tags.removed", "radarr", "noir", "kai-noir"),
     ]
     assert [[name.rsplit(" ", 1)[1] for name in event["movies"]] for event in events] == [
         ["tmdb:1000", "tmdb:1001"],
