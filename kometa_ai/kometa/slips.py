@@ -158,11 +158,15 @@ def _in_quotes(line: str, number: int) -> Slip | None:
     is_open = name.startswith('"') and name.count('"') == 1  # the closing quote may be missing
     if not text.endswith(":") or not name or is_open or len(name) > _LONGEST_NAME or _is_a_key(text):
         return None
+    remedy = "Put the name in quotes"
+    if name.startswith("'") and name.endswith("'") and "'" in name[1:-1].replace("''", ""):
+        name = name[1:-1].replace("''", "'")
+        remedy = "An apostrophe ends a name in single quotes; use double ones"
     quoted = json.dumps(name, ensure_ascii=False)
     column = depth_of(line)
     return Slip(
         "the name holds a character that means something in YAML",
-        f"Put the name in quotes: `{quoted}:`.",
+        f"{remedy}: `{quoted}:`.",
         number,
         column + 1,
         number,

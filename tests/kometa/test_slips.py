@@ -60,6 +60,27 @@ def test_a_name_that_needs_quotes(name: str, ending: str) -> None:
     assert mended.problems == mended.warnings == ()
 
 
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("'Mum's Favourites'", "Mum's Favourites"),
+        ("'Mum''s and Dad's'", "Mum's and Dad's"),
+        ("'Mum's \"Best\"'", 'Mum\'s "Best"'),
+    ],
+)
+def test_an_apostrophe_in_single_quotes(written: str, name: str) -> None:
+    """The single quotes are none of the name: double ones take their place."""
+    text = collection(written)
+
+    (problem,) = read_one(text).problems
+
+    assert problem.correction is not None
+    (line,) = problem.correction.lines
+    remedy = "An apostrophe ends a name in single quotes; use double ones: "
+    assert problem.remedy == f"{remedy}`{line.strip()}`."
+    assert [each.name for each in read_one(text.replace(f"  {written}:", line)).collections] == [name]
+
+
 @pytest.mark.parametrize("name", ["&x", "!x", "- x", "? x", "&x *y", "!x y", "? "])
 @pytest.mark.parametrize("below", ["", "  Last:\n    plex_all: true\n"])
 def test_a_name_that_yaml_takes_for_none(name: str, below: str) -> None:
