@@ -33,8 +33,9 @@ _FORMS: dict[Kind, str] = {
 
 
 def fold_title(title: str) -> str:
-    """A title in the form in which titles are compared: case-folded, accents normalised to NFC."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", title).casefold())
+    """A title in the form in which titles are compared: case-folded, accents in NFC, apostrophes straight."""
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", title).casefold())
+    return folded.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
 
 
 class ItemRef(msgspec.Struct, frozen=True):

@@ -54,6 +54,19 @@ def test_ref_accents_either_way() -> None:
     assert ItemRef.parse("Amélie (2001)").names(_movie(unicodedata.normalize("NFD", "Amélie"), 2001))
 
 
+def test_a_curly_apostrophe_is_a_straight_one() -> None:
+    """On either side: keyboards of telephones write one, and catalogues the other."""
+    curly, straight = "Schindler\N{RIGHT SINGLE QUOTATION MARK}s List", "Schindler's List"
+    assert ItemRef.parse(f"{curly} (1993)").names(_movie(straight, 1993))
+    assert ItemRef.parse(f"{straight} (1993)").names(_movie(curly, 1993))
+    assert namesakes(ItemRef.parse(f"{curly} (1994)"), [_movie(straight, 1993)])
+    written = [
+        Collection(name="x", slug=Slug("x"), tag="kai-x", prompt="x", include_movies=(ItemRef.parse(f"{each} (1993)"),))
+        for each in (curly, straight)
+    ]
+    assert len({each.block_hash for each in written}) == len(written)
+
+
 @pytest.mark.parametrize(
     "text",
     [
