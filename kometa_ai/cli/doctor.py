@@ -11,6 +11,7 @@ from rich.text import Text
 
 from kometa_ai.cli import output
 from kometa_ai.cli.calls import prepared, show
+from kometa_ai.core.summary import places, same_cause
 from kometa_ai.jobs.checkup import Diagnosis, check_up
 
 if TYPE_CHECKING:
@@ -61,8 +62,13 @@ _STATUS = {"ok": "[green]ok[/]", "unusable": "[yellow]cannot be used[/]", "silen
 
 def _print(found: Diagnosis) -> None:
     out = output.console()
-    for problem in (*found.problems, *found.warnings, *found.hints):
-        _print_problem(out, problem)
+    for problems in (found.problems, found.warnings, found.hints):
+        for same in same_cause(problems):
+            if len(same) == 1 or any(problem.column or problem.correction for problem in same):
+                for problem in same:
+                    _print_problem(out, problem)
+            else:
+                _print_together(out, same)
     for looked in found.services:
         out.print(f"[bold]{looked.service}[/] {_STATUS[looked.status]}: {output.clean(looked.detail)}")
     if found.not_looked_at:
@@ -105,6 +111,16 @@ def _print_problem(out: Console, problem: Problem) -> None:
     out.print(f"  → {output.clean(problem.remedy)}")
     if problem.correction:
         _print_correction(out, problem)
+    out.print()
+
+
+def _print_together(out: Console, same: Sequence[Problem]) -> None:
+    """Print what is the same for several collections, or at several places, once."""
+    names = list(dict.fromkeys(problem.collection for problem in same if problem.collection))
+    where = f" {output.clean(places(same))}:" if places(same) else ""
+    about = f" {output.clean(', '.join(names))}:" if names else ""
+    out.print(f"{_LABELS[same[0].severity]}{where}{about} {output.clean(same[0].what)}")
+    out.print(f"  → {output.clean(same[0].remedy)}")
     out.print()
 
 

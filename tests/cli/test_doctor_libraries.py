@@ -273,6 +273,17 @@ def test_a_block_for_shows_without_a_sonarr(home: Home, call: Call) -> None:
     assert (again.code, home.asked(), home.members("sonarr", "Crime")) == (0, [], before)
 
 
+def test_many_blocks_for_shows_without_a_sonarr(home: Home, call: Call) -> None:
+    """One warning with all their names, in the check and in a run."""
+    home.collections(*(block(name, media="shows") for name in ("Drama", "Comedy")), file="more.yml")
+
+    checked, ran = (call(command, **without("SONARR")).out for command in ("--check-config", "--run-now"))
+
+    for shown in (" ".join(checked.split()), " ".join(ran.split())):
+        assert shown.count("more.yml:2, 10:") == 1
+    assert "more.yml:2, 10: Comedy, Drama: it is about shows" in " ".join(checked.split())
+
+
 def test_rows_of_sonarr_that_take_no_part(call: Call) -> None:
     """Without a TVDb id, or without a title: named in a warning, and the others are judged."""
     rows = [*shows(3), *shows(1, tvdb_id=0), ShowSeed(title="", tvdb_id=77)]

@@ -281,7 +281,11 @@ def test_shows_without_a_sonarr() -> None:
     (warning,) = folder.warnings
     assert warning.where == "m.yml:2"
     assert "(`sonarr_taglist`)" in warning.what
-    assert "SONARR_URL" in warning.remedy
+    assert warning.remedy == (
+        "Set SONARR_URL and SONARR_API_KEY. If movies are meant, write `radarr_taglist` in place of `sonarr_taglist`."
+    )
+    told = read({"m.yml": noir("sonarr_taglist: kai-noir", more=("media: shows",))}).warnings[-1]
+    assert told.remedy.endswith("write `media: movies`, and `radarr_taglist` in place of a `sonarr_taglist`.")
 
 
 def test_movies_without_a_radarr() -> None:
@@ -289,7 +293,9 @@ def test_movies_without_a_radarr() -> None:
     folder = read({"m.yml": noir("radarr_taglist: kai-noir")}, frozenset({"show"}))
 
     assert (folder.collections, [each.kind for each in folder.unserved]) == ((), ["movie"])
-    assert ["RADARR_URL" in warning.remedy for warning in folder.warnings] == [True]
+    assert [warning.remedy for warning in folder.warnings] == [
+        "Set RADARR_URL and RADARR_API_KEY. If shows are meant, write `sonarr_taglist` in place of `radarr_taglist`."
+    ]
 
 
 # Contradictions
@@ -350,7 +356,8 @@ def test_both_taglists(library: str, media: str) -> None:
     folder = read(files, BOTH)
 
     (problem,) = folder.problems
-    assert problem.where == "m.yml:2"
+    assert (problem.where, problem.column) == ("m.yml:8", 5)
+    assert problem.remedy.startswith("Take away the taglist that is not meant. For one of each, ")
     assert problem.what.startswith("it has `radarr_taglist` and `sonarr_taglist`")
     assert [each.keys for each in folder.skipped] == [("noir", "show:noir")]
     assert bool(problem.correction) is bool(library)

@@ -33,6 +33,11 @@ class Arr(NamedTuple):
         return f"{self.name.upper()}_URL"
 
     @property
+    def key_setting(self) -> str:
+        """Our setting with its key."""
+        return f"{self.name.upper()}_API_KEY"
+
+    @property
     def adds(self) -> str:
         """The attribute that tags the items of a collection."""
         return f"item_{self.section}_tag"

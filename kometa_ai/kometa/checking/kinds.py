@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.collection import ItemRef, OtherCollection
     from kometa_ai.core.item import Kind
     from kometa_ai.core.problem import Correction
+    from kometa_ai.kometa.checking.arrs import Arr
     from kometa_ai.kometa.checking.config_yml import PlexLibrary, Setup
     from kometa_ai.kometa.checking.kometa_view import KometaView
     from kometa_ai.kometa.document import Key
@@ -211,8 +212,11 @@ class _Judge:
             correct = partial(_without_taglist, definition, other_than(proven).taglist) if proven else None
             both = " and ".join(f"`{arr.taglist}`" for arr in ARRS)
             what = f"it has {both}, but a collection is about movies or about shows."
-            remedy = f"{_WRITE}. For one of each, write a second collection, in a file of that library."
-            return _fault(claim, (what, remedy), correct=correct)
+            remedy = (
+                "Take away the taglist that is not meant. For one of each, write a second collection, in a file of "
+            )
+            fault = _fault(claim, (what, f"{remedy}that library."), correct=correct)
+            return _at_second_taglist(fault, definition)
         return None
 
     def _about_media(self, claim: Claim, media: Kind, definition: _Definition) -> Fault:
@@ -312,6 +316,19 @@ def _fault(claim: Claim, said: tuple[str, str], key: str = "", correct: Correct 
     return Fault(problem, Correctable(correct) if correct else None)
 
 
+def _at_second_taglist(fault: Fault, definition: _Definition) -> Fault:
+    """The fault at the latter of the taglists that the collection itself has; at its block if it has but one."""
+    body = body_of(definition.reading, definition.key)
+    if not isinstance(body, Mapping):
+        return fault
+    keys = [find(body, arr.taglist) for arr in ARRS]
+    found = sorted(place for key in keys if key is not None and (place := place_of(body, key)))
+    if len(found) < len(ARRS):
+        return fault
+    line, column = found[-1]
+    return msgspec.structs.replace(fault, problem=msgspec.structs.replace(fault.problem, line=line, column=column))
+
+
 def _hidden(claim: Claim) -> Fault:
     what = "it cannot be seen whether it is about movies or shows: a file that may say so cannot be read."
     return claim.fault(what, f"Correct that file, or be sure of it: {_WRITE[0].lower()}{_WRITE[1:]}.")
@@ -336,12 +353,22 @@ def about_unserved(unserved: Sequence[OtherCollection]) -> Iterator[Problem]:
             yield Problem(
                 what=f"it is about {arr.items} ({other.kind_because}), and no {arr.name} is set up: nothing is asked "
                 "for it, and its tags are left alone.",
-                remedy=f"Set {arr.url_setting} and its key, or write `media: {it.items}` into its block.",
+                remedy=f"Set {arr.url_setting} and {arr.key_setting}. If {it.items} are meant, {_instead(other, it)}.",
                 source=other.source,
                 line=other.line or None,
                 collection=other.name,
                 severity="warning",
             )
+
+
+def _instead(other: OtherCollection, arr: Arr) -> str:
+    """What to write for a collection of the other kind: `media` alone would contradict a taglist."""
+    wrong = other_than(arr.kind).taglist
+    if other.kind_because == f"`{wrong}`":
+        return f"write `{arr.taglist}` in place of `{wrong}`"
+    if other.kind_because.startswith("`media"):
+        return f"write `media: {arr.items}`, and `{arr.taglist}` in place of a `{wrong}`"
+    return f"write `media: {arr.items}` into its block"
 
 
 # Corrections
