@@ -296,7 +296,8 @@ class Folder(msgspec.Struct, frozen=True, kw_only=True):
     `collections` are in order of priority (highest first), then name. `unserved` are collections that are on, of a kind
     for which there is no library: nothing is asked for them, and their tags are left alone. `unreadable_files` are
     files whose collections are unknown, and folders whose files are not all known (`.` for Kometa's own). With
-    `skipped` they keep a collection that cannot be read from being taken for a removed one.
+    `skipped` they keep a collection that cannot be read from being taken for a removed one. So do `torn_files` for what
+    once came from them: they cannot be parsed, and what is left of them shows no block.
     """
 
     collections: tuple[Collection, ...] = ()
@@ -304,6 +305,7 @@ class Folder(msgspec.Struct, frozen=True, kw_only=True):
     skipped: tuple[OtherCollection, ...] = ()
     unserved: tuple[OtherCollection, ...] = ()
     unreadable_files: tuple[str, ...] = ()
+    torn_files: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
     hints: tuple[Problem, ...] = ()
@@ -311,4 +313,4 @@ class Folder(msgspec.Struct, frozen=True, kw_only=True):
     def may_hide(self, source: str) -> bool:
         """Whether a collection that once came from this file may still exist in something unreadable."""
         above = [source[:at] for at, character in enumerate(source) if character == "/"]
-        return not {".", source, *above}.isdisjoint(self.unreadable_files)
+        return source in self.torn_files or not {".", source, *above}.isdisjoint(self.unreadable_files)

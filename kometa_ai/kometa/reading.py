@@ -83,14 +83,16 @@ class Claim(msgspec.Struct, frozen=True):
 class Contents(msgspec.Struct):
     """What one file says, or several of them together.
 
-    `misplaced` claim collections with a block inside their definition. Files in `unreadable` may hold a block, those in
-    `broken` may be configurations. `refused` are faults of files without a block, which Kometa may not load at all.
+    `misplaced` claim collections with a block inside their definition. Files in `unreadable` may hold a block; those in
+    `torn` cannot be parsed and show none; those in `broken` may be configurations. `refused` are faults of files that
+    hold no block, which Kometa may not load at all.
     """
 
     claims: list[Claim] = []
     misplaced: list[Claim] = []
     readings: list[Reading] = []
     unreadable: list[str] = []
+    torn: list[str] = []
     faults: list[Fault] = []
     refused: list[Fault] = []
     broken: list[str] = []
@@ -101,6 +103,7 @@ class Contents(msgspec.Struct):
         self.misplaced += other.misplaced
         self.readings += other.readings
         self.unreadable += other.unreadable
+        self.torn += other.torn
         self.faults += other.faults
         self.refused += other.refused
         self.broken += other.broken
@@ -117,8 +120,7 @@ def read_file(file: TextFile) -> Contents:
         (contents.faults if holds_marker or may_be_known else contents.refused).append(broken_file(file, error))
         if may_be_known:
             contents.broken.append(file.source)
-        if holds_marker:
-            contents.unreadable.append(file.source)
+        (contents.unreadable if holds_marker else contents.torn).append(file.source)
         return contents
     blocks = find_blocks(document, file.source)
     contents.faults += blocks.faults

@@ -140,6 +140,7 @@ def departed(report: RunReport, reading: Reading, known: Statuses) -> list[Colle
         key
         for key, status in known.items()
         if key not in there
+        and not folder.may_hide(status.source)
         and kind_in(key) in reading.whole
         and orphaned.isdisjoint((kind_in(key), label) for label in tags_of(status))
     ]

@@ -103,10 +103,11 @@ class Run:
         """
         writer = Writer(self._parts, self._keeper, self._run_id)
         try:
-            for name in [name for name, tags in self.results.plans.items() if tags.changes]:
+            planned = {name: tags.changes for name, tags in self.results.plans.items() if tags.changes}
+            for name, changes in planned.items():
                 if self._parts.interruption.why:
                     return
-                if contents := await writer.read_again(name):
+                if contents := await writer.read_again(name, changes):
                     self._plan(judging, {name: contents})
                     await writer.write(name, self.results.plans[name].changes, contents)
         finally:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from kometa_ai.core.changes import Change, TagChange
 from kometa_ai.core.problem import Problem
+from kometa_ai.core.summary import counted
 from kometa_ai.errors import CheckLibrary
 from kometa_ai.run.libraries import check_plausible, merged
 from kometa_ai.run.results import Planning, Writing
@@ -106,10 +107,10 @@ class Writer:
             warnings=made.warnings,
         )
 
-    async def read_again(self, name: str) -> Contents | None:
-        """Read a library again, right before writing to it; None where it cannot be used any more, which is reported.
+    async def read_again(self, name: str, planned: Sequence[Change]) -> Contents | None:
+        """Read a library again, right before writing to it; None where it cannot be used any more.
 
-        Raise CheckLibrary where it is the only one.
+        Then the `planned` changes have failed, which is reported. Raise CheckLibrary where it is the only one.
         """
         parts, library = self._parts, self._parts.library(name)
         parts.observer.step(Step.WRITING)
@@ -120,7 +121,15 @@ class Writer:
             if len(parts.libraries) == 1:
                 raise
             self._stopped[name] = error
-            self._problems.append(Problem(source=library.title, what=error.message, remedy=error.remedy))
+            applied = Applied(library.title)
+            applied.failed += planned
+            self._applied.append(applied)
+            names = ", ".join(dict.fromkeys(change.collection_name for change in planned))
+            what = (
+                f"{error.message} Nothing was changed there; the other libraries went on. Left alone: "
+                f"{counted(len(planned), 'change')} ({names})."
+            )
+            self._problems.append(Problem(source=library.title, what=what, remedy=error.remedy))
             return None
         return contents
 

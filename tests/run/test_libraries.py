@@ -227,6 +227,12 @@ def test_a_library_that_dies_in_a_run(home: Home, dying: str, after: str) -> Non
     report = home.run(during=die, at="Planning the tags")
 
     assert report.exit_code == 1
+    assert report.failed
+    if after == "the decisions":
+        title = {"radarr": "Radarr", "radarr-4k": "Radarr 4K", "sonarr": "Sonarr"}[dying]
+        [problem] = [each for each in report.problems if each.source == title]
+        assert "Left alone" in problem.what
+        assert ("Crime" if dying == "sonarr" else "Noir") in problem.what
     for library in {"radarr", "radarr-4k"} - {dying}:
         assert home.members(library, "Noir") == (set(range(10)) if library == "radarr" else {0, 2, 4, 6, 8})
     if dying != "sonarr":

@@ -360,3 +360,19 @@ def test_a_pin_with_another_year_is_answered(world: World) -> None:
 
     assert by_year.remedy == "Did you mean Movie 1 (1951)?"
     assert by_number.remedy == "Correct it, or leave it until the movie is there."
+
+
+def test_a_file_that_lost_its_end_hides_its_collections(world: World) -> None:
+    """Torn so that no block can be seen any more: what once came from it is no orphan, and is remembered."""
+    world.collections(block("Noir"))
+    world.collections(block("Torn"), file="torn.yml")
+    world.believe("Torn", [1, 2])
+    world.run()
+    (world.kometa / "torn.yml").write_text("collections: [\n")
+
+    report = world.run()
+
+    assert (report.orphans, report.exit_code, world.numbers("kai-torn")) == ((), 1, {1, 2})
+    assert "torn" in Store.load(world.state_dir, read_only=True).state.collections
+    world.collections(file="torn.yml")
+    assert [orphan.name for orphan in world.run().orphans] == ["Torn"]

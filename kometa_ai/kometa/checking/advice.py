@@ -394,7 +394,7 @@ def _about_references(
             items = arr_of(collection.kind).items
             better = None
             what = f"the tag {label} is that of a collection of {other_than(collection.kind).items}, and this one is "
-            what += f"about {items}: here it means no collection."
+            what += f"about {items}: here it means no collection, but a tag like any other."
             remedy = f"Name a collection of {items}, or correct `media` in one of the two blocks."
         warning = Problem(
             what=what,

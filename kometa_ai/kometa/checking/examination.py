@@ -105,7 +105,10 @@ class _Examination:
         configurations, others = by_kind[True], by_kind[False]
         self._other_files = OtherFiles({file.source: file.text for file in others})
         self._unread = Contents(
-            unreadable=found.unreadable, faults=_as_faults(found.problems), refused=_as_faults(found.refused)
+            unreadable=found.unreadable,
+            torn=[problem.source for problem in found.refused],
+            faults=_as_faults(found.problems),
+            refused=_as_faults(found.refused),
         )
         self._parts = self._read([*found.files, *configurations], limits)
         self._loaded = self._known_to_be_loaded()
@@ -236,6 +239,7 @@ class _Checked:
             skipped=self._found.skipped,
             unserved=self._unserved,
             unreadable_files=tuple(sorted(self._contents.unreadable)),
+            torn_files=tuple(sorted(self._contents.torn)),
             problems=tuple(problems),
             warnings=(
                 *self._warnings,
@@ -308,13 +312,14 @@ def _checked_for_syntax(files: Iterable[TextFile]) -> Iterator[TextFile]:
 def _check_syntax(file: TextFile) -> Contents:
     """Report a file that Kometa cannot load, although it holds no block.
 
-    Such a file cannot hide a collection, so it does not count as unreadable.
+    It does not count as unreadable, but may have lost the block that it once held.
     """
     contents = Contents()
     try:
         load(file.text)
     except BrokenYaml as error:
         contents.refused.append(broken_file(file, error))
+        contents.torn.append(file.source)
     return contents
 
 

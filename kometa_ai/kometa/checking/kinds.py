@@ -97,14 +97,12 @@ def with_kinds(
         )
         for reading in contents.readings
     ]
-    found = Contents(
+    found = msgspec.structs.replace(
+        contents,
         claims=claims,
         misplaced=[judge.decided(claim) for claim in contents.misplaced],
         readings=readings,
-        unreadable=contents.unreadable,
         faults=[*contents.faults, *judge.faults],
-        refused=contents.refused,
-        broken=contents.broken,
     )
     return found, tuple(judge.hints)
 
