@@ -79,6 +79,16 @@ def test_each_library_is_looked_at_by_its_title(call: Call) -> None:
     ]
 
 
+def test_collections_of_one_name_are_told_apart(home: Home, call: Call) -> None:
+    """In words one of shows says so, as in tables; where there are no movies, it need not. JSON has plain names."""
+    home.collections(block("Crime"))
+
+    assert "Collections that take part: Crime, Crime (shows)." in call("--check-config").out
+    assert call("--check-config", "--output", "json").data["collections"] == ["Crime", "Crime"]
+    home.collections(block("Heist", media="shows"))
+    assert "Collections that take part: Crime, Heist." in call("--check-config").out
+
+
 def test_wrong_settings_name_the_services_that_are_not_looked_at(home: Home, call: Call) -> None:
     """Those whose variables are set, half a pair included."""
     in_words = call("--check-config", BATCH_SIZE="0", **without("RADARR"), RADARR_4K_API_KEY=None)
