@@ -11,17 +11,20 @@ from rich.text import Text
 
 from kometa_ai.cli import output
 from kometa_ai.cli.calls import prepared, show
-from kometa_ai.core.summary import places, same_cause
+from kometa_ai.core.summary import marked, places, same_cause
 from kometa_ai.jobs.checkup import Diagnosis, check_up
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections import abc
+    from collections.abc import Iterable, Sequence
 
     from rich.console import Console
 
     from kometa_ai.cli.call import Call
     from kometa_ai.core.collection import Collection
+    from kometa_ai.core.item import Kind
     from kometa_ai.core.problem import Problem
+    from kometa_ai.jobs.checkup import Named
     from kometa_ai.jobs.services import Looked
 
 _WRONG = 2
@@ -46,6 +49,8 @@ def _as_json(found: Diagnosis) -> dict[str, Any]:
     data: dict[str, Any] = msgspec.to_builtins(found)
     for kind in ("problems", "warnings", "hints"):
         data[kind] = [{"severity": "error", **problem} for problem in data[kind]]
+    for part in ("collections", "disabled", "skipped"):
+        data[part] = [each["name"] for each in data[part]]
     # What was read from a library is no result.
     data["services"] = [
         {"service": looked.service, "status": looked.status, "detail": looked.detail} for looked in found.services
@@ -75,10 +80,16 @@ def _print(found: Diagnosis) -> None:
         names = ", ".join(map(output.clean, found.not_looked_at))
         out.print(f"[bold]{names}[/]: not looked at, since the settings are wrong.")
     out.print(_verdict(found))
-    out.print(f"Collections that take part: {output.clean(', '.join(found.collections)) or 'none'}.")
+    kinds = {each.kind for each in (*found.collections, *found.skipped, *found.disabled) if each.kind}
+    out.print(f"Collections that take part: {_listed(found.collections, kinds) or 'none'}.")
     for others, what in ((found.skipped, "Skipped because of a problem"), (found.disabled, "Switched off")):
         if others:
-            out.print(f"{what}: {output.clean(', '.join(others))}.")
+            out.print(f"{what}: {_listed(others, kinds)}.")
+
+
+def _listed(collections: Iterable[Named], kinds: abc.Collection[Kind]) -> str:
+    names = (marked(each.name, each.kind, kinds) if each.kind else each.name for each in collections)
+    return output.clean(", ".join(names))
 
 
 def _verdict(found: Diagnosis) -> str:

@@ -230,9 +230,11 @@ def print_pins(pins: Sequence[Pin]) -> None:
     out = console()
     if not pins:
         out.print("There are no pins. (Those in Kometa's files are not listed here.)")
+    kinds = {kind_of(pin.key) for pin in pins}
     for pin in pins:
         side = "in" if pin.include else "out of"
-        out.print(f"{clean(pin.title)} {ref_of(pin.key)} is pinned {side} {clean(pin.slug)} since {pin.since:%Y-%m-%d}")
+        slug = marked(pin.slug, kind_of(pin.key), kinds)
+        out.print(f"{clean(pin.title)} {ref_of(pin.key)} is pinned {side} {clean(slug)} since {pin.since:%Y-%m-%d}")
 
 
 def print_outcomes(outcomes: Sequence[Tested]) -> None:

@@ -147,7 +147,10 @@ _IN_EVERY_HASH = (
 )
 """The rules in every block hash, in this order. Do not change this list: stored hashes depend on it."""
 
-_NO_RULES = frozenset({"name", "slug", "tag", "priority", "source", "line", "untold", "kind_because"})
+AS_WRITTEN = ("libraries_line", "libraries_written")
+"""Fields that say how and where the block says something, for problems about it."""
+
+_NO_RULES = frozenset({"name", "slug", "tag", "priority", "source", "line", "untold", "kind_because", *AS_WRITTEN})
 """Fields that the block hash leaves out; it holds the tag as the label that Radarr stores."""
 
 
@@ -177,6 +180,8 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     libraries: frozenset[str] = frozenset()
     include_shows: tuple[ItemRef, ...] = ()
     exclude_shows: tuple[ItemRef, ...] = ()
+    libraries_line: int = 0
+    libraries_written: tuple[str, ...] = ()
 
     @property
     def key(self) -> CollectionKey:

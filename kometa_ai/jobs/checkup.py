@@ -42,13 +42,20 @@ if TYPE_CHECKING:
 _WRONG = 2
 
 
+class Named(msgspec.Struct, frozen=True):
+    """A collection by its name, and the kind that it is of where that is known."""
+
+    name: str
+    kind: Kind | None
+
+
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     """What was found. `services` is empty where the settings cannot be used; then `not_looked_at` names them."""
 
     exit_code: int
-    collections: tuple[str, ...]
-    disabled: tuple[str, ...]
-    skipped: tuple[str, ...]
+    collections: tuple[Named, ...]
+    disabled: tuple[Named, ...]
+    skipped: tuple[Named, ...]
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
     hints: tuple[Problem, ...]
@@ -79,9 +86,9 @@ def check_up(
     found.problems += folder.problems
     return Diagnosis(
         exit_code=_WRONG if found.problems else 1 if found.warnings else 0,
-        collections=tuple(collection.name for collection in folder.collections),
-        disabled=tuple(collection.name for collection in folder.disabled),
-        skipped=tuple(collection.name for collection in folder.skipped),
+        collections=tuple(Named(each.name, each.kind) for each in folder.collections),
+        disabled=tuple(Named(each.name, each.kind) for each in folder.disabled),
+        skipped=tuple(Named(each.name, each.kind) for each in folder.skipped),
         problems=present(found.problems),
         warnings=present(found.warnings),
         hints=present([*found.hints, *folder.hints]),

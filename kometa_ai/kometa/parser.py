@@ -127,9 +127,10 @@ class _BlockReader:
             faults += self._contradictions(model, entries, refused)
         faults.sort(key=lambda fault: fault.problem.line or 0)
         lines = {key: entry.line for key, entry in entries.items()}
-        return Parsed(self._result(model, usable=model.enabled and not faults), tuple(faults), model.media, lines)
+        result = self._result(model, entries.get("libraries"), usable=model.enabled and not faults)
+        return Parsed(result, tuple(faults), model.media, lines)
 
-    def _result(self, model: BlockModel, *, usable: bool) -> Collection | OtherCollection:
+    def _result(self, model: BlockModel, libraries: _Entry | None, *, usable: bool) -> Collection | OtherCollection:
         slug = slug_of(self._name)
         tag = model.tag or tag_of(slug)
         if not usable:
@@ -142,6 +143,8 @@ class _BlockReader:
             tag=tag,
             source=self._source,
             line=self._block.line,
+            libraries_line=libraries.line if libraries else 0,
+            libraries_written=tuple(text.strip() for text in libraries.value) if libraries else (),
             **values_of(model),
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from kometa_ai.library.port import Contents, Library
 
 _ODDITIES = 20
+_NEAR = 0.8  # the names of two Radarrs share their beginning: `radarr-uhd` is not meant for `radarr`
 _ODD_TAGS = 3
 
 _log = structlog.get_logger()
@@ -85,12 +87,16 @@ def misnamed(collections: Iterable[Collection], libraries: Sequence[Named]) -> I
             names = sorted(each.name for each in libraries if each.kind == collection.kind)
             others = [each.kind for each in libraries if each.name == unknown[0]]
             instead = "".join(f" Or write `media: {kind}s`: {unknown[0]} holds {kind}s." for kind in others)
+            near = [] if others else get_close_matches(unknown[0], names, n=1, cutoff=_NEAR)
+            remedy = f"Did you mean {near[0]}? " if near else ""
+            remedy += f"There are: {', '.join(names)}.{instead}"
+            written = {text.lower(): text for text in collection.libraries_written}
             yield Problem(
                 source=collection.source,
-                line=collection.line,
-                what=f"`libraries` names {unknown[0]!r}, and no library of {collection.kind}s has that name. "
-                "The collection is skipped.",
-                remedy=f"There are: {', '.join(names)}.{instead}",
+                line=collection.libraries_line or collection.line,
+                what=f"`libraries` names {written.get(unknown[0], unknown[0])!r}, and no library of {collection.kind}s "
+                "has that name. The collection is skipped.",
+                remedy=remedy if others else f"{remedy} A library here is a Radarr or Sonarr, not one of Plex.",
                 collection=collection.name,
             )
 

@@ -79,6 +79,16 @@ def test_each_library_is_looked_at_by_its_title(call: Call) -> None:
     ]
 
 
+def test_collections_of_one_name_are_told_apart(home: Home, call: Call) -> None:
+    """In words one of shows says so, as in tables; where there are no movies, it need not. JSON has plain names."""
+    home.collections(block("Crime"))
+
+    assert "Collections that take part: Crime, Crime (shows)." in call("--check-config").out
+    assert call("--check-config", "--output", "json").data["collections"] == ["Crime", "Crime"]
+    home.collections(block("Heist", media="shows"))
+    assert "Collections that take part: Crime, Heist." in call("--check-config").out
+
+
 def test_wrong_settings_name_the_services_that_are_not_looked_at(home: Home, call: Call) -> None:
     """Those whose variables are set, half a pair included."""
     in_words = call("--check-config", BATCH_SIZE="0", **without("RADARR"), RADARR_4K_API_KEY=None)
@@ -89,17 +99,23 @@ def test_wrong_settings_name_the_services_that_are_not_looked_at(home: Home, cal
     assert not any(service.requests for service in home.services.values())
 
 
-def test_a_library_that_a_block_names_and_there_is_not(home: Home, call: Call) -> None:
+@pytest.mark.parametrize(
+    ("written", "meant"), [("Radarr4K", "Did you mean radarr-4k? "), ("Radarr-UHD", ""), ("Movies", "")]
+)
+def test_a_library_that_a_block_names_and_there_is_not(home: Home, call: Call, written: str, meant: str) -> None:
     """The check says the same as the run: the same problem, and the collection skipped; so does the dump."""
-    home.collections(block("Noir", media="movies", libraries="[Radarr-UHD]"), block("Heist", libraries="[radarr-4k]"))
+    home.collections(block("Noir", media="movies", libraries=f"[{written}]"), block("Heist", libraries="[radarr-4k]"))
 
     checked = call("--check-config", "--output", "json")
     dumped = call("--dump-config").data
     ran = call("--run-now", "--output", "json")
 
     (problem,) = (each for each in ran.data["problems"] if "`libraries`" in each["what"])
-    assert "`libraries` names 'radarr-uhd', and no library of movies has that name." in problem["what"]
-    assert (problem["source"], problem["line"], problem["remedy"]) == ("movies.yml", 2, "There are: radarr, radarr-4k.")
+    assert f"`libraries` names {written!r}, and no library of movies has that name." in problem["what"]
+    assert (problem["source"], problem["line"]) == ("movies.yml", 7)
+    assert problem["remedy"] == (
+        f"{meant}There are: radarr, radarr-4k. A library here is a Radarr or Sonarr, not one of Plex."
+    )
     for problems in (checked.data["problems"], dumped["problems"]):
         assert [(each["what"], each["remedy"]) for each in problems] == [(problem["what"], problem["remedy"])]
     assert (checked.code, checked.data["skipped"], checked.data["collections"]) == (2, ["Noir"], ["Crime", "Heist"])

@@ -197,7 +197,7 @@ def test_prompt_change_is_both() -> None:
 
 def test_place_and_priority_are_no_edit() -> None:
     """Moving a block to another file, or changing its priority, changes no membership."""
-    moved = _collection(source="b.yml", line=9, priority=5, kind_because="`radarr_taglist`")
+    moved = _collection(source="b.yml", line=9, priority=5, kind_because="`radarr_taglist`", libraries_line=4)
     assert (moved.prompt_hash, moved.block_hash) == (_collection().prompt_hash, _collection().block_hash)
 
 

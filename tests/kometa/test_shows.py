@@ -233,11 +233,12 @@ def test_one_of_several_sonarrs(tmp_path: Path, url: str, told: list[str]) -> No
         ("[sonarr-anime]", "http://nas:8989", 0),
         ("[sonarr-anime]", "<<sonarr>>", 0),
         ("[sonarr-anime]", "", 0),
+        ("[sonarr-anima]", "http://sonarr:8989", 0),
         ("[]", "http://anime:8989/tv", 0),
     ],
 )
 def test_a_block_for_one_sonarr_and_kometa_at_another(tmp_path: Path, libraries: str, url: str, told: int) -> None:
-    """A hint where Kometa is certain to look for the tag where it never is."""
+    """A hint where Kometa is certain to look for the tag where it never is; none where the name itself is wrong."""
     (tmp_path / "m.yml").write_text(shows(FINE, more=("media: shows", f"libraries: {libraries}")))
     (tmp_path / "config.yml").write_text(TV.replace("http://sonarr:8989", url))
 

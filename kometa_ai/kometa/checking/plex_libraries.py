@@ -105,6 +105,8 @@ def _about_narrowed(
     for key, collection in managed:
         if collection.kind != arr.kind or not collection.libraries:
             continue
+        if not collection.libraries <= {one.name for one in ours}:
+            continue  # a problem of its own
         urls = [each.section(arr.section).get("url") for each in setup.taking_from(reading.source, key.value, arr.kind)]
         is_known = all(isinstance(url, str) and "<<" not in url and not _is_another(url, ours) for url in urls)
         asked = [one for one in ours if not all(_is_another(url, [one]) for url in urls)]

@@ -261,7 +261,9 @@ def _rules_of(folder: Folder) -> dict[Named, Collection | OtherCollection]:
     """What the block of each collection says, wherever the block stands."""
     rules: dict[Named, Collection | OtherCollection] = {}
     for each in folder.collections:
-        rules[each.kind, each.name] = msgspec.structs.replace(each, source="", line=0)
+        rules[each.kind, each.name] = msgspec.structs.replace(
+            each, source="", line=0, libraries_line=0, libraries_written=()
+        )
     for other in (*folder.disabled, *folder.unserved, *folder.skipped):
         for kind in other.kinds:
             rules[kind, other.name] = msgspec.structs.replace(other, source="", line=0)
