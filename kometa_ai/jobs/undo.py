@@ -114,7 +114,7 @@ async def undo(
 
     The caller holds the lock of the state folder.
     """
-    undone = history.recall(parts.store.folder, wanted.run_id)
+    undone = history.recall(parts.store.folder, wanted.run_id, suggest=True)
     if not undone.changes:
         raise _nothing_to_undo(undone)
     frame = Frame(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 from contextlib import suppress
+from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,12 +17,32 @@ from kometa_ai.state import files
 from kometa_ai.state.schema import DAMAGE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 
 RUNS = "runs"
 KEPT = 100
 _LARGEST = 256 << 20
+_SUGGESTED = 5
+
+
+class _Change(msgspec.Struct):
+    operation: str = ""
+
+
+class _Brief(msgspec.Struct):
+    """What is read of a report to suggest it."""
+
+    run_id: str
+    started: datetime
+    dry_run: bool = False
+    changes: tuple[_Change, ...] = ()
+
+    def __str__(self) -> str:
+        added = sum(change.operation == "add" for change in self.changes)
+        when = f"{self.started.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        return f"{self.run_id} ({when}, +{added:,} -{len(self.changes) - added:,})"
 
 
 def keep(folder: Path, report: RunReport) -> None:
@@ -40,12 +62,11 @@ def keep(folder: Path, report: RunReport) -> None:
         ) from error
 
 
-def recall(folder: Path, run_id: str) -> RunReport:
-    """A kept report. Raise FixUsage for a run that is not kept, naming those that changed something."""
+def recall(folder: Path, run_id: str, *, suggest: bool = False) -> RunReport:
+    """A kept report. Raise FixUsage for a run that is not kept; with `suggest` it names some that can be undone."""
     kept = {path.stem: path for path in sorted((folder / RUNS).glob("*.json"))}
     if run_id not in kept:
-        recent = ", ".join(list(kept)[-5:]) or "none"
-        raise FixUsage(f"There is no run {run_id!r}.", f"The latest runs are: {recent}.")
+        raise FixUsage(f"There is no run {run_id!r}.", _suggestion(reversed(kept.values())) if suggest else "")
     try:
         return msgspec.json.decode(files.read(kept[run_id], _LARGEST), type=RunReport)
     except OSError as error:
@@ -57,3 +78,19 @@ def recall(folder: Path, run_id: str) -> RunReport:
             f"The report of the run {run_id!r} is damaged: {error}.",
             f"{str(kept[run_id])!r} cannot be used any more: restore it from a backup, or remove it.",
         ) from error
+
+
+def _suggestion(newest_first: Iterable[Path]) -> str:
+    """Names the latest runs that changed something."""
+    runs = ", ".join(map(str, islice(_changing(newest_first), _SUGGESTED)))
+    return (
+        f"The latest runs that changed something are: {runs}." if runs else "No run that is kept has changed anything."
+    )
+
+
+def _changing(paths: Iterable[Path]) -> Iterator[_Brief]:
+    for path in paths:
+        with suppress(OSError, *DAMAGE):
+            brief = msgspec.json.decode(files.read(path, _LARGEST), type=_Brief)
+            if brief.changes and not brief.dry_run:
+                yield brief

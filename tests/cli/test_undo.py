@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -136,6 +137,26 @@ def test_it_says_that_its_pins_hold(call: Call, run_id: str) -> None:
         "2 movies are now pinned like that: no later run changes that, also not after you edit the prompt. "
         '--pins lists the pins; --release-pin "Title (Year)" lets one go.\n'
     ) in undone
+
+
+def test_an_unknown_run_is_answered_with_those_that_can_be_taken_back(call: Call, run_id: str) -> None:
+    """The newest first, each with its time and what it changed; neither dry runs nor runs that changed nothing."""
+    call("--undo", run_id, "--dry-run")
+    call("--dry-run", "--force-refresh")
+    call("--run-now")
+    undo_id = call("--undo", run_id, "--output", "json").data["undo_id"]
+    moment = r"\d{4}-\d\d-\d\d \d\d:\d\d UTC"
+
+    ended = call("--undo", "20000101-000000-abcd")
+
+    assert ended.code == 2
+    newest_first = rf"are: {undo_id} \({moment}, \+0 -2\), {run_id} \({moment}, \+2 -0\)\.\n"
+    assert re.search(newest_first, ended.err)
+
+
+def test_where_no_run_has_changed_anything(call: Call) -> None:
+    """There is none to name."""
+    assert "No run that is kept has changed anything." in call("--undo", "20000101-000000-abcd").err
 
 
 def impatient(settings: Settings) -> Session:
