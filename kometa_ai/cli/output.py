@@ -193,6 +193,10 @@ def print_undone(undone: Undone) -> None:
     """Print what an undo took back."""
     out = console()
     would = "would be " if undone.dry_run else ""
+    if undone.undone_by:
+        out.print(f"Run {clean(undone.run_id)} has been undone already, by {clean(undone.undone_by)}.")
+        print_problems(out, undone.problems)
+        return
     for what, lines in ((f"{would}put back", undone.added), (f"{would}taken off again", undone.removed)):
         for line in lines:
             out.print(f"{clean(str(line))} {what}")

@@ -72,7 +72,7 @@ class Undone(msgspec.Struct, frozen=True, kw_only=True):
     """What was, or in a dry run would be, taken back; `left` are changes that something else has overtaken.
 
     `run_id` is the run that was taken back, `undo_id` the run that did it. `collections` are the names of those whose
-    tags were changed and that others may be told of.
+    tags were changed and that others may be told of. `undone_by` is an earlier undo that has left nothing to take back.
     """
 
     run_id: str
@@ -80,6 +80,7 @@ class Undone(msgspec.Struct, frozen=True, kw_only=True):
     added: tuple[Reverted, ...] = ()
     removed: tuple[Reverted, ...] = ()
     left: tuple[Reverted, ...] = ()
+    undone_by: str = ""
     collections: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
     undo_id: str
@@ -168,6 +169,14 @@ def plan_undo(undone: RunReport, contents: Mapping[str, Iterable[AnyItem]]) -> U
     return UndoPlan(changes=tuple(changes), left=tuple(left))
 
 
+def undone_by(undone: RunReport, plan: UndoPlan, made: Iterable[TagChange]) -> str:
+    """The earlier undo that took back all changes of a run; empty if there is more to it. Pure."""
+    latest = {(change.library, change.key, change.tag): change for change in made}
+    found = [latest.get((change.library, change.key, change.tag)) for change in plan.left]
+    by = {change.run_id if change and change.undoes == undone.run_id else "" for change in found}
+    return by.pop() if len(by) == 1 and len(plan.left) == len(undone.changes) else ""
+
+
 def _nothing_to_undo(report: RunReport) -> FixUsage:
     if not report.failed or report.dry_run:
         return FixUsage(f"The run {report.run_id} changed nothing.", "There is nothing to take back.")
@@ -192,6 +201,7 @@ class _UndoRun:
         self._contents: dict[str, Contents] = {}
         self._lines: list[LibraryLine] = []
         self._plan = UndoPlan()
+        self._undone_by = ""
         self._applied: dict[str, Applied] = {}
         self._tag_changes: list[TagChange] = []
         self._problems: list[Problem] = []
@@ -202,6 +212,7 @@ class _UndoRun:
         parts.observer.step(Step.FETCHING)
         await self._read()
         self._plan = plan_undo(self._undone, {name: each.items for name, each in self._contents.items()})
+        self._undone_by = undone_by(self._undone, self._plan, parts.store.state.tag_changes)
         if self._dry_run or parts.interruption.why or not self._plan.changes:
             return
         parts.observer.step(Step.WRITING)
@@ -310,6 +321,7 @@ class _UndoRun:
                 if change.operation == "remove"
             ),
             left=tuple(self._reverted(change, change.tag, change.library) for change in self._plan.left),
+            undone_by=self._undone_by,
             collections=tuple(names),
             problems=(*report.problems, *(each for each in report.warnings if each.what not in overtaken)),
             undo_id=report.run_id,
@@ -422,14 +434,23 @@ class _UndoRun:
     def _overtaken(self) -> Iterable[Problem]:
         """A warning for each collection with changes that are not taken back."""
         library_titles = {library.name: library.title for library in self._lines}
+        run = f"run {self._undone.run_id}"
+        what, remedy = (
+            (f"The {run} has been undone already, by {self._undone_by}.", "Nothing to do.")
+            if self._undone_by
+            else (
+                f"Something else has changed these since the {run}; they are left.",
+                "Nothing to do; to keep one in or out of the collection, pin it in the block.",
+            )
+        )
         items: dict[tuple[CollectionKey, str], list[str]] = {}
         for change in self._plan.left:
             items.setdefault((change.collection_key, change.library), []).append(dated(change.title, change.year))
         for (collection, library), titles in items.items():
             yield Problem(
                 source=library_titles.get(library, library),
-                what=f"Something else has changed these since the run {self._undone.run_id}; they are left.",
-                remedy="Nothing to do; to keep one in or out of the collection, pin it in the block.",
+                what=what,
+                remedy=remedy,
                 collection=collection,
                 movies=tuple(titles),
                 severity="warning",

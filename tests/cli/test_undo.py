@@ -62,7 +62,8 @@ def test_the_result_names_the_run_that_it_is(call: Call, run_id: str) -> None:
     data = call("--undo", run_id, "--output", "json").data
 
     assert list(data) == [
-        "run_id", "dry_run", "added", "removed", "left", "collections", "problems", "undo_id", "outcome", "exit_code",
+        "run_id", "dry_run", "added", "removed", "left", "undone_by", "collections", "problems", "undo_id", "outcome",
+        "exit_code",
     ]  # fmt: skip
     assert (data["run_id"], data["outcome"], data["exit_code"]) == (run_id, "ok", 0)
     assert data["undo_id"] != run_id
@@ -152,6 +153,30 @@ def test_an_unknown_run_is_answered_with_those_that_can_be_taken_back(call: Call
     assert ended.code == 2
     newest_first = rf"are: {undo_id} \({moment}, \+0 -2\), {run_id} \({moment}, \+2 -0\)\.\n"
     assert re.search(newest_first, ended.err)
+
+
+def test_a_run_that_has_been_undone(world: World, call: Call, run_id: str) -> None:
+    """One line names the undo; where a person has changed something since, that is what each line says."""
+    undo_id = call("--undo", run_id, "--output", "json").data["undo_id"]
+
+    again, data = call("--undo", run_id), call("--undo", run_id, "--output", "json").data
+
+    assert again.code == 0
+    assert again.out == f"Run {run_id} has been undone already, by {undo_id}.\n"
+    assert (data["undone_by"], len(data["left"])) == (undo_id, 2)
+    (warning,) = kept(world, data["undo_id"])["warnings"]
+    assert warning["what"] == f"The run {run_id} has been undone already, by {undo_id}."
+
+
+def test_a_run_of_which_all_has_been_changed_by_hand(world: World, call: Call, run_id: str) -> None:
+    """It has not been undone by any run."""
+    for number in (1, 2):
+        world.radarr.untag_by_hand(1000 + number, "kai-heist")
+
+    ended = call("--undo", run_id)
+
+    assert ended.out.count("left: something else has changed it since") == 2
+    assert "already" not in ended.out
 
 
 def test_where_no_run_has_changed_anything(call: Call) -> None:
