@@ -53,11 +53,15 @@ def test_examples_are_in_order(files: list[Path], tmp_path: Path, capsys: pytest
 
 
 def test_examples_of_shows_are_in_order(tmp_path: Path) -> None:
-    """They are read beside those of movies without a problem, a warning or a hint, and each is about shows."""
+    """They are read beside those of movies without a problem or a warning, and each is about shows.
+
+    The one hint is that there is no config.yml.
+    """
     folder = examine_folder(_alone(EVERYTHING, tmp_path / "kometa"), services=frozenset(KINDS))
     alone = examine_folder(_alone([SHOWS], tmp_path / "shows"), services=frozenset(KINDS))
 
-    assert (folder.problems, folder.warnings, folder.hints) == ((), (), ())
+    assert (folder.problems, folder.warnings) == ((), ())
+    assert [hint.source for hint in folder.hints] == ["CONFIG_DIR"]
     assert [each.kind for each in alone.collections] == ["show"] * len(alone.collections)
     assert len(alone.collections) >= 8
     assert len(folder.collections) > 4 * len(EVERYTHING)

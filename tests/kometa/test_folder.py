@@ -103,6 +103,13 @@ def test_a_folder_without_any_yaml() -> None:
     assert not read({"config.yml": "libraries:\n"}).may_hide("movies.yml")
 
 
+def test_blocks_without_kometas_configuration() -> None:
+    """A hint: the folder may be one below Kometa's own. A configuration under another name counts."""
+    for more, told in (({}, 1), ({"config.yml": "libraries:\n"}, 0), ({"main.yml": "libraries:\n"}, 0)):
+        hints = [hint for hint in read({"movies.yml": HEIST, **more}).hints if hint.source == "CONFIG_DIR"]
+        assert [hint.what.partition(",")[0] for hint in hints] == ["Kometa's config.yml is not in the folder"] * told
+
+
 def test_a_file_that_is_no_yaml() -> None:
     """It is skipped and reported with its line; the others go on; nothing in it counts as removed."""
     folder = read({"a.yml": HEIST, "sub/b.yml": "collections:\n" + collection("B") + "  C: [1\n  D: 2\n"})

@@ -82,7 +82,9 @@ def examine_folder(
     """
     examination = _examine(path, limits, services)
     found = examination.proven(addresses or {})
-    return msgspec.structs.replace(found, hints=(*found.hints, *examination.passed_over(path)))
+    return msgspec.structs.replace(
+        found, hints=(*found.hints, *examination.passed_over(path), *examination.without_configuration())
+    )
 
 
 def _examine(path: Path, limits: Limits, services: AbstractSet[Kind]) -> _Examination:
@@ -152,6 +154,18 @@ class _Examination:
                     source=source,
                     severity="hint",
                 )
+
+    def without_configuration(self) -> Iterator[Problem]:
+        """A hint where files hold blocks, and none of the folder can be Kometa's configuration."""
+        lost = {*self._found.unreadable, *(problem.source for problem in self._found.refused)}
+        is_there = any(may_list_libraries(source, text) for source, text in self._texts.items())
+        if self._found.files and not is_there and lost.isdisjoint({".", *MAIN}):
+            yield Problem(
+                what="Kometa's config.yml is not in the folder, so it is not known whether Kometa loads these files.",
+                remedy="Set CONFIG_DIR to the folder with config.yml. If Kometa's lies elsewhere, all is well.",
+                source="CONFIG_DIR",
+                severity="hint",
+            )
 
     def folder(self) -> Folder:
         """The result for a run: without corrections and hints."""
