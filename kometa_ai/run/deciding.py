@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kometa_ai.core.collection import namesakes
-from kometa_ai.core.item import SERVICES, order_of, ref_of
+from kometa_ai.core.item import SERVICES, kind_of, order_of, ref_of
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.summary import counted, counted_items
 from kometa_ai.judging.planning import subjects_of
@@ -132,8 +132,12 @@ def _unknown_pins(collection: Collection, pins: Iterable[ItemRef], movies: Itera
 
 
 def _remedy_for(pin: ItemRef, movies: Iterable[AnyItem], kind: Kind) -> str:
-    if others := namesakes(pin, movies):
+    found = namesakes(pin, movies)
+    if others := [each for each in found if kind_of(each.key) == kind]:
         return f"Did you mean {' or '.join(map(str, others))}?"
+    if found:
+        other = kind_of(found[0].key)
+        return f"{found[0]} is a {other}: pin it in a collection of {other}s, or take it away."
     return f"Correct it, or leave it until the {kind} is there."
 
 

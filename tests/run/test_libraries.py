@@ -308,6 +308,15 @@ def test_pins_of_shows(home: Home) -> None:
     assert "Belongs: Show 10 (2000), Archer (2009)" in text
 
 
+def test_a_pin_of_the_other_kind(home: Home) -> None:
+    """A film that a block of shows pins is told to be a film: the same pin is no suggestion."""
+    home.collections(block("Crime", media="shows", include_shows='["Movie 1 (1951)"]'), file="shows.yml")
+
+    [warning] = [each for each in home.run().warnings if "the pin" in each.what]
+
+    assert warning.remedy == "Movie 1 (1951) is a movie: pin it in a collection of movies, or take it away."
+
+
 def test_tags_of_the_users_own_decide(home: Home) -> None:
     """An included label counts where any library of the kind has it; another kind's label does not."""
     home.radarr_4k.update_movie(1030, tags=("film-club",))
