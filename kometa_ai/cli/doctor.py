@@ -33,7 +33,7 @@ _LONGEST_CORRECTION = 16
 
 
 def check_config(call: Call) -> int:
-    """Check everything, show the result, return 2 for problems, 1 for warnings only; a silent service is neither."""
+    """Check everything, show the result, return 2 for problems, 1 for warnings only or a silent service."""
 
     def look_around(collections: Sequence[Collection]) -> tuple[Looked, ...]:
         with prepared(call, warn=False) as session:  # the warnings are in the result
@@ -105,7 +105,8 @@ def _verdict(found: Diagnosis) -> str:
     if who := by_status["silent"]:
         do = "do" if " and " in who else "does"
         but = ", but for the warnings" if found.warnings else ""
-        return f"[yellow]In order as far as it could be looked at{but}; {who} {do} not answer now.[/]"
+        silent = f"{who} {do} not answer now. Is the address right?"
+        return f"[yellow]In order as far as it could be looked at{but}; {silent}[/]"
     if found.warnings:
         return "[yellow]It works, with warnings.[/]"
     if not found.collections:

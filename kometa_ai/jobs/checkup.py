@@ -68,7 +68,7 @@ def check_up(
 ) -> Diagnosis:
     """Check everything. `look_around` looks at the services; it is called only if the settings can be used.
 
-    The exit code is 2 for problems, 1 for warnings only. A service that does not answer now is neither.
+    The exit code is 2 for problems, 1 for warnings only, or for a service that does not answer now.
     """
     found = _Found()
     settings = found.check_settings(environ)
@@ -85,7 +85,7 @@ def check_up(
     found.warnings += [warning for looked in services for warning in looked.warnings]
     found.problems += folder.problems
     return Diagnosis(
-        exit_code=_WRONG if found.problems else 1 if found.warnings else 0,
+        exit_code=_WRONG if found.problems else 1 if found.warnings or any(map(_is_silent, services)) else 0,
         collections=tuple(Named(each.name, each.kind) for each in folder.collections),
         disabled=tuple(Named(each.name, each.kind) for each in folder.disabled),
         skipped=tuple(Named(each.name, each.kind) for each in folder.skipped),
@@ -95,6 +95,10 @@ def check_up(
         services=tuple(msgspec.structs.replace(looked, detail=redact(looked.detail)) for looked in services),
         not_looked_at=() if settings else tuple(_unlooked(environ)),
     )
+
+
+def _is_silent(looked: Looked) -> bool:
+    return looked.status == "silent"
 
 
 class _Found:

@@ -502,17 +502,17 @@ def test_nothing_takes_part(world: World, call: Call) -> None:
 
 @pytest.mark.usefixtures("home")
 def test_services_that_do_not_answer(call: Call) -> None:
-    """Whoever is not there now is named, and changes nothing: the configuration may be sound all the same."""
+    """What does not answer is named; nothing is said against the configuration, but it is not all in order."""
     ended = call(
         "--check-config", "--output", "json", RADARR_URL="http://127.0.0.1:9", CLAUDE_BASE_URL="http://127.0.0.1:9"
     )
 
-    assert ended.code == 0
+    assert ended.code == 1
     assert told(ended) == {"Radarr": "silent", "Claude": "silent"}
     assert "the connection was refused" in ended.out
     shown = call("--check-config", RADARR_URL="http://127.0.0.1:9").out
     assert "All in order" not in shown
-    assert "In order as far as it could be looked at; Radarr does not answer now." in shown
+    assert "In order as far as it could be looked at; Radarr does not answer now. Is the address right?" in shown
 
 
 @pytest.mark.parametrize("effect", [bad_gateway(), answer(403), answer(503)])
@@ -522,7 +522,7 @@ def test_a_proxy_in_front_of_radarr(home: World, call: Call, effect: Any) -> Non
 
     ended = call("--check-config", "--output", "json")
 
-    assert (ended.code, told(ended)["Radarr"]) == (0, "silent")
+    assert (ended.code, told(ended)["Radarr"]) == (1, "silent")
 
 
 @pytest.mark.parametrize("effect", [html_page(), redirect("/login"), answer(404)])
