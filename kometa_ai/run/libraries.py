@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from kometa_ai.library.port import Contents, Library
 
 _ODDITIES = 20
-_NEAR = 0.8  # the names of two Radarrs share their beginning: `radarr-uhd` is not meant for `radarr`
+_NEAR = 0.85  # the names of two Radarrs share their beginning: `radarr-4k` is not meant for `radarr`
 _ODD_TAGS = 3
 
 _log = structlog.get_logger()

@@ -80,7 +80,8 @@ def test_a_block_that_names_a_library_of_old(home: Home) -> None:
     report = home.run()
 
     (problem,) = (each for each in report.problems if each.collection == "Noir")
-    assert (problem.remedy, tags(home), report.orphans) == ("There are: radarr.", {"radarr-4k": {0, 2}}, ())
+    assert problem.remedy == "There are: radarr. A library here is a Radarr or Sonarr, not one of Plex."
+    assert (tags(home), report.orphans) == ({"radarr-4k": {0, 2}}, ())
 
 
 def test_radarr_joins_a_sonarr_that_was_alone(home: Home) -> None:
