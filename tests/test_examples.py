@@ -42,13 +42,14 @@ def _set(folder: Path, config: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("files", [*([file] for file in FILES), FILES], ids=["first", "second", "together"])
 def test_examples_are_in_order(files: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each file, and all of them in one folder, is read without a problem or a warning."""
+    """Each file, and all of them in one folder, is read without a problem or a warning; the services are not there."""
     config = _alone(files, tmp_path / "kometa")
 
     code = run(["--check-config", "--output", "json"], _set(tmp_path, config))
 
     found = json.loads(capsys.readouterr().out)
-    assert (code, found["problems"], found["warnings"]) == (0, [], [])
+    assert (code, found["problems"], found["warnings"]) == (1, [], [])
+    assert {looked["status"] for looked in found["services"]} == {"silent"}
     assert len(found["collections"]) > 4 * len(files)
 
 
