@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -19,15 +20,10 @@ from kometa_ai.library.arr.texts import clean
 from kometa_ai.library.port import TRIES, CreditsUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
-    import httpx2
-
-    from kometa_ai.library.arr.connection import Timeouts
-    from kometa_ai.library.arr.retrying import Sleep
-    from kometa_ai.library.arr.spec import Instance, Labels
+    from kometa_ai.library.arr.spec import Labels
     from kometa_ai.library.port import Contents
-    from kometa_ai.network.environment import Network
 
 CREDITS_AT_ONCE = 2
 CREDITS_TRIES = 3
@@ -103,38 +99,16 @@ SPEC = ArrSpec(
 class Radarr(Arr[WireMovie]):
     """One Radarr. Of its siblings it alone tells who made a movie and who plays in it."""
 
-    def __init__(
-        self,
-        base_url: str,
-        api_key: str,
-        *,
-        instance: Instance | None = None,
-        network: Network | None = None,
-        transport: httpx2.AsyncBaseTransport | None = None,
-        sleep: Sleep = asyncio.sleep,
-        timeouts: Timeouts | None = None,
-        redact: Callable[[str], str] = str,
-    ) -> None:
-        super().__init__(
-            SPEC.of(instance),
-            base_url,
-            api_key,
-            network=network,
-            transport=transport,
-            sleep=sleep,
-            timeouts=timeouts,
-            redact=redact,
-        )
-        self._credits = RadarrCredits(self)
+    service_spec = SPEC
 
-    @property
+    @cached_property
     def credits(self) -> RadarrCredits:
         """See Library."""
-        return self._credits
+        return RadarrCredits(self)
 
     async def contents(self, *, tries: int = TRIES) -> Contents:
         """See Library."""
-        self._credits.failed = 0
+        self.credits.failed = 0
         return await super().contents(tries=tries)
 
 

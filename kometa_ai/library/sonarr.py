@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,14 +15,9 @@ from kometa_ai.library.arr.spec import ArrSpec
 from kometa_ai.library.arr.texts import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    import httpx2
-
-    from kometa_ai.library.arr.connection import Timeouts
-    from kometa_ai.library.arr.retrying import Sleep
-    from kometa_ai.library.arr.spec import Instance, Labels
-    from kometa_ai.network.environment import Network
+    from kometa_ai.library.arr.spec import Labels
 
 _LONGEST_CERTIFICATION = 20
 _MOST_MINUTES = 10_000
@@ -138,27 +132,6 @@ SPEC = ArrSpec(
 
 
 class Sonarr(Arr[WireShow]):
-    """One Sonarr. It tells nobody who plays in a show, so there are no credits."""
+    """One Sonarr. It does not tell who plays in a show, so there are no credits."""
 
-    def __init__(
-        self,
-        base_url: str,
-        api_key: str,
-        *,
-        instance: Instance | None = None,
-        network: Network | None = None,
-        transport: httpx2.AsyncBaseTransport | None = None,
-        sleep: Sleep = asyncio.sleep,
-        timeouts: Timeouts | None = None,
-        redact: Callable[[str], str] = str,
-    ) -> None:
-        super().__init__(
-            SPEC.of(instance),
-            base_url,
-            api_key,
-            network=network,
-            transport=transport,
-            sleep=sleep,
-            timeouts=timeouts,
-            redact=redact,
-        )
+    service_spec = SPEC

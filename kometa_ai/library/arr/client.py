@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 from kometa_ai.core.naming import Label, label_of
 from kometa_ai.core.text import beginning
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.item import ArrId, Kind
     from kometa_ai.library.arr.retrying import Sleep
     from kometa_ai.library.arr.rows import OddRow
-    from kometa_ai.library.arr.spec import ArrSpec
+    from kometa_ai.library.arr.spec import ArrSpec, Instance
     from kometa_ai.library.port import Contents, CreditsSource, EditResult, Operation
     from kometa_ai.network.failures import Way
 
@@ -42,22 +42,26 @@ T = TypeVar("T")
 class Arr(Generic[R]):
     """An async context manager around one service, reached with the header `X-Api-Key` and nothing else.
 
-    `redact` hides secrets in what the service says, before it is cut to a readable length. Whatever cannot be done
-    because of the service as a whole raises `CheckLibrary`; no foreign exception leaves.
+    A service is a subclass with its `service_spec`; `instance` tells two of one service apart. `redact` hides secrets
+    in what the service says, before it is cut to a readable length. Whatever cannot be done because of the service as a
+    whole raises `CheckLibrary`; no foreign exception leaves.
     """
+
+    service_spec: ClassVar[ArrSpec[Any]]
 
     def __init__(
         self,
-        spec: ArrSpec[R],
         base_url: str,
         api_key: str,
         *,
+        instance: Instance | None = None,
         network: Network | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
         sleep: Sleep = asyncio.sleep,
         timeouts: Timeouts | None = None,
         redact: Callable[[str], str] = str,
     ) -> None:
+        spec: ArrSpec[R] = self.service_spec.of(instance)
         self.spec = spec
         self.timeouts = timeouts or Timeouts()
         self._sleep = sleep
