@@ -40,10 +40,15 @@ KEY_NEEDED: dict[int | str, dict[str, Any]] = {
 _SCHEMAS = "#/components/schemas/{name}"
 
 
+def reference_to(*kinds: type[msgspec.Struct]) -> dict[str, Any]:
+    """Refer to the schema of one of these structs."""
+    references: list[dict[str, Any]] = [{"$ref": _SCHEMAS.format(name=kind.__name__)} for kind in kinds]
+    return references[0] if len(references) == 1 else {"anyOf": references}
+
+
 def documented(*kinds: type[msgspec.Struct], as_list: bool = False) -> dict[str, Any]:
     """Describe an answer in the OpenAPI document: one of these structs, or a list of them."""
-    references = [{"$ref": _SCHEMAS.format(name=kind.__name__)} for kind in kinds]
-    schema: dict[str, Any] = references[0] if len(references) == 1 else {"anyOf": references}
+    schema = reference_to(*kinds)
     schema = {"type": "array", "items": schema} if as_list else schema
     return {"content": {"application/json": {"schema": schema}}}
 
@@ -57,7 +62,7 @@ def documented_as(media_type: str, schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def schemas_of(*kinds: type[msgspec.Struct]) -> dict[str, Any]:
-    """The schemas that `documented` refers to, with those that they contain."""
+    """The schemas that `reference_to` refers to, with those that they contain."""
     return msgspec.json.schema_components(kinds, ref_template=_SCHEMAS)[1]
 
 

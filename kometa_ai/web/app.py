@@ -12,22 +12,23 @@ from starlette.middleware import Middleware
 from starlette.routing import Match, Route
 
 from kometa_ai.__version__ import __version__
-from kometa_ai.core.report import RunReport
 from kometa_ai.core.text import one_line
 from kometa_ai.daemon.metrics import CONTENT_TYPE
-from kometa_ai.daemon.progress import Going
 from kometa_ai.daemon.status import Health, Status
 from kometa_ai.errors import FixConfiguration, FixUsage, KometaAIError, RepairState, WaitForOtherRun
 from kometa_ai.jobs.aside import DoesNotAnswer
 from kometa_ai.run.failure import RunHangs
-from kometa_ai.state.schema import RunSummary
-from kometa_ai.web import runs, webhooks
 from kometa_ai.web.answers import DOCUMENTED_KEY, KEY_NEEDED, Failed, documented, documented_as, json_answer, schemas_of
+from kometa_ai.web.api import runs, webhooks
 from kometa_ai.web.guard import Guard
 
 if TYPE_CHECKING:
     from kometa_ai.daemon.life import Daemon
 
+_ROUTES = (
+    runs.ROUTES,
+    webhooks.ROUTES,
+)
 _FIGURES = documented_as("text/plain", {"type": "string"})
 _STATUS = {
     WaitForOtherRun: HTTPStatus.CONFLICT,
@@ -61,10 +62,11 @@ def make_app(daemon: Daemon, *, api_key: str, url_base: str = "") -> FastAPI:
     app.state.watchers = runs.Watchers()
     _add_open_paths(app, daemon)
     _add_overviews(app, daemon)
-    app.include_router(runs.router)
-    app.include_router(webhooks.router)
+    for routes in _ROUTES:
+        app.include_router(routes.router)
+    structs = [struct for routes in _ROUTES for struct in routes.structs]
     # msgspec describes what it encodes. FastAPI makes the document once and then serves it as changed here.
-    app.openapi()["components"]["schemas"] |= schemas_of(Status, Health, Going, RunSummary, RunReport)
+    app.openapi()["components"]["schemas"] |= schemas_of(Status, Health, *structs)
     return app
 
 

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from fastapi import Depends, HTTPException, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
 
@@ -15,15 +15,16 @@ from kometa_ai.core.options import Options
 from kometa_ai.core.report import RunReport
 from kometa_ai.core.summary import as_data, totals
 from kometa_ai.core.text import one_line
-from kometa_ai.daemon.life import Daemon
 from kometa_ai.daemon.progress import Going
 from kometa_ai.errors import KometaAIError
 from kometa_ai.state.schema import RunSummary
-from kometa_ai.web.answers import DOCUMENTED_KEY, KEY_NEEDED, FailedModel, documented, documented_as, json_answer
+from kometa_ai.web.answers import documented, documented_as, json_answer
+from kometa_ai.web.api.routing import Routes, TheDaemon, failing, router_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from kometa_ai.daemon.life import Daemon
     from kometa_ai.daemon.progress import Progress
 
 LOOK_EVERY = 0.2
@@ -35,7 +36,8 @@ KEEP_ALIVE = 15.0
 _EVENTS = "text/event-stream"
 _EVENT = {"type": "object", "properties": {"event": {"type": "string"}, "data": {"type": "string"}}}
 
-router = APIRouter(prefix="/api/v1/runs", tags=["runs"], dependencies=DOCUMENTED_KEY, responses=KEY_NEEDED)
+router = router_of("/runs", "runs")
+ROUTES = Routes(router, (Going, RunSummary, RunReport))
 
 
 class Wanted(BaseModel):
@@ -64,11 +66,6 @@ class Watchers:
         self.count = 0
 
 
-def _daemon(request: Request) -> Daemon:
-    daemon: Daemon = request.app.state.daemon
-    return daemon
-
-
 def _watchers(request: Request) -> Watchers:
     watchers: Watchers = request.app.state.watchers
     return watchers
@@ -87,18 +84,19 @@ async def _watching(watchers: Annotated[Watchers, Depends(_watchers)]) -> AsyncI
         watchers.count -= 1
 
 
-TheDaemon = Annotated[Daemon, Depends(_daemon)]
-_UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": FailedModel, "description": "No such run is kept"}}
+_UNKNOWN = failing({404: "No such run is kept"})
 
 
 @router.post(
     "",
     status_code=HTTPStatus.ACCEPTED,
-    responses={
-        409: {"model": FailedModel, "description": "A run is in progress"},
-        422: {"model": FailedModel, "description": "A field or a collection that there is not"},
-        503: {"model": FailedModel, "description": "The state cannot be used"},
-    },
+    responses=failing(
+        {
+            409: "A run is in progress",
+            422: "A field or a collection that there is not",
+            503: "The state cannot be used",
+        }
+    ),
 )
 async def start(daemon: TheDaemon, wanted: Wanted | None = None) -> Started:
     """Start a run now."""

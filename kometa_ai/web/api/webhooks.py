@@ -6,15 +6,15 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from fastapi import APIRouter, Request, Security
+from fastapi import Request, Security
 from fastapi.security import HTTPBasic
 
 from kometa_ai.core.item import LARGEST_ID, SERVICES, kind_of, movie_key, show_key
 from kometa_ai.core.numbers import whole_number
 from kometa_ai.core.text import one_line
 from kometa_ai.errors import FixUsage
-from kometa_ai.web.answers import DOCUMENTED_KEY, KEY_NEEDED, FailedModel
-from kometa_ai.web.runs import TheDaemon
+from kometa_ai.web.answers import FailedModel
+from kometa_ai.web.api.routing import Routes, TheDaemon, router_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,12 +30,8 @@ _NOTED = {"status": "noted"}
 
 _log = structlog.get_logger()
 
-router = APIRouter(
-    prefix="/api/v1/webhooks",
-    tags=["webhooks"],
-    dependencies=[*DOCUMENTED_KEY, Security(HTTPBasic(auto_error=False))],
-    responses=KEY_NEEDED,
-)
+router = router_of("/webhooks", "webhooks", Security(HTTPBasic(auto_error=False)))
+ROUTES = Routes(router)
 
 
 def _documented(example: dict[str, Any]) -> dict[str, Any]:

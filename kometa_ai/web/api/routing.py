@@ -1,0 +1,102 @@
+"""What all routes share: the daemon, the key, the answers that many have, and lists in pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
+
+import msgspec
+from fastapi import APIRouter, Depends, Query, Request
+
+from kometa_ai.daemon.life import Daemon
+from kometa_ai.web.answers import DOCUMENTED_KEY, KEY_NEEDED, FailedModel, json_answer, reference_to
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from fastapi import Response
+
+LARGEST_PAGE = 500
+_PAGE = 60
+_LAST_PAGE = 1_000_000
+
+_Item = TypeVar("_Item")
+
+
+class Routes(NamedTuple):
+    """The routes of one module, and the structs that its answers are made of, for the OpenAPI document."""
+
+    router: APIRouter
+    structs: tuple[type[msgspec.Struct], ...] = ()
+
+
+def router_of(path: str, tag: str, *dependencies: Any) -> APIRouter:  # noqa: ANN401 - as FastAPI types them
+    """A router below /api/v1 whose routes need the key."""
+    return APIRouter(
+        prefix=f"/api/v1{path}", tags=[tag], dependencies=[*DOCUMENTED_KEY, *dependencies], responses=KEY_NEEDED
+    )
+
+
+def failing(answers: dict[int, str]) -> dict[int | str, dict[str, Any]]:
+    """Describe answers that say what is wrong, each with its reason, in the OpenAPI document."""
+    return {status: {"model": FailedModel, "description": why} for status, why in answers.items()}
+
+
+def _daemon(request: Request) -> Daemon:
+    daemon: Daemon = request.app.state.daemon
+    return daemon
+
+
+TheDaemon = Annotated[Daemon, Depends(_daemon)]
+
+
+class Page(NamedTuple):
+    """Which part of a list is wanted; pages are counted from 1."""
+
+    number: int
+    size: int
+
+    @property
+    def start(self) -> int:
+        """The place of its first item in the whole list."""
+        return (self.number - 1) * self.size
+
+    def of(self, whole: Sequence[_Item]) -> Sequence[_Item]:
+        """The items of this page; none beyond the end."""
+        return whole[self.start : self.start + self.size]
+
+
+def _page(
+    page: Annotated[int, Query(ge=1, le=_LAST_PAGE)] = 1, size: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = _PAGE
+) -> Page:
+    return Page(page, size)
+
+
+ThePage = Annotated[Page, Depends(_page)]
+
+
+class _Listed(msgspec.Struct, frozen=True, kw_only=True):
+    items: Sequence[object]
+    total: int
+    page: int
+    as_of: datetime | None
+
+
+def listed(items: Sequence[object], *, total: int, page: Page, as_of: datetime | None) -> Response:
+    """Answer with one page of a list. `as_of` is when what it tells was found out; None if nothing was yet."""
+    return json_answer(_Listed(items=items, total=total, page=page.number, as_of=as_of))
+
+
+def documented_list(*kinds: type[msgspec.Struct]) -> dict[str, Any]:
+    """Describe one page of a list of such structs in the OpenAPI document."""
+    schema = {
+        "type": "object",
+        "properties": {
+            "items": {"type": "array", "items": reference_to(*kinds)},
+            "total": {"type": "integer"},
+            "page": {"type": "integer"},
+            "as_of": {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]},
+        },
+        "required": ["items", "total", "page", "as_of"],
+    }
+    return {"content": {"application/json": {"schema": schema}}}
