@@ -188,6 +188,11 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """What names the collection wherever something is kept for it."""
         return collection_key(self.kind, self.slug)
 
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """Its kind, as an OtherCollection tells of those that it may be of."""
+        return (self.kind,)
+
     def is_for(self, kind: Kind, library: str) -> bool:
         """Whether the collection's tag belongs in the library of that name, which holds items of that kind."""
         return kind == self.kind and (not self.libraries or library in self.libraries)

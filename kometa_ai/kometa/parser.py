@@ -184,7 +184,7 @@ class _BlockReader:
     def _entry(self, key: str, line: int, node: Node) -> _Entry:
         if key not in LISTS:
             return _Entry(line, node.value if isinstance(node, ScalarNode) else "")
-        items = list(_items(node, split=LISTS[key].split))
+        items = list(items_of(node, LISTS[key].split))
         return _Entry(line, [text for text, _ in items], tuple(self._line(number) for _, number in items))
 
     def _line(self, number: int) -> int:
@@ -314,7 +314,7 @@ def _text(node: Node) -> str:
     return ""
 
 
-def _items(node: Node, *, split: Callable[[str], Iterable[str]]) -> Iterator[tuple[str, int]]:
+def items_of(node: Node, split: Callable[[str], Iterable[str]]) -> Iterator[tuple[str, int]]:
     """The items of a list, or of a single text, each with its line (from 0)."""
     if isinstance(node, SequenceNode):
         for item in node.value:

@@ -87,6 +87,13 @@ def examine_folder(
     )
 
 
+def files_of(
+    path: Path, collection: Collection, *, limits: Limits = LIMITS, services: AbstractSet[Kind] = MOVIES
+) -> tuple[TextFile, ...]:
+    """The files in which the collection has a block, with their texts. Raise FixConfiguration if there is no folder."""
+    return _examine(path, limits, services).files_of(collection)
+
+
 def _examine(path: Path, limits: Limits, services: AbstractSet[Kind]) -> _Examination:
     # Not Path.is_dir(), which raises OSError if access is denied or the name is too long.
     if not os.path.isdir(path):  # noqa: PTH112
@@ -176,6 +183,18 @@ class _Examination:
         checked = self._checked(self._parts)
         found = Proof(checked.proposed(addresses), self._texts, checked.readings, self._read_again).proven()
         return _with_unserved(found)
+
+    def files_of(self, collection: Collection) -> tuple[TextFile, ...]:
+        """The files in which a block of this collection stands."""
+        readings = self._checked(self._parts).readings
+        return tuple(
+            TextFile(source, self._texts[source])
+            for source, reading in readings.items()
+            if any(
+                place.key.name == collection.name and collection.kind in place.collection.kinds
+                for place in reading.places
+            )
+        )
 
     def _read_again(self, texts: Mapping[str, str]) -> ReadAgain:
         parts = {}

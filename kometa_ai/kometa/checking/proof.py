@@ -204,7 +204,7 @@ class Proof:
             for reading in (self._readings.get(source), after.readings.get(source)):
                 for place in reading.places if reading else ():
                     if place.key.name == name:
-                        kinds.update(_kinds_of(place.collection))
+                        kinds.update(place.collection.kinds)
             found.update((kind, name) for kind in kinds or KINDS)
         return frozenset(found)
 
@@ -268,10 +268,6 @@ def _rules_of(folder: Folder) -> dict[Named, Collection | OtherCollection]:
         for kind in other.kinds:
             rules[kind, other.name] = msgspec.structs.replace(other, source="", line=0)
     return rules
-
-
-def _kinds_of(collection: Collection | OtherCollection) -> tuple[Kind, ...]:
-    return (collection.kind,) if isinstance(collection, Collection) else collection.kinds
 
 
 def _are_meant(changes: Sequence[Change], lot: Sequence[Problem], folder: Folder) -> bool:
