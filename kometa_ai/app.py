@@ -23,6 +23,7 @@ from kometa_ai.run.parts import Parts, Rules
 from kometa_ai.run.watching import NullObserver, Observer
 from kometa_ai.settings.describe import secrets_of
 from kometa_ai.settings.libraries import LibrarySettings
+from kometa_ai.state.choices import ChoicesFile
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -45,6 +46,7 @@ def session_of(settings: Settings) -> Session:
     return Session(
         settings=settings,
         rules=rules_of(settings),
+        choices=ChoicesFile(settings.state_dir),
         redact=Redactor(secrets_of(settings)).text,
         now=now,
         read_folder=reader_of(settings),
@@ -122,6 +124,7 @@ async def open_parts(settings: Settings, store: Store, observer: Observer | None
             libraries=libraries,
             provider=claude,
             store=store,
+            choices=ChoicesFile(store.folder),
             read_folder=reader_of(settings),
             now=now,
             zone=settings.tz,

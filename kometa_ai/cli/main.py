@@ -66,7 +66,8 @@ _SECTIONS = {
         "reasons",
     ),
     "Looking; nothing is changed": ("check_config", "estimate", "explain", "pins", "dump_config", "dump_state"),
-    "Taking back": ("undo", "release_pin", "cancel_batches", "reset_state"),
+    "Having the last word": ("pin_in", "pin_out", "release_pin"),
+    "Taking back": ("undo", "cancel_batches", "reset_state"),
     "Trying out": ("demo", "test_notification"),
 }
 """The sections of --help with their options by parameter name; all others come last."""
@@ -84,6 +85,8 @@ _COMMANDS = {
     "undo": "runs:undo_run",
     "cancel_batches": "runs:cancel_open_batches",
     "pins": "pins:show_pins",
+    "pin_in": "pins:pin_in",
+    "pin_out": "pins:pin_out",
     "release_pin": "pins:release_pin",
     "run_now": "runs:run_now",
     "": "runs:daemon",
@@ -106,6 +109,8 @@ _TAKES = {
     "estimate": ("dry_run", "collections", "batch_size", "force_refresh", "ask_again"),
     "explain": ("collections",),
     "undo": ("dry_run",),
+    "pin_in": ("collections",),
+    "pin_out": ("collections",),
     "release_pin": ("collections",),
 }
 """The options of a run that each command accepts; commands not listed accept none."""
@@ -181,11 +186,22 @@ class _Sorted(click.Command):
     metavar="RUN_ID",
     help="Take one run's tag changes back, for good: they become pins. With --dry-run: only show.",
 )
-@_flag("--pins", text="The movies and shows that --undo has pinned in or out of a collection.")
+@_flag(
+    "--pins",
+    text="The movies and shows that people have pinned in or out of a collection, by whom and when; those in Kometa's "
+    "files are not listed.",
+)
+@click.option(
+    "--pin-in",
+    metavar="TEXT",
+    help='A movie or show ("Heat (1995)", tmdb:949, tvdb:81189) belongs in the --collection, whatever Claude says.',
+)
+@click.option("--pin-out", metavar="TEXT", help="It does not belong there. At once, also while a run is on; free.")
 @click.option(
     "--release-pin",
     metavar="TEXT",
-    help="Let Claude decide on a movie or show again: drop its pins, all or those in one --collection.",
+    help="Let Claude decide on a movie or show again: drop its pins, all or those in one --collection. A run's id "
+    "drops all that this run has made.",
 )
 @_flag(
     "--cancel-batches", text="Stop the questions that wait at Anthropic in batches; what is answered by then is kept."

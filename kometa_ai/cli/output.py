@@ -20,16 +20,17 @@ from kometa_ai.core.summary import counted, counted_kinds, in_words, marked, pla
 from kometa_ai.core.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Self
 
     from rich.progress import Progress, TaskID
 
-    from kometa_ai.core.decision import Pin
+    from kometa_ai.core.choice import Pin
     from kometa_ai.core.problem import Problem
     from kometa_ai.jobs.cancel import Cancellation
     from kometa_ai.jobs.estimate import Estimate
     from kometa_ai.jobs.explain import Explained, Explanation
+    from kometa_ai.jobs.pins import Pinned
     from kometa_ai.jobs.undo import Undone
     from kometa_ai.notification.dispatch import Tested
 
@@ -38,6 +39,7 @@ _UNSEEN = re.compile(
     "[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
 _LISTED = 10
+_PINNED = (Cause.PINNED_IN, Cause.PINNED_OUT)
 _PIPED_WIDTH = 120
 _WIDEST = 100_000
 
@@ -163,7 +165,8 @@ def print_explained(explained: Explained) -> None:
 def _verdict_line(found: Explanation) -> str:
     belongs = {True: "[green]in[/]", False: "[red]out[/]", None: "[yellow]not decided[/]"}[found.belongs]
     tags = f": {', '.join(found.deciding_tags)}" if found.deciding_tags else ""
-    line = f"  [bold]{clean(found.collection)}[/]: {belongs} ({clean(found.cause)}{clean(tags)})"
+    by = f" {found.pin.because}" if found.pin else " in the block" if found.cause in _PINNED else ""
+    line = f"  [bold]{clean(found.collection)}[/]: {belongs} ({clean(found.cause)}{clean(by or tags)})"
     if found.confidence is not None and found.cause == Cause.VERDICT:
         line += f", confidence {found.confidence:.2f} against a threshold of {found.threshold:.2f}"
     if found.differing:
@@ -230,15 +233,34 @@ def print_cancellation(cancellation: Cancellation) -> None:
 
 
 def print_pins(pins: Sequence[Pin]) -> None:
-    """Print the pins that undos have set."""
+    """Print the pins that are kept beside the state."""
     out = console()
     if not pins:
         out.print("There are no pins. (Those in Kometa's files are not listed here.)")
+    for line in _pin_lines(pins):
+        out.print(line)
+
+
+def _pin_lines(pins: Sequence[Pin]) -> Iterator[str]:
     kinds = {kind_of(pin.key) for pin in pins}
     for pin in pins:
         side = "in" if pin.include else "out of"
         slug = marked(pin.slug, kind_of(pin.key), kinds)
-        out.print(f"{clean(pin.title)} {ref_of(pin.key)} is pinned {side} {clean(slug)} since {pin.since:%Y-%m-%d}")
+        made = f" [dim](run {clean(pin.run_id)})[/]" if pin.run_id else ""
+        yield f"{clean(pin.title)} {ref_of(pin.key)} is pinned {side} {clean(slug)}, {clean(pin.because)}{made}"
+
+
+def print_pinned(pinned: Pinned) -> None:
+    """Print the pins that were made, and what follows."""
+    out = console()
+    for line in _pin_lines(pinned.pins):
+        out.print(line)
+    for name in pinned.overruled_by:
+        out.print(f"[yellow]The block of {clean(name)} says the opposite, and wins[/]: change it there.")
+    out.print(
+        f'The next run sets the tags and asks nothing. --release-pin "{clean(pinned.pins[0].title)}" lets the model '
+        "decide again."
+    )
 
 
 def print_outcomes(outcomes: Sequence[Tested]) -> None:

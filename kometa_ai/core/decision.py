@@ -1,4 +1,4 @@
-"""Verdicts (the model's), decisions (ours), pins (a user's), and the reasons for each."""
+"""Verdicts (the model's), decisions (ours), and the reasons for each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from kometa_ai.core.item import ItemKey, name_item, short_name
+from kometa_ai.core.item import ItemKey, short_name
 from kometa_ai.core.movie import Credits
 from kometa_ai.core.naming import Slug
 
@@ -113,21 +113,6 @@ class Cause(StrEnum):
     INCLUDE_TAG = "include tag"
     VERDICT = "verdict"
     UNDECIDED = "undecided"
-
-
-class Pin(msgspec.Struct, frozen=True, kw_only=True):
-    """A user's choice that outlives runs: what an undo restored stays so until the user releases the pin."""
-
-    key: ItemKey
-    tmdb_id: int = 0
-    slug: Slug
-    include: bool
-    title: str = ""
-    imdb_id: str = ""
-    since: datetime
-
-    def __post_init__(self) -> None:
-        name_item(self, self.key, self.tmdb_id)
 
 
 class Remembered(msgspec.Struct, kw_only=True, omit_defaults=True):

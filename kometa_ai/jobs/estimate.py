@@ -118,7 +118,7 @@ class _Planned:
         state, memory = self._parts.store.state, self._parts.store.memory
         options = self._options
         subjects = subjects_of(reading.items, memory, reading.unconfirmed)
-        known = Known(reading.items, subjects, memory, state.pins, self._rules.models)
+        known = Known(reading.items, subjects, memory, self._parts.choices.read().pins, self._rules.models)
         for stage in walk(reading.collections, reading.folder.collections, known):
             every = stage.questions(force=options.force_refresh, again=frozenset(options.ask_again))
             asked = not_in_batches(state.batches, stage.chosen, known.subjects, every)

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from kometa_ai.core.collection import ItemRef, fold_title, namesakes
+from kometa_ai.core.choice import Pin
 from kometa_ai.core.decision import Cause, Decision
-from kometa_ai.core.item import KINDS, ArrId, ItemKey, Kind, by_kind, catalogues, kind_of, name_item, ref_of
-from kometa_ai.core.movie import Movie
+from kometa_ai.core.item import ItemKey, Kind, kind_of, name_item
 from kometa_ai.core.problem import Problem
-from kometa_ai.core.show import Show
-from kometa_ai.core.summary import counted_items
-from kometa_ai.errors import CheckLibrary, FixUsage
+from kometa_ai.errors import CheckLibrary
+from kometa_ai.jobs.finding import find_item
 from kometa_ai.judging.planning import subjects_of
 from kometa_ai.judging.policy import Gates, decide, gates, is_in
 from kometa_ai.judging.stages import Known, walk
 from kometa_ai.library.port import LibrarySilent
-from kometa_ai.run.keeping import Keeper
-from kometa_ai.run.reading import Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Collection as Group
     from collections.abc import Sequence
-    from collections.abc import Set as AbstractSet
 
     from kometa_ai.core.collection import Collection
-    from kometa_ai.core.decision import Reason, Remembered
+    from kometa_ai.core.decision import Reason
     from kometa_ai.core.item import Item
     from kometa_ai.core.kinds import AnyItem
     from kometa_ai.core.naming import CollectionKey
@@ -47,17 +39,12 @@ _FACTS: Mapping[Kind, str] = {
 }
 
 
-_FORMS: Mapping[Kind, str] = {
-    "movie": '"Heat (1995)", "tmdb:949" or "tt0113277"',
-    "show": '"Breaking Bad (2008)", "tvdb:81189" or "tt0903747"',
-}
-
-
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """An item and a collection. `belongs` is None while undecided, `is_tagged` is None where no library tells.
 
     `deciding_tags` are the item's labels that the block includes or excludes, where such a tag decides. `differing` are
-    the titles of the libraries in which the tag is not as it was decided.
+    the titles of the libraries in which the tag is not as it was decided. `pin` is the choice that decides, unless the
+    block makes it.
     """
 
     collection: str
@@ -78,6 +65,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     prompt_hash: str = ""
     request: str = ""
     to_be_asked: str = ""
+    pin: Pin | None = None
     asked_again_when: str = ""
 
 
@@ -107,25 +95,14 @@ async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Ex
 
     Where its library does not answer, what is remembered has to do; raise CheckLibrary for what is not remembered.
     """
-    silent = await _silent(parts.libraries)
-    answering = [library for library in parts.libraries if library.name not in silent]
-    keeper = Keeper(parts.store, parts.interruption.course)
-    reader = Reader(parts, rules, options, keeper, libraries=answering)
-    item = None
-    if answering:
-        await reader.libraries()
-        item = _one_of(text, reader.result.items)
-    if item is None:
-        refused = {each.name: each.error for each in reader.result.libraries if each.error is not None}
-        away = [(parts.library(name).kind, error) for name, error in (silent | refused).items()]
-        if not (missed := [(kind, error) for kind, error in away if kind in _kinds_of(text)]):
-            raise _unknown(text, reader.result.items, {library.kind for library in parts.libraries})
-        return _from_memory(reader, parts, text, missed)
+    item, reader, silent, away = await find_item(parts, rules, options, text)
     reader.collections()
+    if away is not None:
+        return _from_memory(reader.result, parts, item, away)
     reading, memory = reader.result, parts.store.memory
     held = _held(reading, item.key)
     subjects = subjects_of(reading.items, memory, reading.unconfirmed)
-    known = Known(reading.items, subjects, memory, parts.store.state.pins, rules.models)
+    known = Known(reading.items, subjects, memory, parts.choices.read().pins, rules.models)
     remembered = memory.get(item.key)
     found: dict[CollectionKey, Explanation] = {}
     for stage in walk(reading.collections, reading.folder.collections, known):
@@ -159,22 +136,6 @@ async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Ex
     )
 
 
-async def _silent(libraries: Sequence[Library]) -> dict[str, LibrarySilent]:
-    """Why libraries do not answer, by their names. Other faults show when they are read."""
-
-    async def silence(library: Library) -> LibrarySilent | None:
-        try:
-            await library.check(tries=1)
-        except LibrarySilent as error:
-            return error
-        except CheckLibrary:
-            return None
-        return None
-
-    found = await asyncio.gather(*map(silence, libraries))
-    return {library.name: error for library, error in zip(libraries, found, strict=True) if error is not None}
-
-
 def _problem(library: Library, error: LibrarySilent) -> Problem:
     return Problem(source=library.title, what=error.message, remedy=error.remedy)
 
@@ -202,23 +163,19 @@ def _differing(
     )
 
 
-def _from_memory(reader: Reader, parts: Parts, text: str, away: Sequence[tuple[Kind, CheckLibrary]]) -> Explained:
-    """Explain an item that libraries may hold which cannot be used now: their kinds, and why not."""
-    remembered, why = parts.store.memory, dict(reversed(away))
-    item = _one_of(text, [_as_item(key, known) for key, known in remembered.items() if kind_of(key) in why])
-    if item is None:
-        raise away[0][1]
-    known, error = remembered[item.key], why[kind_of(item.key)]
-    reader.collections()
+def _from_memory(reading: Reading, parts: Parts, item: AnyItem, error: CheckLibrary) -> Explained:
+    """Explain an item that a library may hold which cannot be used now: why not."""
+    remembered, pins = parts.store.memory, parts.choices.read().pins
+    known = remembered[item.key]
     found = []
-    for collection in reader.result.folder.collections:
+    for collection in reading.folder.collections:
         # Rules about tags and libraries cannot be applied: it is not known what the item has, and where it is.
         by_name = msgspec.structs.replace(
             collection, include_tags=frozenset(), exclude_tags=frozenset(), libraries=frozenset()
         )
         if not by_name.concerns(item):
             continue
-        gated = gates(by_name, [item], {}, parts.store.state.pins)
+        gated = gates(by_name, [item], {}, pins)
         membership = decide([by_name], [item.key], remembered, {by_name.key: gated}, {})[by_name.key]
         belongs = None if membership.undecided else bool(membership.members)
         decision = known.collections.get(collection.slug)
@@ -231,57 +188,8 @@ def _from_memory(reader: Reader, parts: Parts, text: str, away: Sequence[tuple[K
         key=item.key,
         collections=tuple(found),
         without_radarr=f"{error.message}{seen}",
-        problems=reader.result.problems,
+        problems=reading.problems,
     )
-
-
-def _as_item(key: ItemKey, known: Remembered) -> AnyItem:
-    if kind_of(key) == "show":
-        return Show(arr_id=ArrId(0), key=key, title=known.title, year=known.year)
-    return Movie(arr_id=ArrId(0), key=key, title=known.title, year=known.year)
-
-
-def _refs(text: str) -> dict[Kind, ItemRef]:
-    """The text as a reference to an item of each kind of which it has the form."""
-    refs = {}
-    for kind in KINDS:
-        with suppress(ValueError):
-            refs[kind] = ItemRef.parse(text, kind)
-    return refs
-
-
-def _kinds_of(text: str) -> Group[Kind]:
-    """The kinds of items that the text may name."""
-    return _refs(text) or KINDS
-
-
-def _one_of(text: str, items: Sequence[AnyItem]) -> AnyItem | None:
-    """The item that the text names, if any. Raise FixUsage if it names several."""
-    refs = _refs(text)
-    named = [item for item in items if (ref := refs.get(kind_of(item.key))) and ref.names(item)]
-    if (movie := refs.get("movie")) and movie.item and any(item.key == movie.item for item in named):
-        # Films and shows are two catalogues at TMDb: a number is a show's where no film has it.
-        named = [item for item in named if item.key == movie.item]
-    found = named if refs else namesakes(_by_title(text), items)
-    if len(found) > 1:
-        keys = [item.key for item in found]
-        several = ", ".join(f"{item} ({ref_of(item.key)})" for item in found[:10])
-        remedy = f"Name one of them by its {catalogues(by_kind(keys))} id."
-        raise FixUsage(f"{text!r} names {counted_items(keys)}: {several}.", remedy)
-    return found[0] if found else None
-
-
-def _by_title(text: str) -> ItemRef:
-    return ItemRef(text, title=fold_title(text.strip()))
-
-
-def _unknown(text: str, items: Sequence[AnyItem], kinds: AbstractSet[Kind]) -> FixUsage:
-    """No library has such an item: the error, with items of the same title or the forms in which one is named."""
-    ref = next(iter(_refs(text).values()), _by_title(text))
-    others = " or ".join(f'"{item}"' for item in namesakes(ref, items))
-    forms = " or ".join(_FORMS[kind] for kind in KINDS if kind in kinds)
-    remedy = f"Did you mean {others}?" if others else f"Name it as {forms}."
-    return FixUsage(f"No library has a movie or show {text!r}.", remedy)
 
 
 def _explanation(
@@ -301,6 +209,7 @@ def _explanation(
         is_tagged=collection.label in movie.labels,
         belongs=is_in(cause) if cause else belongs,
         cause=cause or (Cause.UNDECIDED if decision is None else Cause.VERDICT),
+        pin=gated.chosen.get(movie.key),
         threshold=collection.confidence_threshold,
         to_be_asked=question or "",
         asked_again_when=_again_when(cause, decision, kind_of(movie.key)),

@@ -1,54 +1,123 @@
-"""The pins in the state: list them, and release those of one movie or show."""
+"""Pins: list them, make one, and release those of one movie or show; at once, also while a run is on."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from kometa_ai.core.choice import Pin, said_of
 from kometa_ai.core.collection import ItemRef, fold_title
 from kometa_ai.core.item import by_kind, catalogues, dated, kind_of, ref_of
 from kometa_ai.core.naming import label_of, slug_of, tag_of
+from kometa_ai.core.options import Options
+from kometa_ai.core.summary import in_words
 from kometa_ai.errors import FixUsage
-from kometa_ai.state.schema import Released
+from kometa_ai.jobs.finding import find_item
+from kometa_ai.run.scope import choose
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kometa_ai.core.decision import Pin
+    from kometa_ai.core.choice import Choices, Origin
+    from kometa_ai.core.collection import Collection
+    from kometa_ai.core.item import Item
     from kometa_ai.core.naming import Slug
     from kometa_ai.jobs.session import Session
+    from kometa_ai.run.parts import Parts
 
 _YEAR = re.compile(r" \(\d{4}\)$")
 
 
+class Pinned(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person has pinned, and what stands against it: collections whose blocks pin the item otherwise."""
+
+    pins: tuple[Pin, ...]
+    overruled_by: tuple[str, ...] = ()
+
+
 def pins(session: Session) -> Sequence[Pin]:
-    """All pins of the state; those in Kometa's files are not among them."""
-    return session.read().state.pins
+    """All pins that are kept beside the state; those in Kometa's files are not among them."""
+    return session.choices.read().pins
+
+
+async def pin(session: Session, text: str, collections: Sequence[str], *, include: bool, origin: Origin) -> Pinned:
+    """Pin an item, named as in `--explain`, in or out of these collections. A pin of the same pair is replaced.
+
+    Raise FixUsage for an item or a collection that there is not, or CheckLibrary where no library tells of the item.
+    """
+    folder = session.read_folder(session.settings.config_dir)
+    if not collections:
+        names = in_words([repr(each.name) for each in folder.collections]) or "none"
+        raise FixUsage("A pin belongs to a collection.", f"Add --collection with its name. There are: {names}.")
+    chosen = choose(folder, collections)
+
+    async def find(parts: Parts) -> Pinned:
+        item = (await find_item(parts, session.rules, Options(), text)).item
+        fitting = [each for each in chosen if each.kind == kind_of(item.key)]
+        if not fitting:
+            raise FixUsage(
+                f"{item} is a {kind_of(item.key)}, and {in_words([repr(each.name) for each in chosen])} "
+                f"{'is' if len(chosen) == 1 else 'are'} about {chosen[0].kind}s.",
+                f"Name a collection of {kind_of(item.key)}s.",
+            )
+        made = tuple(
+            Pin(
+                key=item.key,
+                slug=each.slug,
+                include=include,
+                title=str(item),
+                imdb_id=item.imdb_id,
+                since=session.now(),
+                origin=origin,
+                said=said_of(parts.store.memory, item.key, each.slug),
+            )
+            for each in fitting
+        )
+        return Pinned(pins=made, overruled_by=tuple(each.name for each in fitting if _overrules(each, item, include)))
+
+    found = await session.look(find)
+    session.choices.change(lambda choices: choices.with_pins(*found.pins))
+    return found
+
+
+def _overrules(collection: Collection, item: Item, include: bool) -> bool:  # noqa: FBT001
+    """Whether the collection's block pins the item to the other side."""
+    others = collection.pins_out if include else collection.pins_in
+    return any(ref.names(item) for ref in others)
 
 
 def release(session: Session, text: str, collections: Sequence[str] = ()) -> list[Pin]:
     """Drop an item's pins, all or those in these collections, and return them. `text` is an id or a title.
 
-    Raise FixUsage if there is none, or if the title is that of several movies.
+    It may also be the id of a run: then all pins are dropped that this run has made. Raise FixUsage if there is none,
+    or if the title is that of several items.
     """
     text = text.strip()
     named = {slug_of(name) for name in collections}
-    with session.lock() as store:
-        found = [
-            pin
-            for pin in store.state.pins
-            if _names(text, pin) and (not named or not named.isdisjoint(_spellings(pin.slug)))
-        ]
-        if not found:
-            raise FixUsage(f"There is no pin on {text!r}.", "--pins lists them.")
-        if sum((kinds := by_kind({pin.key for pin in found})).values()) > 1:
-            several = ", ".join(dict.fromkeys(f"{pin.title} ({ref_of(pin.key)})" for pin in found))
-            what = " and ".join(f"{kind}s" for kind in kinds)
-            raise FixUsage(
-                f"{text!r} names several {what}: {several}.", f"Name one of them by its {catalogues(kinds)} id."
-            )
-        store.record(*(Released(key=pin.key, slug=pin.slug) for pin in found))
-        store.save(session.now())
+    found: list[Pin] = []
+
+    def without(choices: Choices) -> Choices:
+        found[:] = _found(text, named, choices.pins)
+        return choices.without_pins(*found)
+
+    session.choices.change(without)
+    return found
+
+
+def _found(text: str, named: set[Slug], kept: Sequence[Pin]) -> list[Pin]:
+    """The pins that the text names, in these collections or, where none is named, in all."""
+    here = [each for each in kept if not named or not named.isdisjoint(_spellings(each.slug))]
+    if of_run := [each for each in here if text and each.run_id == text]:
+        return of_run
+    found = [each for each in here if _names(text, each)]
+    if not found:
+        raise FixUsage(f"There is no pin on {text!r}.", "--pins lists them.")
+    if sum((kinds := by_kind({each.key for each in found})).values()) > 1:
+        several = ", ".join(dict.fromkeys(f"{each.title} ({ref_of(each.key)})" for each in found))
+        what = " and ".join(f"{kind}s" for kind in kinds)
+        raise FixUsage(f"{text!r} names several {what}: {several}.", f"Name one of them by its {catalogues(kinds)} id.")
     return found
 
 

@@ -18,6 +18,7 @@ from kometa_ai.run.parts import Parts, Rules
 from kometa_ai.run.scope import choose
 from kometa_ai.run.watching import Observer
 from kometa_ai.settings.schema import Settings
+from kometa_ai.state.choices import ChoicesFile
 from kometa_ai.state.lock import StateLock
 from kometa_ai.state.store import Store
 
@@ -51,6 +52,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
     settings: Settings
     rules: Rules
+    choices: ChoicesFile
     redact: Callable[[str], str]
     now: Callable[[], datetime]
     read_folder: Callable[[Path], Folder]
@@ -68,7 +70,9 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     def lock(self) -> Iterator[Store]:
         """The state, locked for this process. Raise WaitForOtherRun if another run holds it."""
         with StateLock(self.settings.state_dir):
-            yield Store.load(self.settings.state_dir)
+            store = Store.load(self.settings.state_dir)
+            self.choices.take_over(store)
+            yield store
 
     async def look(self, do: Callable[[Parts], Coroutine[Any, Any, _T]]) -> _T:
         """Read the state, open the services, and do what writes nothing."""
@@ -101,6 +105,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
             try:
                 # Always from the disk: another process may have learned something since the last run.
                 store = load(self.settings.state_dir)
+                self.choices.take_over(store)
                 job.holds(lock, store)
                 async with self.open_parts(store, observer) as parts:
                     traffic = self.traffic_of(parts)

@@ -1,6 +1,6 @@
 """Take one run's tag changes back: a run of its own kind, whose plan is the reverse of what a report says.
 
-What was taken back stays so, as a pin, until the pin is released.
+What was taken back stays so, as a pin, until the pin is released. To take an undo back releases the pins that it made.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import msgspec
 
 from kometa_ai.__version__ import __version__
 from kometa_ai.core.changes import Change, TagChange
+from kometa_ai.core.choice import Choices, Pin, said_of
 from kometa_ai.core.collection import collection_key
-from kometa_ai.core.decision import Pin
 from kometa_ai.core.item import SERVICES, ItemKey, Kind, by_kind, dated, kind_of, name_item
 from kometa_ai.core.naming import CollectionKey, Label
 from kometa_ai.core.problem import Problem
@@ -27,7 +27,7 @@ from kometa_ai.run.reporting import Frame
 from kometa_ai.run.spending import of_month
 from kometa_ai.run.watching import Step
 from kometa_ai.state import history
-from kometa_ai.state.schema import Pinned, Tagged
+from kometa_ai.state.schema import Tagged
 from kometa_ai.state.store import Seen
 from kometa_ai.tags.apply import Applied, Made, apply_changes, made_of
 
@@ -331,13 +331,27 @@ class _UndoRun:
         return UndoResult(report, undone, self._error)
 
     def _remember(self, done: Sequence[Change]) -> None:
-        """Put changes that Radarr has confirmed into the state, each with its pin."""
-        entries = [entry for change in done for entry in self._entries(change)]
-        self._problems += self._keeper.record(*entries)
+        """Put changes that a library has confirmed into the state, and what follows from them into the choices."""
+        changes = [self._tag_change(change) for change in done]
+        self._tag_changes += changes
+        self._problems += self._keeper.record(*(Tagged(change=change) for change in changes))
+        try:
+            self._parts.choices.change(lambda choices: self._with_pins(choices, done))
+        except RepairState as error:
+            self._problems.append(Problem(source="state", what=error.message, remedy=error.remedy))
 
-    def _entries(self, change: Change) -> tuple[Tagged, Pinned]:
+    def _with_pins(self, choices: Choices, done: Sequence[Change]) -> Choices:
+        """Pin what was taken back. If that was an undo, release its own pins instead: all is as it was before it."""
+        if self._undone.kind != "undo":
+            return choices.with_pins(*map(self._pin, done))
+        taken_back = {(change.movie.key, change.slug) for change in done}
+        its = ("", self._undone.run_id)  # older pins do not say which undo made them
+        made = (pin for pin in choices.pins if pin.origin == "undo" and pin.run_id in its and pin.pair in taken_back)
+        return choices.without_pins(*made)
+
+    def _tag_change(self, change: Change) -> TagChange:
         movie, now = change.movie, self._parts.now()
-        tag_change = TagChange(
+        return TagChange(
             at=now,
             run_id=self._run_id,
             library=change.library,
@@ -349,16 +363,19 @@ class _UndoRun:
             operation=change.operation,
             undoes=self._undone.run_id,
         )
-        pin = Pin(
+
+    def _pin(self, change: Change) -> Pin:
+        movie = change.movie
+        return Pin(
             key=movie.key,
             slug=change.slug,
             include=change.operation == "add",
             title=str(movie),
             imdb_id=movie.imdb_id,
-            since=now,
+            since=self._parts.now(),
+            said=said_of(self._parts.store.memory, movie.key, change.slug),
+            run_id=self._run_id,
         )
-        self._tag_changes.append(tag_change)
-        return Tagged(change=tag_change), Pinned(pin=pin)
 
     # For the report
 

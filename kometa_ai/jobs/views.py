@@ -45,8 +45,10 @@ async def explanation(session: Session, options: Options, movie: str) -> Explain
 
 
 def state(session: Session) -> bytes:
-    """The state as JSON, journal included."""
-    return session.read().dump()
+    """The state as JSON, journal and pins included."""
+    store = session.read()
+    store.state.pins[:] = session.choices.read().pins
+    return store.dump()
 
 
 def configuration(loaded: Loaded, next_run: str) -> dict[str, Any]:

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from datetime import datetime
 
+    from kometa_ai.core.choice import Pin
     from kometa_ai.core.collection import Collection, ItemRef
-    from kometa_ai.core.decision import Memory, Pin
+    from kometa_ai.core.decision import Memory
 
 
 _MARGIN = 0.1
@@ -33,10 +34,12 @@ _MARGIN = 0.1
 class Gates(msgspec.Struct, frozen=True, kw_only=True):
     """The movies of one collection that need no verdict, each with the cause.
 
-    `scope` are the movies that the collection is about, where that is not every one of its kind.
+    `scope` are the movies that the collection is about, where that is not every one of its kind. `chosen` are the pins
+    that decide, but for those of the block.
     """
 
     causes: Mapping[ItemKey, Cause] = {}
+    chosen: Mapping[ItemKey, Pin] = {}
     scope: frozenset[ItemKey] | None = None
     unknown_pins: tuple[ItemRef, ...] = ()
 
@@ -75,9 +78,8 @@ def gates(
     are those that movies have in a library. `unknown_pins` are pins of the block that name no movie of the library.
     """
     causes: dict[ItemKey, Cause] = {}
-    pinned = {
-        pin.key: pin.include for pin in pins if pin.slug == collection.slug and kind_of(pin.key) == collection.kind
-    }
+    chosen: dict[ItemKey, Pin] = {}
+    pinned = {pin.key: pin for pin in pins if pin.slug == collection.slug and kind_of(pin.key) == collection.kind}
     rules = (collection.include_tags, collection.exclude_tags, collection.pins_in, collection.pins_out)
     scope = frozenset(movie.key for movie in movies if collection.concerns(movie)) if collection.libraries else None
     if not any(rules) and not pinned:
@@ -94,12 +96,13 @@ def gates(
         elif pinned_in:
             causes[movie.key] = Cause.PINNED_IN
         elif (choice := pinned.get(movie.key)) is not None:
-            causes[movie.key] = Cause.PINNED_IN if choice else Cause.PINNED_OUT
+            causes[movie.key] = Cause.PINNED_IN if choice.include else Cause.PINNED_OUT
+            chosen[movie.key] = choice
         elif exclude.applies(movie):
             causes[movie.key] = Cause.EXCLUDE_TAG
         elif include.applies(movie):
             causes[movie.key] = Cause.INCLUDE_TAG
-    return Gates(causes=causes, scope=scope, unknown_pins=(*refs_in.unused(), *refs_out.unused()))
+    return Gates(causes=causes, chosen=chosen, scope=scope, unknown_pins=(*refs_in.unused(), *refs_out.unused()))
 
 
 def tags_that_decide(

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from datetime import datetime
 
+    from kometa_ai.core.choice import Pin
     from kometa_ai.core.collection import Collection
-    from kometa_ai.core.decision import Memory, Pin
+    from kometa_ai.core.decision import Memory
     from kometa_ai.core.item import Item, ItemKey
     from kometa_ai.core.kinds import AnyItem
     from kometa_ai.core.naming import CollectionKey, Label

@@ -5,10 +5,8 @@ The file is separate from the state, so that problems with the state can be repo
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
-import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +17,7 @@ import structlog
 from kometa_ai.core.problem import Problem
 from kometa_ai.notification.news import Missing, News, Reported
 from kometa_ai.state import files
+from kometa_ai.state.lock import wait_for_lock
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -229,7 +228,7 @@ class Claims:
                     handle = files.open_regular(self._path.with_suffix(".sending"), os.O_RDWR | os.O_CREAT)
                 except OSError:
                     return True  # without a lock a message may be sent twice, which is better than none
-                if not _wait_for(handle):
+                if not wait_for_lock(handle, _LONGEST_WAIT):
                     os.close(handle)
                     return False
                 _senders[self._path] = [handle, 0]
@@ -320,25 +319,10 @@ def _locked(path: Path) -> Iterator[None]:
         yield
         return
     try:
-        _wait_for(handle)
+        wait_for_lock(handle, _LONGEST_WAIT)
         yield
     finally:
         os.close(handle)
-
-
-def _wait_for(handle: int) -> bool:
-    """Wait for a lock, but not for ever; return whether it is ours, or locks are not supported here."""
-    until = time.monotonic() + _LONGEST_WAIT
-    while time.monotonic() < until:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(0.02)
-        except OSError:
-            return True
-        else:
-            return True
-    return False
 
 
 def _not_written(path: Path, error: OSError) -> Problem:

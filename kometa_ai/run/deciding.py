@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
+    from kometa_ai.core.choice import Choices
     from kometa_ai.core.collection import Collection, ItemRef
     from kometa_ai.core.item import ItemKey, Kind
     from kometa_ai.core.kinds import AnyItem
     from kometa_ai.core.naming import CollectionKey
     from kometa_ai.core.options import Options
+    from kometa_ai.judging.planning import Questions
     from kometa_ai.judging.policy import Gates, Membership
+    from kometa_ai.judging.stages import Settled, Stage
     from kometa_ai.run.keeping import Keeper
     from kometa_ai.run.parts import Parts, Rules
     from kometa_ai.run.results import Reading
@@ -34,7 +37,10 @@ _MISSING_NAMED = 20
 
 
 class Decider:
-    """Asks and decides for one run, about the movies that it names, or else about the whole library."""
+    """Asks and decides for one run, about the movies that it names, or else about the whole library.
+
+    `choices` are those of people as the run has begun.
+    """
 
     def __init__(
         self,
@@ -44,6 +50,7 @@ class Decider:
         *,
         run_id: str,
         reading: Reading,
+        choices: Choices,
         keeper: Keeper,
         booking: Booking,
     ) -> None:
@@ -51,6 +58,7 @@ class Decider:
         self._rules = rules
         self._keeper = keeper
         self._reading = reading
+        self._choices = choices
         self._problems: list[Problem] = []
         self._warnings: list[Problem] = []
         self._gates: dict[CollectionKey, Gates] = {}
@@ -71,6 +79,7 @@ class Decider:
         """What has been asked and decided so far."""
         return Judging(
             subjects=self._subjects,
+            choices=self._choices,
             asking=self._questioning.result(),
             gates=self._gates,
             memberships=self._memberships,
@@ -80,19 +89,33 @@ class Decider:
 
     async def decide(self) -> None:
         """Plan the questions, ask them and decide, stage by stage."""
-        parts, reading = self._parts, self._reading
-        movies = reading.items
-        known = Known(movies, self._subjects, parts.store.memory, parts.store.state.pins, self._rules.models)
-        for stage in walk(reading.collections, reading.folder.collections, known):
-            self._gates |= stage.gates
+        parts, movies = self._parts, self._reading.items
+        for stage in self._walk():
             if stage.chosen:
                 await self._questioning.ask(stage)
             parts.observer.step(Step.DECIDING)
-            settled = stage.decide(self._questioning.open_questions)
+            settled = self._settle(stage, self._questioning.open_questions)
             for each in stage.chosen:
-                self._memberships[each.key] = settled.memberships[each.key]
                 self._warnings += _unknown_pins(each, stage.gates[each.key].unknown_pins, movies)
                 self._warnings += _left_alone(each, settled.left_alone.get(each.key, frozenset()))
+
+    def decide_again(self, choices: Choices) -> None:
+        """Decide anew with choices that were made meanwhile. Nothing is asked: what they open stays as it is."""
+        self._choices = choices
+        for stage in self._walk():
+            self._settle(stage, _joined(self._questioning.open_questions, stage.questions()))
+
+    def _walk(self) -> Iterator[Stage]:
+        reading, pins = self._reading, self._choices.pins
+        known = Known(reading.items, self._subjects, self._parts.store.memory, pins, self._rules.models)
+        for stage in walk(reading.collections, reading.folder.collections, known):
+            self._gates |= stage.gates
+            yield stage
+
+    def _settle(self, stage: Stage, open_questions: Questions) -> Settled:
+        settled = stage.decide(open_questions)
+        self._memberships |= {each.key: settled.memberships[each.key] for each in stage.chosen}
+        return settled
 
     def _keep(self, *entries: Entry) -> bool:
         """Record what has been learned; return whether the state can be written."""
@@ -117,6 +140,11 @@ class Decider:
                 )
             )
         return movies
+
+
+def _joined(questions: Questions, others: Questions) -> Questions:
+    """The questions of both; where both ask about a pair, the first say why."""
+    return {key: others.get(key, {}) | questions.get(key, {}) for key in questions.keys() | others.keys()}
 
 
 def _unknown_pins(collection: Collection, pins: Iterable[ItemRef], movies: Iterable[AnyItem]) -> Iterator[Problem]:

@@ -17,6 +17,7 @@ from kometa_ai.library.port import Library
 from kometa_ai.providers.port import BatchProvider, Provider
 from kometa_ai.run.stopping import Interruption
 from kometa_ai.run.watching import NullObserver, Observer
+from kometa_ai.state.choices import ChoicesFile
 from kometa_ai.state.store import Store
 
 
@@ -39,7 +40,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run works with: its clients, the state, the time and the zone of its calendar.
+    """What a run works with: its clients, the state, people's choices, the time and the zone of its calendar.
 
     `libraries` are in the order of the settings: the first that holds an item tells what it is.
 
@@ -49,6 +50,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     libraries: tuple[Library, ...]
     provider: Provider
     store: Store
+    choices: ChoicesFile
     read_folder: Callable[[Path], Folder]
     now: Callable[[], datetime]
     zone: tzinfo = UTC

@@ -17,7 +17,7 @@ import msgspec
 from kometa_ai.run.deciding import Decider
 from kometa_ai.run.keeping import Keeper
 from kometa_ai.run.reading import Reader
-from kometa_ai.run.results import Judging, RunResults
+from kometa_ai.run.results import RunResults
 from kometa_ai.run.spending import Booking
 from kometa_ai.run.tagging import Writer, brakes_of, plan
 from kometa_ai.run.watching import Step
@@ -49,14 +49,14 @@ class Run:
     async def go(self) -> None:
         """Do everything. Raise CheckLibrary, FixConfiguration or FixUsage, before anything is changed."""
         await self._read()
-        judging = await self._decide()
-        if judging.asking.waiting is not None:
+        decider = await self._decide()
+        if decider.result().asking.waiting is not None:
             return
-        self._plan(judging)
+        self._plan(decider)
         if self._options.dry_run or self._parts.interruption.why:
             return
         if self.results.plan.changes:
-            await self._write(judging)
+            await self._write(decider)
 
     def close_books(self) -> tuple[Problem, ...]:
         """Record what was spent since the last verdict; return the problem if the state cannot be written."""
@@ -70,7 +70,7 @@ class Run:
         finally:
             self.results = msgspec.structs.replace(self.results, reading=reader.result)
 
-    async def _decide(self) -> Judging:
+    async def _decide(self) -> Decider:
         reading = self.results.reading
         decider = Decider(
             self._parts,
@@ -78,25 +78,33 @@ class Run:
             self._options,
             run_id=self._run_id,
             reading=reading,
+            choices=self._parts.choices.read(),
             keeper=self._keeper,
             booking=self._booking,
         )
         try:
             await decider.decide()
         finally:
+            self.results = msgspec.structs.replace(self.results, judging=decider.result())
+        return decider
+
+    def _plan(self, decider: Decider, again: Mapping[str, Contents] | None = None) -> None:
+        """Plan the changes in every library; after the first time in those that were read `again`, by name.
+
+        What people have chosen since the run began counts.
+        """
+        self._parts.observer.step(Step.PLANNING_TAGS)
+        reading, choices = self.results.reading, self._parts.choices.read()
+        judging = decider.result()
+        if choices != judging.choices:
+            decider.decide_again(choices)
             judging = decider.result()
             self.results = msgspec.structs.replace(self.results, judging=judging)
-        return judging
-
-    def _plan(self, judging: Judging, again: Mapping[str, Contents] | None = None) -> None:
-        """Plan the changes in every library; after the first time in those that were read `again`, by name."""
-        self._parts.observer.step(Step.PLANNING_TAGS)
-        reading = self.results.reading
         brakes = brakes_of(self._rules, self._options, reading.collections, self._parts.store.state.collections)
         planning = plan(again or reading.contents, reading.collections, judging, brakes, before=self.results.planning)
         self.results = msgspec.structs.replace(self.results, planning=planning)
 
-    async def _write(self, judging: Judging) -> None:
+    async def _write(self, decider: Decider) -> None:
         """Read each library again that changes, plan against what it is now, and write only the difference.
 
         What one library does not take leaves the others alone.
@@ -108,7 +116,7 @@ class Run:
                 if self._parts.interruption.why:
                     return
                 if contents := await writer.read_again(name, changes):
-                    self._plan(judging, {name: contents})
+                    self._plan(decider, {name: contents})
                     await writer.write(name, self.results.plans[name].changes, contents)
         finally:
             self.results = msgspec.structs.replace(self.results, writing=writer.result())

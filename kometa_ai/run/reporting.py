@@ -281,7 +281,10 @@ def _lines(
 
 
 def _why(change: Change, gates: Mapping[CollectionKey, Gates], memory: Memory) -> str:
-    cause = gates[change.collection].causes.get(change.movie.key)
+    of_collection = gates[change.collection]
+    if (pin := of_collection.chosen.get(change.movie.key)) is not None:
+        return f"{of_collection.causes[change.movie.key]} {pin.because}"
+    cause = of_collection.causes.get(change.movie.key)
     if cause is not None:
         return cause
     known = memory.get(change.movie.key)

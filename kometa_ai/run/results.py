@@ -9,6 +9,7 @@ import msgspec
 from kometa_ai.asking.ending import Ending, Stopped
 from kometa_ai.asking.tally import Spent, Tally
 from kometa_ai.core.changes import Change, TagChange, TagPlan
+from kometa_ai.core.choice import Choices
 from kometa_ai.core.collection import Collection, Folder
 from kometa_ai.core.item import ItemKey, Kind
 from kometa_ai.core.kinds import AnyItem
@@ -84,10 +85,14 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Judging(msgspec.Struct, frozen=True, kw_only=True):
-    """Who belongs to which collection. `subjects` are the movies that were judged."""
+    """Who belongs to which collection. `subjects` are the movies that were judged.
+
+    `choices` are those of people that it was decided with.
+    """
 
     subjects: Mapping[ItemKey, Subject]
     asking: Asking
+    choices: Choices = Choices()
     gates: Mapping[CollectionKey, Gates] = {}
     memberships: Mapping[CollectionKey, Membership] = {}
     problems: tuple[Problem, ...] = ()

@@ -1,4 +1,4 @@
-"""Lock a state folder for one run at a time, across processes; the lock ends with its process."""
+"""Lock a state folder for one run at a time, or a file for moments, across processes; a lock ends with its process."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import fcntl
 import os
 import socket
 import threading
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
@@ -18,6 +19,7 @@ from kometa_ai.state import files
 if TYPE_CHECKING:
     from pathlib import Path
 
+_PAUSE = 0.02
 _warned: set[Path] = set()
 _log = structlog.get_logger()
 
@@ -108,3 +110,21 @@ class StateLock:
         # The file stays: removing it would let a third process lock a new one beside a waiting second.
         os.close(self._handle)
         self._handle = -1
+
+
+def wait_for_lock(handle: int, seconds: float) -> bool:
+    """Wait for the lock of an open file, which others hold for moments. Return whether it is ours.
+
+    So it is where the file system knows no locks: whoever keeps something small there can go on without.
+    """
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_PAUSE)
+        except OSError:
+            return True
+        else:
+            return True
+    return False

@@ -9,13 +9,16 @@ import msgspec
 
 from kometa_ai.core.batches import OpenBatch
 from kometa_ai.core.changes import TagChange
-from kometa_ai.core.decision import Decision, Pin, Remembered, Unjudged
+from kometa_ai.core.choice import Pin
+from kometa_ai.core.decision import Decision, Remembered, Unjudged
 from kometa_ai.core.item import ItemKey
 from kometa_ai.core.naming import CollectionKey, Slug
 from kometa_ai.core.options import Options
 from kometa_ai.core.report import Kind, Spending
 
 FORMAT_VERSION = 2
+CHOICES = "choices.json"
+"""The file beside the state that holds people's choices."""
 CHANGES_KEPT = 100
 ERRORS_KEPT = 20
 RUNS_KEPT = 100
@@ -121,7 +124,7 @@ class Errors(msgspec.Struct, kw_only=True):
 class Snapshot(msgspec.Struct, kw_only=True):
     """The whole state, in the order in which a person wants to read it.
 
-    A file that does not say its `state_format_version` has none of ours.
+    `pins` are those of before there was choices.json. A file that does not say its `state_format_version` is not ours.
     """
 
     version: str
@@ -213,13 +216,13 @@ class MoneySpent(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", t
 
 
 class Pinned(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="pinned"):
-    """A pin set by an undo."""
+    """A pin, as it was kept before there was choices.json. No such line is written any more."""
 
     pin: Pin
 
 
 class Released(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="released"):
-    """A pin dropped."""
+    """The end of such a pin."""
 
     key: ItemKey
     slug: Slug

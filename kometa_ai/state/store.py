@@ -25,6 +25,7 @@ from kometa_ai.state import files
 from kometa_ai.state.loading import JOURNAL, SNAPSHOT, Found, fresh, journals, read
 from kometa_ai.state.schema import (
     CHANGES_KEPT,
+    CHOICES,
     ERRORS_KEPT,
     FORMAT_VERSION,
     RUNS_KEPT,
@@ -315,6 +316,8 @@ class Store:
         for line in found.lines:
             self._apply(line.data)
             self._state.journal_entry = max(self._state.journal_entry, line.n)
+        if os.path.lexists(self.folder / CHOICES):
+            self._state.pins.clear()  # they have moved there
         self.alerts = found.alerts
         for alert in found.alerts:
             # Who writes the state reports them, and a report's problems are logged.

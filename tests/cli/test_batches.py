@@ -18,6 +18,7 @@ from kometa_ai.app import session_of
 from kometa_ai.core.options import Options
 from kometa_ai.jobs.foreground import Foreground
 from kometa_ai.run.watching import NullObserver
+from kometa_ai.state.choices import ChoicesFile
 from kometa_ai.state.lock import StateLock
 from kometa_ai.state.store import Store
 from kometa_ai.state.waiting import WaitingReader
@@ -233,7 +234,7 @@ def _foreground(world: World) -> Foreground:
 
 def _pinned(world: World) -> set[int]:
     """The movies that are pinned."""
-    return {pin.tmdb_id for pin in Store.load(world.state_dir, read_only=True).state.pins}
+    return {pin.tmdb_id for pin in ChoicesFile(world.state_dir).read().pins}
 
 
 def test_canceled_batches_are_waited_for_no_longer(world: World) -> None:

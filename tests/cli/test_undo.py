@@ -122,13 +122,14 @@ def test_it_is_notified(call: Call, run_id: str) -> None:
 
 
 def test_an_undo_can_be_undone(world: World, call: Call, run_id: str) -> None:
-    """The tags are as the run had set them, and so are the pins: nothing is decided anew."""
+    """The tags are as the run had set them, and the pins of the undo are gone: all is as it was before it."""
     undo_id = call("--undo", run_id, "--output", "json").data["undo_id"]
     again = call("--undo", undo_id, "--output", "json").data
 
     assert [movie["tmdb_id"] for movie in again["added"]] == [1001, 1002]
     assert world.numbers("kai-heist") == {1, 2}
-    assert [pin["include"] for pin in call("--pins", "--output", "json").data] == [True, True]
+    assert call("--pins", "--output", "json").data == []
+    assert call("--run-now", "--output", "json").data["changes"] == []
 
 
 def test_it_says_that_its_pins_hold(call: Call, run_id: str) -> None:

@@ -4,8 +4,9 @@ from itertools import product
 
 import pytest
 
+from kometa_ai.core.choice import Pin
 from kometa_ai.core.collection import ItemRef
-from kometa_ai.core.decision import Cause, Pin, Remembered
+from kometa_ai.core.decision import Cause, Remembered
 from kometa_ai.core.item import movie_key, show_key
 from kometa_ai.core.naming import Label, Slug
 from kometa_ai.judging.policy import Gates, decide, gates

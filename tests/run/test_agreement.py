@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from kometa_ai.app import open_parts, rules_of
-from kometa_ai.core.decision import TRIES, Pin, Reason
+from kometa_ai.core.choice import Pin
+from kometa_ai.core.decision import TRIES, Reason
 from kometa_ai.core.item import movie_key
 from kometa_ai.core.naming import Slug
 from kometa_ai.core.options import Options
 from kometa_ai.jobs.estimate import Estimate, estimate
 from kometa_ai.jobs.explain import Explained, explain
 from kometa_ai.standins.claude_answers import REFUSED
-from kometa_ai.state.schema import Pinned
+from kometa_ai.state.choices import ChoicesFile
 from kometa_ai.state.store import Store
 from tests.run.world import World, block, movies
 
@@ -76,10 +77,11 @@ def _meddle(dice: random.Random, world: World) -> None:
             world.radarr.tag_by_hand(1000 + number, dice.choice([f"kai-{dice.choice(NAMES).lower()}", "kai-by-hand"]))
     for number in dice.sample(range(COUNT), dice.randrange(3)):
         world.radarr.update_movie(1000 + number, overview=f"Another plot, number {dice.randrange(1000)}.")
-    store = Store.load(world.state_dir)
+    kept = ChoicesFile(world.state_dir)
     for tmdb_id in dice.sample(range(1000, 1000 + COUNT), dice.randrange(3)):
         slug, include = Slug(dice.choice(NAMES).lower()), dice.random() < 0.5
-        store.record(Pinned(pin=Pin(key=movie_key(tmdb_id), slug=slug, include=include, since=world.now)))
+        pin = Pin(key=movie_key(tmdb_id), slug=slug, include=include, since=world.now)
+        kept.change(lambda choices: choices.with_pins(pin))  # noqa: B023 - called at once
 
 
 async def _foretold(world: World) -> tuple[Estimate, list[Explained]]:

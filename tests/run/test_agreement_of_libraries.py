@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import pytest
 
 from kometa_ai.app import open_parts, rules_of
+from kometa_ai.core.choice import Pin
 from kometa_ai.core.collection import collection_key
-from kometa_ai.core.decision import Pin, Reason
+from kometa_ai.core.decision import Reason
 from kometa_ai.core.item import Kind, kind_of, movie_key, number_of, show_key
 from kometa_ai.core.naming import CollectionKey, Slug
 from kometa_ai.core.options import Options
@@ -21,7 +22,7 @@ from kometa_ai.standins.arr.standin import API_KEY
 from kometa_ai.standins.faults import answer
 from kometa_ai.standins.serving import serve
 from kometa_ai.standins.sonarr import SonarrStandIn
-from kometa_ai.state.schema import Pinned
+from kometa_ai.state.choices import ChoicesFile
 from kometa_ai.state.store import Store
 from tests.run.libraries import Home, shows
 from tests.run.world import block, movies
@@ -151,11 +152,12 @@ def meddle(dice: random.Random, home: Homes) -> None:
                 service.update_show(number, overview=plot)
             else:
                 service.update_movie(number, overview=plot)
-    store = Store.load(home.state_dir)
+    kept = ChoicesFile(home.state_dir)
     for kind, number in dice.sample(list(home.everything()), dice.randrange(3)):
         key = movie_key(number) if kind == "movie" else show_key(number)
         slug = Slug(dice.choice(NAMES[kind]).lower())
-        store.record(Pinned(pin=Pin(key=key, slug=slug, include=dice.random() < 0.5, since=home.now)))
+        pin = Pin(key=key, slug=slug, include=dice.random() < 0.5, since=home.now)
+        kept.change(lambda choices: choices.with_pins(pin))  # noqa: B023 - called at once
 
 
 async def foretold(home: Homes, readable: Sequence[str]) -> tuple[Estimate, list[Explained]]:

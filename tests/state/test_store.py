@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kometa_ai.core.changes import TagChange
-from kometa_ai.core.decision import Pin
+from kometa_ai.core.choice import Pin
 from kometa_ai.core.item import ItemKey, movie_key
 from kometa_ai.core.naming import CollectionKey, Slug
 from kometa_ai.errors import RepairState

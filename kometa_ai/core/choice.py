@@ -1,0 +1,132 @@
+"""Choices: what people decide about an item and a collection, as pins and dismissals."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal, get_args
+
+import msgspec
+
+from kometa_ai.core.item import ItemKey, name_item
+from kometa_ai.core.naming import Slug
+
+if TYPE_CHECKING:
+    from kometa_ai.core.decision import Memory
+
+Origin = Literal["undo", "review", "page", "command line", "api", "hand edit"]
+"""Where a person made a pin. A hand edit is made in Radarr or Sonarr themselves."""
+
+ReviewKind = Literal["held back", "wants to leave", "looks disagree", "tag against verdict", "close call"]
+"""Why a pair wants a person, the most urgent first."""
+
+REVIEW_KINDS: tuple[ReviewKind, ...] = get_args(ReviewKind)
+
+Pair = tuple[ItemKey, Slug]
+"""An item and a collection of its kind, to which a choice belongs."""
+
+_MADE: dict[Origin, str] = {
+    "undo": "by an undo",
+    "review": "in review",
+    "page": "on the page",
+    "command line": "on the command line",
+    "api": "by the API",
+    "hand edit": "by hand in the library",
+}
+
+
+class Said(msgspec.Struct, frozen=True):
+    """What the model's verdict was when a person chose."""
+
+    include: bool
+    confidence: float
+
+
+def said_of(memory: Memory, key: ItemKey, slug: Slug) -> Said | None:
+    """What the model's verdict about a pair is now, if there is one."""
+    known = memory.get(key)
+    decision = known.collections.get(slug) if known else None
+    return Said(decision.include, decision.confidence) if decision else None
+
+
+class Pin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A person's choice that an item is in a collection or out of it; it holds until it is released.
+
+    `by` names who chose, where that is known. `run_id` is the run that made the pin: an undo, or the run that found a
+    hand edit. `title` has the year with it. Pins of before there were origins are those of undos.
+    """
+
+    key: ItemKey
+    tmdb_id: int = 0
+    slug: Slug
+    include: bool
+    title: str = ""
+    imdb_id: str = ""
+    since: datetime
+    origin: Origin = "undo"
+    by: str = ""
+    said: Said | None = None
+    run_id: str = ""
+
+    def __post_init__(self) -> None:
+        name_item(self, self.key, self.tmdb_id)
+
+    @property
+    def pair(self) -> Pair:
+        """What the pin is about."""
+        return self.key, self.slug
+
+    @property
+    def is_against_verdict(self) -> bool:
+        """Whether the model had said the opposite."""
+        return self.said is not None and self.said.include is not self.include
+
+    @property
+    def because(self) -> str:
+        """`by anna in review, 2026-03-03; the model had said in, 0.72`."""
+        made = f"by {self.by} {_MADE[self.origin]}" if self.by and self.origin != "undo" else _MADE[self.origin]
+        because = f"{made}, {self.since:%Y-%m-%d}"
+        if self.said is None:
+            return because
+        return f"{because}; the model had said {'in' if self.said.include else 'out'}, {self.said.confidence:.2f}"
+
+
+class Dismissal(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's choice to leave a pair to the model: review does not show it again while its inputs are the same.
+
+    It hides the pair as long as it is shown for this `kind` or a less urgent one.
+    """
+
+    key: ItemKey
+    slug: Slug
+    kind: ReviewKind
+    metadata_hash: str
+    prompt_hash: str
+    at: datetime
+    by: str = ""
+
+    @property
+    def pair(self) -> Pair:
+        """What the dismissal is about."""
+        return self.key, self.slug
+
+
+class Choices(msgspec.Struct, frozen=True, kw_only=True):
+    """All choices that are kept beside the state; there is at most one pin and one dismissal for a pair.
+
+    Pins in Kometa's files are not among them: they belong to the blocks, and win over these.
+    """
+
+    pins: tuple[Pin, ...] = ()
+    dismissals: tuple[Dismissal, ...] = ()
+
+    def with_pins(self, *pins: Pin) -> Choices:
+        """The same with these pins, each in the place of an older pin or dismissal of its pair."""
+        new = {pin.pair: pin for pin in pins}
+        kept = tuple(pin for pin in self.pins if pin.pair not in new)
+        left = tuple(each for each in self.dismissals if each.pair not in new)
+        return msgspec.structs.replace(self, pins=(*kept, *new.values()), dismissals=left)
+
+    def without_pins(self, *pins: Pin) -> Choices:
+        """The same without the pins of these pairs."""
+        gone = {pin.pair for pin in pins}
+        return msgspec.structs.replace(self, pins=tuple(pin for pin in self.pins if pin.pair not in gone))
