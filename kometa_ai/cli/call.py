@@ -30,6 +30,11 @@ class Call(NamedTuple):
     session_of: Callable[[Settings], Session] | None
 
 
+def is_given(value: object) -> bool:
+    """Whether an option was given; an amount of 0 is."""
+    return value is not None and value is not False and value != ()
+
+
 class _Output(io.FileIO):
     """Standard output that records a failed write: the OSError alone does not say which file it is about."""
 

@@ -14,6 +14,7 @@ import structlog
 from pydantic import SecretStr
 
 from kometa_ai.app import session_of
+from kometa_ai.cli.call import is_given
 from kometa_ai.cli.calls import prepared
 from kometa_ai.daemon.life import Daemon
 from kometa_ai.errors import FixUsage, RepairState, WaitForOtherRun
@@ -42,8 +43,8 @@ _log = structlog.get_logger()
 
 def live(call: Call) -> int:
     """Run the daemon until a signal ends it. Raises FixUsage for options that apply to a single run only."""
-    for name in ("force_refresh", "allow_removals", "accept_library", "reasons"):
-        if call.given[name]:
+    for name in ("force_refresh", "allow_removals", "accept_library", "max_cost", "reasons"):
+        if is_given(call.given[name]):
             raise FixUsage(f"--{name.replace('_', '-')} is for one run, not for every night.", "Add --run-now.")
     # SIGHUP means "check again". It is ignored until the daemon listens: it checks everything at its start anyway.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import threading
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 import click
 
 from kometa_ai.__version__ import version_and_commit
-from kometa_ai.cli.call import Call, Caller, is_output_lost, watch_output
+from kometa_ai.cli.call import Call, Caller, is_given, is_output_lost, watch_output
 from kometa_ai.cli.container import become_user, refuse_unreadable
 from kometa_ai.errors import FixConfiguration, FixUsage, KometaAIError
 
@@ -63,6 +64,7 @@ _SECTIONS = {
         "batch_size",
         "allow_removals",
         "accept_library",
+        "max_cost",
         "reasons",
     ),
     "Looking; nothing is changed": ("check_config", "estimate", "explain", "pins", "dump_config", "dump_state"),
@@ -100,6 +102,7 @@ _RUN_OPTIONS = (
     "ask_again",
     "allow_removals",
     "accept_library",
+    "max_cost",
     "reasons",
 )
 _IMPLYING = ("dry_run", "collections", "ask_again")
@@ -114,6 +117,19 @@ _TAKES = {
     "release_pin": ("collections",),
 }
 """The options of a run that each command accepts; commands not listed accept none."""
+
+
+class _Dollars(click.FloatRange):
+    """An amount of money. `nan` is within no range, and yet click lets it pass; `inf` is no limit."""
+
+    name = "usd"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 - click's
+        """Read the amount."""
+        amount = super().convert(value, param, ctx)
+        if not math.isfinite(amount):
+            self.fail(f"{value!r} is not an amount.", param, ctx)
+        return amount
 
 
 def _flag(*names: str, text: str) -> Callable[[_Function], _Function]:
@@ -163,6 +179,12 @@ class _Sorted(click.Command):
 @_flag(
     "--accept-library",
     text="Believe a library's list although it has shrunk to less than half, or its tags have lost their names.",
+)
+@click.option(
+    "--max-cost",
+    type=_Dollars(min=0),
+    metavar="USD",
+    help="Spend no more than this; the lower of it and MAX_COST_PER_RUN counts. With 0 nothing is asked.",
 )
 @_flag("--estimate", text="What a run would ask, why, and about what it would cost. Costs nothing.")
 @_flag(
@@ -239,7 +261,7 @@ def cli(caller: Caller, /, **options: Any) -> int:  # noqa: ANN401 - click's par
 
 
 def _refuse_run_options(command: str, options: Mapping[str, Any]) -> None:
-    given = [name for name in _RUN_OPTIONS if options[name] and name not in _TAKES.get(command, ())]
+    given = [name for name in _RUN_OPTIONS if is_given(options[name]) and name not in _TAKES.get(command, ())]
     if given:
         option = "--" + given[0].replace("_", "-").replace("collections", "collection")
         raise FixUsage(f"{option} has no meaning with --{command.replace('_', '-')}.", "Leave it out.")

@@ -36,6 +36,7 @@ def _options(call: Call, session: Session) -> Options:
         allow_removals=call.given["allow_removals"],
         accept_library=call.given["accept_library"],
         batch_size=call.given["batch_size"] or session.settings.batch_size,
+        max_cost=call.given["max_cost"],
     )
 
 

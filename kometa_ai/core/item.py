@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal, NewType, get_args
@@ -24,7 +25,8 @@ ArrId = NewType("ArrId", int)
 LARGEST_ID = 2**31 - 1
 """The largest id of a service and of a catalogue: services keep both as 32-bit integers."""
 
-_CATALOGUES = {"movie": "tmdb", "show": "tvdb"}
+_CATALOGUES: Mapping[Kind, str] = {"movie": "tmdb", "show": "tvdb"}
+_NAMED = re.compile(r"(tmdb|tvdb|movie|show):([1-9][0-9]{0,9})", re.ASCII)
 
 
 def movie_key(tmdb_id: int) -> ItemKey:
@@ -64,6 +66,14 @@ def order_of(key: ItemKey) -> tuple[Kind, int]:
 def ref_of(key: ItemKey) -> str:
     """The key as a user writes it: `tmdb:603`, `tvdb:81189`."""
     return f"{_CATALOGUES[kind_of(key)]}:{number_of(key)}"
+
+
+def key_named(text: str) -> ItemKey:
+    """The key that a text names: `tmdb:603`, `tvdb:81189`, or the key itself. Raise ValueError for anything else."""
+    found = _NAMED.fullmatch(text.strip())
+    if found is None or int(found[2]) > LARGEST_ID:
+        raise ValueError(f"{text!r} is none of tmdb:603, tvdb:81189, movie:603, show:81189")
+    return show_key(int(found[2])) if found[1] in ("show", _CATALOGUES["show"]) else movie_key(int(found[2]))
 
 
 def by_kind(keys: Iterable[ItemKey]) -> dict[Kind, int]:

@@ -10,6 +10,7 @@ import structlog
 
 from kometa_ai.__version__ import __version__
 from kometa_ai.app import now
+from kometa_ai.core.item import SERVICES, key_named, kind_of
 from kometa_ai.core.options import Options
 from kometa_ai.core.summary import counted, counted_items
 from kometa_ai.daemon.batches import BatchWatch
@@ -23,7 +24,7 @@ from kometa_ai.daemon.runs import Ended, Runs
 from kometa_ai.daemon.status import Views
 from kometa_ai.daemon.timetable import Timetable, schedule_of
 from kometa_ai.daemon.watch import Watch
-from kometa_ai.errors import KometaAIError, WaitForOtherRun
+from kometa_ai.errors import FixUsage, KometaAIError, WaitForOtherRun
 from kometa_ai.jobs.aside import Patience
 from kometa_ai.jobs.waiting import EVERY
 from kometa_ai.observe.logs import log_problem
@@ -173,6 +174,17 @@ class Daemon:
     async def check_names(self, names: Sequence[str]) -> None:
         """Raise FixUsage for names that no collection has now."""
         await self._reading(self._session.check_names, names)
+
+    def items_named(self, references: Sequence[str]) -> frozenset[ItemKey]:
+        """The keys of items by their references. Raise FixUsage for what is none, or what no library could hold."""
+        try:
+            found = frozenset(map(key_named, references))
+        except ValueError as error:
+            raise FixUsage(f"{error}.", "Name each movie by its TMDb id, each show by its TVDb id.") from error
+        if foreign := sorted({kind_of(key) for key in found} - self.settings.kinds):
+            kind = foreign[0]
+            raise FixUsage(f"No {SERVICES[kind]} is set up, so no run could be about a {kind}.", "Leave it out.")
+        return found
 
     async def recheck(self) -> None:
         """Read settings and Kometa's folder again and log what is wrong with them. Nothing is taken over."""

@@ -68,10 +68,26 @@ def test_an_option_that_would_do_nothing_is_refused(call: Call) -> None:
         ("--undo", "x", "--collection", "Heist"),
         ("--release-pin", "tmdb:1", "--dry-run"),
         ("--demo", "--dry-run"),
+        ("--estimate", "--max-cost", "0"),
+        ("--explain", "tmdb:1", "--max-cost", "1"),
+        ("--max-cost", "0"),
         ("--force-refresh",),
         ("--reasons",),
     ):
         assert call(*arguments).code == 2, arguments
+
+
+def test_a_run_spends_no_more_than_it_is_given(world: World, call: Call) -> None:
+    """With 0 nothing is asked, and all is left to the next run; what is no amount is wrong usage."""
+    world.collections(block("Heist"), block("Noir"))
+    nothing = call("--run-now", "--max-cost", "0")
+    nothing_asked = world.asked()
+    wrong = [call("--run-now", "--max-cost", amount).code for amount in ("-1", "nan", "inf", "much")]
+    everything = call("--run-now", "--max-cost", "5")
+
+    assert (nothing.code, nothing_asked) == (1, [])
+    assert wrong == [2] * 4
+    assert (everything.code, len(world.asked())) == (0, 24)
 
 
 @pytest.mark.parametrize("name", ["--explain", "--undo", "--release-pin"])

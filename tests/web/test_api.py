@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kometa_ai.daemon.life import Paces
 from tests.daemon.living import KEY, daemon_beside, daemon_process, until
 from tests.run.world import World, block, movies
 
@@ -26,13 +25,6 @@ if TYPE_CHECKING:
 
 WEBHOOK = "/api/v1/webhooks/radarr"
 SONARR = "/api/v1/webhooks/sonarr"
-
-
-@pytest.fixture
-async def here(world: World) -> AsyncIterator[Beside]:
-    """A daemon beside the test."""
-    async with daemon_beside(world, Paces(hints_quiet=0.2)) as made:
-        yield made
 
 
 def basic(password: str) -> dict[str, str]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from fastapi import Response
 
 LARGEST_PAGE = 500
+MOST_ITEMS = 500
+"""The most movies, shows or answers that one request may name."""
 _PAGE = 60
 _LAST_PAGE = 1_000_000
 

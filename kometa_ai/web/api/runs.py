@@ -19,7 +19,7 @@ from kometa_ai.daemon.progress import Going
 from kometa_ai.errors import KometaAIError
 from kometa_ai.state.schema import RunSummary
 from kometa_ai.web.answers import documented, documented_as, json_answer
-from kometa_ai.web.api.routing import Routes, TheDaemon, failing, router_of
+from kometa_ai.web.api.routing import MOST_ITEMS, Routes, TheDaemon, failing, router_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -50,7 +50,22 @@ class Wanted(BaseModel):
         list[Annotated[StrictStr, Field(min_length=1, max_length=500)]],
         Field(max_length=1000, description="Names, slugs or tags; empty for all."),
     ] = []
+    movies: Annotated[
+        list[Annotated[StrictStr, Field(min_length=1, max_length=40)]] | None,
+        Field(
+            min_length=1,
+            max_length=MOST_ITEMS,
+            description="Only these movies and shows: `tmdb:603`, `tvdb:81189`, or their keys. All, if it is left out.",
+        ),
+    ] = None
     force_refresh: StrictBool = False
+    allow_removals: Annotated[
+        StrictBool, Field(description="Lift the safety brake for removals; with `movies` for these alone.")
+    ] = False
+    max_cost_usd: Annotated[
+        float | None,
+        Field(ge=0, le=1_000_000, strict=True, allow_inf_nan=False, description="0 asks nothing."),
+    ] = None
 
 
 class Started(BaseModel):
@@ -105,7 +120,10 @@ async def start(daemon: TheDaemon, wanted: Wanted | None = None) -> Started:
     options = Options(
         dry_run=wanted.dry_run,
         collections=tuple(wanted.collections),
+        movies=daemon.items_named(wanted.movies or ()),
         force_refresh=wanted.force_refresh,
+        allow_removals=wanted.allow_removals,
+        max_cost=wanted.max_cost_usd,
         batch_size=daemon.settings.batch_size,
     )
     return Started(run_id=await daemon.runs.start(options, "api"))
