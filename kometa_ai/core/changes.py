@@ -54,7 +54,11 @@ class TagChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TagPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """The changes to make, and those that the safety brake holds back: additions as well as removals."""
+    """The changes to make, and those that the safety brake holds back: additions as well as removals.
+
+    `unshown` are not made because the run keeps to what a dry run has shown, and that did not show these.
+    """
 
     changes: tuple[Change, ...] = ()
     held_back: tuple[Change, ...] = ()
+    unshown: tuple[Change, ...] = ()

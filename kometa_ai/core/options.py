@@ -26,6 +26,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `allow_removals` lifts the brake for removals; `accept_library` believes a library that has shrunk, or lost the
     names of its tags, this once.
 
+    `within` is the id of a dry run: no change is made that it did not show.
+
     `max_cost` is in USD; the lower of it and the limit of the settings counts. If a run hands a batch over, another one
     with the same options goes on with it (`goes_on_with`), which is started by the same caller (`caller_goes_on`), or
     else by the daemon.
@@ -38,6 +40,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ask_again: tuple[str, ...] = ()
     allow_removals: bool = False
     accept_library: bool = False
+    within: str = ""
     batch_size: int = 50
     unattended: bool = False
     caller_goes_on: bool = False

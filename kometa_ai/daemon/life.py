@@ -13,6 +13,7 @@ from kometa_ai.app import now
 from kometa_ai.core.item import SERVICES, key_named, kind_of
 from kometa_ai.core.options import Options
 from kometa_ai.core.summary import counted, counted_items
+from kometa_ai.core.text import one_line
 from kometa_ai.daemon.batches import BatchWatch
 from kometa_ai.daemon.change_notifier import APART, ChangeNotifier
 from kometa_ai.daemon.hints import LONGEST, QUIET, Hints
@@ -29,6 +30,7 @@ from kometa_ai.jobs.aside import Patience
 from kometa_ai.jobs.waiting import EVERY
 from kometa_ai.observe.logs import log_problem
 from kometa_ai.settings.environment import load_settings
+from kometa_ai.tags.shown import shown_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -185,6 +187,13 @@ class Daemon:
             kind = foreign[0]
             raise FixUsage(f"No {SERVICES[kind]} is set up, so no run could be about a {kind}.", "Leave it out.")
         return found
+
+    async def check_shown(self, run_id: str) -> None:
+        """Raise FixUsage if this is no dry run within which another run could keep."""
+        report = await self.overview.report(run_id)
+        if report is None:
+            raise FixUsage(f"There is no run {one_line(run_id, 100)!r}.", "Do a dry run, and name that one.")
+        shown_by(report)
 
     async def recheck(self) -> None:
         """Read settings and Kometa's folder again and log what is wrong with them. Nothing is taken over."""

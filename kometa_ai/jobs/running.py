@@ -37,6 +37,7 @@ from kometa_ai.state.schema import (
     StatusChanged,
 )
 from kometa_ai.state.store import Seen, Store
+from kometa_ai.tags.shown import shown_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.options import Earlier, Options
     from kometa_ai.run.parts import Parts, Rules
     from kometa_ai.state.schema import Entry
+    from kometa_ai.tags.shown import Shown
 
 Notify = Callable[[RunReport], Awaitable[list[Problem]]]
 """Tells others of a run, and returns what could not be delivered."""
@@ -89,6 +91,8 @@ async def run_and_report(
 ) -> RunReport:
     """Do one run of the library and return its report. Raise FixUsage for options that cannot be followed.
 
+    Such are, among others, a run that it is to keep `within` and that is not kept, or was no dry run.
+
     The caller holds the lock of the state folder. Without a `run_id` the run names itself.
     """
     frame = Frame(
@@ -105,9 +109,16 @@ async def run_and_report(
     )
     if notify is not None and options.goes_on_with is not None:
         notify = _with_earlier(notify, options.goes_on_with, parts.store.folder)
-    about = {"collections": list(options.collections), "only_movies": frame.only_movies}
+    shown = shown_by(history.recall(parts.store.folder, options.within)) if options.within else None
+    about: dict[str, object] = {"collections": list(options.collections), "only_movies": frame.only_movies}
+    if shown is not None:
+        about["within"] = shown.run_id
     return await carry_out(
-        parts, lambda watched: _LibraryRun(watched, rules, options, frame.run_id), frame, about, notify=notify
+        parts,
+        lambda watched: _LibraryRun(watched, rules, options, frame.run_id, shown),
+        frame,
+        about,
+        notify=notify,
     )
 
 
@@ -127,9 +138,9 @@ def _with_earlier(notify: Notify, earlier: Earlier, folder: Path) -> Notify:
 class _LibraryRun:
     """The run that `run.pipeline` describes, as work."""
 
-    def __init__(self, parts: Parts, rules: Rules, options: Options, run_id: str) -> None:
+    def __init__(self, parts: Parts, rules: Rules, options: Options, run_id: str, shown: Shown | None) -> None:
         self._store = parts.store
-        self._run = Run(parts, rules, options, run_id)
+        self._run = Run(parts, rules, options, run_id, shown=shown)
 
     async def go(self) -> None:
         await self._run.go()

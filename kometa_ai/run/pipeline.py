@@ -29,16 +29,20 @@ if TYPE_CHECKING:
     from kometa_ai.core.problem import Problem
     from kometa_ai.library.port import Contents
     from kometa_ai.run.parts import Parts, Rules
+    from kometa_ai.tags.shown import Shown
 
 
 class Run:
-    """One run. `results` are those of the steps that it has come to.
+    """One run. `results` are those of the steps that it has come to; `shown` is what it may change, if not everything.
 
     If it waits for a batch it ends before tags are planned; when the batch has ended another run goes on with it.
     """
 
-    def __init__(self, parts: Parts, rules: Rules, options: Options, run_id: str) -> None:
+    def __init__(
+        self, parts: Parts, rules: Rules, options: Options, run_id: str, *, shown: Shown | None = None
+    ) -> None:
         self.results = RunResults()
+        self._shown = shown
         self._parts = parts
         self._rules = rules
         self._options = options
@@ -101,7 +105,14 @@ class Run:
             judging = decider.result()
             self.results = msgspec.structs.replace(self.results, judging=judging)
         brakes = brakes_of(self._rules, self._options, reading.collections, self._parts.store.state.collections)
-        planning = plan(again or reading.contents, reading.collections, judging, brakes, before=self.results.planning)
+        planning = plan(
+            again or reading.contents,
+            reading.collections,
+            judging,
+            brakes,
+            shown=self._shown,
+            before=self.results.planning,
+        )
         self.results = msgspec.structs.replace(self.results, planning=planning)
 
     async def _write(self, decider: Decider) -> None:

@@ -25,13 +25,13 @@ from kometa_ai.judging.planning import may_turn
 from kometa_ai.providers.port import Failure, RequestFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from kometa_ai.asking.ending import Ending
     from kometa_ai.asking.tally import Gap
     from kometa_ai.core.changes import Change
     from kometa_ai.core.naming import CollectionKey
-    from kometa_ai.run.results import Asking, Judging, RunResults
+    from kometa_ai.run.results import Asking, Judging, Planning, RunResults
 
 _ENOUGH_READS = 10
 
@@ -198,7 +198,25 @@ def _held_additions(results: RunResults, collection: CollectionKey, changes: Seq
 
 def warnings_of(results: RunResults) -> list[Problem]:
     """Everything else that the operator should know."""
-    return [*results.warnings, *_claude_warnings(results.asking)]
+    return [*results.warnings, *_claude_warnings(results.asking), *_unshown(results.planning)]
+
+
+def _unshown(planning: Planning | None) -> Iterator[Problem]:
+    """A warning for each collection with changes that are new since the dry run that this run keeps to."""
+    within = planning.within if planning else ""
+    titles: dict[CollectionKey, dict[str, None]] = {}
+    for change in planning.plan.unshown if planning else ():
+        titles.setdefault(change.collection, {})[str(change.movie)] = None
+    for collection, found in titles.items():
+        yield Problem(
+            source="within",
+            what=f"{counted(len(found), kind_in(collection))}: not changed, since the dry run {within} did not show "
+            f"{'it' if len(found) == 1 else 'them'}.",
+            remedy="Nothing to do: the next scheduled run changes them. Another dry run shows how.",
+            collection=collection,
+            movies=tuple(found),
+            severity="warning",
+        )
 
 
 def _claude_warnings(asking: Asking | None) -> list[Problem]:

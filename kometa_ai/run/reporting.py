@@ -320,11 +320,17 @@ def statuses(
         for collection in results.reading.collections
         if collection.key in by_key
     ]
+    unshown = {change.collection for change in results.plan.unshown}
     if report.only_movies is not None:
         return {each.key: _status_after_some(each, line, results, before) for each, line, before in here}
     return {
         each.key: _status(
-            each, line, results, before, complete=complete and _was_everywhere(each, results), now=report.finished
+            each,
+            line,
+            results,
+            before,
+            complete=complete and each.key not in unshown and _was_everywhere(each, results),
+            now=report.finished,
         )
         for each, line, before in here
     }

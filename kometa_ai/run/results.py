@@ -102,12 +102,13 @@ class Judging(msgspec.Struct, frozen=True, kw_only=True):
 class Planning(msgspec.Struct, frozen=True, kw_only=True):
     """What is to change in each library, and the items whose tags it was planned against, by its name.
 
-    `items` are those of all libraries, each once.
+    `items` are those of all libraries, each once. `within` is the dry run that the changes keep to, if there is one.
     """
 
     plans: Mapping[str, TagPlan]
     contents: Mapping[str, Sequence[AnyItem]]
     items: Sequence[AnyItem]
+    within: str = ""
 
     @property
     def plan(self) -> TagPlan:
@@ -115,6 +116,7 @@ class Planning(msgspec.Struct, frozen=True, kw_only=True):
         return TagPlan(
             changes=tuple(change for plan in self.plans.values() for change in plan.changes),
             held_back=tuple(change for plan in self.plans.values() for change in plan.held_back),
+            unshown=tuple(change for plan in self.plans.values() for change in plan.unshown),
         )
 
 

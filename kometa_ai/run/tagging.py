@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from kometa_ai.run.parts import Parts, Rules
     from kometa_ai.run.results import Judging
     from kometa_ai.state.schema import CollectionStatus
+    from kometa_ai.tags.shown import Shown
 
 
 def plan(
@@ -34,12 +35,14 @@ def plan(
     judging: Judging,
     brakes: tuple[Brake, Brake],
     *,
+    shown: Shown | None = None,
     before: Planning | None = None,
 ) -> Planning:
     """Compare the decisions with the tags of each library, by its name.
 
-    `brakes` are those for removals and for additions; they weigh a collection in each library for itself. `before` is
-    the plan for the libraries that are not among these.
+    `brakes` are those for removals and for additions; they weigh a collection in each library for itself. `shown` is
+    what a dry run has shown, if no more than that may be changed. `before` is the plan for the libraries that are not
+    among these.
     """
     removals, additions = brakes
     chosen = {key: gates.pinned_in for key, gates in judging.gates.items()}
@@ -47,7 +50,7 @@ def plan(
     contents = dict(before.contents) if before else {}
     for name, found in libraries.items():
         contents[name] = found.items
-        plans[name] = plan_tags(
+        planned = plan_tags(
             collections,
             judging.memberships,
             found.items,
@@ -57,7 +60,8 @@ def plan(
             chosen=chosen,
             library=name,
         )
-    return Planning(plans=plans, contents=contents, items=merged(contents))
+        plans[name] = shown.within(planned) if shown else planned
+    return Planning(plans=plans, contents=contents, items=merged(contents), within=shown.run_id if shown else "")
 
 
 def brakes_of(

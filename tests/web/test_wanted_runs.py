@@ -35,6 +35,11 @@ async def report_of(here: Beside, **wanted: object) -> dict[str, Any]:
     return found
 
 
+def unshown(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """The warnings about changes that a dry run has not shown."""
+    return [warning for warning in report["warnings"] if warning["source"] == "within"]
+
+
 async def test_held_back_removals_are_let_through_one_by_one(large: World) -> None:
     """Of 41 held-back removals two are let through; the others stay held back, in this run and in the next one."""
     async with daemon_beside(large) as here:
@@ -57,6 +62,57 @@ async def test_an_amount_is_not_exceeded(large: World) -> None:
 
     assert large.asked() == []
     assert (report["outcome"], report["cost_usd"]) == ("problems", 0)
+
+
+async def test_a_run_keeps_within_a_dry_run(world: World) -> None:
+    """What the dry run showed is done. What is new since is named and left; the next run does it."""
+    async with daemon_beside(world) as here:
+        shown = await report_of(here, dry_run=True)
+        world.believe("Noir", [7, 8])
+        world.asked()
+        within = await report_of(here, within=shown["run_id"], force_refresh=True)
+        tagged = world.numbers("kai-noir")
+        again = await report_of(here, within=shown["run_id"])
+        after = await report_of(here)
+
+    (warning,) = unshown(within)
+    assert within["outcome"] == "ok"
+    assert within["totals"]["added"] == 3
+    assert tagged == {0, 1, 2}
+    assert shown["run_id"] in warning["what"]
+    assert (warning["collection"], warning["movies"]) == ("Noir", ["Movie 7 (1957)", "Movie 8 (1958)"])
+    assert again["totals"]["added"] == 0
+    assert after["totals"]["added"] == 2
+    assert unshown(after) == []
+    assert world.numbers("kai-noir") == {0, 1, 2, 7, 8}
+
+
+async def test_only_a_dry_run_that_is_kept_can_be_kept_within(here: Beside) -> None:
+    """The id of a real run, of an undo that was only shown, and of no run: each is 422 with the reason."""
+    real = await here.run()
+    answers = [
+        await here.client.post("/api/v1/runs", json={"within": run_id}) for run_id in (real, "20260101-000000-abcd")
+    ]
+
+    assert [answer.status_code for answer in answers] == [422, 422]
+    assert [answer.json()["error"] for answer in answers] == [
+        f"The run {real} was no dry run.",
+        "There is no run '20260101-000000-abcd'.",
+    ]
+
+
+async def test_a_block_that_was_edited_is_open_until_all_of_it_is_carried_out(large: World) -> None:
+    """A run within a dry run that left changes out has not carried a block out: the brake does not hold them later."""
+    large.collections(block("Noir", "Something else."))
+    async with daemon_beside(large) as here:
+        large.believe("Noir", range(60))
+        shown = await report_of(here, dry_run=True)
+        large.believe("Noir", range(41), 0.1)
+        within = await report_of(here, within=shown["run_id"], force_refresh=True)
+        after = await report_of(here)
+
+    assert (within["totals"]["removed"], len(unshown(within))) == (0, 1)
+    assert (after["totals"]["removed"], after["totals"]["held_back"]) == (41, 0)
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,13 @@ class Wanted(BaseModel):
         Field(ge=0, le=1_000_000, strict=True, allow_inf_nan=False, description="0 asks nothing."),
     ] = None
 
+    within: Annotated[
+        str,
+        Field(
+            max_length=100, strict=True, description="The id of a dry run: no change is made that this did not show."
+        ),
+    ] = ""
+
 
 class Started(BaseModel):
     """A run that has begun."""
@@ -117,6 +124,8 @@ async def start(daemon: TheDaemon, wanted: Wanted | None = None) -> Started:
     """Start a run now."""
     wanted = wanted or Wanted()
     await daemon.check_names(wanted.collections)
+    if wanted.within:
+        await daemon.check_shown(wanted.within)
     options = Options(
         dry_run=wanted.dry_run,
         collections=tuple(wanted.collections),
@@ -124,6 +133,7 @@ async def start(daemon: TheDaemon, wanted: Wanted | None = None) -> Started:
         force_refresh=wanted.force_refresh,
         allow_removals=wanted.allow_removals,
         max_cost=wanted.max_cost_usd,
+        within=wanted.within,
         batch_size=daemon.settings.batch_size,
     )
     return Started(run_id=await daemon.runs.start(options, "api"))
