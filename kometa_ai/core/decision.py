@@ -43,7 +43,10 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
 
     `request` names the request that brought the verdict (see `request_id`).
 
-    JSON always contains all fields but the last three: msgspec does not omit a default that a factory makes.
+    `first` is the confidence of the first look, where this is the verdict of the second, and `first_include` what it
+    said. Decisions of older versions do not know it.
+
+    JSON always contains the fields up to `reasoning`: msgspec does not omit a default that a factory makes.
     """
 
     tag: str
@@ -59,6 +62,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     second_look: Literal["none", "due", "done"] = "none"
     standing: bool | None = None
     request: str = ""
+    first: float | None = None
+    first_include: bool = True
 
 
 TRIES = 3

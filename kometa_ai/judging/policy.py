@@ -169,9 +169,10 @@ def settle(
     threshold = collection.confidence_threshold
     due = not second_look and needs_second_look(verdict, threshold)
     standing = _standing(previous, collection, second_look=second_look)
-    member = verdict.include and _reaches(verdict.confidence, threshold)
+    member = verdict.include and reaches(verdict.confidence, threshold)
     if standing is not None and (due or not _is_decisive(verdict, threshold)):
         member = standing
+    first, first_include = _first_look(previous, collection) if second_look else (None, True)
     return Decision(
         tag=collection.tag,
         include=verdict.include,
@@ -186,7 +187,19 @@ def settle(
         second_look="done" if second_look else "due" if due else "none",
         standing=standing if due else None,
         request=request,
+        first=first,
+        first_include=first_include,
     )
+
+
+def _first_look(previous: Decision | None, collection: Collection) -> tuple[float | None, bool]:
+    """The confidence of the first look that a second one follows, and whether it said that the movie belongs."""
+    if previous is None or previous.prompt_hash != collection.prompt_hash:
+        return None, True
+    if previous.second_look == "done":
+        # Two verdicts of one second look: the first look is the one before both.
+        return previous.first, previous.first_include
+    return previous.confidence, previous.include
 
 
 def _standing(previous: Decision | None, collection: Collection, *, second_look: bool) -> bool | None:
@@ -200,15 +213,15 @@ def _standing(previous: Decision | None, collection: Collection, *, second_look:
 
 
 def _is_decisive(verdict: Verdict, threshold: float) -> bool:
-    return not verdict.listed or _is_beyond(verdict.confidence, threshold)
+    return not verdict.listed or is_beyond(verdict.confidence, threshold)
 
 
-def _reaches(confidence: float, threshold: float) -> bool:
+def reaches(confidence: float, threshold: float) -> bool:
     """Whether a confidence is at or above the threshold, up to rounding."""
     return confidence >= threshold - ROUNDING
 
 
-def _is_beyond(confidence: float, threshold: float) -> bool:
+def is_beyond(confidence: float, threshold: float) -> bool:
     """Whether a confidence is 0.1 or more away from the threshold, on either side.
 
     For a threshold closer than that to 0 or 1, the end of the scale counts as beyond: else no verdict could flip a
@@ -223,7 +236,7 @@ def is_member(decision: Decision, collection: Collection) -> bool:
     """Whether a stored decision makes its movie a member; a changed threshold is applied to the stored confidence."""
     if decision.threshold == collection.confidence_threshold:
         return decision.member
-    return decision.include and _reaches(decision.confidence, collection.confidence_threshold)
+    return decision.include and reaches(decision.confidence, collection.confidence_threshold)
 
 
 def pick(one: Verdict, other: Verdict, *, standing: bool) -> Verdict:

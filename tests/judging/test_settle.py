@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
@@ -41,6 +42,32 @@ def test_second_look_is_due_within_a_tenth(confidence: float, due: str, include:
 def test_second_look_is_final(first: Verdict, second: Verdict) -> None:
     """After a second look none is due, whatever it said."""
     assert settled(second, settled(first), second_look=True).second_look == "done"
+
+
+@given(_near, _verdicts, _verdicts)
+def test_first_look_is_kept_with_the_second(first: Verdict, second: Verdict, third: Verdict) -> None:
+    """A decision of a second look tells what the first had said; one of a first look has nothing to tell."""
+    looked = settled(first)
+    final = settled(second, looked, second_look=True)
+    assert (looked.first, looked.first_include) == (None, True)
+    assert (final.first, final.first_include) == (first.confidence, first.include)
+    # Two verdicts of one second look, and new data after it.
+    again = settled(third, final, second_look=True)
+    assert (again.first, again.first_include) == (first.confidence, first.include)
+    assert settled(third, final, metadata_hash="new data").first is None
+
+
+def test_a_changed_prompt_forgets_the_first_look() -> None:
+    """What was said of another prompt is no first look of this one."""
+    edited = collection(prompt="Darker.")
+    assert settled(verdict(0.7), settled(verdict(0.65)), edited, second_look=True).first is None
+
+
+def test_a_decision_without_a_second_look_is_written_as_before() -> None:
+    """The fields of the first look are written only where there was a second one."""
+    looked = settled(verdict(0.7))
+    assert "first" not in msgspec.to_builtins(looked)
+    assert msgspec.to_builtins(settled(verdict(0.7), looked, second_look=True))["first"] == 0.7
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.05, 0.1])
