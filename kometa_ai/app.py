@@ -110,6 +110,8 @@ def rules_of(settings: Settings) -> Rules:
         radarr_credits=settings.radarr_credits,
         removal_limit=settings.removal_limit,
         addition_limit=settings.addition_limit,
+        review=settings.review,
+        review_days=settings.review_days,
         batches=settings.claude_batches,
     )
 

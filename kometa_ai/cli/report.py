@@ -67,6 +67,7 @@ def _table(report: RunReport, *, tags: bool) -> Table:
         "Added": [number(len(collection.added), "green", "+") for collection in collections],
         "Removed": [number(len(collection.removed), "red", "-") for collection in collections],
         "Held back": [number(len(collection.held_back), "yellow") for collection in collections],
+        "In review": [number(len(collection.in_review), "yellow") for collection in collections],
         "Failed": [number(len(collection.failed), "red") for collection in collections],
         "Asked": [number(collection.asked) for collection in collections],
         "Pending": [number(collection.pending, "yellow") for collection in collections],
@@ -95,6 +96,8 @@ def _print_changes(out: Console, report: RunReport, collection: CollectionReport
         (collection.removed, f"{would}removed", "red"),
         (collection.held_back_additions, "held back, not added", "yellow"),
         (collection.held_back_removals, "held back, not removed", "yellow"),
+        (collection.in_review_additions, "in review, not added yet", "yellow"),
+        (collection.in_review_removals, "in review, not removed yet", "yellow"),
         (collection.failed, f"not confirmed by {clean(unconfirming(report, collection))}", "red"),
     ):
         if movies:
@@ -108,7 +111,8 @@ def _print_changes(out: Console, report: RunReport, collection: CollectionReport
 def _print_movies(out: Console, movies: Sequence[MovieLine], *, reasons: bool) -> None:
     for movie in movies[:LISTED]:
         where = f" [dim]{clean(movie.where)}[/]" if movie.where else ""
-        reason = f"  [dim]{clean(movie.reason)}[/]" if reasons and movie.reason else ""
+        told = ": ".join(filter(None, (movie.waits, movie.reason if reasons else "")))
+        reason = f"  [dim]{clean(told)}[/]" if told else ""
         out.print(f"  {clean(str(movie))}{where}{reason}")
 
 

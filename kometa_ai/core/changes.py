@@ -53,12 +53,22 @@ class TagChange(msgspec.Struct, frozen=True, kw_only=True):
         name_item(self, self.key, self.tmdb_id)
 
 
-class TagPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """The changes to make, and those that the safety brake holds back: additions as well as removals.
+class Waiting(msgspec.Struct, frozen=True):
+    """A change that waits for a person: since when it is wanted, and until when it waits. Then it is made unasked."""
 
-    `unshown` are not made because the run keeps to what a dry run has shown, and that did not show these.
+    change: Change
+    since: datetime
+    until: datetime
+
+
+class TagPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """The changes to make, those that the safety brake holds back, and those that `REVIEW` lets wait for a person.
+
+    All three hold additions as well as removals. `unshown` are not made because the run keeps to what a dry run has
+    shown, and that did not show these.
     """
 
     changes: tuple[Change, ...] = ()
     held_back: tuple[Change, ...] = ()
     unshown: tuple[Change, ...] = ()
+    in_review: tuple[Waiting, ...] = ()

@@ -141,3 +141,9 @@ class Remembered(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 Memory = Mapping[ItemKey, Remembered]
+
+
+def decision_of(memory: Memory, key: ItemKey, slug: Slug) -> Decision | None:
+    """What is remembered of an item and a collection of its kind."""
+    known = memory.get(key)
+    return known.collections.get(slug) if known else None

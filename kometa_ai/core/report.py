@@ -34,7 +34,8 @@ Kind = Literal["run", "undo"]
 class MovieLine(msgspec.Struct, frozen=True, kw_only=True):
     """A movie or show in a report, with the reason if there is one.
 
-    `libraries` are the names of those in which it was changed, where there are several of its kind.
+    `libraries` are the names of those in which it was changed, where there are several of its kind. A change that waits
+    for a person does so `until` then, told in the operator's zone.
     """
 
     title: str
@@ -43,12 +44,18 @@ class MovieLine(msgspec.Struct, frozen=True, kw_only=True):
     tmdb_id: int = 0
     libraries: tuple[str, ...] = ()
     reason: str = ""
+    until: datetime | msgspec.UnsetType = msgspec.UNSET
 
     def __post_init__(self) -> None:
         name_item(self, self.key, self.tmdb_id)
 
     def __str__(self) -> str:
         return dated(self.title, self.year)
+
+    @property
+    def waits(self) -> str:
+        """`until 2026-03-09`: the day from which a change no longer waits for a person; empty where none does."""
+        return f"until {self.until:%Y-%m-%d}" if isinstance(self.until, datetime) else ""
 
     @property
     def where(self) -> str:
@@ -112,6 +119,7 @@ class CollectionReport(msgspec.Struct, frozen=True, kw_only=True):
     """One collection. `members` counts after the changes; `pending` questions wait for the next run.
 
     `held_back` are all changes that the safety brake holds back, `held_back_additions` the additions among them.
+    `in_review` are those that wait for a person (`REVIEW`), `began_to_wait` counts those that wait since this run.
 
     `seconds` is the sum over its requests, although they run concurrently. `untold` says why Kometa is not told when
     it changes; see `Collection`.
@@ -127,6 +135,9 @@ class CollectionReport(msgspec.Struct, frozen=True, kw_only=True):
     removed: tuple[MovieLine, ...] = ()
     held_back: tuple[MovieLine, ...] = ()
     held_back_additions: tuple[MovieLine, ...] = ()
+    in_review: tuple[MovieLine, ...] = ()
+    in_review_additions: tuple[MovieLine, ...] = ()
+    began_to_wait: int = 0
     failed: tuple[MovieLine, ...] = ()
     asked: int = 0
     pending: int = 0
@@ -144,8 +155,17 @@ class CollectionReport(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def held_back_removals(self) -> tuple[MovieLine, ...]:
         """The items that the brake keeps in the collection."""
-        joining = {movie.key for movie in self.held_back_additions}
-        return tuple(movie for movie in self.held_back if movie.key not in joining)
+        return _without(self.held_back, self.held_back_additions)
+
+    @property
+    def in_review_removals(self) -> tuple[MovieLine, ...]:
+        """The items that stay in the collection until a person has looked, or the time is over."""
+        return _without(self.in_review, self.in_review_additions)
+
+
+def _without(lines: tuple[MovieLine, ...], others: tuple[MovieLine, ...]) -> tuple[MovieLine, ...]:
+    keys = {line.key for line in others}
+    return tuple(line for line in lines if line.key not in keys)
 
 
 class Orphan(msgspec.Struct, frozen=True, kw_only=True):
@@ -231,6 +251,21 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     def held_back_additions(self) -> int:
         """The number of additions that the safety brake holds back."""
         return sum(len(collection.held_back_additions) for collection in self.collections)
+
+    @property
+    def in_review(self) -> int:
+        """The number of changes that wait for a person."""
+        return sum(len(collection.in_review) for collection in self.collections)
+
+    @property
+    def in_review_additions(self) -> int:
+        """The number of additions that wait for a person."""
+        return sum(len(collection.in_review_additions) for collection in self.collections)
+
+    @property
+    def began_to_wait(self) -> int:
+        """The number of changes that wait for a person since this run."""
+        return sum(collection.began_to_wait for collection in self.collections)
 
     @property
     def failed(self) -> int:

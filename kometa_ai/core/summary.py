@@ -140,18 +140,36 @@ def unconfirming(report: RunReport, collection: CollectionReport) -> str:
     return in_words([each.title for each in of_kind if each.name in named]) or SERVICES[collection.kind]
 
 
-_TOTALS = ("added", "removed", "held_back", "held_back_additions", "failed", "asked", "pending")
+_TOTALS = (
+    "added",
+    "removed",
+    "held_back",
+    "held_back_additions",
+    "in_review",
+    "in_review_additions",
+    "failed",
+    "asked",
+    "pending",
+)
 
 
 def totals(report: RunReport) -> dict[str, int]:
-    """All counts of a report; `held_back` is of additions and removals."""
+    """All counts of a report; `held_back` and `in_review` are of additions and removals."""
     return {name: getattr(report, name) for name in _TOTALS}
 
 
 def held_back(report: RunReport) -> str:
     """`12 additions and 3 removals`, whichever the safety brake holds back."""
-    additions = report.held_back_additions
-    counts = ((additions, "addition"), (report.held_back - additions, "removal"))
+    return _both_sides(report.held_back, report.held_back_additions)
+
+
+def in_review(report: RunReport) -> str:
+    """`1 addition and 3 removals`, whichever wait for a person."""
+    return _both_sides(report.in_review, report.in_review_additions)
+
+
+def _both_sides(changes: int, additions: int) -> str:
+    counts = ((additions, "addition"), (changes - additions, "removal"))
     return " and ".join(counted(count, noun) for count, noun in counts if count)
 
 

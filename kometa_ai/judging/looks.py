@@ -40,6 +40,11 @@ def is_near(confidence: float, threshold: float) -> bool:
     return abs(confidence - threshold) <= NEAR + ROUNDING
 
 
+def is_close_call(decision: Decision, threshold: float) -> bool:
+    """Whether a remembered verdict is within 0.1 of the threshold. One of 0 says nothing of how near it is."""
+    return decision.confidence > 0 and is_near(decision.confidence, threshold)
+
+
 def needs_second_look(verdict: Verdict, threshold: float) -> bool:
     """Whether a first look's verdict is due for a second one: it was written out, and is near the threshold."""
     return verdict.listed and is_near(verdict.confidence, threshold)

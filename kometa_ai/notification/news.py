@@ -115,12 +115,13 @@ def news_of(report: RunReport, ledger: Mapping[str, Reported], zone: tzinfo, *, 
 
 
 def is_wanted(news: News, notify_on: Literal["always", "changes", "problems"]) -> bool:
-    """Whether there is anything to send. `changes` includes the problems that prevent changes."""
+    """Whether there is anything to send. `changes` includes what keeps changes from being made."""
     match notify_on:
         case "always":
             return True
         case "changes":
-            return bool(news.report.added or news.report.removed or news.over) or news.has_fresh_problems
+            report = news.report
+            return bool(report.added or report.removed or report.began_to_wait or news.over) or news.has_fresh_problems
         case "problems":
             return bool(news.over) or news.has_problems
 

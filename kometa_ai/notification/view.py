@@ -14,6 +14,7 @@ from kometa_ai.core.summary import (
     extent_of,
     headline,
     held_back,
+    in_review,
     in_words,
     library_of,
     marked,
@@ -239,11 +240,20 @@ def _note(report: RunReport) -> str:
         notes.append(f"{counted(report.pending, 'question')} {_verb(report.pending)} for the next run.")
     if report.held_back:
         notes.append(f"{held_back(report)} held back.")
+    if report.in_review:
+        verb = _verb(report.in_review)
+        notes.append(
+            f"{in_review(report)} {verb} for you, then {_goes(report.in_review)} through: --review lists them."
+        )
     return " ".join(notes)
 
 
 def _verb(count: int) -> str:
     return "waits" if count == 1 else "wait"
+
+
+def _goes(count: int) -> str:
+    return "goes" if count == 1 else "go"
 
 
 def _in_a_line(problem: Problem, limits: Limits) -> str:
@@ -253,7 +263,12 @@ def _in_a_line(problem: Problem, limits: Limits) -> str:
 
 def _is_eventful(collection: CollectionReport) -> bool:
     return bool(
-        collection.added or collection.removed or collection.held_back or collection.failed or collection.pending
+        collection.added
+        or collection.removed
+        or collection.held_back
+        or collection.in_review
+        or collection.failed
+        or collection.pending
     )
 
 
@@ -267,6 +282,8 @@ def _collection(collection: CollectionReport, report: RunReport, limits: Limits)
         MovieList("Removed", "-", _movies(collection.removed, limits), "removed"),
         MovieList("Held back, not added", "!", _movies(collection.held_back_additions, limits), "trouble"),
         MovieList("Held back, still in", "!", _movies(collection.held_back_removals, limits), "trouble"),
+        MovieList("In review, not added yet", "?", _movies(collection.in_review_additions, limits), "trouble"),
+        MovieList("In review, still in", "?", _movies(collection.in_review_removals, limits), "trouble"),
         MovieList(
             f"{one_line(unconfirming(report, collection), limits.name)} did not confirm these changes",
             "!",
@@ -278,6 +295,7 @@ def _collection(collection: CollectionReport, report: RunReport, limits: Limits)
         (len(collection.added), "added"),
         (len(collection.removed), "removed"),
         (len(collection.held_back), "held back"),
+        (len(collection.in_review), "in review"),
         (len(collection.failed), "failed"),
         (collection.pending, "to be asked"),
     )
@@ -300,7 +318,8 @@ def _movie(movie: MovieLine, limits: Limits) -> str:
     # Cut the title, not the year: the year distinguishes movies of the same name.
     year = f" ({movie.year})" if str(movie) != movie.title else ""
     where = f" {one_line(movie.where, limits.name)}" if movie.where else ""
-    return f"{one_line(movie.title, limits.name) or ref_of(movie.key)}{year}{where}"
+    waits = f", {movie.waits}" if movie.waits else ""
+    return f"{one_line(movie.title, limits.name) or ref_of(movie.key)}{year}{where}{waits}"
 
 
 def _orphans(report: RunReport, limits: Limits) -> list[str]:

@@ -31,6 +31,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     radarr_credits: bool = True
     removal_limit: int = 25
     addition_limit: int = 100
+    review: Literal["off", "removals", "all"] = "off"
+    review_days: int = 7
     batches: Literal["off", "auto", "on"] = "off"
 
     @property

@@ -10,16 +10,18 @@ step keeps its working data to itself and leaves one frozen result, also where i
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from kometa_ai.core.decision import decision_of
 from kometa_ai.run.deciding import Decider
 from kometa_ai.run.keeping import Keeper
 from kometa_ai.run.reading import Reader
 from kometa_ai.run.results import RunResults
 from kometa_ai.run.spending import Booking
-from kometa_ai.run.tagging import Writer, brakes_of, plan
+from kometa_ai.run.tagging import Writer, brakes_of, plan, review_of
 from kometa_ai.run.watching import Step
 
 if TYPE_CHECKING:
@@ -104,12 +106,20 @@ class Run:
             decider.decide_again(choices)
             judging = decider.result()
             self.results = msgspec.structs.replace(self.results, judging=judging)
-        brakes = brakes_of(self._rules, self._options, reading.collections, self._parts.store.state.collections)
+        store, known = self._parts.store, self._parts.store.state.collections
         planning = plan(
             again or reading.contents,
             reading.collections,
             judging,
-            brakes,
+            brakes_of(self._rules, self._options, reading.collections, known),
+            review=review_of(
+                self._rules,
+                reading,
+                now=self._parts.now(),
+                decision_of=partial(decision_of, store.memory),
+                gates=judging.gates,
+                known=known,
+            ),
             shown=self._shown,
             before=self.results.planning,
         )

@@ -84,7 +84,7 @@ def make_report(results: RunResults, memory: Memory, snapshot: Snapshot, frame: 
         msgspec.structs.replace(_told(problem, names, frame.redact), at=problem.at or frame.finished)
         for problem in problems
     )
-    collections = _collections(results, memory, dry_run=frame.dry_run)
+    collections = _collections(results, memory, frame)
     spent = total(results.spent.values())
     outcome, exit_code = _ending(results, frame, dated, pending=sum(c.pending for c in collections))
     return RunReport(
@@ -195,12 +195,12 @@ def _error_problems(frame: Frame, results: RunResults) -> list[Problem]:
 # Collections
 
 
-def _collections(results: RunResults, memory: Memory, *, dry_run: bool) -> tuple[CollectionReport, ...]:
+def _collections(results: RunResults, memory: Memory, frame: Frame) -> tuple[CollectionReport, ...]:
     judging = results.judging
     if judging is None or not judging.memberships:
         return ()
     writing = results.writing
-    would_change = results.plan.changes if dry_run else ()
+    would_change = results.plan.changes if frame.dry_run else ()
     changed, failed = (writing.done, writing.failed) if writing else (would_change, ())
     tagged = _tagged(results, changed)
     naming = _naming(results.reading)
@@ -208,6 +208,14 @@ def _collections(results: RunResults, memory: Memory, *, dry_run: bool) -> tuple
     def lines(changes: Iterable[Change], of: CollectionKey, only: Operation | None = None) -> tuple[MovieLine, ...]:
         return _lines(
             [c for c in changes if c.collection == of and only in (None, c.operation)], naming, judging, memory
+        )
+
+    def waiting(of: CollectionKey, only: Operation | None = None) -> tuple[MovieLine, ...]:
+        found = [each for each in results.plan.in_review if each.change.collection == of]
+        until = {each.change.movie.key: each.until for each in found}
+        return tuple(
+            msgspec.structs.replace(line, until=until[line.key].astimezone(frame.zone))
+            for line in lines((each.change for each in found), of, only)
         )
 
     reports = []
@@ -227,6 +235,9 @@ def _collections(results: RunResults, memory: Memory, *, dry_run: bool) -> tuple
                 removed=lines(changed, key, "remove"),
                 held_back=lines(results.plan.held_back, key),
                 held_back_additions=lines(results.plan.held_back, key, "add"),
+                in_review=waiting(key),
+                in_review_additions=waiting(key, "add"),
+                began_to_wait=len(_began_to_wait(results, key, frame.started)),
                 failed=lines(failed, key),
                 asked=asked.answers,
                 pending=len(may_turn(judging.asking.open_questions.get(key, {}))),
@@ -238,6 +249,12 @@ def _collections(results: RunResults, memory: Memory, *, dry_run: bool) -> tuple
             )
         )
     return tuple(reports)
+
+
+def _began_to_wait(results: RunResults, of: CollectionKey, started: datetime) -> AbstractSet[ItemKey]:
+    """The items of which a change waits for a person since this run."""
+    waiting = [each for each in results.plan.in_review if each.change.collection == of]
+    return {each.change.movie.key for each in waiting if each.since >= started}
 
 
 def _tagged(results: RunResults, changed: Iterable[Change]) -> Mapping[Managed, AbstractSet[ItemKey]]:
@@ -393,6 +410,8 @@ def _status(
 ) -> CollectionStatus:
     was_edited = before is not None and before.is_edited(collection.block_hash)
     is_complete = not (report.pending or report.failed or report.held_back)
+    # What waits for a person goes through by itself one day: the brake must not take it for something new then.
+    is_carried_out = complete and is_complete and not report.in_review
     is_building = _was_empty(report) or (before is not None and before.first_build_open)
     last_asked = results.asking.last_asked.get(collection.key) if results.asking else None
     return CollectionStatus(
@@ -406,7 +425,7 @@ def _status(
         last_run=now,
         last_processed_movie=number_of(last_asked) if last_asked else before.last_processed_movie if before else None,
         block_hash=collection.block_hash if complete else before.block_hash if before else "",
-        block_change_open=was_edited and not (complete and is_complete),
+        block_change_open=was_edited and not is_carried_out,
         first_build_open=is_building and not (complete and report.pending + len(report.failed) <= FEW_ADDITIONS),
         holds=_holds(report),
     )

@@ -117,6 +117,7 @@ class Planning(msgspec.Struct, frozen=True, kw_only=True):
             changes=tuple(change for plan in self.plans.values() for change in plan.changes),
             held_back=tuple(change for plan in self.plans.values() for change in plan.held_back),
             unshown=tuple(change for plan in self.plans.values() for change in plan.unshown),
+            in_review=tuple(waiting for plan in self.plans.values() for waiting in plan.in_review),
         )
 
 

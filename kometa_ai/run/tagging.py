@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from kometa_ai.core.changes import Change, TagChange
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.summary import counted
 from kometa_ai.errors import CheckLibrary
+from kometa_ai.judging.mutual import managed_tag
 from kometa_ai.run.libraries import check_plausible, merged
 from kometa_ai.run.results import Planning, Writing
 from kometa_ai.run.watching import Step
 from kometa_ai.state.schema import Tagged
 from kometa_ai.tags.apply import Applied, apply_changes, made_of
-from kometa_ai.tags.plan import FEW_ADDITIONS, NO_ADDITION_LIMIT, Brake, plan_tags
+from kometa_ai.tags.plan import FEW_ADDITIONS, NO_ADDITION_LIMIT, Brake, Review, plan_tags
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
     from kometa_ai.core.collection import Collection
-    from kometa_ai.core.naming import CollectionKey
+    from kometa_ai.core.decision import Decision
+    from kometa_ai.core.item import ItemKey
+    from kometa_ai.core.naming import CollectionKey, Slug
     from kometa_ai.core.options import Options
-    from kometa_ai.library.port import Contents
+    from kometa_ai.judging.policy import Gates
+    from kometa_ai.library.port import Contents, Operation
     from kometa_ai.run.keeping import Keeper
     from kometa_ai.run.parts import Parts, Rules
-    from kometa_ai.run.results import Judging
+    from kometa_ai.run.results import Judging, Reading
     from kometa_ai.state.schema import CollectionStatus
     from kometa_ai.tags.shown import Shown
 
@@ -35,14 +41,15 @@ def plan(
     judging: Judging,
     brakes: tuple[Brake, Brake],
     *,
+    review: Review | None = None,
     shown: Shown | None = None,
     before: Planning | None = None,
 ) -> Planning:
     """Compare the decisions with the tags of each library, by its name.
 
-    `brakes` are those for removals and for additions; they weigh a collection in each library for itself. `shown` is
-    what a dry run has shown, if no more than that may be changed. `before` is the plan for the libraries that are not
-    among these.
+    `brakes` are those for removals and for additions; they weigh a collection in each library for itself. `review` says
+    what waits for a person. `shown` is what a dry run has shown, if no more than that may be changed. `before` is the
+    plan for the libraries that are not among these.
     """
     removals, additions = brakes
     chosen = {key: gates.pinned_in for key, gates in judging.gates.items()}
@@ -59,6 +66,7 @@ def plan(
             additions=additions,
             chosen=chosen,
             library=name,
+            review=review,
         )
         plans[name] = shown.within(planned) if shown else planned
     return Planning(plans=plans, contents=contents, items=merged(contents), within=shown.run_id if shown else "")
@@ -76,7 +84,7 @@ def brakes_of(
     )
     building = {key for key, status in known.items() if status.first_build_open}
 
-    def tight(operation: Literal["add", "remove"]) -> frozenset[CollectionKey]:
+    def tight(operation: Operation) -> frozenset[CollectionKey]:
         """The collections whose every change is held back. A run of everything weighs all changes anew instead."""
         held = known.items() if options.movies else ()
         return frozenset(key for key, status in held if status.is_held_back(operation))
@@ -85,6 +93,35 @@ def brakes_of(
         Brake(rules.removal_limit, everything if options.allow_removals else edited, tight("remove")),
         Brake(rules.addition_limit, edited | building, tight("add"), few=FEW_ADDITIONS, no_limit=NO_ADDITION_LIMIT),
     )
+
+
+def review_of(
+    rules: Rules,
+    reading: Reading,
+    *,
+    now: datetime,
+    decision_of: Callable[[ItemKey, Slug], Decision | None],
+    gates: Mapping[CollectionKey, Gates],
+    known: Mapping[CollectionKey, CollectionStatus],
+) -> Review | None:
+    """Which changes wait for a person, or None if none does. `known` are the statuses of collections before the run.
+
+    A collection is being built from its first member on until a run has added all that belong, or while no item of any
+    library has its tag.
+    """
+    if rules.review == "off":
+        return None
+    operations: tuple[Operation, ...] = ("remove",) if rules.review == "removals" else ("remove", "add")
+    tagged = {
+        (library.kind, label)
+        for library in reading.libraries
+        if library.contents is not None
+        for item in library.contents.items
+        for label in item.labels
+    }
+    building = {key for key, status in known.items() if status.first_build_open}
+    building |= {each.key for each in reading.collections if managed_tag(each) not in tagged}
+    return Review(frozenset(operations), timedelta(days=rules.review_days), now, decision_of, gates, building)
 
 
 class Writer:

@@ -152,6 +152,21 @@ class Settings(BaseModel):
             "run may add while its block has not changed; more is held back and reported. 1000000: no limit."
         ),
     ] = 100
+    review: Annotated[
+        Literal["off", "removals", "all"],
+        Words,
+        Form("off, removals or all"),
+        About(
+            "Which changes wait for a person where the verdict is within 0.1 of the threshold: `off`, `removals`, "
+            "`all`. They are reported, and made after `REVIEW_DAYS` if nobody has chosen otherwise."
+        ),
+    ] = "off"
+    review_days: Annotated[
+        Number,
+        Field(ge=1, le=365),
+        Form("a number of days from 1 to 365"),
+        About("How many days such a change waits, from its verdict on."),
+    ] = 7
 
     smtp_server: Annotated[Host, About("The mail server; without one no e-mail is sent.", "none")] = ""
     smtp_port: Annotated[

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from kometa_ai.core.changes import Change, TagPlan
+from kometa_ai.core.changes import Change, TagPlan, Waiting
 from kometa_ai.core.item import ItemKey, Kind
 from kometa_ai.core.movie import Movie
 from kometa_ai.core.show import Show
-from kometa_ai.judging.policy import Membership
+from kometa_ai.judging.looks import is_close_call
+from kometa_ai.judging.policy import Gates, Membership
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
+    from datetime import datetime, timedelta
 
     from kometa_ai.core.collection import Collection
+    from kometa_ai.core.decision import Decision
     from kometa_ai.core.kinds import AnyItem
-    from kometa_ai.core.naming import CollectionKey, Label
+    from kometa_ai.core.naming import CollectionKey, Label, Slug
+    from kometa_ai.library.port import Operation
 
 FEW_REMOVALS = 5
 FEW_ADDITIONS = 20
@@ -51,6 +55,45 @@ class Brake(NamedTuple):
         return changes * 100 > members * self.percent
 
 
+class Review(NamedTuple):
+    """Which changes wait for a person, and how long (`REVIEW`, `REVIEW_DAYS`): those that a close call decides.
+
+    The time counts from the verdict, so that a verdict which is asked for again starts it anew, and a run that asks
+    nothing does not. When it is over the change is made: nobody has chosen, and no pin is made. A pin ends the waiting.
+
+    What a pin or a tag rule decides never waits. Neither do additions to collections that are `building`: there is
+    nothing yet that they could spoil. An edited block and `--allow-removals` lift the brake and nothing else: a close
+    call is as close after an edit as before it.
+    """
+
+    operations: AbstractSet[Operation]
+    length: timedelta
+    now: datetime
+    decision_of: Callable[[ItemKey, Slug], Decision | None]
+    gates: Mapping[CollectionKey, Gates]
+    building: AbstractSet[CollectionKey] = frozenset()
+
+    def divide(self, changes: Iterable[Change], threshold: float) -> tuple[list[Waiting], list[Change]]:
+        """The changes of a collection that wait, and those that are to be made now."""
+        found = [(change, self._waiting(change, threshold)) for change in changes]
+        return [waits for _, waits in found if waits], [change for change, waits in found if not waits]
+
+    def _waiting(self, change: Change, threshold: float) -> Waiting | None:
+        if change.operation not in self.operations:
+            return None
+        if change.operation == "add" and change.collection in self.building:
+            return None
+        key, gates = change.movie.key, self.gates.get(change.collection, _UNGATED)
+        if key in gates.causes or (gates.scope is not None and key not in gates.scope):
+            return None
+        decision = self.decision_of(key, change.slug)
+        if decision is None or not is_close_call(decision, threshold):
+            return None
+        until = decision.timestamp + self.length
+        return Waiting(change, decision.timestamp, until) if self.now < until else None
+
+
+_UNGATED = Gates()
 NO_MEMBERS = Membership(members=frozenset(), undecided=frozenset())
 NO_BRAKE = Brake(NO_ADDITION_LIMIT, frozenset(), few=FEW_ADDITIONS, no_limit=NO_ADDITION_LIMIT)
 
@@ -65,6 +108,7 @@ def plan_tags(
     additions: Brake = NO_BRAKE,
     chosen: Mapping[CollectionKey, AbstractSet[ItemKey]] = MappingProxyType({}),
     library: str = "radarr",
+    review: Review | None = None,
 ) -> TagPlan:
     """Compare memberships with the tags that the movies of a library have now.
 
@@ -72,10 +116,13 @@ def plan_tags(
     was judged, keep their tags. When a brake holds, none of a collection's removals (or additions) is made: a part of
     them each night would empty (or fill) it all the same. Additions that a user has `chosen` do not count.
 
+    What waits for a `review` counts for the brakes, too: they see all that is wanted, and hold everything or nothing.
+
     A collection that is for other libraries has no members in this one.
     """
     changes: list[Change] = []
     held_back: list[Change] = []
+    in_review: list[Waiting] = []
     # By type, since looking at each key again for each collection takes half as long again as all the rest.
     of_kind: dict[Kind, Sequence[AnyItem]] = {
         "movie": [item for item in movies if isinstance(item, Movie)],
@@ -94,33 +141,37 @@ def plan_tags(
             key = movie.key
             if is_tagged is (key in belonging) or key in undecided or key not in judged:
                 continue
-            if is_tagged:
-                removed.append(_change(movie, collection, library, "remove"))
-            else:
-                added.append(_change(movie, collection, library, "add"))
+            (removed if is_tagged else added).append(_change(movie, collection, library, tagged=is_tagged))
         picked = chosen.get(collection.key, frozenset())
         weighed = [change for change in added if change.movie.key not in picked]
         changes += [change for change in added if change.movie.key in picked]
-        (held_back if additions.holds(collection.key, len(weighed), members) else changes).extend(weighed)
-        (held_back if brake.holds(collection.key, len(removed), members) else changes).extend(removed)
-    return TagPlan(changes=tuple(changes), held_back=tuple(held_back))
+        for wanted, weighing in ((weighed, additions), (removed, brake)):
+            if weighing.holds(collection.key, len(wanted), members):
+                held_back += wanted
+            elif review is None or not is_for:
+                changes += wanted
+            else:
+                waiting, at_once = review.divide(wanted, collection.confidence_threshold)
+                in_review += waiting
+                changes += at_once
+    return TagPlan(changes=tuple(changes), held_back=tuple(held_back), in_review=tuple(in_review))
 
 
-def _change(movie: AnyItem, collection: Collection, library: str, operation: Literal["add", "remove"]) -> Change:
+def _change(movie: AnyItem, collection: Collection, library: str, *, tagged: bool) -> Change:
     return Change(
         movie=movie,
         slug=collection.slug,
         collection_name=collection.name,
         label=collection.label,
         library=library,
-        operation=operation,
+        operation="remove" if tagged else "add",
     )
 
 
 class Edit(NamedTuple):
     """Changes that one call of the editor can make: the same labels added to, or removed from, the same movies."""
 
-    operation: Literal["add", "remove"]
+    operation: Operation
     labels: tuple[Label, ...]
     changes: tuple[Change, ...]
 
@@ -138,7 +189,7 @@ def group(changes: Iterable[Change], size: int) -> list[Edit]:
     """
     changes = tuple(changes)
     edits: list[Edit] = []
-    operations: tuple[Literal["add", "remove"], ...] = ("add", "remove")
+    operations: tuple[Operation, ...] = ("add", "remove")
     for operation in operations:
         wanted = [change for change in changes if change.operation == operation]
         by_label, by_labels = _by_label(operation, wanted, size), _by_labels(operation, wanted, size)
@@ -146,7 +197,7 @@ def group(changes: Iterable[Change], size: int) -> list[Edit]:
     return edits
 
 
-def _by_label(operation: Literal["add", "remove"], changes: Sequence[Change], size: int) -> list[Edit]:
+def _by_label(operation: Operation, changes: Sequence[Change], size: int) -> list[Edit]:
     groups: dict[Label, list[Change]] = {}
     for change in changes:
         groups.setdefault(change.label, []).append(change)
@@ -157,7 +208,7 @@ def _by_label(operation: Literal["add", "remove"], changes: Sequence[Change], si
     ]
 
 
-def _by_labels(operation: Literal["add", "remove"], changes: Sequence[Change], size: int) -> list[Edit]:
+def _by_labels(operation: Operation, changes: Sequence[Change], size: int) -> list[Edit]:
     movies: dict[ItemKey, list[Change]] = {}
     for change in changes:
         movies.setdefault(change.movie.key, []).append(change)

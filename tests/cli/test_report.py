@@ -16,7 +16,7 @@ import pytest
 from kometa_ai.cli.report import print_report
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import MovieLine, Spending, Tokens
-from tests.notification.support import STARTED, collection, movies, report
+from tests.notification.support import STARTED, collection, movies, report, waiting
 
 if TYPE_CHECKING:
     from kometa_ai.core.report import RunReport
@@ -47,6 +47,18 @@ def test_reasons_are_shown_on_request(capsys: pytest.CaptureFixture[str]) -> Non
     run = report(collections=(collection(added=(MovieLine(title="Heat", year=1995, tmdb_id=949, reason="0.95 so"),)),))
     assert "  Heat (1995)\n" in piped(run, capsys)
     assert "  Heat (1995)  0.95 so\n" in piped(run, capsys, reasons=True)
+
+
+def test_what_waits_for_a_person_says_until_when(capsys: pytest.CaptureFixture[str]) -> None:
+    """The day stands with each title, also where reasons were not asked for."""
+    lines = waiting("Heat", "Ronin")
+    run = report(collections=(collection(in_review=lines, in_review_additions=lines[1:]),))
+
+    out = piped(run, capsys)
+
+    assert "1 in review, not added yet\n  Ronin (1995)  until 2026-03-09\n" in out
+    assert "1 in review, not removed yet\n  Heat (1995)  until 2026-03-09\n" in out
+    assert "  Heat (1995)  until 2026-03-09: 0.65 so it is\n" in piped(run, capsys, reasons=True)
 
 
 def test_long_lists_are_cut_with_a_count(capsys: pytest.CaptureFixture[str]) -> None:

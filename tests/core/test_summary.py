@@ -60,6 +60,8 @@ def test_the_json_has_what_follows() -> None:
         "removed": 1,
         "held_back": 1,
         "held_back_additions": 0,
+        "in_review": 0,
+        "in_review_additions": 0,
         "failed": 1,
         "asked": 9,
         "pending": 2,

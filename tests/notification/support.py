@@ -36,6 +36,12 @@ def movies(*titles: str) -> tuple[MovieLine, ...]:
     return tuple(MovieLine(title=title, year=1995, tmdb_id=number) for number, title in enumerate(titles, 1))
 
 
+def waiting(*titles: str, until: datetime | None = None) -> tuple[MovieLine, ...]:
+    """Movies of 1995 whose changes wait for a person until the ninth of March."""
+    until = until or datetime(2026, 3, 9, 3, tzinfo=UTC)
+    return tuple(msgspec.structs.replace(line, until=until, reason="0.65 so it is") for line in movies(*titles))
+
+
 def shows(*titles: str) -> tuple[MovieLine, ...]:
     """Shows of 2008."""
     return tuple(MovieLine(title=title, year=2008, key=show_key(number)) for number, title in enumerate(titles, 1))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from kometa_ai.core.problem import Problem
 from kometa_ai.notification.news import DAILY, Ledger, News, is_wanted, key_of, ledger_after, news_of
-from tests.notification.support import STARTED, collection, libraries, movies, report
+from tests.notification.support import STARTED, collection, libraries, movies, report, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -74,6 +74,18 @@ def test_changes_are_always_reported() -> None:
     assert news is not None
     assert news.told_before == {key_of(problem())}
     assert reader.hear(run(STARTED + 2 * HOUR, problem())) is None
+
+
+def test_a_change_that_begins_to_wait_is_reported_once() -> None:
+    """Whoever wants to hear of changes hears of one that waits, in the first night and not in each."""
+    reader = Reader("changes")
+    first, later = (
+        msgspec.structs.replace(run(STARTED), collections=(collection(in_review=waiting("Heat"), began_to_wait=began),))
+        for began in (1, 0)
+    )
+
+    assert reader.hear(first) is not None
+    assert reader.hear(later) is None
 
 
 def test_the_end_is_reported_once() -> None:

@@ -21,7 +21,7 @@ from kometa_ai.notification.email import compose
 from kometa_ai.notification.news import Ended, News, key_of
 from kometa_ai.notification.render import MAX_BYTES, render
 from kometa_ai.settings.schema import Settings
-from tests.notification.support import STARTED, TROUBLE, collection, movies, report
+from tests.notification.support import STARTED, TROUBLE, collection, movies, report, waiting
 
 if TYPE_CHECKING:
     from kometa_ai.core.report import RunReport
@@ -110,14 +110,19 @@ def test_lists_what_changed_in_each_collection() -> None:
         removed=movies("Cars"),
         held_back=movies("Ronin", "Payback"),
         held_back_additions=movies("Ronin", "Payback")[1:],
+        in_review=waiting("Laura", "Gilda"),
+        in_review_additions=waiting("Laura", "Gilda")[1:],
         failed=movies("Thief"),
         pending=1200,
     )
     message = rendered(report(collections=(changed, collection("Noir", members=7))))
-    assert "43 movies · 1 added · 1 removed · 2 held back · 1 failed · 1,200 to be asked" in message.text
+    assert "43 movies · 1 added · 1 removed · 2 held back · 2 in review · 1 failed · 1,200 to be asked" in message.text
     assert "  + Heat (1995)\n  - Cars (1995)\n  Held back, not added:\n  ! Payback (1995)\n" in message.text
     assert "  Held back, still in:\n  ! Ronin (1995)\n" in message.text
     assert "1 addition and 1 removal held back." in message.text
+    assert "  In review, not added yet:\n  ? Gilda (1995), until 2026-03-09\n" in message.text
+    assert "  In review, still in:\n  ? Laura (1995), until 2026-03-09\n" in message.text
+    assert "1 addition and 1 removal wait for you, then go through: --review lists them." in message.text
     assert "  Radarr did not confirm these changes:\n  ! Thief (1995)" in message.text
     assert "Unchanged: Noir (7)" in message.text
     shown = _Tags(message.html).text

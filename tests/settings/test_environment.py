@@ -88,7 +88,7 @@ def test_every_variable_has_a_file(name: str, tmp_path: Path) -> None:
     texts = {"APPRISE_URLS": "ntfy://topic", "TZ": "Europe/Berlin", "SCHEDULE_START_TIME": "04:00", "RUN_TIMEOUT": "6h"}
     texts |= dict.fromkeys(("SMTP_FROM", "NOTIFICATION_RECIPIENTS"), "a@b.org")
     texts |= dict.fromkeys(("BATCH_SIZE", "RADARR_CREDITS", "DEBUG_LOGGING"), "1")
-    texts |= {"SCHEDULE_BLACKOUT": "18:00-20:00", "NOTIFY_ON": "changes", "SCHEDULE_INTERVAL": "2d"}
+    texts |= {"SCHEDULE_BLACKOUT": "18:00-20:00", "NOTIFY_ON": "changes", "SCHEDULE_INTERVAL": "2d", "REVIEW": "all"}
     texts |= dict.fromkeys(("CLAUDE_BATCHES", "SMTP_SECURITY", "LOG_FORMAT"), "auto")
     texts |= dict.fromkeys(("RADARR_URL", "SONARR_URL", "CLAUDE_BASE_URL", "AFTER_CHANGES_URL"), "http://host:1/x")
     text = texts.get(name, "12")

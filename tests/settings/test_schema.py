@@ -30,6 +30,8 @@ CONTRACT = {
     "RADARR_CREDITS": True,
     "REMOVAL_LIMIT": 25,
     "ADDITION_LIMIT": 100,
+    "REVIEW": "off",
+    "REVIEW_DAYS": 7,
     "SMTP_SERVER": "",
     "SMTP_PORT": 25,
     "SMTP_USERNAME": "",
@@ -163,6 +165,7 @@ def test_claude_address_without_v1(ending: str) -> None:
         ("HTTP_PORT", 0, 65535),
         ("REMOVAL_LIMIT", 0, 100),
         ("ADDITION_LIMIT", 0, 10**6),
+        ("REVIEW_DAYS", 1, 365),
     ],
 )
 def test_numbers_have_limits(name: str, lowest: int, highest: int) -> None:
@@ -221,12 +224,17 @@ def test_choices_in_any_case(name: str, text: str, value: str) -> None:
     assert read(name, text) == value
 
 
-@pytest.mark.parametrize("name", ["CLAUDE_BATCHES", "SMTP_SECURITY", "NOTIFY_ON", "LOG_FORMAT"])
+@pytest.mark.parametrize("name", ["CLAUDE_BATCHES", "REVIEW", "SMTP_SECURITY", "NOTIFY_ON", "LOG_FORMAT"])
 def test_a_choice_there_is_not(name: str) -> None:
     """An unknown word is a problem; the remedy names the words there are."""
     remedy = problem_with(name, "sometimes").remedy
 
-    assert {"CLAUDE_BATCHES": "auto, off or on", "NOTIFY_ON": "always, changes or problems"}.get(name, "auto") in remedy
+    forms = {
+        "CLAUDE_BATCHES": "auto, off or on",
+        "NOTIFY_ON": "always, changes or problems",
+        "REVIEW": "off, removals or all",
+    }
+    assert forms.get(name, "auto") in remedy
 
 
 def test_commands() -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -9,16 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kometa_ai.core.changes import Change, TagPlan
+from kometa_ai.core.decision import Cause, Remembered, decision_of
 from kometa_ai.core.item import ItemKey, movie_key
 from kometa_ai.core.naming import CollectionKey, Label, Slug
-from kometa_ai.judging.policy import Membership
-from kometa_ai.tags.plan import NO_ADDITION_LIMIT, NO_BRAKE, Brake, group, plan_tags
-from tests.judging.making import movie, named
+from kometa_ai.judging.policy import Gates, Membership
+from kometa_ai.tags.plan import NO_ADDITION_LIMIT, NO_BRAKE, Brake, Review, group, plan_tags
+from tests.judging.making import NOW, movie, named, settled, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from kometa_ai.core.movie import Movie
+    from kometa_ai.library.port import Operation
 
 NAMES = ("Noir", "Heist", "Crime")
 COLLECTIONS = [named(name) for name in NAMES]
@@ -162,6 +166,73 @@ def test_brake_holds_one_collection_and_not_another() -> None:
     plan = plan_tags(COLLECTIONS[:2], memberships, movies, judged, Brake(25, set()))
     assert {change.slug for change in plan.held_back} == {"noir"}
     assert {change.slug for change in plan.changes} == {"heist"}
+
+
+# Review
+
+
+def _review(memory: dict[ItemKey, Remembered], *operations: Operation, **fields: Any) -> Review:
+    usual: dict[str, Any] = {
+        "length": timedelta(days=7),
+        "now": NOW,
+        "decision_of": partial(decision_of, memory),
+        "gates": {},
+    }
+    return Review(frozenset(operations), **usual | fields)
+
+
+def _remembered(confidence: float, *numbers: int) -> dict[ItemKey, Remembered]:
+    decision = settled(verdict(confidence, include=confidence >= 0.7))
+    return {movie_key(number): Remembered(collections={Slug("noir"): decision}) for number in numbers}
+
+
+def _planned(numbers: int, review: Review, *, brake: Brake = OFF) -> tuple[int, int, int]:
+    """What becomes of that many removals from ten: made, held back, waiting."""
+    movies = [movie(number, "kai-noir") for number in range(10)]
+    stay = frozenset(map(movie_key, range(numbers, 10)))
+    memberships = {CollectionKey("noir"): Membership(members=stay, undecided=frozenset())}
+    plan = plan_tags(COLLECTIONS[:1], memberships, movies, {each.key for each in movies}, brake, review=review)
+    return len(plan.changes), len(plan.held_back), len(plan.in_review)
+
+
+def test_brake_counts_what_waits() -> None:
+    """Three clear and three close removals of ten are six, and all held; five are let go but for those that wait."""
+    brake = Brake(25, frozenset())
+    review = _review(_remembered(0.65, 3, 4, 5), "remove")
+
+    assert _planned(6, review, brake=brake) == (0, 6, 0)
+    assert _planned(5, review, brake=brake) == (3, 0, 2)
+    assert _planned(5, _review(_remembered(0.65, 3, 4, 5), "add"), brake=brake) == (5, 0, 0)
+
+
+@given(st.sampled_from([step / 20 for step in range(21)]), st.integers(0, 10))
+def test_close_and_young_changes_wait(confidence: float, days: int) -> None:
+    """A change waits while its verdict is within 0.1 of the threshold and younger than seven days, and not longer."""
+    review = _review(_remembered(confidence, 0), "remove", now=NOW + timedelta(days=days))
+
+    waits = 0.6 <= confidence <= 0.8 and days < 7
+    assert _planned(1, review) == ((0, 0, 1) if waits else (1, 0, 0))
+
+
+def test_what_a_pin_or_a_tag_decides_does_not_wait() -> None:
+    """Gated movies, movies out of the collection's scope, and those without a verdict change at once."""
+    close = _remembered(0.65, 0)
+    for gates in (Gates(causes={movie_key(0): Cause.EXCLUDE_TAG}), Gates(scope=frozenset())):
+        assert _planned(1, _review(close, "remove", gates={CollectionKey("noir"): gates})) == (1, 0, 0)
+    assert _planned(1, _review({movie_key(0): Remembered()}, "remove")) == (1, 0, 0)
+    assert _planned(1, _review({}, "remove")) == (1, 0, 0)
+
+
+def test_removals_from_a_library_that_a_collection_is_not_for_do_not_wait() -> None:
+    """There it has no members, whatever the verdicts say: the user has written so."""
+    elsewhere = named("Noir", libraries=frozenset({"radarr-4k"}))
+    movies = [movie(0, "kai-noir")]
+    nobody = Membership(members=frozenset(), undecided=frozenset())
+    review = _review(_remembered(0.65, 0), "remove")
+
+    plan = plan_tags([elsewhere], {elsewhere.key: nobody}, movies, {movie_key(0)}, OFF, review=review)
+
+    assert (len(plan.changes), plan.in_review) == (1, ())
 
 
 def test_movie_in_many_collections() -> None:
