@@ -166,7 +166,7 @@ def _verdict_line(found: Explanation) -> str:
     belongs = {True: "[green]in[/]", False: "[red]out[/]", None: "[yellow]not decided[/]"}[found.belongs]
     tags = f": {', '.join(found.deciding_tags)}" if found.deciding_tags else ""
     by = f" {found.pin.because}" if found.pin else " in the block" if found.cause in _PINNED else ""
-    line = f"  [bold]{clean(found.collection)}[/]: {belongs} ({clean(found.cause)}{clean(by or tags)})"
+    line = f"  [bold]{clean(found.collection)}[/]: {belongs} ({clean(found.cause + (by or tags))})"
     if found.confidence is not None and found.cause == Cause.VERDICT:
         line += f", confidence {found.confidence:.2f} against a threshold of {found.threshold:.2f}"
     if found.differing:
