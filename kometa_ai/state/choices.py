@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
 
 from kometa_ai.core.choice import Choices
+from kometa_ai.core.problem import Problem
 from kometa_ai.errors import RepairState
 from kometa_ai.state import files
 from kometa_ai.state.loading import SNAPSHOT, journals, stamp
@@ -51,6 +53,7 @@ class ChoicesFile:
         self._guard = threading.Lock()
         self._known: object = None
         self._choices = Choices()
+        self._damage = ""
 
     def read(self) -> Choices:
         """All choices. Raise RepairState where they cannot be read; a damaged file is read from its newest backup."""
@@ -81,19 +84,31 @@ class ChoicesFile:
         with self._locked():
             before = self.read()
             after = change(before)
-            if after != before or not os.path.lexists(self._path):
+            if after != before or self._damage or not os.path.lexists(self._path):
                 self._write(after)
             return after
 
     def take_over(self, store: Store) -> None:
-        """Move the pins of a state of before there was this file. The caller holds the lock of the state folder."""
-        if not os.path.lexists(self._path):
-            count = len(self.change(lambda choices: choices).pins)
-            if count:
-                _log.info("choices.moved", pins=count)
+        """Repair a damaged file, and move the pins of a state of before there was one, as a run begins.
+
+        What was repaired is added to the store's alerts. Raise RepairState where there is nothing to repair it with.
+        """
+        self.read()
+        if self._damage:
+            store.alerts.append(
+                Problem(
+                    source="state",
+                    what=f"{self._damage} A choice that was made since that backup is lost.",
+                    remedy="Look through --pins. The damaged file is kept in STATE_DIR.",
+                )
+            )
+        if self._damage or not os.path.lexists(self._path):
+            moved = self.change(lambda choices: choices).pins
+            _log.info("choices.written", pins=len(moved))
         store.state.pins.clear()
 
     def _read(self) -> Choices:
+        self._damage = ""
         try:
             return _decoded(self._path)
         except FileNotFoundError:
@@ -113,7 +128,8 @@ class ChoicesFile:
                 choices = _decoded(place)
             except (*DAMAGE, OSError):
                 continue
-            _log.warning("choices.restored", path=str(self._path), backup=place.name, why=str(damage))
+            self._damage = f"{self._path.name} is damaged ({damage}); restored from {place.name}."
+            _log.warning("choices.damaged", what=self._damage)
             return choices
         raise RepairState(
             f"The choices {str(self._path)!r} are damaged ({damage}), and there is no good backup.",
@@ -130,6 +146,8 @@ class ChoicesFile:
     def _write(self, choices: Choices) -> None:
         content = _Content(**msgspec.structs.asdict(choices))
         try:
+            if self._damage:
+                files.set_aside(self._path, f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%S}")
             files.replace(self._path, msgspec.json.format(msgspec.json.encode(content), indent=1), keep=True)
         except OSError as error:
             raise RepairState(

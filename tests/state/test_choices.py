@@ -173,6 +173,26 @@ def test_a_damaged_file_is_restored_from_its_backup(tmp_path: Path, damage: byte
     assert {each.tmdb_id for each in ChoicesFile(tmp_path).read().pins} == {1}
     ChoicesFile(tmp_path).change(lambda choices: choices.with_pins(pin(3)))
     assert {each.tmdb_id for each in ChoicesFile(tmp_path).read().pins} == {1, 3}
+    (kept_aside,) = tmp_path.glob("choices.json.damaged-*")
+    assert kept_aside.read_bytes() == damage
+
+
+def test_a_run_repairs_a_damaged_file_and_tells(tmp_path: Path) -> None:
+    """The state's alerts, which the report shows, say so once; the file is whole again."""
+    kept = ChoicesFile(tmp_path)
+    kept.change(lambda choices: choices.with_pins(pin(1)))
+    kept.change(lambda choices: choices.with_pins(pin(2)))
+    (tmp_path / "choices.json").write_text("{")
+    first, second = Store.load(tmp_path), Store.load(tmp_path)
+
+    ChoicesFile(tmp_path).take_over(first)
+    ChoicesFile(tmp_path).take_over(second)
+
+    (alert,) = first.alerts
+    assert "choices.json is damaged" in alert.what
+    assert "restored from choices.json.bak1" in alert.what
+    assert second.alerts == []
+    assert [each.tmdb_id for each in ChoicesFile(tmp_path).read().pins] == [1]
 
 
 def test_choices_that_cannot_be_read_are_not_taken_for_none(tmp_path: Path) -> None:
