@@ -67,7 +67,15 @@ _SECTIONS = {
         "max_cost",
         "reasons",
     ),
-    "Looking; nothing is changed": ("check_config", "estimate", "explain", "pins", "dump_config", "dump_state"),
+    "Looking; nothing is changed": (
+        "check_config",
+        "estimate",
+        "explain",
+        "what_if",
+        "pins",
+        "dump_config",
+        "dump_state",
+    ),
     "Having the last word": ("pin_in", "pin_out", "release_pin"),
     "Taking back": ("undo", "cancel_batches", "reset_state"),
     "Trying out": ("demo", "test_notification"),
@@ -84,6 +92,7 @@ _COMMANDS = {
     "demo": "runs:demo",
     "estimate": "runs:show_estimate",
     "explain": "runs:show_explanation",
+    "what_if": "whatif:show_what_if",
     "undo": "runs:undo_run",
     "cancel_batches": "runs:cancel_open_batches",
     "pins": "pins:show_pins",
@@ -202,6 +211,11 @@ class _Sorted(click.Command):
     "--explain",
     metavar="TEXT",
     help='Why a movie or show ("Heat (1995)", tmdb:949, tvdb:81189) is in or out of each collection.',
+)
+@click.option(
+    "--what-if",
+    metavar="COLLECTION=THRESHOLD",
+    help='Who would enter and leave a collection at another threshold, e.g. "Film Noir=0.65". Costs nothing.',
 )
 @click.option(
     "--undo",

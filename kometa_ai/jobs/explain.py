@@ -132,11 +132,12 @@ async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Ex
         libraries=item.libraries,
         held_by=tuple(library.title for library, _ in held) if len(parts.libraries) > 1 else (),
         collections=tuple(found[each.key] for each in reading.collections if each.key in found),
-        problems=(*(_problem(parts.library(name), error) for name, error in silent.items()), *reading.problems),
+        problems=(*(about_silence(parts.library(name), error) for name, error in silent.items()), *reading.problems),
     )
 
 
-def _problem(library: Library, error: LibrarySilent) -> Problem:
+def about_silence(library: Library, error: LibrarySilent) -> Problem:
+    """The problem that a library does not answer."""
     return Problem(source=library.title, what=error.message, remedy=error.remedy)
 
 

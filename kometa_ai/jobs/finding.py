@@ -53,7 +53,7 @@ async def find_item(parts: Parts, rules: Rules, options: Options, text: str) -> 
     Raise FixUsage where nothing in a library has that name, or several have it. Where its library does not answer, what
     is remembered has to do; raise CheckLibrary for what is not remembered.
     """
-    silent = await _silent(parts.libraries)
+    silent = await silent_libraries(parts.libraries)
     answering = [library for library in parts.libraries if library.name not in silent]
     keeper = Keeper(parts.store, parts.interruption.course)
     reader = Reader(parts, rules, options, keeper, libraries=answering)
@@ -74,7 +74,7 @@ async def find_item(parts: Parts, rules: Rules, options: Options, text: str) -> 
     return Found(item, reader, silent, why[kind_of(item.key)])
 
 
-async def _silent(libraries: Sequence[Library]) -> dict[str, LibrarySilent]:
+async def silent_libraries(libraries: Sequence[Library]) -> dict[str, LibrarySilent]:
     """Why libraries do not answer, by their names. Other faults show when they are read."""
 
     async def silence(library: Library) -> LibrarySilent | None:
