@@ -72,6 +72,7 @@ _SECTIONS = {
         "estimate",
         "explain",
         "what_if",
+        "review",
         "pins",
         "dump_config",
         "dump_state",
@@ -95,6 +96,7 @@ _COMMANDS = {
     "what_if": "whatif:show_what_if",
     "undo": "runs:undo_run",
     "cancel_batches": "runs:cancel_open_batches",
+    "review": "review:show_review",
     "pins": "pins:show_pins",
     "pin_in": "pins:pin_in",
     "pin_out": "pins:pin_out",
@@ -120,6 +122,7 @@ _TAKES = {
     "run_now": _RUN_OPTIONS,
     "estimate": ("dry_run", "collections", "batch_size", "force_refresh", "ask_again"),
     "explain": ("collections",),
+    "review": ("collections",),
     "undo": ("dry_run",),
     "pin_in": ("collections",),
     "pin_out": ("collections",),
@@ -221,6 +224,10 @@ class _Sorted(click.Command):
     "--undo",
     metavar="RUN_ID",
     help="Take one run's tag changes back, for good: they become pins. With --dry-run: only show.",
+)
+@_flag(
+    "--review",
+    text="What wants a person: changes that are held, looks that disagree, close calls; and how to answer.",
 )
 @_flag(
     "--pins",
