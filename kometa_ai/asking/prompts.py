@@ -11,12 +11,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, assert_never
 
+from kometa_ai.judging.examples import MOST
 from kometa_ai.judging.records import clean, without_controls
 from kometa_ai.providers.port import Form
 from kometa_ai.providers.prices import tokens_in
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from kometa_ai.core.collection import Collection, ItemRef
     from kometa_ai.core.item import Kind
@@ -161,12 +162,25 @@ def _lines(text: str) -> str:
 
 
 def _examples(collection: Collection) -> list[str]:
-    """The pins by name, each once; one on both sides is out, as it is for membership."""
+    """The pins by name, each once; one on both sides is out, as it is for membership.
+
+    All pins of the block come first; what people have chosen elsewhere is added up to the most of each side.
+    """
     excluded = _shown(collection.pins_out)
     included = [name for name in _shown(collection.pins_in) if name not in excluded]
-    lists = (("Belongs", included), ("Does not belong", excluded))
+    taken = {*included, *excluded}
+    more_out = [name for name in _names(collection.chosen_out) if name not in taken]
+    more_in = [name for name in _names(collection.chosen_in) if name not in taken.union(more_out)]
+    lists = (
+        ("Belongs", [*included, *more_in[: max(0, MOST - len(included))]]),
+        ("Does not belong", [*excluded, *more_out[: max(0, MOST - len(excluded))]]),
+    )
     return [f"{heading}: {', '.join(names)}" for heading, names in lists if names]
 
 
 def _shown(refs: Sequence[ItemRef]) -> list[str]:
-    return list(dict.fromkeys(name for ref in refs if (name := clean(ref.shown))))
+    return _names(ref.shown for ref in refs)
+
+
+def _names(titles: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(name for title in titles if (name := clean(title))))

@@ -150,7 +150,12 @@ _IN_EVERY_HASH = (
 AS_WRITTEN = ("libraries_line", "libraries_written")
 """Fields that say how and where the block says something, for problems about it."""
 
-_NO_RULES = frozenset({"name", "slug", "tag", "priority", "source", "line", "untold", "kind_because", *AS_WRITTEN})
+EXAMPLES = ("chosen_in", "chosen_out")
+"""Fields that hold what people have chosen elsewhere than in the block."""
+
+_NO_RULES = frozenset(
+    {"name", "slug", "tag", "priority", "source", "line", "untold", "kind_because", *AS_WRITTEN, *EXAMPLES}
+)
 """Fields that the block hash leaves out; it holds the tag as the label that Radarr stores."""
 
 
@@ -160,6 +165,9 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     It is about items of one kind; `kind_because` says why this kind. `libraries` are the names of those that it is for,
     all of its kind if there are none. `source` and `line` say where its block begins. `untold` is the reason why Kometa
     must not, or cannot, be asked to update this collection by name after a change; it is empty if Kometa can.
+
+    `chosen_in` and `chosen_out` are titles that people have pinned elsewhere than in the block, the most telling first:
+    the model is shown them beside the block's own pins (`judging/examples.py`).
     """
 
     name: str
@@ -182,6 +190,8 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     exclude_shows: tuple[ItemRef, ...] = ()
     libraries_line: int = 0
     libraries_written: tuple[str, ...] = ()
+    chosen_in: tuple[str, ...] = ()
+    chosen_out: tuple[str, ...] = ()
 
     @property
     def key(self) -> CollectionKey:

@@ -17,7 +17,7 @@ from kometa_ai.errors import FixUsage
 from kometa_ai.jobs.aside import DoesNotAnswer, Patience
 from kometa_ai.notification.outbox import undelivered
 from kometa_ai.state import files, history
-from kometa_ai.state.schema import DAMAGE, CollectionStatus, LibrarySeen, RunSummary
+from kometa_ai.state.schema import DAMAGE, CollectionStatus, LibrarySeen, PromptVersion, RunSummary
 from kometa_ai.state.store import Store
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     collections: dict[CollectionKey, CollectionStatus] = {}
     runs: list[RunSummary] = []
     spending: dict[str, Spending] = {}
+    prompts: dict[CollectionKey, list[PromptVersion]] = {}
     decisions: dict[str, Present] = {}
 
     def is_to_be_learned(self, item: ItemKey) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kometa_ai.core.collection import AS_WRITTEN, Folder, ItemRef
+from kometa_ai.core.collection import AS_WRITTEN, EXAMPLES, Folder, ItemRef
 from kometa_ai.errors import FixConfiguration
 from kometa_ai.jobs.estimate import estimate
 from kometa_ai.jobs.explain import explain
@@ -84,7 +84,7 @@ def configuration(loaded: Loaded, next_run: str) -> dict[str, Any]:
 def _collection(collection: Collection) -> dict[str, Any]:
     """What its block says, and where: every field, so that no key of a block can be forgotten."""
     first = {"name": collection.name, "slug": collection.slug, "tag": collection.tag, "enabled": True}
-    names = (name for name in collection.__struct_fields__ if name not in ("untold", *AS_WRITTEN))
+    names = (name for name in collection.__struct_fields__ if name not in ("untold", *AS_WRITTEN, *EXAMPLES))
     return first | {name: _shown(getattr(collection, name)) for name in names}
 
 

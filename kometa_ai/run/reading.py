@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,6 +12,7 @@ from kometa_ai.core.collection import recognise
 from kometa_ai.core.item import kind_of
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.summary import counted
+from kometa_ai.judging.examples import with_examples
 from kometa_ai.run.libraries import (
     NoLibrary,
     hidden_tags,
@@ -26,7 +28,7 @@ from kometa_ai.run.orphans import adopted_tags
 from kometa_ai.run.results import LibraryFound, Reading
 from kometa_ai.run.scope import choose
 from kometa_ai.run.watching import Step
-from kometa_ai.state.schema import LibraryRead
+from kometa_ai.state.schema import LibraryRead, PromptSeen, PromptVersion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from kometa_ai.run.parts import Parts, Rules
 
 _NAMED = 10
+_LONGEST_PROMPT = 8192  # bytes of a prompt that are kept for its history
 
 _log = structlog.get_logger()
 
@@ -114,13 +117,33 @@ class Reader:
         hidden = hidden_tags(folder.collections, self._everywhere(self.result.libraries))
         here = tuple(each for each in chosen if each.key not in hidden and self._is_readable(each))
         self._add(
-            collections=recognise(here, self.result.items),
+            collections=with_examples(
+                recognise(here, self.result.items), parts.choices.read().pins, self.result.items, parts.store.memory
+            ),
             problems=(
                 *misnamed(folder.collections, parts.libraries),
                 *self._left_alone([c for c in chosen if c not in here]),
             ),
         )
+        if not self._options.dry_run:
+            self._add(problems=self._keeper.record(*self._new_prompts(here)))
         _log.info("collections.read", enabled=len(folder.collections), problems=len(folder.problems))
+
+    def _new_prompts(self, collections: Sequence[Collection]) -> Iterator[PromptSeen]:
+        """The prompts that are not the latest known ones of their collections, for the history of each."""
+        known, now = self._parts.store.state.prompts, self._parts.now().astimezone(UTC)
+        for each in collections:
+            versions = known.get(each.key)
+            if versions and versions[-1].prompt_hash == each.prompt_hash:
+                continue
+            text = self._parts.redact(each.prompt.strip()).encode(errors="replace")
+            version = PromptVersion(
+                prompt_hash=each.prompt_hash,
+                text=text[:_LONGEST_PROMPT].decode(errors="ignore"),
+                at=now,
+                is_cut=len(text) > _LONGEST_PROMPT,
+            )
+            yield PromptSeen(collection=each.key, prompt=version)
 
     def _add(self, *, problems: tuple[Problem, ...] = (), warnings: tuple[Problem, ...] = (), **read: object) -> None:
         self.result = msgspec.structs.replace(

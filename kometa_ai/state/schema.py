@@ -20,6 +20,8 @@ FORMAT_VERSION = 2
 CHOICES = "choices.json"
 """The file beside the state that holds people's choices."""
 CHANGES_KEPT = 100
+PROMPTS_KEPT = 20
+"""Versions of a collection's prompt that are kept."""
 ERRORS_KEPT = 20
 RUNS_KEPT = 100
 
@@ -64,6 +66,15 @@ class CollectionStatus(msgspec.Struct, frozen=True, kw_only=True):
     def is_edited(self, block_hash: str) -> bool:
         """Whether the block was edited since it was last carried out. One never carried out was not edited."""
         return self.block_hash != "" and (self.block_change_open or self.block_hash != block_hash)
+
+
+class PromptVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """A collection's prompt as a run has first read it. A long text `is_cut`."""
+
+    prompt_hash: str
+    text: str
+    at: datetime
+    is_cut: bool = False
 
 
 class LibrarySeen(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,7 +135,10 @@ class Errors(msgspec.Struct, kw_only=True):
 class Snapshot(msgspec.Struct, kw_only=True):
     """The whole state, in the order in which a person wants to read it.
 
-    `pins` are those of before there was choices.json. A file that does not say its `state_format_version` is not ours.
+    `pins` are those of before there was choices.json. `prompts` are the versions of each collection's prompt, the
+    newest last: a program of before there were any passes them over, and writes a snapshot without them.
+
+    A file that does not say its `state_format_version` is not ours.
     """
 
     version: str
@@ -134,6 +148,7 @@ class Snapshot(msgspec.Struct, kw_only=True):
     journal_entry: int = 0
     libraries: dict[str, LibrarySeen] = {}
     collections: dict[CollectionKey, CollectionStatus] = {}
+    prompts: dict[CollectionKey, list[PromptVersion]] = {}
     errors: Errors = msgspec.field(default_factory=Errors)
     pins: list[Pin] = []
     runs: list[RunSummary] = []
@@ -182,6 +197,17 @@ class CollectionForgotten(msgspec.Struct, frozen=True, kw_only=True, tag_field="
     """A collection that is an orphan no more, because none of its tags is left."""
 
     collection: CollectionKey = msgspec.field(name="slug")
+
+
+class PromptSeen(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="prompt"):
+    """A prompt that is not the latest known one of its collection.
+
+    The format stays 2 all the same: a program of before there was this line leaves it out, and tells of a damaged line
+    where it finds one, after a run that was killed. Nothing but this history depends on it.
+    """
+
+    collection: CollectionKey = msgspec.field(name="slug")
+    prompt: PromptVersion
 
 
 class Tagged(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="tagged"):
@@ -269,6 +295,7 @@ Entry = (
     | Described
     | StatusChanged
     | CollectionForgotten
+    | PromptSeen
     | Tagged
     | LibraryRead
     | ErrorMet

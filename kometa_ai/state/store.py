@@ -28,6 +28,7 @@ from kometa_ai.state.schema import (
     CHOICES,
     ERRORS_KEPT,
     FORMAT_VERSION,
+    PROMPTS_KEPT,
     RUNS_KEPT,
     BatchDropped,
     BatchEntry,
@@ -44,6 +45,7 @@ from kometa_ai.state.schema import (
     Line,
     MoneySpent,
     Pinned,
+    PromptSeen,
     Released,
     RunEnded,
     RunWaits,
@@ -333,10 +335,8 @@ class Store:
                 if known is not None:
                     entry.movie.collections, entry.movie.unjudged = known.collections, known.unjudged
                 self._movies[entry.key] = entry.movie
-            case StatusChanged():
-                state.collections[entry.collection] = entry.status
-            case CollectionForgotten():
-                state.collections.pop(entry.collection, None)
+            case StatusChanged() | CollectionForgotten() | PromptSeen():
+                self._apply_collection(entry)
             case LibraryRead():
                 state.libraries[entry.name] = entry.library
             case Tagged() | ErrorMet() | RunEnded() | MoneySpent():
@@ -347,6 +347,19 @@ class Store:
                 self._apply_batch(entry)
             case _:
                 assert_never(entry)
+
+    def _apply_collection(self, entry: StatusChanged | CollectionForgotten | PromptSeen) -> None:
+        state, key = self._state, entry.collection
+        match entry:
+            case StatusChanged():
+                state.collections[key] = entry.status
+            case CollectionForgotten():
+                state.collections.pop(key, None)
+                state.prompts.pop(key, None)
+            case PromptSeen():
+                versions = [each for each in state.prompts.get(key, []) if each != entry.prompt]
+                # By time, so that a line which is read twice comes to the same place.
+                state.prompts[key] = sorted([*versions, entry.prompt], key=lambda each: each.at)[-PROMPTS_KEPT:]
 
     def _apply_answer(self, entry: Judged | LeftUnjudged) -> None:
         movie = self._movie(entry.key)

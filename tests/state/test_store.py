@@ -16,6 +16,7 @@ from kometa_ai.core.naming import CollectionKey, Slug
 from kometa_ai.errors import RepairState
 from kometa_ai.state import files, schema
 from kometa_ai.state.loading import JOURNAL, SNAPSHOT
+from kometa_ai.state.schema import CollectionForgotten, PromptSeen, PromptVersion
 from kometa_ai.state.store import WAITS, Seen, Store, reset
 from tests.state.making import NOIR, NOW, decision, described, ended, failed, judged, numbers, spent, tagged
 
@@ -467,3 +468,25 @@ def test_changes_compare_by_value(tmp_path: Path) -> None:
 
 def _fields(entry: schema.Tagged) -> dict[str, Any]:
     return {name: getattr(entry.change, name) for name in entry.change.__struct_fields__}
+
+
+def test_the_history_of_prompts_is_short_and_goes_with_its_collection(tmp_path: Path) -> None:
+    """Twenty versions of a prompt are kept, each once; they survive saving, and are forgotten with the collection."""
+    key = CollectionKey("noir")
+    seen = [
+        PromptSeen(
+            collection=key,
+            prompt=PromptVersion(prompt_hash=f"{number}", text="Dark.", at=NOW + timedelta(days=number)),
+        )
+        for number in range(25)
+    ]
+    store = Store.load(tmp_path)
+    store.record(*seen, *seen)
+    store.save(NOW)
+    store.record(*seen[-2:])
+
+    kept = Store.load(tmp_path)
+
+    assert [version.prompt_hash for version in kept.state.prompts[key]] == [f"{number}" for number in range(5, 25)]
+    kept.record(CollectionForgotten(collection=key))
+    assert Store.load(tmp_path).state.prompts == {}
