@@ -57,12 +57,14 @@ def print_what_if(found: WhatIf) -> None:
     _print_titles(out, "Would leave", found.leaves)
     for each in found.follow:
         held = f"; the brake would hold back {counted(each.held_back, 'change')}" if each.held_back else ""
+        held += f"; {counted(each.in_review, 'change')} would wait for a person" if each.in_review else ""
         asks = f"; {counted(each.asks, found.kind)} must be asked about" if each.asks else ""
         out.print(f"[bold]{clean(each.collection)}[/] follows, as its block names the tag{asks}{held}:")
         _print_titles(out, "Would enter", each.enters)
         _print_titles(out, "Would leave", each.leaves)
     for tags in found.libraries:
         held = f", {tags.held_back:,} held back" if tags.held_back else ""
+        held += f", {tags.in_review:,} wait for a person first" if tags.in_review else ""
         out.print(
             f"Tags in {clean(tags.title)}: {tags.tagged:,} now; {tags.to_add:,} to add, {tags.to_remove:,} to remove"
             f"{held}."

@@ -28,6 +28,7 @@ from kometa_ai.daemon.watch import Watch
 from kometa_ai.errors import FixUsage, KometaAIError, WaitForOtherRun
 from kometa_ai.jobs.aside import Patience
 from kometa_ai.jobs.waiting import EVERY
+from kometa_ai.jobs.whatif import WhatIf, Wish, what_if
 from kometa_ai.observe.logs import log_problem
 from kometa_ai.settings.environment import load_settings
 from kometa_ai.tags.shown import shown_by
@@ -80,6 +81,7 @@ class Daemon:
         self._stopping = asyncio.Event()
         self._looking = Patience("STATE_DIR", most=4)
         self._reading = Patience("CONFIG_DIR", seconds=_READING)
+        self._foreseeing = Patience("the preview", seconds=_READING)
         self._cut_short = ""
         self.timetable = Timetable(schedule_of(settings), settings.state_dir, clock=clock)
         self.runs = Runs(session, tell=self._learn, next_run=lambda: self.timetable.next_run)
@@ -172,6 +174,14 @@ class Daemon:
             _log.error("run.skipped", trigger=trigger, why=error.message, remedy=error.remedy, **details)
             return False
         return True
+
+    async def foresee(self, key: str, threshold: float) -> WhatIf:
+        """What another threshold of a collection would do, as the libraries are now. Nothing is asked or written.
+
+        Raise FixUsage for a collection that there is not, and CheckLibrary if no library of it can be used.
+        """
+        wish = Wish(key, threshold)
+        return await self._foreseeing(lambda: asyncio.run(what_if(self._session, Options(), wish)))
 
     async def check_names(self, names: Sequence[str]) -> None:
         """Raise FixUsage for names that no collection has now."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from kometa_ai.asking.tally import Tally
-from kometa_ai.core.decision import Cause, Reason
+from kometa_ai.core.decision import Cause, Reason, decision_of
 from kometa_ai.core.item import ItemKey, Kind, order_of
 from kometa_ai.core.naming import CollectionKey
+from kometa_ai.core.options import Options
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import FixUsage
 from kometa_ai.jobs.explain import about_silence
@@ -24,16 +26,17 @@ from kometa_ai.run.questioning import count
 from kometa_ai.run.reading import Reader
 from kometa_ai.run.results import Asking, Judging
 from kometa_ai.run.scope import choose
-from kometa_ai.run.tagging import brakes_of, plan
+from kometa_ai.run.tagging import brakes_of, plan, review_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
 
     from kometa_ai.core.collection import Collection
-    from kometa_ai.core.options import Options
     from kometa_ai.jobs.session import Session
     from kometa_ai.run.parts import Parts, Rules
     from kometa_ai.run.results import Planning, Reading
+    from kometa_ai.state.schema import CollectionStatus
 
 
 class Wish(NamedTuple):
@@ -61,7 +64,8 @@ class Follower(msgspec.Struct, frozen=True, kw_only=True):
     """A collection whose rules name the tag of the one that changes, directly or not, and what changes in it.
 
     `asks` counts items that a rule decided so far and a question must decide then: until it is answered they stay as
-    they are. Its own block is as it was, so the brakes may hold changes back: `held_back` tags of all libraries.
+    they are. Its own block is as it was, so the brakes may hold changes back: `held_back` tags of all libraries. Those
+    `in_review` wait some days for a person.
     """
 
     collection: str
@@ -70,6 +74,7 @@ class Follower(msgspec.Struct, frozen=True, kw_only=True):
     leaves: tuple[Title, ...]
     asks: int = 0
     held_back: int = 0
+    in_review: int = 0
 
 
 class LibraryTags(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +89,7 @@ class LibraryTags(msgspec.Struct, frozen=True, kw_only=True):
     to_add: int
     to_remove: int
     held_back: int
+    in_review: int = 0
 
 
 class WhatIf(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,16 +183,17 @@ async def _what_if(parts: Parts, rules: Rules, options: Options, wish: Wish) -> 
     reader.collections()
     reading = reader.result
     collection = _one_of(wish.collection, reading, [*silent.values(), *_refused(reading)])
-    subjects = subjects_of(reading.items, parts.store.memory, reading.unconfirmed)
-    known = Known(reading.items, subjects, parts.store.memory, parts.choices.read().pins, rules.models)
-    compared = compare(collection, wish.threshold, reading.collections, reading.folder.collections, known)
-    then = compared.then
-    judging = Judging(subjects=subjects, asking=_NOTHING_ASKED, gates=then.gates, memberships=then.memberships)
-    brakes = brakes_of(rules, options, then.collections, parts.store.state.collections)
-    planning = plan(reading.contents, then.collections, judging, brakes)
+    memory = parts.store.memory
+    subjects = subjects_of(reading.items, memory, reading.unconfirmed)
+    basis = Basis(
+        known=Known(reading.items, subjects, memory, parts.choices.read().pins, rules.models),
+        reading=reading,
+        statuses=parts.store.state.collections,
+        rules=rules,
+        now=parts.now(),
+    )
     problems = (*(about_silence(parts.library(name), error) for name, error in silent.items()), *reading.problems)
-    answer = _answer(collection, wish.threshold, _Found(known, compared, planning, reading))
-    return msgspec.structs.replace(answer, problems=problems)
+    return msgspec.structs.replace(foresee(collection, wish.threshold, basis), problems=problems)
 
 
 _NOTHING_ASKED = Asking(open_questions={}, reasons={}, last_asked={}, tally=Tally(), endings=())
@@ -213,17 +220,52 @@ def _one_of(name: str, reading: Reading, away: Iterable[Exception]) -> Collectio
     raise FixUsage(f"The collection {found[0].name!r} is for no library that can be used.", "--check-config says why.")
 
 
+class Basis(NamedTuple):
+    """What a preview is made from: what a run would have read and what is remembered, at some time."""
+
+    known: Known
+    reading: Reading
+    statuses: Mapping[CollectionKey, CollectionStatus]
+    rules: Rules
+    now: datetime
+
+
 class _Found(NamedTuple):
-    """What was read and compared, and what the libraries lack of it."""
+    """What was compared, and what the libraries lack of it."""
 
     known: Known
     compared: Comparison
     planning: Planning
-    reading: Reading
 
 
-def _answer(collection: Collection, threshold: float, found: _Found) -> WhatIf:
-    known, compared, planning = found.known, found.compared, found.planning
+def foresee(collection: Collection, threshold: float, basis: Basis) -> WhatIf:
+    """What the next run would do if the collection's block had another threshold, without the lines to copy. Pure.
+
+    `collection` is one of those of the reading.
+    """
+    known, reading, _, rules, now = basis
+    compared = compare(collection, threshold, reading.collections, reading.folder.collections, known)
+    then = compared.then
+    judging = Judging(subjects=known.subjects, asking=_NOTHING_ASKED, gates=then.gates, memberships=then.memberships)
+    planning = plan(
+        reading.contents,
+        then.collections,
+        judging,
+        brakes_of(rules, Options(), then.collections, basis.statuses),
+        review=review_of(
+            rules,
+            reading,
+            now=now,
+            decision_of=partial(decision_of, known.memory),
+            gates=then.gates,
+            known=basis.statuses,
+        ),
+    )
+    return _answer(collection, threshold, _Found(known, compared, planning), reading)
+
+
+def _answer(collection: Collection, threshold: float, found: _Found, reading: Reading) -> WhatIf:
+    known, compared, planning = found
     key, now, then = collection.key, compared.now, compared.then
     gates = then.gates[key]
     causes = [cause for item, cause in gates.causes.items() if gates.scope is None or item in gates.scope]
@@ -249,7 +291,7 @@ def _answer(collection: Collection, threshold: float, found: _Found) -> WhatIf:
         asks=sum(len(opened(each, compared)) for each in then.collections),
         undecided=count(reason for reason in questions.values() if reason is not Reason.SECOND_LOOK),
         histogram=histogram(verdicts_that_count(collection, now, known)),
-        libraries=tuple(_tags(collection, planning, found.reading)),
+        libraries=tuple(_tags(collection, planning, reading)),
         follow=tuple(
             _follower(each, titles, found)
             for each in then.collections
@@ -303,6 +345,7 @@ def _follower(collection: Collection, titles: _Titles, found: _Found) -> Followe
         leaves=leaves,
         asks=len(opened(collection, found.compared)),
         held_back=len(held_back),
+        in_review=sum(each.change.label == collection.label for each in found.planning.plan.in_review),
     )
 
 
@@ -320,4 +363,5 @@ def _tags(collection: Collection, planning: Planning, reading: Reading) -> Itera
             to_add=sum(change.operation == "add" for change in mine),
             to_remove=sum(change.operation == "remove" for change in mine),
             held_back=sum(change.label == collection.label for change in planned.held_back),
+            in_review=sum(each.change.label == collection.label for each in planned.in_review),
         )

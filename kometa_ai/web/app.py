@@ -15,17 +15,18 @@ from kometa_ai.__version__ import __version__
 from kometa_ai.core.text import one_line
 from kometa_ai.daemon.metrics import CONTENT_TYPE
 from kometa_ai.daemon.status import Health, Status
-from kometa_ai.errors import FixConfiguration, FixUsage, KometaAIError, RepairState, WaitForOtherRun
+from kometa_ai.errors import CheckLibrary, FixConfiguration, FixUsage, KometaAIError, RepairState, WaitForOtherRun
 from kometa_ai.jobs.aside import DoesNotAnswer
 from kometa_ai.run.failure import RunHangs
 from kometa_ai.web.answers import DOCUMENTED_KEY, KEY_NEEDED, Failed, documented, documented_as, json_answer, schemas_of
-from kometa_ai.web.api import runs, webhooks
+from kometa_ai.web.api import previews, runs, webhooks
 from kometa_ai.web.guard import Guard
 
 if TYPE_CHECKING:
     from kometa_ai.daemon.life import Daemon
 
 _ROUTES = (
+    previews.ROUTES,
     runs.ROUTES,
     webhooks.ROUTES,
 )
@@ -34,6 +35,7 @@ _STATUS = {
     WaitForOtherRun: HTTPStatus.CONFLICT,
     FixUsage: HTTPStatus.UNPROCESSABLE_ENTITY,
     FixConfiguration: HTTPStatus.UNPROCESSABLE_ENTITY,
+    CheckLibrary: HTTPStatus.SERVICE_UNAVAILABLE,
     RepairState: HTTPStatus.SERVICE_UNAVAILABLE,
     DoesNotAnswer: HTTPStatus.SERVICE_UNAVAILABLE,
     RunHangs: HTTPStatus.SERVICE_UNAVAILABLE,

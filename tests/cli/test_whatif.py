@@ -103,8 +103,14 @@ FOUND = WhatIf(
     asks=3,
     undecided={"new": 2},
     histogram=histogram([(True, 0.65)] * 60 + [(False, 0.0)]),
-    libraries=(LibraryTags(library="radarr", title="Radarr", tagged=2, to_add=60, to_remove=1, held_back=4),),
-    follow=(Follower(collection="Crime", key=CollectionKey("crime"), enters=(), leaves=(), asks=2, held_back=5),),
+    libraries=(
+        LibraryTags(library="radarr", title="Radarr", tagged=2, to_add=60, to_remove=1, held_back=4, in_review=6),
+    ),
+    follow=(
+        Follower(
+            collection="Crime", key=CollectionKey("crime"), enters=(), leaves=(), asks=2, held_back=5, in_review=7
+        ),
+    ),
     lines=(),
 )
 
@@ -120,10 +126,10 @@ def test_long_lists_and_what_is_open(capsys: pytest.CaptureFixture[str]) -> None
     assert "A second look is due for 1 movie: its outcome may differ." in out
     assert "Not decided, and left as they are until a run has asked: 2 new." in out
     assert (
-        "Crime follows, as its block names the tag; 2 movies must be asked about; the brake would hold back 5 changes:"
-        in out
+        "Crime follows, as its block names the tag; 2 movies must be asked about; the brake would hold back 5 changes; "
+        "7 changes would wait for a person:" in out
     )
-    assert "60 to add, 1 to remove, 4 held back." in out
+    assert "60 to add, 1 to remove, 4 held back, 6 wait for a person first." in out
     assert "asks 3 questions because of it, and what is open in any case (2 new)." in out
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from kometa_ai.app import session_of
@@ -16,10 +18,13 @@ from kometa_ai.standins.claude_answers import REFUSED
 from tests.run.world import World, block, movies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
     from pathlib import Path
 
     from kometa_ai.jobs.whatif import Title
+    from kometa_ai.run.parts import Parts
+    from kometa_ai.run.watching import Observer
+    from kometa_ai.state.store import Store
 
 COUNT = 42
 NAMES = ("Noir", "Neo", "Bright", "Else")
@@ -48,8 +53,16 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 def ask(world: World, threshold: float, name: str = "Noir") -> WhatIf:
-    """The preview."""
-    return asyncio.run(what_if(session_of(world.settings), Options(), Wish(name, threshold)))
+    """The preview, at the world's time."""
+    session = session_of(world.settings)
+
+    @asynccontextmanager
+    async def open_parts(store: Store, observer: Observer | None) -> AsyncIterator[Parts]:
+        async with session.open_parts(store, observer) as parts:
+            yield msgspec.structs.replace(parts, now=lambda: world.now)
+
+    session_then = msgspec.structs.replace(session, open_parts=open_parts)
+    return asyncio.run(what_if(session_then, Options(), Wish(name, threshold)))
 
 
 def numbers(titles: Sequence[Title]) -> set[int]:
@@ -128,6 +141,21 @@ def test_open_questions(world: World) -> None:
     (new,) = found.follow
     assert (found.asks, new.asks, new.enters, new.leaves) == (2, 2, (), ())
     assert not world.claude.requests
+
+
+def test_changes_that_wait_for_a_person(world: World) -> None:
+    """Where REVIEW lets changes near the threshold wait, the preview says so, and the run lets them wait."""
+    world.change(review="all")
+    found = ask(world, 0.65)
+    before = tags(world)["noir"]
+    edit(world, found)
+
+    world.run()
+
+    (library,) = found.libraries
+    assert library.in_review == len(found.enters) > 0
+    assert library.to_add == library.to_remove == 0
+    assert tags(world)["noir"] == before
 
 
 def test_nothing_was_judged(world: World) -> None:
