@@ -318,6 +318,9 @@ class Watcher:
         if self._progress is not None and self._step is not None:
             self._progress.advance(self._step, count)
 
+    def cost(self, usd: float) -> None:
+        """Show nothing: the report tells what it was."""
+
 
 def _bar() -> Progress:
     from rich.progress import (  # noqa: PLC0415 - for who watches; a run at night need not load it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
@@ -17,6 +18,7 @@ from kometa_ai.core.text import one_line
 from kometa_ai.daemon.batches import BatchWatch
 from kometa_ai.daemon.change_notifier import APART, ChangeNotifier
 from kometa_ai.daemon.hints import LONGEST, QUIET, Hints
+from kometa_ai.daemon.looks import Looks
 from kometa_ai.daemon.metrics import Metrics
 from kometa_ai.daemon.overview import OverviewReader
 from kometa_ai.daemon.pulse import Pulse
@@ -26,11 +28,14 @@ from kometa_ai.daemon.status import Views
 from kometa_ai.daemon.timetable import Timetable, schedule_of
 from kometa_ai.daemon.watch import Watch
 from kometa_ai.errors import FixUsage, KometaAIError, WaitForOtherRun
-from kometa_ai.jobs.aside import Patience
+from kometa_ai.jobs.aside import DoesNotAnswer, Patience, aside
+from kometa_ai.jobs.cancel import cancel
 from kometa_ai.jobs.waiting import EVERY
 from kometa_ai.jobs.whatif import WhatIf, Wish, what_if
+from kometa_ai.observe.log_end import newest_lines
 from kometa_ai.observe.logs import log_problem
-from kometa_ai.settings.environment import load_settings
+from kometa_ai.settings.describe import as_dump
+from kometa_ai.settings.environment import Loaded, load_settings
 from kometa_ai.tags.shown import shown_by
 
 if TYPE_CHECKING:
@@ -38,11 +43,17 @@ if TYPE_CHECKING:
     from signal import Signals
 
     from kometa_ai.core.item import ItemKey
+    from kometa_ai.core.report import RunReport
+    from kometa_ai.jobs.cancel import Cancellation
     from kometa_ai.jobs.session import Session
+    from kometa_ai.observe.log_end import Level, LogEnd
     from kometa_ai.settings.schema import Settings
 
 _READING = 60.0
 """Seconds for reading Kometa's folder; a large one is slow on a slow machine."""
+
+_CANCELING = 120.0
+"""Seconds for Anthropic's answers about all open batches."""
 
 _log = structlog.get_logger()
 
@@ -82,11 +93,14 @@ class Daemon:
         self._looking = Patience("STATE_DIR", most=4)
         self._reading = Patience("CONFIG_DIR", seconds=_READING)
         self._foreseeing = Patience("the preview", seconds=_READING)
+        self._logs = Patience("LOG_DIR", most=2)
+        self._sources = load_settings(environ).sources
         self._cut_short = ""
         self.timetable = Timetable(schedule_of(settings), settings.state_dir, clock=clock)
         self.runs = Runs(session, tell=self._learn, next_run=lambda: self.timetable.next_run)
         self.overview = OverviewReader(settings.state_dir, {library.name for library in settings.libraries})
         self.watch = Watch(session)
+        self.looks = Looks(session, environ)
         self.metrics = Metrics()
         self.pulse = Pulse(settings.state_dir, self._vital_signs)
         self.views = Views(
@@ -183,6 +197,12 @@ class Daemon:
         wish = Wish(key, threshold)
         return await self._foreseeing(lambda: asyncio.run(what_if(self._session, Options(), wish)))
 
+    async def report(self, run_id: str) -> RunReport | None:
+        """The report of a run that has ended; None if it is not kept. Raise RepairState if it cannot be read."""
+        last = self.runs.last
+        # From memory if it is the last one: it may not have been written to the disk.
+        return last if last is not None and last.run_id == run_id else await self.overview.report(run_id)
+
     async def check_names(self, names: Sequence[str]) -> None:
         """Raise FixUsage for names that no collection has now."""
         await self._reading(self._session.check_names, names)
@@ -204,6 +224,24 @@ class Daemon:
         if report is None:
             raise FixUsage(f"There is no run {one_line(run_id, 100)!r}.", "Do a dry run, and name that one.")
         shown_by(report)
+
+    async def cancel_batches(self) -> Cancellation:
+        """Ask for the end of all open batches. Raise WaitForOtherRun while a run is on."""
+        try:
+            async with asyncio.timeout(_CANCELING):
+                return await aside("cancel batches", lambda: cancel(self._session))
+        except TimeoutError as error:
+            raise DoesNotAnswer(
+                f"The batches could not be cancelled within {_CANCELING:g} seconds.", "Try it again later."
+            ) from error
+
+    def describe_settings(self) -> dict[str, dict[str, object]]:
+        """Each variable with its value, as it was read at the start, and where that came from; secrets are masked."""
+        return as_dump(Loaded(self.settings, self._sources))
+
+    async def log_end(self, limit: int, level: Level, run_id: str) -> LogEnd:
+        """The newest lines of the log file. Raise DoesNotAnswer if LOG_DIR does not."""
+        return await self._logs(partial(newest_lines, level=level, run_id=run_id), self.settings.log_dir, limit)
 
     async def recheck(self) -> None:
         """Read settings and Kometa's folder again and log what is wrong with them. Nothing is taken over."""

@@ -36,6 +36,7 @@ class Present(msgspec.Struct, frozen=True, gc=False):
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """A snapshot of the state; an empty one where there is none yet. Of `decisions` only the keys are loaded."""
 
+    last_update: datetime | None = None
     last_successful_run: datetime | None = None
     libraries: dict[str, LibrarySeen] = {}
     collections: dict[CollectionKey, CollectionStatus] = {}

@@ -23,7 +23,11 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Going(msgspec.Struct, frozen=True, kw_only=True):
-    """A run in progress, at one moment."""
+    """A run in progress, at one moment.
+
+    `cost_usd` is what it has cost so far, `max_cost_usd` what it may cost; None if there is no limit. No person waits
+    for a run that is `unattended`. `status` is `running`, or `stopping` once it was asked to.
+    """
 
     run_id: str
     trigger: str
@@ -37,18 +41,28 @@ class Going(msgspec.Struct, frozen=True, kw_only=True):
     counted: str = ""
     done: int = 0
     total: int = 0
+    cost_usd: float = 0.0
+    max_cost_usd: float | None = None
+    unattended: bool = False
     status: str = "running"
 
 
 class Progress:
-    """Watches one run. The run's thread writes and others read, so each field is replaced whole, never changed."""
+    """Watches one run. The run's thread writes and others read, so each field is replaced whole, never changed.
 
-    def __init__(self, run_id: str, trigger: str, wanted: Options | Undo) -> None:
+    `limit` is what the run may cost, in USD. `has_begun` says that it holds the lock.
+    """
+
+    def __init__(self, run_id: str, trigger: str, wanted: Options | Undo, limit: float | None = None) -> None:
         self.run_id = run_id
         self.started = now()
         self.steps: tuple[Step, ...] = ()
         self._trigger = trigger
         self._wanted = wanted
+        self._limit = limit
+        self._cost = 0.0
+        self.has_begun = False
+        self.is_stopping = False
 
     @property
     def going(self) -> Going:
@@ -65,6 +79,10 @@ class Progress:
             counted=step.counted,
             done=step.done,
             total=step.total,
+            cost_usd=round(self._cost, 6),
+            max_cost_usd=self._limit,
+            unattended=self._wanted.unattended,
+            status="stopping" if self.is_stopping else "running",
         )
         match self._wanted:
             case Undo(run_id=undoes):
@@ -85,6 +103,10 @@ class Progress:
         del what
         if self.steps:
             self._replace(done=self.steps[-1].done + count)
+
+    def cost(self, usd: float) -> None:
+        """See Observer."""
+        self._cost = usd
 
     def _replace(self, **fields: str | int) -> None:
         *before, last = self.steps or (Step(name="Starting", started=self.started),)

@@ -110,7 +110,8 @@ class Runs:
             raise RepairState(f"Runs hang again and again. {self.trouble}", "Restart the program.")
         begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         begun.add_done_callback(lambda done: done.cancelled() or done.exception())
-        self._job = _Job(Progress(new_run_id(now()), trigger, wanted), wanted, self._settings.run_timeout)
+        progress = Progress(new_run_id(now()), trigger, wanted, self._limit_of(wanted))
+        self._job = _Job(progress, wanted, self._settings.run_timeout)
         self._idle.clear()
         self._task = asyncio.create_task(self._do(self._job, begun))
         run_id = self._job.progress.run_id
@@ -123,6 +124,22 @@ class Runs:
                 "Look whether its disk or network share is there. The run begins when it is.",
             ) from error
         return run_id
+
+    def _limit_of(self, wanted: Options | Undo) -> float | None:
+        """What a run may cost; None if there is no limit. An undo asks nothing."""
+        if isinstance(wanted, Undo):
+            return None
+        budget = self._session.rules.limits.budget(wanted.max_cost)
+        return budget.limit if budget.is_limited else None
+
+    def stop(self, run_id: str, by: str) -> bool:
+        """Ask a run to stop: what it has learned is kept, nothing more is begun. Return whether it is in progress."""
+        job = self._job
+        if job is None or job.progress.run_id != run_id:
+            return False
+        job.progress.is_stopping = True
+        job.interrupt(by, process_ends=False)
+        return True
 
     def close(self, why: str) -> None:
         """Start no further run, and ask the one in progress to stop: what it has learned is kept."""
@@ -139,6 +156,7 @@ class Runs:
         loop = asyncio.get_running_loop()
 
         def begin() -> None:
+            job.progress.has_begun = True
             if not begun.done():
                 self.no_lock = ""
                 begun.set_result(None)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from kometa_ai.core.collection import Folder
-from kometa_ai.core.item import KINDS
+from kometa_ai.core.item import KINDS, Kind
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import FixConfiguration, KometaAIError
 from kometa_ai.jobs.services import Looked
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kometa_ai.core.collection import Collection
-    from kometa_ai.core.item import Kind
     from kometa_ai.settings.libraries import LibrarySettings
 
 _WRONG = 2

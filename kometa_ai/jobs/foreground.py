@@ -27,7 +27,7 @@ from kometa_ai.notification import dispatch as notification
 from kometa_ai.notification.after_changes import after_changes
 from kometa_ai.notification.background import finish
 from kometa_ai.observe import process
-from kometa_ai.run.failure import INTERRUPTED, RunHangs, report_of_failure
+from kometa_ai.run.failure import RunHangs, interrupted_code, report_of_failure
 from kometa_ai.run.joining import joined
 from kometa_ai.run.scope import check_again
 from kometa_ai.run.watching import Step
@@ -143,7 +143,7 @@ class Foreground:
             return report
         if self.is_ending:
             _log.info("batch.left", run_id=report.run_id, why=self._signal)
-            code = INTERRUPTED.get(self._signal, report.exit_code)
+            code = interrupted_code(self._signal)
             return msgspec.structs.replace(report, outcome="interrupted", exit_code=code)
         if self._is_late:
             _log.info("batch.left", run_id=report.run_id, why="RUN_TIMEOUT")

@@ -20,6 +20,7 @@ from kometa_ai.core.report import RunReport
 from kometa_ai.errors import FixUsage, KometaAIError, RepairState
 from kometa_ai.observe import process
 from kometa_ai.observe.logs import REPORTED, log_problem
+from kometa_ai.run.failure import about_stop
 from kometa_ai.run.joining import joined
 from kometa_ai.run.orphans import departed
 from kometa_ai.run.pipeline import Run
@@ -40,7 +41,7 @@ from kometa_ai.state.store import Seen, Store
 from kometa_ai.tags.shown import shown_by
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -206,7 +207,7 @@ async def carry_out(
             problems=(*cut, *parts.store.alerts),
             interrupted=interruption.why,
         )
-        report = work.report(frame)
+        report = _with_warnings(work.report(frame), about_stop(interruption.why))
         is_waiting = report.outcome == "waiting"
         is_complete = error is None and not (is_cut_short or is_waiting)
         report = _remember(report, work, parts.store, is_complete=is_complete)
@@ -379,5 +380,5 @@ def summary_of(report: RunReport) -> RunSummary:
     )
 
 
-def _with_warnings(report: RunReport, warnings: list[Problem]) -> RunReport:
+def _with_warnings(report: RunReport, warnings: Sequence[Problem]) -> RunReport:
     return msgspec.structs.replace(report, warnings=(*report.warnings, *warnings)) if warnings else report

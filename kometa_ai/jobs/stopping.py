@@ -61,14 +61,17 @@ def ending_in_order(end: Callable[[signal.Signals], None]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def end_run(interruption: Interruption, run: asyncio.Task[Any], why: str, *, grace: float = GRACE) -> None:
+def end_run(
+    interruption: Interruption, run: asyncio.Task[Any], why: str, *, grace: float = GRACE, process_ends: bool = True
+) -> None:
     """End a run: finish in-flight requests, save everything. Call this in the run's own loop.
 
-    A run that has ended by itself meanwhile is left alone.
+    `why` is a signal, or who asked for the end. A run that has ended by itself meanwhile is left alone. The report is
+    sent in any case, unless the process ends and cannot wait for a mail server that does not answer.
     """
     if run.done():
         return
-    _log.warning("run.interrupted", signal=why)
+    _log.warning("run.interrupted", why=why)
     is_busy, is_reporting = interruption.is_busy, interruption.is_reporting
     interruption.request(why)
     loop = asyncio.get_running_loop()
@@ -76,7 +79,8 @@ def end_run(interruption: Interruption, run: asyncio.Task[Any], why: str, *, gra
     if not is_reporting:
         loop.call_later(first, run.cancel)
     # The first cancel may only end the asking; the second ends the report, too, if a mail server does not answer.
-    loop.call_later(first + (TELLING if is_busy else min(grace, SHORT_TELLING)), run.cancel)
+    if process_ends:
+        loop.call_later(first + (TELLING if is_busy else min(grace, SHORT_TELLING)), run.cancel)
 
 
 def grace_of(seconds: float) -> float:

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kometa_ai.jobs.aside import Aside
@@ -40,7 +41,8 @@ class Supervised:
         self._guard = threading.Lock()
         self._why = ""
         self._told = 0.0
-        self._end: Callable[[str], object] | None = None
+        self._process_ends = False
+        self._end: Callable[[], object] | None = None
         self._interruption: Interruption | None = None
         self._lock: StateLock | None = None
         self._store: Store | None = None
@@ -48,7 +50,7 @@ class Supervised:
 
     @property
     def why(self) -> str:
-        """The signal that asked the run to stop; empty if none did."""
+        """The signal that asked the run to stop, or who did; empty if none did."""
         return self._why
 
     @property
@@ -61,17 +63,21 @@ class Supervised:
         """The step that the run is in."""
         return (self._interruption.step if self._interruption else "") or "Starting"
 
-    def interrupt(self, why: str) -> None:
-        """Ask the run to stop."""
+    def interrupt(self, why: str, *, process_ends: bool = True) -> None:
+        """Ask the run to stop. Asking again changes nothing, unless the process is to end as well, and was not before.
+
+        A process that goes on has time for the run's report: it is sent however long that takes.
+        """
         with self._guard:
-            first, self._why = not self._why, self._why or why
-            if not first:
+            if self._why and (self._process_ends or not process_ends):
                 return
+            self._why = self._why or why
+            self._process_ends = process_ends
             self._told = time.monotonic()
             if self._end is not None:
                 # Its loop is closed if the run has just ended by itself.
                 with suppress(RuntimeError):
-                    self._end(why)
+                    self._end()
 
     async def watch(self, name: str, work: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         """Run the work in a thread and return its result. Raise RunHangs if the thread does not come back."""
@@ -120,9 +126,11 @@ class Supervised:
         loop = asyncio.get_running_loop()
         with self._guard:
             self._interruption = interruption
-            self._end = lambda why: loop.call_soon_threadsafe(end_run, interruption, run, why)
+            self._end = lambda: loop.call_soon_threadsafe(
+                partial(end_run, interruption, run, self._why, process_ends=self._process_ends)
+            )
             if self._why:
-                self._end(self._why)
+                self._end()
         if self._run_timeout is not None:
             left = max(0.0, self._started + self._run_timeout - time.monotonic())
             loop.call_later(left, time_out, interruption, run, self._run_timeout)
@@ -138,7 +146,7 @@ class Supervised:
     def _is_overdue(self) -> bool:
         now, found = time.monotonic(), self._interruption
         is_still = self.silent > _STILL
-        if self._told:
+        if self._told and (self._process_ends or found is None or not found.is_reporting):
             is_busy = found is not None and found.is_busy
             limit = GRACE + TELLING + 0.6 if is_busy or not is_still else _STILL + 0.6
             if now - self._told > limit:

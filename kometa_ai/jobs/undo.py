@@ -20,7 +20,7 @@ from kometa_ai.core.report import CollectionReport, LibraryLine, MovieLine, Outc
 from kometa_ai.core.summary import counted, in_order, in_words, marked
 from kometa_ai.errors import CheckLibrary, FixUsage, KometaAIError, RepairState
 from kometa_ai.jobs.running import carry_out
-from kometa_ai.run.failure import INTERRUPTED, outcome_of
+from kometa_ai.run.failure import interrupted_code, outcome_of
 from kometa_ai.run.keeping import Keeper
 from kometa_ai.run.libraries import none_usable
 from kometa_ai.run.reporting import Frame
@@ -71,8 +71,9 @@ class Reverted(msgspec.Struct, frozen=True, kw_only=True):
 class Undone(msgspec.Struct, frozen=True, kw_only=True):
     """What was, or in a dry run would be, taken back; `left` are changes that something else has overtaken.
 
-    `run_id` is the run that was taken back, `undo_id` the run that did it. `collections` are the names of those whose
-    tags were changed and that others may be told of. `undone_by` is an earlier undo that has left nothing to take back.
+    `run_id` is the run that was taken back, `undo_id` the run that did it, empty for a preview. `collections` are the
+    names of those whose tags were changed and that others may be told of. `undone_by` is an earlier undo that has left
+    nothing to take back.
     """
 
     run_id: str
@@ -116,8 +117,7 @@ async def undo(
     The caller holds the lock of the state folder.
     """
     undone = history.recall(parts.store.folder, wanted.run_id, suggest=True)
-    if not undone.changes:
-        raise _nothing_to_undo(undone)
+    check_undoable(undone)
     frame = Frame(
         run_id=run_id,
         started=parts.now(),
@@ -137,6 +137,33 @@ async def undo(
     about = {"kind": "undo", "undoes": wanted.run_id}
     report = await carry_out(parts, work_of, frame, about, notify=notify)
     return works[0].result(report)
+
+
+async def preview(parts: Parts, run_id: str) -> Undone:
+    """What taking a run back would change now. It is no run: nothing is written, and it has no id.
+
+    Raise FixUsage if there is nothing to take back, CheckLibrary if no library can be used.
+    """
+    undone = history.recall(parts.store.folder, run_id, suggest=True)
+    check_undoable(undone)
+    work = _UndoRun(parts, undone, "", dry_run=True)
+    await work.go()
+    frame = Frame(
+        run_id="",
+        started=parts.now(),
+        finished=parts.now(),
+        dry_run=True,
+        models=frozenset(),
+        zone=parts.zone,
+        redact=parts.redact,
+    )
+    return work.result(work.report(frame)).undone
+
+
+def check_undoable(report: RunReport) -> None:
+    """Raise FixUsage for the report of a run that changed nothing."""
+    if not report.changes:
+        raise _nothing_to_undo(report)
 
 
 def plan_undo(undone: RunReport, contents: Mapping[str, Iterable[AnyItem]]) -> UndoPlan:
@@ -284,7 +311,7 @@ class _UndoRun:
 
     def _ending(self, frame: Frame, *, has_problems: bool) -> tuple[Outcome, int]:
         if frame.interrupted:
-            return "interrupted", INTERRUPTED.get(frame.interrupted, INTERRUPTED["SIGINT"])
+            return "interrupted", interrupted_code(frame.interrupted)
         if frame.error is not None:
             return outcome_of(frame.error), frame.error.exit_code
         stopped = [each for each in self._applied.values() if each.stopped is not None and not each.done]

@@ -188,7 +188,7 @@ class _LogFile(RotatingFileHandler):
         super().__init__(path, maxBytes=_LARGEST_FILE, backupCount=_KEPT_FILES, encoding="utf-8")
 
     def _open(self) -> TextIOWrapper:
-        return open(self.baseFilename, "a", encoding="utf-8", opener=_open_private)
+        return open(self.baseFilename, "a", encoding="utf-8", opener=open_private)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write to the file that has the name now: another process may have rotated it."""
@@ -218,7 +218,8 @@ def _is_still(path: Path, stream: TextIOWrapper) -> bool:
         return False
 
 
-def _open_private(path: str, flags: int) -> int:
+def open_private(path: str, flags: int) -> int:
+    """Open a file of ours, for its owner only; raise OSError for a link or device. An opener for `open`."""
     try:
         handle = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
     except OSError as error:

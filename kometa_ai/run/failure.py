@@ -21,8 +21,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-INTERRUPTED = {"SIGTERM": 143, "SIGINT": 130}
-"""The exit codes of runs that a signal ended."""
+_SIGNALS = {"SIGTERM": 143, "SIGINT": 130}
+_STOPPED = 130
+
+
+def interrupted_code(why: str) -> int:
+    """The exit code of a run that `why` has ended: a signal, or whoever asked for its end."""
+    return _SIGNALS.get(why, _STOPPED)
+
+
+def about_stop(why: str) -> tuple[Problem, ...]:
+    """A warning that names who has stopped a run; none for a signal, whose sender is not known."""
+    if not why or why in _SIGNALS:
+        return ()
+    return (
+        Problem(
+            source="",
+            what=f"The run was stopped by {why}.",
+            remedy="Nothing to do: what it had done is kept, and the next run goes on from there.",
+            severity="warning",
+        ),
+    )
 
 
 def report_of_failure(
@@ -45,12 +64,13 @@ def report_of_failure(
         finished=finished,
         dry_run=dry_run,
         outcome="interrupted" if signal else outcome_of(error),
-        exit_code=INTERRUPTED.get(signal, error.exit_code),
+        exit_code=interrupted_code(signal) if signal else error.exit_code,
         kind="undo" if undoes else "run",
         undoes=undoes,
         problems=(
             Problem(source=_source(error), what=redact(error.message), remedy=redact(error.remedy), at=finished),
         ),
+        warnings=about_stop(signal),
         next_run=next_run,
     )
 

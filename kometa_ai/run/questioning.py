@@ -249,6 +249,7 @@ class Questioning:
             self._last_asked[collection.key] = key
         self._keep(*entries, *self._booking.entries(self._tally.spent.values()))
         self._parts.observer.advance("questions", len(entries))
+        self._parts.observer.cost(self._booking.booked.cost_usd)
 
 
 def _without(questions: Questions, others: Questions) -> Questions:

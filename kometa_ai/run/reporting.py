@@ -22,7 +22,7 @@ from kometa_ai.errors import CheckClaude, CheckLibrary, FixConfiguration, Kometa
 from kometa_ai.judging.mutual import Managed, managed_tag
 from kometa_ai.judging.planning import may_turn
 from kometa_ai.run.batches import with_anthropic
-from kometa_ai.run.failure import INTERRUPTED, outcome_of
+from kometa_ai.run.failure import interrupted_code, outcome_of
 from kometa_ai.run.orphans import former_tags, orphans
 from kometa_ai.run.problems import problems_of, warnings_of
 from kometa_ai.run.spending import of_month, total
@@ -157,7 +157,7 @@ def _told(problem: Problem, names: Mapping[str, str], redact: Callable[[str], st
 
 def _ending(results: RunResults, frame: Frame, problems: tuple[Problem, ...], *, pending: int) -> tuple[Outcome, int]:
     if frame.interrupted:
-        return "interrupted", INTERRUPTED.get(frame.interrupted, INTERRUPTED["SIGINT"])
+        return "interrupted", interrupted_code(frame.interrupted)
     if error := frame.error or _error_that_left_nothing_done(results):
         return outcome_of(error), error.exit_code
     if results.waiting is not None:

@@ -51,6 +51,11 @@ class Booking:
         self._zone = zone
         self._booked = Spending()
 
+    @property
+    def booked(self) -> Spending:
+        """What this run has spent, as far as it is in the state."""
+        return self._booked
+
     def entries(self, spent: Iterable[Spent]) -> tuple[MoneySpent, ...]:
         """The month with what was spent since the last time; the caller records it."""
         so_far = total(spent)

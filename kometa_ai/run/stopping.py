@@ -9,8 +9,9 @@ from kometa_ai.run.watching import Observer, Step
 class Interruption:
     """A request to stop: in-flight requests are finished, no new ones are started, no tags are written.
 
-    `why` is the signal. `is_cut` says that the run was cancelled after its time-out, `is_left_behind` that its thread
-    hangs and another run has taken over. `step` is the step that the run is in, `course` that of its asking.
+    `why` is the signal, or who asked for it: "the API". `is_cut` says that the run was cancelled after its time-out,
+    `is_left_behind` that its thread hangs and another run has taken over. `step` is the step that the run is in,
+    `course` that of its asking.
     """
 
     def __init__(self) -> None:
@@ -58,6 +59,7 @@ class Steps:
         self._interruption = interruption
         self.total = observer.total
         self.advance = observer.advance
+        self.cost = observer.cost
 
     def step(self, name: str) -> None:
         """See Observer."""

@@ -36,6 +36,10 @@ class Observer(Protocol):
         """`count` more of them are done."""
         ...
 
+    def cost(self, usd: float) -> None:
+        """So much has the run cost so far."""
+        ...
+
 
 class NullObserver:
     """Watches nothing."""
@@ -47,4 +51,7 @@ class NullObserver:
         """See Observer."""
 
     def advance(self, what: str, count: int) -> None:
+        """See Observer."""
+
+    def cost(self, usd: float) -> None:
         """See Observer."""

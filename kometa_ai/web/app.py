@@ -15,11 +15,19 @@ from kometa_ai.__version__ import __version__
 from kometa_ai.core.text import one_line
 from kometa_ai.daemon.metrics import CONTENT_TYPE
 from kometa_ai.daemon.status import Health, Status
-from kometa_ai.errors import CheckLibrary, FixConfiguration, FixUsage, KometaAIError, RepairState, WaitForOtherRun
+from kometa_ai.errors import (
+    CheckClaude,
+    CheckLibrary,
+    FixConfiguration,
+    FixUsage,
+    KometaAIError,
+    RepairState,
+    WaitForOtherRun,
+)
 from kometa_ai.jobs.aside import DoesNotAnswer
 from kometa_ai.run.failure import RunHangs
 from kometa_ai.web.answers import DOCUMENTED_KEY, KEY_NEEDED, Failed, documented, documented_as, json_answer, schemas_of
-from kometa_ai.web.api import previews, runs, webhooks
+from kometa_ai.web.api import events, looks, previews, runs, system, webhooks
 from kometa_ai.web.guard import Guard
 
 if TYPE_CHECKING:
@@ -28,6 +36,9 @@ if TYPE_CHECKING:
 _ROUTES = (
     previews.ROUTES,
     runs.ROUTES,
+    events.ROUTES,
+    looks.ROUTES,
+    system.ROUTES,
     webhooks.ROUTES,
 )
 _FIGURES = documented_as("text/plain", {"type": "string"})
@@ -36,6 +47,7 @@ _STATUS = {
     FixUsage: HTTPStatus.UNPROCESSABLE_ENTITY,
     FixConfiguration: HTTPStatus.UNPROCESSABLE_ENTITY,
     CheckLibrary: HTTPStatus.SERVICE_UNAVAILABLE,
+    CheckClaude: HTTPStatus.SERVICE_UNAVAILABLE,
     RepairState: HTTPStatus.SERVICE_UNAVAILABLE,
     DoesNotAnswer: HTTPStatus.SERVICE_UNAVAILABLE,
     RunHangs: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -61,7 +73,7 @@ def make_app(daemon: Daemon, *, api_key: str, url_base: str = "") -> FastAPI:
         separate_input_output_schemas=False,
     )
     app.state.daemon = daemon
-    app.state.watchers = runs.Watchers()
+    app.state.watchers = events.Watchers()
     _add_open_paths(app, daemon)
     _add_overviews(app, daemon)
     for routes in _ROUTES:

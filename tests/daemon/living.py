@@ -25,12 +25,13 @@ from kometa_ai.web.app import make_app
 from kometa_ai.web.serving import serving
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
     from datetime import datetime
     from pathlib import Path
 
     from kometa_ai.jobs.session import Session
     from kometa_ai.settings.schema import Settings
+    from kometa_ai.web.api.events import Watchers
     from tests.run.world import World
 
 KEY = "the-key-of-the-tests"
@@ -124,10 +125,16 @@ def until_idle(living: Living) -> None:
 
 
 class Beside:
-    """A daemon in the test's own loop, a client with its key, and one without. `code` is how it ended."""
+    """A daemon in the test's own loop, a client with its key, and one without. `code` is how it ended.
 
-    def __init__(self, daemon: Daemon, client: httpx2.AsyncClient, bare: httpx2.AsyncClient) -> None:
+    `watchers` counts who watches events.
+    """
+
+    def __init__(
+        self, daemon: Daemon, client: httpx2.AsyncClient, bare: httpx2.AsyncClient, watchers: Watchers
+    ) -> None:
         self.daemon = daemon
+        self.watchers = watchers
         self.client = client
         self.bare = bare
         self.code: int | None = None
@@ -139,6 +146,18 @@ class Beside:
         await self.daemon.runs.ended()
         run_id: str = answer.json()["run_id"]
         return run_id
+
+    async def events(self, path: str) -> AsyncGenerator[tuple[str, Any]]:
+        """The events of a stream: the name and the data of each."""
+        name = ""
+        async with self.client.stream("GET", path) as stream:
+            assert stream.headers["content-type"].startswith("text/event-stream")
+            async for line in stream.aiter_lines():
+                kind, _, rest = line.partition(": ")
+                if kind == "event":
+                    name = rest
+                elif kind == "data":
+                    yield name, json.loads(rest)
 
 
 @asynccontextmanager
@@ -154,12 +173,13 @@ async def daemon_beside(
     settings = load_settings({**world.environ, **environ}).settings
     daemon = Daemon(session_of(settings), ChainMap(environ, world.environ), paces, clock=clock)
     life = asyncio.create_task(daemon.live())
+    app = make_app(daemon, api_key=KEY, url_base=settings.http_url_base)
     async with (
-        serving(make_app(daemon, api_key=KEY, url_base=settings.http_url_base), "127.0.0.1", 0) as url,
+        serving(app, "127.0.0.1", 0) as url,
         httpx2.AsyncClient(base_url=url, headers={"X-Api-Key": KEY}, timeout=PATIENCE) as client,
         httpx2.AsyncClient(base_url=url, timeout=PATIENCE) as bare,
     ):
-        here = Beside(daemon, client, bare)
+        here = Beside(daemon, client, bare, app.state.watchers)
         try:
             yield here
         finally:

@@ -59,6 +59,9 @@ class Dying(NullObserver):
             if self._left == 0:
                 raise Crash
 
+    def cost(self, usd: float) -> None:
+        """Nothing happens then."""
+
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Home]:

@@ -59,6 +59,9 @@ class Dying(NullObserver):
             if self._left == 0:
                 raise Crash
 
+    def cost(self, usd: float) -> None:
+        """Nothing happens then."""
+
 
 @pytest.mark.parametrize("answers", [1, 2, 7, 12, 18])
 def test_a_crash_after_any_answer(tmp_path: Path, answers: int) -> None:

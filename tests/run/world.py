@@ -167,3 +167,6 @@ class _Between:
 
     def advance(self, what: str, count: int) -> None:
         pass
+
+    def cost(self, usd: float) -> None:
+        pass

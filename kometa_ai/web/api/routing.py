@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
 
+from kometa_ai.core.text import one_line
 from kometa_ai.daemon.life import Daemon
 from kometa_ai.web.answers import DOCUMENTED_KEY, KEY_NEEDED, FailedModel, json_answer, reference_to
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from fastapi import Response
+
+    from kometa_ai.core.report import RunReport
 
 LARGEST_PAGE = 500
 MOST_ITEMS = 500
@@ -50,6 +54,17 @@ def _daemon(request: Request) -> Daemon:
 
 
 TheDaemon = Annotated[Daemon, Depends(_daemon)]
+
+
+NO_SUCH_RUN = failing({404: "No such run is kept"})
+
+
+async def kept_report(daemon: Daemon, run_id: str) -> RunReport:
+    """The report of a run that has ended; 404 if it is not kept."""
+    report = await daemon.report(run_id)
+    if report is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND, f"There is no run {one_line(run_id, 100)!r}.")
+    return report
 
 
 class Page(NamedTuple):

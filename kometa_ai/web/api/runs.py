@@ -1,43 +1,28 @@
-"""Routes for runs: start one, list them, read one, watch one by server-sent events."""
+"""Routes for runs: start one, stop it, list them, read one, take one back."""
 
 from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import msgspec
-from fastapi import Depends, HTTPException, Query, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi import HTTPException, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
 
 from kometa_ai.core.options import Options
 from kometa_ai.core.report import RunReport
-from kometa_ai.core.summary import as_data, totals
+from kometa_ai.core.summary import as_data
 from kometa_ai.core.text import one_line
 from kometa_ai.daemon.progress import Going
 from kometa_ai.errors import KometaAIError
+from kometa_ai.jobs.undo import Undo, Undone, check_undoable
 from kometa_ai.state.schema import RunSummary
-from kometa_ai.web.answers import documented, documented_as, json_answer
-from kometa_ai.web.api.routing import MOST_ITEMS, Routes, TheDaemon, failing, router_of
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from kometa_ai.daemon.life import Daemon
-    from kometa_ai.daemon.progress import Progress
-
-LOOK_EVERY = 0.2
-"""Seconds. Watchers poll the progress instead of being notified, so that nothing queues up for a slow one."""
-WATCHERS = 100
-"""The most connections for watchers; the rest is left for other requests."""
-KEEP_ALIVE = 15.0
-"""Seconds of silence after which a watcher is sent a comment, so that no proxy closes the connection as idle."""
-_EVENTS = "text/event-stream"
-_EVENT = {"type": "object", "properties": {"event": {"type": "string"}, "data": {"type": "string"}}}
+from kometa_ai.web.answers import documented, json_answer
+from kometa_ai.web.api.routing import MOST_ITEMS, NO_SUCH_RUN, Routes, TheDaemon, failing, kept_report, router_of
 
 router = router_of("/runs", "runs")
-ROUTES = Routes(router, (Going, RunSummary, RunReport))
+ROUTES = Routes(router, (Going, RunSummary, RunReport, Undone))
 
 
 class Wanted(BaseModel):
@@ -75,38 +60,18 @@ class Wanted(BaseModel):
     ] = ""
 
 
+class Back(BaseModel):
+    """How a run is to be taken back."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    dry_run: Annotated[StrictBool, Field(description="Only show what would change. To be said in any case.")]
+
+
 class Started(BaseModel):
-    """A run that has begun."""
+    """The run that is meant."""
 
     run_id: str
-
-
-class Watchers:
-    """The number of current watchers: each keeps a connection as long as its run goes on."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-
-def _watchers(request: Request) -> Watchers:
-    watchers: Watchers = request.app.state.watchers
-    return watchers
-
-
-async def _watching(watchers: Annotated[Watchers, Depends(_watchers)]) -> AsyncIterator[None]:
-    """Count a watcher from its request to the end of its answer, so that a burst cannot pass the limit together."""
-    if watchers.count >= WATCHERS:
-        raise HTTPException(
-            HTTPStatus.TOO_MANY_REQUESTS, f"{WATCHERS} others watch already: ask for its status instead."
-        )
-    watchers.count += 1
-    try:
-        yield
-    finally:
-        watchers.count -= 1
-
-
-_UNKNOWN = failing({404: "No such run is kept"})
 
 
 @router.post(
@@ -139,6 +104,41 @@ async def start(daemon: TheDaemon, wanted: Wanted | None = None) -> Started:
     return Started(run_id=await daemon.runs.start(options, "api"))
 
 
+@router.post("/{run_id}/stop", status_code=HTTPStatus.ACCEPTED, responses=failing({409: "The run is not in progress"}))
+async def stop(daemon: TheDaemon, run_id: str) -> Started:
+    """Stop a run: answers that arrive within seconds are kept, tags that it has changed stay. Again changes nothing."""
+    if not daemon.runs.stop(run_id, "the API"):
+        raise HTTPException(HTTPStatus.CONFLICT, f"The run {one_line(run_id, 100)!r} is not in progress.")
+    return Started(run_id=run_id)
+
+
+@router.post(
+    "/{run_id}/undo",
+    responses={
+        200: {"description": "The preview", **documented(Undone)},
+        202: {"model": Started, "description": "The run that takes it back"},
+        **NO_SUCH_RUN,
+        **failing(
+            {
+                409: "A run, or another look, is under way",
+                422: "It has changed nothing",
+                503: "No library, or not the state, can be used",
+            }
+        ),
+    },
+)
+async def undo(daemon: TheDaemon, run_id: str, wanted: Back) -> Response:
+    """Take a run's changes back, by a run of its own, or show what that would change. What is taken back is pinned."""
+    check_undoable(await kept_report(daemon, run_id))
+    undo = Undo(run_id=run_id, dry_run=wanted.dry_run)
+    if not wanted.dry_run:
+        return json_answer({"run_id": await daemon.runs.start(undo, "api")}, HTTPStatus.ACCEPTED)
+    found = await asyncio.shield(daemon.looks.begin(undo))
+    if isinstance(found, KometaAIError):
+        raise found
+    return json_answer(found)
+
+
 @router.get("", responses={200: documented(Going, RunSummary, as_list=True)})
 async def list_runs(daemon: TheDaemon, limit: Annotated[int, Query(ge=1, le=100)] = 100) -> Response:
     """The run that is on, and those that have ended, the newest first."""
@@ -149,71 +149,14 @@ async def list_runs(daemon: TheDaemon, limit: Annotated[int, Query(ge=1, le=100)
     return json_answer(found[:limit])
 
 
-@router.get("/{run_id}", responses={200: documented(Going, RunReport), **_UNKNOWN})
+@router.get("/{run_id}", responses={200: documented(Going, RunReport), **NO_SUCH_RUN})
 async def read_run(daemon: TheDaemon, run_id: str) -> Response:
     """One run: how far it has come, or its whole report."""
     current = daemon.runs.current
     if current is not None and current.run_id == run_id:
         return json_answer(current.going)
-    report = await _report(daemon, run_id)
+    report = await kept_report(daemon, run_id)
     return json_answer({**as_data(report), "status": "finished"})
-
-
-@router.get(
-    "/{run_id}/events",
-    responses={200: documented_as(_EVENTS, _EVENT), **_UNKNOWN},
-    response_class=Response,
-    dependencies=[Depends(_watching)],
-)
-async def watch_run(daemon: TheDaemon, run_id: str) -> Response:
-    """A run as server-sent events: `step`, `progress`, and `ended` with its totals, which closes the stream."""
-    current = daemon.runs.current
-    if current is None or current.run_id != run_id:
-        await _report(daemon, run_id)
-        current = None
-    return StreamingResponse(_events(daemon, run_id, current), media_type=_EVENTS)
-
-
-async def _events(daemon: Daemon, run_id: str, progress: Progress | None) -> AsyncIterator[bytes]:
-    sent, silent = 0, 0.0
-    last: object = None
-    while progress is not None:
-        is_on = daemon.runs.current is progress
-        for step in progress.steps[sent:]:
-            sent, silent = sent + 1, 0.0
-            yield _event("step", {"run_id": run_id, "step": step.name, "started": step.started})
-        going = progress.going
-        if going != last:
-            last, silent = going, 0.0
-            yield _event("progress", going)
-        if daemon.is_stopping:
-            return
-        if not is_on:
-            break
-        if silent >= KEEP_ALIVE:
-            silent = 0.0
-            yield b": still there\n\n"
-        silent += LOOK_EVERY
-        await asyncio.sleep(LOOK_EVERY)
-    try:
-        report = await _report(daemon, run_id)
-    except (HTTPException, KometaAIError):
-        return  # it could not be kept, or not be read, and another run has ended since
-    ended = {"run_id": run_id, "outcome": report.outcome, "exit_code": report.exit_code, **totals(report)}
-    yield _event("ended", ended)
-
-
-def _event(name: str, data: object) -> bytes:
-    return b"event: %s\ndata: %s\n\n" % (name.encode(), msgspec.json.encode(data))
-
-
-async def _report(daemon: Daemon, run_id: str) -> RunReport:
-    last = daemon.runs.last
-    # From memory if it is the last one: it may not have been written to the disk.
-    report = last if last is not None and last.run_id == run_id else await daemon.overview.report(run_id)
-    if report is None:
-        raise HTTPException(HTTPStatus.NOT_FOUND, f"There is no run {one_line(run_id, 100)!r}.")
-    return report
 
 
 def _as_dict(value: msgspec.Struct) -> dict[str, Any]:

@@ -1,0 +1,143 @@
+"""Look at things for whoever asks: check everything, forecast a run, preview an undo. One at a time, kept in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+import structlog
+
+from kometa_ai.core.options import Options
+from kometa_ai.errors import KometaAIError, ReportDefect, WaitForOtherRun
+from kometa_ai.jobs.aside import DoesNotAnswer, Patience, aside
+from kometa_ai.jobs.checkup import Diagnosis, check_up
+from kometa_ai.jobs.estimate import Estimate
+from kometa_ai.jobs.undo import Undo, Undone, preview
+from kometa_ai.jobs.views import forecast
+from kometa_ai.observe.logs import log_unexpected
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kometa_ai.core.collection import Collection
+    from kometa_ai.jobs.services import Looked
+    from kometa_ai.jobs.session import Session
+
+Kind = Literal["doctor", "estimate", "undo"]
+"""What can be looked at: whether everything is in order, what a run would ask, what an undo would change."""
+
+LONGEST = 300.0
+"""Seconds after which a look is given up: something does not answer."""
+
+_log = structlog.get_logger()
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """What the last look of a kind has found, and when (`at`); `error` and `remedy` if it has found nothing.
+
+    While another one is on, since `since`, the rest is still the last one's.
+    """
+
+    kind: Kind
+    status: Literal["never", "running", "done", "failed"] = "never"
+    since: datetime | None = None
+    at: datetime | None = None
+    error: str = ""
+    remedy: str = ""
+    doctor: Diagnosis | None = None
+    estimate: Estimate | None = None
+    undo: Undone | None = None
+
+
+class Examination(msgspec.Struct, frozen=True):
+    """That everything is to be checked, as `--check-config` does."""
+
+
+Wanted = Examination | Options | Undo
+"""An examination, the forecast of a run with these options, the preview of an undo."""
+Found = Diagnosis | Estimate | Undone
+
+
+class Looks:
+    """Does one look at a time, beside the loop. None of them writes anything, asks a model, or needs the lock."""
+
+    def __init__(self, session: Session, environ: Mapping[str, str]) -> None:
+        self._session = session
+        self._environ = environ
+        self._examines = Patience("CONFIG_DIR", seconds=LONGEST)
+        self._last: dict[Kind, Look] = {}
+        self._task: asyncio.Task[Found | KometaAIError] | None = None
+
+    def last(self, kind: Kind) -> Look:
+        """What the last look of this kind has found, and whether one is on."""
+        return self._last.get(kind) or Look(kind=kind)
+
+    def begin(self, wanted: Wanted) -> asyncio.Task[Found | KometaAIError]:
+        """Begin to look; the task returns what was found, or the error. Raise WaitForOtherRun while one is on."""
+        if self._task is not None and not self._task.done():
+            (kind,) = (look.kind for look in self._last.values() if look.status == "running")
+            raise WaitForOtherRun(f"A look of the kind {kind!r} is under way.", "Wait until it has ended.")
+        kind = kind_of(wanted)
+        self._last[kind] = msgspec.structs.replace(self.last(kind), status="running", since=self._session.now())
+        self._task = asyncio.create_task(self._look(kind, wanted))
+        return self._task
+
+    async def _look(self, kind: Kind, wanted: Wanted) -> Found | KometaAIError:
+        try:
+            async with asyncio.timeout(LONGEST):
+                found = await self._find(wanted)
+        except TimeoutError:
+            return self._fail(kind, DoesNotAnswer(f"It took longer than {LONGEST:g} seconds.", "Look again."))
+        except KometaAIError as error:
+            return self._fail(kind, error)
+        except Exception as error:  # noqa: BLE001 - the daemon lives on
+            return self._fail(kind, ReportDefect(log_unexpected("look.failed", error)))
+        look = Look(kind=kind, status="done", at=self._session.now())
+        self._last[kind] = msgspec.structs.replace(look, **{kind: found})
+        _log.info("look.done", kind=kind)
+        return found
+
+    def _fail(self, kind: Kind, error: KometaAIError) -> KometaAIError:
+        redact = self._session.redact
+        self._last[kind] = Look(
+            kind=kind,
+            status="failed",
+            at=self._session.now(),
+            error=redact(error.message),
+            remedy=redact(error.remedy),
+        )
+        _log.info("look.failed", kind=kind, why=error.message)
+        return error
+
+    async def _find(self, wanted: Wanted) -> Found:
+        session = self._session
+        match wanted:
+            case Examination():
+                return _without_contents(await self._examines(check_up, self._environ, self._look_around))
+            case Options():
+                return await aside("estimate", lambda: forecast(session, wanted))
+            case Undo():
+                return await aside("undo preview", lambda: session.look(lambda parts: preview(parts, wanted.run_id)))
+
+    def _look_around(self, collections: Sequence[Collection]) -> tuple[Looked, ...]:
+        # Called in a thread that has no loop.
+        return asyncio.run(self._session.look_around(collections))
+
+
+def kind_of(wanted: Wanted) -> Kind:
+    """Of which kind a look is."""
+    match wanted:
+        case Examination():
+            return "doctor"
+        case Options():
+            return "estimate"
+        case Undo():
+            return "undo"
+
+
+def _without_contents(found: Diagnosis) -> Diagnosis:
+    """The diagnosis without what was read from libraries; the warnings of services are among all warnings."""
+    services = tuple(msgspec.structs.replace(looked, warnings=(), labels=None) for looked in found.services)
+    return msgspec.structs.replace(found, services=services)
