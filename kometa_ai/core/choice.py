@@ -110,14 +110,41 @@ class Dismissal(msgspec.Struct, frozen=True, kw_only=True):
         return self.key, self.slug
 
 
+Reply = Literal["in", "out", "leave"]
+"""A person's answer in review: the item belongs, it does not, or the model may decide."""
+
+ANSWERS_KEPT = 1000
+"""So many answers can be sent again without harm, and be taken back."""
+
+
+class Answered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An answer that became a choice, by the id that its sender gave it, and what had been chosen before it."""
+
+    id: str
+    key: ItemKey
+    slug: Slug
+    reply: Reply = msgspec.field(name="answer")
+    at: datetime
+    pin: Pin | None = None
+    dismissal: Dismissal | None = None
+
+    @property
+    def pair(self) -> Pair:
+        """What the answer is about."""
+        return self.key, self.slug
+
+
 class Choices(msgspec.Struct, frozen=True, kw_only=True):
     """All choices that are kept beside the state; there is at most one pin and one dismissal for a pair.
+
+    `answers` are the last ones of the review, in the order in which they came.
 
     Pins in Kometa's files are not among them: they belong to the blocks, and win over these.
     """
 
     pins: tuple[Pin, ...] = ()
     dismissals: tuple[Dismissal, ...] = ()
+    answers: tuple[Answered, ...] = ()
 
     def with_pins(self, *pins: Pin) -> Choices:
         """The same with these pins, each in the place of an older pin or dismissal of its pair."""
