@@ -112,6 +112,7 @@ def rules_of(settings: Settings) -> Rules:
         addition_limit=settings.addition_limit,
         review=settings.review,
         review_days=settings.review_days,
+        hand_edits=settings.hand_edits,
         batches=settings.claude_batches,
     )
 

@@ -99,6 +99,8 @@ def _print_changes(out: Console, report: RunReport, collection: CollectionReport
         (collection.in_review_additions, "in review, not added yet", "yellow"),
         (collection.in_review_removals, "in review, not removed yet", "yellow"),
         (collection.failed, f"not confirmed by {clean(unconfirming(report, collection))}", "red"),
+        (collection.pinned_in, f"put on by hand, {would}pinned in", "cyan"),
+        (collection.pinned_out, f"taken off by hand, {would}pinned out", "cyan"),
     ):
         if movies:
             out.print(f"[bold]{name}[/]: [{style}]{len(movies):,} {what}[/]")

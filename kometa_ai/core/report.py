@@ -120,6 +120,7 @@ class CollectionReport(msgspec.Struct, frozen=True, kw_only=True):
 
     `held_back` are all changes that the safety brake holds back, `held_back_additions` the additions among them.
     `in_review` are those that wait for a person (`REVIEW`), `began_to_wait` counts those that wait since this run.
+    `pinned_in` and `pinned_out` are hand edits that have become pins: somebody put the tag on or took it off.
 
     `seconds` is the sum over its requests, although they run concurrently. `untold` says why Kometa is not told when
     it changes; see `Collection`.
@@ -139,6 +140,8 @@ class CollectionReport(msgspec.Struct, frozen=True, kw_only=True):
     in_review_additions: tuple[MovieLine, ...] = ()
     began_to_wait: int = 0
     failed: tuple[MovieLine, ...] = ()
+    pinned_in: tuple[MovieLine, ...] = ()
+    pinned_out: tuple[MovieLine, ...] = ()
     asked: int = 0
     pending: int = 0
     reasons: dict[str, int] = {}

@@ -23,6 +23,7 @@ from kometa_ai.jobs.running import carry_out
 from kometa_ai.run.failure import interrupted_code, outcome_of
 from kometa_ai.run.keeping import Keeper
 from kometa_ai.run.libraries import none_usable
+from kometa_ai.run.library_files import LibraryFiles
 from kometa_ai.run.reporting import Frame
 from kometa_ai.run.spending import of_month
 from kometa_ai.run.watching import Step
@@ -225,6 +226,7 @@ class _UndoRun:
         self._run_id = run_id
         self._dry_run = dry_run
         self._keeper = Keeper(parts.store, parts.interruption.course)
+        self._files = LibraryFiles(parts, self._keeper, run_id)
         self._contents: dict[str, Contents] = {}
         self._lines: list[LibraryLine] = []
         self._plan = UndoPlan()
@@ -248,6 +250,7 @@ class _UndoRun:
             if changes and not parts.interruption.why:
                 library = parts.library(name)
                 applied = self._applied[name] = Applied(library.title)
+                self._files.intend(name, changes)
                 await apply_changes(library, changes, contents, self._remember, applied)
 
     async def _read(self) -> None:
@@ -281,6 +284,7 @@ class _UndoRun:
 
     def report(self, frame: Frame) -> RunReport:
         self._error = frame.error
+        self._leave()
         collections, made = tuple(self._collections()), self._made()
         problems = self._dated(
             [*made.problems, *self._problems, *frame.problems, *_error_problem(frame.error, self._lines)], frame
@@ -308,6 +312,12 @@ class _UndoRun:
             changes=tuple(self._tag_changes),
             next_run=frame.next_run,
         )
+
+    def _leave(self) -> None:
+        """Write how the libraries are left, so that nobody takes for a hand edit what was taken back."""
+        if not self._dry_run:
+            items = {name: each.items for name, each in self._contents.items()}
+            self._problems += self._files.write(items, self._made().done, {}, lambda label, key: True)  # noqa: ARG005
 
     def _ending(self, frame: Frame, *, has_problems: bool) -> tuple[Outcome, int]:
         if frame.interrupted:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -31,13 +32,14 @@ Differences = Mapping[CollectionKey, Mapping[ItemKey, bool]]
 
 
 class Left(msgspec.Struct, frozen=True, kw_only=True):
-    """How the last run left a library.
+    """How the last run left a library, and when.
 
     `managed` are the labels that it cared for, each with its collection, and `labels` those of them that each item had.
     `ours` are the pairs that the program has changed since, or may have: a run that was killed did not say. `doubt` is
     why this cannot be relied on, empty where it can.
     """
 
+    at: datetime
     managed: Mapping[Label, CollectionKey]
     labels: Mapping[ItemKey, frozenset[Label]]
     ours: AbstractSet[tuple[ItemKey, Label]] = frozenset()

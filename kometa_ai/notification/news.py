@@ -121,7 +121,9 @@ def is_wanted(news: News, notify_on: Literal["always", "changes", "problems"]) -
             return True
         case "changes":
             report = news.report
-            return bool(report.added or report.removed or report.began_to_wait or news.over) or news.has_fresh_problems
+            pinned = any(each.pinned_in or each.pinned_out for each in report.collections)
+            changed = report.added or report.removed or report.began_to_wait or pinned
+            return bool(changed or news.over) or news.has_fresh_problems
         case "problems":
             return bool(news.over) or news.has_problems
 

@@ -68,7 +68,7 @@ class MovieList:
     label: str
     mark: str
     movies: Cut
-    kind: Literal["added", "removed", "trouble"]
+    kind: Literal["added", "removed", "trouble", "chosen"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,14 +262,8 @@ def _in_a_line(problem: Problem, limits: Limits) -> str:
 
 
 def _is_eventful(collection: CollectionReport) -> bool:
-    return bool(
-        collection.added
-        or collection.removed
-        or collection.held_back
-        or collection.in_review
-        or collection.failed
-        or collection.pending
-    )
+    changed = (collection.added, collection.removed, collection.held_back, collection.in_review, collection.failed)
+    return any(changed) or bool(collection.pinned_in or collection.pinned_out or collection.pending)
 
 
 def _name(named: CollectionReport | Orphan, kinds: tuple[Kind, ...], limits: Limits) -> str:
@@ -290,6 +284,8 @@ def _collection(collection: CollectionReport, report: RunReport, limits: Limits)
             _movies(collection.failed, limits),
             "trouble",
         ),
+        MovieList("Put on by hand, pinned in", "=", _movies(collection.pinned_in, limits), "chosen"),
+        MovieList("Taken off by hand, pinned out", "=", _movies(collection.pinned_out, limits), "chosen"),
     )
     counts = (
         (len(collection.added), "added"),
@@ -297,6 +293,7 @@ def _collection(collection: CollectionReport, report: RunReport, limits: Limits)
         (len(collection.held_back), "held back"),
         (len(collection.in_review), "in review"),
         (len(collection.failed), "failed"),
+        (len(collection.pinned_in) + len(collection.pinned_out), "pinned by hand"),
         (collection.pending, "to be asked"),
     )
     facts = [counted(collection.members, collection.kind), *(f"{count:,} {word}" for count, word in counts if count)]

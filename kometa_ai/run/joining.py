@@ -36,7 +36,7 @@ def joined(reports: Sequence[RunReport]) -> RunReport:
 
 def _with_asked(collection: CollectionReport, earlier: Sequence[RunReport]) -> CollectionReport:
     """A collection with what earlier runs have asked about it. Why it was asked about, the first of them knows."""
-    before = [each for report in earlier for each in report.collections if each.slug == collection.slug]
+    before = [each for report in earlier for each in report.collections if each.key == collection.key]
     every = [*before, collection]
     return msgspec.structs.replace(
         collection,
@@ -45,6 +45,8 @@ def _with_asked(collection: CollectionReport, earlier: Sequence[RunReport]) -> C
         tokens=_sum([each.tokens for each in every]),
         cost_usd=round(sum(each.cost_usd for each in every), 6),
         seconds=round(sum(each.seconds for each in every), 3),
+        pinned_in=tuple(line for each in every for line in each.pinned_in),
+        pinned_out=tuple(line for each in every for line in each.pinned_out),
     )
 
 

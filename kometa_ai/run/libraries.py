@@ -247,12 +247,13 @@ def oddities(library: Library, contents: Contents) -> list[Problem]:
     return warnings
 
 
-def seen_now(contents: Contents, now: datetime) -> LibrarySeen:
-    """What is remembered of a library that was believed."""
+def seen_now(contents: Contents, now: datetime, before: LibrarySeen | None) -> LibrarySeen:
+    """What is remembered of a library that was believed; `before` is what was remembered of it."""
     ids = ",".join(short_name(item.key) for item in contents.items)
     return LibrarySeen(
         count=len(contents.items),
         hash=hashlib.sha256(ids.encode()).hexdigest()[:16],
         at=now,
         tagged=sum(bool(item.labels) for item in contents.items),
+        left_by=before.left_by if before else "",
     )

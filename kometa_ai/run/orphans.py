@@ -109,6 +109,19 @@ def tags_of(status: CollectionStatus) -> tuple[Label, ...]:
     return (label_of(status.tag), *map(label_of, status.former_tags))
 
 
+def may_be_managed(label: Label, key: CollectionKey, folder: Folder, known: Statuses) -> bool:
+    """Whether a label may still be this collection's: it is, or the collection cannot be read at the moment."""
+    for collection in folder.collections:
+        if collection.key == key:
+            return collection.label == label
+    if any(key in other.keys for other in (*folder.disabled, *folder.unserved)):
+        return False
+    if any(key in other.keys for other in folder.skipped):
+        return True
+    status = known.get(key)
+    return folder.may_hide(status.source) if status else bool(folder.unreadable_files)
+
+
 def former_tags(collection: Collection, before: CollectionStatus | None, results: RunResults) -> tuple[str, ...]:
     """The tags that the collection had before, as long as an item still has them, or may have where it was not read."""
     if before is None:

@@ -33,6 +33,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     addition_limit: int = 100
     review: Literal["off", "removals", "all"] = "off"
     review_days: int = 7
+    hand_edits: Literal["pin", "correct"] = "pin"
     batches: Literal["off", "auto", "on"] = "off"
 
     @property

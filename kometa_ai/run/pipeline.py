@@ -1,6 +1,7 @@
 """One run, step by step. Read this file first.
 
-    read the libraries -> load the collections -> plan questions -> ask -> decide -> plan the tags -> apply -> report
+    read the libraries -> load the collections -> follow hand edits -> plan questions -> ask -> decide -> plan the tags
+    -> apply -> report
 
 The planning steps are pure functions; reading, asking and writing go through the clients in `Parts`. A dry run is
 where this list ends before `apply`. Each verdict and each change is recorded in the state the moment it is known. A
@@ -17,7 +18,10 @@ import msgspec
 
 from kometa_ai.core.decision import decision_of
 from kometa_ai.run.deciding import Decider
+from kometa_ai.run.hand_edits import Follower
 from kometa_ai.run.keeping import Keeper
+from kometa_ai.run.library_files import LibraryFiles
+from kometa_ai.run.orphans import may_be_managed
 from kometa_ai.run.reading import Reader
 from kometa_ai.run.results import RunResults
 from kometa_ai.run.spending import Booking
@@ -25,7 +29,7 @@ from kometa_ai.run.tagging import Writer, brakes_of, plan, review_of
 from kometa_ai.run.watching import Step
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Mapping
 
     from kometa_ai.core.options import Options
     from kometa_ai.core.problem import Problem
@@ -51,10 +55,13 @@ class Run:
         self._run_id = run_id
         self._keeper = Keeper(parts.store, parts.interruption.course)
         self._booking = Booking(parts.store, parts.now, parts.zone)
+        self._files = LibraryFiles(parts, self._keeper, run_id)
+        self._follower = Follower(parts, rules, options, run_id, self._files)
 
     async def go(self) -> None:
         """Do everything. Raise CheckLibrary, FixConfiguration or FixUsage, before anything is changed."""
         await self._read()
+        await self._follow(self._follower.since_the_last_run(self.results.reading))
         decider = await self._decide()
         if decider.result().asking.waiting is not None:
             return
@@ -65,8 +72,23 @@ class Run:
             await self._write(decider)
 
     def close_books(self) -> tuple[Problem, ...]:
-        """Record what was spent since the last verdict; return the problem if the state cannot be written."""
-        return self._keeper.record(*self._booking.entries(self.results.spent.values()))
+        """Record what was spent since the last verdict, and how the libraries are left.
+
+        Return the problems if something cannot be written.
+        """
+        problems = self._keeper.record(*self._booking.entries(self.results.spent.values()))
+        if self._options.dry_run and self._options.accept_library:
+            return problems
+        results, known = self.results, self._parts.store.state.collections
+        return (
+            *problems,
+            *self._files.write(
+                results.contents,
+                results.writing.done if results.writing else (),
+                self._follower.settled,
+                lambda label, key: may_be_managed(label, key, results.reading.folder, known),
+            ),
+        )
 
     async def _read(self) -> None:
         reader = Reader(self._parts, self._rules, self._options, self._keeper)
@@ -76,6 +98,12 @@ class Run:
         finally:
             self.results = msgspec.structs.replace(self.results, reading=reader.result)
 
+    async def _follow(self, following: Awaitable[None]) -> None:
+        try:
+            await following
+        finally:
+            self.results = msgspec.structs.replace(self.results, hand_edits=self._follower.result())
+
     async def _decide(self) -> Decider:
         reading = self.results.reading
         decider = Decider(
@@ -84,7 +112,7 @@ class Run:
             self._options,
             run_id=self._run_id,
             reading=reading,
-            choices=self._parts.choices.read(),
+            choices=self._follower.choices(),
             keeper=self._keeper,
             booking=self._booking,
         )
@@ -100,7 +128,7 @@ class Run:
         What people have chosen since the run began counts.
         """
         self._parts.observer.step(Step.PLANNING_TAGS)
-        reading, choices = self.results.reading, self._parts.choices.read()
+        reading, choices = self.results.reading, self._follower.choices()
         judging = decider.result()
         if choices != judging.choices:
             decider.decide_again(choices)
@@ -130,13 +158,14 @@ class Run:
 
         What one library does not take leaves the others alone.
         """
-        writer = Writer(self._parts, self._keeper, self._run_id)
+        writer = Writer(self._parts, self._keeper, self._files, self._run_id)
         try:
             planned = {name: tags.changes for name, tags in self.results.plans.items() if tags.changes}
             for name, changes in planned.items():
                 if self._parts.interruption.why:
                     return
                 if contents := await writer.read_again(name, changes):
+                    await self._follow(self._follower.since_it_was_read(name, contents))
                     self._plan(decider, {name: contents})
                     await writer.write(name, self.results.plans[name].changes, contents)
         finally:

@@ -25,13 +25,13 @@ from kometa_ai.judging.planning import may_turn
 from kometa_ai.providers.port import Failure, RequestFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
     from kometa_ai.asking.ending import Ending
     from kometa_ai.asking.tally import Gap
     from kometa_ai.core.changes import Change
     from kometa_ai.core.naming import CollectionKey
-    from kometa_ai.run.results import Asking, Judging, Planning, RunResults
+    from kometa_ai.run.results import Asking, HandEdits, Judging, Planning, RunResults
 
 _ENOUGH_READS = 10
 
@@ -39,6 +39,23 @@ _ENOUGH_READS = 10
 def problems_of(results: RunResults, around: Iterable[Problem] = ()) -> list[Problem]:
     """Everything that was skipped or failed. `around` are problems that were met outside of the steps."""
     return [*results.problems, *around, *_claude_problems(results.judging), *_held_back(results)]
+
+
+def pinned_elsewhere(hand_edits: HandEdits, told: Container[CollectionKey]) -> Iterator[Problem]:
+    """A warning for each collection with hand edits of which the report has no line: the run was not about it."""
+    ways = (("put on", "in", hand_edits.pinned_in), ("taken off", "out", hand_edits.pinned_out))
+    for did, way, pinned in ways:
+        for collection, lines in pinned.items():
+            if collection not in told:
+                yield Problem(
+                    source="HAND_EDITS",
+                    what=f"the collection's tag was {did} by hand: {counted(len(lines), kind_in(collection))} pinned "
+                    f"{way}.",
+                    remedy="Nothing to do; --release-pin takes a pin back.",
+                    collection=collection,
+                    movies=tuple(map(str, lines)),
+                    severity="warning",
+                )
 
 
 def _claude_problems(judging: Judging | None) -> list[Problem]:

@@ -87,9 +87,11 @@ class Reader:
         )
         # A dry run that accepts a library does not accept it for later runs.
         if not (self._options.dry_run and accepted):
-            now = parts.now()
+            now, before = parts.now(), parts.store.state.libraries
             entries = [
-                LibraryRead(name=each.name, library=seen_now(each.contents, now)) for each in found if each.contents
+                LibraryRead(name=each.name, library=seen_now(each.contents, now, before.get(each.name)))
+                for each in found
+                if each.contents
             ]
             self._add(problems=self._keeper.record(*entries))
 

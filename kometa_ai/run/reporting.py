@@ -24,7 +24,7 @@ from kometa_ai.judging.planning import may_turn
 from kometa_ai.run.batches import with_anthropic
 from kometa_ai.run.failure import interrupted_code, outcome_of
 from kometa_ai.run.orphans import former_tags, orphans
-from kometa_ai.run.problems import problems_of, warnings_of
+from kometa_ai.run.problems import pinned_elsewhere, problems_of, warnings_of
 from kometa_ai.run.spending import of_month, total
 from kometa_ai.state.schema import HELD_BACK, CollectionStatus
 from kometa_ai.tags.plan import FEW_ADDITIONS
@@ -75,8 +75,10 @@ def make_report(results: RunResults, memory: Memory, snapshot: Snapshot, frame: 
         *(() if is_waiting else asked),
         *_error_problems(frame, results),
     ]
+    collections = _collections(results, memory, frame)
     warnings = [
         *warnings_of(results),
+        *pinned_elsewhere(results.hand_edits, {each.key for each in collections}),
         *(msgspec.structs.replace(each, severity="warning") for each in asked if is_waiting),
     ]
     names = _names(results.reading)
@@ -84,7 +86,6 @@ def make_report(results: RunResults, memory: Memory, snapshot: Snapshot, frame: 
         msgspec.structs.replace(_told(problem, names, frame.redact), at=problem.at or frame.finished)
         for problem in problems
     )
-    collections = _collections(results, memory, frame)
     spent = total(results.spent.values())
     outcome, exit_code = _ending(results, frame, dated, pending=sum(c.pending for c in collections))
     return RunReport(
@@ -239,6 +240,8 @@ def _collections(results: RunResults, memory: Memory, frame: Frame) -> tuple[Col
                 in_review_additions=waiting(key, "add"),
                 began_to_wait=len(_began_to_wait(results, key, frame.started)),
                 failed=lines(failed, key),
+                pinned_in=results.hand_edits.pinned_in.get(key, ()),
+                pinned_out=results.hand_edits.pinned_out.get(key, ()),
                 asked=asked.answers,
                 pending=len(may_turn(judging.asking.open_questions.get(key, {}))),
                 reasons=judging.asking.reasons.get(key, {}),

@@ -16,6 +16,7 @@ from kometa_ai.core.kinds import AnyItem
 from kometa_ai.core.naming import CollectionKey
 from kometa_ai.core.options import Options
 from kometa_ai.core.problem import Problem
+from kometa_ai.core.report import MovieLine
 from kometa_ai.errors import CheckLibrary
 from kometa_ai.judging.planning import Questions, Subject
 from kometa_ai.judging.policy import Gates, Membership
@@ -61,6 +62,15 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 def items_of(contents: Mapping[str, Contents]) -> dict[str, Sequence[AnyItem]]:
     """The items of each library, by its name."""
     return {name: each.items for name, each in contents.items()}
+
+
+class HandEdits(msgspec.Struct, frozen=True, kw_only=True):
+    """What people changed by hand and has become pins, by collection; and what was changed and has not, as warnings."""
+
+    pinned_in: Mapping[CollectionKey, tuple[MovieLine, ...]] = {}
+    pinned_out: Mapping[CollectionKey, tuple[MovieLine, ...]] = {}
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
 
 
 class Asking(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,6 +149,7 @@ class RunResults(msgspec.Struct, frozen=True, kw_only=True):
     """The results of the steps that a run has come to, each None until then. The pipeline alone sets them."""
 
     reading: Reading = Reading()
+    hand_edits: HandEdits = HandEdits()
     judging: Judging | None = None
     planning: Planning | None = None
     writing: Writing | None = None
@@ -199,5 +210,6 @@ class RunResults(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(warning for step in self._steps for warning in step.warnings)
 
     @property
-    def _steps(self) -> Sequence[Reading | Judging | Writing]:
-        return [step for step in (self.reading, self.judging, self.writing) if step is not None]
+    def _steps(self) -> Sequence[Reading | HandEdits | Judging | Writing]:
+        steps = (self.reading, self.hand_edits, self.judging, self.writing)
+        return [step for step in steps if step is not None]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kometa_ai.core.changes import Change, TagChange
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.summary import counted
-from kometa_ai.errors import CheckLibrary
+from kometa_ai.errors import CheckLibrary, RepairState
 from kometa_ai.judging.mutual import managed_tag
 from kometa_ai.run.libraries import check_plausible, merged
 from kometa_ai.run.results import Planning, Writing
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kometa_ai.judging.policy import Gates
     from kometa_ai.library.port import Contents, Operation
     from kometa_ai.run.keeping import Keeper
+    from kometa_ai.run.library_files import LibraryFiles
     from kometa_ai.run.parts import Parts, Rules
     from kometa_ai.run.results import Judging, Reading
     from kometa_ai.state.schema import CollectionStatus
@@ -127,9 +128,10 @@ def review_of(
 class Writer:
     """Writes the changes of one run, library by library."""
 
-    def __init__(self, parts: Parts, keeper: Keeper, run_id: str) -> None:
+    def __init__(self, parts: Parts, keeper: Keeper, files: LibraryFiles, run_id: str) -> None:
         self._parts = parts
         self._keeper = keeper
+        self._files = files
         self._run_id = run_id
         self._applied: list[Applied] = []
         self._stopped: dict[str, CheckLibrary] = {}
@@ -175,10 +177,17 @@ class Writer:
         return contents
 
     async def write(self, name: str, changes: Sequence[Change], contents: Contents) -> None:
-        """Make the changes in a library, and record each that it confirms."""
+        """Make the changes in a library, and record each that it confirms. None is made that cannot be noted before."""
         library = self._parts.library(name)
         applied = Applied(library.title)
         self._applied.append(applied)
+        try:
+            self._files.intend(name, changes)
+        except RepairState as error:
+            applied.failed += changes
+            what = f"{error.message} Without that nothing is changed in {library.title}."
+            self._problems.append(Problem(source="state", what=what, remedy=error.remedy))
+            return
         try:
             await apply_changes(library, changes, contents, self._remember, applied)
         finally:

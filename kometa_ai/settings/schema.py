@@ -167,6 +167,15 @@ class Settings(BaseModel):
         Form("a number of days from 1 to 365"),
         About("How many days such a change waits, from its verdict on."),
     ] = 7
+    hand_edits: Annotated[
+        Literal["pin", "correct"],
+        Words,
+        Form("pin or correct"),
+        About(
+            "What it means when somebody puts a managed tag on or takes one off in Radarr or Sonarr. `pin`: it stays "
+            "so, as a pin; `correct`: the next run puts it right."
+        ),
+    ] = "pin"
 
     smtp_server: Annotated[Host, About("The mail server; without one no e-mail is sent.", "none")] = ""
     smtp_port: Annotated[

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar, assert_never
 
@@ -43,7 +44,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     """The first line of a file: of which library it is, and the run that wrote it, at its end.
 
     `managed` are the labels that the program cared for there, each with its collection. A run that left some of them
-    alone (a dry run) names those that the run before it had cared for.
+    alone (a dry run) names those that the run before it had cared for. `at` is the run's time, `stamp` the clock's, in
+    seconds: by that a copy of the file is told.
     """
 
     format: int = FORMAT
@@ -51,6 +53,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     run_id: str
     managed: dict[Label, CollectionKey]
+    stamp: float = 0.0
 
 
 class ItemLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -102,11 +105,12 @@ class Intended(NamedTuple):
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
-    """Changes that a run was about to send, and when."""
+    """Changes that a run was about to send, and when; `stamp` is as in the header."""
 
     changes: tuple[Intended, ...]
     run_id: str
     at: datetime
+    stamp: float = 0.0
 
 
 class Row(NamedTuple):
@@ -221,7 +225,7 @@ def write(folder: Path, header: Header, lines: Iterable[ItemLine], intents: Iter
     place = place_of(folder, header.library)
     try:
         _make_folder(place.parent)
-        files.replace(place, _pieces(header, lines, intents))
+        files.replace(place, _pieces(msgspec.structs.replace(header, stamp=time.time()), lines, intents))
     except OSError as error:
         raise _unwritable(place, error) from error
 
@@ -235,7 +239,7 @@ def intend(folder: Path, library: str, intent: Intent) -> None:
     if not os.path.lexists(place):
         return
     try:
-        files.append(place, _encoded(intent))
+        files.append(place, _encoded(msgspec.structs.replace(intent, stamp=time.time())))
     except OSError as error:
         try:
             place.unlink()

@@ -78,12 +78,16 @@ class PromptVersion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LibrarySeen(msgspec.Struct, frozen=True, kw_only=True):
-    """The library as last believed: how many movies, how many of them with a tag, and a hash over their ids."""
+    """The library as last believed: how many movies, how many of them with a tag, and a hash over their ids.
+
+    `left_by` is the run that has written the library's file last (`state/libraries.py`).
+    """
 
     count: int
     hash: str
     at: datetime
     tagged: int = 0
+    left_by: str = ""
 
 
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):

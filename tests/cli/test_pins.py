@@ -72,6 +72,24 @@ def test_explain_and_report_name_the_origin(known: World, call: Call) -> None:
     assert "Heist: out (pinned out in the block)" in " ".join(call("--explain", "Movie 1 (1951)").out.split())
 
 
+def test_a_hand_edit_is_a_pin_like_others(known: World, call: Call) -> None:
+    """Taken off in Radarr, a movie stays out, is listed and explained with its origin, and comes back when released."""
+    known.radarr.untag_by_hand(1001, "kai-heist")
+    run = call("--run-now").out
+    nights = [call("--run-now", "--output", "json").data for _ in range(2)]
+    told = " ".join(call("--explain", "Movie 1 (1951)").out.split())
+    listed = call("--pins").out
+    stayed = known.numbers("kai-heist")
+    call("--release-pin", "Movie 1 (1951)")
+    call("--run-now")
+
+    assert "Heist: 1 taken off by hand, pinned out" in run
+    assert [each["pinned_out"] for night in nights for each in night["collections"]] == [[], [], [], []]
+    assert "Heist: out (pinned out by hand in the library, " in told
+    assert "Movie 1 (1951) tmdb:1001 is pinned out of heist, by hand in the library, " in " ".join(listed.split())
+    assert (stayed, known.numbers("kai-heist")) == ({2}, {1, 2})
+
+
 def test_a_pin_while_a_run_is_on(known: World, call: Call) -> None:
     """The lock of the state folder is not needed; a pin that comes before tags are planned counts in this run."""
     with StateLock(known.state_dir):

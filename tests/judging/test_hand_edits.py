@@ -12,7 +12,7 @@ from kometa_ai.core.collection import ItemRef
 from kometa_ai.core.item import movie_key
 from kometa_ai.core.naming import CollectionKey, Label
 from kometa_ai.judging.hand_edits import Found, HandEdit, Left, Now, Unclear, Why, cares, differences, judge
-from tests.judging.making import collection, movie, named, show
+from tests.judging.making import NOW, collection, movie, named, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +30,7 @@ def left(items: Iterable[AnyItem], managed: dict[Label, CollectionKey] | None = 
     """How a run left a library that held these items."""
     managed = MANAGED if managed is None else managed
     labels = {item.key: item.labels & managed.keys() for item in items}
-    return Left(managed=managed, labels=labels, **changes)
+    return Left(at=NOW, managed=managed, labels=labels, **changes)
 
 
 def now(items: Iterable[AnyItem], rules: dict[Label, tuple[str, ...]] | None = None, *extra: str) -> Now:
@@ -234,7 +234,7 @@ def test_shows_and_films_of_one_name_are_apart() -> None:
 
     assert cares(both, "radarr", "movie") == {NOIR_TAG: NOIR}
     assert cares(both, "sonarr", "show") == {NOIR_TAG: CollectionKey("show:noir")}
-    was = Left(managed=cares(both, "sonarr", "show"), labels={show(1).key: frozenset()})
+    was = Left(at=NOW, managed=cares(both, "sonarr", "show"), labels={show(1).key: frozenset()})
     assert differences(was, [show(1, "kai-noir")], cares(both, "sonarr", "show")) == {"show:noir": {show(1).key: True}}
 
 

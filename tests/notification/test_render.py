@@ -130,6 +130,17 @@ def test_lists_what_changed_in_each_collection() -> None:
         assert words in shown
 
 
+def test_what_was_done_by_hand_is_told_apart() -> None:
+    """Hand edits that have become pins are listed as such, in a collection in which nothing else has happened."""
+    pinned = collection("Heist Movies", pinned_in=movies("Heat"), pinned_out=movies("Cars", "Ronin"))
+
+    text = rendered(report(collections=(pinned,))).text
+
+    assert "43 movies · 3 pinned by hand" in text
+    assert "  Put on by hand, pinned in:\n  = Heat (1995)\n" in text
+    assert "  Taken off by hand, pinned out:\n  = Cars (1995)\n  = Ronin (1995)\n" in text
+
+
 def test_a_movie_without_year_or_title_is_still_named() -> None:
     """No `(0)` after a title, and the TMDb id where there is no title."""
     odd = (MovieLine(title="Heat", year=0, tmdb_id=1), MovieLine(title="\u202e", year=1999, tmdb_id=603))

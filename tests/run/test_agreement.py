@@ -145,7 +145,7 @@ def test_what_is_foretold_is_what_a_run_does(tmp_path: Path, seed: int) -> None:
     earlier verdicts, second looks that are due, and questions that were left open or given up.
     """
     dice = random.Random(seed)
-    with World(tmp_path, movies(COUNT), removal_limit=100, addition_limit=10**6) as world:
+    with World(tmp_path, movies(COUNT), removal_limit=100, addition_limit=10**6, hand_edits="correct") as world:
         _write_blocks(dice, world)
         for name in NAMES:
             for number in dice.sample(range(COUNT), 5):

@@ -56,7 +56,8 @@ class Homes(Home):
     def __init__(self, folder: Path, dice: random.Random) -> None:
         films, series = movies(FILMS), shows(SHOWS)
         in_4k, anime = dice.sample(films, 4), dice.sample(series, 3)
-        super().__init__(folder, films[:-1], in_4k, series[:-1], removal_limit=100, addition_limit=10**6)
+        settings = {"removal_limit": 100, "addition_limit": 10**6, "hand_edits": "correct"}
+        super().__init__(folder, films[:-1], in_4k, series[:-1], **settings)
         self.sonarr_anime = SonarrStandIn(anime)
         held = {
             "radarr": {seed.tmdb_id for seed in films[:-1]},

@@ -266,7 +266,8 @@ def test_only_the_chosen_collections_take_part(world: World) -> None:
 
 
 def test_a_tag_set_by_hand_is_put_right(world: World) -> None:
-    """The tag is on exactly the members: one set or taken off by hand is put right, without a question."""
+    """With HAND_EDITS=correct the tag is on exactly the members: one set by hand is put right, without a question."""
+    world.change(hand_edits="correct")
     world.collections(block("Heist"))
     world.believe("Heist", [1, 2])
     world.run()

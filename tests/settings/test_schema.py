@@ -30,6 +30,7 @@ CONTRACT = {
     "RADARR_CREDITS": True,
     "REMOVAL_LIMIT": 25,
     "ADDITION_LIMIT": 100,
+    "HAND_EDITS": "pin",
     "REVIEW": "off",
     "REVIEW_DAYS": 7,
     "SMTP_SERVER": "",

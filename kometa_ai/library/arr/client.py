@@ -217,7 +217,12 @@ class Arr(Generic[R]):
     async def auto_tagging(self) -> Mapping[Label, tuple[str, ...]]:
         """The labels that the service's own rules put on and take off, with the names of these rules. One try."""
         with _for_the_operator():
-            reply = await self.connection.call("rules", "GET", "/autotagging", seconds=self.timeouts.check)
+            try:
+                reply = await self.connection.call("rules", "GET", "/autotagging", seconds=self.timeouts.check)
+            except Failed as error:
+                if error.status == HTTPStatus.NOT_FOUND:  # a Radarr before 4.7.3, or a Sonarr 3, has no such rules
+                    return {}
+                raise
             rules, _ = reply.read_rows(WireRule)
             tags, _ = await self._tags()
         named = [(beginning(clean(rule.name), LONGEST_NAME), set(rule.tags or ())) for rule in rules]
