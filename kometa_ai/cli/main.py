@@ -208,7 +208,7 @@ class _Sorted(click.Command):
     text="The settings in force (secrets masked), libraries, every collection found, and `next_run`, as JSON.",
 )
 @_flag("--dump-state", text="Everything that is remembered, decisions and past runs, as JSON.")
-@_flag("--reset-state", text="Forget every decision and start fresh; the old state is kept as a backup.")
+@_flag("--reset-state", text="Forget every decision and start fresh; pins stay, and the old state is kept as a backup.")
 @_flag("--demo", text="The whole program on real films and shows, against services that it brings along.")
 @click.option(
     "--explain",
