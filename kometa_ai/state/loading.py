@@ -222,6 +222,24 @@ class _LineFormat(msgspec.Struct):
     format: int = 1
 
 
+def line_of(text: str, place: str) -> tuple[Line, bool]:
+    """A line of the journal at `place`, and whether it was of an older format.
+
+    Raise one of DAMAGE, or NoWay, for one that is damaged, and RepairState for one that is newer than this program.
+    """
+    try:
+        line = _LINE.decode(text)
+        version = line.format
+    except msgspec.ValidationError:
+        version = msgspec.json.decode(text, type=_LineFormat).format
+        if version == FORMAT_VERSION:
+            raise
+    if version == FORMAT_VERSION:
+        return line, False
+    _refuse_newer(version, place)
+    return msgspec.convert(migrate_line(msgspec.json.decode(text), wanted=FORMAT_VERSION), Line, str_keys=True), True
+
+
 class _Reading:
     """One reading of a journal: its good lines, how many are damaged, and where a torn last line begins.
 
@@ -261,18 +279,9 @@ class _Reading:
                 self.bad += 1
 
     def _line(self, text: str) -> Line:
-        try:
-            line = _LINE.decode(text)
-            version = line.format
-        except msgspec.ValidationError:
-            version = msgspec.json.decode(text, type=_LineFormat).format
-            if version == FORMAT_VERSION:
-                raise
-        if version == FORMAT_VERSION:
-            return line
-        _refuse_newer(version, self._place)
-        self.has_older_format = True
-        return msgspec.convert(migrate_line(msgspec.json.decode(text), wanted=FORMAT_VERSION), Line, str_keys=True)
+        line, is_older = line_of(text, self._place)
+        self.has_older_format |= is_older
+        return line
 
     def after(self, number: int) -> list[Line]:
         """The lines that come after an entry: from the first with a higher number on."""

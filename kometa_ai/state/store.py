@@ -12,6 +12,7 @@ import threading
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar, assert_never
 
 import msgspec
@@ -57,7 +58,6 @@ from kometa_ai.state.waiting import with_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from kometa_ai.core.problem import Problem
 
@@ -145,6 +145,13 @@ class Store:
             # At once, so that no older program reads the new lines of the journal as damaged ones.
             store.save(datetime.now(UTC).replace(microsecond=0))
             _log.info("state.migrated", format=FORMAT_VERSION)
+        return store
+
+    @classmethod
+    def beginning_with(cls, snapshot: Snapshot) -> Store:
+        """A store in memory alone, for those who have read a snapshot and apply the journal's entries to it."""
+        store = cls(Path(), read_only=True)
+        store._state = snapshot
         return store
 
     # Queries
@@ -261,7 +268,11 @@ class Store:
             yield
 
     def _pieces(self) -> Iterator[bytes]:
-        """The snapshot as JSON, a movie a line: as a whole it would take the memory of everything once more."""
+        """The snapshot as JSON, an item a line: as a whole it would take the memory of everything once more.
+
+        `state.by_line` depends on that: the first line is everything but the items and ends where they begin, each
+        further one is an item with its key, and the last one ends the snapshot, too.
+        """
         before, decisions, after = _ENCODER.encode(self._state).rpartition(_DECISIONS)
         yield before + decisions
         comma = b""
