@@ -87,6 +87,8 @@ def plan_questions(
     another model gave up are asked once more.
     """
     questions: Questions = {collection.key: {} for collection in collections}
+    if not questions:
+        return questions
     rules = {
         kind: [
             (each, each.prompt_hash, questions[each.key], gates[each.key].causes, gates[each.key].scope)

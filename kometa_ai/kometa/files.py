@@ -118,6 +118,12 @@ def holds_block(path: Path) -> bool:
     return False
 
 
+def find_files(root: Path, limits: Limits = LIMITS) -> list[Path]:
+    """The YAML files below the folder that `read_files` would read, in the order of their paths."""
+    found = FoundFiles(files=[], others=[], unreadable=[], problems=[], refused=[], warnings=[], passed_over=[])
+    return sorted(_Walk(root, limits, found).files(), key=lambda path: path.parts)
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[FileIO]:
     """Open a regular file without blocking on a pipe; raise OSError for anything else."""

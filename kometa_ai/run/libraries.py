@@ -190,6 +190,27 @@ def hidden_tags(collections: Sequence[Collection], found: Iterable[LibraryFound]
     return frozenset(hidden)
 
 
+def taking_part(
+    chosen: Iterable[Collection],
+    collections: Sequence[Collection],
+    libraries: Sequence[Named],
+    found: Sequence[LibraryFound],
+) -> tuple[Collection, ...]:
+    """The chosen ones of all collections that can be decided from what was found of each library of the settings.
+
+    That is where a library that a collection is for could be read, where each that its block names exists, and where no
+    tag that decides may be hidden in a library that could not be read.
+    """
+    hidden = hidden_tags(collections, found)
+    return tuple(
+        each
+        for each in chosen
+        if each.key not in hidden
+        and not unknown_names(each, libraries)
+        and any(library.contents is not None and each.is_for(library.kind, library.name) for library in found)
+    )
+
+
 def whole_kinds(found: Iterable[LibraryFound]) -> frozenset[str]:
     """The kinds of which every library could be used: only there an item that is not found is gone."""
     found = tuple(found)

@@ -15,11 +15,11 @@ from kometa_ai.core.summary import counted
 from kometa_ai.judging.examples import with_examples
 from kometa_ai.run.libraries import (
     NoLibrary,
-    hidden_tags,
     merged,
     misnamed,
     read_libraries,
     seen_now,
+    taking_part,
     told_by_another,
     unknown_names,
     whole_kinds,
@@ -116,8 +116,8 @@ class Reader:
         warnings = [*folder.warnings, *adopted_tags(folder, parts.store.state.collections)]
         self._add(folder=folder, problems=folder.problems, warnings=tuple(warnings))
         chosen = choose(folder, self._options.collections)
-        hidden = hidden_tags(folder.collections, self._everywhere(self.result.libraries))
-        here = tuple(each for each in chosen if each.key not in hidden and self._is_readable(each))
+        found = self._everywhere(self.result.libraries)
+        here = taking_part(chosen, folder.collections, parts.libraries, found)
         self._add(
             collections=with_examples(
                 recognise(here, self.result.items), parts.choices.read().pins, self.result.items, parts.store.memory
@@ -153,13 +153,6 @@ class Reader:
             problems=(*self.result.problems, *problems),
             warnings=(*self.result.warnings, *warnings),
             **read,
-        )
-
-    def _is_readable(self, collection: Collection) -> bool:
-        """Whether a library that the collection is for could be read, and each that its block names exists."""
-        return not unknown_names(collection, self._parts.libraries) and any(
-            library.contents is not None and collection.is_for(library.kind, library.name)
-            for library in self.result.libraries
         )
 
     def _left_alone(self, away: Sequence[Collection]) -> Iterator[Problem]:
