@@ -11,13 +11,14 @@ import structlog
 
 from kometa_ai.__version__ import __version__
 from kometa_ai.app import now
-from kometa_ai.core.item import SERVICES, key_named, kind_of
+from kometa_ai.core.item import SERVICES, key_named, kind_of, ref_of
 from kometa_ai.core.options import Options
 from kometa_ai.core.summary import counted, counted_items
 from kometa_ai.core.text import one_line
 from kometa_ai.daemon.batches import BatchWatch
 from kometa_ai.daemon.change_notifier import APART, ChangeNotifier
 from kometa_ai.daemon.hints import LONGEST, QUIET, Hints
+from kometa_ai.daemon.indexing import Indexer
 from kometa_ai.daemon.looks import Looks
 from kometa_ai.daemon.metrics import Metrics
 from kometa_ai.daemon.overview import OverviewReader
@@ -30,6 +31,7 @@ from kometa_ai.daemon.watch import Watch
 from kometa_ai.errors import FixUsage, KometaAIError, WaitForOtherRun
 from kometa_ai.jobs.aside import DoesNotAnswer, Patience, aside
 from kometa_ai.jobs.cancel import cancel
+from kometa_ai.jobs.views import explanation
 from kometa_ai.jobs.waiting import EVERY
 from kometa_ai.jobs.whatif import WhatIf, Wish, what_if
 from kometa_ai.observe.log_end import newest_lines
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.item import ItemKey
     from kometa_ai.core.report import RunReport
     from kometa_ai.jobs.cancel import Cancellation
+    from kometa_ai.jobs.explain import Explained
     from kometa_ai.jobs.session import Session
     from kometa_ai.observe.log_end import Level, LogEnd
     from kometa_ai.settings.schema import Settings
@@ -95,10 +98,12 @@ class Daemon:
         self._foreseeing = Patience("the preview", seconds=_READING)
         self._logs = Patience("LOG_DIR", most=2)
         self._sources = load_settings(environ).sources
+        self._explaining = asyncio.Lock()
         self._cut_short = ""
         self.timetable = Timetable(schedule_of(settings), settings.state_dir, clock=clock)
         self.runs = Runs(session, tell=self._learn, next_run=lambda: self.timetable.next_run)
         self.overview = OverviewReader(settings.state_dir, {library.name for library in settings.libraries})
+        self.indexer = Indexer(session)
         self.watch = Watch(session)
         self.looks = Looks(session, environ)
         self.metrics = Metrics()
@@ -165,6 +170,7 @@ class Daemon:
             for task in (*tasks, stopped):
                 task.cancel()
             await asyncio.gather(*tasks, stopped, return_exceptions=True)
+            self.indexer.close()
             await self.pulse.end()
             _log.info("daemon.stopped")
 
@@ -242,6 +248,13 @@ class Daemon:
     async def log_end(self, limit: int, level: Level, run_id: str) -> LogEnd:
         """The newest lines of the log file. Raise DoesNotAnswer if LOG_DIR does not."""
         return await self._logs(partial(newest_lines, level=level, run_id=run_id), self.settings.log_dir, limit)
+
+    async def explain(self, item: ItemKey) -> Explained:
+        """Explain one item with its library read now, as `--explain` does. Raise FixUsage where no library holds it."""
+        options = Options(batch_size=self.settings.batch_size)
+        # The whole state is in memory meanwhile: one at a time.
+        async with self._explaining:
+            return await aside("explain", lambda: explanation(self._session, options, ref_of(item)))
 
     async def recheck(self) -> None:
         """Read settings and Kometa's folder again and log what is wrong with them. Nothing is taken over."""

@@ -1,0 +1,528 @@
+"""The read model: answers what lists and pages show, from memory; reasons and texts come from the disk as needed."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kometa_ai.core.collection import ItemRef, collection_key, fold_title, kind_in
+from kometa_ai.core.decision import Cause, Decision
+from kometa_ai.core.item import KINDS, ItemKey, Kind, kind_of
+from kometa_ai.core.movie import Movie
+from kometa_ai.core.naming import CollectionKey, Label, Slug, label_of
+from kometa_ai.core.show import Show
+from kometa_ai.daemon.listing import (
+    STEPS,
+    CollectionLine,
+    CollectionOfItem,
+    CollectionPage,
+    Counts,
+    Found,
+    ItemInCollection,
+    ItemPage,
+    ListedItem,
+    ListName,
+    Pair,
+    PinShown,
+    Place,
+    SortName,
+    tmdb_id_of,
+)
+from kometa_ai.daemon.standing import Decided, Sources, Standing, known_of, stand
+from kometa_ai.judging.looks import is_near
+from kometa_ai.run.orphans import orphans
+from kometa_ai.run.results import Reading, RunResults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from kometa_ai.core.collection import Collection, OtherCollection
+    from kometa_ai.core.decision import Remembered
+    from kometa_ai.core.kinds import AnyItem
+    from kometa_ai.core.problem import Problem
+    from kometa_ai.core.report import Orphan
+    from kometa_ai.daemon.listing import State
+    from kometa_ai.daemon.past import ItemChange, Past
+    from kometa_ai.judging.stages import Known
+
+_PINNED = (Cause.PINNED_IN, Cause.PINNED_OUT)
+_BY_TAG = (Cause.INCLUDE_TAG, Cause.EXCLUDE_TAG)
+
+
+class _Unmanaged(NamedTuple):
+    """A collection that takes no part, and why."""
+
+    name: str
+    slug: Slug
+    label: Label
+    state: State
+    why: str
+    source: str = ""
+    line: int = 0
+
+
+class Index:
+    """What is known, as of the last run and the choices since. Nothing in it changes; only the disk is read again.
+
+    `collections` take part and are in order of priority. A collection is named by its key. Whatever reads the disk
+    (reasons, texts) may take some milliseconds and belongs into a thread.
+    """
+
+    def __init__(self, sources: Sources, past: Past) -> None:
+        self._sources, self._past = sources, past
+        self._columns, self._shelves, self._folder = sources.columns, sources.shelves, sources.folder
+        self._decided: Decided = stand(sources)
+        self._rank = self._by_title()
+        self._pins = {(pin.key, collection_key(kind_of(pin.key), pin.slug)): pin for pin in sources.pins}
+        self._tagged = Counter((kind_of(item.key), label) for item in self._shelves.items for label in item.labels)
+        self._lines = self._made_lines()
+
+    @property
+    def collections(self) -> tuple[Collection, ...]:
+        """The collections that take part and can be decided."""
+        return self._decided.collections
+
+    @property
+    def everything(self) -> tuple[Collection, ...]:
+        """All collections that are on, as `walk` wants them."""
+        return self._folder.collections
+
+    @property
+    def known(self) -> Known:
+        """What a run would decide from; made anew with each access. For `walk` with other rules than the present."""
+        return known_of(self._sources)
+
+    @property
+    def as_of(self) -> datetime | None:
+        """When the libraries were read; None before the first run that kept what they hold."""
+        return self._shelves.as_of
+
+    # Collections
+
+    def list_collections(self) -> list[CollectionLine]:
+        """Every collection that there is or that has left something: those that take part first."""
+        return list(self._lines.values())
+
+    def collection(self, key: CollectionKey) -> CollectionPage | None:
+        """One collection; None where there is none of that key."""
+        line = self._lines.get(key)
+        if line is None:
+            return None
+        fields = {name: getattr(line, name) for name in line.__struct_fields__}
+        block = next((each for each in self.everything if each.key == key), None)
+        if block is None:
+            return CollectionPage(**fields)
+        members, others = self._histogram(key)
+        standing = self._decided.standings.get(key)
+        return CollectionPage(
+            **fields,
+            prompt=block.prompt,
+            prompt_hash=block.prompt_hash,
+            libraries=tuple(sorted(block.libraries)),
+            include_tags=tuple(sorted(block.include_tags)),
+            exclude_tags=tuple(sorted(block.exclude_tags)),
+            members_by_confidence=members,
+            others_by_confidence=others,
+            of_another_prompt=standing.tally().of_another_prompt if standing else 0,
+        )
+
+    def _made_lines(self) -> Mapping[CollectionKey, CollectionLine]:
+        statuses = self._columns.head.collections
+        found: dict[CollectionKey, CollectionLine] = {}
+        for each in self.everything:
+            is_decided = each.key in self._decided.standings
+            status = statuses.get(each.key)
+            found[each.key] = CollectionLine(
+                key=each.key,
+                slug=each.slug,
+                kind=each.kind,
+                name=each.name,
+                tag=each.label,
+                state="on" if is_decided else "waiting",
+                why="" if is_decided else "What a library of it holds is not known: no run has read it yet.",
+                threshold=each.confidence_threshold,
+                priority=each.priority,
+                source=each.source,
+                line=each.line,
+                counts=self._counts(each) if is_decided else Counts(tagged=self._tagged[each.kind, each.label]),
+                progress=status.status if status else "",
+                last_run=status.last_run if status else None,
+                problems=self._problems(each.source, each.name),
+            )
+        left = self._orphans()
+        for key, other in self._unmanaged():
+            orphan = left.get((kind_in(key), other.label))
+            found[key] = CollectionLine(
+                key=key,
+                slug=other.slug,
+                kind=kind_in(key),
+                name=other.name,
+                tag=other.label,
+                state=other.state,
+                why=f"{other.why} {orphan.remedy}" if orphan else other.why,
+                source=other.source,
+                line=other.line,
+                counts=Counts(tagged=self._tagged[kind_in(key), other.label]),
+                problems=self._problems(other.source, other.name),
+            )
+        return found
+
+    def _unmanaged(self) -> Iterator[tuple[CollectionKey, _Unmanaged]]:
+        folder = self._folder
+        groups: tuple[tuple[Sequence[OtherCollection], State, str], ...] = (
+            (folder.disabled, "off", "It is switched off: its block lacks `enabled: true`."),
+            (folder.skipped, "skipped", "It is skipped because of a problem in Kometa's folder."),
+            (folder.unserved, "without library", "No library of its kind is set up."),
+        )
+        there = {each.key for each in self.everything}
+        for others, state, why in groups:
+            for each in others:
+                for key in each.keys:
+                    if key not in there:
+                        there.add(key)
+                        yield (
+                            key,
+                            _Unmanaged(each.name, each.slug, each.label, state, why, each.source, each.line),
+                        )
+        for key, status in self._columns.head.collections.items():
+            if key not in there:
+                why = "It is no longer in Kometa's folder."
+                slug = Slug(key.removeprefix("show:"))
+                yield key, _Unmanaged(status.name, slug, label_of(status.tag), "gone", why, status.source)
+
+    def _orphans(self) -> Mapping[tuple[Kind, str], Orphan]:
+        reading = Reading(libraries=self._shelves.libraries, items=self._shelves.items, folder=self._folder)
+        found = orphans(RunResults(reading=reading), self._columns.head.collections)
+        return {(orphan.kind, orphan.tag): orphan for orphan in found}
+
+    def _problems(self, source: str, name: str) -> tuple[Problem, ...]:
+        folder = self._folder
+        return tuple(
+            each
+            for each in (*folder.problems, *folder.warnings, *folder.hints)
+            if each.collection == name and each.source == source
+        )
+
+    def _counts(self, collection: Collection) -> Counts:
+        standing = self._decided.standings[collection.key]
+        tally = standing.tally()
+        return Counts(
+            members=tally.members + sum(self._is_member(standing, row) for row in standing.undecided),
+            tagged=self._tagged[collection.kind, collection.label],
+            pending=tally.pending,
+            near=len(self._listed("near", standing)),
+            pinned=tally.pinned,
+            tag=tally.by_tag,
+            unjudged=tally.unjudged,
+            held_back=len(standing.changes.held_back),
+        )
+
+    def _histogram(self, key: CollectionKey) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The verdicts that decide, by their confidence: those of members, and those of others."""
+        counts = {True: [0] * STEPS, False: [0] * STEPS}
+        if (standing := self._decided.standings.get(key)) is not None:
+            for row, decision in self._verdicts(standing):
+                step = min(STEPS - 1, max(0, round(decision.confidence * (STEPS - 1))))
+                counts[self._is_member(standing, row)][step] += 1
+        return tuple(counts[True]), tuple(counts[False])
+
+    def _verdicts(self, standing: Standing) -> Iterator[tuple[int, Decision]]:
+        """The verdicts with a confidence of their own that decide, since neither a pin nor a tag does."""
+        collection = standing.collection
+        for row, decision in self._columns.listed(collection.kind, collection.slug):
+            if standing.concerns(row) and standing.gate(row) is None:
+                yield row, decision
+
+    def _is_member(self, standing: Standing, row: int) -> bool:
+        """Whether the item is a member, as decided; one that is undecided stays as it is."""
+        belongs = standing.belongs(row)
+        return standing.collection.label in self._shelves.at(row).labels if belongs is None else belongs
+
+    def _by_title(self) -> array[int]:
+        """By row, the place of an item among all in order of their titles."""
+        rank = array("I", bytes(4 * len(self._columns.rows)))
+        ordered = sorted(self._shelves.items, key=lambda item: (fold_title(item.title), item.year, item.key))
+        for place, item in enumerate(ordered):
+            rank[self._columns.rows[item.key]] = place
+        return rank
+
+    # Items of a collection
+
+    def items_of(
+        self,
+        key: CollectionKey,
+        which: ListName = "members",
+        *,
+        sort: SortName | None = None,
+        text: str = "",
+        start: int = 0,
+        size: int = 60,
+    ) -> Found | None:
+        """One part of a list of a collection; None where there is no such collection. Reads the disk for what it shows.
+
+        Lists of changes show the latest first, all others the most confident; `sort` says otherwise.
+        """
+        line = self._lines.get(key)
+        if line is None:
+            return None
+        past = self._past.of_collection(key)
+        standing = self._decided.standings.get(key)
+        if standing is None:
+            rows = [
+                self._columns.rows[item.key]
+                for item in self._shelves.items
+                if which in ("members", "all") and kind_of(item.key) == line.kind and line.tag in item.labels
+            ]
+        elif which in ("entered", "left"):
+            operation = "add" if which == "entered" else "remove"
+            rows = [
+                row
+                for item, change in past.items()
+                if change.operation == operation
+                and (row := self._columns.rows.get(item)) is not None
+                and standing.concerns(row)
+            ]
+        else:
+            rows = self._listed(which, standing)
+        if text.strip():
+            wanted = _matching(text, (line.kind,))
+            rows = [row for row in rows if wanted(self._shelves.at(row))]
+        order = self._order(sort or ("changed" if which in ("entered", "left") else "confidence"), line, past)
+        rows = sorted(rows, key=order)
+        shown = [self._shelves.at(row) for row in rows[start : start + size]]
+        return Found([self._in_collection(item, line, standing, past.get(item.key)) for item in shown], len(rows))
+
+    def _listed(self, which: ListName, standing: Standing) -> list[int]:
+        """The rows of a list that depends on no run."""
+        rows = standing.rows
+        match which:
+            case "members":
+                return [row for row in rows if self._is_member(standing, row)]
+            case "near":
+                threshold = standing.collection.confidence_threshold
+                return [row for row, each in self._verdicts(standing) if is_near(each.confidence, threshold)]
+            case "pinned":
+                return [row for row in rows if standing.gate(row) in _PINNED]
+            case "tag":
+                return [row for row in rows if standing.gate(row) in _BY_TAG]
+            case "unjudged":
+                return standing.undecided
+            case _:
+                return rows
+
+    def _order(
+        self, sort: SortName, line: CollectionLine, past: Mapping[ItemKey, ItemChange]
+    ) -> Callable[[int], tuple[float, ...]]:
+        rank = self._rank
+
+        def changed(row: int) -> float:
+            change = past.get(self._shelves.at(row).key)
+            return change.at.timestamp() if change else self._columns.decided_at(line.kind, line.slug, row)
+
+        match sort:
+            case "title":
+                return lambda row: (rank[row],)
+            case "year":
+                return lambda row: (-self._shelves.at(row).year, rank[row])
+            case "changed":
+                return lambda row: (-changed(row), rank[row])
+            case "confidence":
+                return lambda row: (-self._columns.confidence(line.kind, line.slug, row), rank[row])
+
+    def _in_collection(
+        self, item: AnyItem, line: CollectionLine, standing: Standing | None, change: ItemChange | None
+    ) -> ItemInCollection:
+        place = self._place(item, line, standing, change, self._columns.in_full(item.key))
+        return ItemInCollection(
+            key=item.key, tmdb_id=tmdb_id_of(item.key), title=item.title, year=item.year, **_fields(place)
+        )
+
+    def _place(
+        self,
+        item: AnyItem,
+        line: CollectionLine,
+        standing: Standing | None,
+        change: ItemChange | None,
+        known: Remembered,
+    ) -> Place:
+        row, decision = self._columns.rows[item.key], known.collections.get(line.slug)
+        gate = standing.gate(row) if standing else None
+        belongs = standing.belongs(row) if standing else None
+        return Place(
+            belongs=belongs,
+            is_tagged=line.tag in item.labels,
+            cause=gate or (Cause.UNDECIDED if decision is None else Cause.VERDICT),
+            deciding_tags=standing.tags.get(item.key, ()) if standing else (),
+            confidence=decision.confidence if decision else None,
+            threshold=line.threshold if line.threshold is not None else decision.threshold if decision else 0.0,
+            reason=decision.reasoning if decision else "",
+            model=decision.model if decision else "",
+            decided=decision.timestamp if decision else None,
+            second_look=decision.second_look if decision else "",
+            first_confidence=decision.first if decision else None,
+            metadata_hash=decision.metadata_hash if decision else "",
+            prompt_hash=decision.prompt_hash if decision else "",
+            waits_for=_waits_for(standing, item.key, row) if standing else (),
+            pin=self._pin(item, standing.collection, gate) if standing and gate in _PINNED else None,
+            changed=change.at if change else None,
+            run_id=change.run_id if change else "",
+        )
+
+    def _pin(self, item: AnyItem, collection: Collection, gate: Cause) -> PinShown | None:
+        include = gate is Cause.PINNED_IN
+        if any(ref.names(item) for ref in (collection.pins_in if include else collection.pins_out)):
+            return PinShown(include=include, origin="block")
+        pin = self._pins.get((item.key, collection.key))
+        if pin is None:
+            return None
+        return PinShown(
+            include=pin.include, origin=pin.origin, by=pin.by, since=pin.since, said=pin.said, because=pin.because
+        )
+
+    # Items
+
+    def search(self, text: str = "", *, start: int = 0, size: int = 60) -> Found:
+        """The items whose title has the text in it, or that it names (`Heat (1995)`, `tmdb:949`, `tt0113277`)."""
+        wanted = _matching(text, KINDS) if text.strip() else None
+        found = [item for item in self._shelves.items if wanted is None or wanted(item)]
+        found.sort(key=lambda item: self._rank[self._columns.rows[item.key]])
+        return Found([self._line(item) for item in found[start : start + size]], len(found))
+
+    def _line(self, item: AnyItem) -> ListedItem:
+        row = self._columns.rows[item.key]
+        return ListedItem(
+            key=item.key,
+            tmdb_id=tmdb_id_of(item.key),
+            title=item.title,
+            year=item.year,
+            imdb_id=item.imdb_id,
+            libraries=item.libraries,
+            collections=tuple(key for key, each in self._decided.standings.items() if each.belongs(row)),
+        )
+
+    def item(self, key: ItemKey) -> ItemPage | None:
+        """One item with its texts, read from the disk; None where neither a library holds it nor the state knows it."""
+        item, known = self._shelves.in_full(key), self._columns.in_full(key)
+        history = tuple(self._past.of_item(key))
+        if item is None:
+            if not known.title:
+                return None
+            return ItemPage(
+                key=key,
+                tmdb_id=tmdb_id_of(key),
+                title=known.title,
+                year=known.year,
+                directors=known.credits.directors if known.credits else (),
+                actors=known.credits.actors if known.credits else (),
+                gone_since=str(known.gone_since or ""),
+                history=history,
+            )
+        people = known.credits or (item.credits if isinstance(item, Movie) else None)
+        last: dict[CollectionKey, ItemChange] = {}
+        for change in history:
+            last.setdefault(change.collection, change)
+        light = self._shelves.get(key) or item
+        return ItemPage(
+            key=key,
+            tmdb_id=tmdb_id_of(key),
+            title=item.title,
+            year=item.year,
+            imdb_id=item.imdb_id,
+            plot=item.plot,
+            genres=item.genres,
+            directors=people.directors if people else (),
+            actors=people.actors if people else (),
+            network=item.network if isinstance(item, Show) else "",
+            libraries=light.libraries,
+            labels=tuple(sorted(light.labels)),
+            collections=tuple(
+                CollectionOfItem(
+                    collection=line.key,
+                    name=line.name,
+                    slug=line.slug,
+                    tag=line.tag,
+                    **_fields(self._place(light, line, standing, last.get(line.key), known)),
+                )
+                for line, standing in self._about(light)
+            ),
+            history=history,
+        )
+
+    def _about(self, item: AnyItem) -> Iterator[tuple[CollectionLine, Standing]]:
+        """The collections that are about an item."""
+        row = self._columns.rows[item.key]
+        for key, standing in self._decided.standings.items():
+            if standing.concerns(row):
+                yield self._lines[key], standing
+
+    # For computing over all pairs
+
+    def pairs(self, key: CollectionKey) -> Iterator[Pair]:
+        """The pairs of a collection that matter to a person, in order of the items' rows.
+
+        They are those with a confidence of their own, members, items with the tag, and those that a pin or a tag
+        decides: all others are clear refusals, or not judged.
+        """
+        standing = self._decided.standings.get(key)
+        if standing is None:
+            return
+        collection = standing.collection
+        listed = {row for row, _ in self._columns.listed(collection.kind, collection.slug)}
+        for row in standing.rows:
+            item, gate, belongs = self._shelves.at(row), standing.gate(row), standing.belongs(row)
+            is_tagged = collection.label in item.labels
+            if belongs or is_tagged or gate or row in listed:
+                decision = self._columns.decision(item.key, collection.slug)
+                cause = gate or (Cause.UNDECIDED if decision is None else Cause.VERDICT)
+                yield Pair(item, decision, cause, belongs, is_tagged)
+
+    def held_back(self, key: CollectionKey) -> frozenset[ItemKey]:
+        """The items whose change the brake would hold back in the next run."""
+        standing = self._decided.standings.get(key)
+        return frozenset(standing.changes.held_back) if standing else frozenset()
+
+    def changes_of(self, key: CollectionKey) -> Mapping[ItemKey, ItemChange]:
+        """The latest change of each item that the runs which are kept put into a collection or took out of it."""
+        return self._past.of_collection(key)
+
+    def facts(self, keys: Iterable[ItemKey]) -> dict[ItemKey, AnyItem]:
+        """Items with their texts, read from the disk; those that no library holds are left out."""
+        return {key: item for key in keys if (item := self._shelves.in_full(key)) is not None}
+
+
+def _fields(place: Place) -> dict[str, Any]:
+    return {name: getattr(place, name) for name in Place.__struct_fields__}
+
+
+def _waits_for(standing: Standing, key: ItemKey, row: int) -> tuple[str, ...]:
+    question = standing.question(row)
+    found = [str(question)] if question else []
+    if row in standing.in_batch:
+        found.append("batch")
+    if key in standing.changes.planned:
+        found.append("tag")
+    if key in standing.changes.held_back:
+        found.append("brake")
+    if key in standing.changes.in_review:
+        found.append("review")
+    return tuple(found)
+
+
+def _matching(text: str, kinds: Sequence[Kind]) -> Callable[[AnyItem], bool]:
+    """Whether an item is meant by a text: named by it, or with it in its title."""
+    refs = []
+    for kind in kinds:
+        try:
+            refs.append((kind, ItemRef.parse(text, kind)))
+        except ValueError:
+            continue
+    folded = fold_title(text.strip())
+
+    def is_meant(item: AnyItem) -> bool:
+        return folded in fold_title(item.title) or any(
+            kind_of(item.key) == kind and ref.names(item) for kind, ref in refs
+        )
+
+    return is_meant

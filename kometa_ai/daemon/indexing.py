@@ -1,0 +1,214 @@
+"""Keep the index up to date: made in a thread when a request finds that a source has changed, one at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import structlog
+
+from kometa_ai.core.collection import Folder
+from kometa_ai.daemon import past, shelves
+from kometa_ai.daemon.columns import Columns
+from kometa_ai.daemon.index import Index
+from kometa_ai.daemon.past import Past
+from kometa_ai.daemon.shelves import Shelves
+from kometa_ai.daemon.standing import Sources
+from kometa_ai.errors import FixConfiguration, KometaAIError, RepairState
+from kometa_ai.jobs.aside import DoesNotAnswer, Patience
+from kometa_ai.kometa.files import find_files
+from kometa_ai.observe import process
+from kometa_ai.state import by_line, files
+from kometa_ai.state.loading import stamp
+from kometa_ai.state.schema import CHOICES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from kometa_ai.jobs.session import Session
+
+FIRST = 5.0
+"""Seconds that a request waits for the first index."""
+REST = 5.0
+"""After an index was made, no other is for so many times the seconds that it took: during a run the state changes all
+the time."""
+_REST_OF_FOLDER = 50.0
+"""The same for looking whether a file of Kometa's folder has changed, which may hold tens of thousands of others."""
+_MAKING = 600.0
+_LOOKING = 10.0
+
+_log = structlog.get_logger()
+_T = TypeVar("_T")
+
+
+class BeingPrepared(DoesNotAnswer):
+    """The first index is not there yet."""
+
+
+class _Stamps(NamedTuple):
+    """What differs once a source has changed."""
+
+    state: object
+    choices: object
+    runs: object
+    folder: object
+
+
+class _Parts(NamedTuple):
+    """What an index was made of, so that the next one reads only what has changed."""
+
+    stamps: _Stamps
+    columns: Columns
+    shelves: Shelves
+    folder: Folder
+    past: Past
+
+
+class Indexer:
+    """Makes the index of a session's state, and makes it anew when a request finds it outdated.
+
+    Nothing is made before the first request. While a new one is made, requests get the old one.
+    """
+
+    def __init__(self, session: Session, *, first: float = FIRST, clock: Callable[[], float] = time.monotonic) -> None:
+        self._session = session
+        self._folder = session.settings.state_dir
+        self._first = first
+        self._clock = clock
+        self._index: Index | None = None
+        self._parts: _Parts | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._rested_at = 0.0
+        self._folder_stamps: object = None
+        self._folder_rests_until = 0.0
+        self._makes = Patience("STATE_DIR", seconds=_MAKING)
+        self._looks = Patience("STATE_DIR", seconds=_LOOKING, most=4)
+
+    async def index(self) -> Index:
+        """The present index; it may lag behind by seconds.
+
+        Raise BeingPrepared while the first one takes long, and RepairState or another KometaAIError where there is none
+        and none can be made.
+        """
+        if self._index is None:
+            return await self._get_first()
+        if self._task is None and self._clock() >= self._rested_at and await self._looks(self._is_outdated):
+            self._begin()
+        return self._index
+
+    async def newest(self) -> Index:
+        """An index that holds everything that was there when this was called. It may take seconds."""
+        while self._task is not None:
+            await asyncio.wait([self._task])
+        self._folder_rests_until = 0.0
+        if self._index is None or await self._looks(self._is_outdated):
+            if self._task is None:
+                self._begin()
+            await self._get_first(patience=_MAKING)
+        return self._index or await self._get_first()
+
+    async def ask(self, question: Callable[[Index], _T]) -> _T:
+        """Ask the present index in a thread, since it may read the disk."""
+        index = await self.index()
+        return await self._looks(question, index)
+
+    def close(self) -> None:
+        """Make no index any more."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _get_first(self, patience: float | None = None) -> Index:
+        task = self._task or self._begin()
+        done, _ = await asyncio.wait([task], timeout=self._first if patience is None else patience)
+        if not done:
+            raise BeingPrepared(
+                "The overview of collections and items is being prepared.", "Ask again in a few seconds."
+            )
+        task.result()
+        if self._index is None:
+            raise BeingPrepared("The overview of collections and items was not prepared.", "Ask again.")
+        return self._index
+
+    def _begin(self) -> asyncio.Task[None]:
+        self._task = asyncio.create_task(self._make_anew())
+        self._task.add_done_callback(self._end)
+        return self._task
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._task = None
+        if not task.cancelled() and (error := task.exception()) is not None:
+            why = error.message if isinstance(error, KometaAIError) else f"{type(error).__name__}: {error}"
+            _log.warning("index.not_made", why=why)
+
+    async def _make_anew(self) -> None:
+        started = self._clock()
+        try:
+            self._parts, self._index = await self._makes(self._make)
+        finally:
+            # Also after a failure: what is damaged is not read again with each request.
+            self._rested_at = self._clock() + REST * (self._clock() - started)
+
+    # In threads
+
+    def _make(self) -> tuple[_Parts, Index]:
+        try:
+            return self._made()
+        except OSError as error:
+            raise RepairState(
+                f"The state in {str(self._folder)!r} cannot be read: {error.strerror}.", files.remedy_for(error)
+            ) from error
+
+    def _made(self) -> tuple[_Parts, Index]:
+        before, stamps, settings = self._parts, self._stamps(), self._session.settings
+        if before is not None and before.stamps.state == stamps.state:
+            columns, held = before.columns, before.shelves
+        else:
+            columns = Columns(by_line.open_state(self._folder))
+            held = Shelves(self._folder, settings.libraries, columns)
+            columns.close()
+        is_same_folder = before is not None and before.stamps.folder == stamps.folder
+        folder = before.folder if before is not None and is_same_folder else self._read_folder()
+        changes = Past(self._folder, before.past if before else None)
+        is_moved = os.path.lexists(self._folder / CHOICES)
+        pins = self._session.choices.read().pins if is_moved else tuple(columns.head.pins)
+        sources = Sources(columns, held, folder, pins, self._session.rules, settings.libraries, self._session.now())
+        made = _Parts(stamps, columns, held, folder, changes), Index(sources, changes)
+        process.give_back()
+        return made
+
+    def _read_folder(self) -> Folder:
+        try:
+            return self._session.read_folder(self._session.settings.config_dir)
+        except FixConfiguration as error:
+            return Folder(unreadable_files=(".",), problems=error.problems)
+
+    def _is_outdated(self) -> bool:
+        return self._parts is None or self._stamps() != self._parts.stamps
+
+    def _stamps(self) -> _Stamps:
+        settings = self._session.settings
+        return _Stamps(
+            state=(by_line.stamps_of(self._folder), shelves.stamps_of(self._folder, settings.libraries)),
+            choices=stamp(self._folder / CHOICES),
+            runs=past.stamps_of(self._folder),
+            folder=self._stamps_of_folder(settings.config_dir),
+        )
+
+    def _stamps_of_folder(self, folder: Path) -> object:
+        if self._clock() >= self._folder_rests_until:
+            started = self._clock()
+            self._folder_stamps = [(path, _stamp(path)) for path in find_files(folder)]
+            self._folder_rests_until = self._clock() + _REST_OF_FOLDER * (self._clock() - started)
+        return self._folder_stamps
+
+
+def _stamp(path: Path) -> object:
+    """The stamp of the file that is read there, behind links; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size

@@ -1,0 +1,131 @@
+"""Hold the tag changes of the runs that are kept, by collection and by item: 10,000 changes take some 150 KB."""
+
+from __future__ import annotations
+
+from array import array
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import msgspec
+
+from kometa_ai.core.changes import TagChange
+from kometa_ai.core.item import ItemKey, kind_of, movie_key, number_of, show_key
+from kometa_ai.core.naming import CollectionKey
+from kometa_ai.state import files
+from kometa_ai.state.history import RUNS
+from kometa_ai.state.loading import stamp
+from kometa_ai.state.schema import DAMAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from kometa_ai.state.by_line import Stamp
+
+_LARGEST = 256 << 20
+
+
+class ItemChange(msgspec.Struct, frozen=True, kw_only=True):
+    """A tag that a run has put on an item or taken off it. `undoes` names the run that it took back."""
+
+    at: datetime
+    run_id: str
+    collection: CollectionKey
+    library: str
+    operation: Literal["add", "remove"]
+    undoes: str = ""
+
+
+class _Report(msgspec.Struct, frozen=True, gc=False):
+    """What is read of a kept report."""
+
+    run_id: str
+    dry_run: bool = False
+    undoes: str = ""
+    changes: tuple[TagChange, ...] = ()
+
+
+class _Where(NamedTuple):
+    """The collection and the library of a change, and what was done."""
+
+    collection: CollectionKey
+    library: str
+    operation: Literal["add", "remove"]
+
+
+class _Run:
+    """The changes of one run, in columns. An item is its number, below zero for a show."""
+
+    def __init__(self, report: _Report) -> None:
+        self.run_id, self.undoes = report.run_id, report.undoes
+        self.where: list[_Where] = []
+        self.items, self.at, self.places = array("q"), array("I"), array("H")
+        numbers: dict[_Where, int] = {}
+        for change in () if report.dry_run else report.changes:
+            where = _Where(change.collection_key, change.library, change.operation)
+            if where not in numbers:
+                numbers[where] = len(self.where)
+                self.where.append(where)
+            self.items.append(_numbered(change.key))
+            self.at.append(max(0, int(change.at.timestamp())))
+            self.places.append(numbers[where])
+
+    def change(self, index: int) -> ItemChange:
+        where = self.where[self.places[index]]
+        return ItemChange(
+            at=datetime.fromtimestamp(self.at[index], UTC), run_id=self.run_id, undoes=self.undoes, **where._asdict()
+        )
+
+
+class Past:
+    """The changes of the runs that are kept. `before` spares reading again what has not changed since."""
+
+    def __init__(self, folder: Path, before: Past | None = None) -> None:
+        known = before.runs if before else {}
+        self.runs: dict[tuple[str, Stamp], _Run] = {}
+        for name, found in _stamps(folder):
+            if (name, found) in known:
+                self.runs[name, found] = known[name, found]
+                continue
+            with suppress(OSError, *DAMAGE):
+                report = msgspec.json.decode(files.read(folder / RUNS / name, _LARGEST), type=_Report)
+                self.runs[name, found] = _Run(report)
+
+    def of_item(self, key: ItemKey) -> list[ItemChange]:
+        """The changes of one item, the newest first."""
+        number = _numbered(key)
+        return [
+            run.change(index)
+            for run in reversed(self.runs.values())
+            if number in run.items
+            for index in range(len(run.items) - 1, -1, -1)
+            if run.items[index] == number
+        ]
+
+    def of_collection(self, collection: CollectionKey) -> Mapping[ItemKey, ItemChange]:
+        """The latest change of each item that was put into a collection or taken out of it."""
+        latest: dict[int, tuple[_Run, int]] = {}
+        for run in self.runs.values():
+            places = {place for place, where in enumerate(run.where) if where.collection == collection}
+            if places:
+                latest |= {run.items[index]: (run, index) for index, p in enumerate(run.places) if p in places}
+        return {_key(number): run.change(index) for number, (run, index) in latest.items()}
+
+
+def stamps_of(folder: Path) -> tuple[tuple[str, Stamp], ...]:
+    """The names and stamps of the files that `Past` reads."""
+    return tuple(_stamps(folder))
+
+
+def _stamps(folder: Path) -> Iterator[tuple[str, Stamp]]:
+    for path in sorted((folder / RUNS).glob("*.json")):
+        yield path.name, stamp(path)
+
+
+def _numbered(key: ItemKey) -> int:
+    return number_of(key) if kind_of(key) == "movie" else -number_of(key)
+
+
+def _key(number: int) -> ItemKey:
+    return show_key(-number) if number < 0 else movie_key(number)
