@@ -27,13 +27,15 @@ from kometa_ai.errors import (
 from kometa_ai.jobs.aside import DoesNotAnswer
 from kometa_ai.run.failure import RunHangs
 from kometa_ai.web.answers import DOCUMENTED_KEY, KEY_NEEDED, Failed, documented, documented_as, json_answer, schemas_of
-from kometa_ai.web.api import events, looks, previews, runs, system, webhooks
+from kometa_ai.web.api import collections, events, items, looks, previews, runs, system, webhooks
 from kometa_ai.web.guard import Guard
 
 if TYPE_CHECKING:
     from kometa_ai.daemon.life import Daemon
 
 _ROUTES = (
+    collections.ROUTES,
+    items.ROUTES,
     previews.ROUTES,
     runs.ROUTES,
     events.ROUTES,
@@ -130,7 +132,8 @@ def _add_overviews(app: FastAPI, daemon: Daemon) -> None:
 
 
 async def _known_error(_request: Request, error: Exception) -> Response:
-    status = _STATUS.get(type(error), HTTPStatus.INTERNAL_SERVER_ERROR)
+    kinds = type(error).__mro__
+    status = next((_STATUS[kind] for kind in kinds if kind in _STATUS), HTTPStatus.INTERNAL_SERVER_ERROR)
     message, remedy = (error.message, error.remedy) if isinstance(error, KometaAIError) else (str(error), "")
     return json_answer(Failed(error=message, remedy=remedy), status)
 
