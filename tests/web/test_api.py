@@ -359,6 +359,8 @@ async def test_the_document_describes_the_api(here: Beside) -> None:
         "/api/v1/events",
         "/api/v1/looks",
         "/api/v1/looks/{kind}",
+        "/api/v1/collections/{key}/prompts",
+        "/api/v1/collections/{key}/what-if",
         "/api/v1/batches/cancel",
         "/api/v1/spending",
         "/api/v1/settings",
