@@ -82,7 +82,8 @@ def test_the_end_of_the_log(world: World) -> None:
     assert events[-1] == "daemon.starting"
     assert (everything["is_whole"], everything["problem"]) == (True, "")
     assert {line["run_id"] for line in of_run["items"]} == {run_id}
-    assert (of_run["items"][0]["event"], of_run["items"][-1]["event"]) == ("run.ended", "run.started")
+    assert of_run["items"][0]["event"] == "run.ended"
+    assert "run.started" in [line["event"] for line in of_run["items"]]
     assert {line["level"] for line in warnings["items"]} == {"warning"}
     assert (len(two["items"]), two["is_whole"]) == (2, False)
     assert [answer.status_code for answer in wrong] == [422] * 3

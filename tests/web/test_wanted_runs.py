@@ -88,7 +88,7 @@ async def test_a_run_keeps_within_a_dry_run(world: World) -> None:
 
 
 async def test_only_a_dry_run_that_is_kept_can_be_kept_within(here: Beside) -> None:
-    """The id of a real run, of an undo that was only shown, and of no run: each is 422 with the reason."""
+    """The id of a real run, and one that no run has: both are 422 with the reason."""
     real = await here.run()
     answers = [
         await here.client.post("/api/v1/runs", json={"within": run_id}) for run_id in (real, "20260101-000000-abcd")
