@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.report import Orphan
     from kometa_ai.daemon.listing import State
     from kometa_ai.daemon.past import ItemChange, Past
+    from kometa_ai.judging.review import Moved
     from kometa_ai.judging.stages import Known
 
 _PINNED = (Cause.PINNED_IN, Cause.PINNED_OUT)
@@ -476,7 +477,32 @@ class Index:
             if belongs or is_tagged or gate or row in listed:
                 decision = self._columns.decision(item.key, collection.slug)
                 cause = gate or (Cause.UNDECIDED if decision is None else Cause.VERDICT)
-                yield Pair(item, decision, cause, belongs, is_tagged)
+                yield Pair(
+                    item,
+                    decision,
+                    cause,
+                    belongs,
+                    is_tagged,
+                    is_asked=standing.question(row) is not None,
+                    tags=standing.tags.get(item.key, ()),
+                    held=standing.changes.held.get(item.key),
+                )
+
+    def moves(self) -> Iterator[Moved]:
+        """Every change of a tag that the runs which are kept have made."""
+        return self._past.moves()
+
+    def item_of(self, key: ItemKey) -> AnyItem | None:
+        """An item without its texts; None where no library holds it."""
+        return self._shelves.get(key)
+
+    def decision(self, key: ItemKey, slug: Slug) -> Decision | None:
+        """What is remembered of a pair, without the reason."""
+        return self._columns.decision(key, slug)
+
+    def decision_in_full(self, key: ItemKey, slug: Slug) -> Decision | None:
+        """The same with its reason, read from the disk."""
+        return self._columns.in_full(key).collections.get(slug)
 
     def held_back(self, key: CollectionKey) -> frozenset[ItemKey]:
         """The items whose change the brake would hold back in the next run."""

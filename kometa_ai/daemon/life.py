@@ -17,6 +17,7 @@ from kometa_ai.core.summary import counted, counted_items
 from kometa_ai.core.text import one_line
 from kometa_ai.daemon.batches import BatchWatch
 from kometa_ai.daemon.change_notifier import APART, ChangeNotifier
+from kometa_ai.daemon.choosing import Choosing
 from kometa_ai.daemon.hints import LONGEST, QUIET, Hints
 from kometa_ai.daemon.indexing import Indexer
 from kometa_ai.daemon.looks import Looks
@@ -104,6 +105,7 @@ class Daemon:
         self.runs = Runs(session, tell=self._learn, next_run=lambda: self.timetable.next_run)
         self.overview = OverviewReader(settings.state_dir, {library.name for library in settings.libraries})
         self.indexer = Indexer(session)
+        self.choosing = Choosing(session, self.indexer, clock)
         self.watch = Watch(session)
         self.looks = Looks(session, environ)
         self.metrics = Metrics()

@@ -15,6 +15,7 @@ from kometa_ai.core.kinds import AnyItem
 from kometa_ai.core.naming import CollectionKey, Label, Slug
 from kometa_ai.core.problem import Problem
 from kometa_ai.daemon.past import ItemChange
+from kometa_ai.judging.review import Held
 
 ListName = Literal["members", "near", "entered", "left", "pinned", "tag", "unjudged", "all"]
 LISTS: tuple[ListName, ...] = get_args(ListName)
@@ -183,7 +184,8 @@ class ItemPage(msgspec.Struct, frozen=True, kw_only=True):
 class Pair(NamedTuple):
     """An item and a collection, for those who compute over all of them: what decides, and whether it has the tag.
 
-    The decision has no reason and names no request: both are on the disk.
+    The decision has no reason and names no request: both are on the disk. `tags` are the labels that decide, where a
+    tag does, and `held` is a change that a run would not make.
     """
 
     item: AnyItem
@@ -191,6 +193,9 @@ class Pair(NamedTuple):
     cause: Cause
     belongs: bool | None
     is_tagged: bool
+    is_asked: bool = False
+    tags: tuple[Label, ...] = ()
+    held: Held | None = None
 
 
 class Found(NamedTuple):

@@ -11,7 +11,8 @@ import msgspec
 
 from kometa_ai.core.changes import TagChange
 from kometa_ai.core.item import ItemKey, kind_of, movie_key, number_of, show_key
-from kometa_ai.core.naming import CollectionKey
+from kometa_ai.core.naming import CollectionKey, Slug
+from kometa_ai.judging.review import Moved
 from kometa_ai.state import files
 from kometa_ai.state.history import RUNS
 from kometa_ai.state.loading import stamp
@@ -102,6 +103,15 @@ class Past:
             for index in range(len(run.items) - 1, -1, -1)
             if run.items[index] == number
         ]
+
+    def moves(self) -> Iterator[Moved]:
+        """Every change, of every item and collection."""
+        for run in self.runs.values():
+            for index, number in enumerate(run.items):
+                where, key = run.where[run.places[index]], _key(number)
+                slug = Slug(where.collection.removeprefix("show:"))
+                at = datetime.fromtimestamp(run.at[index], UTC)
+                yield Moved((key, slug), where.library, at, where.operation)
 
     def of_collection(self, collection: CollectionKey) -> Mapping[ItemKey, ItemChange]:
         """The latest change of each item that was put into a collection or taken out of it."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from kometa_ai.asking.tally import Tally
-from kometa_ai.core.collection import recognise
+from kometa_ai.core.collection import collection_key, recognise
 from kometa_ai.core.decision import Cause, Reason
 from kometa_ai.core.item import KINDS, kind_of
 from kometa_ai.core.options import Options
+from kometa_ai.jobs.review import held_changes
 from kometa_ai.judging.stages import Known, walk
 from kometa_ai.run.libraries import taking_part
 from kometa_ai.run.results import Asking, Judging, Reading
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from kometa_ai.daemon.columns import Columns
     from kometa_ai.daemon.shelves import Shelves
     from kometa_ai.judging.policy import Gates, Membership
+    from kometa_ai.judging.review import Held
     from kometa_ai.judging.stages import Stage
     from kometa_ai.run.parts import Rules
     from kometa_ai.settings.libraries import LibrarySettings
@@ -69,12 +73,13 @@ class Tallied(NamedTuple):
 class Changes(NamedTuple):
     """Of one collection, the items whose tag a run would put on or take off in some library.
 
-    The brake would hold back others, and some wait for a person, as `REVIEW` says.
+    The brake would hold back others, and some wait for a person, as `REVIEW` says; `held` are both kinds.
     """
 
     planned: AbstractSet[ItemKey] = frozenset()
     held_back: AbstractSet[ItemKey] = frozenset()
     in_review: AbstractSet[ItemKey] = frozenset()
+    held: Mapping[ItemKey, Held] = MappingProxyType({})
 
 
 class Standing:
@@ -233,8 +238,16 @@ def _changes(sources: Sources, collections: Sequence[Collection], judging: Judgi
     planned = plan(reading.contents, collections, judging, brakes, review=review).plan
     changing, held_back = _by_collection(planned.changes), _by_collection(planned.held_back)
     in_review = _by_collection(each.change for each in planned.in_review)
+    held: dict[CollectionKey, dict[ItemKey, Held]] = {}
+    for (item, slug), change in held_changes(planned, UTC).items():
+        held.setdefault(collection_key(kind_of(item), slug), {})[item] = change
     return {
-        key: Changes(*(frozenset(each.get(key, ())) for each in (changing, held_back, in_review)))
+        key: Changes(
+            planned=frozenset(changing.get(key, ())),
+            held_back=frozenset(held_back.get(key, ())),
+            in_review=frozenset(in_review.get(key, ())),
+            held=held.get(key, {}),
+        )
         for key in changing.keys() | held_back.keys() | in_review.keys()
     }
 

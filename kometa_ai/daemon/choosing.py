@@ -1,0 +1,237 @@
+"""What people choose over the API: the review queue from the index, answers to it, and pins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from kometa_ai.core.choice import Pin, Said
+from kometa_ai.core.collection import collection_key
+from kometa_ai.core.decision import Cause
+from kometa_ai.core.item import ItemKey, kind_of
+from kometa_ai.core.naming import CollectionKey, Slug
+from kometa_ai.jobs.answers import Now, take_answers, take_back
+from kometa_ai.jobs.aside import Patience
+from kometa_ai.jobs.review import Card, card_of, seen_of
+from kometa_ai.judging.mutual import managed_tag
+from kometa_ai.judging.review import Case, Wanting, kind_of_case, long_standing_that_left, queue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime, tzinfo
+
+    from kometa_ai.core.choice import Answered, Choices, Pair, ReviewKind
+    from kometa_ai.daemon.index import Index
+    from kometa_ai.daemon.indexing import Indexer
+    from kometa_ai.jobs.answers import Answer, Taken
+    from kometa_ai.jobs.session import Session
+    from kometa_ai.judging.review import Held
+
+
+class Part(NamedTuple):
+    """A part of the review queue, how many there are in all, and when the libraries were read."""
+
+    cards: Sequence[Card]
+    total: int
+    as_of: datetime | None
+
+
+class PinLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A pin that is kept beside the state: who made it, where, when, and against which verdict.
+
+    `collection` is the key of its collection, and `because` says all that in words.
+    """
+
+    collection: CollectionKey
+    because: str
+    pin: Pin
+
+
+class _Wanted(NamedTuple):
+    """The cases of an index that want somebody, but for what people have chosen since."""
+
+    of: Index
+    cases: Mapping[Pair, Case]
+
+
+class Choosing:
+    """The choices of a session: none of them waits for a run, or for the lock of the state."""
+
+    def __init__(self, session: Session, indexer: Indexer, clock: Callable[[], datetime]) -> None:
+        self._choices = session.choices
+        self._indexer = indexer
+        self._clock = clock
+        self._zone = session.settings.tz
+        self._known: _Wanted | None = None
+        self._keeps = Patience("STATE_DIR", most=4)
+
+    async def review(self, kind: ReviewKind | None, collection: CollectionKey | None, start: int, size: int) -> Part:
+        """A part of the queue: of one kind, of one collection, or of all."""
+
+        def look(index: Index) -> Part:
+            found = [
+                each
+                for each in self._queue(self._wanted(index))
+                if kind in (None, each.kind) and collection in (None, each.case.collection.key)
+            ]
+            return Part([_card(index, each) for each in found[start : start + size]], len(found), index.as_of)
+
+        return await self._indexer.ask(look)
+
+    async def answer(self, answers: Sequence[Answer]) -> list[Taken]:
+        """Keep answers, each once; see `take_answers`."""
+
+        def take(index: Index) -> list[Taken]:
+            wanted = self._wanted(index)
+            now = {pair: found for pair in {each.pair for each in answers} if (found := _now(wanted, *pair))}
+            taken = take_answers(self._choices, answers, now, self._clock())
+            if all(each.result == "kept" for each in taken):
+                return taken
+            waiting = {each.case.pair: each for each in self._queue(wanted)}
+            return [
+                msgspec.structs.replace(each, card=_card(index, waiting[answer.pair]))
+                if each.result == "changed" and answer.pair in waiting
+                else each
+                for each, answer in zip(taken, answers, strict=True)
+            ]
+
+        return await self._indexer.ask(take)
+
+    async def take_back(self, answer_id: str) -> Answered | None:
+        """Restore what was before an answer; None where none is known by that id."""
+        return await self._keeps(take_back, self._choices, answer_id)
+
+    def now(self) -> datetime:
+        """The present time."""
+        return self._clock()
+
+    async def pins(self) -> list[PinLine]:
+        """All pins that are kept beside the state, the latest first."""
+        choices = await self._keeps(self._choices.read)
+        return [_line(each) for each in sorted(choices.pins, key=lambda pin: pin.since, reverse=True)]
+
+    async def pin(self, collection: CollectionKey, item: ItemKey, *, include: bool, by: str) -> PinLine | None:
+        """Pin an item in or out of a collection; None where there is no such collection, or no item of its kind."""
+
+        def make(index: Index) -> Pin | None:
+            found = _now(self._wanted(index), item, _slug(collection))
+            if found is None or collection_key(kind_of(item), _slug(collection)) != collection:
+                return None
+            pin = Pin(
+                key=item,
+                slug=_slug(collection),
+                include=include,
+                title=found.title,
+                imdb_id=found.imdb_id,
+                since=self._clock(),
+                origin="api",
+                by=by,
+                said=found.said,
+            )
+            self._choices.change(lambda choices: choices.with_pins(pin))
+            return pin
+
+        made = await self._indexer.ask(make)
+        return _line(made) if made else None
+
+    async def release(self, collection: CollectionKey, item: ItemKey) -> PinLine | None:
+        """Release the pin of a pair, and return it; None where there is none."""
+
+        def drop() -> Pin | None:
+            before: list[Pin] = []
+
+            def change(choices: Choices) -> Choices:
+                before[:] = [
+                    each
+                    for each in choices.pins
+                    if each.key == item and collection_key(kind_of(each.key), each.slug) == collection
+                ]
+                return choices.without_pins(*before)
+
+            self._choices.change(change)
+            return before[0] if before else None
+
+        dropped = await self._keeps(drop)
+        return _line(dropped) if dropped else None
+
+    # In threads
+
+    def _wanted(self, index: Index) -> _Wanted:
+        """What wants somebody by the index, found once for each."""
+        if self._known is None or self._known.of is not index:
+            cases = {
+                each.pair: each for each in _cases(index, self._clock(), self._zone) if kind_of_case(each) is not None
+            }
+            self._known = _Wanted(index, cases)
+        return self._known
+
+    def _queue(self, wanted: _Wanted) -> list[Wanting]:
+        """The queue with what people have chosen by now, which the index may not know yet."""
+        choices = self._choices.read()
+        pinned = {pin.pair for pin in choices.pins}
+        return queue((each for pair, each in wanted.cases.items() if pair not in pinned), choices.dismissals)
+
+
+def _cases(index: Index, now: datetime, zone: tzinfo) -> Iterator[Case]:
+    """Every pair that may want a person. An item without a confidence, tag or change of its own wants nobody."""
+    left = long_standing_that_left(index.moves(), now)
+    managed = {managed_tag(each) for each in index.everything}
+    for collection in index.collections:
+        there = set()
+        for pair in index.pairs(collection.key):
+            there.add(pair.item.key)
+            yield Case(
+                key=pair.item.key,
+                collection=collection,
+                decision=pair.decision,
+                cause=pair.cause,
+                belongs=pair.belongs,
+                is_asked=pair.is_asked,
+                tags=tuple(label for label in pair.tags if (collection.kind, label) in managed),
+                held=_told_in(zone, pair.held),
+                left=left.get((pair.item.key, collection.slug)),
+            )
+        for (key, slug), at in left.items():
+            if slug == collection.slug and kind_of(key) == collection.kind and key not in there and index.item_of(key):
+                decision = index.decision(key, slug)
+                cause = Cause.UNDECIDED if decision is None else Cause.VERDICT
+                yield Case(key, collection, decision, cause, belongs=False, left=at)
+
+
+def _told_in(zone: tzinfo, held: Held | None) -> Held | None:
+    return held._replace(until=held.until.astimezone(zone)) if held and held.until else held
+
+
+def _now(wanted: _Wanted, key: ItemKey, slug: Slug) -> Now | None:
+    """A pair as it stands; None where there is no such collection, or no library holds the item."""
+    index = wanted.of
+    collection = next((each for each in index.collections if each.key == collection_key(kind_of(key), slug)), None)
+    item = index.item_of(key)
+    if collection is None or item is None or not collection.concerns(item):
+        return None
+    decision = index.decision(key, slug)
+    case = wanted.cases.get((key, slug)) or Case(key, collection, decision, Cause.VERDICT, belongs=None)
+    return Now(
+        seen=seen_of(case),
+        kind=kind_of_case(case) or "close call",
+        title=str(item),
+        imdb_id=item.imdb_id,
+        said=Said(decision.include, decision.confidence) if decision else None,
+    )
+
+
+def _card(index: Index, wanting: Wanting) -> Card:
+    case = wanting.case
+    item = index.item_of(case.key)
+    if item is None:  # the index knows the case from the item
+        raise LookupError(case.key)
+    return card_of(wanting, item, index.decision_in_full(case.key, case.collection.slug))
+
+
+def _line(pin: Pin) -> PinLine:
+    return PinLine(collection=collection_key(kind_of(pin.key), pin.slug), because=pin.because, pin=pin)
+
+
+def _slug(collection: CollectionKey) -> Slug:
+    return Slug(collection.removeprefix("show:"))
