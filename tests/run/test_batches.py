@@ -12,7 +12,9 @@ import pytest
 
 from kometa_ai.app import open_batches, open_parts, rules_of
 from kometa_ai.asking.batches import ended
+from kometa_ai.core.choice import Pin
 from kometa_ai.core.item import movie_key
+from kometa_ai.core.naming import Slug
 from kometa_ai.core.options import Options
 from kometa_ai.jobs.cancel import Cancellation, cancel_batches
 from kometa_ai.jobs.estimate import Estimate, estimate
@@ -22,6 +24,7 @@ from kometa_ai.standins.claude_answers import REFUSED, Style
 from kometa_ai.standins.claude_batches import BATCHES
 from kometa_ai.standins.claude_faults import DROPPED, GATEWAY_TIMEOUT, NOT_PERMITTED, Fault
 from kometa_ai.standins.radarr_seed import MovieSeed
+from kometa_ai.state.choices import ChoicesFile
 from kometa_ai.state.store import Store
 from kometa_ai.state.waiting import Waiting, WaitingReader
 from tests.run.world import World, block, movies
@@ -679,3 +682,30 @@ def test_a_page_that_is_with_anthropic_is_not_written_to_the_cache_again(world: 
     writing = [request for request in world.claude.requests if request.usage["cache_creation_input_tokens"]]
     assert sorted(len(request.movies) for request in writing) == [1, 20, 20]
     assert world.judged_pairs() == sorted([*everything(), *((name, "Movie 99") for name in NAMES)])
+
+
+def test_a_choice_made_while_a_batch_is_open(world: BatchWorld) -> None:
+    """Its answers are used although there are other examples by now; the next questions show them, none is repeated."""
+    assert world.start().outcome == "waiting"
+    movie = Pin(
+        key=movie_key(1001),
+        slug=Slug("heist"),
+        include=True,
+        title="Movie 1 (1951)",
+        since=world.now,
+        origin="command line",
+    )
+    ChoicesFile(world.state_dir).change(lambda choices: choices.with_pins(movie))
+
+    world.go_on()
+    asked = len(world.claude.requests)
+    world.run()
+    assert len(world.claude.requests) == asked
+    assert 1 in world.numbers("kai-heist")
+
+    world.radarr.add_movie(movies(41)[40])
+    world.run()
+
+    texts = {request.collection_name: request.collection_text for request in world.claude.requests[asked:]}
+    assert "Belongs: Movie 1 (1951)\n" in texts["Heist"]
+    assert "<examples>" not in texts["War"]
