@@ -30,6 +30,7 @@ from kometa_ai.daemon.listing import (
     tmdb_id_of,
 )
 from kometa_ai.daemon.standing import Decided, Sources, Standing, known_of, stand
+from kometa_ai.jobs.whatif import Basis
 from kometa_ai.judging.looks import is_near
 from kometa_ai.run.orphans import orphans
 from kometa_ai.run.results import Reading, RunResults
@@ -94,6 +95,16 @@ class Index:
     def known(self) -> Known:
         """What a run would decide from; made anew with each access. For `walk` with other rules than the present."""
         return known_of(self._sources)
+
+    @property
+    def basis(self) -> Basis:
+        """What a preview of other rules is made from; made anew with each access."""
+        shelves = self._shelves
+        reading = Reading(
+            libraries=shelves.libraries, items=shelves.items, folder=self._folder, collections=self.collections
+        )
+        statuses, sources = self._columns.head.collections, self._sources
+        return Basis(known=self.known, reading=reading, statuses=statuses, rules=sources.rules, now=sources.now)
 
     @property
     def as_of(self) -> datetime | None:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
 import structlog
 
 from kometa_ai.__version__ import __version__
@@ -34,7 +35,7 @@ from kometa_ai.jobs.aside import DoesNotAnswer, Patience, aside
 from kometa_ai.jobs.cancel import cancel
 from kometa_ai.jobs.views import explanation
 from kometa_ai.jobs.waiting import EVERY
-from kometa_ai.jobs.whatif import WhatIf, Wish, what_if
+from kometa_ai.jobs.whatif import WhatIf, foresee, with_lines
 from kometa_ai.observe.log_end import newest_lines
 from kometa_ai.observe.logs import log_problem
 from kometa_ai.settings.describe import as_dump
@@ -46,7 +47,9 @@ if TYPE_CHECKING:
     from signal import Signals
 
     from kometa_ai.core.item import ItemKey
+    from kometa_ai.core.naming import CollectionKey
     from kometa_ai.core.report import RunReport
+    from kometa_ai.daemon.index import Index
     from kometa_ai.jobs.cancel import Cancellation
     from kometa_ai.jobs.explain import Explained
     from kometa_ai.jobs.session import Session
@@ -96,7 +99,7 @@ class Daemon:
         self._stopping = asyncio.Event()
         self._looking = Patience("STATE_DIR", most=4)
         self._reading = Patience("CONFIG_DIR", seconds=_READING)
-        self._foreseeing = Patience("the preview", seconds=_READING)
+        self._foreseeing = Patience("CONFIG_DIR", seconds=_READING)
         self._logs = Patience("LOG_DIR", most=2)
         self._sources = load_settings(environ).sources
         self._explaining = asyncio.Lock()
@@ -197,13 +200,21 @@ class Daemon:
             return False
         return True
 
-    async def foresee(self, key: str, threshold: float) -> WhatIf:
-        """What another threshold of a collection would do, as the libraries are now. Nothing is asked or written.
+    async def foresee(self, key: CollectionKey, threshold: float) -> WhatIf | None:
+        """What another threshold of a collection would do, from the index, with the lines to copy into its file.
 
-        Raise FixUsage for a collection that there is not, and CheckLibrary if no library of it can be used.
+        None for a collection that takes no part, or of which no library was read yet.
         """
-        wish = Wish(key, threshold)
-        return await self._foreseeing(lambda: asyncio.run(what_if(self._session, Options(), wish)))
+
+        def look(index: Index) -> WhatIf | None:
+            basis = index.basis
+            found = next((each for each in basis.reading.collections if each.key == key), None)
+            if found is None:
+                return None
+            return msgspec.structs.replace(foresee(found, threshold, basis), as_of=index.as_of)
+
+        found = await self.indexer.ask(look)
+        return await self._foreseeing(with_lines, self._session, found) if found else None
 
     async def report(self, run_id: str) -> RunReport | None:
         """The report of a run that has ended; None if it is not kept. Raise RepairState if it cannot be read."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,7 +31,6 @@ from kometa_ai.run.tagging import brakes_of, plan, review_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from datetime import datetime
 
     from kometa_ai.core.collection import Collection
     from kometa_ai.jobs.session import Session
@@ -98,7 +98,7 @@ class WhatIf(msgspec.Struct, frozen=True, kw_only=True):
     `undecided` counts open questions by reason: those items stay as they are until a run has asked about them.
     `second_looks` are due at that threshold. `asks` counts the questions that are open at that threshold alone, in
     this collection and those that follow. `histogram` holds the verdicts that decide, by confidence. `lines` are
-    those to copy into the user's files.
+    those to copy into the user's files. `as_of` is when the libraries were read.
     """
 
     collection: str
@@ -122,6 +122,7 @@ class WhatIf(msgspec.Struct, frozen=True, kw_only=True):
     libraries: tuple[LibraryTags, ...]
     follow: tuple[Follower, ...]
     lines: tuple[LinesToCopy, ...]
+    as_of: datetime | None = None
     problems: tuple[Problem, ...] = ()
 
     @property
@@ -151,18 +152,20 @@ async def what_if(session: Session, options: Options, wish: Wish) -> WhatIf:
     """
     session.check_names([wish.collection])
     found = await session.look(lambda parts: _what_if(parts, session.rules, options, wish))
-    return msgspec.structs.replace(found, lines=_lines(session, found))
+    return with_lines(session, found)
 
 
-def _lines(session: Session, found: WhatIf) -> tuple[LinesToCopy, ...]:
-    if not found.is_changed:
-        return ()
+def with_lines(session: Session, found: WhatIf) -> WhatIf:
+    """The preview with the lines to copy into the files that hold the block."""
+    return msgspec.structs.replace(found, lines=tuple(_lines(session, found)))
+
+
+def _lines(session: Session, found: WhatIf) -> Iterator[LinesToCopy]:
     folder = session.read_folder(session.settings.config_dir)
-    return tuple(
-        lines
-        for each in folder.collections
-        if each.key == found.key
-        for lines in lines_to_copy(
+    for each in folder.collections if found.is_changed else ():
+        if each.key != found.key:
+            continue
+        yield from lines_to_copy(
             session.settings.config_dir,
             each,
             lambda block: with_threshold(block, found.threshold),
@@ -170,7 +173,6 @@ def _lines(session: Session, found: WhatIf) -> tuple[LinesToCopy, ...]:
             services=session.settings.kinds,
             redact=session.redact,
         )
-    )
 
 
 async def _what_if(parts: Parts, rules: Rules, options: Options, wish: Wish) -> WhatIf:
@@ -193,7 +195,7 @@ async def _what_if(parts: Parts, rules: Rules, options: Options, wish: Wish) -> 
         now=parts.now(),
     )
     problems = (*(about_silence(parts.library(name), error) for name, error in silent.items()), *reading.problems)
-    return msgspec.structs.replace(foresee(collection, wish.threshold, basis), problems=problems)
+    return msgspec.structs.replace(foresee(collection, wish.threshold, basis), as_of=basis.now, problems=problems)
 
 
 _NOTHING_ASKED = Asking(open_questions={}, reasons={}, last_asked={}, tally=Tally(), endings=())
