@@ -69,6 +69,21 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     journal_mb: float
 
 
+class Indexed(msgspec.Struct, frozen=True, kw_only=True):
+    """The daemon's index: the CPU seconds that one takes, the MB that it keeps, and the most that it needed meanwhile.
+
+    `late_ms` is how late the event loop was at worst while it was made, `rows_ms` is for sixty members of a collection
+    with their reasons, `search_ms` for a text in all titles.
+    """
+
+    cpu_seconds: float
+    kept_mb: float
+    peak_mb: float
+    rows_ms: float
+    search_ms: float
+    late_ms: float
+
+
 class Layouts(msgspec.Struct, frozen=True, kw_only=True):
     """The cost of other ways to ask, in USD; see `layouts`."""
 
@@ -94,6 +109,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     reported_usd: float
     state_mb: float
     checkpoint: Checkpoint | None = None
+    index: Indexed | None = None
     layouts: Layouts | None = None
 
     @property

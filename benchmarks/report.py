@@ -62,6 +62,7 @@ def _tables(results: Sequence[Result]) -> list[tuple[str, list[_Row]]]:
     tables = [
         ("Runs", [_run(result) for result in results]),
         ("What a first run costs, in USD, beside other layouts", [row for r in results for row in _cost(r)]),
+        ("The daemon's index after a first run", [row for r in results for row in _index(r)]),
         ("How a first run grows", _growth([result for result in results if result.scenario == "first"])),
         ("Targets, each where it was closest to being missed", _promises(results)),
     ]
@@ -114,6 +115,21 @@ def _cost(result: Result) -> Iterable[_Row]:
         "bound of bare ids": f"{others.bound_ids:.2f}",
         "cost / bare ids": f"{usd / others.bound_ids:.2f}",
         "tokens an excluded pair": f"{tokens_an_excluded_pair(result):.2f}",
+    }
+
+
+def _index(result: Result) -> Iterable[_Row]:
+    if (index := result.index) is None:
+        return
+    yield {
+        **_size(result),
+        "state MB": f"{result.state_mb:.1f}",
+        "made, CPU s": f"{index.cpu_seconds:.2f}",
+        "kept MB": f"{index.kept_mb:.1f}",
+        "peak MB": f"{index.peak_mb:.1f}",
+        "loop late, ms": f"{index.late_ms:.0f}",
+        "60 members with reasons, ms": f"{index.rows_ms:.1f}",
+        "search, ms": f"{index.search_ms:.1f}",
     }
 
 

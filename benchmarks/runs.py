@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from benchmarks import checkpoint, layouts, library
+from benchmarks import checkpoint, index, layouts, library
 from benchmarks.figures import NEW_ITEMS, REPEATS, SCENARIOS, Result, Scenario, Used
 from benchmarks.other_side import CLAUDE_KEY, Started
 from benchmarks.targets import writes
@@ -58,7 +58,10 @@ def measure(
                 found = min(results, key=lambda result: (-result.seen.claude, -writes(result), result.used.cpu_seconds))
                 if scenario == "first" and scenario in scenarios:
                     yield msgspec.structs.replace(
-                        found, checkpoint=checkpoint.measured(place.state, ROOT), layouts=other_layouts
+                        found,
+                        checkpoint=checkpoint.measured(place.state, ROOT),
+                        index=index.measured(place.environ, ROOT),
+                        layouts=other_layouts,
                     )
                 elif scenario in scenarios:
                     yield found
@@ -101,7 +104,7 @@ class _Place:
         text = library.kometa_file(library.names(size.collections), size.kind)
         (kometa / f"{size.kind}.yml").write_text(text, encoding="utf-8")
         service = "SONARR" if size.kind == "shows" else "RADARR"
-        self._environ = {
+        self.environ = {
             **{name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "PYTHONPATH")},
             f"{service}_URL": other.arr,
             f"{service}_API_KEY": API_KEY,
@@ -119,7 +122,7 @@ class _Place:
         program = [sys.executable, "-m", "kometa_ai", "--run-now", "--output", "json"]
         done = subprocess.run(  # noqa: S603 - our own module
             [sys.executable, "-m", "benchmarks.meter", str(out), str(err), *program],
-            env=self._environ,
+            env=self.environ,
             cwd=ROOT,
             check=True,
             stdout=subprocess.PIPE,

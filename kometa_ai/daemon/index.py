@@ -308,21 +308,20 @@ class Index:
 
     def _listed(self, which: ListName, standing: Standing) -> list[int]:
         """The rows of a list that depends on no run."""
-        rows = standing.rows
         match which:
             case "members":
-                return [row for row in rows if self._is_member(standing, row)]
+                return standing.members + [row for row in standing.undecided if self._is_member(standing, row)]
             case "near":
                 threshold = standing.collection.confidence_threshold
                 return [row for row, each in self._verdicts(standing) if is_near(each.confidence, threshold)]
             case "pinned":
-                return [row for row in rows if standing.gate(row) in _PINNED]
+                return [row for row in standing.rows if standing.gate(row) in _PINNED]
             case "tag":
-                return [row for row in rows if standing.gate(row) in _BY_TAG]
+                return [row for row in standing.rows if standing.gate(row) in _BY_TAG]
             case "unjudged":
                 return standing.undecided
             case _:
-                return rows
+                return standing.rows
 
     def _order(
         self, sort: SortName, line: CollectionLine, past: Mapping[ItemKey, ItemChange]

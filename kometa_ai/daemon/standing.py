@@ -120,6 +120,11 @@ class Standing:
         return [row for row, cell in enumerate(self._cells) if cell & _WHERE != _NOT_ITS_OWN]
 
     @property
+    def members(self) -> list[int]:
+        """The rows of the members, as decided."""
+        return [row for row, cell in enumerate(self._cells) if cell & _WHERE == _IN]
+
+    @property
     def undecided(self) -> list[int]:
         """The rows of the items that stay as they are, since no verdict on them holds."""
         return [row for row, cell in enumerate(self._cells) if cell & _WHERE == _UNDECIDED]
