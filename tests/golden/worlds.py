@@ -260,6 +260,34 @@ def undo(scene: Scene) -> None:
     scene.call("a fresh state", "--reset-state")
 
 
+def choices(scene: Scene) -> None:
+    """People have the last word: pins, hand edits, what wants them, and another threshold looked at."""
+    scene.notify()
+    scene.collections(_built("Heist"), _built("Space"))
+    scene.believe("Heist", [1, 2, 3])
+    scene.believe("Heist", [4], 0.75)
+    scene.believe("Space", [7])
+    scene.call("first run", "--run-now")
+    _both(scene, "what wants a person", "--review")
+    _both(scene, "another threshold", "--what-if", "Heist=0.8")
+    _both(scene, "pinned out", "--pin-out", "tmdb:1001", "--collection", "Heist")
+    scene.call("pinned in", "--pin-in", "Movie 6 (1956)", "--collection", "Space")
+    scene.call("pinned nowhere", "--pin-in", "tmdb:1006")
+    scene.radarr.untag_by_hand(1002, "kai-heist")
+    scene.radarr.tag_by_hand(1005, "kai-space")
+    _wait_for_the_next_second()
+    scene.call("only shown", "--dry-run")
+    _wait_for_the_next_second()
+    scene.call("choices are carried out", "--run-now")
+    _wait_for_the_next_second()
+    scene.call("and hold", "--run-now")
+    _both(scene, "the pins", "--pins")
+    scene.call("explained", "--explain", "tmdb:1002")
+    scene.call("one is released", "--release-pin", "tmdb:1002")
+    _wait_for_the_next_second()
+    scene.call("the model decides again", "--run-now")
+
+
 def mistakes(scene: Scene) -> None:
     """Kometa files with mistakes: what the check says of them, and what a run does with the rest."""
     scene.collections(_built("War"))
@@ -279,7 +307,8 @@ WORLDS: dict[str, tuple[Callable[[Scene], None], Callable[[], list[MovieSeed]], 
     "batches": (batches, lambda: movies(10), {"batch_size": 5}),
     "failures": (failures, lambda: movies(8), {"batch_size": 8}),
     "limits": (limits, lambda: movies(28), {"batch_size": 14}),
-    "undo": (undo, lambda: movies(8), {}),
+    "undo": (undo, lambda: movies(8), {"hand_edits": "correct"}),
+    "choices": (choices, lambda: movies(8), {}),
     "mistakes": (mistakes, lambda: movies(4), {}),
 }
 """What is done in each world, its library, and its settings."""
