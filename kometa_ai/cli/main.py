@@ -77,6 +77,7 @@ _SECTIONS = {
         "dump_config",
         "dump_state",
     ),
+    "Asking about a sample; nothing is decided": ("try_prompt", "audit"),
     "Having the last word": ("pin_in", "pin_out", "release_pin"),
     "Taking back": ("undo", "cancel_batches", "reset_state"),
     "Trying out": ("demo", "test_notification"),
@@ -101,6 +102,8 @@ _COMMANDS = {
     "pin_in": "pins:pin_in",
     "pin_out": "pins:pin_out",
     "release_pin": "pins:release_pin",
+    "try_prompt": "trials:try_a_prompt",
+    "audit": "trials:audit_decisions",
     "run_now": "runs:run_now",
     "": "runs:daemon",
 }
@@ -123,6 +126,8 @@ _TAKES = {
     "estimate": ("dry_run", "collections", "batch_size", "force_refresh", "ask_again"),
     "explain": ("collections",),
     "review": ("collections",),
+    "try_prompt": ("collections", "batch_size", "max_cost"),
+    "audit": ("collections", "max_cost"),
     "undo": ("dry_run",),
     "pin_in": ("collections",),
     "pin_out": ("collections",),
@@ -219,6 +224,16 @@ class _Sorted(click.Command):
     "--what-if",
     metavar="COLLECTION=THRESHOLD",
     help='Who would enter and leave a collection at another threshold, e.g. "Film Noir=0.65". Costs nothing.',
+)
+@click.option(
+    "--try-prompt",
+    metavar="FILE",
+    help="Judge about 40 movies or shows of one --collection by another prompt (- reads it from standard input), and "
+    "show what would change. Spends at most --max-cost, without it twice the forecast; with 0 only forecasts.",
+)
+@_flag(
+    "--audit",
+    text="Ask again, blind, about a sample of decisions and all pins, and show what differs. --max-cost as above.",
 )
 @click.option(
     "--undo",

@@ -298,6 +298,11 @@ class Watcher:
         if self._progress is not None:
             self._progress.stop()
 
+    def say(self, text: str) -> None:
+        """Print a line above the progress; on a terminal only."""
+        if self._progress is not None:
+            self._progress.console.print(clean(text))
+
     def step(self, name: str) -> None:
         """Begin a step."""
         if self._progress is None:

@@ -12,6 +12,7 @@ from kometa_ai.core.item import KINDS, SERVICES, ItemKey, Kind, by_kind, order_o
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+    from kometa_ai.core.audit import Audit
     from kometa_ai.core.problem import Problem
     from kometa_ai.core.report import CollectionReport, MovieLine, Outcome, RunReport
 
@@ -231,3 +232,16 @@ def in_words(names: Sequence[str]) -> str:
 def counted(number: int, noun: str) -> str:
     """`1 movie`, `1,200 movies`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def audit_in_words(audit: Audit) -> str:
+    """`3 of 98 decisions would flip (3 of 40 near the threshold, …), about 0.4% of all; the model agrees with …`."""
+    names = {"near": "near the threshold", "member": "other members", "other": "others"}
+    groups = ", ".join(f"{each.flips} of {each.asked} {names[each.group]}" for each in audit.strata if each.asked)
+    parts = []
+    if audit.asked:
+        rate = "" if audit.flip_rate is None else f", about {audit.flip_rate:.1%} of all decisions"
+        parts.append(f"{audit.flips} of {counted(audit.asked, 'decision')} would flip ({groups}){rate}")
+    if audit.pins_asked:
+        parts.append(f"the model agrees with {audit.pins_agreed} of {counted(audit.pins_asked, 'pin')}")
+    return "; ".join(parts) or "Nothing was answered"

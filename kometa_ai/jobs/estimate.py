@@ -102,6 +102,14 @@ async def estimate(parts: Parts, rules: Rules, options: Options) -> Estimate:
     )
 
 
+def planned_cost(parts: Parts, rules: Rules, options: Options, reading: Reading) -> tuple[int, float | None]:
+    """How many questions a run would ask about what was read, and what they would cost; None for an unknown price."""
+    planned = _Planned(parts, rules, options)
+    planned.plan(reading)
+    questions = sum(len(may_turn(pairs)) for pairs in planned.questions.values())
+    return questions, forecast.cost(planned.packets, parts.provider, rules.model)
+
+
 class _Planned:
     """The questions that a run would ask."""
 

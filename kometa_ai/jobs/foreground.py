@@ -199,6 +199,16 @@ class Foreground:
         with ending_in_order(self._end):
             return await self._watched(do, lambda: None, failed)
 
+    async def aside(self, do: Callable[[Parts], Coroutine[Any, Any, _T]], before: Callable[[], None]) -> _T:
+        """Do what spends and is no run, under the same lock, signals and limit of time. Raise RunHangs if it hangs."""
+
+        def failed(error: RunHangs) -> _T:
+            raise error
+
+        process.share_memory()
+        with ending_in_order(self._end):
+            return await self._watched(do, before, failed)
+
     def tell(self, names: Sequence[str]) -> int:
         """Tell of changed collections, and wait for reports on their way; return the exit code of a signal meanwhile.
 

@@ -169,7 +169,7 @@ def settle(
     threshold = collection.confidence_threshold
     due = not second_look and needs_second_look(verdict, threshold)
     standing = _standing(previous, collection, second_look=second_look)
-    member = verdict.include and reaches(verdict.confidence, threshold)
+    member = is_for_it(verdict, threshold)
     if standing is not None and (due or not _is_decisive(verdict, threshold)):
         member = standing
     first, first_include = _first_look(previous, collection) if second_look else (None, True)
@@ -214,6 +214,11 @@ def _standing(previous: Decision | None, collection: Collection, *, second_look:
 
 def _is_decisive(verdict: Verdict, threshold: float) -> bool:
     return not verdict.listed or is_beyond(verdict.confidence, threshold)
+
+
+def is_for_it(verdict: Verdict, threshold: float) -> bool:
+    """Whether a verdict by itself, without any membership to protect, lets its movie in."""
+    return verdict.include and reaches(verdict.confidence, threshold)
 
 
 def reaches(confidence: float, threshold: float) -> bool:
