@@ -114,6 +114,7 @@ def rules_of(settings: Settings) -> Rules:
         review_days=settings.review_days,
         hand_edits=settings.hand_edits,
         batches=settings.claude_batches,
+        audit_interval=settings.audit_interval,
     )
 
 

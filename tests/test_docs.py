@@ -193,12 +193,18 @@ def test_every_command_works(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     stage = Stage(tmp_path, {})
     commands = [command for command in our_commands() if command not in NOT_RUN]
     failed = {}
+    prompt = tmp_path / "noir.txt"
+    prompt.write_text("Crime in the city, at night.", encoding="utf-8")
 
     with stage.open() as environ:
         assert run(["--run-now"], environ, is_watched=False) == 0
         (first,) = (tmp_path / "state" / "runs").iterdir()
         for command in commands:
-            named = {"RUN_ID": first.name.partition(".")[0], "REQUEST": a_request(tmp_path / "state")}
+            named = {
+                "RUN_ID": first.name.partition(".")[0],
+                "REQUEST": a_request(tmp_path / "state"),
+                prompt.name: str(prompt),
+            }
             arguments = [named.get(word, word) for word in command]
             code = run(arguments, environ, is_watched=False)
             if code:

@@ -12,6 +12,7 @@ from kometa_ai.cli.output import clean, console, dollars, number, print_problems
 from kometa_ai.core.summary import (
     about,
     attention_of,
+    audit_in_words,
     counted,
     headline,
     in_words,
@@ -52,6 +53,8 @@ def print_report(report: RunReport, *, reasons: bool = False) -> None:
             out.print(f"  → {clean(orphan.remedy)}")
     print_problems(out, report.problems)
     print_problems(out, report.warnings)
+    if report.audit is not None:
+        out.print(f"Audit: {audit_in_words(report.audit)}.")
     out.print(_footer(report), style="dim")
 
 

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from kometa_ai.cli import output
 from kometa_ai.cli.calls import prepared, show
+from kometa_ai.cli.whatif import print_lines
 from kometa_ai.core.summary import audit_in_words, counted, marked
 from kometa_ai.daemon import heartbeat
 from kometa_ai.errors import FixUsage
@@ -179,6 +180,8 @@ def print_trial(trial: Trial) -> None:
         f"It cost {output.dollars(trial.cost.cost_usd)}{_allowed(trial.limit_usd)}. To judge the whole "
         f"library by this prompt: {counted(trial.library_questions, 'question')}, {_about(trial.library_usd)}."
     )
+    for lines in trial.lines:
+        print_lines(out, lines)
     output.print_problems(out, trial.problems)
 
 

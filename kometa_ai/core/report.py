@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from kometa_ai.core.audit import Audit
 from kometa_ai.core.changes import TagChange
 from kometa_ai.core.collection import collection_key
 from kometa_ai.core.item import KINDS, ItemKey, dated, name_item
@@ -189,6 +190,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     `only_collections` are the collections of one that was not about all. `library` counts the items of all libraries,
     each once, and `items` counts them by kind; older reports know movies alone, and no such counts. A run of the kind
     `undo` takes back the run `undoes`.
+    `audit` is the audit that followed it, if one did; its cost is in that of the run.
     """
 
     run_id: str
@@ -218,6 +220,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     decisions_by_other_models: int = 0
     changes: tuple[TagChange, ...] = ()
     next_run: datetime | None = None
+    audit: Audit | None = None
 
     @property
     def kinds(self) -> tuple[ItemKind, ...]:

@@ -29,6 +29,7 @@ from kometa_ai.daemon.redelivery import WAITS, Redelivery
 from kometa_ai.daemon.runs import Ended, Runs
 from kometa_ai.daemon.status import Views
 from kometa_ai.daemon.timetable import Timetable, schedule_of
+from kometa_ai.daemon.trials import Trials
 from kometa_ai.daemon.watch import Watch
 from kometa_ai.errors import FixUsage, KometaAIError, WaitForOtherRun
 from kometa_ai.jobs.aside import DoesNotAnswer, Patience, aside
@@ -109,6 +110,7 @@ class Daemon:
         self.overview = OverviewReader(settings.state_dir, {library.name for library in settings.libraries})
         self.indexer = Indexer(session)
         self.choosing = Choosing(session, self.indexer, clock)
+        self.trials = Trials(session)
         self.watch = Watch(session)
         self.looks = Looks(session, environ)
         self.metrics = Metrics()
@@ -144,6 +146,7 @@ class Daemon:
         _log.info("daemon.stopping", signal=signal.name, running=current is not None)
         self._cut_short = current.run_id if current else ""
         self.runs.close(signal.name)
+        self.trials.close(signal.name)
         self._stopping.set()
 
     async def live(self) -> int:
@@ -168,6 +171,7 @@ class Daemon:
             for task in done - {stopped}:
                 task.result()
             await self.runs.ended()
+            await self.trials.ended()
             last = self.runs.last
             was_cut_short = last is not None and last.run_id == self._cut_short and last.outcome == "interrupted"
             return last.exit_code if last and was_cut_short else 0
@@ -295,6 +299,7 @@ class Daemon:
     async def _follow_schedule(self) -> None:
         await self._start_up()
         async for due in self.timetable.times():
+            await self.trials.ended()  # a minute at most, and the run would be skipped
             await self.start("schedule", due=due.isoformat())
 
     async def _start_up(self) -> None:

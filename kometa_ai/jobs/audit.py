@@ -12,7 +12,8 @@ import msgspec
 from kometa_ai.core.audit import Audit, AuditedItem, CollectionAudit, Stratum
 from kometa_ai.core.decision import ROUNDING, Cause
 from kometa_ai.core.options import Options
-from kometa_ai.jobs.sampling import Inquiry, read
+from kometa_ai.errors import RepairState
+from kometa_ai.jobs.sampling import Inquiry, read, unkept
 from kometa_ai.judging.policy import is_for_it, is_member
 from kometa_ai.judging.sampling import WIDE, Draw, Drawn, Group, is_in_reach
 from kometa_ai.state.shelf import Shelf
@@ -120,13 +121,18 @@ class Auditing:
         announce(found)
         if self._wanted.is_free:
             return found
+        AUDITS.open(self._parts.store.folder)  # before anything is paid for
         again: Verdicts = {}
         for model, wanted in asked.items():
             again |= await inquiry.ask(wanted, model)
         of_pins = await inquiry.ask(pins, rules.review_model)
         found = self._concluded(found, again, of_pins)
         if found.asked or found.pins_asked:
-            AUDITS.keep(self._parts.store.folder, found.audit_id, found, self._parts.now())
+            try:
+                AUDITS.keep(self._parts.store.folder, found.audit_id, found, self._parts.now())
+            except RepairState as error:
+                problems = (*found.problems, unkept(error))
+                return msgspec.structs.replace(found, exit_code=found.exit_code or 1, problems=problems)
         return found
 
     def _draw(self) -> None:

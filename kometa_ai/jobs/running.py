@@ -18,6 +18,7 @@ from kometa_ai.core.item import by_kind
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import RunReport
 from kometa_ai.errors import FixUsage, KometaAIError, RepairState
+from kometa_ai.jobs.nightly import Audited, audit_after
 from kometa_ai.observe import process
 from kometa_ai.observe.logs import REPORTED, log_problem
 from kometa_ai.run.failure import about_stop
@@ -140,15 +141,24 @@ class _LibraryRun:
     """The run that `run.pipeline` describes, as work."""
 
     def __init__(self, parts: Parts, rules: Rules, options: Options, run_id: str, shown: Shown | None) -> None:
+        self._parts = parts
+        self._rules = rules
+        self._options = options
         self._store = parts.store
+        self._audited = Audited()
+        self._run_id = run_id
         self._run = Run(parts, rules, options, run_id, shown=shown)
 
     async def go(self) -> None:
         await self._run.go()
+        self._audited = await audit_after(
+            self._parts, self._rules, self._options, self._run.results, run_id=self._run_id
+        )
 
     def report(self, frame: Frame) -> RunReport:
         frame = msgspec.structs.replace(frame, problems=(*frame.problems, *self._run.close_books()))
-        return make_report(self._run.results, self._store.memory, self._store.state, frame)
+        report = make_report(self._run.results, self._store.memory, self._store.state, frame)
+        return self._audited.added_to(report, self._parts)
 
     def entries(self, report: RunReport, *, is_complete: bool) -> list[Entry]:
         results, known = self._run.results, self._store.state.collections

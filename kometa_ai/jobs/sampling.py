@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.kinds import AnyItem
     from kometa_ai.core.naming import CollectionKey
     from kometa_ai.core.options import Options
+    from kometa_ai.errors import RepairState
     from kometa_ai.judging.policy import Gates
     from kometa_ai.run.parts import Parts, Rules
     from kometa_ai.run.results import Reading
@@ -79,6 +80,11 @@ async def read(parts: Parts, rules: Rules, options: Options) -> Reading:
     await reader.libraries()
     reader.collections()
     return reader.result
+
+
+def unkept(error: RepairState) -> Problem:
+    """The problem of a result that was paid for and cannot be kept."""
+    return Problem(source="STATE_DIR", what=error.message, remedy=error.remedy)
 
 
 class Inquiry:

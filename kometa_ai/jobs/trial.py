@@ -15,9 +15,9 @@ from kometa_ai.core.naming import CollectionKey
 from kometa_ai.core.options import Options
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import Spending
-from kometa_ai.errors import CheckLibrary, FixUsage
+from kometa_ai.errors import CheckLibrary, FixUsage, RepairState
 from kometa_ai.jobs.estimate import planned_cost
-from kometa_ai.jobs.sampling import Inquiry, read
+from kometa_ai.jobs.sampling import Inquiry, read, unkept
 from kometa_ai.judging.policy import is_for_it, is_member
 from kometa_ai.judging.sampling import Draw, Drawn, Group, is_in_reach, seed_of
 from kometa_ai.kometa.blocks import Block
@@ -231,10 +231,14 @@ async def try_prompt(
     announce(trial)
     if wanted.is_free:
         return msgspec.structs.replace(trial, finished=parts.now())
+    TRIALS.open(parts.store.folder)  # before anything is paid for
     verdicts = await inquiry.ask(asked, rules.review_model)
     comparison = _Comparison(inquiry, parts.store.memory, collection, changed, verdicts)
     trial = msgspec.structs.replace(comparison.concluded(trial, sample), finished=parts.now())
-    TRIALS.keep(parts.store.folder, trial_id, trial, parts.now())
+    try:
+        TRIALS.keep(parts.store.folder, trial_id, trial, parts.now())
+    except RepairState as error:
+        return msgspec.structs.replace(trial, exit_code=trial.exit_code or 1, problems=(*trial.problems, unkept(error)))
     return trial
 
 

@@ -9,6 +9,7 @@ from kometa_ai.core.item import Kind, ref_of
 from kometa_ai.core.summary import (
     about,
     attention_of,
+    audit_in_words,
     changes_of,
     counted,
     extent_of,
@@ -123,6 +124,7 @@ class View:
     warnings: tuple[ProblemView, ...]
     more_warnings: int
     orphans: Cut
+    audit: Cut
     figures: tuple[tuple[str, str], ...]
     brief_figures: tuple[tuple[str, str], ...]
     run_id: str
@@ -204,6 +206,7 @@ def view_of(news: News, zone: tzinfo, limits: Limits) -> View:
         warnings=tuple(warnings[: limits.problems]),
         more_warnings=max(more[2], 0),
         orphans=lists[1],
+        audit=_audit(report, limits),
         figures=tuple(_figures(report, zone)),
         brief_figures=tuple(_brief_figures(report, zone)),
         run_id=one_line(report.run_id, limits.name),
@@ -329,6 +332,22 @@ def _orphans(report: RunReport, limits: Limits) -> list[str]:
     ]
 
 
+def _audit(report: RunReport, limits: Limits) -> Cut:
+    """What an audit has found: in words, then each item of which the model now says the opposite."""
+    if report.audit is None:
+        return Cut(())
+    found = [f"{audit_in_words(report.audit)}. Nothing was changed by it."]
+    for each in report.audit.collections:
+        name = marked(one_line(each.name, limits.name), each.kind, report.kinds)
+        for items, what in ((each.flips, "is"), (each.disagreeing, "pinned")):
+            found += [
+                f"{name}: {one_line(str(item), limits.name)} {what} {'in' if item.stands else 'out'}, and the model "
+                f"now says {'in' if item.include else 'out'}, {item.confidence:.2f}"
+                for item in items
+            ]
+    return _cut(found, limits.movies)
+
+
 def _grouped(problems: Iterable[Problem], zone: tzinfo, limits: Limits) -> list[ProblemView]:
     return [_group(same, zone, limits) for same in same_cause(problems)]
 
@@ -385,6 +404,8 @@ def _libraries(report: RunReport) -> str:
 
 
 def _brief_figures(report: RunReport, zone: tzinfo) -> Iterator[tuple[str, str]]:
+    if report.audit is not None:
+        yield "Audit", audit_in_words(report.audit)
     month = f"; this month {_cost(report.month)}" if report.month else ""
     yield "Cost", _cost(report) + month
     yield "Duration", _duration(report.finished - report.started)

@@ -35,6 +35,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     review_days: int = 7
     hand_edits: Literal["pin", "correct"] = "pin"
     batches: Literal["off", "auto", "on"] = "off"
+    audit_interval: str = ""
 
     @property
     def models(self) -> Models:

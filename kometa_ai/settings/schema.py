@@ -72,6 +72,7 @@ Zone = Annotated[ZoneInfo, _read(values.time_zone), Form("an IANA time zone")]
 Clock = Annotated[time, _read(values.time_of_day), Form("a time of day, HH:MM")]
 Windows = Annotated[tuple[Window, ...], _read(values.windows), Form("windows such as 18:00-23:30")]
 Duration = Annotated[timedelta | None, _read(values.duration), Form("a duration such as 90s, 30m, 6h or 1d")]
+Every = Annotated[str, _read(values.every), Form("off, or a number of days, weeks or months such as 1mo")]
 Interval = Annotated[str, _read(values.interval), Form("an interval or a cron expression")]
 UrlPath = Annotated[str, _read(values.url_path), Form("a path such as /kometa-ai")]
 Folder = Annotated[Path, _read(values.one_line), Form("a folder")]
@@ -207,6 +208,14 @@ class Settings(BaseModel):
         Interval, About("How often: `30m`, `6h`, `1d`, `2d`, `1w`, `1mo`, or a five-field cron expression.")
     ] = "1d"
     schedule_start_time: Annotated[Clock, About("The time of day an interval counts from, `HH:MM`.")] = time(3)
+    audit_interval: Annotated[
+        Every,
+        About(
+            "How often a nightly run also asks again about a sample of decisions and about all pins, and reports what "
+            "differs: `1mo`, `2w`, `10d`.",
+            "off",
+        ),
+    ] = ""
     schedule_blackout: Annotated[
         Windows, About("No run starts inside, such as `18:00-23:30,02:00-03:00`.", "none")
     ] = ()

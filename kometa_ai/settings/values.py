@@ -274,6 +274,18 @@ def interval(text: str) -> str:
     )
 
 
+def every(text: str) -> str:
+    """Read `10d`, `2w` or `1mo`; `off` is empty."""
+    if text.lower() in ("off", "0"):
+        return ""
+    if re.fullmatch(r"[1-9][0-9]{0,2}(d|w|mo)", text.lower()):
+        return text.lower()
+    raise Unusable(
+        f"{shown(text)} is no number of days, weeks or months.",
+        "Write a number and d, w or mo, such as 1mo; or off.",
+    )
+
+
 def _cron(text: str) -> str:
     fields = text.split()
     if len(fields) != 5:  # noqa: PLR2004 - minute, hour, day of month, month, day of week

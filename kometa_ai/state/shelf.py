@@ -34,13 +34,23 @@ class Shelf(NamedTuple, Generic[T]):
     most: int
     lasts: timedelta | None = None
 
-    def keep(self, folder: Path, document_id: str, document: T, now: datetime) -> None:
-        """Keep a document, and no more than there may be. Raise RepairState where that fails."""
+    def open(self, folder: Path) -> Path:
+        """The shelf's own folder, made if there is none. Raise RepairState where documents cannot be kept."""
         shelf = folder / self.name
         try:
             if shelf.is_symlink():
                 raise files.NotOurs(errno.ENOTDIR, "it is a link, not a folder", str(shelf))
             shelf.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise RepairState(
+                f"Nothing can be kept in {str(shelf)!r}: {error.strerror}.", files.remedy_for(error)
+            ) from error
+        return shelf
+
+    def keep(self, folder: Path, document_id: str, document: T, now: datetime) -> None:
+        """Keep a document, and no more than there may be. Raise RepairState where that fails."""
+        shelf = self.open(folder)
+        try:
             files.replace(shelf / f"{document_id}.json", msgspec.json.encode(document))
             kept = self.ids(folder, now)
             for path in shelf.glob("*.json"):

@@ -27,7 +27,7 @@ from kometa_ai.errors import (
 from kometa_ai.jobs.aside import DoesNotAnswer
 from kometa_ai.run.failure import RunHangs
 from kometa_ai.web.answers import DOCUMENTED_KEY, KEY_NEEDED, Failed, documented, documented_as, json_answer, schemas_of
-from kometa_ai.web.api import collections, events, items, looks, pins, previews, review, runs, system, webhooks
+from kometa_ai.web.api import collections, events, items, looks, pins, previews, review, runs, system, trials, webhooks
 from kometa_ai.web.guard import Guard
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ _ROUTES = (
     events.ROUTES,
     looks.ROUTES,
     system.ROUTES,
+    trials.ROUTES,
     webhooks.ROUTES,
 )
 _FIGURES = documented_as("text/plain", {"type": "string"})

@@ -81,6 +81,8 @@ def test_the_text_says_the_same(world: World, call: Call, prompt: Path) -> None:
     assert "out 0.20" in ended.out
     assert "says nothing of how many in the whole library" in ended.out
     assert "60 questions" in ended.out
+    assert "In place of lines" in ended.out
+    assert "#   Crime in the city, at night." in ended.out
 
 
 def test_nothing_is_decided(world: World, call: Call, prompt: Path) -> None:

@@ -80,7 +80,7 @@ def test_a_folder_that_is_none_of_ours_is_refused(tmp_path: Path) -> None:
     (tmp_path / "others").write_text("")
 
     for name in ("notes", "others"):
-        with pytest.raises(RepairState, match="could not be kept"):
+        with pytest.raises(RepairState, match="Nothing can be kept"):
             Shelf(name, Note, 10).keep(tmp_path, _id(1), Note("note"), NOW)
     assert not list((tmp_path / "elsewhere").iterdir())
 
@@ -91,3 +91,9 @@ def test_a_document_that_cannot_be_read(tmp_path: Path) -> None:
 
     with pytest.raises(RepairState, match="cannot be read"):
         Shelf("notes", Note, 10).recall(tmp_path, _id(1))
+
+
+def test_a_document_that_cannot_be_written(tmp_path: Path) -> None:
+    """What the disk refuses is told as it is."""
+    with pytest.raises(RepairState, match="could not be kept"):
+        Shelf("notes", Note, 10).keep(tmp_path, "1" * 300, Note("note"), NOW)
