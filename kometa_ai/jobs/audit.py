@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from kometa_ai.core.audit import Audit, AuditedItem, CollectionAudit, Stratum
+from kometa_ai.core.collection import EXAMPLES
 from kometa_ai.core.decision import ROUNDING, Cause
 from kometa_ai.core.options import Options
 from kometa_ai.errors import RepairState
 from kometa_ai.jobs.sampling import Inquiry, read, unkept
 from kometa_ai.judging.policy import is_for_it, is_member
 from kometa_ai.judging.sampling import WIDE, Draw, Drawn, Group, is_in_reach
+from kometa_ai.kometa.block_keys import PINS
 from kometa_ai.state.shelf import Shelf
 
 if TYPE_CHECKING:
@@ -276,8 +278,9 @@ def _by_collection(pairs: Iterable[_Pair]) -> Wanted:
 
 
 def _blind(collection: Collection) -> Collection:
-    """The collection without its pins, so that the model is not shown as an example what it is asked about."""
-    return msgspec.structs.replace(collection, include_movies=(), exclude_movies=(), include_shows=(), exclude_shows=())
+    """The collection without pins and examples, so that the model is not shown as an example what it is asked about."""
+    pins: dict[str, tuple[()]] = {key: () for keys in PINS.values() for key in keys}
+    return msgspec.structs.replace(collection, **pins, **dict.fromkeys(EXAMPLES, ()))
 
 
 def _sum(costs: Iterable[float | None]) -> float | None:

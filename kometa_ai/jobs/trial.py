@@ -234,9 +234,13 @@ async def try_prompt(
     TRIALS.open(parts.store.folder)  # before anything is paid for
     verdicts = await inquiry.ask(asked, rules.review_model)
     comparison = _Comparison(inquiry, parts.store.memory, collection, changed, verdicts)
-    trial = msgspec.structs.replace(comparison.concluded(trial, sample), finished=parts.now())
+    return _kept(parts, msgspec.structs.replace(comparison.concluded(trial, sample), finished=parts.now()))
+
+
+def _kept(parts: Parts, trial: Trial) -> Trial:
+    """Keep a trial; where that fails, its result is shown all the same."""
     try:
-        TRIALS.keep(parts.store.folder, trial_id, trial, parts.now())
+        TRIALS.keep(parts.store.folder, trial.trial_id, trial, parts.now())
     except RepairState as error:
         return msgspec.structs.replace(trial, exit_code=trial.exit_code or 1, problems=(*trial.problems, unkept(error)))
     return trial

@@ -246,7 +246,8 @@ def test_choices_are_pins_but_those_of_an_undo(world: World, call: Call) -> None
     """An undo restores what was; nobody has judged these movies one by one."""
 
     def pin(number: int, origin: Origin) -> Pin:
-        return Pin(key=movie_key(number), slug=Slug("noir"), include=True, since=world.now, origin=origin)
+        title = f"Movie {number - 1000}"
+        return Pin(key=movie_key(number), slug=Slug("noir"), include=True, since=world.now, origin=origin, title=title)
 
     ChoicesFile(world.state_dir).change(
         lambda choices: choices.with_pins(
@@ -262,3 +263,8 @@ def test_choices_are_pins_but_those_of_an_undo(world: World, call: Call) -> None
     assert (audit["pins"], audit["sampled"]) == (2, 57)
     (noir,) = audit["collections"]
     assert {item["title"] for item in noir["disagreeing"]} == {"Movie 40", "Movie 42"}
+    (about_pins,) = (request for request in world.claude.requests if "Movie 40" in request.titles)
+    assert set(about_pins.titles) == {"Movie 40", "Movie 42"}
+    assert "<examples>" not in about_pins.collection_text
+    others = [request.collection_text for request in world.claude.requests if request is not about_pins]
+    assert all("Movie 40" in text for text in others)
