@@ -18,7 +18,7 @@ from kometa_ai.jobs.running import new_run_id
 from kometa_ai.jobs.supervision import Supervised
 from kometa_ai.jobs.trial import TRIALS, Trial, Wording, try_prompt
 from kometa_ai.observe.logs import log_unexpected
-from kometa_ai.run.failure import INTERRUPTED, RunHangs
+from kometa_ai.run.failure import RunHangs, interrupted_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -159,7 +159,7 @@ class Trials:
         return msgspec.structs.replace(
             self._current or trial,
             outcome="interrupted" if signal else "failed",
-            exit_code=INTERRUPTED.get(signal, known.exit_code),
+            exit_code=interrupted_code(signal) if signal else known.exit_code,
             finished=self._session.now(),
             error=self._session.redact(known.message),
             remedy=self._session.redact(known.remedy),

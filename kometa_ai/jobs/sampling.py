@@ -23,7 +23,7 @@ from kometa_ai.judging.packing import second_looks
 from kometa_ai.judging.planning import Subject, subjects_of
 from kometa_ai.judging.stages import Known, walk
 from kometa_ai.run.credits import CreditsReader
-from kometa_ai.run.failure import INTERRUPTED
+from kometa_ai.run.failure import interrupted_code
 from kometa_ai.run.keeping import Keeper
 from kometa_ai.run.reading import Reader
 from kometa_ai.run.spending import Booking, total
@@ -202,7 +202,7 @@ class Inquiry:
     def exit_code(self) -> int:
         """0 if everything was answered, 1 if not, 4 if the model cannot be used, or that of the signal."""
         if self.interrupted:
-            return INTERRUPTED.get(self.interrupted, 1)
+            return interrupted_code(self.interrupted)
         if isinstance(self._course.stopped, CheckClaude):
             return CheckClaude.exit_code
         return 1 if self._left or any(problem.severity == "error" for problem in self._problems) else 0
