@@ -55,8 +55,8 @@ class Runs:
     """Starts runs and knows the one in progress.
 
     `tell` is called in the loop with each run that has ended; `next_run` returns the time of the next one, for reports.
-    `last` is the report of the run that has ended last; `failed` are runs that could not be written to the state.
-    `no_lock` is why the last run could not start.
+    `last` is the report of the run that has ended last, and `ended_progress` how it went; `failed` are runs that could
+    not be written to the state. `no_lock` is why the last run could not start.
     """
 
     def __init__(
@@ -76,6 +76,7 @@ class Runs:
         self.no_lock = ""
         self._keeping = Patience("STATE_DIR", seconds=_KEEPING)
         self.last: RunReport | None = None
+        self.ended_progress: Progress | None = None
         self.failed: deque[RunSummary] = deque(maxlen=history.KEPT)
 
     @property
@@ -190,7 +191,7 @@ class Runs:
         if job.failure is not None:
             self.failed.append(job.failure)
         if ended is not None:
-            self.last = ended.report
+            self.last, self.ended_progress = ended.report, job.progress
             self._tell(ended)
         self._job = None
         self._idle.set()

@@ -156,7 +156,8 @@ async def _events(daemon: Daemon) -> AsyncIterator[bytes]:
     last = daemon.runs.last
     while not daemon.is_stopping:
         news = b""
-        current = daemon.runs.current
+        current, before = daemon.runs.current, daemon.runs.ended_progress
+        is_missed = daemon.runs.last is not last and (told is None or told.progress is not before)
         if told is not None and told.progress is not current:
             news += b"".join(told.news())
             if daemon.runs.last is last:  # it has failed in a way that left no report
@@ -164,6 +165,8 @@ async def _events(daemon: Daemon) -> AsyncIterator[bytes]:
             told = None
         if daemon.runs.last is not last:
             last = daemon.runs.last
+            if is_missed and before is not None:  # it has begun and ended since the last look
+                news += _event("begun", before.going) + b"".join(_Told(before).news())
             news += _ended(last) if last is not None else b""
         if told is None and current is not None and current.has_begun:
             told = _Told(current)
