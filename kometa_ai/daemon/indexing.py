@@ -176,7 +176,7 @@ class Indexer:
         pins = self._session.choices.read().pins if is_moved else tuple(columns.head.pins)
         sources = Sources(columns, held, folder, pins, self._session.rules, settings.libraries, self._session.now())
         made = _Parts(stamps, columns, held, folder, changes), Index(sources, changes)
-        process.give_back()
+        process.trim()  # without a collection, for which the event loop would wait
         return made
 
     def _read_folder(self) -> Folder:

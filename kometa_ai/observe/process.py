@@ -46,6 +46,11 @@ def give_back() -> None:
     all threads waiting meanwhile.
     """
     gc.collect()
+    trim()
+
+
+def trim() -> None:
+    """Give freed memory back to the system, where the C library is glibc. No thread waits for it."""
     _tell_glibc("malloc_trim", 0)
 
 
