@@ -91,7 +91,8 @@ class ChoicesFile:
     def take_over(self, store: Store) -> None:
         """Repair a damaged file, and move the pins of a state of before there was one, as a run begins.
 
-        What was repaired is added to the store's alerts. Raise RepairState where there is nothing to repair it with.
+        What was repaired, or cannot be written, is added to the store's alerts: the run can go on with what was read.
+        Raise RepairState where the choices cannot be read.
         """
         self.read()
         if self._damage:
@@ -103,8 +104,12 @@ class ChoicesFile:
                 )
             )
         if self._damage or not os.path.lexists(self._path):
-            moved = self.change(lambda choices: choices).pins
-            _log.info("choices.written", pins=len(moved))
+            try:
+                kept = self.change(lambda choices: choices)
+            except RepairState as error:
+                store.alerts.append(Problem(source="state", what=error.message, remedy=error.remedy))
+                return
+            _log.info("choices.written", pins=len(kept.pins))
         store.state.pins.clear()
 
     def _read(self) -> Choices:
