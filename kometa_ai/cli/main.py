@@ -129,6 +129,7 @@ _TAKES = {
     "try_prompt": ("collections", "batch_size", "max_cost"),
     "audit": ("collections", "max_cost"),
     "undo": ("dry_run",),
+    "pins": ("collections",),
     "pin_in": ("collections",),
     "pin_out": ("collections",),
     "release_pin": ("collections",),
@@ -251,10 +252,16 @@ class _Sorted(click.Command):
 )
 @click.option(
     "--pin-in",
+    multiple=True,
     metavar="TEXT",
     help='A movie or show ("Heat (1995)", tmdb:949, tvdb:81189) belongs in the --collection, whatever Claude says.',
 )
-@click.option("--pin-out", metavar="TEXT", help="It does not belong there. At once, also while a run is on; free.")
+@click.option(
+    "--pin-out",
+    multiple=True,
+    metavar="TEXT",
+    help="It does not belong there. At once, also while a run is on; free. Both may be repeated.",
+)
 @click.option(
     "--release-pin",
     metavar="TEXT",
@@ -282,7 +289,7 @@ def cli(caller: Caller, /, **options: Any) -> int:  # noqa: ANN401 - click's par
     Without an option this is the daemon: it waits for the schedule, runs, and waits again.
     """  # noqa: D205 - what --help begins with
     # An empty value is an error of its command, and must not start the daemon.
-    chosen = [name for name in _COMMANDS if name and options[name] not in (None, False)]
+    chosen = [name for name in _COMMANDS if name and options[name] not in (None, False, ())]
     if len(chosen) > 1:
         names = " and ".join("--" + name.replace("_", "-") for name in chosen)
         raise FixUsage(f"{names} cannot be combined.", "Give one of them.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -257,10 +258,8 @@ def print_pinned(pinned: Pinned) -> None:
         out.print(line)
     for name in pinned.overruled_by:
         out.print(f"[yellow]The block of {clean(name)} says the opposite, and wins[/]: change it there.")
-    out.print(
-        f'The next run sets the tags and asks nothing. --release-pin "{clean(pinned.pins[0].title)}" lets the model '
-        "decide again."
-    )
+    title = clean(quote(pinned.pins[0].title))
+    out.print(f"The next run sets the tags and asks nothing. --release-pin {title} lets the model decide again.")
 
 
 def print_outcomes(outcomes: Sequence[Tested]) -> None:

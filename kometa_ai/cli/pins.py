@@ -11,13 +11,15 @@ from kometa_ai.jobs import pins
 from kometa_ai.settings.environment import LIBRARY
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kometa_ai.cli.call import Call
 
 
 def show_pins(call: Call) -> int:
     """Print the pins that are kept beside the state."""
     with prepared(call) as session:
-        show(call, pins.pins(session), output.print_pins)
+        show(call, pins.pins(session, call.given["collections"]), output.print_pins)
     return 0
 
 
@@ -31,9 +33,9 @@ def pin_out(call: Call) -> int:
     return _pin(call, call.given["pin_out"], include=False)
 
 
-def _pin(call: Call, text: str, *, include: bool) -> int:
+def _pin(call: Call, texts: Sequence[str], *, include: bool) -> int:
     with prepared(call, LIBRARY) as session:
-        made = asyncio.run(pins.pin(session, text, call.given["collections"], include=include, origin="command line"))
+        made = asyncio.run(pins.pin(session, texts, call.given["collections"], include=include, origin="command line"))
         show(call, made, output.print_pinned, lambda made: made.pins)
     return 0
 

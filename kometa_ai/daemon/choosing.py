@@ -191,6 +191,7 @@ def _cases(index: Index, now: datetime, zone: tzinfo) -> Iterator[Case]:
                 tags=tuple(label for label in pair.tags if (collection.kind, label) in managed),
                 held=_told_in(zone, pair.held),
                 left=left.get((pair.item.key, collection.slug)),
+                is_tagged=pair.is_tagged,
             )
         for (key, slug), at in left.items():
             if slug == collection.slug and kind_of(key) == collection.kind and key not in there and index.item_of(key):

@@ -37,15 +37,19 @@ class Pinned(msgspec.Struct, frozen=True, kw_only=True):
     overruled_by: tuple[str, ...] = ()
 
 
-def pins(session: Session) -> Sequence[Pin]:
-    """All pins that are kept beside the state; those in Kometa's files are not among them."""
-    return session.choices.read().pins
+def pins(session: Session, collections: Sequence[str] = ()) -> Sequence[Pin]:
+    """All pins that are kept beside the state, or those of these collections; none of those in Kometa's files."""
+    named = {slug_of(name) for name in collections}
+    return _of(named, session.choices.read().pins)
 
 
-async def pin(session: Session, text: str, collections: Sequence[str], *, include: bool, origin: Origin) -> Pinned:
-    """Pin an item, named as in `--explain`, in or out of these collections. A pin of the same pair is replaced.
+async def pin(
+    session: Session, texts: Sequence[str], collections: Sequence[str], *, include: bool, origin: Origin
+) -> Pinned:
+    """Pin items, named as in `--explain`, in or out of these collections. A pin of the same pair is replaced.
 
-    Raise FixUsage for an item or a collection that there is not, or CheckLibrary where no library tells of the item.
+    Raise FixUsage for an item or a collection that there is not, or CheckLibrary where no library tells of the item;
+    then nothing is pinned.
     """
     folder = session.read_folder(session.settings.config_dir)
     if not collections:
@@ -53,7 +57,7 @@ async def pin(session: Session, text: str, collections: Sequence[str], *, includ
         raise FixUsage("A pin belongs to a collection.", f"Add --collection with its name. There are: {names}.")
     chosen = choose(folder, collections)
 
-    async def find(parts: Parts) -> Pinned:
+    async def find(parts: Parts, text: str) -> Pinned:
         item = (await find_item(parts, session.rules, Options(), text)).item
         fitting = [each for each in chosen if each.kind == kind_of(item.key)]
         if not fitting:
@@ -77,7 +81,14 @@ async def pin(session: Session, text: str, collections: Sequence[str], *, includ
         )
         return Pinned(pins=made, overruled_by=tuple(each.name for each in fitting if _overrules(each, item, include)))
 
-    found = await session.look(find)
+    async def find_all(parts: Parts) -> Pinned:
+        found = [await find(parts, text) for text in texts]
+        return Pinned(
+            pins=tuple(made for each in found for made in each.pins),
+            overruled_by=tuple(dict.fromkeys(name for each in found for name in each.overruled_by)),
+        )
+
+    found = await session.look(find_all)
     session.choices.change(lambda choices: choices.with_pins(*found.pins))
     return found
 
@@ -108,7 +119,7 @@ def release(session: Session, text: str, collections: Sequence[str] = ()) -> lis
 
 def _found(text: str, named: set[Slug], kept: Sequence[Pin]) -> list[Pin]:
     """The pins that the text names, in these collections or, where none is named, in all."""
-    here = [each for each in kept if not named or not named.isdisjoint(_spellings(each.slug))]
+    here = _of(named, kept)
     if of_run := [each for each in here if text and each.run_id == text]:
         return of_run
     found = [each for each in here if _names(text, each)]
@@ -119,6 +130,11 @@ def _found(text: str, named: set[Slug], kept: Sequence[Pin]) -> list[Pin]:
         what = " and ".join(f"{kind}s" for kind in kinds)
         raise FixUsage(f"{text!r} names several {what}: {several}.", f"Name one of them by its {catalogues(kinds)} id.")
     return found
+
+
+def _of(named: set[Slug], kept: Sequence[Pin]) -> list[Pin]:
+    """The pins of these collections; all of them where none is named."""
+    return [each for each in kept if not named or not named.isdisjoint(_spellings(each.slug))]
 
 
 def _spellings(slug: Slug) -> set[str]:

@@ -234,6 +234,7 @@ class _Looking:
                     tags=tuple(label for label in tags if (collection.kind, label) in managed),
                     held=held.get(pair),
                     left=left.get(pair),
+                    is_tagged=collection.label in self._subjects[key].item.labels,
                 )
 
     def _plan(self) -> TagPlan:

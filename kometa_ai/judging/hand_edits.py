@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kometa_ai.core.item import ItemKey, order_of
+from kometa_ai.core.item import ArrId, ItemKey, order_of
 from kometa_ai.core.kinds import AnyItem
 from kometa_ai.core.naming import CollectionKey, Label
 
@@ -35,6 +35,7 @@ class Left(msgspec.Struct, frozen=True, kw_only=True):
     """How the last run left a library, and when.
 
     `managed` are the labels that it cared for, each with its collection, and `labels` those of them that each item had.
+    `rows` are the ids that items had in the service: one that was deleted and added again has another.
     `ours` are the pairs that the program has changed since, or may have: a run that was killed did not say. `doubt` is
     why this cannot be relied on, empty where it can.
     """
@@ -42,6 +43,7 @@ class Left(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     managed: Mapping[Label, CollectionKey]
     labels: Mapping[ItemKey, frozenset[Label]]
+    rows: Mapping[ItemKey, ArrId] = {}
     ours: AbstractSet[tuple[ItemKey, Label]] = frozenset()
     doubt: str = ""
 
@@ -114,6 +116,8 @@ def differences(left: Left, items: Iterable[AnyItem], managed: Mapping[Label, Co
     found: dict[CollectionKey, dict[ItemKey, bool]] = {}
     for item in items:
         before = left.labels.get(item.key)
+        if left.rows.get(item.key, item.arr_id) != item.arr_id:
+            continue  # it is another entry, which begins without the tags of the one before
         if before is None or (changed := (before ^ item.labels) & labels) == frozenset():
             continue
         for label in changed:

@@ -50,7 +50,7 @@ class Case(NamedTuple):
     `belongs` is what was decided (None while undecided), and `cause` is what decides it. `decision` is remembered, and
     need not decide. `tags` are the labels of other collections that decide, where one does. `is_asked` says that a
     question about the pair is open. `held` is a change that is not made yet, and `left` when an item was taken out that
-    had been in for long.
+    had been in for long. `is_tagged` says whether it has the tag now, where that is known.
     """
 
     key: ItemKey
@@ -62,6 +62,7 @@ class Case(NamedTuple):
     tags: tuple[Label, ...] = ()
     held: Held | None = None
     left: datetime | None = None
+    is_tagged: bool | None = None
 
     @property
     def pair(self) -> Pair:
@@ -92,6 +93,8 @@ class Wanting(NamedTuple):
             return f"it {goes} with the first run from {held.until:%Y-%m-%d} on"
         if self.kind == "tag against verdict":
             return f"it stays {_side(case.belongs)}, as long as it has {' or '.join(case.tags)}"
+        if case.belongs is not None and case.is_tagged is not None and case.belongs is not case.is_tagged:
+            return f"it {'comes in' if case.belongs else 'leaves'} with the next run"
         return f"it stays {_side(case.belongs)}"
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from kometa_ai.core.choice import Pin, said_of
 from kometa_ai.core.item import kind_of
 from kometa_ai.core.problem import Problem
@@ -86,7 +88,8 @@ class Follower:
         if self._rules.hand_edits == "correct":
             return
         labels = {item.key: item.labels & managed.keys() for item in before.items}
-        left = Left(at=self._parts.now(), managed=managed, labels=labels)
+        rows = {item.key: item.arr_id for item in before.items}
+        left = Left(at=self._parts.now(), managed=managed, labels=labels, rows=rows)
         await self._follow({library: left}, {library: managed})
 
     async def _follow(self, left: Mapping[str, Left], managed: Mapping[str, Mapping[Label, CollectionKey]]) -> None:
@@ -127,8 +130,11 @@ class Follower:
                 pins[edit] = self._pin_of(edit, item, collection)
             elif pin.origin != "hand edit" or pin.run_id in told:
                 continue
-            lines = self._lines[edit.include].setdefault(edit.collection, [])
-            lines.append(self._line(edit, item, collection, held))
+            line = self._line(edit, item, collection, held)
+            if pin is not None and pin.include is not edit.include:
+                way = "in" if pin.include else "out"
+                line = msgspec.structs.replace(line, reason=f"{line.reason}; it was pinned {way} {pin.because}")
+            self._lines[edit.include].setdefault(edit.collection, []).append(line)
         if self._dry_run:
             self._unkept += tuple(pins.values())
         elif pins:

@@ -130,6 +130,7 @@ class LibraryFiles:
                 for item in items
                 if not item.new
             },
+            rows={item.key: item.id for item in items},
             ours=frozenset((key, label) for each in intents for key, label, _ in each.changes)
             | frozenset(
                 (change.key, change.tag)

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from kometa_ai.library.port import Operation
     from kometa_ai.run.orphans import Statuses
     from kometa_ai.run.results import Judging, LibraryFound, Reading, RunResults
-    from kometa_ai.state.schema import Snapshot
+    from kometa_ai.state.schema import RunSummary, Snapshot
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +75,7 @@ def make_report(results: RunResults, memory: Memory, snapshot: Snapshot, frame: 
         *(() if is_waiting else asked),
         *_error_problems(frame, results),
     ]
-    collections = _collections(results, memory, frame)
+    collections = _collections(results, memory, frame, snapshot.runs)
     warnings = [
         *warnings_of(results),
         *pinned_elsewhere(results.hand_edits, {each.key for each in collections}),
@@ -196,7 +196,9 @@ def _error_problems(frame: Frame, results: RunResults) -> list[Problem]:
 # Collections
 
 
-def _collections(results: RunResults, memory: Memory, frame: Frame) -> tuple[CollectionReport, ...]:
+def _collections(
+    results: RunResults, memory: Memory, frame: Frame, runs: Iterable[RunSummary]
+) -> tuple[CollectionReport, ...]:
     judging = results.judging
     if judging is None or not judging.memberships:
         return ()
@@ -238,7 +240,7 @@ def _collections(results: RunResults, memory: Memory, frame: Frame) -> tuple[Col
                 held_back_additions=lines(results.plan.held_back, key, "add"),
                 in_review=waiting(key),
                 in_review_additions=waiting(key, "add"),
-                began_to_wait=len(_began_to_wait(results, key, frame.started)),
+                began_to_wait=len(_began_to_wait(results, key, frame, runs)),
                 failed=lines(failed, key),
                 pinned_in=results.hand_edits.pinned_in.get(key, ()),
                 pinned_out=results.hand_edits.pinned_out.get(key, ()),
@@ -254,10 +256,20 @@ def _collections(results: RunResults, memory: Memory, frame: Frame) -> tuple[Col
     return tuple(reports)
 
 
-def _began_to_wait(results: RunResults, of: CollectionKey, started: datetime) -> AbstractSet[ItemKey]:
-    """The items of which a change waits for a person since this run."""
-    waiting = [each for each in results.plan.in_review if each.change.collection == of]
-    return {each.change.movie.key for each in waiting if each.since >= started}
+def _began_to_wait(
+    results: RunResults, of: CollectionKey, frame: Frame, runs: Iterable[RunSummary]
+) -> AbstractSet[ItemKey]:
+    """The items of which a change waits for a person, and no report was sent that tells it.
+
+    They wait since this run, or since one that was not about everything, or that was a dry run.
+    """
+    told = [run.finished for run in runs if run.tells_everything and run.run_id != frame.run_id]
+    return {
+        each.change.movie.key
+        for each in results.plan.in_review
+        if each.change.collection == of
+        if each.since >= frame.started or (told and each.since > max(told))
+    }
 
 
 def _tagged(results: RunResults, changed: Iterable[Change]) -> Mapping[Managed, AbstractSet[ItemKey]]:

@@ -113,6 +113,12 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     collection_cost_usd: dict[str, float] = {}
 
     @property
+    def tells_everything(self) -> bool:
+        """Whether its report was sent, and was about all movies and all collections."""
+        is_of_everything = self.only_movies is None and not self.only_collections
+        return self.kind == "run" and not self.dry_run and self.outcome != "waiting" and is_of_everything
+
+    @property
     def is_success_of_everything(self) -> bool:
         """Whether it has done everything there was to do, for all movies and all collections."""
         is_of_everything = self.only_movies is None and not self.only_collections

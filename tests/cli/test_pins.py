@@ -143,6 +143,20 @@ def test_the_block_wins(known: World, call: Call) -> None:
     assert known.numbers("kai-heist") == {1, 2, 6}
 
 
+def test_several_are_pinned_at_once_or_none(known: World, call: Call) -> None:
+    """The option may be repeated; one that names nothing leaves all unpinned. The list can be of one collection."""
+    wrong = call("--pin-out", "tmdb:1001", "--pin-out", "tmdb:424242", "--collection", "Heist")
+    nothing = pinned(known)
+    call("--pin-out", "tmdb:1001", "--pin-out", "tmdb:1002", "--collection", "Heist")
+    call("--pin-in", "tmdb:1003", "--collection", "Space")
+
+    of_heist = call("--pins", "--collection", "Heist", "--output", "json").data
+
+    assert (wrong.code, nothing) == (2, {})
+    assert pinned(known) == {(1001, "heist"): False, (1002, "heist"): False, (1003, "space"): True}
+    assert [each["key"] for each in of_heist] == ["movie:1001", "movie:1002"]
+
+
 def test_a_pin_of_the_other_side_replaces_it(known: World, call: Call) -> None:
     """The last word counts, and there is one pin for a pair."""
     call("--pin-in", "tmdb:1006", "--collection", "Heist", "--collection", "Space")

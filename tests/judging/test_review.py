@@ -132,6 +132,17 @@ def test_wants_to_leave() -> None:
     assert queue([case(0.95, left=NOW)]) == []
 
 
+def test_what_the_next_run_changes_is_not_said_to_stay() -> None:
+    """A close call whose waiting is over leaves, or comes in, with the next run; one that is tagged as decided stays."""
+    [leaves] = queue([case(0.65, is_tagged=True)])
+    [comes] = queue([case(0.75, is_tagged=False)])
+    [stays] = queue([case(0.75, is_tagged=True)])
+
+    assert leaves.if_nothing_is_done == "it leaves with the next run"
+    assert comes.if_nothing_is_done == "it comes in with the next run"
+    assert stays.if_nothing_is_done == "it stays in"
+
+
 def test_an_addition_that_waits_is_the_close_call_that_it_is() -> None:
     """It stands among these, and says when it comes in."""
     [found] = queue([case(0.75, held=Held("add", NOW + 7 * DAY))])

@@ -329,9 +329,33 @@ def test_an_older_pin_is_replaced(world: World) -> None:
     world.run()
     take_off(world, 9)
 
-    world.run()
+    report = world.run()
 
     assert (pinned(world), world.numbers(NOIR)) == ({9: False}, MEMBERS)
+    (line,) = of(report).pinned_out
+    assert line.reason == "taken off in Radarr by hand: stays out; it was pinned in on the page, 2026-01-01"
+
+
+def test_an_item_that_was_deleted_and_added_again_begins_anew(world: World) -> None:
+    """Radarr gives it another id and no tags: nobody took one off, and the run puts it on again."""
+    world.radarr.remove_movie(1003)
+    world.radarr.add_movie(movies(4)[3])
+
+    report = world.run()
+
+    assert (pinned(world), world.numbers(NOIR)) == ({}, MEMBERS)
+    assert ([each.title for each in of(report).added], of(report).pinned_out) == (["Movie 3"], ())
+
+
+def test_a_show_that_was_deleted_and_added_again_begins_anew(home: Home) -> None:
+    """In Sonarr it is the same."""
+    home.sonarr.remove_show(shows(2)[1].tvdb_id)
+    home.sonarr.add_show(shows(2)[1])
+
+    report = home.run()
+
+    assert ChoicesFile(home.state_dir).read().pins == ()
+    assert [each.title for each in of(report, "Crime").added] == [shows(2)[1].title]
 
 
 def test_a_pin_of_today_is_not_replaced(world: World) -> None:

@@ -170,10 +170,12 @@ def test_a_dry_run_shows_what_would_wait(world: World) -> None:
     world.believe("Noir", [3], 0.65)
     edit(world)
 
-    shown = world.run(dry_run=True)
+    shown, first, second = world.run(dry_run=True), world.run(), world.run()
 
-    assert waiting(shown) == waiting(world.run()) == ([], ["Movie 3"])
+    assert waiting(shown) == waiting(first) == waiting(second) == ([], ["Movie 3"])
     assert shown.removed == 0
+    # A dry run notifies nobody, so it is the first real run that tells of the beginning.
+    assert [report.collections[0].began_to_wait for report in (first, second)] == [1, 0]
 
 
 def test_switched_off_nothing_waits_any_more(world: World) -> None:
