@@ -133,7 +133,7 @@ def test_wants_to_leave() -> None:
 
 
 def test_what_the_next_run_changes_is_not_said_to_stay() -> None:
-    """A close call whose waiting is over leaves, or comes in, with the next run; one that is tagged as decided stays."""
+    """A close call whose waiting is over leaves, or comes in, with the next run; what is tagged as decided stays."""
     [leaves] = queue([case(0.65, is_tagged=True)])
     [comes] = queue([case(0.75, is_tagged=False)])
     [stays] = queue([case(0.75, is_tagged=True)])
