@@ -40,6 +40,7 @@ _SAME_EACH_TIME = [
         (r'("month": ?")\d{4}-\d\d"', r'\1<month>"'),
         (r'"\d{4}-\d\d": ?\{', '"<month>": {'),
         (r"\d{8}T\d{6}", "<time>"),
+        (r'"stamp":\d+(\.\d+)?', '"stamp":"<time>"'),
         (r'("(?:peak_)?memory_mb": ?)\d+', r'\1"<memory>"'),
         (r'("(?:(?:duration_)?seconds|wait|took)": ?)[0-9.]+', r'\1"<seconds>"'),
         (r"\b\d+ s\b", "<seconds> s"),

@@ -180,7 +180,8 @@ async def test_the_end_of_the_program_ends_a_trial(world: World) -> None:
 
     assert refused.status_code == 409
     assert (trial["outcome"], trial["exit_code"]) == ("interrupted", 143)
-    assert 0 < sum(group["answered"] for group in trial["groups"]) < 30
+    # The request that is in flight is waited for, since it will be paid for.
+    assert sum(group["answered"] for group in trial["groups"]) > 0
 
 
 async def test_where_nothing_can_be_kept(world: World, here: Beside) -> None:
