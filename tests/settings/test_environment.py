@@ -89,6 +89,7 @@ def test_every_variable_has_a_file(name: str, tmp_path: Path) -> None:
     texts |= dict.fromkeys(("SMTP_FROM", "NOTIFICATION_RECIPIENTS"), "a@b.org")
     texts |= dict.fromkeys(("BATCH_SIZE", "RADARR_CREDITS", "DEBUG_LOGGING"), "1")
     texts |= {"SCHEDULE_BLACKOUT": "18:00-20:00", "NOTIFY_ON": "changes", "SCHEDULE_INTERVAL": "2d", "REVIEW": "all"}
+    texts |= {"HAND_EDITS": "correct", "AUDIT_INTERVAL": "1mo"}
     texts |= dict.fromkeys(("CLAUDE_BATCHES", "SMTP_SECURITY", "LOG_FORMAT"), "auto")
     texts |= dict.fromkeys(("RADARR_URL", "SONARR_URL", "CLAUDE_BASE_URL", "AFTER_CHANGES_URL"), "http://host:1/x")
     text = texts.get(name, "12")

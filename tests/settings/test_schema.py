@@ -31,6 +31,7 @@ CONTRACT = {
     "REMOVAL_LIMIT": 25,
     "ADDITION_LIMIT": 100,
     "HAND_EDITS": "pin",
+    "AUDIT_INTERVAL": "",
     "REVIEW": "off",
     "REVIEW_DAYS": 7,
     "SMTP_SERVER": "",
@@ -225,7 +226,7 @@ def test_choices_in_any_case(name: str, text: str, value: str) -> None:
     assert read(name, text) == value
 
 
-@pytest.mark.parametrize("name", ["CLAUDE_BATCHES", "REVIEW", "SMTP_SECURITY", "NOTIFY_ON", "LOG_FORMAT"])
+@pytest.mark.parametrize("name", ["CLAUDE_BATCHES", "HAND_EDITS", "REVIEW", "SMTP_SECURITY", "NOTIFY_ON", "LOG_FORMAT"])
 def test_a_choice_there_is_not(name: str) -> None:
     """An unknown word is a problem; the remedy names the words there are."""
     remedy = problem_with(name, "sometimes").remedy
@@ -233,6 +234,7 @@ def test_a_choice_there_is_not(name: str) -> None:
     forms = {
         "CLAUDE_BATCHES": "auto, off or on",
         "NOTIFY_ON": "always, changes or problems",
+        "HAND_EDITS": "pin or correct",
         "REVIEW": "off, removals or all",
     }
     assert forms.get(name, "auto") in remedy
