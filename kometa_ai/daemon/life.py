@@ -102,7 +102,7 @@ class Daemon:
         self._reading = Patience("CONFIG_DIR", seconds=_READING)
         self._foreseeing = Patience("CONFIG_DIR", seconds=_READING)
         self._logs = Patience("LOG_DIR", most=2)
-        self._sources = load_settings(environ).sources
+        self._sources = load_settings(environ, required=()).sources
         self._explaining = asyncio.Lock()
         self._cut_short = ""
         self.timetable = Timetable(schedule_of(settings), settings.state_dir, clock=clock)

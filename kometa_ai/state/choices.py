@@ -109,7 +109,8 @@ class ChoicesFile:
             except RepairState as error:
                 store.alerts.append(Problem(source="state", what=error.message, remedy=error.remedy))
                 return
-            _log.info("choices.written", pins=len(kept.pins))
+            if kept.pins:
+                _log.info("choices.moved", pins=len(kept.pins))
         store.state.pins.clear()
 
     def _read(self) -> Choices:
