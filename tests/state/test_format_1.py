@@ -38,7 +38,8 @@ def _in_format_2() -> dict[str, Any]:
     return {
         **{name: value for name, value in state.items() if name != "library"},
         "state_format_version": 2,
-        "libraries": {"radarr": state["library"]},
+        "libraries": {"radarr": {**state["library"], "left_by": ""}},
+        "prompts": {},
     }
 
 
