@@ -25,11 +25,12 @@ _HIGHEST = 2**32 - 2
 _DEFAULT_ID, _DEFAULT_UMASK = 1000, 0o022
 """The image's defaults, also for a variable that is empty."""
 OURS = (
-    ".*.new", "api_key", "heartbeat", "kometa-ai.log*", "kometa_state.*", "lock", "notifications.*", "schedule.json",
+    ".*.new", "api_key", "choices.*", "heartbeat", "kometa-ai.log*", "kometa_state.*", "lock", "notifications.*",
+    "schedule.json",
 )  # fmt: skip
 """Names of the program's files in the state folder and in the log folder."""
-RUNS = "runs"
-"""The folder of reports in the state folder; everything in it is the program's."""
+FOLDERS = ("runs", "libraries", "trials", "audits")
+"""The program's folders in the state folder; everything in them is its own."""
 
 
 class User(NamedTuple):
@@ -108,7 +109,7 @@ def _hand_over(at: int, user: User) -> None:
     if folder.st_uid == user.uid:
         return
     names = os.listdir(at)
-    ours = [name for name in names if name == RUNS or any(fnmatch(name, pattern) for pattern in OURS)]
+    ours = [name for name in names if name in FOLDERS or any(fnmatch(name, pattern) for pattern in OURS)]
     for name in ours:
         _give(name, user, at, folder.st_dev)
     if folder.st_uid == 0 or len(ours) == len(names):
@@ -116,11 +117,11 @@ def _hand_over(at: int, user: User) -> None:
 
 
 def _give(name: str, user: User, at: int, device: int) -> None:
-    """Give one entry of an opened folder to the user; for the folder of reports, give the reports, too."""
+    """Give one entry of an opened folder to the user; of one of our folders, give what is in it, too."""
     with suppress(OSError):
         kind = os.stat(name, dir_fd=at, follow_symlinks=False)
-        is_reports = stat.S_ISDIR(kind.st_mode) and name == RUNS
-        is_ours = is_reports or (stat.S_ISREG(kind.st_mode) and kind.st_nlink == 1)
+        is_folder = stat.S_ISDIR(kind.st_mode) and name in FOLDERS
+        is_ours = is_folder or (stat.S_ISREG(kind.st_mode) and kind.st_nlink == 1)
         if not is_ours or kind.st_dev != device:
             return
         # By descriptor, so that no other process can exchange the file meanwhile.
@@ -130,8 +131,8 @@ def _give(name: str, user: User, at: int, device: int) -> None:
                 return
             if kind.st_uid != user.uid:
                 os.fchown(handle, *user)
-            for report in os.listdir(handle) if is_reports else ():  # noqa: PTH208 - a handle, not a path
-                _give(report, user, handle, device)
+            for inside in os.listdir(handle) if is_folder else ():  # noqa: PTH208 - a handle, not a path
+                _give(inside, user, handle, device)
         finally:
             os.close(handle)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kometa_ai.cli.container import OURS, RUNS
+from kometa_ai.cli.container import FOLDERS, OURS
 from kometa_ai.cli.main import run
 from kometa_ai.standins.faults import answer
 from kometa_ai.state.store import Store
@@ -62,8 +62,8 @@ def test_its_files_are_those_that_a_container_hands_over(world: World) -> None:
         folders = [world.state_dir, *{path.parent for path in world.folder.rglob("kometa-ai.log")}]
         names = {path.name for folder in folders for path in folder.iterdir()}
 
-    assert {"kometa_state.json", "heartbeat", "lock", RUNS, "kometa-ai.log"} <= names
-    assert [name for name in names if name != RUNS and not any(fnmatch(name, mine) for mine in OURS)] == []
+    assert {"kometa_state.json", "choices.json", "heartbeat", "lock", "runs", "libraries", "kometa-ai.log"} <= names
+    assert [name for name in names if name not in FOLDERS and not any(fnmatch(name, mine) for mine in OURS)] == []
 
 
 def test_a_signal_during_a_run_keeps_what_was_paid_for(world: World) -> None:
