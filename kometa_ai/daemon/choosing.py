@@ -96,7 +96,8 @@ class Choosing:
                 for each, answer in zip(taken, answers, strict=True)
             ]
 
-        return await self._indexer.ask(take)
+        # What was judged anew a moment ago must not be answered as it was before.
+        return await self._indexer.ask(take, judged=True)
 
     async def take_back(self, answer_id: str) -> Answered | None:
         """Restore what was before an answer; None where none is known by that id."""
@@ -132,7 +133,7 @@ class Choosing:
             self._choices.change(lambda choices: choices.with_pins(pin))
             return pin
 
-        made = await self._indexer.ask(make)
+        made = await self._indexer.ask(make, judged=True)
         return _line(made) if made else None
 
     async def release(self, collection: CollectionKey, item: ItemKey) -> PinLine | None:

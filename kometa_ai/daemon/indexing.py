@@ -101,18 +101,29 @@ class Indexer:
 
     async def newest(self) -> Index:
         """An index that holds everything that was there when this was called. It may take seconds."""
+        self._folder_rests_until = 0.0
+        return await self._waited_for(self._is_outdated)
+
+    async def judged(self) -> Index:
+        """An index that holds every verdict and prompt that was there when this was called; choices may be newer.
+
+        While a run is on it may take seconds, and else no time.
+        """
+        self._folder_rests_until = 0.0
+        return await self._waited_for(self._lacks_verdicts)
+
+    async def _waited_for(self, is_outdated: Callable[[], bool]) -> Index:
         while self._task is not None:
             await asyncio.wait([self._task])
-        self._folder_rests_until = 0.0
-        if self._index is None or await self._looks(self._is_outdated):
+        if self._index is None or await self._looks(is_outdated):
             if self._task is None:
                 self._begin()
             await self._get_first(patience=_MAKING)
         return self._index or await self._get_first()
 
-    async def ask(self, question: Callable[[Index], _T]) -> _T:
-        """Ask the present index in a thread, since it may read the disk."""
-        index = await self.index()
+    async def ask(self, question: Callable[[Index], _T], *, judged: bool = False) -> _T:
+        """Ask the present index in a thread, since it may read the disk; or the one that `judged` gives."""
+        index = await (self.judged() if judged else self.index())
         return await self._looks(question, index)
 
     def close(self) -> None:
@@ -187,6 +198,10 @@ class Indexer:
 
     def _is_outdated(self) -> bool:
         return self._parts is None or self._stamps() != self._parts.stamps
+
+    def _lacks_verdicts(self) -> bool:
+        now, known = self._stamps(), self._parts and self._parts.stamps
+        return known is None or (now.state, now.folder) != (known.state, known.folder)
 
     def _stamps(self) -> _Stamps:
         settings = self._session.settings

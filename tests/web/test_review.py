@@ -112,6 +112,20 @@ async def test_what_has_changed_is_refused_with_the_new_card(here: Beside, world
     assert len(ChoicesFile(world.state_dir).read().pins) == 1
 
 
+async def test_what_another_run_has_judged_anew_is_refused(here: Beside, world: World) -> None:
+    """Also by the first request after that run: nothing older than the answer is compared with what was seen."""
+    near, *_ = await cards(here)
+    world.believe("Noir", [4], 0.65)
+    world.collections(block("Noir", "Darker."))
+    await here.run()
+
+    refused = await here.client.post(ANSWERS, json=[answer_to(near, "in")])
+
+    assert refused.status_code == 409
+    assert ChoicesFile(world.state_dir).read().pins == ()
+    assert [card["confidence"] for card in await cards(here) if card["key"] == near["key"]] == [0.65]
+
+
 async def test_an_answer_is_taken_back(here: Beside) -> None:
     """What was before is there again; what nobody knows is not found, what was followed by another is a conflict."""
     near = (await cards(here))[0]
