@@ -8,8 +8,8 @@ import signal
 from coverage import Coverage
 from hypothesis import settings
 
-# A loaded machine is no failing test.
-settings.register_profile("patient", deadline=None)
+# A loaded machine is no failing test. Where CI is set, Hypothesis would try the same examples each time.
+settings.register_profile("patient", deadline=None, derandomize=False)
 settings.load_profile("patient")
 
 # A shell starts its background jobs with SIGINT ignored, and programs that tests start would inherit that.

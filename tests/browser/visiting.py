@@ -1,0 +1,118 @@
+"""A browser, and a visit to a page: a window of a given width and colours, whose every complaint is kept."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+from playwright.async_api import async_playwright
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from playwright.async_api import Browser, BrowserContext, Page, Request, Response, StorageState
+
+Scheme = Literal["dark", "light"]
+
+WIDTHS = (360, 800, 1400)
+SCHEMES: tuple[Scheme, ...] = ("dark", "light")
+HEIGHT = 900
+PATIENCE = 15_000
+"""Milliseconds that anything in a browser may take on a busy machine."""
+
+# Nothing is fetched but what a page asks for; /dev/shm is small in a container.
+_ARGUMENTS = (
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+_LEFT = "net::ERR_ABORTED"
+"""A request that the page itself has ended, or that ended with the page."""
+
+
+@asynccontextmanager
+async def launched(program: str) -> AsyncIterator[Browser]:
+    """Chromium without a window, without its sandbox: tests and containers run as root."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=program, chromium_sandbox=False, args=_ARGUMENTS, timeout=60_000
+        )
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+class Visit:
+    """A page in a window of its own, with its own cookies. `complaints` is what the browser has said against it.
+
+    These are: errors and warnings in the console, violations of the policy among them; uncaught errors; requests that
+    failed or were answered with an error. What a test provokes it takes out with `forgive`.
+    """
+
+    def __init__(self, context: BrowserContext, page: Page) -> None:
+        self.context = context
+        self.page = page
+        self.complaints: list[str] = []
+        context.on("console", lambda said: self._keep(said.type, said.text) if said.type in _BAD else None)
+        context.on("weberror", lambda raised: self._keep("uncaught", str(raised.error)))
+        context.on("requestfailed", self._failed)
+        context.on("response", self._answered)
+
+    def forgive(self, *parts: str) -> list[str]:
+        """Forget the complaints that contain one of these; return them."""
+        forgiven = [line for line in self.complaints if any(part in line for part in parts)]
+        self.complaints[:] = [line for line in self.complaints if line not in forgiven]
+        return forgiven
+
+    def _keep(self, kind: str, text: str) -> None:
+        self.complaints.append(f"{kind}: {text}")
+
+    def _failed(self, request: Request) -> None:
+        if request.failure != _LEFT:
+            self._keep("failed", f"{request.method} {request.url}: {request.failure}")
+
+    def _answered(self, response: Response) -> None:
+        if response.status >= 400:
+            self._keep("answered", f"{response.status} to {response.request.method} {response.url}")
+
+
+_BAD = ("error", "warning", "assert")
+
+
+@asynccontextmanager
+async def visiting(
+    browser: Browser,
+    url: str,
+    *,
+    width: int = 1400,
+    scheme: Scheme = "light",
+    cookies: StorageState | None = None,
+    **more: Any,
+) -> AsyncIterator[Visit]:
+    """A window onto what is served at `url`: paths in `goto` are relative to it. `more` goes to Playwright's context.
+
+    Without animations, as for who wants fewer of them; on a phone's width with a finger instead of a mouse.
+    """
+    is_phone = width < 600
+    context = await browser.new_context(
+        base_url=url,
+        viewport={"width": width, "height": HEIGHT},
+        color_scheme=scheme,
+        reduced_motion="reduce",
+        locale="en-GB",
+        timezone_id="Europe/Berlin",
+        has_touch=is_phone,
+        is_mobile=is_phone,
+        storage_state=cookies,
+        **more,
+    )
+    context.set_default_timeout(PATIENCE)
+    try:
+        yield Visit(context, await context.new_page())
+    finally:
+        await context.close()
