@@ -11,8 +11,14 @@ ELLIPSIS = "…"
 
 # Line breaks, and code points that are no characters; lone surrogates cannot even be encoded.
 _BROKEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]+")
+_UNREADABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]+")
 # Marks that change the direction of the text after them, and stray byte order marks. Joiners stay: emoji need them.
 _INVISIBLE = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+
+
+def readable(text: str) -> str:
+    """The text with its lines, without other control characters and without bidi characters."""
+    return _INVISIBLE.sub("", _UNREADABLE.sub("", text))
 
 
 def one_line(text: str, limit: int | None = None) -> str:

@@ -79,6 +79,11 @@ class Choosing:
 
         return await self._indexer.ask(look)
 
+    async def waiting(self) -> int | None:
+        """How many cases want a person; None while no index is there."""
+        index = await self._indexer.at_hand()
+        return None if index is None else await self._keeps(lambda: len(self._queue(self._wanted(index))))
+
     async def answer(self, answers: Sequence[Answer]) -> list[Taken]:
         """Keep answers, each once; see `take_answers`."""
 

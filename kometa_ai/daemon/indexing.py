@@ -99,6 +99,14 @@ class Indexer:
             self._begin()
         return self._index
 
+    async def at_hand(self) -> Index | None:
+        """The present index, without waiting; None while the first one is being made, or where none can be made."""
+        if self._index is None:
+            if self._task is None and self._clock() >= self._rested_at:
+                self._begin()
+            return None
+        return await self.index()
+
     async def newest(self) -> Index:
         """An index that holds everything that was there when this was called. It may take seconds."""
         self._folder_rests_until = 0.0

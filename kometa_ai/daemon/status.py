@@ -137,7 +137,7 @@ class Views:
             members=sum(status.members for status in overview.collections.values()),
             pending=sum(status.pending for status in overview.collections.values()),
             undelivered=await self._overview.undelivered(),
-            problem=await self._problem() or None,
+            problem=await self.problem() or None,
         )
 
     async def past_runs(self) -> list[RunSummary]:
@@ -151,7 +151,7 @@ class Views:
     async def health(self) -> Health:
         """Whether the state can be written and the loop lives; that this answers at all says the latter."""
         await self._pulse.beat_again()
-        problem = await self._problem()
+        problem = await self.problem()
         last = self._runs.last
         return Health(
             status="Error" if problem else "OK",
@@ -183,7 +183,7 @@ class Views:
             state_bytes=await self._overview.size(),
         )
 
-    async def _problem(self) -> str:
+    async def problem(self) -> str:
         """What keeps the daemon from its work; empty if nothing does."""
         return await self._pulse.problem() or self._runs.trouble
 

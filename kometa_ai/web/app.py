@@ -1,4 +1,4 @@
-"""Put the API together with FastAPI: routes, error pages, limits."""
+"""Put the API and the pages together with FastAPI: routes, and how errors are answered."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from starlette.routing import Match, Route
 
 from kometa_ai.__version__ import __version__
 from kometa_ai.core.text import one_line
+from kometa_ai.daemon.indexing import BeingPrepared
 from kometa_ai.daemon.metrics import CONTENT_TYPE
 from kometa_ai.daemon.status import Health, Status
 from kometa_ai.errors import (
@@ -29,8 +30,12 @@ from kometa_ai.run.failure import RunHangs
 from kometa_ai.web.answers import DOCUMENTED_KEY, KEY_NEEDED, Failed, documented, documented_as, json_answer, schemas_of
 from kometa_ai.web.api import collections, events, items, looks, pins, previews, review, runs, system, trials, webhooks
 from kometa_ai.web.guard import Guard
+from kometa_ai.web.pages import assets, overview
+from kometa_ai.web.pages.rendering import Pages, failed_page, is_page, preparing_page
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kometa_ai.daemon.life import Daemon
 
 _ROUTES = (
@@ -45,6 +50,10 @@ _ROUTES = (
     system.ROUTES,
     trials.ROUTES,
     webhooks.ROUTES,
+)
+_PAGES = (
+    assets.router,
+    overview.router,
 )
 _FIGURES = documented_as("text/plain", {"type": "string"})
 _STATUS = {
@@ -78,11 +87,14 @@ def make_app(daemon: Daemon, *, api_key: str, url_base: str = "") -> FastAPI:
         separate_input_output_schemas=False,
     )
     app.state.daemon = daemon
+    app.state.pages = Pages(url_base, daemon.settings.tz, __version__)
     app.state.watchers = events.Watchers()
     _add_open_paths(app, daemon)
     _add_overviews(app, daemon)
     for routes in _ROUTES:
         app.include_router(routes.router)
+    for router in _PAGES:
+        app.include_router(router)
     structs = [struct for routes in _ROUTES for struct in routes.structs]
     # msgspec describes what it encodes. FastAPI makes the document once and then serves it as changed here.
     app.openapi()["components"]["schemas"] |= schemas_of(Status, Health, *structs)
@@ -131,19 +143,37 @@ def _add_overviews(app: FastAPI, daemon: Daemon) -> None:
         return Response(await daemon.views.figures(), headers={"Content-Type": CONTENT_TYPE})
 
 
-# Errors: always {"error", "remedy"}, as --output json has them.
+# Errors: for the API always {"error", "remedy"}, as --output json has them; for people a page that says the same.
 
 
-async def _known_error(_request: Request, error: Exception) -> Response:
-    kinds = type(error).__mro__
-    status = next((_STATUS[kind] for kind in kinds if kind in _STATUS), HTTPStatus.INTERNAL_SERVER_ERROR)
+async def _known_error(request: Request, error: Exception) -> Response:
+    if isinstance(error, BeingPrepared) and is_page(request):
+        return await preparing_page(request, error)
     message, remedy = (error.message, error.remedy) if isinstance(error, KometaAIError) else (str(error), "")
-    return json_answer(Failed(error=message, remedy=remedy), status)
+    return await _failure(request, message, remedy, status_of(error))
 
 
-async def _bad_input(_request: Request, error: Exception) -> Response:
+def status_of(error: Exception) -> int:
+    """The status of an answer that reports one of our errors."""
+    kinds = type(error).__mro__
+    return next((_STATUS[kind] for kind in kinds if kind in _STATUS), HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+async def _failure(
+    request: Request, what: str, remedy: str, status: int, headers: Mapping[str, str] | None = None
+) -> Response:
+    if is_page(request):
+        return await failed_page(request, what, remedy, status, headers)
+    return json_answer(Failed(error=what, remedy=remedy), status, headers)
+
+
+async def _bad_input(request: Request, error: Exception) -> Response:
     found: list[dict[str, Any]] = list(error.errors()) if isinstance(error, RequestValidationError) else []
     what = "; ".join(f"{_place(entry)}: {entry['msg']}" for entry in found)
+    if is_page(request):
+        return await failed_page(
+            request, f"The address cannot be used. {what}", "Go back, and try the link again.", 422
+        )
     return _unusable(what)
 
 
@@ -165,7 +195,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
     headers = error.headers if isinstance(error, HTTPException) else None
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         headers = {"Allow": ", ".join(sorted(_methods_of(request)))}
-    return json_answer(Failed(error=detail), status, headers)
+    return await _failure(request, detail, "", status, headers)
 
 
 def _methods_of(request: Request) -> set[str]:

@@ -1,0 +1,76 @@
+"""Serve style sheet, scripts and icons below a path that names their content, so that browsers keep them."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from http import HTTPStatus
+from importlib import resources
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, HTTPException, Path, Response
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX = "/static/"
+_TYPES: Mapping[str, str] = {
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+    "png": "image/png",
+    "webmanifest": "application/manifest+json",
+}
+_FOR_EVER = "public, max-age=31536000, immutable"
+_FOR_A_DAY = "public, max-age=86400"
+_KINDS = "|".join(_TYPES)
+_FOLDER = resources.files("kometa_ai.web") / "static"
+
+router = APIRouter(include_in_schema=False)
+
+
+@cache
+def files() -> Mapping[str, bytes]:
+    """Every file by its name."""
+    return {
+        entry.name: entry.read_bytes()
+        for entry in sorted(_FOLDER.iterdir(), key=lambda entry: entry.name)
+        if entry.name.rpartition(".")[2] in _TYPES
+    }
+
+
+@cache
+def digest() -> str:
+    """A short hash over all files: another one as soon as one of them differs."""
+    total = hashlib.sha256()
+    for name, content in files().items():
+        total.update(f"{name} {len(content)} ".encode() + content)
+    return total.hexdigest()[:12]
+
+
+def path_of(name: str) -> str:
+    """The path of a file, without the URL base. Raise KeyError for one that there is not."""
+    if name not in files():
+        raise KeyError(name)
+    return f"{PREFIX}{digest()}/{name}"
+
+
+@router.head("/static/{version}/{name}")
+@router.get("/static/{version}/{name}")
+async def read(version: str, name: Annotated[str, Path(pattern=rf"^[a-z0-9.-]{{1,60}}\.({_KINDS})$")]) -> Response:
+    """A file. A page of an older version still gets the present one, but must not keep it under the old name."""
+    return _answer(name, _FOR_EVER if version == digest() else _FOR_A_DAY)
+
+
+@router.head("/favicon.ico")
+@router.get("/favicon.ico")
+async def favicon() -> Response:
+    """The icon that browsers ask for by themselves."""
+    return _answer("icon-32.png", _FOR_A_DAY)
+
+
+def _answer(name: str, kept: str) -> Response:
+    content = files().get(name)
+    if content is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND, f"There is no file {name!r}.")
+    return Response(content, media_type=_TYPES[name.rpartition(".")[2]], headers={"Cache-Control": kept})

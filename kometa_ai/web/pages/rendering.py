@@ -1,0 +1,191 @@
+"""Render pages with Jinja: the frame that all share, and how times, amounts and texts from outside are shown."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
+
+from fastapi import Request, Response
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from kometa_ai.core.summary import counted
+from kometa_ai.core.text import one_line, readable
+from kometa_ai.errors import KometaAIError
+from kometa_ai.web.pages import assets, spoken
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import tzinfo
+
+    from kometa_ai.daemon.life import Daemon
+    from kometa_ai.daemon.progress import Going
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    # With `no-referrer` browsers would send `Origin: null` with every form.
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "private, no-cache",
+}
+_FOR_PROGRAMS = frozenset({"/ping", "/health", "/metrics"})
+THEME_COOKIE = "kometa_ai_theme"
+THEMES = ("auto", "light", "dark")
+
+
+class Frame(NamedTuple):
+    """What stands around the content of a page.
+
+    `path` is the page's own, without the URL base. `review` is how many cases want a person; None while that is not
+    known. `trouble` keeps the daemon from its work; empty if nothing does. `has_visitor` is whether whoever looks has
+    signed in here and so may sign out.
+    """
+
+    path: str
+    theme: str
+    going: Going | None = None
+    review: int | None = None
+    trouble: str = ""
+    token: str = ""
+    visitor: str = ""
+    has_visitor: bool = False
+
+
+class Pages:
+    """Renders templates for one daemon: below its URL base, in its time zone."""
+
+    def __init__(self, url_base: str, zone: tzinfo, version: str) -> None:
+        self.url_base = url_base
+        self._zone = zone
+        self._environment = Environment(
+            loader=PackageLoader("kometa_ai.web"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            finalize=lambda value: readable(value) if type(value) is str else value,
+        )
+        self._environment.globals |= {
+            "url": self.url,
+            "static": lambda name: f"{url_base}{assets.path_of(name)}",
+            "version": version,
+            "counted": counted,
+            "pages_of": spoken.pages_of,
+        }
+        self._environment.filters |= {
+            "time": self._time,
+            "day": lambda when: self._time(when, with_clock=False),
+            "usd": spoken.usd,
+            "confidence": spoken.confidence,
+            "percent": spoken.percent,
+            "number": lambda value: f"{value:,}",
+            "duration": spoken.duration,
+            "line": one_line,
+            "place": spoken.place_of,
+        }
+
+    def url(self, path: str, **query: object) -> str:
+        """An address of ours: the path below the URL base, with those parts of the query that are not empty."""
+        parts = [
+            f"{quote(name)}={quote(str(value), safe='')}" for name, value in query.items() if value not in ("", None)
+        ]
+        return f"{self.url_base}{quote(path, safe='/:')}" + (f"?{'&'.join(parts)}" if parts else "")
+
+    def render(self, template: str, frame: Frame, **values: Any) -> str:  # noqa: ANN401 - whatever a template shows
+        """A template's HTML."""
+        return self._environment.get_template(template).render(frame=frame, **values)
+
+    def _time(self, when: datetime | None, *, with_clock: bool = True) -> Markup:
+        """A moment as people say it, in the time zone of the settings, with the exact one beside it."""
+        if when is None:
+            return Markup("never")
+        there = when.astimezone(self._zone)
+        today = datetime.now(self._zone)
+        text = spoken.moment(there, today) if with_clock else spoken.day(there.date(), today.date())
+        return Markup('<time datetime="{}" title="{}">{}</time>').format(
+            when.astimezone(UTC).isoformat(timespec="seconds"), f"{there:%Y-%m-%d %H:%M:%S %Z}", text
+        )
+
+
+def pages(request: Request) -> Pages:
+    """The pages of the app that a request came to."""
+    found: Pages = request.app.state.pages
+    return found
+
+
+async def page(
+    request: Request,
+    template: str,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    **values: Any,  # noqa: ANN401 - whatever a template shows
+) -> Response:
+    """Answer with a page: a template within the frame."""
+    frame = await _frame(request)
+    html = pages(request).render(template, frame, **values)
+    return Response(html, status_code=status, media_type="text/html", headers={**HEADERS, **(headers or {})})
+
+
+async def bare_page(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:  # noqa: ANN401
+    """Answer with a page that shows nothing of the daemon, for who has not signed in."""
+    html = pages(request).render(template, Frame(path=path_of(request), theme=_theme(request)), **values)
+    return Response(html, status_code=status, media_type="text/html", headers=HEADERS)
+
+
+async def failed_page(
+    request: Request, what: str, remedy: str, status: int, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Answer with a page that says what went wrong, and what to do."""
+    return await page(request, "failed.jinja", status=status, headers=headers, what=what, remedy=remedy)
+
+
+async def preparing_page(request: Request, error: KometaAIError) -> Response:
+    """Answer that the index is being made; the page asks again by itself."""
+    return await page(
+        request, "preparing.jinja", status=503, headers={"Retry-After": "2"}, what=error.message, remedy=error.remedy
+    )
+
+
+def see(request: Request, path: str, **query: object) -> Response:
+    """Send the browser to another page after a form, so that a reload sends nothing again."""
+    return Response(status_code=303, headers={"Location": pages(request).url(path, **query)})
+
+
+async def _frame(request: Request) -> Frame:
+    daemon: Daemon = request.app.state.daemon
+    visitor = getattr(request.state, "visitor", None)
+    current = daemon.runs.current
+    return Frame(
+        path=path_of(request),
+        theme=_theme(request),
+        going=current.going if current else None,
+        review=await daemon.choosing.waiting(),
+        trouble=await daemon.views.problem(),
+        token=visitor.token if visitor else "",
+        visitor=visitor.name if visitor else "",
+        has_visitor=visitor is not None and visitor.how == "password",
+    )
+
+
+def path_of(request: Request) -> str:
+    """The path of a request without the URL base."""
+    path: str = request.scope["path"]
+    base = pages(request).url_base
+    return path.removeprefix(base) or "/" if base and f"{path}/".startswith(f"{base}/") else path
+
+
+def is_page(request: Request) -> bool:
+    """Whether a person reads the answer: a browser asks for HTML, at a path that is none of the API's."""
+    path = path_of(request)
+    if path.startswith("/api/") or path in _FOR_PROGRAMS:
+        return False
+    return "hx-request" in request.headers or "text/html" in request.headers.get("accept", "")
+
+
+def _theme(request: Request) -> str:
+    found = request.cookies.get(THEME_COOKIE, "")
+    return found if found in THEMES else "auto"

@@ -1,0 +1,1 @@
+// Show on every page how far the present run has come.
