@@ -16,7 +16,7 @@ INSTALL_LOCK := --disable-pip-version-check --quiet install --no-deps --require-
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check format docs site live lock try-locks image dist audit clean
+.PHONY: help demo test check format docs site live lock assets try-locks image dist audit clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,15 @@ lock: $(VENV)/.installed-dev ## pin the dependencies of pyproject.toml anew (UPG
 # One lock for every Python that is supported; extras stay, for pip refuses an extra whose package has no hash.
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal --python-version=3.11 \
     --generate-hashes --no-strip-extras --annotation-style=line $(if $(UPGRADE),--upgrade)
+
+# renovate: datasource=npm depName=htmx.org
+HTMX := 4.0.1
+
+assets: ## take htmx, the one script that is not ours, from npm (needs npm; then record its hash in tests/web/pages)
+	@set -e; folder=$$(mktemp -d); there=$(CURDIR)/kometa_ai/web/static; cd $$folder; \
+	    npm pack --silent htmx.org@$(HTMX) >/dev/null; tar -xzf htmx.org-$(HTMX).tgz; \
+	    cp package/dist/htmx.min.js $$there/htmx.min.js; cp package/LICENSE $$there/htmx.LICENSE; rm -rf $$folder; \
+	    sha256sum $$there/htmx.min.js
 
 try-locks: ## install the locks with the oldest and the newest pip, each into a folder of its own (needs the network)
 	@set -e; for wanted in $(PIPS); do \

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,7 +28,8 @@ UNSAFE = {
 
 
 def test_htmx_is_what_npm_has() -> None:
-    """The vendored file is the one that was published: not a byte differs."""
+    """The vendored file is the one that was published: not a byte differs, and `make assets` takes that version."""
+    assert f"HTMX := {HTMX[0]}\n" in (Path(__file__).parents[3] / "Makefile").read_text(encoding="utf-8")
     assert hashlib.sha256(assets.files()["htmx.min.js"]).hexdigest() == HTMX[1]
 
 
