@@ -16,13 +16,16 @@ INSTALL_LOCK := --disable-pip-version-check --quiet install --no-deps --require-
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check format docs site live lock assets try-locks image dist audit clean
+.PHONY: help demo demo-page test check format docs site live lock assets try-locks image dist audit clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed ## show the whole program against bundled stand-ins: no key, no network, nothing of yours is touched
 	@$(BIN)/python -m kometa_ai --demo
+
+demo-page: $(VENV)/.installed ## the same, and its page stays open at an address that is printed, until Ctrl-C
+	@$(BIN)/python -m kometa_ai --demo --serve
 
 # Compiled first, for tests start the program some hundred times; where PYTHONDONTWRITEBYTECODE is set, nothing else would.
 test: check ## everything that CI checks

@@ -1,19 +1,25 @@
 """Play the whole program as a demo, against stand-ins; with CLAUDE_API_KEY the real Claude judges.
 
 Everything else is real: stand-ins hold a library of real films and one of real shows, a stand-in Claude judges by
-keyword matching and says so, and a mailbox receives the mails.
+keyword matching and says so, and a mailbox receives the mails. `play` ends by itself; `serve_page` leaves the daemon
+running with its page, until a signal ends it.
 """
 
 from __future__ import annotations
 
+import logging
 import shlex
 import shutil
 import signal
+import socket
+import sys
 import tempfile
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kometa_ai.cli.hosting import live
 from kometa_ai.cli.main import run
 from kometa_ai.cli.output import console
 from kometa_ai.standins import films as of_films
@@ -30,12 +36,24 @@ from kometa_ai.standins.sonarr import SonarrStandIn
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from rich.console import Console
+
+    from kometa_ai.cli.call import Call
+
 _RADARR_KEY = "0123456789abcdef0123456789abcdef"
 _SONARR_KEY = "fedcba9876543210fedcba9876543210"
 _NEW_FILMS = 3
 """Films that are kept back at first, and added between two runs."""
 _NEW_SHOW = 361753
 """The show that is kept back: The Mandalorian."""
+
+_HOST, _PORT = "127.0.0.1", 7880
+_PASSWORD = "demo"  # noqa: S105 - nothing is behind it, and nobody else can reach it
+_SIGNALLED = 128
+"""Exit codes from here on say which signal has ended a run."""
+_MISTAGGED = 15
+"""Films that get a tag by mistake which keeps them out of a collection: more than the brake lets through."""
+_SYNCED = "    radarr_taglist: kai-heist-films\n    sync_mode: sync\n"
 
 
 class Stage:
@@ -91,6 +109,14 @@ class Stage:
             self.radarr.add_movie(film.as_seed())
         self.sonarr.add_show(self.new_show.as_seed())
 
+    def let_things_slip(self) -> None:
+        """What happens in a real home between two runs: a line of a file is lost, and films get a tag by mistake."""
+        (file,) = (path for path in self.kometa.glob("*.yml") if _SYNCED in path.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text.replace(_SYNCED, _SYNCED.splitlines(keepends=True)[0]), encoding="utf-8")
+        for number in sorted(self.radarr.members("kai-feel-good"))[:_MISTAGGED]:
+            self.radarr.tag_by_hand(number, "horror-night")
+
     @property
     def is_real(self) -> bool:
         """Whether the real Claude judges."""
@@ -120,16 +146,7 @@ def play(environ: Mapping[str, str]) -> int:
 def perform(stage: Stage, environ: dict[str, str]) -> int:
     """Play all acts on an open stage; return the first exit code that is not 0."""
     out = console()
-    who = (
-        "Claude itself judges: CLAUDE_API_KEY is set, and this costs about half a dollar."
-        if stage.is_real
-        else "In Claude's place a stand-in judges, by keyword matching and no more; prices are what Claude would take."
-    )
-    out.print(
-        f"\n[bold]Kometa-AI, the demo.[/] A stand-in Radarr with {len(stage.films)} real films, a stand-in Sonarr with "
-        f"{len(stage.shows)} real shows, and a Kometa folder with collections of both. {who}\n"
-        "Everything else is the program as you would run it."
-    )
+    _introduce(stage, out, "the demo")
     codes = []
 
     def act(title: str, *arguments: str, told: str = "") -> None:
@@ -161,5 +178,61 @@ def perform(stage: Stage, environ: dict[str, str]) -> int:
     out.print(
         "[bold]That was all of it.[/] Your own libraries: docs/start.md, in five minutes; shows and several libraries: "
         "docs/libraries.md.\n"
+        "To click through all this on the program's own page: [cyan]kometa-ai --demo --serve[/]\n"
     )
     return next((code for code in codes if code), 0)
+
+
+def serve_page(call: Call) -> int:
+    """Do two runs after which there is something to decide, and serve the daemon's page until a signal ends it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(_SIGNALLED + number))  # both: the folder is removed
+    with tempfile.TemporaryDirectory(prefix="kometa-ai-demo-") as folder:
+        stage = Stage(Path(folder), call.environ)
+        with stage.open() as environ:
+            out = console()
+            _introduce(stage, out, "the demo's page")
+            out.print("Two runs come first, so that there is something to see and to decide.")
+            code = _run_quietly(environ)
+            if code < _SIGNALLED:
+                stage.add_newcomers()
+                stage.let_things_slip()
+                code = _run_quietly(environ)
+            return _host(call, environ, out) if code < _SIGNALLED else code
+
+
+def _run_quietly(environ: Mapping[str, str]) -> int:
+    with redirect_stdout(StringIO()):
+        return run(["--run-now"], environ, is_watched=True)
+
+
+def _host(call: Call, environ: Mapping[str, str], out: Console) -> int:
+    port = _free_port()
+    out.print(f"\n  [bold]http://{_HOST}:{port}[/]   The password is [bold]{_PASSWORD}[/].\n")
+    out.print("Ctrl+C ends it, and then nothing is left of it.")
+    sys.stdout.flush()
+    page = {"HTTP_HOST": _HOST, "HTTP_PORT": str(port), "WEB_PASSWORD": _PASSWORD}
+    return live(call._replace(environ={**environ, **page}), screen_level=logging.WARNING)
+
+
+def _free_port() -> int:
+    """The usual port, or another one if something listens there."""
+    for port in (_PORT, 0):
+        with socket.socket() as listener, suppress(OSError):
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((_HOST, port))
+            return int(listener.getsockname()[1])
+    return _PORT
+
+
+def _introduce(stage: Stage, out: Console, what: str) -> None:
+    who = (
+        "Claude itself judges: CLAUDE_API_KEY is set, and this costs about half a dollar."
+        if stage.is_real
+        else "In Claude's place a stand-in judges, by keyword matching and no more; prices are what Claude would take."
+    )
+    out.print(
+        f"\n[bold]Kometa-AI, {what}.[/] A stand-in Radarr with {len(stage.films)} real films, a stand-in Sonarr with "
+        f"{len(stage.shows)} real shows, and a Kometa folder with collections of both. {who}\n"
+        "Everything else is the program as you would run it."
+    )

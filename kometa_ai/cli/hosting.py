@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
 import resource
 import signal
@@ -41,8 +42,11 @@ _FILES = 4096
 _log = structlog.get_logger()
 
 
-def live(call: Call) -> int:
-    """Run the daemon until a signal ends it. Raises FixUsage for options that apply to a single run only."""
+def live(call: Call, *, screen_level: int = logging.NOTSET) -> int:
+    """Run the daemon until a signal ends it. `screen_level` is from which level on its log goes to stderr, too.
+
+    Raises FixUsage for options that apply to a single run only.
+    """
     for name in ("force_refresh", "allow_removals", "accept_library", "max_cost", "reasons"):
         if is_given(call.given[name]):
             raise FixUsage(f"--{name.replace('_', '-')} is for one run, not for every night.", "Add --run-now.")
@@ -59,6 +63,7 @@ def live(call: Call) -> int:
             debug=settings.debug_logging,
             form=settings.log_format,
             redactor=Redactor(secrets_of(settings)),
+            screen_level=screen_level,
         )
         process.share_memory()
         _log.info("daemon.starting", user=os.geteuid(), group=os.getegid(), is_root=os.geteuid() == 0)

@@ -28,6 +28,7 @@ _Function = TypeVar("_Function", bound="Callable[..., Any]")
 _EPILOG = """\b
 Start here:
   kometa-ai --demo           see it work: needs no key and no network
+  kometa-ai --demo --serve   click through its page, with something to decide
   kometa-ai --check-config   is everything set up right? what is to be done?
   kometa-ai --estimate       what would a run ask, and what would it cost?
   kometa-ai --dry-run        ask Claude, show the exact changes, write nothing
@@ -80,7 +81,7 @@ _SECTIONS = {
     "Asking about a sample; nothing is decided": ("try_prompt", "audit"),
     "Having the last word": ("pin_in", "pin_out", "release_pin"),
     "Taking back": ("undo", "cancel_batches", "reset_state"),
-    "Trying out": ("demo", "test_notification"),
+    "Trying out": ("demo", "serve", "test_notification"),
 }
 """The sections of --help with their options by parameter name; all others come last."""
 
@@ -216,6 +217,7 @@ class _Sorted(click.Command):
 @_flag("--dump-state", text="Everything that is remembered, decisions and past runs, as JSON.")
 @_flag("--reset-state", text="Forget every decision and start fresh; pins stay, and the old state is kept as a backup.")
 @_flag("--demo", text="The whole program on real films and shows, against services that it brings along.")
+@_flag("--serve", text="With --demo: stay, and serve the page at an address and with a password that are printed.")
 @click.option(
     "--explain",
     metavar="TEXT",
@@ -295,6 +297,8 @@ def cli(caller: Caller, /, **options: Any) -> int:  # noqa: ANN401 - click's par
         raise FixUsage(f"{names} cannot be combined.", "Give one of them.")
     if chosen:
         _refuse_run_options(chosen[0], options)
+    if options["serve"] and not options["demo"]:
+        raise FixUsage("--serve is for the demo's page.", "Add --demo; the daemon, without options, serves its own.")
     if options["demo"] and options["output"] == "json":
         raise FixUsage("--demo tells a story; it has no JSON form.", "Leave --output out.")
     command = chosen[0] if chosen else "run_now" if any(map(options.get, _IMPLYING)) else ""

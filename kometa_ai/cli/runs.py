@@ -106,10 +106,10 @@ def cancel_open_batches(call: Call) -> int:
 
 
 def demo(call: Call) -> int:
-    """Play the demo against the stand-ins."""
-    from kometa_ai.demo import play  # noqa: PLC0415 - the stand-ins bring a web server
+    """Play the demo against the stand-ins, or serve its page."""
+    from kometa_ai.demo import play, serve_page  # noqa: PLC0415 - the stand-ins bring a web server
 
-    return play(call.environ)
+    return serve_page(call) if call.given["serve"] else play(call.environ)
 
 
 def daemon(call: Call) -> int:
