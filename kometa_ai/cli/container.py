@@ -26,7 +26,7 @@ _DEFAULT_ID, _DEFAULT_UMASK = 1000, 0o022
 """The image's defaults, also for a variable that is empty."""
 OURS = (
     ".*.new", "api_key", "choices.*", "heartbeat", "kometa-ai.log*", "kometa_state.*", "lock", "notifications.*",
-    "schedule.json",
+    "schedule.json", "session_key",
 )  # fmt: skip
 """Names of the program's files in the state folder and in the log folder."""
 FOLDERS = ("runs", "libraries", "trials", "audits")

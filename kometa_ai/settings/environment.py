@@ -42,6 +42,7 @@ _ADDRESSES = ("CLAUDE_BASE_URL", "AFTER_CHANGES_URL")
 _LARGEST_FILE = 64 * 1024
 _LIKELY_TYPO = 0.82
 _SHORTEST_KEY = 16
+_SHORTEST_PASSWORD = 8
 _TLS_PORT, _STARTTLS_PORTS = 465, (25, 587, 2525)
 _NAME_AT_THE_END = re.compile(r"\A(?P<service>RADARR|SONARR)_(?P<what>URL|API_KEY)_(?P<name>[A-Z0-9_]+)")
 _NAME_GLUED_ON = re.compile(r"\A(?P<service>RADARR|SONARR)(?P<name>[0-9][A-Z0-9]*)_(?P<what>URL|API_KEY)")
@@ -79,6 +80,7 @@ def load_settings(environ: Mapping[str, str], *, required: Collection[str] = REQ
     around = read_network(environ, _addresses(found, places), pushes="APPRISE_URLS" in found)
     further, wrong = _further_libraries(places, known, found)
     problems += wrong
+    problems += _missing_proxies(known, found, {problem.source for problem in problems})
     try:
         settings = Settings.model_validate(
             {name: value.text for name, value in found.items() if name in variables()},
@@ -162,6 +164,20 @@ def _missing_halves(
                     remedy=f"{missing.remedy} Or take {other} away.",
                 )
             yield missing
+
+
+def _missing_proxies(
+    known: Mapping[str, Variable], found: Mapping[str, _Found], unreadable: AbstractSet[str]
+) -> Iterator[Problem]:
+    """A problem if somebody else signs people in, and nothing says who: then nobody would get in, or everybody."""
+    proxies = known["TRUSTED_PROXIES"]
+    is_external = "WEB_LOGIN" in found and values.login(found["WEB_LOGIN"].text) == "external"
+    if is_external and proxies.name not in found.keys() | unreadable:
+        yield Problem(
+            source=proxies.name,
+            what="is not set, and WEB_LOGIN is external: nothing says which proxy signs people in.",
+            remedy="Give that proxy's address or network, such as 172.18.0.2. Or set WEB_LOGIN to password.",
+        )
 
 
 def _further_libraries(
@@ -355,4 +371,15 @@ def _contradictions(settings: Settings) -> Iterator[Problem]:
             "HTTP_API_KEY",
             f"the key has fewer than {_SHORTEST_KEY} characters and can be guessed.",
             "Give a longer one, or none: then one is made and kept in STATE_DIR/api_key.",
+        )
+    yield from _weak_sign_in(settings)
+
+
+def _weak_sign_in(settings: Settings) -> Iterator[Problem]:
+    if 0 < len(settings.web_password.get_secret_value()) < _SHORTEST_PASSWORD:
+        yield Problem(
+            source="WEB_PASSWORD",
+            what=f"the password has fewer than {_SHORTEST_PASSWORD} characters and can be guessed.",
+            remedy="Give a longer one, or none: then the API's key is the password.",
+            severity="warning",
         )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import time, timedelta
 from decimal import Decimal
 from functools import cache
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -53,6 +54,7 @@ def _own_address() -> str:
 _KEY = Form("a key", secret=True)
 Key = Annotated[SecretStr, _read(values.key), _KEY]
 Password = Annotated[SecretStr, Form("a password", secret=True)]
+TypedPassword = Annotated[SecretStr, _read(values.one_line), Form("a password on one line", secret=True)]
 Line = Annotated[str, _read(values.one_line), Form("text on one line")]
 Command = Annotated[str, _read(values.command), Form("a command on one line")]
 Model = Annotated[str, _read(values.model), Form("the id of a model")]
@@ -74,6 +76,11 @@ Windows = Annotated[tuple[Window, ...], _read(values.windows), Form("windows suc
 Duration = Annotated[timedelta | None, _read(values.duration), Form("a duration such as 90s, 30m, 6h or 1d")]
 Every = Annotated[str, _read(values.every), Form("off, or a number of days, weeks or months such as 1mo")]
 Interval = Annotated[str, _read(values.interval), Form("an interval or a cron expression")]
+Networks = Annotated[
+    tuple[IPv4Network | IPv6Network, ...], _read(values.networks), Form("addresses or networks separated by commas")
+]
+Hosts = Annotated[tuple[str, ...], _read(values.hosts), Form("host names separated by commas")]
+HeaderName = Annotated[str, _read(values.header_name), Form("the name of a header")]
 UrlPath = Annotated[str, _read(values.url_path), Form("a path such as /kometa-ai")]
 Folder = Annotated[Path, _read(values.one_line), Form("a folder")]
 
@@ -241,6 +248,34 @@ class Settings(BaseModel):
         SecretStr("")
     )
     http_url_base: Annotated[UrlPath, About("Its path prefix behind a proxy, such as `/kometa-ai`.", "none")] = ""
+
+    web_login: Annotated[
+        Literal["password", "external", "local", "off"],
+        _read(values.login),
+        Form("password, external, local or off"),
+        About(
+            "Who sees the page. `password`: who has signed in; `external`: who comes through `TRUSTED_PROXIES`, which "
+            "have asked already; `local`: who comes from a private address; others sign in. `off`: no page, only the API."
+        ),
+    ] = "password"
+    web_password: Annotated[TypedPassword, About("The page's password.", "the API's key")] = SecretStr("")
+    trusted_proxies: Annotated[
+        Networks,
+        About(
+            "The reverse proxies in front, as addresses or networks separated by commas: what they add is believed.",
+            "none",
+        ),
+    ] = ()
+    web_user_header: Annotated[
+        HeaderName, About("The header in which they name who has signed in. It only says who chose what.")
+    ] = "Remote-User"
+    web_hosts: Annotated[
+        Hosts,
+        About(
+            "Further names by which the page may be reached, separated by commas; `local` answers to local names only.",
+            "none",
+        ),
+    ] = ()
 
     config_dir: Annotated[Folder, About("Kometa's folder; it is only ever read.")] = Path("/app/kometa-config")
     state_dir: Annotated[Folder, About("Where decisions are kept.")] = Path("/app/state")

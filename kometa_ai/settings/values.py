@@ -10,6 +10,7 @@ import difflib
 import re
 import shlex
 from datetime import UTC, datetime, time, timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _SHOWN = 5
 """Characters. A shorter text is repeated in messages: it is too short for a secret."""
+_MAPPED = 96
+"""Bits before the IPv4 address in an IPv6 address that holds one."""
 _HARMLESS = re.compile(r"\A(?!.*[0-9]{6})[0-9\s.,:*/+-]{1,60}")
 """Times, windows, cron expressions and small numbers."""
 # Not the standard library's parser: it accepts almost anything as an address, and fails on `me@`.
@@ -169,6 +172,45 @@ def host(text: str) -> str:
         f"{shown(text)} is not a host name." if "@" not in text else "there is a user in the host name.",
         "Write the name or the IP address alone, without scheme and port.",
     )
+
+
+def hosts(text: str) -> tuple[str, ...]:
+    """Read host names separated by commas, without ports; in lower case, as they are compared."""
+    found = [entry.strip().rstrip(".").lower() for entry in text.split(",")]
+    return tuple(host(entry) for entry in found if entry)
+
+
+def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Read IP addresses and networks separated by commas; an address is a network of one."""
+    return tuple(_network(entry.strip()) for entry in text.split(",") if entry.strip())
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        found = ip_network(text, strict=False)
+    except ValueError:
+        raise Unusable(
+            f"{shown(text, 'one of the entries')} is neither an IP address nor a network.",
+            "Write numbers, such as 172.18.0.2 or 172.18.0.0/16: a name is no address, also in Docker.",
+        ) from None
+    if not found.prefixlen:
+        raise Unusable(f"{found} is every address there is.", "Name the proxy's own address or network.")
+    mapped = found.network_address.ipv4_mapped if isinstance(found, IPv6Network) else None
+    return (
+        ip_network(f"{mapped}/{found.prefixlen - 96}", strict=False) if mapped and found.prefixlen > _MAPPED else found
+    )
+
+
+def header_name(text: str) -> str:
+    """Read the name of an HTTP header."""
+    if not re.fullmatch(r"[\w!#$%&'*+.^`|~-]{1,100}", text, re.ASCII):
+        raise Unusable(f"{shown(text)} is not the name of a header.", "Write the name alone, such as Remote-User.")
+    return text
+
+
+def login(text: str) -> str:
+    """Read who may see the page; `off` also in the forms into which YAML turns it."""
+    return "off" if text.lower() in ("false", "no", "0") else text.lower()
 
 
 def url_path(text: str) -> str:

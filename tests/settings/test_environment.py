@@ -89,7 +89,7 @@ def test_every_variable_has_a_file(name: str, tmp_path: Path) -> None:
     texts |= dict.fromkeys(("SMTP_FROM", "NOTIFICATION_RECIPIENTS"), "a@b.org")
     texts |= dict.fromkeys(("BATCH_SIZE", "RADARR_CREDITS", "DEBUG_LOGGING"), "1")
     texts |= {"SCHEDULE_BLACKOUT": "18:00-20:00", "NOTIFY_ON": "changes", "SCHEDULE_INTERVAL": "2d", "REVIEW": "all"}
-    texts |= {"HAND_EDITS": "correct", "AUDIT_INTERVAL": "1mo"}
+    texts |= {"HAND_EDITS": "correct", "AUDIT_INTERVAL": "1mo", "WEB_LOGIN": "local", "TRUSTED_PROXIES": "10.0.0.0/8"}
     texts |= dict.fromkeys(("CLAUDE_BATCHES", "SMTP_SECURITY", "LOG_FORMAT"), "auto")
     texts |= dict.fromkeys(("RADARR_URL", "SONARR_URL", "CLAUDE_BASE_URL", "AFTER_CHANGES_URL"), "http://host:1/x")
     text = texts.get(name, "12")
@@ -287,3 +287,24 @@ def test_a_short_key_of_the_api_is_a_warning() -> None:
 
     assert [warning.source for warning in short] == ["HTTP_API_KEY"]
     assert long == ()
+
+
+@pytest.mark.parametrize("required", [REQUIRED, ()])
+def test_somebody_else_signs_in_but_who(required: Collection[str]) -> None:
+    """WEB_LOGIN=external without its proxy is a problem that says what to set; with another mistake both are told."""
+    problems = problems_of(ENOUGH | {"WEB_LOGIN": "External", "BATCH_SIZE": "x"}, required)
+    (unreadable,) = problems_of(ENOUGH | {"WEB_LOGIN": "external", "TRUSTED_PROXIES_FILE": "/nowhere"}, required)
+
+    assert [problem.source for problem in problems] == ["BATCH_SIZE", "TRUSTED_PROXIES"]
+    assert "172.18.0.2" in problems[1].remedy
+    assert unreadable.source == "TRUSTED_PROXIES"
+    assert load_settings(ENOUGH | {"WEB_LOGIN": "external", "TRUSTED_PROXIES": "10.0.0.1"}).warnings == ()
+
+
+def test_a_password_that_can_be_guessed() -> None:
+    """A short password is used, with a warning that does not repeat it."""
+    loaded = load_settings(ENOUGH | {"WEB_PASSWORD": "qxz4"})
+
+    assert loaded.settings.web_password.get_secret_value() == "qxz4"
+    assert [warning.source for warning in loaded.warnings] == ["WEB_PASSWORD"]
+    assert "qxz4" not in str(loaded.warnings)

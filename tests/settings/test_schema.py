@@ -49,13 +49,20 @@ CONTRACT = {
     "HTTP_HOST": "127.0.0.1",
     "HTTP_PORT": 7880,
     "HTTP_URL_BASE": "",
+    "WEB_LOGIN": "password",
+    "TRUSTED_PROXIES": (),
+    "WEB_USER_HEADER": "Remote-User",
+    "WEB_HOSTS": (),
     "CONFIG_DIR": Path("/app/kometa-config"),
     "STATE_DIR": Path("/app/state"),
     "LOG_DIR": Path("/app/logs"),
     "DEBUG_LOGGING": False,
     "LOG_FORMAT": "auto",
 }
-SECRET = {"RADARR_API_KEY", "SONARR_API_KEY", "CLAUDE_API_KEY", "SMTP_PASSWORD", "HTTP_API_KEY", "APPRISE_URLS"}
+SECRET = {
+    "RADARR_API_KEY", "SONARR_API_KEY", "CLAUDE_API_KEY", "SMTP_PASSWORD", "HTTP_API_KEY", "WEB_PASSWORD",
+    "APPRISE_URLS",
+}  # fmt: skip
 
 
 def read(name: str, text: str) -> object:
@@ -90,8 +97,7 @@ def test_default(name: str, default: object) -> None:
 
 def test_every_setting_is_there_once() -> None:
     """The variables are the promised ones, none begins with KOMETA_, and exactly the secret ones are secret."""
-    others = {"RADARR_API_KEY", "SONARR_API_KEY", "CLAUDE_API_KEY", "SMTP_PASSWORD", "SMTP_FROM", "HTTP_API_KEY", "TZ"}
-    assert set(variables()) == set(CONTRACT) | others
+    assert set(variables()) == set(CONTRACT) | SECRET | {"SMTP_FROM", "TZ"}
     assert not [name for name in variables() if name.startswith("KOMETA_")]
     assert {variable.name for variable in variables().values() if variable.secret} == SECRET
 
@@ -381,6 +387,47 @@ def test_url_base() -> None:
     ]  # fmt: skip
     for wrong in ("http://x/y", "/a b", "/a?b", "/../x", "//x"):
         problem_with("HTTP_URL_BASE", wrong)
+
+
+def test_proxies() -> None:
+    """Proxies are addresses and networks, also with a host's bits set; IPv4 within IPv6 is read as IPv4."""
+    read_as = {
+        "172.18.0.2": ["172.18.0.2/32"],
+        "172.18.0.2/16, ::1,": ["172.18.0.0/16", "::1/128"],
+        "::ffff:10.0.0.1": ["10.0.0.1/32"],
+        "::ffff:10.1.2.3/104": ["10.0.0.0/8"],
+    }
+    for text, networks in read_as.items():
+        assert [str(network) for network in read("TRUSTED_PROXIES", text)] == networks  # type: ignore[attr-defined]
+    for wrong in ("traefik", "172.18.0.2:80", "172.18.0.0/33", "0.0.0.0/0", "::/0", "1.2.3.4,0.0.0.0/0"):
+        problem_with("TRUSTED_PROXIES", wrong)
+
+
+def test_names_of_the_page() -> None:
+    """Names by which the page is reached are compared in lower case and have no port."""
+    assert read("WEB_HOSTS", "Kometa.Example.org., nas") == ("kometa.example.org", "nas")
+    for wrong in ("https://nas", "nas:7880", "a b"):
+        problem_with("WEB_HOSTS", wrong)
+
+
+@pytest.mark.parametrize("off", ["off", "OFF", "false", "no", "0"])
+def test_no_page(off: str) -> None:
+    """`off` is understood in the forms into which YAML turns it."""
+    assert read("WEB_LOGIN", off) == "off"
+
+
+def test_the_header_that_names_a_visitor() -> None:
+    """A header's name stands alone."""
+    assert read("WEB_USER_HEADER", "X-Forwarded-User") == "X-Forwarded-User"
+    for wrong in ("Remote User", "Remote-User:", "naïve"):
+        problem_with("WEB_USER_HEADER", wrong)
+
+
+def test_a_password_may_hold_anything_that_can_be_typed() -> None:
+    """Blanks, quotes and other alphabets are fine; what no field can send is refused without repeating it."""
+    for fine in ("two words", 'it\'s "quoted"', "Schlüssel 🔑", "pw"):
+        assert read("WEB_PASSWORD", fine).get_secret_value() == fine  # type: ignore[attr-defined]
+    assert "hunter2" not in str(problem_with("WEB_PASSWORD", "hunter2\nhunter2"))
 
 
 def test_quotes_are_named_as_the_cause() -> None:
