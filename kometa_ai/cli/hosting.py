@@ -120,9 +120,13 @@ async def _live(session: Session, environ: Mapping[str, str]) -> int:
         stack.callback(signal.signal, signal.SIGHUP, signal.SIG_IGN)
         stack.callback(loop.remove_signal_handler, signal.SIGHUP)
         if settings.http_port:
-            from kometa_ai.web.app import make_app  # noqa: PLC0415 - a daemon without a server needs no framework
+            # A daemon without a server needs no framework.
+            from kometa_ai.web.app import make_app  # noqa: PLC0415
+            from kometa_ai.web.visitors import entrance_of  # noqa: PLC0415
 
-            app = make_app(daemon, api_key=settings.http_api_key.get_secret_value(), url_base=settings.http_url_base)
+            key = settings.http_api_key.get_secret_value()
+            entrance = entrance_of(settings, key)
+            app = make_app(daemon, api_key=key, url_base=settings.http_url_base, entrance=entrance)
             address = await stack.enter_async_context(serving(app, settings.http_host, settings.http_port))
             _log.info("http.listening", address=f"{address}{settings.http_url_base}")
         return await daemon.live()

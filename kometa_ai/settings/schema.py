@@ -255,7 +255,7 @@ class Settings(BaseModel):
         Form("password, external, local or off"),
         About(
             "Who sees the page. `password`: who has signed in; `external`: who comes through `TRUSTED_PROXIES`, which "
-            "have asked already; `local`: who comes from a private address; others sign in. `off`: no page, only the API."
+            "have asked already; `local`: who comes from a private address; others sign in. `off`: only the API."
         ),
     ] = "password"
     web_password: Annotated[TypedPassword, About("The page's password.", "the API's key")] = SecretStr("")

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kometa_ai.daemon.life import Daemon
+    from kometa_ai.web.visitors import Entrance
 
 _ROUTES = (
     collections.ROUTES,
@@ -70,8 +71,11 @@ _STATUS = {
 }
 
 
-def make_app(daemon: Daemon, *, api_key: str, url_base: str = "") -> FastAPI:
-    """The API of a daemon. Everything but /ping and /health needs the key."""
+def make_app(daemon: Daemon, *, api_key: str, url_base: str = "", entrance: Entrance | None = None) -> FastAPI:
+    """The API of a daemon, and its page if there is an `entrance`. Everything but /ping and /health needs the key.
+
+    Visitors of the page need none.
+    """
     app = FastAPI(
         title="Kometa-AI",
         version=__version__,
@@ -80,7 +84,7 @@ def make_app(daemon: Daemon, *, api_key: str, url_base: str = "") -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        middleware=[Middleware(Guard, api_key=api_key, url_base=url_base)],
+        middleware=[Middleware(Guard, api_key=api_key, url_base=url_base, entrance=entrance)],
         exception_handlers={
             KometaAIError: _known_error,
             RequestValidationError: _bad_input,
@@ -90,12 +94,13 @@ def make_app(daemon: Daemon, *, api_key: str, url_base: str = "") -> FastAPI:
     )
     app.state.daemon = daemon
     app.state.pages = Pages(url_base, daemon.settings.tz, __version__)
+    app.state.entrance = entrance
     app.state.watchers = events.Watchers()
     _add_open_paths(app, daemon)
     _add_overviews(app, daemon)
     for routes in _ROUTES:
         app.include_router(routes.router)
-    for router in _PAGES:
+    for router in _PAGES if entrance else ():
         app.include_router(router)
     structs = [struct for routes in _ROUTES for struct in routes.structs]
     # msgspec describes what it encodes. FastAPI makes the document once and then serves it as changed here.

@@ -1,4 +1,4 @@
-"""Check every request before its route: URL base and key; add headers to every answer."""
+"""Check every request before its route: URL base, key or visitor, and its form; add headers to every answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from kometa_ai.core.text import one_line
@@ -20,6 +19,9 @@ from kometa_ai.observe.logs import log_unexpected
 from kometa_ai.observe.repeats import Repeats
 from kometa_ai.web.answers import Failed, json_answer
 from kometa_ai.web.connections import trust
+from kometa_ai.web.gate import LONGEST_PATH, Gate, Passed
+from kometa_ai.web.tokens import BODY_TOO_LARGE, LARGEST_BODY, limited
+from kometa_ai.web.visitors import Visitor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,13 +29,12 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from kometa_ai.web.visitors import Entrance
+
 OPEN_PATHS = frozenset({"/ping", "/health"})
-LARGEST_BODY = 1024 * 1024
 LARGEST_HEADERS = 16 * 1024
 WEBHOOKS = frozenset({"/api/v1/webhooks/radarr", "/api/v1/webhooks/sonarr"})
 """Where the key may come as a Basic password: older versions of Radarr and Sonarr cannot send headers."""
-_BODY_TOO_LARGE = "The body is too large."
-_LONGEST_PATH = 200
 _WRONG_KEYS = 20
 _WITHIN = 60.0
 _DELAY = 0.5
@@ -48,15 +49,18 @@ _HEADERS = {
 
 
 class Guard:
-    """Refuses requests without the key, except to the open paths, before any route can reveal whether a path exists.
+    """Decides who sends a request, before any route can reveal whether a path exists.
 
+    Whoever brings the API's key has all rights. Without an `entrance` nobody else passes, except to the open paths;
+    with one its visitors do, whose names and tokens the routes find in `scope["state"]["visitor"]`.
     Paths are served below the URL base and without it: some reverse proxies strip it, others do not.
     """
 
-    def __init__(self, app: ASGIApp, *, api_key: str, url_base: str) -> None:
+    def __init__(self, app: ASGIApp, *, api_key: str, url_base: str, entrance: Entrance | None = None) -> None:
         self._app = app
         self._api_key = api_key.encode()
         self._url_base = url_base
+        self._gate = Gate(entrance) if entrance else None
         self._refused = Repeats("http.refused")
         self._guesses = _Guesses()
 
@@ -81,19 +85,39 @@ class Guard:
         if self._url_base and f"{path}/".startswith(f"{self._url_base}/"):
             scope = {**scope, "root_path": self._url_base}
             path = path.removeprefix(self._url_base) or "/"
+        # A state of this request alone, whatever the server keeps in its own.
+        scope["state"] = {**scope.get("state", {}), "visitor": None}
         keys = list(_keys(Headers(scope=scope), basic=path in WEBHOOKS))
-        has_key = self._is_among(keys)
-        if has_key:
+        if self._is_among(keys):
             trust(scope)
-        if has_key or path in OPEN_PATHS:
-            await self._answer(scope, _limited(receive), send_with_headers)
+            scope["state"]["visitor"] = Visitor("", "", "key")
+            await self._answer(scope, limited(receive), send_with_headers)
+        elif path in OPEN_PATHS:
+            await self._answer(scope, limited(receive), send_with_headers)
+        elif self._gate is None:
+            await self._refuse(scope, path, receive, send_with_headers, is_guess=any(keys))
+        else:
+            await self._admit(self._gate, scope, path, receive, send_with_headers, is_guess=any(keys))
+
+    async def _admit(
+        self, gate: Gate, scope: Scope, path: str, receive: Receive, send: Send, *, is_guess: bool
+    ) -> None:
+        """Answer a visitor, or tell whoever it is how to become one."""
+        try:
+            found = await gate.admit(scope, path, receive, is_guess=is_guess)
+        except ClientDisconnect:
             return
-        await self._refuse(scope, path, receive, send_with_headers, is_guess=any(keys))
+        if found is None:
+            await self._refuse(scope, path, receive, send, is_guess=is_guess)
+        elif isinstance(found, Passed):
+            await self._answer(scope, found.receive, _with_cookie(send, found.cookie) if found.cookie else send)
+        else:
+            await found(scope, receive, send)
 
     async def _refuse(self, scope: Scope, path: str, receive: Receive, send: Send, *, is_guess: bool) -> None:
         """Ask for the key; delay the answer after many wrong ones. A request with the right key is never delayed."""
         client = str((scope.get("client") or ("",))[0])
-        self._refused.add(client=client, method=scope["method"], path=one_line(path, _LONGEST_PATH))
+        self._refused.add(client=client, method=scope["method"], path=one_line(path, LONGEST_PATH))
         if is_guess and self._guesses.are_too_many(client):
             await asyncio.sleep(_DELAY)
         refusal = json_answer(
@@ -155,23 +179,19 @@ def _unusable(scope: Scope) -> Response | None:
         return json_answer(Failed("The headers are too large."), HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
     length = headers.get("content-length", "0")
     if not length.isdecimal() or int(length[:20]) > LARGEST_BODY:
-        return json_answer(Failed(_BODY_TOO_LARGE), HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        return json_answer(Failed(BODY_TOO_LARGE), HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
     return None
 
 
-def _limited(receive: Receive) -> Receive:
-    """Limit a body that comes in chunks without a Content-Length."""
-    received = 0
+def _with_cookie(send: Send, cookie: str) -> Send:
+    """Give the browser a cookie with an answer."""
 
-    async def limited() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        if received > LARGEST_BODY:
-            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _BODY_TOO_LARGE)
-        return message
+    async def send_with_cookie(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).append("Set-Cookie", cookie)
+        await send(message)
 
-    return limited
+    return send_with_cookie
 
 
 def _keys(headers: Headers, *, basic: bool) -> Iterator[bytes]:

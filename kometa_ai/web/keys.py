@@ -1,4 +1,4 @@
-"""Find our keys in the state folder, or make them and keep them there: the API's key, and the one that signs cookies."""
+"""Find the API's key, and the one that signs cookies, in the state folder; or make them and keep them there."""
 
 from __future__ import annotations
 

@@ -54,6 +54,11 @@ class Sender:
         return (self.through or not self.is_forwarded) and self.client is not None and is_local(self.client)
 
     @property
+    def shown(self) -> str:
+        """The address for the log."""
+        return str(self.client or self.peer or "")
+
+    @property
     def counted_as(self) -> str:
         """The address to count under: an IPv6 one by its /64 network, since one machine has all of these."""
         address = self.client or self.peer
@@ -62,9 +67,7 @@ class Sender:
         return str(address or "")
 
 
-def sender_of(
-    headers: Headers, peer: str, scheme: str, proxies: Sequence[IPv4Network | IPv6Network]
-) -> Sender:
+def sender_of(headers: Headers, peer: str, scheme: str, proxies: Sequence[IPv4Network | IPv6Network]) -> Sender:
     """The sender of a request with these headers, which came from this peer."""
     address = address_in(peer)
     through = address is not None and _is_among(address, proxies)

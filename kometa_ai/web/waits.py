@@ -12,38 +12,37 @@ if TYPE_CHECKING:
 
 
 class Pace(NamedTuple):
-    """How many wrong passwords are free, the longest wait after them, and after how many quiet seconds all is forgotten.
+    """How many wrong passwords are free, the longest wait after them in seconds, and in how many one is forgotten.
 
     The waits are 1, 2, 4 … seconds.
     """
 
     free: int
     longest: float
-    forgotten_after: float
+    forgotten_in: float
 
 
-PER_ADDRESS = Pace(free=5, longest=60.0, forgotten_after=3600.0)
-IN_ALL = Pace(free=50, longest=4.0, forgotten_after=600.0)
+PER_ADDRESS = Pace(free=5, longest=60.0, forgotten_in=600.0)
+IN_ALL = Pace(free=50, longest=4.0, forgotten_in=12.0)
 _ADDRESSES = 1000
-_MOST_DOUBLINGS = 16
+_MOST_DOUBLINGS = 6
+"""More wrong passwords than these make no wait longer, and need not be forgotten first."""
 
 
 class _Wrong(NamedTuple):
-    """How many wrong passwords there were, and when the latest came, in seconds."""
+    """How many wrong passwords are not forgotten yet, and when the latest came, in seconds."""
 
-    count: int = 0
+    wrong: float = 0.0
     latest: float = -math.inf
 
     def rest(self, pace: Pace, now: float) -> float:
         """Seconds until the next password is looked at."""
-        over = self.count - pace.free
-        if over < 0 or now - self.latest >= pace.forgotten_after:
-            return 0.0
-        return max(0.0, self.latest + min(pace.longest, 2.0 ** min(over, _MOST_DOUBLINGS)) - now)
+        over = math.ceil(self.wrong) - pace.free
+        return 0.0 if over < 0 else max(0.0, self.latest + min(pace.longest, 2.0**over) - now)
 
     def one_more(self, pace: Pace, now: float) -> _Wrong:
-        is_forgotten = now - self.latest >= pace.forgotten_after
-        return _Wrong(1 if is_forgotten else self.count + 1, now)
+        forgotten = (now - self.latest) / pace.forgotten_in
+        return _Wrong(min(max(0.0, self.wrong - forgotten) + 1, pace.free + _MOST_DOUBLINGS), now)
 
 
 class Waits:

@@ -23,15 +23,19 @@ from kometa_ai.daemon.life import Daemon, Paces
 from kometa_ai.settings.environment import load_settings
 from kometa_ai.web.app import make_app
 from kometa_ai.web.serving import serving
+from kometa_ai.web.visitors import entrance_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
     from datetime import datetime
     from pathlib import Path
 
+    from fastapi import FastAPI
+
     from kometa_ai.jobs.session import Session
     from kometa_ai.settings.schema import Settings
     from kometa_ai.web.api.events import Watchers
+    from kometa_ai.web.visitors import Entrance
     from tests.run.world import World
 
 KEY = "the-key-of-the-tests"
@@ -127,14 +131,13 @@ def until_idle(living: Living) -> None:
 class Beside:
     """A daemon in the test's own loop, a client with its key, and one without. `code` is how it ended.
 
-    `watchers` counts who watches events.
+    `watchers` counts who watches events; `entrance` decides who passes without the key.
     """
 
-    def __init__(
-        self, daemon: Daemon, client: httpx2.AsyncClient, bare: httpx2.AsyncClient, watchers: Watchers
-    ) -> None:
+    def __init__(self, daemon: Daemon, client: httpx2.AsyncClient, bare: httpx2.AsyncClient, app: FastAPI) -> None:
         self.daemon = daemon
-        self.watchers = watchers
+        self.watchers: Watchers = app.state.watchers
+        self.entrance: Entrance = app.state.entrance
         self.client = client
         self.bare = bare
         self.code: int | None = None
@@ -173,13 +176,14 @@ async def daemon_beside(
     settings = load_settings({**world.environ, **environ}).settings
     daemon = Daemon(session_of(settings), ChainMap(environ, world.environ), paces, clock=clock)
     life = asyncio.create_task(daemon.live())
-    app = make_app(daemon, api_key=KEY, url_base=settings.http_url_base)
+    entrance = entrance_of(settings, KEY)
+    app = make_app(daemon, api_key=KEY, url_base=settings.http_url_base, entrance=entrance)
     async with (
         serving(app, "127.0.0.1", 0) as url,
         httpx2.AsyncClient(base_url=url, headers={"X-Api-Key": KEY}, timeout=PATIENCE) as client,
         httpx2.AsyncClient(base_url=url, timeout=PATIENCE) as bare,
     ):
-        here = Beside(daemon, client, bare, app.state.watchers)
+        here = Beside(daemon, client, bare, app)
         try:
             yield here
         finally:

@@ -31,8 +31,18 @@ def basic(password: str) -> dict[str, str]:
     return {"Authorization": "Basic " + b64encode(f"radarr:{password}".encode()).decode()}
 
 
-async def test_only_ping_and_health_need_no_key(here: Beside) -> None:
-    """Every documented path, and any other, is shut without the key or with a wrong one; no path is told apart."""
+async def test_only_ping_and_health_need_no_key(world: World) -> None:
+    """Every documented path, and any other, is shut without the key or with a wrong one; no path is told apart.
+
+    With a page it is the same, except that a browser without any key is sent to the sign-in.
+    """
+    for login in ("off", "password"):
+        async with daemon_beside(world, environ={"WEB_LOGIN": login}) as here:
+            await everything_is_shut(here, has_page=login != "off")
+
+
+async def everything_is_shut(here: Beside, *, has_page: bool) -> None:
+    """Try every path without the key and with wrong ones."""
     document = (await here.client.get("/api/v1/openapi.json")).json()
     paths = [
         *document["paths"],
@@ -59,6 +69,9 @@ async def test_only_ping_and_health_need_no_key(here: Beside) -> None:
         answer = await here.bare.request(method, path, headers=encoded)
         if path in {"/ping", "/health"}:
             assert answer.status_code == (200 if method == "GET" else 405)
+        elif has_page and not headers.get("X-Api-Key") and not path.startswith(("/api/v1/", "/metrics")):
+            assert answer.status_code == 303, (method, path, headers)
+            assert answer.headers["location"].startswith("/login")
         else:
             assert answer.status_code == 401, (method, path, headers)
             assert answer.json()["error"]
@@ -288,7 +301,8 @@ async def test_behind_a_proxy(world: World, prefix: str) -> None:
         opened = await here.client.get(f"{prefix}/api/v1/status")
         other = await here.bare.request("GET", "/kometa-ai2/ping")
 
-    assert [answer.status_code for answer in (ping, shut, opened, other)] == [200, 401, 200, 401]
+    assert [answer.status_code for answer in (ping, shut, opened, other)] == [200, 401, 200, 303]
+    assert other.headers["location"] == "/kometa-ai/login?next=/kometa-ai/kometa-ai2/ping"
 
 
 async def test_many_clients_while_a_run_is_on(tmp_path: Path) -> None:
