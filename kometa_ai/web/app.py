@@ -30,7 +30,7 @@ from kometa_ai.run.failure import RunHangs
 from kometa_ai.web.answers import DOCUMENTED_KEY, KEY_NEEDED, Failed, documented, documented_as, json_answer, schemas_of
 from kometa_ai.web.api import collections, events, items, looks, pins, previews, review, runs, system, trials, webhooks
 from kometa_ai.web.guard import Guard
-from kometa_ai.web.pages import assets, overview
+from kometa_ai.web.pages import assets, login, overview
 from kometa_ai.web.pages import collections as collections_page
 from kometa_ai.web.pages.rendering import Pages, failed_page, is_page, preparing_page
 
@@ -55,6 +55,7 @@ _ROUTES = (
 )
 _PAGES = (
     assets.router,
+    login.router,
     overview.router,
     collections_page.router,
 )

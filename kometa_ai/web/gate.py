@@ -8,12 +8,14 @@ from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from kometa_ai.core.text import one_line
 from kometa_ai.observe.repeats import Repeats
 from kometa_ai.web.answers import Failed, json_answer
 from kometa_ai.web.connections import trust
+from kometa_ai.web.pages.rendering import bare_page, is_page
 from kometa_ai.web.tokens import given_token, limited
 from kometa_ai.web.visitors import comes_from_elsewhere, is_same
 
@@ -63,7 +65,7 @@ class Gate:
         """
         headers, sender = Headers(scope=scope), self._entrance.sender(scope)
         if self._entrance.refuses(sender):
-            return _said(path, _STRANGE_NAME)
+            return await _said(scope, path, _STRANGE_NAME)
         found = self._entrance.find(headers, sender)
         if found is not None:
             trust(scope)
@@ -86,17 +88,17 @@ class Gate:
         try:
             token, receive = await given_token(headers, limited(receive))
         except HTTPException as error:
-            return _said(path, Failed(error.detail), error.status_code)
+            return await _said(scope, path, Failed(error.detail), error.status_code)
         if not found.is_new and is_same(token, found.visitor.token) and not comes_from_elsewhere(headers):
             return Passed(receive)
         shown = one_line(path, LONGEST_PATH)
         self._foreign.add(client=sender.shown, method=scope["method"], path=shown)
-        return _said(path, _FOREIGN_FORM)
+        return await _said(scope, path, _FOREIGN_FORM)
 
     def _to_sign_in(self, method: str, scope: Scope, path: str, headers: Headers) -> Response:
         """Send a browser to the sign-in page, and back from there to where it is."""
         base = self._entrance.url_base
-        is_script = headers.get("hx-request", "").lower() == "true"
+        is_script = _is_script(headers)
         wanted = ""
         if is_script:
             wanted = _local_part(headers.get("hx-current-url", ""))
@@ -118,6 +120,11 @@ def _local_part(url: str) -> str:
     return parts.path + (f"?{parts.query}" if parts.query else "")
 
 
+def _is_script(headers: Headers) -> bool:
+    """Whether the page's own script asks, not the browser for a whole page."""
+    return headers.get("hx-request", "").lower() == "true"
+
+
 def _is_for_programs(path: str) -> bool:
     """Whether a path belongs to the API, whose callers want a status and JSON."""
     return path == _FIGURES or f"{path}/".startswith(f"{_API}/")
@@ -129,8 +136,11 @@ def _is_open_file(path: str) -> bool:
     return path in _OPEN_FILES or (path.startswith(_FILES) and is_plain)
 
 
-def _said(path: str, why: Failed, status: int = HTTPStatus.FORBIDDEN) -> Response:
-    """A refusal in the form that its reader wants."""
+async def _said(scope: Scope, path: str, why: Failed, status: int = HTTPStatus.FORBIDDEN) -> Response:
+    """A refusal in the form that its reader wants: JSON, a page, or a sentence where a script puts it into a page."""
     if _is_for_programs(path):
         return json_answer(why, status)
-    return PlainTextResponse(f"{why.error} {why.remedy}".strip() + "\n", status)
+    request = Request(scope)
+    if is_page(request) and not _is_script(request.headers):
+        return await bare_page(request, "refused.jinja", status=status, what=why.error, remedy=why.remedy)
+    return PlainTextResponse(f"{why.error} {why.remedy}".strip(), status)

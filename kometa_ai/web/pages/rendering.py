@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from kometa_ai.daemon.life import Daemon
     from kometa_ai.daemon.progress import Going
+    from kometa_ai.web.visitors import Visitor
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -130,16 +131,27 @@ async def page(
     return Response(html, status_code=status, media_type="text/html", headers={**HEADERS, **(headers or {})})
 
 
-async def bare_page(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:  # noqa: ANN401
+async def bare_page(
+    request: Request,
+    template: str,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    token: str = "",
+    **values: Any,  # noqa: ANN401 - whatever a template shows
+) -> Response:
     """Answer with a page that shows nothing of the daemon, for who has not signed in."""
-    html = pages(request).render(template, Frame(path=path_of(request), theme=_theme(request)), **values)
-    return Response(html, status_code=status, media_type="text/html", headers=HEADERS)
+    frame = Frame(path=path_of(request), theme=_theme(request), token=token)
+    html = pages(request).render(template, frame, **values)
+    return Response(html, status_code=status, media_type="text/html", headers={**HEADERS, **(headers or {})})
 
 
 async def failed_page(
     request: Request, what: str, remedy: str, status: int, headers: Mapping[str, str] | None = None
 ) -> Response:
     """Answer with a page that says what went wrong, and what to do."""
+    if request.state.visitor is None:
+        return await bare_page(request, "refused.jinja", status=status, headers=headers, what=what, remedy=remedy)
     return await page(request, "failed.jinja", status=status, headers=headers, what=what, remedy=remedy)
 
 
@@ -157,7 +169,7 @@ def see(request: Request, path: str, **query: object) -> Response:
 
 async def _frame(request: Request) -> Frame:
     daemon: Daemon = request.app.state.daemon
-    visitor = getattr(request.state, "visitor", None)
+    visitor: Visitor | None = request.state.visitor
     current = daemon.runs.current
     return Frame(
         path=path_of(request),
@@ -181,7 +193,7 @@ def path_of(request: Request) -> str:
 def is_page(request: Request) -> bool:
     """Whether a person reads the answer: a browser asks for HTML, at a path that is none of the API's."""
     path = path_of(request)
-    if path.startswith("/api/") or path in _FOR_PROGRAMS:
+    if request.app.state.entrance is None or path.startswith("/api/") or path in _FOR_PROGRAMS:
         return False
     return "hx-request" in request.headers or "text/html" in request.headers.get("accept", "")
 
