@@ -51,6 +51,7 @@ def session_of(settings: Settings) -> Session:
         now=now,
         read_folder=reader_of(settings),
         open_parts=partial(open_parts, settings),
+        open_library=partial(open_library, settings),
         open_batches=partial(open_batches, settings),
         traffic_of=_traffic_of,
         look_around=partial(look_around, settings),
@@ -136,6 +137,14 @@ async def open_parts(settings: Settings, store: Store, observer: Observer | None
             redact=Redactor(secrets_of(settings)).text,
             batches=ClaudeBatches(claude),
         )
+
+
+@asynccontextmanager
+async def open_library(settings: Settings, name: str) -> AsyncIterator[Library]:
+    """Open one of the libraries alone, by its name. Raise CheckLibrary where its settings cannot be used."""
+    wanted = next(each for each in settings.libraries if each.name == name)
+    async with library_of(wanted, settings) as library:
+        yield library
 
 
 @asynccontextmanager

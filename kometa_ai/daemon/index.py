@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.collection import Collection, OtherCollection
     from kometa_ai.core.decision import Remembered
+    from kometa_ai.core.item import ArrId
     from kometa_ai.core.kinds import AnyItem
     from kometa_ai.core.problem import Problem
     from kometa_ai.core.report import Orphan
@@ -505,6 +506,15 @@ class Index:
     def item_of(self, key: ItemKey) -> AnyItem | None:
         """An item without its texts; None where no library holds it."""
         return self._shelves.get(key)
+
+    def held_as(self, key: ItemKey) -> tuple[tuple[str, ArrId], ...]:
+        """The libraries that hold an item, in the order of the settings, each with its own id for it."""
+        return self._shelves.held_as(key)
+
+    def title_of(self, key: ItemKey) -> str:
+        """The title of an item, which for one that has left all libraries is read from the disk; empty if unknown."""
+        item = self._shelves.get(key)
+        return item.title if item is not None else self._columns.in_full(key).title
 
     def decision(self, key: ItemKey, slug: Slug) -> Decision | None:
         """What is remembered of a pair, without the reason."""

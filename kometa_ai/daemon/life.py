@@ -24,6 +24,7 @@ from kometa_ai.daemon.indexing import Indexer
 from kometa_ai.daemon.looks import Looks
 from kometa_ai.daemon.metrics import Metrics
 from kometa_ai.daemon.overview import OverviewReader
+from kometa_ai.daemon.posters import Posters
 from kometa_ai.daemon.pulse import Pulse
 from kometa_ai.daemon.redelivery import WAITS, Redelivery
 from kometa_ai.daemon.runs import Ended, Runs
@@ -109,6 +110,7 @@ class Daemon:
         self.runs = Runs(session, tell=self._learn, next_run=lambda: self.timetable.next_run)
         self.overview = OverviewReader(settings.state_dir, {library.name for library in settings.libraries})
         self.indexer = Indexer(session)
+        self.posters = Posters(session, self.indexer)
         self.choosing = Choosing(session, self.indexer, clock)
         self.trials = Trials(session)
         self.watch = Watch(session)
@@ -180,6 +182,7 @@ class Daemon:
                 task.cancel()
             await asyncio.gather(*tasks, stopped, return_exceptions=True)
             self.indexer.close()
+            await self.posters.close()
             await self.pulse.end()
             _log.info("daemon.stopped")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from kometa_ai.core.item import LARGEST_ID, ArrId
 from kometa_ai.core.movie import NO_CREDITS, Movie
 from kometa_ai.library.port import Contents
 from kometa_ai.run.libraries import merged, told_by_another
@@ -37,6 +38,7 @@ class Shelves:
     def __init__(self, folder: Path, libraries: Sequence[LibrarySettings], columns: Columns) -> None:
         self._rows = columns.rows
         self._held, self._offsets, self._lengths = bytearray(), array("Q"), array("I")
+        self._arr_ids = {library.name: array("I") for library in libraries}
         opened = {library.name: open_file(folder, library.name) for library in libraries}
         self._files = [file for file in opened.values() if file is not None]
         for kept in self._files:
@@ -64,6 +66,8 @@ class Shelves:
                     columns.describe(item, frozenset((key,)) if is_late else frozenset())
                     self._place(key, self._files.index(file) if file else 0, offset, length)
                     unconfirmed += [key] if is_late else []
+                if 0 < item.arr_id <= LARGEST_ID:
+                    _put(self._arr_ids[library.name], self._rows[key], item.arr_id)
                 shared = labels.setdefault(item.labels, item.labels)
                 items.append(_without_texts(item, key, shared, (library.name,) if not items else items[0].libraries))
             contents = Contents(items=tuple(items)) if file else None
@@ -95,17 +99,29 @@ class Shelves:
         file = self._files[self._held[row] - 1]
         return item_of(file.at(self._offsets[row], self._lengths[row]), file.header.library)
 
+    def held_as(self, key: ItemKey) -> tuple[tuple[str, ArrId], ...]:
+        """The libraries that hold an item, in the order of the settings, each with its own id for it."""
+        row = self._rows.get(key)
+        if row is None:
+            return ()
+        return tuple((name, ArrId(ids[row])) for name, ids in self._arr_ids.items() if row < len(ids) and ids[row])
+
     def _is_placed(self, key: ItemKey) -> bool:
         row = self._rows.get(key)
         return row is not None and row < len(self._held) and self._held[row] > 0
 
     def _place(self, key: ItemKey, file: int, offset: int, length: int) -> None:
         row = self._rows[key]
-        if (missing := row + 1 - len(self._held)) > 0:
-            self._held += bytes(missing)
-            for column in (self._offsets, self._lengths):
-                column.frombytes(bytes(missing * column.itemsize))
-        self._held[row], self._offsets[row], self._lengths[row] = file + 1, offset, length
+        self._held += bytes(max(0, row + 1 - len(self._held)))
+        self._held[row] = file + 1
+        _put(self._offsets, row, offset)
+        _put(self._lengths, row, length)
+
+
+def _put(column: array[int], row: int, value: int) -> None:
+    if (missing := row + 1 - len(column)) > 0:
+        column.frombytes(bytes(missing * column.itemsize))
+    column[row] = value
 
 
 def stamps_of(folder: Path, libraries: Sequence[LibrarySettings]) -> tuple[Stamp, ...]:

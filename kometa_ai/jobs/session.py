@@ -13,6 +13,7 @@ import msgspec
 
 from kometa_ai.core.collection import Collection, Folder
 from kometa_ai.jobs.services import Looked
+from kometa_ai.library.port import Library
 from kometa_ai.providers.port import BatchProvider
 from kometa_ai.run.parts import Parts, Rules
 from kometa_ai.run.scope import choose
@@ -46,8 +47,9 @@ class Traffic(msgspec.Struct, frozen=True):
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """The settings, and what `app` builds from them. Jobs open services through this and know no adapter.
 
-    `look_around` looks at all services once and quickly, for these collections. `checks` try one of them, by its title,
-    with patience, and raise a KometaAIError if it cannot be used.
+    `open_library` opens one of the libraries by its name. `look_around` looks at all services once and quickly, for
+    these collections. `checks` try one of them, by its title, with patience, and raise a KometaAIError if it cannot be
+    used.
     """
 
     settings: Settings
@@ -57,6 +59,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     now: Callable[[], datetime]
     read_folder: Callable[[Path], Folder]
     open_parts: Callable[[Store, Observer | None], AbstractAsyncContextManager[Parts]]
+    open_library: Callable[[str], AbstractAsyncContextManager[Library]]
     open_batches: Callable[[], AbstractAsyncContextManager[BatchProvider]]
     traffic_of: Callable[[Parts], Traffic]
     look_around: Callable[[Sequence[Collection]], Coroutine[Any, Any, tuple[Looked, ...]]]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, NewType, Protocol
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal, NamedTuple, NewType, Protocol
 
 import msgspec
 
@@ -11,6 +12,7 @@ from kometa_ai.core.item import ArrId, Kind
 from kometa_ai.core.kinds import AnyItem
 from kometa_ai.core.movie import Credits
 from kometa_ai.core.naming import Label
+from kometa_ai.core.picture import Form, Height
 from kometa_ai.errors import CheckLibrary
 
 if TYPE_CHECKING:
@@ -75,6 +77,13 @@ class EditResult(msgspec.Struct, frozen=True, kw_only=True):
     failed: Ids = ()
     unclear: Ids = ()
     problems: tuple[str, ...] = ()
+
+
+class Cover(NamedTuple):
+    """A picture of an item, as the library has it."""
+
+    body: bytes
+    form: Form
 
 
 class TagWriter(Protocol):
@@ -169,6 +178,16 @@ class Library(TagWriter, Protocol):
         """Every item and every tag, or CheckLibrary: half a list is no list."""
         ...
 
+    async def cover(
+        self, arr_id: ArrId, height: Height, *, since: datetime | None = None
+    ) -> Cover | Literal["none", "unchanged"]:
+        """The poster of an item: in about that height, or whole where the service has it in no other. One try.
+
+        "unchanged" where it was not written after `since`. Raise CoverUnavailable where this one picture cannot be had,
+        and CheckLibrary where none can.
+        """
+        ...
+
     @property
     def credits(self) -> CreditsSource | None:
         """Where directors and actors are to be had; None where the service tells of none."""
@@ -189,6 +208,10 @@ class LibrarySilent(CheckLibrary):
 
 class CreditsUnavailable(Exception):
     """The credits of one movie could not be read; its classification goes on without them."""
+
+
+class CoverUnavailable(Exception):
+    """The service answers, but this one picture is too large, or none that is taken, or cannot be read there."""
 
 
 class TagUnavailable(Exception):

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import anyio
 from starlette.responses import RedirectResponse, Response
 
-from kometa_ai.standins.serving import hang_up
+from kometa_ai.standins.serving import hang_up, has_hung_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_PIECE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +221,43 @@ def truncate(keep: int) -> Effect:
             await app(scope, receive, cut)
             if left >= 0:
                 await hang_up(scope, flush=True)
+
+        return call
+
+    return Effect(around)
+
+
+def flood(size: int, beginning: bytes = b"", content_type: str = "image/jpeg") -> Effect:
+    """200 and a body of so many bytes, without a length; it ends earlier only when the client hangs up."""
+
+    async def call(scope: Scope, _receive: Receive, send: Send) -> None:
+        headers = [(b"content-type", content_type.encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": beginning, "more_body": True})
+        left = size - len(beginning)
+        while left > 0 and not has_hung_up(scope):
+            piece = bytes(min(left, _PIECE))
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            left -= len(piece)
+        await send({"type": "http.response.body", "body": b""})
+
+    return Effect(lambda _app: call)
+
+
+def trickle(seconds: float) -> Effect:
+    """The request is carried out, and the body of its answer comes byte by byte, this far apart."""
+
+    def around(app: ASGIApp) -> ASGIApp:
+        async def call(scope: Scope, receive: Receive, send: Send) -> None:
+            async def slowly(message: Message) -> None:
+                for byte in message.get("body", b""):
+                    if has_hung_up(scope):
+                        return
+                    await send({"type": "http.response.body", "body": bytes((byte,)), "more_body": True})
+                    await anyio.sleep(seconds)
+                await send({**message, "body": b""} if "body" in message else message)
+
+            await app(scope, receive, slowly)
 
         return call
 

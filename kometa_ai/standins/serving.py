@@ -65,6 +65,11 @@ async def hang_up(scope: Scope, *, flush: bool = False) -> None:
     await connection.lost.wait()
 
 
+def has_hung_up(scope: Scope) -> bool:
+    """Whether the client of this request has ended its connection; only works below `serve`."""
+    return cast("_Protocol", scope["state"]["connection"]).lost.is_set()
+
+
 async def let_connections_arrive() -> None:
     """Wait for connections that were just accepted: they take three rounds of the loop to reach their protocol."""
     for _ in range(3):

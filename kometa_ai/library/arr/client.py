@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import contextmanager
+from email.utils import format_datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar
 
 from kometa_ai.core.naming import Label, label_of
 from kometa_ai.core.text import beginning
@@ -14,26 +15,38 @@ from kometa_ai.library.arr.connection import Connection, Timeouts
 from kometa_ai.library.arr.contents import LONGEST_NAME, Tags, contents_of, odd_tags, tags_of
 from kometa_ai.library.arr.diagnosis import diagnose
 from kometa_ai.library.arr.edits import Editor
-from kometa_ai.library.arr.failures import Failed, Misshapen, NotJSON, Refused, ShutOut, TimedOut, Transient, Unusable
+from kometa_ai.library.arr.failures import (
+    Failed,
+    Misshapen,
+    NotJSON,
+    Refused,
+    ShutOut,
+    TimedOut,
+    TooLarge,
+    Transient,
+    Unusable,
+)
 from kometa_ai.library.arr.retrying import AGAIN, patiently
 from kometa_ai.library.arr.spec import R
 from kometa_ai.library.arr.texts import clean
 from kometa_ai.library.arr.wire import WireRule, WireStatus, WireTag
-from kometa_ai.library.port import TRIES, LibrarySilent, LibraryStatus, TagId, TagUnavailable
+from kometa_ai.library.port import TRIES, CoverUnavailable, LibrarySilent, LibraryStatus, TagId, TagUnavailable
 from kometa_ai.network.environment import Network
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
     from types import TracebackType
 
     import httpx2
 
     from kometa_ai.core.item import ArrId, Kind
+    from kometa_ai.core.picture import Height
     from kometa_ai.library.arr.retrying import Sleep
     from kometa_ai.library.arr.rows import OddRow
     from kometa_ai.library.arr.spec import ArrSpec, Instance
-    from kometa_ai.library.port import Contents, CreditsSource, EditResult, Operation
+    from kometa_ai.library.port import Contents, Cover, CreditsSource, EditResult, Operation
     from kometa_ai.network.failures import Way
 
 T = TypeVar("T")
@@ -237,6 +250,27 @@ class Arr(Generic[R]):
         with _for_the_operator():
             tags, _ = await self._tags()
             return frozenset(tags)
+
+    async def cover(
+        self, arr_id: ArrId, height: Height, *, since: datetime | None = None
+    ) -> Cover | Literal["none", "unchanged"]:
+        """See Library."""
+        # The last one, because it tells what is wrong in JSON: without it a picture that is missing would be a 406.
+        headers = {"Accept": "image/jpeg, image/png, image/webp, */*;q=0.1"}
+        if since is not None:
+            headers["If-Modified-Since"] = format_datetime(since, usegmt=True)
+        path, seconds = f"/MediaCover/{arr_id}/poster-{height}.jpg", self.timeouts.cover
+        with _for_the_operator():
+            try:
+                reply = await self.connection.call("cover", "GET", path, headers=headers, seconds=seconds)
+                return "unchanged" if reply.status == HTTPStatus.NOT_MODIFIED else reply.as_cover()
+            except Failed as error:
+                if error.status == HTTPStatus.NOT_FOUND:
+                    return "none"
+                is_of_this_one = isinstance(error, (Refused, TooLarge))
+                if is_of_this_one or error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+                    raise CoverUnavailable(f"{error.what} {error.remedy}".strip()) from error
+                raise
 
     async def has_tag(self, tag: TagId, label: str) -> bool:
         """See TagWriter."""

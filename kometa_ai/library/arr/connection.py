@@ -13,6 +13,7 @@ import msgspec
 import structlog
 
 from kometa_ai.__version__ import __version__
+from kometa_ai.core.picture import LARGEST_PICTURE, form_of
 from kometa_ai.errors import CheckLibrary
 from kometa_ai.library.arr import complaints, rows
 from kometa_ai.library.arr.failures import (
@@ -27,6 +28,7 @@ from kometa_ai.library.arr.failures import (
     Transient,
     Unusable,
 )
+from kometa_ai.library.port import Cover
 from kometa_ai.network.bounds import MIB, SMALL, AnswerTooLarge, Bound
 from kometa_ai.network.client import open_client
 from kometa_ai.network.failures import Way, is_of_the_proxy, named, of_the_proxy, redirect_target, trouble_of
@@ -48,6 +50,7 @@ _GAVE_UP_WAITING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.GATEWAY_TIMEOUT, 524}
 _ALL = Bound(512 * MIB)
 _EDITED = Bound(64 * MIB)
 """For calls with long answers: the whole library, and up to 100 whole items."""
+_PICTURE = Bound(LARGEST_PICTURE)
 
 T = TypeVar("T")
 
@@ -64,6 +67,7 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     tags: float = 60
     library: float = 300
     credits: float = 30
+    cover: float = 5
     edit: float = 180
 
 
@@ -78,6 +82,15 @@ class Reply(msgspec.Struct, frozen=True):
     login: str
     """What the operator does where a web page came."""
     redact: Callable[[str], str] = str
+
+    def as_cover(self) -> Cover:
+        """The body as a picture. Its type is what it begins like: services tell it from the file's name."""
+        if (form := form_of(self.body)) is not None:
+            return Cover(bytes(self.body), form)
+        if complaints.is_html(self.body):
+            what = self.complaint
+            raise Unusable(f"{self.address} answered with {what} instead of a picture.", self.login)
+        raise Misshapen(f"{self.title} at {self.address} answered with what is no picture.", status=self.status)
 
     @property
     def complaint(self) -> str:
@@ -134,7 +147,7 @@ class Connection:
     ) -> None:
         self._title, self._name, self._setting = spec.title, spec.name, spec.url_setting
         self._key_setting, self._plain_login = spec.key_setting, spec.login
-        self._bounds = {spec.items: _ALL, "edit": _EDITED}
+        self._bounds = {spec.items: _ALL, "edit": _EDITED, "cover": _PICTURE}
         url = _parsed(base_url, spec)
         if not api_key or not api_key.isascii() or not api_key.isprintable() or api_key != api_key.strip():
             # Checked here, because the error that httpx2 raises for such a header shows the key.
@@ -181,14 +194,18 @@ class Connection:
         seconds: float,
         params: Mapping[str, str | int] | None = None,
         body: object = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Reply:
-        """One call to `path` below the API; a 2xx, or one of this package's failures. Never tried twice here."""
+        """One call to `path` below the API; a 2xx, or one of this package's failures. Never tried twice here.
+
+        Where `headers` hold `If-Modified-Since`, it may be a 304, too.
+        """
         request = self.client.build_request(
             method,
             f"{self.address}{API}{path}",
             params=params,
             content=None if body is None else msgspec.json.encode(body),
-            headers={} if body is None else {"Content-Type": "application/json"},
+            headers={**(headers or {}), **({} if body is None else {"Content-Type": "application/json"})},
             timeout=httpx2.Timeout(seconds, connect=min(seconds, self._connect_seconds)),
             extensions=self._bounds.get(kind, Bound(SMALL)).extension,
         )
@@ -206,7 +223,8 @@ class Connection:
             self.calls[kind, outcome] += 1
             milliseconds = round((time.perf_counter() - started) * 1000)
             _log.debug(f"{self._name}.call", kind=kind, outcome=outcome, milliseconds=milliseconds, size=size)
-        self._judge(reply)
+        if reply.status != HTTPStatus.NOT_MODIFIED or "If-Modified-Since" not in (headers or {}):
+            self._judge(reply)
         return reply
 
     async def _exchange(self, request: httpx2.Request, seconds: float) -> Reply:

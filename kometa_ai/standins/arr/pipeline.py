@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote
 
@@ -56,7 +58,7 @@ def layers(behaviour: Behaviour, requests: list[LoggedRequest], faults: Faults) 
         Middleware(_path_base, behaviour),
         Middleware(_error_pipeline, behaviour),
         Middleware(_authorization, behaviour),
-        Middleware(GZipMiddleware, minimum_size=1, compresslevel=1),
+        Middleware(_compression),
         Middleware(_version_and_cache_headers, behaviour),
         Middleware(_url_base_redirect, behaviour),
         Middleware(_starting_up, behaviour),
@@ -171,12 +173,30 @@ def _key(scope: Scope) -> str:
     return headers.get("Authorization", "").replace("Bearer ", "") if key is None else key
 
 
+def _compression(app: ASGIApp) -> ASGIApp:
+    """Compress what is text; pictures are small already."""
+    compressed = GZipMiddleware(app, minimum_size=1, compresslevel=1)
+
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        is_picture = scope["type"] == "http" and _is_cover(scope["path"].lower())
+        await (app if is_picture else compressed)(scope, receive, send)
+
+    return call
+
+
 def _version_and_cache_headers(app: ASGIApp, behaviour: Behaviour) -> ASGIApp:
+    built = datetime.fromisoformat(behaviour.product.build_time)
+
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers["X-Application-Version"] = behaviour.product.version
+                if _is_cover(scope["path"].lower()):
+                    headers["Cache-Control"] = "max-age=31536000, public"
+                    headers.setdefault("Last-Modified", format_datetime(built, usegmt=True))
+                    await send(message)
+                    return
                 headers["Cache-Control"] = "no-cache, no-store"
                 headers["Expires"] = "-1"
                 headers["Pragma"] = "no-cache"
@@ -234,6 +254,10 @@ def _web_interface(app: ASGIApp, behaviour: Behaviour) -> ASGIApp:
             await HTMLResponse(_PAGE.format(name=behaviour.product.name))(scope, receive, send)
 
     return call
+
+
+def _is_cover(path: str) -> bool:
+    return _is_api(path) and "/mediacover" in path
 
 
 def _is_api(path: str) -> bool:

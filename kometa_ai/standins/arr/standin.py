@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
+from kometa_ai.standins.arr.covers import Covers
 from kometa_ai.standins.arr.errors import FrameworkError
 from kometa_ai.standins.arr.http import V3, problem_details, refuse_quietly
 from kometa_ai.standins.arr.pipeline import LoggedRequest, layers
@@ -35,7 +36,7 @@ _Behaviour = TypeVar("_Behaviour", bound=Behaviour)
 class ArrStandIn(Generic[_Row, _Behaviour]):
     """One Radarr or Sonarr. `app` is the server, `requests` its log, `behaviour` how it behaves, `faults` what fails.
 
-    `items` is the path of the library below /api/v3.
+    `covers` are the pictures of its items. `items` is the path of the library below /api/v3.
     """
 
     def __init__(self, behaviour: _Behaviour, store: Store[_Row, Any], items: str, routes: Iterable[BaseRoute]) -> None:
@@ -44,8 +45,14 @@ class ArrStandIn(Generic[_Row, _Behaviour]):
         self.faults = Faults()
         self._items = items
         self._store = store
+        self.covers = Covers(store)
         self.app = Starlette(
-            routes=[*Probes(behaviour).routes(), *Tags(store, behaviour).routes(), *routes],
+            routes=[
+                *Probes(behaviour).routes(),
+                *Tags(store, behaviour).routes(),
+                *self.covers.routes(),
+                *routes,
+            ],
             middleware=layers(behaviour, self.requests, self.faults),
             exception_handlers={HTTPException: refuse_quietly, FrameworkError: problem_details},
         )
@@ -113,6 +120,11 @@ class ArrStandIn(Generic[_Row, _Behaviour]):
     def list_reads(self) -> list[LoggedRequest]:
         """The reads of the whole library."""
         return self._asked("GET", f"{V3}/{self._items}")
+
+    @property
+    def cover_reads(self) -> list[LoggedRequest]:
+        """The reads of pictures."""
+        return [request for request in self.requests if "/mediacover/" in request.path.lower()]
 
     def _asked(self, method: str, ending: str) -> list[LoggedRequest]:
         return [
