@@ -29,8 +29,10 @@ OURS = (
     "schedule.json", "session_key",
 )  # fmt: skip
 """Names of the program's files in the state folder and in the log folder."""
-FOLDERS = ("runs", "libraries", "trials", "audits")
+FOLDERS = ("runs", "libraries", "trials", "audits", "cache")
 """The program's folders in the state folder; everything in them is its own."""
+_DEEPEST = 3
+"""How many folders there are at most on the way to a file, of which `cache/posters/250` has the most."""
 
 
 class User(NamedTuple):
@@ -116,11 +118,14 @@ def _hand_over(at: int, user: User) -> None:
         os.fchown(at, *user)
 
 
-def _give(name: str, user: User, at: int, device: int) -> None:
-    """Give one entry of an opened folder to the user; of one of our folders, give what is in it, too."""
+def _give(name: str, user: User, at: int, device: int, depth: int = 0) -> None:
+    """Give one entry of an opened folder to the user; of one of our folders, give what is in it, too.
+
+    `depth` is how many of our folders lie around the entry.
+    """
     with suppress(OSError):
         kind = os.stat(name, dir_fd=at, follow_symlinks=False)
-        is_folder = stat.S_ISDIR(kind.st_mode) and name in FOLDERS
+        is_folder = stat.S_ISDIR(kind.st_mode) and (0 < depth < _DEEPEST or name in FOLDERS)
         is_ours = is_folder or (stat.S_ISREG(kind.st_mode) and kind.st_nlink == 1)
         if not is_ours or kind.st_dev != device:
             return
@@ -132,7 +137,7 @@ def _give(name: str, user: User, at: int, device: int) -> None:
             if kind.st_uid != user.uid:
                 os.fchown(handle, *user)
             for inside in os.listdir(handle) if is_folder else ():  # noqa: PTH208 - a handle, not a path
-                _give(inside, user, handle, device)
+                _give(inside, user, handle, device, depth + 1)
         finally:
             os.close(handle)
 

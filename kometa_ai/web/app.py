@@ -28,10 +28,24 @@ from kometa_ai.errors import (
 from kometa_ai.jobs.aside import DoesNotAnswer
 from kometa_ai.run.failure import RunHangs
 from kometa_ai.web.answers import DOCUMENTED_KEY, KEY_NEEDED, Failed, documented, documented_as, json_answer, schemas_of
-from kometa_ai.web.api import collections, events, items, looks, pins, previews, review, runs, system, trials, webhooks
+from kometa_ai.web.api import (
+    collections,
+    events,
+    items,
+    looks,
+    pins,
+    posters,
+    previews,
+    review,
+    runs,
+    system,
+    trials,
+    webhooks,
+)
 from kometa_ai.web.guard import Guard
 from kometa_ai.web.pages import assets, login, overview
 from kometa_ai.web.pages import collections as collections_page
+from kometa_ai.web.pages import posters as poster_pictures
 from kometa_ai.web.pages.rendering import Pages, failed_page, is_page, preparing_page
 
 if TYPE_CHECKING:
@@ -43,6 +57,7 @@ if TYPE_CHECKING:
 _ROUTES = (
     collections.ROUTES,
     items.ROUTES,
+    posters.ROUTES,
     previews.ROUTES,
     pins.ROUTES,
     review.ROUTES,
@@ -58,6 +73,7 @@ _PAGES = (
     login.router,
     overview.router,
     collections_page.router,
+    poster_pictures.router,
 )
 _FIGURES = documented_as("text/plain", {"type": "string"})
 _STATUS = {

@@ -132,6 +132,21 @@ def test_files_of_ours_are_handed_over(tmp_path: Path) -> None:
 
 
 @_AS_ROOT
+def test_the_cache_is_handed_over(tmp_path: Path) -> None:
+    """Its folders lie within each other, and each may be written again; no deeper ones, which are not ours."""
+    places = [tmp_path / "cache" / "posters", tmp_path / "cache" / "posters" / "250"]
+    (places[-1] / "deeper").mkdir(parents=True)
+    for name in ("movie-949.jpg", "deeper/movie-949.jpg"):
+        (places[-1] / name).touch()
+
+    hand_over(tmp_path, User(1234, 1234), beside=tmp_path.parent / "kometa")
+
+    given = {path.lstat().st_uid for path in (tmp_path, tmp_path / "cache", *places, places[-1] / "movie-949.jpg")}
+    assert given == {1234}
+    assert {path.lstat().st_uid for path in (places[-1] / "deeper").rglob("*")} == {0}
+
+
+@_AS_ROOT
 def test_files_of_others_are_not_given_away(tmp_path: Path) -> None:
     """In a folder that is shared, what is another's, what has a second name and what is a folder keep their owners."""
     (tmp_path / "share" / "kometa_state.json.folder").mkdir(parents=True)

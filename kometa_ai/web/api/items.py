@@ -5,15 +5,24 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import HTTPException, Path, Query, Response
+from fastapi import HTTPException, Query, Response
 
-from kometa_ai.core.item import ItemKey
 from kometa_ai.daemon.listing import ItemPage, ListedItem
 from kometa_ai.errors import FixUsage
 from kometa_ai.jobs.explain import Explained
 from kometa_ai.web.answers import documented, json_answer
 from kometa_ai.web.api.collections import NO_INDEX, SearchedText
-from kometa_ai.web.api.routing import Routes, TheDaemon, ThePage, documented_list, failing, listed, router_of
+from kometa_ai.web.api.routing import (
+    NamedItem,
+    Routes,
+    TheDaemon,
+    ThePage,
+    documented_list,
+    failing,
+    key_of,
+    listed,
+    router_of,
+)
 
 if TYPE_CHECKING:
     from kometa_ai.daemon.index import Index
@@ -40,17 +49,11 @@ async def search(daemon: TheDaemon, page: ThePage, q: SearchedText = "") -> Resp
 @router.get("/{key}", responses={200: documented(ItemPage, Explained), **_UNKNOWN, **NO_INDEX})
 async def read_item(
     daemon: TheDaemon,
-    key: Annotated[
-        str,
-        Path(
-            pattern=r"^((movie|show):)?[1-9][0-9]{0,9}$",
-            description="A movie by its TMDb id (`603` or `movie:603`), a show by its TVDb id (`show:81189`).",
-        ),
-    ],
+    key: NamedItem,
     fresh: Fresh = False,  # noqa: FBT002 - as FastAPI reads it
 ) -> Response:
     """A movie or show, its place in each collection, and its changes; with `fresh` explained as its library has it."""
-    item = ItemKey(key if ":" in key else f"movie:{key}")
+    item = key_of(key)
     if fresh:
         try:
             return json_answer(await daemon.explain(item))

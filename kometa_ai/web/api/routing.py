@@ -6,8 +6,9 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
-from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
 
+from kometa_ai.core.item import ItemKey
 from kometa_ai.core.text import one_line
 from kometa_ai.daemon.life import Daemon
 from kometa_ai.web.answers import DOCUMENTED_KEY, KEY_NEEDED, FailedModel, json_answer, reference_to
@@ -54,6 +55,20 @@ def _daemon(request: Request) -> Daemon:
 
 
 TheDaemon = Annotated[Daemon, Depends(_daemon)]
+
+
+NamedItem = Annotated[
+    str,
+    Path(
+        pattern=r"^((movie|show):)?[1-9][0-9]{0,9}$",
+        description="A movie by its TMDb id (`603` or `movie:603`), a show by its TVDb id (`show:81189`).",
+    ),
+]
+
+
+def key_of(named: str) -> ItemKey:
+    """The key of an item that a path names; a number alone is a movie's."""
+    return ItemKey(named if ":" in named else f"movie:{named}")
 
 
 NO_SUCH_RUN = failing({404: "No such run is kept"})
