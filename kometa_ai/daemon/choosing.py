@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime, tzinfo
 
-    from kometa_ai.core.choice import Answered, Choices, Pair, ReviewKind
+    from kometa_ai.core.choice import Answered, Choices, Origin, Pair, ReviewKind
     from kometa_ai.daemon.index import Index
     from kometa_ai.daemon.indexing import Indexer
     from kometa_ai.jobs.answers import Answer, Taken
@@ -84,6 +85,13 @@ class Choosing:
         index = await self._indexer.at_hand()
         return None if index is None else await self._keeps(lambda: len(self._queue(self._wanted(index))))
 
+    async def waiting_in(self) -> Mapping[CollectionKey, int]:
+        """How many cases want a person, by collection; nothing while no index is there."""
+        index = await self._indexer.at_hand()
+        if index is None:
+            return {}
+        return await self._keeps(lambda: Counter(each.case.collection.key for each in self._queue(self._wanted(index))))
+
     async def answer(self, answers: Sequence[Answer]) -> list[Taken]:
         """Keep answers, each once; see `take_answers`."""
 
@@ -119,27 +127,37 @@ class Choosing:
 
     async def pin(self, collection: CollectionKey, item: ItemKey, *, include: bool, by: str) -> PinLine | None:
         """Pin an item in or out of a collection; None where there is no such collection, or no item of its kind."""
+        made = await self.pin_all(collection, (item,), include=include, by=by, origin="api")
+        return made[0] if made else None
 
-        def make(index: Index) -> Pin | None:
+    async def pin_all(
+        self, collection: CollectionKey, items: Sequence[ItemKey], *, include: bool, by: str, origin: Origin
+    ) -> list[PinLine]:
+        """Pin items in or out of a collection, all at once; those that there are not, or not of its kind, are left."""
+
+        def pin_of(index: Index, item: ItemKey) -> Pin | None:
             found = _now(self._wanted(index), item, _slug(collection))
             if found is None or collection_key(kind_of(item), _slug(collection)) != collection:
                 return None
-            pin = Pin(
+            return Pin(
                 key=item,
                 slug=_slug(collection),
                 include=include,
                 title=found.title,
                 imdb_id=found.imdb_id,
                 since=self._clock(),
-                origin="api",
+                origin=origin,
                 by=by,
                 said=found.said,
             )
-            self._choices.change(lambda choices: choices.with_pins(pin))
-            return pin
 
-        made = await self._indexer.ask(make, judged=True)
-        return _line(made) if made else None
+        def make(index: Index) -> list[Pin]:
+            pins = [pin for item in items if (pin := pin_of(index, item)) is not None]
+            if pins:
+                self._choices.change(lambda choices: choices.with_pins(*pins))
+            return pins
+
+        return [_line(pin) for pin in await self._indexer.ask(make, judged=True)]
 
     async def release(self, collection: CollectionKey, item: ItemKey) -> PinLine | None:
         """Release the pin of a pair, and return it; None where there is none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kometa_ai.core.collection import ItemRef, collection_key, fold_title, kind_in
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from kometa_ai.core.batches import OpenBatch
     from kometa_ai.core.collection import Collection, OtherCollection
     from kometa_ai.core.decision import Remembered
     from kometa_ai.core.item import ArrId
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.problem import Problem
     from kometa_ai.core.report import Orphan
     from kometa_ai.daemon.listing import State
-    from kometa_ai.daemon.past import ItemChange, Past
+    from kometa_ai.daemon.past import ItemChange, LastChange, Past
     from kometa_ai.judging.review import Moved
     from kometa_ai.judging.stages import Known
 
@@ -64,6 +66,15 @@ class _Unmanaged(NamedTuple):
     why: str
     source: str = ""
     line: int = 0
+
+
+class Latest(NamedTuple):
+    """A change of late: the item, its title with the year, and the name of the collection."""
+
+    key: ItemKey
+    title: str
+    change: ItemChange
+    collection: str
 
 
 class Index:
@@ -111,6 +122,30 @@ class Index:
     def as_of(self) -> datetime | None:
         """When the libraries were read; None before the first run that kept what they hold."""
         return self._shelves.as_of
+
+    @property
+    def open_batches(self) -> Sequence[OpenBatch]:
+        """The batches whose answers no run has taken yet."""
+        return self._columns.head.batches
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """The errors in Kometa's folder, each of which leaves something out."""
+        return tuple(each for each in self._folder.problems if each.severity == "error")
+
+    @cached_property
+    def last_changes(self) -> Mapping[CollectionKey, LastChange]:
+        """By collection, what the last run did that changed it; found once."""
+        return self._past.last_changes()
+
+    def latest(self, count: int) -> list[Latest]:
+        """The latest changes of tags on items that a library holds, the newest first."""
+        found = []
+        for key, change in self._past.latest(count):
+            item, line = self._shelves.get(key), self._lines.get(change.collection)
+            if item is not None:
+                found.append(Latest(key, str(item), change, line.name if line else change.collection))
+        return found
 
     # Collections
 

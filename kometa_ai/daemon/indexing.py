@@ -48,6 +48,13 @@ class BeingPrepared(DoesNotAnswer):
     """The first index is not there yet."""
 
 
+class Soon(NamedTuple):
+    """The index that is there by a time, None where there is none; and whether a newer one is being made."""
+
+    found: Index | None
+    is_outdated: bool
+
+
 class _Stamps(NamedTuple):
     """What differs once a source has changed."""
 
@@ -70,7 +77,8 @@ class _Parts(NamedTuple):
 class Indexer:
     """Makes the index of a session's state, and makes it anew when a request finds it outdated.
 
-    Nothing is made before the first request. While a new one is made, requests get the old one.
+    Nothing is made before the first request. While a new one is made, requests get the old one. `failure` is why the
+    last one could not be made; None if it could.
     """
 
     def __init__(self, session: Session, *, first: float = FIRST, clock: Callable[[], float] = time.monotonic) -> None:
@@ -81,6 +89,7 @@ class Indexer:
         self._index: Index | None = None
         self._parts: _Parts | None = None
         self._task: asyncio.Task[None] | None = None
+        self.failure: KometaAIError | None = None
         self._rested_at = 0.0
         self._folder_stamps: object = None
         self._folder_rests_until = 0.0
@@ -106,6 +115,18 @@ class Indexer:
                 self._begin()
             return None
         return await self.index()
+
+    async def soon(self, seconds: float) -> Soon:
+        """The index for a page that waits so long for one that holds everything, and then takes what there is."""
+        if self._index is None and self._task is None and self._clock() < self._rested_at:
+            return Soon(None, is_outdated=False)
+        try:
+            async with asyncio.timeout(seconds):
+                return Soon(await self._waited_for(self._is_outdated), is_outdated=False)
+        except TimeoutError:
+            return Soon(self._index, is_outdated=True)
+        except KometaAIError:
+            return Soon(self._index, is_outdated=False)
 
     async def newest(self) -> Index:
         """An index that holds everything that was there when this was called. It may take seconds."""
@@ -158,7 +179,9 @@ class Indexer:
 
     def _end(self, task: asyncio.Task[None]) -> None:
         self._task = None
-        if not task.cancelled() and (error := task.exception()) is not None:
+        error = None if task.cancelled() else task.exception()
+        self.failure = error if isinstance(error, KometaAIError) else None
+        if error is not None:
             why = error.message if isinstance(error, KometaAIError) else f"{type(error).__name__}: {error}"
             _log.warning("index.not_made", why=why)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -42,6 +44,7 @@ from kometa_ai.observe.log_end import newest_lines
 from kometa_ai.observe.logs import log_problem
 from kometa_ai.settings.describe import as_dump
 from kometa_ai.settings.environment import Loaded, load_settings
+from kometa_ai.state.lock import LockReader
 from kometa_ai.tags.shown import shown_by
 
 if TYPE_CHECKING:
@@ -63,6 +66,8 @@ _READING = 60.0
 
 _CANCELING = 120.0
 """Seconds for Anthropic's answers about all open batches."""
+
+_OURSELVES = f"process {os.getpid()} on {socket.gethostname()},"
 
 _log = structlog.get_logger()
 
@@ -100,6 +105,7 @@ class Daemon:
         self._environ = environ
         self._stopping = asyncio.Event()
         self._looking = Patience("STATE_DIR", most=4)
+        self._lock = LockReader(settings.state_dir)
         self._reading = Patience("CONFIG_DIR", seconds=_READING)
         self._foreseeing = Patience("CONFIG_DIR", seconds=_READING)
         self._logs = Patience("LOG_DIR", most=2)
@@ -250,6 +256,45 @@ class Daemon:
         if report is None:
             raise FixUsage(f"There is no run {one_line(run_id, 100)!r}.", "Do a dry run, and name that one.")
         shown_by(report)
+
+    async def wanted_run(
+        self,
+        *,
+        dry_run: bool = False,
+        collections: Sequence[str] = (),
+        movies: Sequence[str] = (),
+        force_refresh: bool = False,
+        allow_removals: bool = False,
+        max_cost: float | None = None,
+        within: str = "",
+    ) -> Options:
+        """The options of a run that somebody asks for, all of it when nothing is named.
+
+        Raise FixUsage for a collection, an item or a dry run that there is not.
+        """
+        await self.check_names(collections)
+        if within:
+            await self.check_shown(within)
+        return Options(
+            dry_run=dry_run,
+            collections=tuple(collections),
+            movies=self.items_named(movies),
+            force_refresh=force_refresh,
+            allow_removals=allow_removals,
+            max_cost=max_cost,
+            within=within,
+            batch_size=self.settings.batch_size,
+        )
+
+    async def holder(self) -> str:
+        """Who else holds the lock of the state folder, and since when; empty if nobody does, or a run of our own."""
+        if self.runs.current is not None:
+            return ""
+        try:
+            note = await self._looking(self._lock.holder)
+        except DoesNotAnswer:
+            return ""
+        return "this program itself, which asks about a trial or about batches" if note.startswith(_OURSELVES) else note
 
     async def cancel_batches(self) -> Cancellation:
         """Ask for the end of all open batches. Raise WaitForOtherRun while a run is on."""

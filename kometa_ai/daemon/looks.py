@@ -61,12 +61,16 @@ Found = Diagnosis | Estimate | Undone
 
 
 class Looks:
-    """Does one look at a time, beside the loop. None of them writes anything, asks a model, or needs the lock."""
+    """Does one look at a time, beside the loop. None of them writes anything, asks a model, or needs the lock.
+
+    `previewed` is the run whose undo was looked at last; empty before there was one.
+    """
 
     def __init__(self, session: Session, environ: Mapping[str, str]) -> None:
         self._session = session
         self._environ = environ
         self._examines = Patience("CONFIG_DIR", seconds=LONGEST)
+        self.previewed = ""
         self._last: dict[Kind, Look] = {}
         self._task: asyncio.Task[Found | KometaAIError] | None = None
 
@@ -80,6 +84,7 @@ class Looks:
             (kind,) = (look.kind for look in self._last.values() if look.status == "running")
             raise WaitForOtherRun(f"A look of the kind {kind!r} is under way.", "Wait until it has ended.")
         kind = kind_of(wanted)
+        self.previewed = wanted.run_id if isinstance(wanted, Undo) else self.previewed
         self._last[kind] = msgspec.structs.replace(self.last(kind), status="running", since=self._session.now())
         self._task = asyncio.create_task(self._look(kind, wanted))
         return self._task

@@ -38,6 +38,15 @@ class ItemChange(msgspec.Struct, frozen=True, kw_only=True):
     undoes: str = ""
 
 
+class LastChange(NamedTuple):
+    """What the last run that changed a collection did to it: how many items it put in and took out, and when."""
+
+    at: datetime
+    run_id: str
+    added: int
+    removed: int
+
+
 class _Report(msgspec.Struct, frozen=True, gc=False):
     """What is read of a kept report."""
 
@@ -78,6 +87,10 @@ class _Run:
             at=datetime.fromtimestamp(self.at[index], UTC), run_id=self.run_id, undoes=self.undoes, **where._asdict()
         )
 
+    def items_at(self, place: int) -> set[int]:
+        """The numbers of the items that were changed there."""
+        return {self.items[index] for index, each in enumerate(self.places) if each == place}
+
 
 class Past:
     """The changes of the runs that are kept. `before` spares reading again what has not changed since."""
@@ -112,6 +125,32 @@ class Past:
                 slug = Slug(where.collection.removeprefix("show:"))
                 at = datetime.fromtimestamp(run.at[index], UTC)
                 yield Moved((key, slug), where.library, at, where.operation)
+
+    def last_changes(self) -> dict[CollectionKey, LastChange]:
+        """By collection, what the last run did that changed it."""
+        found: dict[CollectionKey, LastChange] = {}
+        for run in reversed(self.runs.values()):
+            touched: dict[CollectionKey, dict[str, set[int]]] = {}
+            for place, where in enumerate(run.where):
+                if where.collection not in found:
+                    sides = touched.setdefault(where.collection, {"add": set(), "remove": set()})
+                    sides[where.operation] |= run.items_at(place)
+            for collection, sides in touched.items():
+                at = datetime.fromtimestamp(max(run.at), UTC)
+                found[collection] = LastChange(at, run.run_id, len(sides["add"]), len(sides["remove"]))
+        return found
+
+    def latest(self, count: int) -> list[tuple[ItemKey, ItemChange]]:
+        """The latest changes, each item and collection once, the newest first."""
+        found: dict[tuple[int, CollectionKey], tuple[ItemKey, ItemChange]] = {}
+        for run in reversed(self.runs.values()):
+            for index in range(len(run.items) - 1, -1, -1):
+                if len(found) == count:
+                    return list(found.values())
+                pair = run.items[index], run.where[run.places[index]].collection
+                if pair not in found:
+                    found[pair] = _key(run.items[index]), run.change(index)
+        return list(found.values())
 
     def of_collection(self, collection: CollectionKey) -> Mapping[ItemKey, ItemChange]:
         """The latest change of each item that was put into a collection or taken out of it."""

@@ -78,11 +78,17 @@ class Runs:
         self.last: RunReport | None = None
         self.ended_progress: Progress | None = None
         self.failed: deque[RunSummary] = deque(maxlen=history.KEPT)
+        self._triggers: deque[tuple[str, str]] = deque(maxlen=history.KEPT)
 
     @property
     def current(self) -> Progress | None:
         """The progress of the run that is in progress, if one is."""
         return self._job.progress if self._job else None
+
+    @property
+    def triggers(self) -> dict[str, str]:
+        """What started which run, by their ids, since the program began."""
+        return dict(self._triggers)
 
     @property
     def trouble(self) -> str:
@@ -113,6 +119,7 @@ class Runs:
         begun.add_done_callback(lambda done: done.cancelled() or done.exception())
         progress = Progress(new_run_id(now()), trigger, wanted, self._limit_of(wanted))
         self._job = _Job(progress, wanted, self._settings.run_timeout)
+        self._triggers.append((progress.run_id, trigger))
         self._idle.clear()
         self._task = asyncio.create_task(self._do(self._job, begun))
         run_id = self._job.progress.run_id

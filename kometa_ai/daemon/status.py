@@ -9,6 +9,7 @@ import msgspec
 
 from kometa_ai.__version__ import __version__
 from kometa_ai.app import now
+from kometa_ai.daemon.spending import spent
 from kometa_ai.jobs.running import summary_of
 from kometa_ai.run.spending import of_month
 from kometa_ai.state.schema import RUNS_KEPT
@@ -20,10 +21,15 @@ if TYPE_CHECKING:
     from kometa_ai.daemon.overview import Overview, OverviewReader
     from kometa_ai.daemon.pulse import Pulse
     from kometa_ai.daemon.runs import Runs
+    from kometa_ai.daemon.spending import Spent
     from kometa_ai.daemon.timetable import Timetable
     from kometa_ai.daemon.watch import Watch
     from kometa_ai.settings.schema import Settings
     from kometa_ai.state.schema import RunSummary
+
+
+_DONE = ("ok", "problems", "waiting")
+"""The outcomes of runs that came to their end, whatever they met on the way."""
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,6 +153,17 @@ class Views:
         others = [*self._runs.failed, *([summary_of(last)] if last else [])]
         runs |= {run.run_id: run for run in others if run.run_id not in runs}
         return sorted(runs.values(), key=lambda run: run.started)[-RUNS_KEPT:]
+
+    async def spent(self) -> Spent:
+        """What months, collections and questions have cost."""
+        overview = await self._overview.read()
+        return spent(overview.spending, await self.past_runs(), self._clock(), self._settings.tz)
+
+    async def is_new(self) -> bool:
+        """Whether no run of everything has done its work yet, in a first start that may still go wrong."""
+        if (await self._overview.read()).last_successful_run is not None:
+            return False
+        return not any(run.is_of_everything and run.outcome in _DONE for run in await self.past_runs())
 
     async def health(self) -> Health:
         """Whether the state can be written and the loop lives; that this answers at all says the latter."""

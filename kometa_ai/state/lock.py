@@ -112,6 +112,36 @@ class StateLock:
         self._handle = -1
 
 
+class LockReader:
+    """Tells who holds the lock of a state folder, for those who do not want it themselves."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "lock"
+        self._over = ""
+
+    def holder(self) -> str:
+        """Who holds it and since when, as the holder has noted; empty where nobody does."""
+        try:
+            handle = files.open_regular(self._path, os.O_RDONLY)
+        except OSError:
+            return ""
+        try:
+            note = os.pread(handle, 200, 0).decode(errors="replace").strip()
+            if not note or note == self._over:
+                return ""
+            # A process that was killed leaves its note. To try the lock could be in the way of a run that begins at
+            # this very moment, so it is done once for each such note.
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            self._over = note
+        except BlockingIOError:
+            return note
+        except OSError:
+            return ""
+        finally:
+            os.close(handle)
+        return ""
+
+
 def wait_for_lock(handle: int, seconds: float) -> bool:
     """Wait for the lock of an open file, which others hold for moments. Return whether it is ours.
 

@@ -113,16 +113,19 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     collection_cost_usd: dict[str, float] = {}
 
     @property
+    def is_of_everything(self) -> bool:
+        """Whether it was about all movies and all collections, and wrote what it found."""
+        return self.kind == "run" and not self.dry_run and self.only_movies is None and not self.only_collections
+
+    @property
     def tells_everything(self) -> bool:
         """Whether its report was sent, and was about all movies and all collections."""
-        is_of_everything = self.only_movies is None and not self.only_collections
-        return self.kind == "run" and not self.dry_run and self.outcome != "waiting" and is_of_everything
+        return self.is_of_everything and self.outcome != "waiting"
 
     @property
     def is_success_of_everything(self) -> bool:
         """Whether it has done everything there was to do, for all movies and all collections."""
-        is_of_everything = self.only_movies is None and not self.only_collections
-        return self.kind == "run" and self.exit_code == 0 and not self.dry_run and is_of_everything
+        return self.is_of_everything and self.exit_code == 0
 
 
 class ErrorSeen(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,6 @@ import msgspec
 from fastapi import HTTPException, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
 
-from kometa_ai.core.options import Options
 from kometa_ai.core.report import RunReport
 from kometa_ai.core.summary import as_data
 from kometa_ai.core.text import one_line
@@ -88,18 +87,14 @@ class Started(BaseModel):
 async def start(daemon: TheDaemon, wanted: Wanted | None = None) -> Started:
     """Start a run now."""
     wanted = wanted or Wanted()
-    await daemon.check_names(wanted.collections)
-    if wanted.within:
-        await daemon.check_shown(wanted.within)
-    options = Options(
+    options = await daemon.wanted_run(
         dry_run=wanted.dry_run,
-        collections=tuple(wanted.collections),
-        movies=daemon.items_named(wanted.movies or ()),
+        collections=wanted.collections,
+        movies=wanted.movies or (),
         force_refresh=wanted.force_refresh,
         allow_removals=wanted.allow_removals,
         max_cost=wanted.max_cost_usd,
         within=wanted.within,
-        batch_size=daemon.settings.batch_size,
     )
     return Started(run_id=await daemon.runs.start(options, "api"))
 
