@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kometa_ai.core.collection import ItemRef, collection_key, fold_title, kind_in
@@ -48,7 +47,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.problem import Problem
     from kometa_ai.core.report import Orphan
     from kometa_ai.daemon.listing import State
-    from kometa_ai.daemon.past import ItemChange, LastChange, Past
+    from kometa_ai.daemon.past import ItemChange, Past
     from kometa_ai.judging.review import Moved
     from kometa_ai.judging.stages import Known
 
@@ -66,15 +65,6 @@ class _Unmanaged(NamedTuple):
     why: str
     source: str = ""
     line: int = 0
-
-
-class Latest(NamedTuple):
-    """A change of late: the item, its title with the year, and the name of the collection."""
-
-    key: ItemKey
-    title: str
-    change: ItemChange
-    collection: str
 
 
 class Index:
@@ -133,19 +123,10 @@ class Index:
         """The errors in Kometa's folder, each of which leaves something out."""
         return tuple(each for each in self._folder.problems if each.severity == "error")
 
-    @cached_property
-    def last_changes(self) -> Mapping[CollectionKey, LastChange]:
-        """By collection, what the last run did that changed it; found once."""
-        return self._past.last_changes()
-
-    def latest(self, count: int) -> list[Latest]:
-        """The latest changes of tags on items that a library holds, the newest first."""
-        found = []
-        for key, change in self._past.latest(count):
-            item, line = self._shelves.get(key), self._lines.get(change.collection)
-            if item is not None:
-                found.append(Latest(key, str(item), change, line.name if line else change.collection))
-        return found
+    @property
+    def past(self) -> Past:
+        """The changes of the runs that are kept."""
+        return self._past
 
     # Collections
 

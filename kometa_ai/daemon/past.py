@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
@@ -126,8 +127,9 @@ class Past:
                 at = datetime.fromtimestamp(run.at[index], UTC)
                 yield Moved((key, slug), where.library, at, where.operation)
 
-    def last_changes(self) -> dict[CollectionKey, LastChange]:
-        """By collection, what the last run did that changed it."""
+    @cached_property
+    def last_changes(self) -> Mapping[CollectionKey, LastChange]:
+        """By collection, what the last run did that changed it; found once."""
         found: dict[CollectionKey, LastChange] = {}
         for run in reversed(self.runs.values()):
             touched: dict[CollectionKey, dict[str, set[int]]] = {}
