@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 import ssl
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kometa_ai.core.problem import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
 FILE, FOLDER = "SSL_CERT_FILE", "SSL_CERT_DIR"
 OF_APPRISE = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -65,7 +66,7 @@ def _problem(variable: str, path: str, error: Unfit) -> Problem:
 def _of_file(path: str) -> list[bytes]:
     if Path(path).is_dir():
         raise Unfit("is a folder, not a file")
-    found = list(_certificates(_content(Path(path))))
+    found = _certificates([("", _content(Path(path)))])
     if not found:
         raise Unfit("holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)")
     return found
@@ -76,7 +77,7 @@ def _of_folders(paths: str) -> list[bytes]:
 
     A missing folder is skipped if another one holds certificates, as OpenSSL does.
     """
-    found: list[bytes] = []
+    files: list[tuple[str, bytes]] = []
     unfit = ""
     for name in filter(None, paths.split(":")):
         folder = Path(name)
@@ -84,13 +85,12 @@ def _of_folders(paths: str) -> list[bytes]:
             unfit = unfit or ("is not a folder" if folder.exists() else "is not there")
             continue
         try:
-            files = sorted(folder.iterdir())
+            inside = sorted(folder.iterdir())
         except OSError as error:
             raise Unfit(f"cannot be read: {error.strerror}") from None
-        for file in files[:_MOST_FILES]:
-            # Folders of authorities also hold other files, and dangling links.
-            if file.is_file():
-                found += _certificates(_content(file), name=f"{file.name}: ")
+        # Folders of authorities also hold other files, and dangling links.
+        files += [(f"{file.name}: ", _content(file)) for file in inside[:_MOST_FILES] if file.is_file()]
+    found = _certificates(files)
     if not found:
         raise Unfit(unfit or "holds no file with a certificate in PEM form")
     return found
@@ -111,17 +111,41 @@ def _content(path: Path) -> bytes:
     return data
 
 
-def _certificates(data: bytes, name: str = "") -> Iterator[bytes]:
-    """Every certificate in PEM form. Raises Unfit if one is broken: skipping it might skip the one that is needed."""
-    blocks = list(_BLOCK.finditer(data))
-    if data.count(_BEGIN) != len(blocks):
-        raise Unfit(f"holds a certificate without its END line ({name}{data.count(_BEGIN)} begin, {len(blocks)} end)")
+def _certificates(files: Iterable[tuple[str, bytes]]) -> list[bytes]:
+    """Every certificate in PEM form, each once; files are given with a name for messages, and their content.
+
+    Raises Unfit if one is broken: skipping it might skip the one that is needed.
+    """
+    found: dict[bytes, tuple[str, bytes, int, int]] = {}
+    for name, data in files:
+        blocks = list(_BLOCK.finditer(data))
+        if (begun := data.count(_BEGIN)) != len(blocks):
+            raise Unfit(f"holds a certificate without its END line ({name}{begun} begin, {len(blocks)} end)")
+        for number, block in enumerate(blocks, start=1):
+            place = name, data, block.start(), number
+            try:
+                found.setdefault(ssl.PEM_cert_to_DER_cert(block[0].decode("ascii").strip()), place)
+            except (ValueError, UnicodeDecodeError):
+                raise _broken(*place) from None
+    if not _all_load(frozenset(found)):
+        for der, place in found.items():
+            if not _all_load(frozenset([der])):
+                raise _broken(*place)
+    return list(found)
+
+
+@lru_cache(maxsize=4)  # variables name the same file, and settings are read again
+def _all_load(certificates: frozenset[bytes]) -> bool:
+    """Whether OpenSSL takes all of them. At once: a context for each would take a second of a slow machine's start."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    for number, block in enumerate(blocks, start=1):
-        line = data.count(b"\n", 0, block.start()) + 1
-        try:
-            der = ssl.PEM_cert_to_DER_cert(block[0].decode("ascii").strip())
-            context.load_verify_locations(cadata=der)
-        except (ValueError, ssl.SSLError, UnicodeDecodeError):
-            raise Unfit(f"holds a broken certificate ({name}number {number}, line {line})") from None
-        yield der
+    try:
+        context.load_verify_locations(cadata=b"".join(certificates))
+    except (ValueError, ssl.SSLError):
+        return not certificates
+    # It stops, without an error, at what looks like the end of the data.
+    return context.cert_store_stats()["x509"] >= len(certificates)
+
+
+def _broken(name: str, data: bytes, start: int, number: int) -> Unfit:
+    line = data.count(b"\n", 0, start) + 1
+    return Unfit(f"holds a broken certificate ({name}number {number}, line {line})")

@@ -104,6 +104,18 @@ def test_a_file_of_certificates_that_cannot_be_read(bad: dict[str, str], name: s
     assert second.source == "BATCH_SIZE"
 
 
+@pytest.mark.parametrize("broken", ["MA==", "MIIB", ""])
+def test_a_broken_certificate_between_others(tmp_path: Path, broken: str) -> None:
+    """It is told also where OpenSSL, given all of them at once, would take it for the end of the data."""
+    first, last = (trustme.CA().cert_pem.bytes().decode() for _ in range(2))
+    path = tmp_path / "three.pem"
+    path.write_text(f"{first}-----BEGIN CERTIFICATE-----\n{broken}\n-----END CERTIFICATE-----\n{last}")
+
+    (problem,) = problems(SSL_CERT_FILE=str(path))
+
+    assert f"number 2, line {first.count(chr(10)) + 1}" in problem.what
+
+
 @pytest.mark.parametrize("name", ["missing.pem", "empty.pem", "folder"])
 def test_a_folder_of_certificates_that_cannot_be_read(bad: dict[str, str], name: str) -> None:
     """The same for SSL_CERT_DIR: what is not there, is no folder, or holds no certificate."""
