@@ -84,6 +84,26 @@ class Indexed(msgspec.Struct, frozen=True, kw_only=True):
     late_ms: float
 
 
+class PageFigure(msgspec.Struct, frozen=True, kw_only=True):
+    """A page: the milliseconds of the program's own time until it is answered, and its KB."""
+
+    name: str
+    ms: float
+    kb: float
+
+
+class Paged(msgspec.Struct, frozen=True, kw_only=True):
+    """The daemon's pages. `first_load_kb` is all that a browser loads at its first visit, without posters.
+
+    `resting_mb` is a daemon at which nobody looks, `resting_without_mb` the same one that serves no page.
+    """
+
+    pages: list[PageFigure]
+    first_load_kb: float
+    resting_mb: float
+    resting_without_mb: float
+
+
 class Layouts(msgspec.Struct, frozen=True, kw_only=True):
     """The cost of other ways to ask, in USD; see `layouts`."""
 
@@ -110,6 +130,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     state_mb: float
     checkpoint: Checkpoint | None = None
     index: Indexed | None = None
+    pages: Paged | None = None
     layouts: Layouts | None = None
 
     @property

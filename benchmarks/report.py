@@ -63,6 +63,7 @@ def _tables(results: Sequence[Result]) -> list[tuple[str, list[_Row]]]:
         ("Runs", [_run(result) for result in results]),
         ("What a first run costs, in USD, beside other layouts", [row for r in results for row in _cost(r)]),
         ("The daemon's index after a first run", [row for r in results for row in _index(r)]),
+        ("The daemon's pages after a first run", [row for r in results for row in _pages(r)]),
         ("How a first run grows", _growth([result for result in results if result.scenario == "first"])),
         ("Targets, each where it was closest to being missed", _promises(results)),
     ]
@@ -131,6 +132,21 @@ def _index(result: Result) -> Iterable[_Row]:
         "60 members with reasons, ms": f"{index.rows_ms:.1f}",
         "search, ms": f"{index.search_ms:.1f}",
     }
+
+
+def _pages(result: Result) -> Iterable[_Row]:
+    if (pages := result.pages) is None:
+        return
+    for page in pages.pages:
+        yield {**_size(result), "page": page.name, "ms": f"{page.ms:.1f}", "KB": f"{page.kb:.1f}"}
+    yield {
+        **_size(result),
+        "page": "a first visit, with style and scripts",
+        "ms": "",
+        "KB": f"{pages.first_load_kb:.1f}",
+    }
+    for name, mb in (("with", pages.resting_mb), ("without", pages.resting_without_mb)):
+        yield {**_size(result), "page": f"a daemon at rest, {name} the page", "ms": "", "KB": f"{mb * 1000:,.0f}"}
 
 
 def _growth(results: Sequence[Result]) -> list[_Row]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from benchmarks import checkpoint, index, layouts, library
+from benchmarks import checkpoint, index, layouts, library, pages
 from benchmarks.figures import NEW_ITEMS, REPEATS, SCENARIOS, Result, Scenario, Used
 from benchmarks.other_side import CLAUDE_KEY, Started
 from benchmarks.targets import writes
@@ -61,6 +61,7 @@ def measure(
                         found,
                         checkpoint=checkpoint.measured(place.state, ROOT),
                         index=index.measured(place.environ, ROOT),
+                        pages=pages.measured(place.environ, ROOT),
                         layouts=other_layouts,
                     )
                 elif scenario in scenarios:

@@ -34,7 +34,11 @@ CHECKPOINT_GROWTH: Final = 2
 
 ROWS_MS: Final = 10
 LATE_MS: Final = 100
-"""The daemon's index: sixty rows with reasons, and how late its event loop may ever be, in milliseconds."""
+PAGE_MS: Final = 50
+PAGE_KB: Final = 40
+FIRST_LOAD_KB: Final = 100
+"""The daemon's index: sixty rows with reasons, and how late its event loop may ever be, in milliseconds. A page: the
+milliseconds until it is answered, its KB, and the KB of a first visit, all without posters."""
 
 _READS = ("GET /movie", "GET /series", "GET /tag")
 _READING = ("GET ", "HEAD ")
@@ -101,7 +105,7 @@ def _first(result: Result) -> list[Target]:
     if result.checkpoint is not None:
         grown = result.checkpoint.full_ms / result.checkpoint.empty_ms
         found.append(Target("checkpoint, full state / empty state", grown, CHECKPOINT_GROWTH))
-    found += [*_index(result), *_resources(result)]
+    found += [*_index(result), *_pages(result), *_resources(result)]
     if result.layouts is not None and _is_the_promised_size(result):
         usd, others, promise = result.seen.usd, result.layouts, PROMISES[result.kind]
         found += [
@@ -121,6 +125,18 @@ def _index(result: Result) -> list[Target]:
         Target("index, MB kept", index.kept_mb, promise.index_mb),
         Target("index, 60 rows with reasons, ms", index.rows_ms, ROWS_MS),
         Target("index, event loop late, ms", index.late_ms, LATE_MS),
+    ]
+
+
+def _pages(result: Result) -> list[Target]:
+    if result.pages is None or not _is_within_the_promised_size(result):
+        return []
+    slowest = max(result.pages.pages, key=lambda page: page.ms)
+    largest = max(result.pages.pages, key=lambda page: page.kb)
+    return [
+        Target("slowest page, ms", slowest.ms, PAGE_MS),
+        Target("largest page, KB", largest.kb, PAGE_KB),
+        Target("first visit without posters, KB", result.pages.first_load_kb, FIRST_LOAD_KB),
     ]
 
 
