@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kometa_ai.core.collection import ItemRef, collection_key, fold_title, kind_in
+from kometa_ai.core.collection import collection_key, kind_in
 from kometa_ai.core.decision import Cause, Decision
 from kometa_ai.core.item import KINDS, ItemKey, Kind, kind_of
 from kometa_ai.core.movie import Movie
@@ -29,14 +28,14 @@ from kometa_ai.daemon.listing import (
     SortName,
     tmdb_id_of,
 )
+from kometa_ai.daemon.lists import Lists, matching, names_in_block
 from kometa_ai.daemon.standing import Decided, Sources, Standing, known_of, stand
 from kometa_ai.jobs.whatif import Basis
-from kometa_ai.judging.looks import is_near
 from kometa_ai.run.orphans import orphans
 from kometa_ai.run.results import Reading, RunResults
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from kometa_ai.core.batches import OpenBatch
@@ -52,7 +51,6 @@ if TYPE_CHECKING:
     from kometa_ai.judging.stages import Known
 
 _PINNED = (Cause.PINNED_IN, Cause.PINNED_OUT)
-_BY_TAG = (Cause.INCLUDE_TAG, Cause.EXCLUDE_TAG)
 
 
 class _Unmanaged(NamedTuple):
@@ -78,7 +76,7 @@ class Index:
         self._sources, self._past = sources, past
         self._columns, self._shelves, self._folder = sources.columns, sources.shelves, sources.folder
         self._decided: Decided = stand(sources)
-        self._rank = self._by_title()
+        self._lists = Lists(self._columns, self._shelves, self._decided.standings)
         self._pins = {(pin.key, collection_key(kind_of(pin.key), pin.slug)): pin for pin in sources.pins}
         self._tagged = Counter((kind_of(item.key), label) for item in self._shelves.items for label in item.labels)
         self._lines = self._made_lines()
@@ -238,10 +236,10 @@ class Index:
         standing = self._decided.standings[collection.key]
         tally = standing.tally()
         return Counts(
-            members=tally.members + sum(self._is_member(standing, row) for row in standing.undecided),
+            members=tally.members + sum(self._lists.is_member(standing, row) for row in standing.undecided),
             tagged=self._tagged[collection.kind, collection.label],
             pending=tally.pending,
-            near=len(self._listed("near", standing)),
+            near=len(self._lists.of_standing("near", standing)),
             pinned=tally.pinned,
             tag=tally.by_tag,
             unjudged=tally.unjudged,
@@ -252,30 +250,10 @@ class Index:
         """The verdicts that decide, by their confidence: those of members, and those of others."""
         counts = {True: [0] * STEPS, False: [0] * STEPS}
         if (standing := self._decided.standings.get(key)) is not None:
-            for row, decision in self._verdicts(standing):
+            for row, decision in self._lists.verdicts(standing):
                 step = min(STEPS - 1, max(0, round(decision.confidence * (STEPS - 1))))
-                counts[self._is_member(standing, row)][step] += 1
+                counts[self._lists.is_member(standing, row)][step] += 1
         return tuple(counts[True]), tuple(counts[False])
-
-    def _verdicts(self, standing: Standing) -> Iterator[tuple[int, Decision]]:
-        """The verdicts with a confidence of their own that decide, since neither a pin nor a tag does."""
-        collection = standing.collection
-        for row, decision in self._columns.listed(collection.kind, collection.slug):
-            if standing.concerns(row) and standing.gate(row) is None:
-                yield row, decision
-
-    def _is_member(self, standing: Standing, row: int) -> bool:
-        """Whether the item is a member, as decided; one that is undecided stays as it is."""
-        belongs = standing.belongs(row)
-        return standing.collection.label in self._shelves.at(row).labels if belongs is None else belongs
-
-    def _by_title(self) -> array[int]:
-        """By row, the place of an item among all in order of their titles."""
-        rank = array("I", bytes(4 * len(self._columns.rows)))
-        ordered = sorted(self._shelves.items, key=lambda item: (fold_title(item.title), item.year, item.key))
-        for place, item in enumerate(ordered):
-            rank[self._columns.rows[item.key]] = place
-        return rank
 
     # Items of a collection
 
@@ -297,67 +275,31 @@ class Index:
         if line is None:
             return None
         past = self._past.of_collection(key)
+        order = sort or ("changed" if which in ("entered", "left") else "confidence")
+        rows = self._lists.ordered(self._lists.rows_of(line, which, text, past), order, line, past)
         standing = self._decided.standings.get(key)
-        if standing is None:
-            rows = [
-                self._columns.rows[item.key]
-                for item in self._shelves.items
-                if which in ("members", "all") and kind_of(item.key) == line.kind and line.tag in item.labels
-            ]
-        elif which in ("entered", "left"):
-            operation = "add" if which == "entered" else "remove"
-            rows = [
-                row
-                for item, change in past.items()
-                if change.operation == operation
-                and (row := self._columns.rows.get(item)) is not None
-                and standing.concerns(row)
-            ]
-        else:
-            rows = self._listed(which, standing)
-        if text.strip():
-            wanted = _matching(text, (line.kind,))
-            rows = [row for row in rows if wanted(self._shelves.at(row))]
-        order = self._order(sort or ("changed" if which in ("entered", "left") else "confidence"), line, past)
-        rows = sorted(rows, key=order)
         shown = [self._shelves.at(row) for row in rows[start : start + size]]
         return Found([self._in_collection(item, line, standing, past.get(item.key)) for item in shown], len(rows))
 
-    def _listed(self, which: ListName, standing: Standing) -> list[int]:
-        """The rows of a list that depends on no run."""
-        match which:
-            case "members":
-                return standing.members + [row for row in standing.undecided if self._is_member(standing, row)]
-            case "near":
-                threshold = standing.collection.confidence_threshold
-                return [row for row, each in self._verdicts(standing) if is_near(each.confidence, threshold)]
-            case "pinned":
-                return [row for row in standing.rows if standing.gate(row) in _PINNED]
-            case "tag":
-                return [row for row in standing.rows if standing.gate(row) in _BY_TAG]
-            case "unjudged":
-                return standing.undecided
-            case _:
-                return standing.rows
+    def keys_of(self, key: CollectionKey, which: ListName, text: str = "") -> list[ItemKey]:
+        """The items of a whole list of a collection, in no order; none where there is no such collection."""
+        line = self._lines.get(key)
+        rows = self._lists.rows_of(line, which, text, self._past.of_collection(key)) if line else ()
+        return [self._shelves.at(row).key for row in rows]
 
-    def _order(
-        self, sort: SortName, line: CollectionLine, past: Mapping[ItemKey, ItemChange]
-    ) -> Callable[[int], tuple[float, ...]]:
-        rank = self._rank
+    def lengths_of(self, key: CollectionKey) -> Mapping[ListName, int]:
+        """How long each list of a collection is; empty where there is no such collection."""
+        line = self._lines.get(key)
+        return self._lists.lengths(line, self._past.of_collection(key)) if line else {}
 
-        def changed(row: int) -> float:
-            change = past.get(self._shelves.at(row).key)
-            return change.at.timestamp() if change else self._columns.decided_at(line.kind, line.slug, row)
+    def faces(self, key: CollectionKey, count: int) -> list[ItemKey]:
+        """The surest members of a collection; of one that takes no part, items that have its tag."""
+        line = self._lines.get(key)
+        return [self._shelves.at(row).key for row in self._lists.surest(line, count)] if line else []
 
-        match sort:
-            case "title":
-                return lambda row: (rank[row],)
-            case "year":
-                return lambda row: (-self._shelves.at(row).year, rank[row])
-            case "changed":
-                return lambda row: (-changed(row), rank[row])
-            case "confidence":
-                return lambda row: (-self._columns.confidence(line.kind, line.slug, row), rank[row])
+    def name_in_block(self, keys: Iterable[ItemKey]) -> dict[ItemKey, str]:
+        """How a block names these items: title and year where no other item has both, else the id."""
+        return names_in_block(self._shelves.items, filter(None, map(self._shelves.get, keys)))
 
     def _in_collection(
         self, item: AnyItem, line: CollectionLine, standing: Standing | None, change: ItemChange | None
@@ -413,9 +355,9 @@ class Index:
 
     def search(self, text: str = "", *, start: int = 0, size: int = 60) -> Found:
         """The items whose title has the text in it, or that it names (`Heat (1995)`, `tmdb:949`, `tt0113277`)."""
-        wanted = _matching(text, KINDS) if text.strip() else None
+        wanted = matching(text, KINDS) if text.strip() else None
         found = [item for item in self._shelves.items if wanted is None or wanted(item)]
-        found.sort(key=lambda item: self._rank[self._columns.rows[item.key]])
+        found.sort(key=lambda item: self._lists.rank[self._columns.rows[item.key]])
         return Found([self._line(item) for item in found[start : start + size]], len(found))
 
     def _line(self, item: AnyItem) -> ListedItem:
@@ -570,21 +512,3 @@ def _waits_for(standing: Standing, key: ItemKey, row: int) -> tuple[str, ...]:
     if key in standing.changes.in_review:
         found.append("review")
     return tuple(found)
-
-
-def _matching(text: str, kinds: Sequence[Kind]) -> Callable[[AnyItem], bool]:
-    """Whether an item is meant by a text: named by it, or with it in its title."""
-    refs = []
-    for kind in kinds:
-        try:
-            refs.append((kind, ItemRef.parse(text, kind)))
-        except ValueError:
-            continue
-    folded = fold_title(text.strip())
-
-    def is_meant(item: AnyItem) -> bool:
-        return folded in fold_title(item.title) or any(
-            kind_of(item.key) == kind and ref.names(item) for kind, ref in refs
-        )
-
-    return is_meant

@@ -26,6 +26,7 @@ from kometa_ai.daemon.indexing import Indexer
 from kometa_ai.daemon.looks import Looks
 from kometa_ai.daemon.metrics import Metrics
 from kometa_ai.daemon.overview import OverviewReader
+from kometa_ai.daemon.pinning import Pinning
 from kometa_ai.daemon.posters import Posters
 from kometa_ai.daemon.pulse import Pulse
 from kometa_ai.daemon.redelivery import WAITS, Redelivery
@@ -118,6 +119,7 @@ class Daemon:
         self.indexer = Indexer(session)
         self.posters = Posters(session, self.indexer)
         self.choosing = Choosing(session, self.indexer, clock)
+        self.pinning = Pinning(session, self.indexer, clock)
         self.trials = Trials(session)
         self.watch = Watch(session)
         self.looks = Looks(session, environ)

@@ -1,4 +1,4 @@
-"""Pins: list them, make one, and release those of one movie or show; at once, also while a run is on."""
+"""Pins: list them, make one, release those of one movie or show, or write them into a block; at once, also in a run."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from kometa_ai.core.options import Options
 from kometa_ai.core.summary import in_words
 from kometa_ai.errors import FixUsage
 from kometa_ai.jobs.finding import find_item
+from kometa_ai.kometa.block_keys import PINS
+from kometa_ai.kometa.checking.rewording import lines_to_copy, with_pins
 from kometa_ai.run.scope import choose
 
 if TYPE_CHECKING:
@@ -23,8 +25,9 @@ if TYPE_CHECKING:
     from kometa_ai.core.choice import Choices, Origin
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.item import Item
-    from kometa_ai.core.naming import Slug
+    from kometa_ai.core.naming import CollectionKey, Slug
     from kometa_ai.jobs.session import Session
+    from kometa_ai.kometa.checking.rewording import LinesToCopy
     from kometa_ai.run.parts import Parts
 
 _YEAR = re.compile(r" \(\d{4}\)$")
@@ -97,6 +100,25 @@ def _overrules(collection: Collection, item: Item, include: bool) -> bool:  # no
     """Whether the collection's block pins the item to the other side."""
     others = collection.pins_out if include else collection.pins_in
     return any(ref.names(item) for ref in others)
+
+
+def lines_for_pins(session: Session, collection: CollectionKey, names: Sequence[str]) -> tuple[LinesToCopy, ...]:
+    """The lines of a collection's block with these items pinned in, named as in a block, for each file that holds it.
+
+    None where there is no such collection.
+    """
+    folder = session.read_folder(session.settings.config_dir)
+    found = next((each for each in folder.collections if each.key == collection), None)
+    if found is None:
+        return ()
+    return lines_to_copy(
+        session.settings.config_dir,
+        found,
+        lambda block: with_pins(block, into=names),
+        by_hand=f"Write what is not there yet below `{PINS[found.kind][0]}`: {', '.join(names)}.",
+        services=session.settings.kinds,
+        redact=session.redact,
+    )
 
 
 def release(session: Session, text: str, collections: Sequence[str] = ()) -> list[Pin]:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from fastapi import Response, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from pydantic import BaseModel
+
+from kometa_ai.daemon.pinning import ListChanged
+from kometa_ai.errors import CheckClaude, CheckLibrary, FixConfiguration, FixUsage, RepairState, WaitForOtherRun
+from kometa_ai.jobs.aside import DoesNotAnswer
+from kometa_ai.run.failure import RunHangs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,3 +75,22 @@ def schemas_of(*kinds: type[msgspec.Struct]) -> dict[str, Any]:
 def json_answer(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Make a response from any value that msgspec can encode."""
     return Response(msgspec.json.encode(value), status_code=status, headers=headers, media_type="application/json")
+
+
+_STATUS = {
+    ListChanged: HTTPStatus.CONFLICT,
+    WaitForOtherRun: HTTPStatus.CONFLICT,
+    FixUsage: HTTPStatus.UNPROCESSABLE_ENTITY,
+    FixConfiguration: HTTPStatus.UNPROCESSABLE_ENTITY,
+    CheckLibrary: HTTPStatus.SERVICE_UNAVAILABLE,
+    CheckClaude: HTTPStatus.SERVICE_UNAVAILABLE,
+    RepairState: HTTPStatus.SERVICE_UNAVAILABLE,
+    DoesNotAnswer: HTTPStatus.SERVICE_UNAVAILABLE,
+    RunHangs: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+
+def status_of(error: Exception) -> int:
+    """The status of an answer that reports one of our errors."""
+    kinds = type(error).__mro__
+    return next((_STATUS[kind] for kind in kinds if kind in _STATUS), HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -16,18 +16,17 @@ from kometa_ai.core.text import one_line
 from kometa_ai.daemon.indexing import BeingPrepared
 from kometa_ai.daemon.metrics import CONTENT_TYPE
 from kometa_ai.daemon.status import Health, Status
-from kometa_ai.errors import (
-    CheckClaude,
-    CheckLibrary,
-    FixConfiguration,
-    FixUsage,
-    KometaAIError,
-    RepairState,
-    WaitForOtherRun,
+from kometa_ai.errors import KometaAIError
+from kometa_ai.web.answers import (
+    DOCUMENTED_KEY,
+    KEY_NEEDED,
+    Failed,
+    documented,
+    documented_as,
+    json_answer,
+    schemas_of,
+    status_of,
 )
-from kometa_ai.jobs.aside import DoesNotAnswer
-from kometa_ai.run.failure import RunHangs
-from kometa_ai.web.answers import DOCUMENTED_KEY, KEY_NEEDED, Failed, documented, documented_as, json_answer, schemas_of
 from kometa_ai.web.api import (
     collections,
     events,
@@ -76,16 +75,6 @@ _PAGES = (
     poster_pictures.router,
 )
 _FIGURES = documented_as("text/plain", {"type": "string"})
-_STATUS = {
-    WaitForOtherRun: HTTPStatus.CONFLICT,
-    FixUsage: HTTPStatus.UNPROCESSABLE_ENTITY,
-    FixConfiguration: HTTPStatus.UNPROCESSABLE_ENTITY,
-    CheckLibrary: HTTPStatus.SERVICE_UNAVAILABLE,
-    CheckClaude: HTTPStatus.SERVICE_UNAVAILABLE,
-    RepairState: HTTPStatus.SERVICE_UNAVAILABLE,
-    DoesNotAnswer: HTTPStatus.SERVICE_UNAVAILABLE,
-    RunHangs: HTTPStatus.SERVICE_UNAVAILABLE,
-}
 
 
 def make_app(daemon: Daemon, *, api_key: str, url_base: str = "", entrance: Entrance | None = None) -> FastAPI:
@@ -175,12 +164,6 @@ async def _known_error(request: Request, error: Exception) -> Response:
         return await preparing_page(request, error)
     message, remedy = (error.message, error.remedy) if isinstance(error, KometaAIError) else (str(error), "")
     return await _failure(request, message, remedy, status_of(error))
-
-
-def status_of(error: Exception) -> int:
-    """The status of an answer that reports one of our errors."""
-    kinds = type(error).__mro__
-    return next((_STATUS[kind] for kind in kinds if kind in _STATUS), HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 async def _failure(
