@@ -39,6 +39,6 @@ def _is_known(request: Request, picture: Picture) -> bool:
         return bool({picture.etag, "*"} & known)
     try:
         since = parsedate_to_datetime(request.headers.get("if-modified-since", ""))
-    except ValueError:
+    except (ValueError, OverflowError):
         return False
     return since.tzinfo is not None and picture.modified <= since

@@ -7,10 +7,10 @@ from http import HTTPStatus
 import msgspec
 from fastapi import HTTPException, Request, Response
 
-from kometa_ai.core.picture import MEDIA_TYPES, Height
+from kometa_ai.core.picture import MEDIA_TYPES
 from kometa_ai.daemon.posters import Missing
 from kometa_ai.web.answers import documented, json_answer
-from kometa_ai.web.api.routing import NamedItem, Routes, TheDaemon, failing, key_of, router_of
+from kometa_ai.web.api.routing import NamedItem, PosterSize, Routes, TheDaemon, failing, key_of, router_of
 from kometa_ai.web.pictures import picture_answer
 
 
@@ -36,7 +36,7 @@ ROUTES = Routes(router, (Freed,))
     responses={200: _PICTURES, 304: {"description": "Not changed"}, **failing({404: "There is no poster"})},
     response_class=Response,
 )
-async def read_poster(daemon: TheDaemon, request: Request, key: NamedItem, size: Height = 250) -> Response:
+async def read_poster(daemon: TheDaemon, request: Request, key: NamedItem, size: PosterSize = 250) -> Response:
     """The poster of a movie or show, so many pixels high, from the cache or from its library."""
     item = key_of(key)
     found = await daemon.posters.find(item, size)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
+from pydantic import BeforeValidator
 
 from kometa_ai.core.item import ItemKey
+from kometa_ai.core.picture import Height
 from kometa_ai.core.text import one_line
 from kometa_ai.daemon.life import Daemon
 from kometa_ai.web.answers import DOCUMENTED_KEY, KEY_NEEDED, FailedModel, json_answer, reference_to
@@ -69,6 +72,14 @@ NamedItem = Annotated[
 def key_of(named: str) -> ItemKey:
     """The key of an item that a path names; a number alone is a movie's."""
     return ItemKey(named if ":" in named else f"movie:{named}")
+
+
+def _number(text: object) -> object:
+    """A query's number: a literal is compared as it is, and a query holds text."""
+    return int(text) if isinstance(text, str) and re.fullmatch("[0-9]{1,4}", text) else text
+
+
+PosterSize = Annotated[Height, BeforeValidator(_number), Query(description="How high it is, in pixels.")]
 
 
 NO_SUCH_RUN = failing({404: "No such run is kept"})

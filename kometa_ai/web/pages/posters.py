@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from kometa_ai.core.picture import Height
 from kometa_ai.daemon.posters import Missing
-from kometa_ai.web.api.routing import NamedItem, TheDaemon, key_of
+from kometa_ai.web.api.routing import NamedItem, PosterSize, TheDaemon, key_of
 from kometa_ai.web.pages.tiles import tile
 from kometa_ai.web.pictures import HEADERS, picture_answer
 
@@ -16,7 +15,7 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/posters/{key}")
-async def read(daemon: TheDaemon, request: Request, key: NamedItem, size: Height = 250) -> Response:
+async def read(daemon: TheDaemon, request: Request, key: NamedItem, size: PosterSize = 250) -> Response:
     """A picture in any case: a page shows it with `<img>`, and a broken one would help nobody."""
     item = key_of(key)
     found = await daemon.posters.find(item, size)
