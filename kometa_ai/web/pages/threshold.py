@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from kometa_ai.daemon.indexing import BeingPrepared
 from kometa_ai.errors import KometaAIError
+from kometa_ai.web.answers import status_of
 from kometa_ai.web.pages import foresight
 from kometa_ai.web.pages.collection_head import TheKey, head_of
 from kometa_ai.web.pages.rendering import page
@@ -39,7 +40,7 @@ async def read(request: Request, key: TheKey, at: str = "") -> Response:
     return await page(
         request,
         "threshold.jinja",
-        status=200 if wanted is not None or present is None else 422,
+        status=status_of(error) if error else 422 if at.strip() and wanted is None else 200,
         head=head,
         found=found,
         error=error,
