@@ -43,6 +43,7 @@ from kometa_ai.jobs.waiting import EVERY
 from kometa_ai.jobs.whatif import WhatIf, foresee, with_lines
 from kometa_ai.observe.log_end import newest_lines
 from kometa_ai.observe.logs import log_problem
+from kometa_ai.settings.changes import changed_variables
 from kometa_ai.settings.describe import as_dump
 from kometa_ai.settings.environment import Loaded, load_settings
 from kometa_ai.state.lock import LockReader
@@ -54,14 +55,12 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.item import ItemKey
     from kometa_ai.core.naming import CollectionKey
-    from kometa_ai.core.problem import Problem
     from kometa_ai.core.report import RunReport
     from kometa_ai.daemon.index import Index
     from kometa_ai.jobs.cancel import Cancellation
     from kometa_ai.jobs.explain import Explained
     from kometa_ai.jobs.session import Session
     from kometa_ai.observe.log_end import Level, LogEnd
-    from kometa_ai.settings.schema import Settings
 
 _READING = 60.0
 """Seconds for reading Kometa's folder; a large one is slow on a slow machine."""
@@ -145,12 +144,6 @@ class Daemon:
         self.notifier = ChangeNotifier(settings, apart=paces.changes_apart)
         self.redelivery = Redelivery(settings, waits=paces.redelivery)
         self.batches = BatchWatch(session, self._go_on, every=paces.batches)
-
-    @property
-    def alerts(self) -> tuple[Problem, ...]:
-        """What the last run since the start has said of the state: that it was restored from a backup, say."""
-        last = self.runs.last
-        return tuple(each for each in (*last.problems, *last.warnings) if each.source == "state") if last else ()
 
     @property
     def is_stopping(self) -> bool:
@@ -334,7 +327,7 @@ class Daemon:
         """Read settings and Kometa's folder again and log what is wrong with them. Nothing is taken over."""
         try:
             loaded = await self._looking(load_settings, self._environ)
-            if changed := _changed(self.settings, loaded.settings):
+            if changed := changed_variables(self.settings, loaded.settings):
                 _log.warning("settings.changed", settings=changed, remedy="Restart to use them.")
             await self._look_at_folder()
         except KometaAIError as error:
@@ -419,21 +412,3 @@ class Daemon:
         self.metrics.count(ended)
         self.notifier.add(ended.report)
         self.redelivery.wake()
-
-
-def _changed(before: Settings, after: Settings) -> list[str]:
-    """The names of the variables whose values differ, those of further libraries last."""
-    of_fields = [
-        name.upper()
-        for name in type(after).model_fields
-        if name != "http_api_key" and getattr(after, name) != getattr(before, name)
-    ]
-    were, are = _of_libraries(before), _of_libraries(after)
-    of_libraries = [name for name in sorted(were.keys() | are.keys()) if were.get(name) != are.get(name)]
-    return list(dict.fromkeys([*of_fields, *of_libraries]))
-
-
-def _of_libraries(settings: Settings) -> dict[str, object]:
-    """The variables of all libraries; those of further ones are no fields of the settings."""
-    pairs = ((each.url_setting, each.url, each.key_setting, each.api_key) for each in settings.libraries)
-    return {name: value for url_name, url, key_name, key in pairs for name, value in ((url_name, url), (key_name, key))}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -17,6 +17,8 @@ from kometa_ai.jobs.estimate import Estimate
 from kometa_ai.jobs.undo import Undo, Undone, preview
 from kometa_ai.jobs.views import forecast
 from kometa_ai.observe.logs import log_unexpected
+from kometa_ai.settings.changes import changed_variables
+from kometa_ai.settings.environment import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,7 +39,8 @@ _log = structlog.get_logger()
 class Look(msgspec.Struct, frozen=True, kw_only=True):
     """What the last look of a kind has found, and when (`at`); `error` and `remedy` if it has found nothing.
 
-    While another one is on, since `since`, the rest is still the last one's.
+    While another one is on, since `since`, the rest is still the last one's. `restart_for` are the variables whose
+    values have changed since the program was started, as a file with a key does; they count from the next start on.
     """
 
     kind: Kind
@@ -47,6 +50,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
     remedy: str = ""
     doctor: Diagnosis | None = None
+    restart_for: tuple[str, ...] = ()
     estimate: Estimate | None = None
     undo: Undone | None = None
 
@@ -78,6 +82,11 @@ class Looks:
         """What the last look of this kind has found, and whether one is on."""
         return self._last.get(kind) or Look(kind=kind)
 
+    def age(self, kind: Kind) -> timedelta | None:
+        """How long ago the last look of this kind has ended; None if none has."""
+        at = self.last(kind).at
+        return None if at is None else self._session.now() - at
+
     def begin(self, wanted: Wanted) -> asyncio.Task[Found | KometaAIError]:
         """Begin to look; the task returns what was found, or the error. Raise WaitForOtherRun while one is on."""
         if self._task is not None and not self._task.done():
@@ -100,9 +109,19 @@ class Looks:
         except Exception as error:  # noqa: BLE001 - the daemon lives on
             return self._fail(kind, ReportDefect(log_unexpected("look.failed", error)))
         look = Look(kind=kind, status="done", at=self._session.now())
+        if isinstance(found, Diagnosis):
+            look = msgspec.structs.replace(look, restart_for=await self._changed())
         self._last[kind] = msgspec.structs.replace(look, **{kind: found})
         _log.info("look.done", kind=kind)
         return found
+
+    async def _changed(self) -> tuple[str, ...]:
+        """The variables whose values are others than at the start; none where they cannot be read."""
+        try:
+            loaded = await self._examines(load_settings, self._environ)
+        except KometaAIError:
+            return ()  # what is wrong with them is in the diagnosis
+        return tuple(changed_variables(self._session.settings, loaded.settings))
 
     def _fail(self, kind: Kind, error: KometaAIError) -> KometaAIError:
         redact = self._session.redact
