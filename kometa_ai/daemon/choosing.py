@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime, tzinfo
 
-    from kometa_ai.core.choice import Answered, Choices, Origin, Pair, ReviewKind
+    from kometa_ai.core.choice import Answered, Choices, Pair, ReviewKind
     from kometa_ai.daemon.index import Index
     from kometa_ai.daemon.indexing import Indexer
     from kometa_ai.jobs.answers import Answer, Taken
@@ -127,37 +127,27 @@ class Choosing:
 
     async def pin(self, collection: CollectionKey, item: ItemKey, *, include: bool, by: str) -> PinLine | None:
         """Pin an item in or out of a collection; None where there is no such collection, or no item of its kind."""
-        made = await self.pin_all(collection, (item,), include=include, by=by, origin="api")
-        return made[0] if made else None
 
-    async def pin_all(
-        self, collection: CollectionKey, items: Sequence[ItemKey], *, include: bool, by: str, origin: Origin
-    ) -> list[PinLine]:
-        """Pin items in or out of a collection, all at once; those that there are not, or not of its kind, are left."""
-
-        def pin_of(index: Index, item: ItemKey) -> Pin | None:
+        def make(index: Index) -> Pin | None:
             found = _now(self._wanted(index), item, _slug(collection))
             if found is None or collection_key(kind_of(item), _slug(collection)) != collection:
                 return None
-            return Pin(
+            pin = Pin(
                 key=item,
                 slug=_slug(collection),
                 include=include,
                 title=found.title,
                 imdb_id=found.imdb_id,
                 since=self._clock(),
-                origin=origin,
+                origin="api",
                 by=by,
                 said=found.said,
             )
+            self._choices.change(lambda choices: choices.with_pins(pin))
+            return pin
 
-        def make(index: Index) -> list[Pin]:
-            pins = [pin for item in items if (pin := pin_of(index, item)) is not None]
-            if pins:
-                self._choices.change(lambda choices: choices.with_pins(*pins))
-            return pins
-
-        return [_line(pin) for pin in await self._indexer.ask(make, judged=True)]
+        made = await self._indexer.ask(make, judged=True)
+        return _line(made) if made else None
 
     async def release(self, collection: CollectionKey, item: ItemKey) -> PinLine | None:
         """Release the pin of a pair, and return it; None where there is none."""

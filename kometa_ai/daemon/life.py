@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.item import ItemKey
     from kometa_ai.core.naming import CollectionKey
+    from kometa_ai.core.problem import Problem
     from kometa_ai.core.report import RunReport
     from kometa_ai.daemon.index import Index
     from kometa_ai.jobs.cancel import Cancellation
@@ -144,6 +145,12 @@ class Daemon:
         self.notifier = ChangeNotifier(settings, apart=paces.changes_apart)
         self.redelivery = Redelivery(settings, waits=paces.redelivery)
         self.batches = BatchWatch(session, self._go_on, every=paces.batches)
+
+    @property
+    def alerts(self) -> tuple[Problem, ...]:
+        """What the last run since the start has said of the state: that it was restored from a backup, say."""
+        last = self.runs.last
+        return tuple(each for each in (*last.problems, *last.warnings) if each.source == "state") if last else ()
 
     @property
     def is_stopping(self) -> bool:

@@ -42,7 +42,7 @@ from kometa_ai.web.api import (
     webhooks,
 )
 from kometa_ai.web.guard import Guard
-from kometa_ai.web.pages import assets, login, overview, start
+from kometa_ai.web.pages import assets, login, overview, start, starting, threshold
 from kometa_ai.web.pages import collections as collections_page
 from kometa_ai.web.pages import posters as poster_pictures
 from kometa_ai.web.pages.rendering import Pages, failed_page, is_page, preparing_page
@@ -71,8 +71,10 @@ _PAGES = (
     assets.router,
     login.router,
     overview.router,
+    starting.router,
     collections_page.router,
     poster_pictures.router,
+    threshold.router,
     start.router,
 )
 _FIGURES = documented_as("text/plain", {"type": "string"})

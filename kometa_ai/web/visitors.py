@@ -105,7 +105,10 @@ class Entrance:
     def _name(self, headers: Headers) -> str:
         """Whom the proxy names; nobody if it is said twice, since then the visitor may have said it."""
         names = headers.getlist(self._user_header)
-        return one_line(names[0], _LONGEST_NAME) if len(names) == 1 else ""
+        if len(names) != 1:
+            return ""
+        # Headers are read as Latin-1; proxies write UTF-8.
+        return one_line(names[0].encode("latin-1").decode(errors="replace"), _LONGEST_NAME)
 
     def cookie_for(self, found: Found, sender: Sender) -> str | None:
         """The header that gives the visitor their cookie, or renews it; None if neither is due."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from tests.browser.visiting import SCHEMES
+
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
@@ -53,8 +55,10 @@ _STOPS = """
     const group = `${[...document.forms].indexOf(stop.form)} ${stop.name}`;
     return !groups.has(group) && groups.add(group);
   });
-  document.activeElement?.blur();
-  window.getSelection().setBaseAndExtent(document.body, 0, document.body, 0);
+  // The next Tab begins at the top, wherever the focus has been.
+  document.body.tabIndex = -1;
+  document.body.focus({preventScroll: true});
+  document.body.removeAttribute('tabindex');
   window.theReached = new Set();
   return theStops.length;
 }
@@ -142,10 +146,11 @@ async def out_of_reach(page: Page) -> list[str]:
     return wrong + [f"not reached: {element}" for element in missed]
 
 
-async def faults(visit: Visit, *, by_keyboard: bool = True) -> list[str]:
-    """Everything that is wrong with the page that a visit is at, by all checks. `by_keyboard` moves the focus."""
+async def faults(visit: Visit) -> list[str]:
+    """Everything that is wrong with the page that a visit is at, by all checks, dark and light. Moves the focus."""
     page = visit.page
-    found = [*await barriers(page), *await sideways(page), *await nameless(page)]
-    if by_keyboard:
-        found += await out_of_reach(page)
-    return found + visit.complaints
+    found: dict[str, None] = {}
+    for scheme in SCHEMES:
+        await page.emulate_media(color_scheme=scheme)
+        found |= dict.fromkeys(await barriers(page))
+    return [*found, *await sideways(page), *await nameless(page), *await out_of_reach(page), *visit.complaints]

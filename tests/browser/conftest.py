@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from typing import Any
 
-    from playwright.async_api import Browser, StorageState
+    from playwright.async_api import Browser, Page, StorageState
 
     from tests.browser.visiting import Visit
     from tests.daemon.living import Living
@@ -64,12 +64,17 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             yield Site(home, living)
 
 
+async def sign_in(page: Page, password: str = PASSWORD) -> None:
+    """Fill in the form of the sign-in that the page is at, and wait for what comes after it."""
+    await page.get_by_label("Password").fill(password)
+    await page.get_by_role("button", name="Sign in").click()
+    await page.wait_for_url(lambda url: "/login" not in url)
+
+
 @pytest.fixture(scope="module")
 async def signed_in(browser: Browser, site: Site) -> SignedIn:
     """Somebody who has signed in by the form."""
     async with visiting(browser, site.living.url) as visit:
         await visit.page.goto("/login")
-        await visit.page.get_by_label("Password").fill(PASSWORD)
-        await visit.page.get_by_role("button", name="Sign in").click()
-        await visit.page.wait_for_url(site.living.url + "/**")
+        await sign_in(visit.page)
         return SignedIn(browser, site, await visit.context.storage_state())

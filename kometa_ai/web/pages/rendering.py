@@ -14,6 +14,7 @@ from kometa_ai.core.summary import counted
 from kometa_ai.core.text import one_line, readable
 from kometa_ai.errors import KometaAIError
 from kometa_ai.web.pages import assets, spoken
+from kometa_ai.web.pages.run_words import trigger_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,6 +76,7 @@ class Pages:
             "version": version,
             "counted": counted,
             "pages_of": spoken.pages_of,
+            "trigger_words": trigger_in_words,
         }
         self._environment.filters |= {
             "time": self._time,

@@ -33,7 +33,8 @@ export async function call(method, path, body) {
   }
 }
 
-function prepare(root) {
+/** Show what works with script alone, in what has just come into the page. */
+export function prepare(root) {
   for (const button of root.querySelectorAll("[data-copy]")) button.hidden = !navigator.clipboard;
   for (const opener of root.querySelectorAll("[data-opens]")) opener.setAttribute("aria-haspopup", "dialog");
 }

@@ -1,0 +1,55 @@
+"""Every page, on a phone, a tablet and a desk, dark and light: nothing that a browser, axe or a keyboard would find."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from fastapi.routing import APIRoute
+
+from kometa_ai.web import app
+from tests.browser import checks
+from tests.browser.visiting import WIDTHS, visiting
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
+
+    from tests.browser.conftest import SignedIn, Site
+
+PAGES = {
+    "/": ("/",),
+    "/collections/{key}": ("/collections/film-noir", "/collections/show:among-the-stars"),
+}
+"""Addresses of every page, by its route: as many as it has faces that are worth a look."""
+_OTHERS = {"/login", "/favicon.ico", "/static/{version}/{name}", "/posters/{key}"}
+"""What browsers ask for beside pages; and the sign-in, which is looked at before it."""
+
+
+def test_every_page_is_looked_at() -> None:
+    """A page that is added is added here; none stays in this list that is gone."""
+    routes = [route for router in app._PAGES for route in router.routes]
+    paths = {route.path for route in routes if isinstance(route, APIRoute) and "GET" in (route.methods or ())}
+
+    assert paths - _OTHERS == PAGES.keys()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("path", [path for paths in PAGES.values() for path in paths])
+async def test_a_page_is_for_everybody(signed_in: SignedIn, path: str, width: int) -> None:
+    """All that is on it can be read, has a name, is in the window and in reach of the keyboard; nothing goes wrong."""
+    async with signed_in.visiting(width=width) as visit:
+        answer = await visit.page.goto(path)
+        assert answer is not None
+        assert answer.ok
+        await visit.page.wait_for_load_state("load")
+
+        assert await checks.faults(visit) == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+async def test_so_is_the_sign_in(browser: Browser, site: Site, width: int) -> None:
+    """Before somebody has signed in, too."""
+    async with visiting(browser, site.living.url, width=width) as visit:
+        await visit.page.goto("/login")
+
+        assert await checks.faults(visit) == []
