@@ -45,6 +45,7 @@ from kometa_ai.web.guard import Guard
 from kometa_ai.web.pages import assets, login, overview, start, starting, threshold
 from kometa_ai.web.pages import collections as collections_page
 from kometa_ai.web.pages import posters as poster_pictures
+from kometa_ai.web.pages import runs as runs_page
 from kometa_ai.web.pages.rendering import Pages, failed_page, is_page, preparing_page
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ _PAGES = (
     login.router,
     overview.router,
     starting.router,
+    runs_page.router,
     collections_page.router,
     poster_pictures.router,
     threshold.router,
