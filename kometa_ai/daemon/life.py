@@ -37,6 +37,7 @@ from kometa_ai.daemon.trials import Trials
 from kometa_ai.daemon.watch import Watch
 from kometa_ai.errors import FixUsage, KometaAIError, WaitForOtherRun
 from kometa_ai.jobs.aside import DoesNotAnswer, Patience, aside
+from kometa_ai.jobs.blocks import Sought, Written, written
 from kometa_ai.jobs.cancel import cancel
 from kometa_ai.jobs.views import explanation
 from kometa_ai.jobs.waiting import EVERY
@@ -237,6 +238,16 @@ class Daemon:
 
         found = await self.indexer.ask(look)
         return await self._foreseeing(with_lines, self._session, found) if found else None
+
+    async def block_of(self, key: CollectionKey) -> Written | None:
+        """A collection's block as it stands in Kometa's files now; None for a key that no collection has.
+
+        Raise FixConfiguration if Kometa's folder cannot be read, DoesNotAnswer if that takes too long.
+        """
+        found = await self.indexer.ask(lambda index: index.collection(key))
+        if found is None:
+            return None
+        return await self._reading(written, self._session, Sought(key, found.name, found.kind, found.source))
 
     async def report(self, run_id: str) -> RunReport | None:
         """The report of a run that has ended; None if it is not kept. Raise RepairState if it cannot be read."""

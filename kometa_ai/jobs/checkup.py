@@ -73,7 +73,7 @@ def check_up(
     settings = found.check_settings(environ)
     config_dir = settings.config_dir if settings else _config_dir(environ)
     redact = Redactor(secrets_of(settings) if settings else _secrets_in(environ)).text
-    present = _Presenter(config_dir, redact)
+    present = Presenter(config_dir, redact)
     folder = found.check_folder(config_dir, settings) if config_dir is not None else Folder()
     services: tuple[Looked, ...] = ()
     if settings:
@@ -129,7 +129,7 @@ class _Found:
         try:
             # Where the settings cannot be used, it is not known which libraries there are to be.
             services = settings.kinds if settings else frozenset(KINDS)
-            folder = examine_folder(config_dir, addresses=_addresses(settings), services=services)
+            folder = examine_folder(config_dir, addresses=addresses_of(settings), services=services)
         except FixConfiguration as error:
             self.problems += error.problems
             return Folder()
@@ -147,7 +147,7 @@ class _Found:
         self.problems += misnamed(folder.collections, settings.libraries)
 
 
-def _addresses(settings: Settings | None) -> dict[Kind, list[OurLibrary]]:
+def addresses_of(settings: Settings | None) -> dict[Kind, list[OurLibrary]]:
     """The libraries of each kind, to be compared with Kometa's."""
     found: dict[Kind, list[OurLibrary]] = {}
     for each in settings.libraries if settings else ():
@@ -220,7 +220,7 @@ def _secrets_in(environ: Mapping[str, str]) -> Iterator[str]:
     yield from (environ[name] for name in secret if environ.get(name) and not name.endswith("_FILE"))
 
 
-class _Presenter:
+class Presenter:
     """Makes problems fit to be shown: with the lines they are about, and without any secret."""
 
     def __init__(self, root: Path | None, redact: Callable[[str], str]) -> None:
@@ -228,6 +228,7 @@ class _Presenter:
         self._redact = redact
 
     def __call__(self, problems: Iterable[Problem]) -> tuple[Problem, ...]:
+        """The problems as they may be shown."""
         return tuple(map(self._present, problems))
 
     def _present(self, problem: Problem) -> Problem:

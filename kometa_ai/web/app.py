@@ -43,6 +43,7 @@ from kometa_ai.web.api import (
 )
 from kometa_ai.web.guard import Guard
 from kometa_ai.web.pages import assets, login, overview, start, starting, threshold
+from kometa_ai.web.pages import block as block_page
 from kometa_ai.web.pages import collections as collections_page
 from kometa_ai.web.pages import posters as poster_pictures
 from kometa_ai.web.pages import runs as runs_page
@@ -77,6 +78,7 @@ _PAGES = (
     collections_page.router,
     poster_pictures.router,
     threshold.router,
+    block_page.router,
     start.router,
 )
 _FIGURES = documented_as("text/plain", {"type": "string"})

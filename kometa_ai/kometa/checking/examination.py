@@ -87,6 +87,21 @@ def examine_folder(
     )
 
 
+def examine_places(
+    path: Path,
+    *,
+    addresses: Addresses | None = None,
+    limits: Limits = LIMITS,
+    services: AbstractSet[Kind] = MOVIES,
+) -> tuple[Folder, Mapping[str, Reading]]:
+    """Read and check the folder, and return what was found together with what each file that could be read says.
+
+    The hints are those about single files and collections.
+    """
+    examination = _examine(path, limits, services)
+    return examination.proven(addresses or {}), examination.readings
+
+
 def files_of(
     path: Path, collection: Collection, *, limits: Limits = LIMITS, services: AbstractSet[Kind] = MOVIES
 ) -> tuple[TextFile, ...]:
@@ -184,9 +199,14 @@ class _Examination:
         found = Proof(checked.proposed(addresses), self._texts, checked.readings, self._read_again).proven()
         return _with_unserved(found)
 
+    @property
+    def readings(self) -> Mapping[str, Reading]:
+        """What was read from each file, with the kinds of its collections."""
+        return self._checked(self._parts).readings
+
     def files_of(self, collection: Collection) -> tuple[TextFile, ...]:
         """The files in which a block of this collection stands."""
-        readings = self._checked(self._parts).readings
+        readings = self.readings
         return tuple(
             TextFile(source, self._texts[source])
             for source, reading in readings.items()

@@ -75,12 +75,10 @@ class Excerpts:
         if file.is_configuration:
             return msgspec.structs.replace(problem, excerpt=_only_the_key(line), correction=None)
         correction = problem.correction
-        if correction and any(self._without_secrets(line) != line for line in correction.lines):
+        if correction and any(without_secrets(line, self._redact) != line for line in correction.lines):
             correction = None
-        return msgspec.structs.replace(problem, excerpt=self._without_secrets(line), correction=correction)
-
-    def _without_secrets(self, line: str) -> str:
-        return self._redact(_HOOK.sub(rf"\1{MASK}", _SECRET.sub(rf"\1{MASK}", line)))
+        excerpt = without_secrets(line, self._redact)
+        return msgspec.structs.replace(problem, excerpt=excerpt, correction=correction)
 
     def _read(self, source: str) -> _Lines:
         if source not in self._files:
@@ -93,6 +91,11 @@ class Excerpts:
             plain = text.replace("\0", "")
             self._files[source] = _Lines(split_lines(text) if text else (), is_configuration(source, plain))
         return self._files[source]
+
+
+def without_secrets(line: str, redact: Callable[[str], str]) -> str:
+    """A line with what may be a secret hidden; `redact` hides those that are known."""
+    return redact(_HOOK.sub(rf"\1{MASK}", _SECRET.sub(rf"\1{MASK}", line)))
 
 
 def _only_the_key(line: str) -> str:
