@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 DAY = 86_400
 LIFETIME = 90 * DAY
 """Seconds that a cookie is good for; one that is used is renewed each day."""
+_SECURE = "__Secure-"
+"""Before the name of a cookie for HTTPS alone. Under one name browsers would keep it, and drop the one for HTTP silently:
+who has signed in by HTTPS through a proxy could no longer sign in directly."""
 _MOST_COOKIES = 4
 """A browser sends several cookies of one name if they have different paths, as after a change of the URL base."""
 
@@ -89,12 +92,13 @@ class Sessions:
         return _signature(self._key, b"token", self._password_mark + cookie.id.encode()).hex()
 
     def read(self, headers: Headers) -> Cookie | None:
-        """The first cookie of ours in a request that is good."""
-        return next(filter(None, map(self._good, self._values(headers))), None)
-
-    def _values(self, headers: Headers) -> list[str]:
-        pairs = (pair.partition("=") for line in headers.getlist("cookie") for pair in line.split(";"))
-        return [value.strip() for name, _, value in pairs if name.strip() == self.cookie_name][:_MOST_COOKIES]
+        """The first cookie of ours in a request that is good; the one for HTTPS alone before others."""
+        pairs = [pair.partition("=") for line in headers.getlist("cookie") for pair in line.split(";")]
+        for wanted in (f"{_SECURE}{self.cookie_name}", self.cookie_name):
+            values = [value.strip() for name, _, value in pairs if name.strip() == wanted]
+            if found := next(filter(None, map(self._good, values[:_MOST_COOKIES])), None):
+                return found
+        return None
 
     def _good(self, value: str) -> Cookie | None:
         """The cookie of a value; None if we did not sign it so, with another password, or too long ago."""
@@ -116,14 +120,18 @@ class Sessions:
 
 def set_cookie(name: str, value: str, *, path: str, is_https: bool, lifetime: int = LIFETIME) -> str:
     """The header that makes a browser keep a cookie, out of reach of scripts and of forms on other sites."""
-    secure = "; Secure" if is_https else ""
-    return f"{name}={value}; Max-Age={lifetime}; Path={path or '/'}; HttpOnly; SameSite=Lax{secure}"
+    before, after = (_SECURE, "; Secure") if is_https else ("", "")
+    return f"{before}{name}={value}; Max-Age={lifetime}; Path={path or '/'}; HttpOnly; SameSite=Lax{after}"
 
 
 def removals(name: str, *, path: str, is_https: bool) -> Iterator[str]:
-    """The headers that make a browser forget a cookie, also one from the time of another URL base."""
+    """The headers that make a browser forget our cookies, also one from the time of another URL base.
+
+    By HTTPS it also forgets the one for HTTP, which it sends there, too.
+    """
     for each in dict.fromkeys((path or "/", "/")):
-        yield set_cookie(name, "", path=each, is_https=is_https, lifetime=0)
+        for secure in {is_https, False}:
+            yield set_cookie(name, "", path=each, is_https=secure, lifetime=0)
 
 
 def _signature(key: bytes, purpose: bytes, message: bytes) -> bytes:

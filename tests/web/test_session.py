@@ -193,8 +193,26 @@ def test_how_a_browser_keeps_it() -> None:
     secure = set_cookie("kometa_ai_0a1b2c", "v", path="/kometa-ai", is_https=True)
 
     assert plain == "kometa_ai_0a1b2c=v; Max-Age=7776000; Path=/; HttpOnly; SameSite=Lax"
-    assert secure == "kometa_ai_0a1b2c=v; Max-Age=7776000; Path=/kometa-ai; HttpOnly; SameSite=Lax; Secure"
-    assert [line.split("; ")[1:3] for line in removals("x", path="/kometa-ai", is_https=False)] == [
-        ["Max-Age=0", "Path=/kometa-ai"],
-        ["Max-Age=0", "Path=/"],
-    ]
+    assert secure == "__Secure-kometa_ai_0a1b2c=v; Max-Age=7776000; Path=/kometa-ai; HttpOnly; SameSite=Lax; Secure"
+
+
+def test_how_a_browser_forgets_it() -> None:
+    """Both cookies where both are sent, by HTTPS; and those of a URL base that was."""
+    http = [line.split("; ")[:3] for line in removals("x", path="/k", is_https=False)]
+    https = [line.split("; ")[::2] for line in removals("x", path="", is_https=True)]
+
+    assert http == [["x=", "Max-Age=0", "Path=/k"], ["x=", "Max-Age=0", "Path=/"]]
+    assert sorted(https) == [["__Secure-x=", "Path=/", "SameSite=Lax"], ["x=", "Path=/", "SameSite=Lax"]]
+
+
+def test_by_https_and_by_http(tmp_path: Path, clock: Clock) -> None:
+    """A device that comes both ways has a cookie for each, as one would shut out the other; that of HTTPS is first."""
+    sessions = Sessions(tmp_path, "secret", clock)
+    plain, secure = sessions.issued("password"), sessions.issued("password")
+    name = sessions.cookie_name
+    both = [f"{name}={sessions.value(plain)}", f"__Secure-{name}={sessions.value(secure)}"]
+
+    assert sessions.read(sent("; ".join(both))) == secure
+    assert sessions.read(sent(*both)) == secure
+    assert sessions.read(sent(both[0])) == plain
+    assert sessions.read(sent(both[0], f"__Secure-{name}=stale")) == plain
