@@ -41,6 +41,7 @@ _FOREIGN_FORM = Failed(
     "Nothing was changed: this does not come from a page of ours, or from one that is out of date.",
     "Open the page anew and try again.",
 )
+_FOREIGN_CALL = Failed(_FOREIGN_FORM.error, f"{_FOREIGN_FORM.remedy} Programs send the key in the header X-Api-Key.")
 
 
 class Passed(NamedTuple):
@@ -57,11 +58,10 @@ class Gate:
         self._entrance = entrance
         self._foreign = Repeats("http.foreign_form")
 
-    async def admit(self, scope: Scope, path: str, receive: Receive, *, is_guess: bool) -> Passed | Response | None:
+    async def admit(self, scope: Scope, path: str, receive: Receive) -> Passed | Response | None:
         """Whether a request may pass; else the answer, or None where the API's own is due.
 
-        `path` is without the URL base; `is_guess` is whether a wrong key came along. Puts the visitor into the scope.
-        Raises ClientDisconnect.
+        `path` is without the URL base. Puts the visitor into the scope. Raises ClientDisconnect.
         """
         headers, sender = Headers(scope=scope), self._entrance.sender(scope)
         if self._entrance.refuses(sender):
@@ -73,8 +73,9 @@ class Gate:
         if path == LOGIN or _is_open_file(path):
             return Passed(limited(receive, _LARGEST_SIGN_IN))
         if found is None:
-            is_for_programs = is_guess or _is_for_programs(path)
-            return None if is_for_programs else self._to_sign_in(scope["method"], scope, path, headers)
+            # A proxy may add a bearer token of its own to what browsers send, but no key of ours.
+            is_for_programs = _is_for_programs(path) or bool(headers.get("x-api-key"))
+            return None if is_for_programs else self._to_sign_in(scope, path, headers)
         if scope["method"] not in _SAFE_METHODS:
             return await self._change(found, sender, scope, path, receive)
         is_page = scope["method"] == "GET" and not _is_for_programs(path)
@@ -93,16 +94,16 @@ class Gate:
             return Passed(receive)
         shown = one_line(path, LONGEST_PATH)
         self._foreign.add(client=sender.shown, method=scope["method"], path=shown)
-        return await _said(scope, path, _FOREIGN_FORM)
+        return await _said(scope, path, _FOREIGN_CALL if _is_for_programs(path) else _FOREIGN_FORM)
 
-    def _to_sign_in(self, method: str, scope: Scope, path: str, headers: Headers) -> Response:
+    def _to_sign_in(self, scope: Scope, path: str, headers: Headers) -> Response:
         """Send a browser to the sign-in page, and back from there to where it is."""
         base = self._entrance.url_base
         is_script = _is_script(headers)
         wanted = ""
         if is_script:
             wanted = _local_part(headers.get("hx-current-url", ""))
-        elif method in ("GET", "HEAD"):
+        elif scope["method"] in ("GET", "HEAD"):
             query = scope.get("query_string", b"").decode("latin-1")
             wanted = f"{base}{quote(path)}" + (f"?{query}" if query else "")
         wanted = self._entrance.next_page(wanted)

@@ -42,6 +42,8 @@ _ADDRESSES = 1000
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    # Otherwise a page of others could find out by <img> which posters there are, where nobody has to sign in.
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -83,8 +85,8 @@ class Guard:
             return
         path: str = scope["path"]
         if self._url_base and f"{path}/".startswith(f"{self._url_base}/"):
-            scope = {**scope, "root_path": self._url_base}
             path = path.removeprefix(self._url_base) or "/"
+            scope = {**scope, "root_path": self._url_base, "path": f"{self._url_base}{path}"}
         # A state of this request alone, whatever the server keeps in its own.
         scope["state"] = {**scope.get("state", {}), "visitor": None}
         keys = list(_keys(Headers(scope=scope), basic=path in WEBHOOKS))
@@ -104,28 +106,35 @@ class Guard:
     ) -> None:
         """Answer a visitor, or tell whoever it is how to become one."""
         try:
-            found = await gate.admit(scope, path, receive, is_guess=is_guess)
+            found = await gate.admit(scope, path, receive)
         except ClientDisconnect:
             return
         if found is None:
             await self._refuse(scope, path, receive, send, is_guess=is_guess)
-        elif isinstance(found, Passed):
+            return
+        if is_guess and scope["state"]["visitor"] is None:
+            await self._slow_down(scope)
+        if isinstance(found, Passed):
             await self._answer(scope, found.receive, _with_cookie(send, found.cookie) if found.cookie else send)
         else:
             await found(scope, receive, send)
 
     async def _refuse(self, scope: Scope, path: str, receive: Receive, send: Send, *, is_guess: bool) -> None:
-        """Ask for the key; delay the answer after many wrong ones. A request with the right key is never delayed."""
-        client = str((scope.get("client") or ("",))[0])
-        self._refused.add(client=client, method=scope["method"], path=one_line(path, LONGEST_PATH))
-        if is_guess and self._guesses.are_too_many(client):
-            await asyncio.sleep(_DELAY)
+        """Ask for the key."""
+        self._refused.add(client=_peer(scope), method=scope["method"], path=one_line(path, LONGEST_PATH))
+        if is_guess:
+            await self._slow_down(scope)
         refusal = json_answer(
             Failed("A key is needed, or this one is wrong.", "Send it in the header X-Api-Key."),
             HTTPStatus.UNAUTHORIZED,
             {"WWW-Authenticate": 'Basic realm="Kometa-AI"' if path in WEBHOOKS else "Bearer"},
         )
         await refusal(scope, receive, send)
+
+    async def _slow_down(self, scope: Scope) -> None:
+        """Delay the answer to a wrong key after many of them. A request with the right key is never delayed."""
+        if self._guesses.are_too_many(_peer(scope)):
+            await asyncio.sleep(_DELAY)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the application answer. If it fails, the caller gets one sentence, and the log the stack trace."""
@@ -167,6 +176,10 @@ class _Guesses:
         are_too_many = len(times) == _WRONG_KEYS and now - times[0] < _WITHIN
         times.append(now)
         return are_too_many
+
+
+def _peer(scope: Scope) -> str:
+    return str((scope.get("client") or ("",))[0])
 
 
 def _unusable(scope: Scope) -> Response | None:

@@ -27,8 +27,8 @@ DAY = 86_400
 LIFETIME = 90 * DAY
 """Seconds that a cookie is good for; one that is used is renewed each day."""
 _SECURE = "__Secure-"
-"""Before the name of a cookie for HTTPS alone. Under one name browsers would keep it, and drop the one for HTTP silently:
-who has signed in by HTTPS through a proxy could no longer sign in directly."""
+"""Before the name of a cookie for HTTPS alone. Under one name browsers would keep that one and silently drop that for
+HTTP: who has signed in by HTTPS through a proxy could not sign in directly."""
 _MOST_COOKIES = 4
 """A browser sends several cookies of one name if they have different paths, as after a change of the URL base."""
 

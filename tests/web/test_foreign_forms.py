@@ -56,7 +56,7 @@ async def test_nothing_is_changed_without_it(device: Browser) -> None:
             refused = await device.client.request(method, path)
             assert (refused.status_code, HERE in refused.text) == (403, True), (method, path)
             if path == RUNS:
-                assert refused.json()["remedy"] == HERE
+                assert refused.json()["remedy"] == f"{HERE} Programs send the key in the header X-Api-Key."
     page = await device.post("/logout")
     part = await device.post("/logout", headers={"HX-Request": "true"})
 
@@ -257,6 +257,27 @@ async def test_no_path_leads_past_the_door(world: World, base: str) -> None:
             assert status in {"303", "401", "404"} or (status == "200" and "<h1>Sign in</h1>" in answer), (path, answer)
             assert status != "303" or location.startswith(f"{base}/login"), (path, location)
             assert quote("//") not in location.partition("next=")[2], (path, location)
+
+
+async def test_requests_that_two_readers_may_read_differently(world: World) -> None:
+    """Two hosts, another site's address in place of a path, no host at all: nobody gets in at home by these."""
+    requests = [
+        "GET / HTTP/1.1\r\nHost: nas\r\nHost: evil.example\r\n",
+        "GET / HTTP/1.1\r\nHost: evil.example\r\nHost: nas\r\n",
+        "GET / HTTP/1.1\r\n",
+        "GET / HTTP/1.0\r\n",
+        "GET / HTTP/1.1\r\nHost: nas, evil.example\r\n",
+        "GET http://evil.example/ HTTP/1.1\r\nHost: evil.example\r\n",
+        "POST /logout-everywhere HTTP/1.1\r\nHost: nas\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n",
+    ]
+    async with daemon_beside(world, environ={"WEB_LOGIN": "local"}) as here:
+        url = here.bare.base_url
+        for request in requests:
+            reader, writer = await asyncio.open_connection(url.host, url.port)
+            writer.write(f"{request}Connection: close\r\n\r\n".encode())
+            answer = (await reader.read()).decode()
+            writer.close()
+            assert answer.split(" ", 2)[1] in {"400", "403"}, (request, answer)
 
 
 async def test_events_with_a_cookie(device: Browser, here: Beside) -> None:

@@ -267,6 +267,53 @@ async def test_below_a_url_base(world: World, base: str) -> None:
     assert [line.split("; ")[2] for line in left.headers.get_list("set-cookie")] == ["Path=/kometa-ai", "Path=/"]
 
 
+async def test_the_url_base_alone(world: World) -> None:
+    """The first page is there without the slash at the end, too, as people type it."""
+    async with daemon_beside(world, environ={"HTTP_URL_BASE": "/kometa-ai"}) as here, browser(here) as device:
+        sent = await device.get("/kometa-ai")
+        await device.post("/kometa-ai/login", {"password": KEY})
+        page = await device.get("/kometa-ai")
+
+    assert sent.headers["location"] == "/kometa-ai/login"
+    assert (page.status_code, "<h1" in page.text) == (200, True)
+
+
+async def test_a_proxy_that_sends_a_token_of_its_own(here: Beside) -> None:
+    """A bearer token that is none of ours keeps nobody from the form or, once signed in, from the page."""
+    bearer = {"Authorization": "Bearer eyJhbGciOi.of-the-proxy"}
+    async with browser(here) as device:
+        sent = await device.get("/", bearer)
+        form = await device.get("/login", bearer)
+        await device.sign_in(headers=bearer)
+        page = await device.get("/", bearer)
+        with_key = await here.bare.get("/login", headers={"X-Api-Key": KEY})
+
+    assert (sent.status_code, form.status_code, page.status_code) == (303, 200, 200)
+    assert with_key.headers["location"] == "/"
+
+
+async def test_guessed_keys_are_slow_everywhere(here: Beside) -> None:
+    """After twenty wrong keys within a minute the next answers come late, at whatever path they are tried."""
+    for number in range(21):
+        await here.bare.get("/login" if number % 2 else "/", headers={"Authorization": f"Bearer {number}"})
+    started = time.monotonic()
+    await here.bare.get("/login", headers={"Authorization": "Bearer last"})
+    slow = time.monotonic() - started
+    started = time.monotonic()
+    await here.client.get("/login")
+
+    assert slow > 0.4
+    assert time.monotonic() - started < 0.4
+
+
+async def test_pictures_are_for_our_pages(here: Beside) -> None:
+    """A page of others cannot find out by <img> what there is; the icon is for everybody."""
+    answers = [await here.client.get(path) for path in ("/posters/movie:1", "/api/v1/status", "/favicon.ico")]
+    policies = [answer.headers["cross-origin-resource-policy"] for answer in answers]
+
+    assert policies == ["same-origin", "same-origin", "cross-origin"]
+
+
 def _token_in(page: str) -> str:
     return page.partition('name="page-token" content="')[2].partition('"')[0]
 

@@ -73,4 +73,6 @@ def _answer(name: str, kept: str) -> Response:
     content = files().get(name)
     if content is None:
         raise HTTPException(HTTPStatus.NOT_FOUND, f"There is no file {name!r}.")
-    return Response(content, media_type=_TYPES[name.rpartition(".")[2]], headers={"Cache-Control": kept})
+    # Dashboards show the icon beside a link to here.
+    headers = {"Cache-Control": kept, "Cross-Origin-Resource-Policy": "cross-origin"}
+    return Response(content, media_type=_TYPES[name.rpartition(".")[2]], headers=headers)
