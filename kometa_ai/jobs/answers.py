@@ -18,7 +18,7 @@ from kometa_ai.errors import FixUsage
 from kometa_ai.jobs.review import Card, Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from kometa_ai.core.choice import Pair
@@ -62,6 +62,20 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     card: Card | None = None
 
 
+_IN_GROUP = "~"
+"""Stands in the id of each answer of a group between the group's own id and the answer's number in it."""
+
+
+def group_of(answer_id: str) -> str:
+    """The group that an answer was given in: it is taken back as a whole. One that was given alone is its own group."""
+    return answer_id.partition(_IN_GROUP)[0]
+
+
+def id_in(group: str, number: int) -> str:
+    """The id of an answer that is given in a group."""
+    return f"{group}{_IN_GROUP}{number}"
+
+
 class Overtaken(FixUsage):
     """An answer that cannot be taken back, since there was another choice about its pair after it."""
 
@@ -89,18 +103,32 @@ def take_back(file: ChoicesFile, answer_id: str) -> Answered | None:
 
     Raise Overtaken where another choice about its pair was made after it.
     """
+    found = _restored(file, lambda each: each.id == answer_id)
+    return found[0] if found else None
+
+
+def take_back_group(file: ChoicesFile, group: str) -> Sequence[Answered]:
+    """The same for all answers of a group, the latest first; none where no such group is known.
+
+    Raise Overtaken where another choice about one of the pairs was made after it; then none is taken back.
+    """
+    return _restored(file, lambda each: group_of(each.id) == group)
+
+
+def _restored(file: ChoicesFile, is_meant: Callable[[Answered], bool]) -> list[Answered]:
     found: list[Answered] = []
 
     def change(choices: Choices) -> Choices:
-        found[:] = [each for each in choices.answers if each.id == answer_id]
+        found[:] = [each for each in reversed(choices.answers) if is_meant(each)]
         if not found:
             return choices
         making = _Making(choices, found[0].at)
-        making.restore(found[0])
+        for each in found:
+            making.restore(each)
         return making.choices()
 
     file.change(change)
-    return found[0] if found else None
+    return found
 
 
 class _Making:
@@ -164,9 +192,8 @@ class _Making:
     def restore(self, answered: Answered) -> None:
         pair = answered.pair
         pin, dismissal = self._pins.pop(pair, None), self._dismissals.pop(pair, None)
-        at = pin.since if pin else dismissal.at if dismissal else None
         latest = [each for each in self._answers.values() if each.pair == pair][-1]
-        if at != answered.at or latest != answered:
+        if latest != answered or not _is_of(answered, pin, dismissal):
             raise Overtaken(
                 "This answer cannot be taken back: another choice about the same pair was made after it.",
                 "Take the later one back first, or change the pin itself.",
@@ -176,6 +203,15 @@ class _Making:
             self._pins[pair] = answered.pin
         if answered.dismissal is not None:
             self._dismissals[pair] = answered.dismissal
+
+
+def _is_of(answered: Answered, pin: Pin | None, dismissal: Dismissal | None) -> bool:
+    """Whether what is chosen of a pair is what an answer has made. Moments are told apart by the second only."""
+    if answered.reply == "leave":
+        return pin is None and dismissal is not None and dismissal.at == answered.at
+    if pin is None or (pin.since, pin.origin) != (answered.at, "review"):
+        return False
+    return pin.include is (answered.reply == "in")
 
 
 def _is_same(seen: Seen, now: Seen) -> bool:
