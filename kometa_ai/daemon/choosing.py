@@ -1,4 +1,4 @@
-"""What people choose over the API: the review queue from the index, answers to it, and pins."""
+"""What people choose on the page and over the API: the review queue from the index, answers to it, and pins."""
 
 from __future__ import annotations
 
@@ -12,22 +12,35 @@ from kometa_ai.core.collection import collection_key
 from kometa_ai.core.decision import Cause
 from kometa_ai.core.item import ItemKey, kind_of
 from kometa_ai.core.naming import CollectionKey, Slug
-from kometa_ai.jobs.answers import Now, take_answers, take_back
+from kometa_ai.core.summary import counted
+from kometa_ai.daemon.desk import Desk, Sorting, counts_of, first_of, names_in, sitting_of, spread
+from kometa_ai.daemon.pinned import Pinned, pinned
+from kometa_ai.errors import FixUsage
+from kometa_ai.jobs.answers import Answer, Now, group_of, id_in, take_answers, take_back, take_back_group
 from kometa_ai.jobs.aside import Patience
 from kometa_ai.jobs.review import Card, card_of, seen_of
 from kometa_ai.judging.mutual import managed_tag
+from kometa_ai.judging.policy import reaches
 from kometa_ai.judging.review import Case, Wanting, kind_of_case, long_standing_that_left, queue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime, tzinfo
 
     from kometa_ai.core.choice import Answered, Choices, Pair, ReviewKind
     from kometa_ai.daemon.index import Index
     from kometa_ai.daemon.indexing import Indexer
-    from kometa_ai.jobs.answers import Answer, Taken
+    from kometa_ai.jobs.answers import Taken
     from kometa_ai.jobs.session import Session
     from kometa_ai.judging.review import Held
+
+
+MOST_LEFT = 500
+"""So many cases are left to the model at once: all of them can be taken back."""
+
+
+class Miscounted(FixUsage):
+    """There are more or fewer than whoever asked has seen."""
 
 
 class Part(NamedTuple):
@@ -50,10 +63,14 @@ class PinLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Wanted(NamedTuple):
-    """The cases of an index that want somebody, but for what people have chosen since."""
+    """The cases of an index that want somebody, but for what people have chosen since.
+
+    `unpinned` are those that would want somebody if their pins, of which the index knows, were released.
+    """
 
     of: Index
-    cases: Mapping[Pair, Case]
+    cases: dict[Pair, Case]
+    unpinned: dict[Pair, Case]
 
 
 class Choosing:
@@ -71,12 +88,27 @@ class Choosing:
         """A part of the queue: of one kind, of one collection, or of all."""
 
         def look(index: Index) -> Part:
-            found = [
-                each
-                for each in self._queue(self._wanted(index))
-                if kind in (None, each.kind) and collection in (None, each.case.collection.key)
-            ]
+            found = Sorting(kind, collection).of(self._queue(self._wanted(index)))
             return Part([_card(index, each) for each in found[start : start + size]], len(found), index.as_of)
+
+        return await self._indexer.ask(look)
+
+    async def desk(
+        self, sorting: Sorting, start: int, size: int, *, sitting: str = "", first: Pair | None = None
+    ) -> Desk:
+        """A part of the queue as the page shows it, with the answers of a sitting; `first` comes before all others."""
+
+        def look(index: Index) -> Desk:
+            whole = self._queue(self._wanted(index))
+            found = sorting.of(whole)
+            return Desk(
+                spreads=[spread(index, each) for each in first_of(found, first, start, size)],
+                total=len(found),
+                counts=counts_of(whole),
+                names=names_in(whole),
+                sitting=sitting_of(self._choices.read().answers, sitting),
+                as_of=index.as_of,
+            )
 
         return await self._indexer.ask(look)
 
@@ -112,6 +144,42 @@ class Choosing:
         # What was judged anew a moment ago must not be answered as it was before.
         return await self._indexer.ask(take, judged=True)
 
+    async def leave(self, sorting: Sorting, count: int, group: str, by: str) -> int:
+        """Leave a part of the queue to the model, at most `MOST_LEFT` of it, and return how many were left.
+
+        Raise Miscounted where there are not `count` of them. The same group again changes nothing.
+        """
+
+        def take(index: Index) -> int:
+            if any(group_of(each.id) == group for each in self._choices.read().answers):
+                return count
+            wanted = self._wanted(index)
+            found = sorting.of(self._queue(wanted))
+            if len(found) != count:
+                raise Miscounted(
+                    f"Nothing was left to Claude: {counted(len(found), 'case')} would be by now, not {count}.",
+                    "Look at them again.",
+                )
+            answers = [
+                Answer(
+                    id=id_in(group, number),
+                    key=each.case.key,
+                    slug=each.case.collection.slug,
+                    reply="leave",
+                    seen=seen_of(each.case),
+                    by=by,
+                )
+                for number, each in enumerate(found[:MOST_LEFT])
+            ]
+            now = {pair: known for pair in {each.pair for each in answers} if (known := _now(wanted, *pair))}
+            return len(take_answers(self._choices, answers, now, self._clock()))
+
+        return await self._indexer.ask(take, judged=True)
+
+    async def take_back_group(self, group: str) -> Sequence[Answered]:
+        """Restore what was before the answers of a group; none where none is known."""
+        return await self._keeps(take_back_group, self._choices, group)
+
     async def take_back(self, answer_id: str) -> Answered | None:
         """Restore what was before an answer; None where none is known by that id."""
         return await self._keeps(take_back, self._choices, answer_id)
@@ -124,6 +192,25 @@ class Choosing:
         """All pins that are kept beside the state, the latest first."""
         choices = await self._keeps(self._choices.read)
         return [_line(each) for each in sorted(choices.pins, key=lambda pin: pin.since, reverse=True)]
+
+    async def pinned(self) -> Pinned:
+        """All pins with their items and collections, those of the blocks among them."""
+        return await self._indexer.ask(lambda index: pinned(index, self._choices.read().pins))
+
+    async def release_all(self, pairs: Collection[Pair]) -> int:
+        """Release the pins of pairs, and return how many there were."""
+
+        def drop() -> int:
+            gone: list[Pin] = []
+
+            def change(choices: Choices) -> Choices:
+                gone[:] = [each for each in choices.pins if each.pair in pairs]
+                return choices.without_pins(*gone)
+
+            self._choices.change(change)
+            return len(gone)
+
+        return await self._keeps(drop)
 
     async def pin(self, collection: CollectionKey, item: ItemKey, *, include: bool, by: str) -> PinLine | None:
         """Pin an item in or out of a collection; None where there is no such collection, or no item of its kind."""
@@ -174,17 +261,17 @@ class Choosing:
     def _wanted(self, index: Index) -> _Wanted:
         """What wants somebody by the index, found once for each."""
         if self._known is None or self._known.of is not index:
-            cases = {
-                each.pair: each for each in _cases(index, self._clock(), self._zone) if kind_of_case(each) is not None
-            }
-            self._known = _Wanted(index, cases)
+            cases = list(_cases(index, self._clock(), self._zone))
+            unpinned = [_without_pin(each) for each in cases if index.is_pinned(*each.pair)]
+            self._known = _Wanted(index, _wanting(cases), _wanting(unpinned))
         return self._known
 
     def _queue(self, wanted: _Wanted) -> list[Wanting]:
         """The queue with what people have chosen by now, which the index may not know yet."""
         choices = self._choices.read()
         pinned = {pin.pair for pin in choices.pins}
-        return queue((each for pair, each in wanted.cases.items() if pair not in pinned), choices.dismissals)
+        cases = (each for pair, each in (wanted.cases | wanted.unpinned).items() if pair not in pinned)
+        return queue(cases, choices.dismissals)
 
 
 def _cases(index: Index, now: datetime, zone: tzinfo) -> Iterator[Case]:
@@ -212,6 +299,19 @@ def _cases(index: Index, now: datetime, zone: tzinfo) -> Iterator[Case]:
                 decision = index.decision(key, slug)
                 cause = Cause.UNDECIDED if decision is None else Cause.VERDICT
                 yield Case(key, collection, decision, cause, belongs=False, left=at)
+
+
+def _wanting(cases: Iterable[Case]) -> dict[Pair, Case]:
+    return {each.pair: each for each in cases if kind_of_case(each) is not None}
+
+
+def _without_pin(case: Case) -> Case:
+    """A case as its verdict has it, until an index that does not know the pin says it better."""
+    decision, threshold = case.decision, case.collection.confidence_threshold
+    if decision is None:
+        return case
+    belongs = decision.include and reaches(decision.confidence, threshold)
+    return case._replace(cause=Cause.VERDICT, belongs=belongs)
 
 
 def _told_in(zone: tzinfo, held: Held | None) -> Held | None:

@@ -482,6 +482,15 @@ class Index:
         """The same with its reason, read from the disk."""
         return self._columns.in_full(key).collections.get(slug)
 
+    def is_pinned(self, key: ItemKey, slug: Slug) -> bool:
+        """Whether a pin beside the state decides about a pair, and not one in the collection's block."""
+        where = collection_key(kind_of(key), slug)
+        item, standing = self._shelves.get(key), self._decided.standings.get(where)
+        if item is None or standing is None or (key, where) not in self._pins:
+            return False
+        block = standing.collection
+        return not any(ref.names(item) for ref in (*block.pins_in, *block.pins_out))
+
     def held_back(self, key: CollectionKey) -> frozenset[ItemKey]:
         """The items whose change the brake would hold back in the next run."""
         standing = self._decided.standings.get(key)

@@ -45,7 +45,9 @@ from kometa_ai.web.guard import Guard
 from kometa_ai.web.pages import assets, login, overview, start, starting, threshold
 from kometa_ai.web.pages import block as block_page
 from kometa_ai.web.pages import collections as collections_page
+from kometa_ai.web.pages import pins as pins_page
 from kometa_ai.web.pages import posters as poster_pictures
+from kometa_ai.web.pages import review as review_page
 from kometa_ai.web.pages import runs as runs_page
 from kometa_ai.web.pages.rendering import Pages, failed_page, is_page, preparing_page
 
@@ -75,6 +77,8 @@ _PAGES = (
     overview.router,
     starting.router,
     runs_page.router,
+    review_page.router,
+    pins_page.router,
     collections_page.router,
     poster_pictures.router,
     threshold.router,

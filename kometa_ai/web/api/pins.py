@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import HTTPException, Path, Response
+from fastapi import HTTPException, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
 
 from kometa_ai.core.item import ItemKey
@@ -14,7 +14,16 @@ from kometa_ai.daemon.choosing import PinLine
 from kometa_ai.web.answers import documented, json_answer
 from kometa_ai.web.api.collections import NO_INDEX
 from kometa_ai.web.api.review import COLLECTION, KEY
-from kometa_ai.web.api.routing import Routes, TheDaemon, ThePage, documented_list, failing, listed, router_of
+from kometa_ai.web.api.routing import (
+    Routes,
+    TheDaemon,
+    ThePage,
+    documented_list,
+    failing,
+    listed,
+    name_of_sender,
+    router_of,
+)
 
 router = router_of("/pins", "pins")
 ROUTES = Routes(router, (PinLine,))
@@ -48,9 +57,10 @@ async def list_pins(daemon: TheDaemon, page: ThePage) -> Response:
         **NO_INDEX,
     },
 )
-async def pin(daemon: TheDaemon, collection: TheCollection, key: TheItem, choice: Choice) -> Response:
+async def pin(request: Request, daemon: TheDaemon, collection: TheCollection, key: TheItem, choice: Choice) -> Response:
     """Pin a movie or show in or out of a collection, in the place of an older pin. A pin in its block wins over it."""
-    made = await daemon.choosing.pin(CollectionKey(collection), ItemKey(key), include=choice.include, by=choice.by)
+    by = name_of_sender(request, choice.by)
+    made = await daemon.choosing.pin(CollectionKey(collection), ItemKey(key), include=choice.include, by=by)
     if made is None:
         raise HTTPException(HTTPStatus.NOT_FOUND, f"There is no collection {collection!r} with {key!r}.")
     return json_answer(made)

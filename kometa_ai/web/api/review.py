@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Annotated, Literal
 
 import msgspec
-from fastapi import HTTPException, Path, Query, Response
+from fastapi import HTTPException, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictStr
 
 from kometa_ai.core.choice import Answered, ReviewKind
@@ -24,6 +24,7 @@ from kometa_ai.web.api.routing import (
     documented_list,
     failing,
     listed,
+    name_of_sender,
     router_of,
 )
 
@@ -98,21 +99,24 @@ async def list_review(
     },
 )
 async def answer(
-    daemon: TheDaemon, answers: Annotated[list[OneAnswer], Field(min_length=1, max_length=LARGEST_PAGE)]
+    request: Request,
+    daemon: TheDaemon,
+    answers: Annotated[list[OneAnswer], Field(min_length=1, max_length=LARGEST_PAGE)],
 ) -> Response:
     """Answer, one or many: `in` and `out` pin, `leave` hides the pair until what it was judged by has changed.
 
     At once, also while a run is on: it counts when that run plans tags, or else in the next one. Each answer is kept,
-    or refused as `changed` because the verdict is another than was seen.
+    or refused as `changed` because the verdict is another than was seen. A visitor of the page is named by their
+    sign-in, whatever `by` says.
     """
-    taken = await daemon.choosing.answer([_answer(each) for each in answers])
+    taken = await daemon.choosing.answer([_answer(each, name_of_sender(request, each.by)) for each in answers])
     kept = sum(each.result == "kept" for each in taken)
     if kept:
         return json_answer(Answers(kept=kept, results=taken))
     return json_answer(Answers(kept=0, results=taken, error=_CHANGED, remedy=_LOOK), HTTPStatus.CONFLICT)
 
 
-def _answer(each: OneAnswer) -> Answer:
+def _answer(each: OneAnswer, by: str) -> Answer:
     return Answer(
         id=each.id,
         key=ItemKey(each.key),
@@ -123,7 +127,7 @@ def _answer(each: OneAnswer) -> Answer:
             metadata_hash=each.seen.metadata_hash,
             confidence=each.seen.confidence,
         ),
-        by=each.by,
+        by=by,
     )
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fastapi import Response
 
     from kometa_ai.core.report import RunReport
+    from kometa_ai.web.visitors import Visitor
 
 LARGEST_PAGE = 500
 MOST_ITEMS = 500
@@ -80,6 +81,12 @@ def _number(text: object) -> object:
 
 
 PosterSize = Annotated[Height, BeforeValidator(_number), Query(description="How high it is, in pixels.")]
+
+
+def name_of_sender(request: Request, given: str = "") -> str:
+    """Who chooses: a visitor of the page by the name that is known of them; a program says `given` for itself."""
+    visitor: Visitor | None = request.state.visitor
+    return given if visitor is None or visitor.how == "key" else visitor.name
 
 
 NO_SUCH_RUN = failing({404: "No such run is kept"})
