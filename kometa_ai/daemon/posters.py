@@ -6,6 +6,7 @@ A library that does not answer is left in peace for a while, and a disk that fai
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -35,8 +36,7 @@ if TYPE_CHECKING:
 AT_ONCE = 4
 """Downloads."""
 MOST_KEPT = 300_000_000
-"""Bytes; what is beyond is deleted once a day, or when it is much."""
-_MUCH = MOST_KEPT // 10
+"""Bytes; what is beyond is deleted once a day, and as soon as a tenth of that has been written."""
 _DAY = 86400.0
 ASKED_AGAIN = 30 * _DAY
 """Seconds until a library is asked whether it has another picture by now."""
@@ -78,9 +78,17 @@ class _Absence(NamedTuple):
 class Posters:
     """Finds the pictures of a session's items. All calls may come at once; nothing is opened before the first."""
 
-    def __init__(self, session: Session, indexer: Indexer, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        session: Session,
+        indexer: Indexer,
+        *,
+        most_kept: int = MOST_KEPT,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._session = session
         self._indexer = indexer
+        self._most_kept = most_kept
         self._clock = clock
         self._cache = PosterCache(session.settings.state_dir)
         self._disk = Patience("STATE_DIR", most=4)
@@ -91,7 +99,7 @@ class Posters:
         self._stack = AsyncExitStack()
         self._opening = asyncio.Lock()
         self._opened: dict[str, Library] = {}
-        self._trimmed_at, self._written = -_DAY, 0
+        self._trimmed_at, self._written = -math.inf, 0
         self._fails = False
 
     async def picture(self, key: ItemKey, size: Height) -> Picture | None:
@@ -205,9 +213,9 @@ class Posters:
         if await self._quietly(self._cache.write, key, size, cover.body, cover.form):
             self._fails = False
             self._written += len(cover.body)
-            if self._written > _MUCH or self._clock() - self._trimmed_at > _DAY:
+            if self._written > self._most_kept // 10 or self._clock() >= self._trimmed_at + _DAY:
                 self._trimmed_at, self._written = self._clock(), 0
-                await self._quietly(self._cache.trim, MOST_KEPT)
+                await self._quietly(self._cache.trim, self._most_kept)
         return _made(cover.body, MEDIA_TYPES[cover.form], time.time())
 
     async def _quietly(self, do: Callable[..., object], *arguments: object) -> bool:

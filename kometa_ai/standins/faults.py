@@ -239,6 +239,8 @@ def flood(size: int, beginning: bytes = b"", content_type: str = "image/jpeg") -
             piece = bytes(min(left, _PIECE))
             await send({"type": "http.response.body", "body": piece, "more_body": True})
             left -= len(piece)
+            # What is sent into a broken connection is lost at once: without this the loop would never hear that it is.
+            await anyio.sleep(0)
         await send({"type": "http.response.body", "body": b""})
 
     return Effect(lambda _app: call)

@@ -293,3 +293,27 @@ def test_the_index_says_what_a_run_would_say(tmp_path: Path, seed: int) -> None:
         for pair, (belongs, cause, _, _, is_tagged, each) in expected.items()
         if belongs or is_tagged or cause not in (Cause.VERDICT, Cause.UNDECIDED) or (each and each.confidence > 0)
     }
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_index_knows_an_item_in_each_library(tmp_path: Path, seed: int) -> None:
+    """By the library's own number, in the order of the settings; a number that no service has is left out."""
+    world = made(Random(seed), tmp_path)
+    numbers: dict[ItemKey, list[tuple[str, int]]] = {}
+    for library in LIBRARIES:
+        file = libraries.open_file(tmp_path, library.name)
+        if file is None:
+            continue
+        lines = [row.line for row in file.rows()]
+        file.close()
+        odd = iter((-1, 2**40))
+        dice = Random(seed)
+        lines = [msgspec.structs.replace(line, id=next(odd, dice.randrange(1, 2**31))) for line in lines]
+        libraries.write(tmp_path, file.header, lines)
+        for line in lines[2:]:
+            numbers.setdefault(line.key, []).append((library.name, line.id))
+    index = index_of(world)
+    keys = [item.key for item in index.search(size=100).items] + [show(99).key]
+
+    assert {key: list(index.held_as(key)) for key in keys if index.held_as(key)} == numbers
+    assert index.title_of(keys[-1]) == ""

@@ -74,11 +74,13 @@ def home(tmp_path: Path) -> Iterator[Home]:
 
 
 @asynccontextmanager
-async def opened(world: World, clock: Clock | None = None) -> AsyncIterator[Posters]:
+async def opened(
+    world: World, clock: Clock | None = None, most_kept: int = posters.MOST_KEPT
+) -> AsyncIterator[Posters]:
     """The posters of a world's daemon, without the daemon."""
     session = session_of(world.settings)
     indexer = Indexer(session)
-    found = Posters(session, indexer, clock=clock or time.monotonic)
+    found = Posters(session, indexer, clock=clock or time.monotonic, most_kept=most_kept)
     try:
         yield found
     finally:
@@ -521,6 +523,37 @@ def test_the_oldest_go_first(world: World) -> None:
     assert [cache.read(key, 500 if number % 2 else 250) is None for number, key in enumerate(keys)] == [True] * 4 + [
         False
     ] * 6
+
+
+async def test_the_cache_is_capped(world: World, clock: Clock) -> None:
+    """Once a day, beginning with the first picture that a daemon keeps; and sooner when much is written."""
+    cache = PosterCache(world.state_dir)
+
+    def fill() -> None:
+        for number in range(30):
+            cache.write(show_key(1 + number), 250, JPEG + bytes(9_991), "jpg")
+            age(place(world, f"show-{1 + number}.jpg"), 3)
+
+    fill()
+    async with opened(world, clock, most_kept=100_000) as found:
+        await found.picture(FIRST, 250)
+        first = await found.size()
+        fill()
+        await found.picture(movie_key(1001), 250)
+        second = await found.size()
+        clock.time += DAY
+        await found.picture(movie_key(1002), 250)
+        third = await found.size()
+        fill()
+        for number in range(3, 20):
+            await found.picture(movie_key(1000 + number), 250)
+        fourth = await found.size()
+
+    assert first <= 100_000
+    assert second > 300_000
+    assert third <= 100_000
+    assert fourth <= 110_000
+    assert posters.MOST_KEPT == 300_000_000
 
 
 @contextmanager
