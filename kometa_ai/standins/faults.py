@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 import anyio
+from anyio.lowlevel import checkpoint
 from starlette.responses import RedirectResponse, Response
 
 from kometa_ai.standins.serving import hang_up, has_hung_up
@@ -240,7 +241,7 @@ def flood(size: int, beginning: bytes = b"", content_type: str = "image/jpeg") -
             await send({"type": "http.response.body", "body": piece, "more_body": True})
             left -= len(piece)
             # What is sent into a broken connection is lost at once: without this the loop would never hear that it is.
-            await anyio.sleep(0)
+            await checkpoint()
         await send({"type": "http.response.body", "body": b""})
 
     return Effect(lambda _app: call)
