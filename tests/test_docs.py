@@ -26,7 +26,8 @@ from kometa_ai.web.app import make_app
 from tests.written_docs import DOCS, PACKAGE, ROOT, Part, parts, rows
 from tests.written_samples import PAGES, Sample, all_samples, command_lines, our_commands, quoted, samples
 
-LANGUAGES = {"sh", "yaml", "ini", "text"}
+LANGUAGES = {"sh", "yaml", "ini", "nginx", "text"}
+"""nginx: tests/browser puts it in front of a daemon."""
 OPTIONS = {name for parameter in cli.params for name in parameter.opts if name.startswith("--")} | {"--help"}
 SETTINGS = variables().keys() | {variable.alias for variable in variables().values() if variable.alias}
 CONTAINER = {"PUID", "PGID", "UMASK"}

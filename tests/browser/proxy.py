@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import pytest
@@ -14,7 +15,6 @@ from tests.daemon.living import PATIENCE, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 Form = Literal["kept", "stripped"]
 
@@ -34,20 +34,17 @@ http {{
   scgi_temp_path {folder}/scgi;
   server {{
     listen 127.0.0.1:{port};
-    location {prefix}/ {{
-      {passing}
-    }}
+    {location}
   }}
 }}
 """
-# One with nothing but what is needed: nginx then sends its own idea of the host. One with all that is usually advised.
-_PASSING = {
-    "kept": "proxy_pass {upstream};",
-    "stripped": """proxy_pass {upstream}/;
-      proxy_set_header Host $http_host;
-      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-      proxy_set_header X-Forwarded-Proto $scheme;
-      proxy_http_version 1.1;""",
+_PAGE = (Path(__file__).parents[2] / "docs/page.md").read_text(encoding="utf-8")
+_DOCUMENTED = _PAGE.partition("```nginx\n")[2].partition("```")[0]
+_ADDRESS = "http://127.0.0.1:7880"
+# One as the documentation advises. One with nothing but what is needed: nginx then sends its own idea of the host.
+_LOCATION = {
+    "kept": _DOCUMENTED.replace(_ADDRESS, "UPSTREAM"),
+    "stripped": f"location {PREFIX}/ {{ proxy_pass UPSTREAM/; }}",
 }
 
 
@@ -55,8 +52,8 @@ _PASSING = {
 def proxied(program: str, upstream: str, folder: Path, form: Form) -> Iterator[str]:
     """Put nginx in front of `upstream`; yield its address with the prefix. It passes the prefix on, or strips it."""
     port = free_port()
-    passing = _PASSING[form].format(upstream=upstream)
-    text = _CONFIGURATION.format(folder=folder, port=port, prefix=PREFIX, passing=passing)
+    location = _LOCATION[form].replace("UPSTREAM", upstream)
+    text = _CONFIGURATION.format(folder=folder, port=port, location=location)
     configuration = folder / "nginx.conf"
     configuration.write_text(text, encoding="utf-8")
     log = folder / "nginx.log"
