@@ -111,7 +111,7 @@ async def show(
         is_outdated=soon.is_outdated,
         unusable=daemon.indexer.failure,
         spent=spent,
-        limit=daemon.settings.max_cost_per_run,
+        limit=daemon.settings.max_cost_per_run or None,
         runs=runs[:_LAST_RUNS],
         next_run=next_run,
         left=max(0.0, (next_run - now).total_seconds()) if next_run else 0.0,

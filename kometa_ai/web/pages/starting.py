@@ -31,7 +31,7 @@ async def start(request: Request) -> Response:
     try:
         await daemon.runs.start(await _options(daemon, form), "page")
     except KometaAIError as error:
-        wanted = Wanted(form.all("collections"), form.is_ticked("dry_run"), form.text("max_cost_usd"))
+        wanted = Wanted(form.all("collections"), form.is_ticked("dry_run"), form.text("max_cost"))
         return await show(request, ask="run", refused=error, wanted=wanted)
     return see(request, "/", done="started")
 
@@ -73,7 +73,7 @@ async def _options(daemon: Daemon, form: Form) -> Options:
         movies=form.all("movies"),
         force_refresh=form.is_ticked("force_refresh"),
         allow_removals=form.is_ticked("allow_removals"),
-        max_cost=amount_of(form, "max_cost_usd"),
+        max_cost=amount_of(form, "max_cost"),
         within=form.text("within"),
     )
 
