@@ -7,7 +7,7 @@ import os
 import socket
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import msgspec
 import structlog
@@ -42,7 +42,7 @@ from kometa_ai.jobs.cancel import cancel
 from kometa_ai.jobs.views import explanation
 from kometa_ai.jobs.waiting import EVERY
 from kometa_ai.jobs.whatif import WhatIf, foresee, with_lines
-from kometa_ai.observe.log_end import newest_lines
+from kometa_ai.observe.log_end import newest_lines, whole_log
 from kometa_ai.observe.logs import log_problem
 from kometa_ai.settings.changes import changed_variables
 from kometa_ai.settings.describe import as_dump
@@ -330,9 +330,14 @@ class Daemon:
         """Each variable with its value, as it was read at the start, and where that came from; secrets are masked."""
         return as_dump(Loaded(self.settings, self._sources))
 
-    async def log_end(self, limit: int, level: Level, run_id: str) -> LogEnd:
+    async def log_end(self, limit: int, level: Level, run_id: str, text: str = "") -> LogEnd:
         """The newest lines of the log file. Raise DoesNotAnswer if LOG_DIR does not."""
-        return await self._logs(partial(newest_lines, level=level, run_id=run_id), self.settings.log_dir, limit)
+        read = partial(newest_lines, level=level, run_id=run_id, text=text)
+        return await self._logs(read, self.settings.log_dir, limit)
+
+    async def whole_log(self) -> tuple[BinaryIO, int]:
+        """The log file, open, and its size in bytes. Raise OSError or DoesNotAnswer where it cannot be read."""
+        return await self._logs(whole_log, self.settings.log_dir)
 
     async def explain(self, item: ItemKey) -> Explained:
         """Explain one item with its library read now, as `--explain` does. Raise FixUsage where no library holds it."""

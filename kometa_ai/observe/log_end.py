@@ -34,8 +34,11 @@ class LogEnd(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""
 
 
-def newest_lines(log_dir: Path, limit: int, *, level: Level = "debug", run_id: str = "") -> LogEnd:
-    """The newest lines of at least this level, of one run if it is named; at most `limit`. Not a whole file is read."""
+def newest_lines(log_dir: Path, limit: int, *, level: Level = "debug", run_id: str = "", text: str = "") -> LogEnd:
+    """The newest lines of at least this level, of one run if it is named; at most `limit`. Not a whole file is read.
+
+    With `text` only lines that contain it in one of their values, in capitals or not.
+    """
     wanted = _LEVELS[_LEVELS.index(level) :]
     found: list[dict[str, Any]] = []
     left = _MOST
@@ -48,13 +51,29 @@ def newest_lines(log_dir: Path, limit: int, *, level: Level = "debug", run_id: s
                         return LogEnd(items=found, is_whole=False)
                     left -= len(line) + 1
                     entry = _entry(line)
-                    if entry.get("level") in wanted and (not run_id or entry.get("run_id") == run_id):
+                    if entry.get("level") not in wanted or (run_id and entry.get("run_id") != run_id):
+                        continue
+                    if _contains(entry, text.casefold()):
                         found.append(entry)
         except FileNotFoundError:
             break
         except OSError as error:
             return LogEnd(items=found, problem=f"{name} in LOG_DIR cannot be read: {error.strerror}.")
     return LogEnd(items=found)
+
+
+def whole_log(log_dir: Path) -> tuple[BinaryIO, int]:
+    """The log file, open, and its size in bytes. Raise OSError if it cannot be read."""
+    file = open(log_dir / FILE_NAME, "rb", opener=open_private)  # noqa: SIM115 - the caller closes it
+    try:
+        return file, os.fstat(file.fileno()).st_size
+    except OSError:
+        file.close()
+        raise
+
+
+def _contains(entry: dict[str, Any], text: str) -> bool:
+    return not text or any(text in str(value).casefold() for value in entry.values())
 
 
 def _lines_from_the_end(file: BinaryIO, most: int) -> Iterator[bytes | None]:

@@ -42,7 +42,7 @@ from kometa_ai.web.api import (
     webhooks,
 )
 from kometa_ai.web.guard import Guard
-from kometa_ai.web.pages import assets, login, overview, start, starting, threshold
+from kometa_ai.web.pages import about, assets, login, logs, overview, settings, start, starting, threshold
 from kometa_ai.web.pages import block as block_page
 from kometa_ai.web.pages import collections as collections_page
 from kometa_ai.web.pages import pins as pins_page
@@ -84,6 +84,9 @@ _PAGES = (
     threshold.router,
     block_page.router,
     start.router,
+    settings.router,
+    logs.router,
+    about.router,
 )
 _FIGURES = documented_as("text/plain", {"type": "string"})
 

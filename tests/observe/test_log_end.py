@@ -70,3 +70,11 @@ def test_torn_lines_and_stack_traces_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "kometa-ai.log").write_text(f'{line}\n["no object"]\n{{"level": "inf', encoding="utf-8")
 
     assert newest_lines(tmp_path, 10).items == [{"level": "error", "event": "x"}]
+
+
+def test_lines_that_contain_a_text(tmp_path: Path) -> None:
+    """In any value, in capitals or not."""
+    lines = [{"level": "info", "event": "one", "why": "No Answer"}, {"level": "info", "event": "two"}]
+    (tmp_path / "kometa-ai.log").write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+
+    assert [line["event"] for line in newest_lines(tmp_path, 10, text="ANSWER").items] == ["one"]

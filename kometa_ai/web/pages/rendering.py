@@ -86,6 +86,7 @@ class Pages:
             "percent": spoken.percent,
             "number": lambda value: f"{value:,}",
             "duration": spoken.duration,
+            "size": spoken.size,
             "line": one_line,
             "place": spoken.place_of,
         }

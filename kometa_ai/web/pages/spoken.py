@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 _DAYS_BY_NAME = 6
 _CENT = 0.01
+_TEN = 10
 
 
 def moment(when: datetime, now: datetime) -> str:
@@ -41,6 +42,15 @@ def duration(seconds: float | timedelta) -> str:
 def usd(amount: float) -> str:
     """An amount in USD; one that would round to nothing says so."""
     return "under $0.01" if 0 < amount < _CENT else f"${amount:,.2f}"
+
+
+def size(count: int) -> str:
+    """A number of bytes in the unit that people would use: `512 kB`, `65 MB`, `1.2 GB`."""
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= factor:
+            amount = count / factor
+            return f"{amount:.1f} {unit}" if amount < _TEN else f"{amount:.0f} {unit}"
+    return f"{count} bytes"
 
 
 def confidence(value: float | None) -> str:

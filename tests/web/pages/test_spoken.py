@@ -91,3 +91,12 @@ def test_links_to_pages(total: int, size: int, data: st.DataObject) -> None:
 def test_places_of_corrections(correction: Correction, words: str) -> None:
     """Where lines belong is said as people number lines."""
     assert spoken.place_of(correction, "a.yml") == words
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [(0, "0 bytes"), (999, "999 bytes"), (1500, "1.5 kB"), (65_000_000, "65 MB"), (1_240_000_000, "1.2 GB")],
+)
+def test_sizes_have_the_unit_that_people_would_use(count: int, said: str) -> None:
+    """With a digit behind the point below ten."""
+    assert spoken.size(count) == said

@@ -135,15 +135,16 @@ async def test_a_problem_has_its_line_and_what_to_put_there(here: Beside, world:
     world.collections(
         block("Noir"),
         block("<b>Bad</b>", confidence_threshold="<script>alert(1)</script>"),
-        "  # === KOMETA-AI ===\n  # enabled: true\n  # promt: <script>\n  # === END KOMETA-AI ===\n  Worse:\n"
-        "    sync_mode: sync\n",
+        "  # === KOMETA-AI ===\n  # enabled: true\n  # prompt: Slow films.\n  # === END KOMETA-AI ===\n"
+        "  Long Evenings:\n    radarr_taglist: kai-long-evenings\n",
     )
+    (world.kometa / "config.yml").write_text("libraries: {}\n")
     text = await looked(here)
     folder = step(text, "kometa-s-folder")
 
     assert is_open(folder)
     assert "movies.yml:" in folder
-    assert "In place of line" in words(folder)
+    assert "Above line 22 of movies.yml" in words(folder)
     assert "data-copy" in folder
     assert "<script>alert" not in text
     assert "<b>Bad</b>" not in text
@@ -277,7 +278,7 @@ async def test_from_the_dry_run_to_the_real_one(here: Beside) -> None:
     assert f"/runs/{run_id}" in step(shown, "dry-run")
     assert is_open(real)
     assert "Make the 3 changes shown" in words(real)
-    assert f'name="within" value="{run_id}"' in real
+    assert f'action="/runs/{run_id}/make"' in real
     assert "It runs by itself" in words(step(done, "for-real"))
     assert "From here to your first collection" not in words(done)
 
@@ -328,4 +329,4 @@ async def test_a_dry_run_without_a_result(here: Beside, world: World) -> None:
     text = await page(here)
 
     assert "ended without a result" in words(step(text, "dry-run"))
-    assert 'name="within"' not in text
+    assert "/make" not in text
