@@ -18,11 +18,14 @@ from kometa_ai.core.item import movie_key, show_key
 from kometa_ai.daemon import posters
 from kometa_ai.daemon.indexing import Indexer
 from kometa_ai.daemon.posters import Missing, Picture, Posters
+from kometa_ai.jobs.aside import DoesNotAnswer
 from kometa_ai.standins import faults
 from kometa_ai.standins.arr.posters import draw_poster
 from kometa_ai.standins.serving import serve
 from kometa_ai.state.posters import PosterCache
 from tests.daemon.kept import keep_libraries
+from tests.daemon.living import daemon_process
+from tests.daemon.preloaded import COMPILER
 from tests.run.libraries import Home, shows
 from tests.run.world import World, movies
 
@@ -612,3 +615,39 @@ async def test_a_disk_that_is_read_only(world: World) -> None:
             assert await found.picture(movie_key(1001), 250) is not None
             assert await found.clear() == 0
             assert await found.size() == len(draw_poster(1000, 250))
+
+
+async def test_a_disk_that_refuses(world: World) -> None:
+    """Where not even the folder can be looked at: no picture is found, and to count them says what is wrong."""
+    world.change(state_dir=world.folder / ("x" * 300))
+    async with opened(world) as found:
+        with capture_logs() as logged:
+            assert await found.find(FIRST, 250) is Missing.FOR_NOW
+            for look in (found.size, found.clear):
+                with pytest.raises(DoesNotAnswer, match="cannot be looked at: File name too long"):
+                    await look()
+
+    assert [line["log_level"] for line in logged if line["event"] == "posters.not_kept"] == ["warning"]
+
+
+@pytest.mark.skipif(COMPILER is None, reason="needs a C compiler")
+def test_a_disk_that_hangs(world: World, library: Path) -> None:
+    """A share that does not answer costs seconds; the picture comes from Radarr, and others are not kept waiting."""
+    os.mkfifo(world.folder / "hangs")
+    changed = {
+        "LD_PRELOAD": str(library),
+        "SILENT": str(place(world, "movie-1000.jpg")),
+        "HANGS": str(world.folder / "hangs"),
+    }
+    with daemon_process(world, **changed) as living:
+        living.wait_for("daemon.ready")
+        started = time.monotonic()
+        other = living.call("GET", "/posters/1001")
+        took = time.monotonic() - started
+        hung = living.call("GET", "/posters/1000", timeout=30)
+        told = living.wait_for("posters.not_kept")
+
+    assert (other.status_code, other.content) == (200, draw_poster(1001, 250))
+    assert took < 9
+    assert (hung.status_code, hung.content) == (200, draw_poster(1000, 250))
+    assert "STATE_DIR does not answer" in told["why"]
