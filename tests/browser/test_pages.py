@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 PAGES = {
     "/": ("/",),
-    "/collections/{key}": ("/collections/film-noir", "/collections/show:among-the-stars"),
+    "/collections": ("/collections",),
+    "/collections/{key}": (
+        "/collections/film-noir",
+        "/collections/show:among-the-stars",
+        "/collections/long-evenings?list=all&view=table&page=2",
+        "/collections/courtroom-dramas",
+    ),
 }
 """Addresses of every page, by its route: as many as it has faces that are worth a look."""
 _OTHERS = {"/login", "/favicon.ico", "/static/{version}/{name}", "/posters/{key}"}

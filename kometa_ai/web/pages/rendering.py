@@ -13,7 +13,7 @@ from markupsafe import Markup
 from kometa_ai.core.summary import counted
 from kometa_ai.core.text import one_line, readable
 from kometa_ai.errors import KometaAIError
-from kometa_ai.web.pages import assets, spoken
+from kometa_ai.web.pages import assets, places, spoken
 from kometa_ai.web.pages.run_words import trigger_in_words
 
 if TYPE_CHECKING:
@@ -89,7 +89,11 @@ class Pages:
             "size": spoken.size,
             "line": one_line,
             "place": spoken.place_of,
+            "waits": places.waits,
+            "because": places.because,
+            "looks": places.looks,
         }
+        self._environment.tests["close"] = places.is_close
 
     def url(self, path: str, **query: object) -> str:
         """An address of ours: the path below the URL base, with those parts of the query that are not empty."""
