@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from tests.daemon.living import Beside
 
+PAGE = "/more"
+"""A page that is always there, and looks at nothing. The first one sends elsewhere until all is set up."""
 HTML = {"Accept": "text/html,application/xhtml+xml"}
 
 
@@ -38,7 +40,7 @@ class Browser:
         """Fill in the form and send it."""
         return await self.post("/login", {"password": password, "next": wanted}, **more)
 
-    async def token(self, path: str = "/", headers: Mapping[str, str] | None = None) -> str:
+    async def token(self, path: str = PAGE, headers: Mapping[str, str] | None = None) -> str:
         """The token in a page."""
         page = await self.get(path, headers or {})
         found = re.search(r'name="(?:page-token" content|token" value)="([0-9a-f]*)"', page.text)

@@ -11,7 +11,7 @@ import pytest
 
 from kometa_ai.web.session import Sessions
 from tests.daemon.living import KEY, daemon_beside
-from tests.web.browsers import browser
+from tests.web.browsers import PAGE, browser
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -62,7 +62,7 @@ async def test_nothing_is_changed_without_it(device: Browser) -> None:
 
     assert "<h1>That did not work</h1>" in page.text
     assert part.headers["content-type"].startswith("text/plain")
-    assert (await device.get("/")).status_code == 200
+    assert (await device.get(PAGE)).status_code == 200
 
 
 async def test_tokens_that_are_none(device: Browser, here: Beside, world: World) -> None:
@@ -132,7 +132,7 @@ async def test_hiding_places(device: Browser) -> None:
         refused = await device.post("/logout", content=content, headers=headers)
         assert refused.status_code == 403, (content_type, body[:80])
 
-    assert (await device.get("/")).status_code == 200
+    assert (await device.get(PAGE)).status_code == 200
 
 
 async def test_two_kinds_at_once(device: Browser) -> None:
@@ -225,7 +225,7 @@ async def test_a_form_that_never_ends(here: Beside) -> None:
         await writer.wait_closed()
         assert await reader.read() == b""
 
-        assert (await device.get("/")).status_code == 200
+        assert (await device.get(PAGE)).status_code == 200
 
 
 PATHS = [

@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 from kometa_ai.settings.environment import load_settings
 from kometa_ai.web.visitors import Entrance, entrance_of
 from tests.daemon.living import KEY, daemon_beside
-from tests.web.browsers import HTML, browser
+from tests.web.browsers import HTML, PAGE, browser
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -45,7 +45,7 @@ async def test_external_through_the_proxy(world: World) -> None:
         status = await device.get("/api/v1/status")
         early = await device.post(RUNS, json={"dry_run": True})
         token = await device.token()
-        page = await device.get("/", {"Remote-User": "anna"})
+        page = await device.get(PAGE, {"Remote-User": "anna"})
         without = await device.post(RUNS, json={"dry_run": True})
         run = await device.post(RUNS, json={"dry_run": True}, headers={"X-Page-Token": token})
         await here.daemon.runs.ended()
@@ -70,11 +70,11 @@ async def test_external_from_elsewhere(world: World) -> None:
         "Forwarded": "for=172.18.0.2",
     }
     async with opened(world, "external", NOT_THROUGH) as (here, device):
-        page = await device.get("/", claims)
+        page = await device.get(PAGE, claims)
         status = await device.get("/api/v1/status", claims)
         form = await device.get("/login", claims)
         await device.sign_in(headers=claims)
-        signed_in = await device.get("/")
+        signed_in = await device.get(PAGE)
         with_key = await here.client.get("/api/v1/status")
 
     assert (page.status_code, status.status_code) == (303, 401)
@@ -106,7 +106,7 @@ async def test_the_name_gives_no_right(world: World) -> None:
 async def test_at_home(world: World) -> None:
     """At home nobody signs in; what changes something still needs the token, which a foreign page cannot know."""
     async with opened(world, "local") as (here, device):
-        page = await device.get("/")
+        page = await device.get(PAGE)
         token = await device.token()
         without = await device.post(RUNS, json={"dry_run": True})
         forged = await device.post(RUNS, json={}, headers={"X-Page-Token": "0" * 64, "Origin": "http://evil.example"})
@@ -121,11 +121,11 @@ async def test_at_home_but_through_a_stranger(world: World) -> None:
     """A proxy that is not named may bring anybody: who comes through one signs in, and is told so."""
     async with opened(world, "local") as (here, device):
         for header in ({"X-Forwarded-For": "192.168.1.5"}, {"Forwarded": "for=192.168.1.5"}, {"Via": "1.1 cdn"}):
-            page = await device.get("/", header)
+            page = await device.get(PAGE, header)
             assert page.status_code == 303, header
         form = await device.get("/login", {"X-Forwarded-For": "192.168.1.5"})
         await device.sign_in(headers={"X-Forwarded-For": "192.168.1.5"})
-        signed_in = await device.get("/", {"X-Forwarded-For": "192.168.1.5"})
+        signed_in = await device.get(PAGE, {"X-Forwarded-For": "192.168.1.5"})
         status = await here.bare.get("/api/v1/status", headers={"X-Forwarded-For": "127.0.0.1"})
 
     assert "through the proxy 127.0.0.1, which <code>TRUSTED_PROXIES</code> does not name" in form.text
@@ -136,7 +136,7 @@ async def test_at_home_but_through_a_stranger(world: World) -> None:
 async def test_at_home_through_the_own_proxy(world: World) -> None:
     """Through a trusted proxy the visitor's own address decides; where it says nothing, they sign in."""
     async with opened(world, "local", THROUGH) as (_, device):
-        at_home = await device.get("/", {"X-Forwarded-For": "192.168.1.5", "X-Forwarded-Proto": "https"})
+        at_home = await device.get(PAGE, {"X-Forwarded-For": "192.168.1.5", "X-Forwarded-Proto": "https"})
         tries = {
             "outside": [("X-Forwarded-For", "203.0.113.7")],
             "claims to be at home": [("X-Forwarded-For", "192.168.1.5, 203.0.113.7")],
@@ -148,7 +148,7 @@ async def test_at_home_through_the_own_proxy(world: World) -> None:
             "another header": [("X-Real-IP", "192.168.1.5")],
             "silence": [],
         }
-        outside = {name: (await device.get("/", headers)).status_code for name, headers in tries.items()}
+        outside = {name: (await device.get(PAGE, headers)).status_code for name, headers in tries.items()}
         form = await device.get("/login", {"X-Forwarded-For": "203.0.113.7"})
 
     assert at_home.status_code == 200
@@ -160,10 +160,10 @@ async def test_at_home_through_the_own_proxy(world: World) -> None:
 async def test_a_cookie_from_home_opens_nothing_elsewhere(world: World) -> None:
     """Who was let in at home, or through the proxy, has signed in nowhere: the cookie alone gives no right."""
     async with opened(world, "local", THROUGH) as (here, device):
-        token = await device.token("/", {"X-Forwarded-For": "192.168.1.5"})
+        token = await device.token(PAGE, {"X-Forwarded-For": "192.168.1.5"})
         outside = {"X-Forwarded-For": "203.0.113.7"}
         answers = [
-            await device.get("/", outside),
+            await device.get(PAGE, outside),
             await device.get("/api/v1/status", outside),
             await device.post(RUNS, json={}, headers={**outside, "X-Page-Token": token}),
         ]
@@ -185,7 +185,7 @@ async def test_a_strangers_name_for_our_address(world: World) -> None:
     """A foreign name that resolves to us gets nothing at all where nobody is asked to sign in; the key still works."""
     async with opened(world, "local", {"WEB_HOSTS": "kometa.example.org"}) as (here, device):
         for host in ("evil.example", "evil.example:7880", "EVIL.example.", "localhost.evil.example", "", "a b", "[::1"):
-            page = await device.get("/", {"Host": host})
+            page = await device.get(PAGE, {"Host": host})
             status = await here.bare.get("/api/v1/status", headers={"Host": host})
             form = await device.post("/login", {"password": KEY}, headers={"Host": host})
             assert [answer.status_code for answer in (page, status, form)] == [403, 403, 403], host
@@ -200,7 +200,7 @@ async def test_a_strangers_name_for_our_address(world: World) -> None:
             "[fe80::1]",
             "Kometa.Example.org:443",
         )
-        shown = {host: (await device.get("/", {"Host": host})).status_code for host in names}
+        shown = {host: (await device.get(PAGE, {"Host": host})).status_code for host in names}
         ping = await here.bare.get("/ping", headers={"Host": "evil.example"})
         with_key = await here.client.get("/api/v1/status", headers={"Host": "evil.example"})
 
@@ -212,10 +212,10 @@ async def test_a_strangers_name_behind_the_proxy(world: World) -> None:
     """A proxy that replaces the host says which it was; from others that header is no help, and a sign of a proxy."""
     at_home = {"Host": "kometa-ai:7880", "X-Forwarded-For": "192.168.1.5"}
     async with opened(world, "local", THROUGH) as (_, device):
-        refused = await device.get("/", {**at_home, "X-Forwarded-Host": "evil.example"})
-        shown = await device.get("/", {**at_home, "X-Forwarded-Host": "nas.lan"})
+        refused = await device.get(PAGE, {**at_home, "X-Forwarded-Host": "evil.example"})
+        shown = await device.get(PAGE, {**at_home, "X-Forwarded-Host": "nas.lan"})
     async with opened(world, "local") as (_, device):
-        asked = await device.get("/", {"Host": "kometa-ai:7880", "X-Forwarded-Host": "nas.lan"})
+        asked = await device.get(PAGE, {"Host": "kometa-ai:7880", "X-Forwarded-Host": "nas.lan"})
 
     assert [answer.status_code for answer in (refused, shown, asked)] == [403, 200, 303]
 
@@ -224,7 +224,7 @@ async def test_other_names_are_no_matter_where_all_sign_in(world: World) -> None
     """With `password` and `external` any name will do: without the sign-in of that very name nothing is shown."""
     async with opened(world, "password") as (_, device):
         await device.sign_in(headers={"Host": "kometa.example.org"})
-        page = await device.get("/", {"Host": "evil.example"})
+        page = await device.get(PAGE, {"Host": "evil.example"})
 
     assert page.status_code == 200
 
@@ -281,7 +281,7 @@ async def test_a_password_outlives_the_way_in(world: World) -> None:
     async with opened(world, "external", THROUGH) as (here, device):
         cookie = here.entrance.sessions.issued("password")
         headers = {"Cookie": f"{here.entrance.sessions.cookie_name}={here.entrance.sessions.value(cookie)}"}
-        page = await device.get("/", headers)
+        page = await device.get(PAGE, headers)
         left = await device.post("/logout", {"token": here.entrance.sessions.token(cookie)}, headers=headers)
 
     assert page.headers.get_list("set-cookie") == []
