@@ -148,7 +148,7 @@ class Entrance:
     def try_password(self, given: str, sender: Sender) -> Tried:
         """Look at a password, unless too many wrong ones have come just before."""
         address = sender.counted_as
-        if rest := self.waits.rest(address):
+        if rest := self.waits.rest(address, is_local=sender.is_local):
             return Tried(is_right=False, rest=rest)
         if hmac.compare_digest(self._mark(given), self._password):
             self.waits.right(address)

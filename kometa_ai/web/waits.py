@@ -53,11 +53,14 @@ class Waits:
         self._of: OrderedDict[str, _Wrong] = OrderedDict()
         self._all = _Wrong()
 
-    def rest(self, address: str) -> int:
-        """Whole seconds until a password from this address is looked at; 0 for at once."""
+    def rest(self, address: str, *, is_local: bool = False) -> int:
+        """Whole seconds until a password from this address is looked at; 0 for at once.
+
+        Who is at home waits for nobody else: however many guess from outside, there is a way in.
+        """
         now = self._clock()
         own = self._of.get(address, _Wrong()).rest(PER_ADDRESS, now)
-        return math.ceil(max(own, self._all.rest(IN_ALL, now)))
+        return math.ceil(own if is_local else max(own, self._all.rest(IN_ALL, now)))
 
     def wrong(self, address: str) -> None:
         """Note a wrong password."""

@@ -75,12 +75,13 @@ def test_wrong_ones_are_forgotten() -> None:
 
 
 def test_many_addresses_together() -> None:
-    """Guesses from ever new addresses are slowed down, too, but for four seconds at most: others want in as well."""
+    """Guesses from ever new addresses are slowed down, too, but for four seconds at most; people at home are not."""
     clock = Clock()
     waits = Waits(clock)
     for number in range(200):
         waits.wrong(f"address {number}")
     told = waits.rest("somebody else")
+    assert waits.rest("somebody at home", is_local=True) == 0
     clock.now += told
 
     assert told == 4
