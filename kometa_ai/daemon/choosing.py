@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime, tzinfo
 
-    from kometa_ai.core.choice import Answered, Choices, Pair, ReviewKind
+    from kometa_ai.core.choice import Answered, Choices, Origin, Pair, ReviewKind
     from kometa_ai.daemon.index import Index
     from kometa_ai.daemon.indexing import Indexer
     from kometa_ai.jobs.answers import Taken
@@ -212,7 +212,9 @@ class Choosing:
 
         return await self._keeps(drop)
 
-    async def pin(self, collection: CollectionKey, item: ItemKey, *, include: bool, by: str) -> PinLine | None:
+    async def pin(
+        self, collection: CollectionKey, item: ItemKey, *, include: bool, by: str, origin: Origin = "api"
+    ) -> PinLine | None:
         """Pin an item in or out of a collection; None where there is no such collection, or no item of its kind."""
 
         def make(index: Index) -> Pin | None:
@@ -226,7 +228,7 @@ class Choosing:
                 title=found.title,
                 imdb_id=found.imdb_id,
                 since=self._clock(),
-                origin="api",
+                origin=origin,
                 by=by,
                 said=found.said,
             )

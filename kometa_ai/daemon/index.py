@@ -353,10 +353,10 @@ class Index:
 
     # Items
 
-    def search(self, text: str = "", *, start: int = 0, size: int = 60) -> Found:
+    def search(self, text: str = "", *, kinds: Sequence[Kind] = KINDS, start: int = 0, size: int = 60) -> Found:
         """The items whose title has the text in it, or that it names (`Heat (1995)`, `tmdb:949`, `tt0113277`)."""
-        wanted = matching(text, KINDS) if text.strip() else None
-        found = [item for item in self._shelves.items if wanted is None or wanted(item)]
+        wanted = matching(text, kinds) if text.strip() else lambda item: kind_of(item.key) in kinds
+        found = [item for item in self._shelves.items if wanted(item)]
         found.sort(key=lambda item: self._lists.rank[self._columns.rows[item.key]])
         return Found([self._line(item) for item in found[start : start + size]], len(found))
 

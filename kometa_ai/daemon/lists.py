@@ -176,8 +176,9 @@ def matching(text: str, kinds: Sequence[Kind]) -> Callable[[AnyItem], bool]:
     folded = fold_title(text.strip())
 
     def is_meant(item: AnyItem) -> bool:
-        return folded in fold_title(item.title) or any(
-            kind_of(item.key) == kind and ref.names(item) for kind, ref in refs
+        own = kind_of(item.key)
+        return (own in kinds and folded in fold_title(item.title)) or any(
+            own == kind and ref.names(item) for kind, ref in refs
         )
 
     return is_meant

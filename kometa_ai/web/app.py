@@ -42,7 +42,7 @@ from kometa_ai.web.api import (
     webhooks,
 )
 from kometa_ai.web.guard import Guard
-from kometa_ai.web.pages import about, assets, login, logs, overview, settings, start, starting, threshold
+from kometa_ai.web.pages import about, assets, library, login, logs, overview, settings, start, starting, threshold
 from kometa_ai.web.pages import block as block_page
 from kometa_ai.web.pages import collections as collections_page
 from kometa_ai.web.pages import pins as pins_page
@@ -73,6 +73,7 @@ _ROUTES = (
 )
 _PAGES = (
     assets.router,
+    library.router,
     login.router,
     overview.router,
     starting.router,
