@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tests.browser.conftest import SignedIn, Site
 
 PAGES = {
+    "/review": ("/review", "/review?view=grid&kind=close+call", "/review?kind=held+back"),
+    "/pins": ("/pins",),
     "/": ("/",),
     "/collections": ("/collections",),
     "/collections/{key}": (

@@ -276,6 +276,7 @@ function reviewCards() {
   }
 
   function stuck(status, data, seconds) {
+    delete told.dataset.isKept;
     const waits = `${outbox.entries.length === 1 ? "1 answer waits" : `${outbox.entries.length} answers wait`} to be kept.`;
     if (seconds) return tell("warning", data.error ?? "The program does not answer.", `${waits} Tried again in ${seconds} s.`);
     tell("error", status === 401 ? "You are not signed in any more." : "This page is out of date.", waits);
