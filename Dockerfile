@@ -73,7 +73,8 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5m --timeout=30s --start-period=1m --retries=3 CMD ["kometa-ai", "--health-check"]
 
 # Started as root, the program becomes PUID:PGID before it does anything; with `user:` it simply runs as that user.
-ENTRYPOINT ["python", "-m", "kometa_ai.cli.container", "tini", "-s", "--", "kometa-ai"]
+# With --wait a daemon without its settings says on its page what is missing; without, the container would restart for ever.
+ENTRYPOINT ["python", "-m", "kometa_ai.cli.container", "tini", "-s", "--", "kometa-ai", "--wait"]
 
 ARG GIT_COMMIT=""
 ARG VERSION=""

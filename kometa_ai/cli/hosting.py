@@ -54,7 +54,7 @@ def live(call: Call, *, screen_level: int = logging.NOTSET) -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with prepared(call, *REQUIRED) as session:
         _raise_file_limit()
-        settings = _with_key(session.settings)
+        settings = with_key(session.settings)
         if call.given["batch_size"]:
             settings = settings.model_copy(update={"batch_size": call.given["batch_size"]})
         # Once more, now that the key is known, so that it is redacted, too; and no user watches a daemon's progress.
@@ -89,7 +89,8 @@ def _raise_file_limit() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _with_key(settings: Settings) -> Settings:
+def with_key(settings: Settings) -> Settings:
+    """The settings with the API's key, which is made if none is set. Raises RepairState if it cannot be kept."""
     try:
         settings.state_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:

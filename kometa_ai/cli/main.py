@@ -273,6 +273,11 @@ class _Sorted(click.Command):
 @_flag(
     "--cancel-batches", text="Stop the questions that wait at Anthropic in batches; what is answered by then is kept."
 )
+@_flag(
+    "--wait",
+    text="The daemon waits for settings that are missing or wrong, and shows them on its page, instead of ending with "
+    "exit code 2. The image sets it; other commands pass it over.",
+)
 @_flag("--reasons", text="Show with each movie or show why it was added or removed.")
 @_flag("--test-notification", text="Send a test report to every configured channel and say what became of it.")
 @click.option(

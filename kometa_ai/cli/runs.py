@@ -113,7 +113,11 @@ def demo(call: Call) -> int:
 
 
 def daemon(call: Call) -> int:
-    """Run the daemon."""
+    """Run the daemon; with `--wait`, once its settings are in order."""
+    if call.given["wait"]:
+        from kometa_ai.cli.waiting import wait_for_settings  # noqa: PLC0415 - brings a web server
+
+        wait_for_settings(call.environ)
     from kometa_ai.cli.hosting import live  # noqa: PLC0415 - brings a web server
 
     return live(call)

@@ -101,6 +101,29 @@ def load_settings(environ: Mapping[str, str], *, required: Collection[str] = REQ
     return Loaded(settings, sources, (*around.warnings, *typos, *_contradictions(settings)), around.hints)
 
 
+def load_usable(environ: Mapping[str, str]) -> Settings:
+    """The settings from those variables that can be used, the others left at their defaults. Of no library.
+
+    For what has to be there before all settings are right: the log, and the page that says what is wrong.
+    """
+    usable: dict[str, str] = {}
+    # Twice, since one that is right may need another that comes later.
+    for variable in (*variables().values(), *variables().values()):
+        names = (variable.name, f"{variable.name}_FILE", variable.alias, f"{variable.alias}_FILE")
+        given = {name: environ[name] for name in names if name in environ}
+        if given and _can_be_used({**usable, **given}):
+            usable |= given
+    return load_settings(usable, required=()).settings
+
+
+def _can_be_used(environ: Mapping[str, str]) -> bool:
+    try:
+        load_settings(environ, required=())
+    except FixConfiguration:
+        return False
+    return True
+
+
 def _addresses(found: Mapping[str, _Found], places: Iterable[Place]) -> dict[str, str]:
     """The addresses that we connect to by HTTP, by their settings."""
     names = (*(place.url_setting for place in places), *_ADDRESSES)

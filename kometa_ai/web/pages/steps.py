@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Status = Literal["good", "error", "warning", "silent", "todo", "unknown"]
 
 _VARIABLE = re.compile(r"\A[A-Z][A-Z0-9_]*\Z|\A[a-z_]+_proxy\Z")
+_CLAUDES = "CLAUDE_"
 _HALF = 0.5
 
 
@@ -64,16 +65,15 @@ def steps_of(found: Diagnosis | None, settled: Settled, restart_for: Sequence[st
         return tuple(Step(_id_of(name), name, "unknown", "not looked at yet") for name in names)
     told = _Told(found)
     looked = {each.service: each for each in found.services}
-    settings_are_wrong = bool(found.not_looked_at)
     state = told.about("STATE_DIR")
     libraries = [
         _service(place.title, told.about(place.title, *place.variables), looked.get(place.title))
         for place in settled.places
     ]
-    claude = _service("Claude", told.about("Claude"), looked.get("Claude"))
+    claude = _service("Claude", told.about_claude(), looked.get("Claude"))
     of_settings = (*_to_restart(restart_for), *told.about_variables("CONFIG_DIR"))
     folder = _folder(found, told)
-    first = (_settings(of_settings, wrong=settings_are_wrong),) if of_settings else ()
+    first = (_settings(of_settings, wrong=bool(found.not_looked_at)),) if of_settings else ()
     return (*first, _state(settled.state_dir, state), *libraries, claude, folder)
 
 
@@ -105,6 +105,9 @@ class _Told:
 
     def about(self, *sources: str) -> tuple[Problem, ...]:
         return self._taken([each for each in self._left if each.source in sources])
+
+    def about_claude(self) -> tuple[Problem, ...]:
+        return self._taken([each for each in self._left if each.source == "Claude" or each.source.startswith(_CLAUDES)])
 
     def about_variables(self, *but: str) -> tuple[Problem, ...]:
         """Those about variables of the environment; what is left after them is about files."""
@@ -146,8 +149,9 @@ def _to_restart(variables: Sequence[str]) -> tuple[Problem, ...]:
 
 def _service(title: str, told: Sequence[Problem], looked: Looked | None) -> Step:
     if looked is None:
-        status: Status = "error" if any(each.severity == "error" for each in told) else "unknown"
-        return _step(title, status, "the settings come first", told)
+        if any(each.severity == "error" for each in told):
+            return _step(title, "error", "its settings are missing or wrong", told)
+        return _step(title, "unknown", "the settings come first", told)
     match looked.status:
         case "ok":
             return _step(title, "warning" if told else "good", looked.detail, told)

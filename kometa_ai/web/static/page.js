@@ -1,5 +1,7 @@
 // What every page has: keys, dialogs, copying, and the focus after a part of the page was swapped.
 
+import { offerCopying } from "./copying.js";
+
 const SINGLE_KEYS = "kometa-ai-single-keys";
 const PLACES = { o: "/", c: "/collections", r: "/review", m: "/movies", u: "/runs" };
 const base = document.querySelector('meta[name="url-base"]').content;
@@ -35,7 +37,7 @@ export async function call(method, path, body) {
 
 /** Show what works with script alone, in what has just come into the page. */
 export function prepare(root) {
-  for (const button of root.querySelectorAll("[data-copy]")) button.hidden = !navigator.clipboard;
+  offerCopying(root);
   for (const opener of root.querySelectorAll("[data-opens]")) opener.setAttribute("aria-haspopup", "dialog");
 }
 
@@ -72,13 +74,6 @@ document.addEventListener("click", async (event) => {
     event.preventDefault();
     closer.closest("dialog").close();
     return;
-  }
-  const copier = at.closest("[data-copy]");
-  if (copier) {
-    await navigator.clipboard.writeText(copier.closest(".copy").querySelector("pre").textContent);
-    const word = copier.querySelector("span");
-    word.textContent = "Copied";
-    setTimeout(() => (word.textContent = "Copy"), 2000);
   }
 });
 

@@ -107,17 +107,20 @@ def test_a_service_can_be_silent_or_useless() -> None:
 def test_without_settings_the_services_are_not_looked_at() -> None:
     """What is missing stands first, at the step that it is about; what was not looked at is not said to be in order."""
     found = diagnosis(
-        services=(), not_looked_at=("Radarr", "Claude"), problems=(about("CLAUDE_API_KEY"), about("RADARR_API_KEY"))
+        services=(),
+        not_looked_at=("Radarr", "Claude"),
+        problems=tuple(map(about, ("CLAUDE_API_KEY", "RADARR_API_KEY", "BATCH_SIZE"))),
     )
     steps = by_id(steps_of(found, SETTLED))
 
     assert steps["settings"].said == "missing or wrong"
-    assert [each.source for each in steps["settings"].problems] == ["CLAUDE_API_KEY"]
+    assert [each.source for each in steps["settings"].problems] == ["BATCH_SIZE"]
+    assert [each.source for each in steps["claude"].problems] == ["CLAUDE_API_KEY"]
     assert [each.source for each in steps["radarr"].problems] == ["RADARR_API_KEY"]
     assert (steps["radarr"].status, steps["radarr-4k"].status, steps["claude"].status) == (
         "error",
         "unknown",
-        "unknown",
+        "error",
     )
 
 
