@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from importlib import resources
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,16 @@ def test_templates_need_nothing_unsafe(template: resources.abc.Traversable) -> N
 
     for what, pattern in UNSAFE.items():
         assert not pattern.search(text), f"{template.name} has {what}"
+
+
+def test_the_style_sheet_is_whole() -> None:
+    """Each brace that opens is closed, and no rule stands deeper than in one condition: else the rest would be lost."""
+    depths = list(
+        accumulate({"{": 1, "}": -1}[sign] for sign in re.findall(r"[{}]", assets.files()["app.css"].decode()))
+    )
+
+    assert depths[-1] == 0
+    assert set(depths) == {0, 1, 2}
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda entry: entry.name)
