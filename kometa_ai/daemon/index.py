@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.problem import Problem
     from kometa_ai.core.report import Orphan
     from kometa_ai.daemon.listing import State
-    from kometa_ai.daemon.past import ItemChange, Past
+    from kometa_ai.daemon.past import ItemChange, Moves, Past
     from kometa_ai.judging.review import Moved
     from kometa_ai.judging.stages import Known
 
@@ -499,6 +499,10 @@ class Index:
     def changes_of(self, key: CollectionKey) -> Mapping[ItemKey, ItemChange]:
         """The latest change of each item that the runs which are kept put into a collection or took out of it."""
         return self._past.of_collection(key)
+
+    def moves_by_run(self, key: CollectionKey) -> Mapping[str, Moves]:
+        """How many items each kept run has put into a collection and taken out of it, by the run's id."""
+        return self._past.by_run(key)
 
     def facts(self, keys: Iterable[ItemKey]) -> dict[ItemKey, AnyItem]:
         """Items with their texts, read from the disk; those that no library holds are left out."""

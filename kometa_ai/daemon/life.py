@@ -28,6 +28,7 @@ from kometa_ai.daemon.metrics import Metrics
 from kometa_ai.daemon.overview import OverviewReader
 from kometa_ai.daemon.pinning import Pinning
 from kometa_ai.daemon.posters import Posters
+from kometa_ai.daemon.prompts import PastPrompt, past_prompts
 from kometa_ai.daemon.pulse import Pulse
 from kometa_ai.daemon.redelivery import WAITS, Redelivery
 from kometa_ai.daemon.runs import Ended, Runs
@@ -248,6 +249,12 @@ class Daemon:
         if found is None:
             return None
         return await self._reading(written, self._session, Sought(key, found.name, found.kind, found.source))
+
+    async def prompts_of(self, key: CollectionKey) -> tuple[PastPrompt, ...]:
+        """The prompts that a collection has had, the newest first, and what the first run with each has changed."""
+        overview = await self.overview.read()
+        moves = await self.indexer.ask(lambda index: index.moves_by_run(key))
+        return past_prompts(overview.prompts.get(key, ()), overview.runs, moves)
 
     async def report(self, run_id: str) -> RunReport | None:
         """The report of a run that has ended; None if it is not kept. Raise RepairState if it cannot be read."""

@@ -48,6 +48,13 @@ class LastChange(NamedTuple):
     removed: int
 
 
+class Moves(NamedTuple):
+    """How many items a run has put into a collection and taken out of it."""
+
+    added: int = 0
+    removed: int = 0
+
+
 class _Report(msgspec.Struct, frozen=True, gc=False):
     """What is read of a kept report."""
 
@@ -153,6 +160,18 @@ class Past:
                 if pair not in found:
                     found[pair] = _key(run.items[index]), run.change(index)
         return list(found.values())
+
+    def by_run(self, collection: CollectionKey) -> Mapping[str, Moves]:
+        """How many items each run has put into a collection and taken out of it, by the run's id."""
+        found = {}
+        for run in self.runs.values():
+            sides: dict[str, set[int]] = {"add": set(), "remove": set()}
+            for place, number in zip(run.places, run.items, strict=True):
+                if run.where[place].collection == collection:
+                    sides[run.where[place].operation].add(number)
+            if any(sides.values()):
+                found[run.run_id] = Moves(len(sides["add"]), len(sides["remove"]))
+        return found
 
     def of_collection(self, collection: CollectionKey) -> Mapping[ItemKey, ItemChange]:
         """The latest change of each item that was put into a collection or taken out of it."""

@@ -92,6 +92,23 @@ class Trials:
         unkept = self._unkept.get(trial_id)
         return unkept or await self._reading(TRIALS.recall, self._session.settings.state_dir, trial_id)
 
+    async def of_collection(self, key: CollectionKey) -> list[Trial]:
+        """The trials of a collection that are under way or kept, the newest first. A damaged one is left out."""
+        found = await self._reading(self._read_of, key)
+        current = self._current
+        if current is None or current.key != key:
+            return found
+        return [current, *(each for each in found if each.trial_id != current.trial_id)]
+
+    def _read_of(self, key: CollectionKey) -> list[Trial]:
+        folder = self._session.settings.state_dir
+        found = []
+        for trial_id in TRIALS.ids(folder, self._session.now()):
+            with suppress(KometaAIError):
+                trial = TRIALS.recall(folder, trial_id)
+                found += [trial] if trial is not None and trial.key == key else []
+        return found
+
     async def audits(self) -> list[Audit]:
         """The audits that are kept, the newest first."""
         return await self._reading(self._read_audits)

@@ -47,6 +47,7 @@ from kometa_ai.web.pages import block as block_page
 from kometa_ai.web.pages import collections as collections_page
 from kometa_ai.web.pages import pins as pins_page
 from kometa_ai.web.pages import posters as poster_pictures
+from kometa_ai.web.pages import prompt as prompt_page
 from kometa_ai.web.pages import review as review_page
 from kometa_ai.web.pages import runs as runs_page
 from kometa_ai.web.pages.rendering import Pages, failed_page, is_page, preparing_page
@@ -84,6 +85,7 @@ _PAGES = (
     poster_pictures.router,
     threshold.router,
     block_page.router,
+    prompt_page.router,
     start.router,
     settings.router,
     logs.router,
