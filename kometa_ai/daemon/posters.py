@@ -99,6 +99,7 @@ class Posters:
         self._stack = AsyncExitStack()
         self._opening = asyncio.Lock()
         self._opened: dict[str, Library] = {}
+        self._is_closed = False
         self._trimmed_at, self._written = -math.inf, 0
         self._fails = False
 
@@ -135,7 +136,8 @@ class Posters:
         return await self._looked(self._cache.clear)
 
     async def close(self) -> None:
-        """End downloads, and close the connections."""
+        """End downloads, and close the connections. What is kept can still be had."""
+        self._is_closed = True
         tasks = list(self._under_way.values())
         for task in tasks:
             task.cancel()
@@ -152,6 +154,8 @@ class Posters:
 
     async def _ask(self, key: ItemKey, size: Height, kept: KeptPoster | None) -> Picture | Missing:
         """Ask the libraries that hold an item, one after the other; `kept` is what there is of it."""
+        if self._is_closed:
+            return Missing.FOR_NOW
         absent = self._absent.get((key, size))
         if absent is not None and self._clock() < absent.until:
             return absent.why

@@ -272,6 +272,15 @@ async def test_the_end_does_not_wait_for_downloads(world: World) -> None:
         await waiting
 
 
+async def test_requests_after_the_end(world: World) -> None:
+    """A daemon that has stopped serves what it has kept, and opens nothing any more."""
+    async with opened(world) as found:
+        await found.picture(FIRST, 250)
+    assert isinstance(await found.find(FIRST, 250), Picture)
+    assert await found.find(movie_key(1001), 250) is Missing.FOR_NOW
+    assert reads(world) == 1
+
+
 # What is missing
 
 
