@@ -25,6 +25,7 @@ from kometa_ai.app import session_of
 from kometa_ai.daemon.life import Daemon
 from kometa_ai.settings.environment import load_settings
 from kometa_ai.web.app import make_app
+from kometa_ai.web.visitors import entrance_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -133,7 +134,7 @@ def _paths(index: Index, run_id: str) -> Sequence[tuple[str, str]]:
 async def _measure() -> Paged:
     session = session_of(load_settings(os.environ).settings)
     daemon = Daemon(session, os.environ)
-    site = _Site(make_app(daemon, api_key=_KEY))
+    site = _Site(make_app(daemon, api_key=_KEY, entrance=entrance_of(session.settings, _KEY)))
     index = await daemon.indexer.newest()
     (last, *_) = reversed(await daemon.views.past_runs())
     pages = [await site.figure(name, path) for name, path in _paths(index, last.run_id)]
