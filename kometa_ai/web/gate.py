@@ -78,8 +78,9 @@ class Gate:
             return None if is_for_programs else self._to_sign_in(scope, path, headers)
         if scope["method"] not in _SAFE_METHODS:
             return await self._change(found, sender, scope, path, receive)
-        is_page = scope["method"] == "GET" and not _is_for_programs(path)
-        return Passed(limited(receive), self._entrance.cookie_for(found, sender) if is_page else None)
+        # With pages only: browsers keep pictures with all their headers, and send many requests at once.
+        gives = scope["method"] == "GET" and is_page(Request(scope))
+        return Passed(limited(receive), self._entrance.cookie_for(found, sender) if gives else None)
 
     async def _change(
         self, found: Found, sender: Sender, scope: Scope, path: str, receive: Receive

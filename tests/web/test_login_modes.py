@@ -117,6 +117,18 @@ async def test_at_home(world: World) -> None:
     assert [answer.status_code for answer in (without, forged, run)] == [403, 403, 202]
 
 
+async def test_only_a_page_brings_the_cookie(world: World) -> None:
+    """Pictures, the API and programs that ask for no page get none: nothing exchanges it behind a page's back."""
+    async with opened(world, "local") as (here, device):
+        for path, accept in (("/posters/movie:1", "image/avif,*/*"), ("/api/v1/status", "text/html"), (PAGE, "*/*")):
+            answer = await here.bare.get(path, headers={"Accept": accept})
+            assert "set-cookie" not in answer.headers, path
+        assert "set-cookie" in (await device.get(PAGE)).headers
+        again = await device.get(PAGE)
+
+    assert "set-cookie" not in again.headers
+
+
 async def test_at_home_but_through_a_stranger(world: World) -> None:
     """A proxy that is not named may bring anybody: who comes through one signs in, and is told so."""
     async with opened(world, "local") as (here, device):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
 from kometa_ai.errors import RepairState
-from kometa_ai.web.session import DAY, LIFETIME, Sessions, removals, set_cookie
+from kometa_ai.web.session import DAY, LIFETIME, Cookie, Sessions, removals, set_cookie
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,6 +115,14 @@ def test_a_damaged_key_is_made_anew(tmp_path: Path, content: str, clock: Clock) 
 
     assert len((tmp_path / "session_key").read_text().strip()) == 64
     assert (tmp_path / "session_key").read_text().strip() != content
+
+
+def test_a_way_in_that_there_is_not(tmp_path: Path, clock: Clock) -> None:
+    """A cookie of another version, for a way in that this one does not know, is none."""
+    sessions = Sessions(tmp_path, "secret", clock)
+    unknown = Cookie(int(START), "passkey", "", "0" * 32)  # type: ignore[arg-type] # that is the point
+
+    assert sessions.read(sent(f"{sessions.cookie_name}={sessions.value(unknown)}")) is None
 
 
 def test_ninety_days(tmp_path: Path, clock: Clock) -> None:
