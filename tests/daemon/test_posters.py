@@ -643,12 +643,8 @@ async def test_a_disk_that_refuses(world: World) -> None:
 def test_a_disk_that_hangs(world: World, library: Path) -> None:
     """A share that does not answer costs seconds; the picture comes from Radarr, and others are not kept waiting."""
     os.mkfifo(world.folder / "hangs")
-    changed = {
-        "LD_PRELOAD": str(library),
-        "SILENT": str(place(world, "movie-1000.jpg")),
-        "HANGS": str(world.folder / "hangs"),
-    }
-    with daemon_process(world, **changed) as living:
+    world.change(ld_preload=library, silent=place(world, "movie-1000.jpg"), hangs=world.folder / "hangs")
+    with daemon_process(world) as living:
         living.wait_for("daemon.ready")
         started = time.monotonic()
         other = living.call("GET", "/posters/1001")
