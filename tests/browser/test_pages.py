@@ -27,8 +27,12 @@ PAGES = {
         "/collections/long-evenings?list=all&view=table&page=2",
         "/collections/courtroom-dramas",
     ),
+    "/runs": ("/runs", "/runs?show=dry"),
+    "/runs/{run_id}": ("/runs/{first}", "/runs/{last}", "/runs/{last}?ask=let-heist-held_back"),
+    "/runs/{run_id}/list": ("/runs/{first}/list?collection=long-evenings&side=added",),
+    "/runs/{run_id}/undo": ("/runs/{first}/undo",),
 }
-"""Addresses of every page, by its route: as many as it has faces that are worth a look."""
+"""Addresses of every page, by its route: as many as it has faces that are worth a look. Runs are `first` and `last`."""
 _OTHERS = {"/login", "/favicon.ico", "/static/{version}/{name}", "/posters/{key}"}
 """What browsers ask for beside pages; and the sign-in, which is looked at before it."""
 
@@ -46,12 +50,18 @@ def test_every_page_is_looked_at() -> None:
 async def test_a_page_is_for_everybody(signed_in: SignedIn, path: str, width: int) -> None:
     """All that is on it can be read, has a name, is in the window and in reach of the keyboard; nothing goes wrong."""
     async with signed_in.visiting(width=width) as visit:
-        answer = await visit.page.goto(path)
+        answer = await visit.page.goto(_with_runs(signed_in.site, path))
         assert answer is not None
         assert answer.ok
         await visit.page.wait_for_load_state("load")
 
         assert await checks.faults(visit) == []
+
+
+def _with_runs(site: Site, path: str) -> str:
+    """The address with the ids of the first and the last run."""
+    runs = site.living.call("GET", "/api/v1/runs").json()
+    return path.replace("{first}", runs[-1]["run_id"]).replace("{last}", runs[0]["run_id"])
 
 
 @pytest.mark.parametrize("width", WIDTHS)

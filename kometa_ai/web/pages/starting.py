@@ -31,7 +31,8 @@ async def start(request: Request) -> Response:
     try:
         await daemon.runs.start(await _options(daemon, form), "page")
     except KometaAIError as error:
-        wanted = Wanted(form.all("collections"), form.is_ticked("dry_run"), form.text("max_cost"))
+        chosen = () if form.text("about") == "all" else form.all("collections")
+        wanted = Wanted(chosen, form.is_ticked("dry_run"), form.text("max_cost"))
         return await show(request, ask="run", refused=error, wanted=wanted)
     return see(request, "/", done="started")
 

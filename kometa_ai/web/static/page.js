@@ -38,6 +38,11 @@ export async function call(method, path, body) {
 /** Show what works with script alone, in what has just come into the page. */
 export function prepare(root) {
   offerCopying(root);
+  // Without script it stands open on the page; with it nothing behind it is to be reached.
+  for (const dialog of root.querySelectorAll("dialog[open]:not(:modal)")) {
+    dialog.close();
+    dialog.showModal();
+  }
   for (const opener of root.querySelectorAll("[data-opens]")) opener.setAttribute("aria-haspopup", "dialog");
 }
 

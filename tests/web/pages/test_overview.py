@@ -333,7 +333,7 @@ async def test_a_run_for_some_collections(lived: World) -> None:
         ({"about": "some"}, "No collection is chosen."),
         ({"about": "some", "collections": ["<b>none</b>"], "dry_run": "1"}, "'<b>none</b>'"),
         ({"about": "all", "max_cost": "a lot"}, "'a lot' is no amount in USD."),
-        ({"about": "all", "max_cost": "-1"}, "'-1' is no amount in USD."),
+        ({"about": "all", "max_cost": "-1", "collections": ["noir"]}, "'-1' is no amount in USD."),
         ({"movies": ["tmdb:x"]}, "'tmdb:x' is none of"),
         ({"within": "20260101-000000-abcd"}, "There is no run '20260101-000000-abcd'."),
     ],
@@ -349,7 +349,7 @@ async def test_what_cannot_be_run(here: Beside, fields: dict[str, object], said:
     assert re.search(r'<dialog id="run"[^>]* open>', refused.text)
     assert ("checked" in refused.text.partition('name="dry_run"')[2][:20]) is ("dry_run" in fields)
     assert f'value="{fields.get("max_cost", "")}"' in refused.text
-    assert "<b>none" not in refused.text
+    assert 'value="all" checked' in refused.text if fields.get("about") == "all" else "<b>none" not in refused.text
     assert here.daemon.runs.last is before
 
 
