@@ -28,7 +28,7 @@ PAGES = {
         "/collections/courtroom-dramas",
     ),
     "/runs": ("/runs", "/runs?show=dry"),
-    "/runs/{run_id}": ("/runs/{first}", "/runs/{last}", "/runs/{last}?ask=let-heist-held_back"),
+    "/runs/{run_id}": ("/runs/{first}", "/runs/{last}"),
     "/runs/{run_id}/list": ("/runs/{first}/list?collection=long-evenings&side=added",),
     "/runs/{run_id}/undo": ("/runs/{first}/undo",),
 }
