@@ -134,10 +134,10 @@ async def test_many_collections_come_in_pages(world: World) -> None:
         first = await _source(here, "/collections")
         second = await _source(here, "/collections", page=2)
 
-    assert first.count('class="panel card') == 60
+    assert first.count('class="panel portrait') == 60
     assert 'href="/collections?page=2"' in first
     # Those that are gone need somebody, and come first.
-    assert second.count('class="panel card') == 5
+    assert second.count('class="panel portrait') == 5
 
 
 async def test_without_any_block_there_is_one_to_copy(tmp_path: Path) -> None:
