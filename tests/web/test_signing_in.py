@@ -81,7 +81,8 @@ async def test_a_wrong_password(here: Beside, capsys: pytest.CaptureFixture[str]
         page = await device.get(PAGE)
 
     assert [answer.status_code for answer in wrong] == [401] * 4
-    assert all("This password is wrong." in answer.text and 'value="/runs"' in answer.text for answer in wrong)
+    for part in ("This password is wrong.", 'aria-invalid="true"', 'value="/runs"'):
+        assert all(part in answer.text for answer in wrong), part
     assert page.status_code == 303
     logged = "".join(capsys.readouterr())
     assert logged.count("http.login_failed") == 4
