@@ -125,7 +125,7 @@ async def test_what_needs_somebody_comes_first(lived: World) -> None:
     assert "Noir: 41 changes held back by the brake." in needs
     assert re.search(r'href="/runs/[\w-]+">Look', text)
     assert "Courtroom is skipped. movies.yml:" in needs
-    assert "`confidence_threshold` holds '75'" in needs
+    assert "confidence_threshold holds '75'" in needs
     assert needs.count("error: Courtroom is skipped") == 1
     assert names == ["noir", "heist"]
     aside = part(text, "Taking no part")
