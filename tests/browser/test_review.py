@@ -154,7 +154,7 @@ async def test_a_bulk_is_taken_back_as_a_whole(here: SignedIn, world: World) -> 
         await visit.page.goto("/review?view=grid")
         page = visit.page
         await expect(page.locator('[data-side="in"] [data-tile]')).to_have_count(24)
-        await page.locator("[data-tile] .choice").nth(2).click()
+        await page.locator("[data-tile] .movable").nth(2).click()
         await expect(page.locator('[data-side="out"] [data-tile]')).to_have_count(1)
         await page.get_by_role("button", name="Answer these 24 as shown").click()
         await expect(page.get_by_text("Kept, as they were shown.")).to_be_visible()
@@ -281,7 +281,7 @@ async def test_without_script(here: SignedIn, world: World) -> None:
         await page.get_by_role("button", name="Undo").click()
         await expect(title).to_have_text("Movie 2")
         await page.get_by_role("link", name="Grid").click()
-        await page.locator("[data-tile] .choice").first.click()
+        await page.locator("[data-tile] .movable").first.click()
         await page.get_by_role("button", name=re.compile("Answer these 24")).click()
         await expect(page.get_by_text("Kept, as they were shown.")).to_be_visible()
         assert [each.reply for each in answers(world)] == ["in", "out", *["in"] * 23]

@@ -21,7 +21,7 @@ from kometa_ai.web.api.review import COLLECTION
 from kometa_ai.web.api.routing import MOST_ITEMS, TheDaemon, name_of_sender
 from kometa_ai.web.pages.forms import form_of
 from kometa_ai.web.pages.rendering import page, see
-from kometa_ai.web.pages.tickets import answer_to, pair_in, pair_text, ticket_of
+from kometa_ai.web.pages.tickets import answer_to, pair_in, pair_of, pair_text, ticket_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -135,7 +135,7 @@ async def answer_all(request: Request, daemon: TheDaemon) -> Response:
         raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, f"A grid has between 1 and {TILES} cards.")
     chosen = frozenset(form.all("in"))
     given = [
-        answer_to(ticket, "in" if ticket in chosen else "out", id_in(group, number), by)
+        answer_to(ticket, "in" if pair_of(ticket) in chosen else "out", id_in(group, number), by)
         for number, ticket in enumerate(tickets)
     ]
     try:

@@ -30,17 +30,22 @@ def ticket_of(card: Card) -> str:
     return f"{card.key} {card.collection} {seen.prompt_hash or '-'} {seen.metadata_hash or '-'} {confidence}"
 
 
+def pair_of(ticket: str) -> str:
+    """The part of a ticket that names its pair."""
+    return " ".join(ticket.split(" ")[:2])
+
+
 def answer_to(ticket: str, reply: str, answer_id: str, by: str) -> Answer:
     """The answer to the card of a ticket. Raise HTTPException 422 for what is no ticket, or no answer."""
     if reply not in _REPLIES:
         raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, "An answer is in, out or leave.")
     parts = ticket.split(" ")
     try:
-        pair, prompt_hash, metadata_hash, said = parts[:2], parts[2], parts[3], parts[4]
+        prompt_hash, metadata_hash, said = parts[2], parts[3], parts[4]
         confidence = None if said == "-" else float(said)
     except (IndexError, ValueError):
         raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, "This answer is about no card.") from None
-    key, slug = pair_in(" ".join(pair))
+    key, slug = pair_in(pair_of(ticket))
     return Answer(
         id=answer_id,
         key=key,
