@@ -27,6 +27,13 @@ PAGES = {
         "/collections/long-evenings?list=all&view=table&page=2",
         "/collections/courtroom-dramas",
     ),
+    "/collections/{key}/threshold": (
+        "/collections/film-noir/threshold",
+        "/collections/long-evenings/threshold?at=0.9",
+    ),
+    "/collections/{key}/prompt": ("/collections/film-noir/prompt", "/collections/show:among-the-stars/prompt"),
+    "/collections/{key}/block": ("/collections/film-noir/block", "/collections/courtroom-dramas/block"),
+    "/trials/{trial_id}": (),  # test_collection_tabs.py makes one, and looks at it
     "/runs": ("/runs", "/runs?show=dry"),
     "/runs/{run_id}": ("/runs/{first}", "/runs/{last}"),
     "/runs/{run_id}/list": ("/runs/{first}/list?collection=long-evenings&side=added",),
