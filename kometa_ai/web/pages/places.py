@@ -34,7 +34,9 @@ def because(place: Place) -> str:
     """Why an item is in or out: a pin, tags, or the reason of the verdict. Empty while nothing decides."""
     match place.cause:
         case Cause.PINNED_IN | Cause.PINNED_OUT:
-            return f"{place.cause} {place.pin.because}" if place.pin else str(place.cause)
+            if place.pin is None:
+                return str(place.cause)
+            return f"{place.cause} {'by the block' if place.pin.origin == 'block' else place.pin.because}"
         case Cause.INCLUDE_TAG | Cause.EXCLUDE_TAG:
             what = "takes it in" if place.cause is Cause.INCLUDE_TAG else "keeps it out"
             return f"the tag {' and '.join(place.deciding_tags)} {what}"

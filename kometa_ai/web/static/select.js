@@ -31,7 +31,7 @@ function show() {
       else if (!box) {
         box = document.createElement("input");
         box.type = "checkbox";
-        box.setAttribute("aria-label", `Select ${item.querySelector(".title").textContent}`);
+        box.setAttribute("aria-label", `Select ${item.querySelector("a b").textContent}`);
         item.append(box);
       }
     }

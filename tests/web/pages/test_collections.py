@@ -188,7 +188,7 @@ async def test_a_tile_says_where_its_movie_stands_and_why(here: Beside) -> None:
     assert "Movie 0 1950 in 0.95 <i>night</i> & city" in shown
     assert "<i>night" not in source
     assert "Movie 10 1960 pinned in" in shown
-    assert "pinned in in the block" in shown
+    assert "pinned in by the block" in shown
     assert "as of" in shown
     assert 'href="/movies/movie:1000"' in source
 
