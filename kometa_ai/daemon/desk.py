@@ -6,8 +6,6 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from kometa_ai.core.choice import REVIEW_KINDS
-from kometa_ai.core.collection import collection_key
-from kometa_ai.core.item import kind_of
 from kometa_ai.jobs.answers import group_of
 from kometa_ai.jobs.review import card_of
 from kometa_ai.judging.policy import reaches
@@ -142,8 +140,3 @@ def spread(index: Index, wanting: Wanting) -> Spread:
         raise LookupError(key)
     also = tuple(each.name for each in page.collections if each.belongs and each.collection != own.key)
     return Spread(card_of(wanting, item, index.decision_in_full(key, own.slug)), page, also)
-
-
-def pair_key(answered: Answered) -> CollectionKey:
-    """The key of the collection that an answer is about."""
-    return collection_key(kind_of(answered.key), answered.slug)

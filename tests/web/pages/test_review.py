@@ -16,6 +16,7 @@ from kometa_ai.standins.radarr_seed import MovieSeed
 from kometa_ai.state.choices import ChoicesFile
 from tests.daemon.living import daemon_beside, until
 from tests.run.world import World, block, movies
+from tests.web.browsers import browser
 from tests.web.pages.html_forms import HTML, forms_to, opened, sent
 
 if TYPE_CHECKING:
@@ -329,6 +330,49 @@ async def test_what_is_held_back_or_left_says_so(here: Beside, world: World) -> 
     html = await opened(here, "/review?kind=held+back")
     assert "The safety brake holds its removal back." in html
     assert "until the brake lets" in html
+
+
+async def test_what_waits_for_a_person_says_until_when(tmp_path: Path) -> None:
+    """A removal that `REVIEW` holds, with its day, which is here before anything else happens to it."""
+    with World(tmp_path, movies(12), radarr_credits=False, review="removals") as world:
+        world.collections(block("Noir"))
+        world.believe("Noir", range(4))
+        async with daemon_beside(world) as here:
+            await here.run()
+            world.believe("Noir", [3], 0.65)
+            world.collections(block("Noir", "Darker."))
+            await here.run()
+            html = await opened(here, "/review?kind=wants+to+leave")
+    assert titles(html) == ["Movie 3"]
+    assert "It is about to leave: its removal waits for you until" in html
+    assert "If you do nothing: it leaves with the first run from" in html
+
+
+async def test_a_visitor_is_named_by_the_sign_in(world: World) -> None:
+    """Whatever their browser says: in a form and over the API; a program with the key names whom it will."""
+    proxied = {"WEB_LOGIN": "external", "TRUSTED_PROXIES": "127.0.0.1"}
+    anna = {"Remote-User": "anna"}
+    async with daemon_beside(world, environ=proxied) as here, browser(here) as device:
+        await here.run()
+        token = await device.token("/review", anna)
+        html = (await device.get("/review", anna)).text
+        form = dict(forms_to(html, ANSWER)[0].fields) | {"answer": "in", "by": "mallory", "token": token}
+        assert (await device.post(ANSWER, form, headers=anna)).status_code == 303
+        [near, far] = (await here.client.get("/api/v1/review")).json()["items"]
+        said = {"answer": "out", "by": "mallory"}
+        sent = [
+            {"id": str(number), "key": card["key"], "slug": card["collection"], "seen": card["seen"], **said}
+            for number, card in enumerate((near, far))
+        ]
+        over = await device.post("/api/v1/review/answers", json=sent[:1], headers={**anna, "X-Page-Token": token})
+        by_key = await here.client.post("/api/v1/review/answers", json=sent[1:])
+        path = "/api/v1/pins/noir/movie:1007"
+        pin = await device.client.put(path, json={"include": True}, headers={**anna, "X-Page-Token": token})
+
+    assert (over.status_code, by_key.status_code, pin.status_code) == (200, 200, 200)
+    by = {pin.title: pin.by for pin in ChoicesFile(world.state_dir).read().pins}
+    assert sorted(by.values()) == ["anna", "anna", "anna", "mallory"]
+    assert by[f"{far['title']} ({far['year']})"] == "mallory"
 
 
 async def test_pins_of_the_review_name_who_answered(here: Beside, world: World) -> None:
