@@ -50,7 +50,7 @@ _STOPS = """
   window.theStops = stops.filter(stop => {
     if (stop.matches(':disabled') || stop.tabIndex < 0 && stop.hasAttribute('tabindex') && !stop.matches(
       'a[href], button, input, select, textarea, summary')) return false;
-    if (stop.closest('[inert]') || !stop.checkVisibility({visibilityProperty: true})) return false;
+    if (stop.closest('[inert], [aria-hidden=true]') || !stop.checkVisibility({visibilityProperty: true})) return false;
     if (stop.type !== 'radio' || !stop.name) return true;
     const group = `${[...document.forms].indexOf(stop.form)} ${stop.name}`;
     return !groups.has(group) && groups.add(group);
@@ -77,14 +77,16 @@ _REACHED = """
     return style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0 || style.boxShadow !== 'none';
   };
   const seen = [element, ...(element.labels ?? [])].some(shows);
-  const box = element.getBoundingClientRect();
+  // A link over two lines: where its first line is.
+  const box = element.getClientRects()[0] ?? element.getBoundingClientRect();
   const inView = box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth;
   const x = Math.min(Math.max(box.left + box.width / 2, 0), innerWidth - 1);
   const y = Math.min(Math.max(box.top + box.height / 2, 0), innerHeight - 1);
   const top = document.elementFromPoint(x, y);
   const isCovered = inView && top !== null && !element.contains(top) && !top.contains(element)
     && ![...(element.labels ?? [])].some(label => label.contains(top));
-  return {end: again, seen, inView, isCovered, html: element.outerHTML.slice(0, 200)};
+  const cover = isCovered ? top.outerHTML.slice(0, 80) : '';
+  return {end: again, seen, inView, cover, html: element.outerHTML.slice(0, 200)};
 }
 """
 _MISSED = "() => theStops.filter(stop => !theReached.has(stop)).map(stop => stop.outerHTML.slice(0, 200))"
@@ -138,8 +140,8 @@ async def out_of_reach(page: Page) -> list[str]:
         for claim, fault in (("seen", "focus cannot be seen"), ("inView", "focus is outside the window")):
             if not at[claim]:
                 wrong.append(f"{fault}: {at['html']}")
-        if at["isCovered"]:
-            wrong.append(f"focus is covered: {at['html']}")
+        if at["cover"]:
+            wrong.append(f"focus is covered by {at['cover']}: {at['html']}")
     else:
         wrong.append("the Tab key does not come round")
     missed: list[str] = await page.evaluate(_MISSED)

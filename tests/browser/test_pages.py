@@ -8,6 +8,7 @@ import pytest
 from fastapi.routing import APIRoute
 from playwright.async_api import expect
 
+from kometa_ai.standins.shows import shows
 from kometa_ai.web import app
 from tests.browser import checks
 from tests.browser.visiting import WIDTHS, visiting
@@ -40,12 +41,21 @@ PAGES = {
     "/collections/{key}/prompt": ("/collections/film-noir/prompt", "/collections/show:among-the-stars/prompt"),
     "/collections/{key}/block": ("/collections/film-noir/block", "/collections/courtroom-dramas/block"),
     "/trials/{trial_id}": (),  # test_collection_tabs.py makes one, and looks at it
+    "/movies": ("/movies?q=the",),
+    "/movies/{key}": ("/movies/movie:900001", f"/movies/show:{shows()[0].tvdb_id}"),
     "/runs": ("/runs", "/runs?show=dry"),
     "/runs/{run_id}": ("/runs/{first}", "/runs/{last}"),
     "/runs/{run_id}/list": ("/runs/{first}/list?collection=long-evenings&side=added",),
     "/runs/{run_id}/undo": ("/runs/{first}/undo",),
 }
 """Addresses of every page, by its route: as many as it has faces that are worth a look. Runs are `first` and `last`."""
+_CASES = [
+    (path, width)
+    for faces in PAGES.values()
+    for number, path in enumerate(faces)
+    for width in (WIDTHS if number == 0 else (WIDTHS[0], WIDTHS[-1]))
+]
+"""The first face of each page at all widths, the others on a phone and on a desk."""
 _RESTLESS = '#steps > [hx-trigger="load"], #steps > [hx-trigger="every 2s"]'
 _OTHERS = {"/login", "/favicon.ico", "/logs/download", "/static/{version}/{name}", "/posters/{key}"}
 """What browsers ask for beside pages; and the sign-in, which is looked at before it."""
@@ -59,8 +69,7 @@ def test_every_page_is_looked_at() -> None:
     assert paths - _OTHERS == PAGES.keys()
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("path", [path for paths in PAGES.values() for path in paths])
+@pytest.mark.parametrize(("path", "width"), _CASES)
 async def test_a_page_is_for_everybody(signed_in: SignedIn, path: str, width: int) -> None:
     """All that is on it can be read, has a name, is in the window and in reach of the keyboard; nothing goes wrong."""
     async with signed_in.visiting(width=width) as visit:
