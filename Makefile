@@ -28,9 +28,10 @@ demo-page: $(VENV)/.installed ## the same, and its page stays open at an address
 	@$(BIN)/python -m kometa_ai --demo --serve
 
 # Compiled first, for tests start the program some hundred times; where PYTHONDONTWRITEBYTECODE is set, nothing else would.
+# With worksteal a module's tests stay together, and so does what they share: a browser, a daemon, the demo.
 test: check ## everything that CI checks
 	@$(BIN)/python -m compileall -q kometa_ai
-	$(BIN)/python -m pytest -n auto --cov --cov-report=term
+	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term
 
 check: $(VENV)/.installed-dev ## the fast part of it: format, lint, types, imports, dependencies
 	$(BIN)/ruff format --check

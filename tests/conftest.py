@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
+import pytest
 from coverage import Coverage
 from hypothesis import settings
 
@@ -19,3 +20,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # session. `no_cover` ends the second only, and coverage would go on with the first.
 if "PYTEST_XDIST_WORKER" in os.environ and (unsaved := Coverage.current()) is not None:
     unsaved.stop()
+
+
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Three workers for two processors: half of their time tests wait, for a process, a signal, or a time-out."""
+    return max(2, (os.cpu_count() or 1) * 3 // 2)
