@@ -65,11 +65,7 @@ def newest_lines(log_dir: Path, limit: int, *, level: Level = "debug", run_id: s
 def whole_log(log_dir: Path) -> tuple[BinaryIO, int]:
     """The log file, open, and its size in bytes. Raise OSError if it cannot be read."""
     file = open(log_dir / FILE_NAME, "rb", opener=open_private)  # noqa: SIM115 - the caller closes it
-    try:
-        return file, os.fstat(file.fileno()).st_size
-    except OSError:
-        file.close()
-        raise
+    return file, os.fstat(file.fileno()).st_size
 
 
 def _contains(entry: dict[str, Any], text: str) -> bool:

@@ -175,10 +175,12 @@ def test_a_state_folder_that_cannot_be_written_ends_it(world: World, capsys: pyt
     assert "CLAUDE_API_KEY" in capsys.readouterr().err
 
 
-def test_it_looks_again_by_itself(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("has_server", [True, False])
+def test_it_looks_again_by_itself(world: World, capsys: pytest.CaptureFixture[str], *, has_server: bool) -> None:
     """A file that comes, with what is wrong in it told anew, and then the right one; no server where none is wanted."""
     secret = world.folder / "size"
-    environ = {**world.environ, "BATCH_SIZE_FILE": str(secret), "HTTP_PORT": "0", "LOG_FORMAT": "json"}
+    port = str(free_port() if has_server else 0)
+    environ = {**world.environ, "BATCH_SIZE_FILE": str(secret), "HTTP_PORT": port, "LOG_FORMAT": "json"}
 
     def mend() -> None:
         time.sleep(0.3)
@@ -195,7 +197,7 @@ def test_it_looks_again_by_itself(world: World, capsys: pytest.CaptureFixture[st
     assert [line["event"] for line in lines].count("daemon.waiting") == 2
     assert any("'many' is not a whole number" in line.get("what", "") for line in lines)
     assert lines[-1]["event"] == "settings.in_order"
-    assert not any(line["event"] == "http.listening" for line in lines)
+    assert any(line["event"] == "http.listening" for line in lines) == has_server
 
 
 def test_settings_in_order_are_not_waited_for(world: World) -> None:

@@ -195,8 +195,8 @@ async def test_a_key_that_was_changed_in_its_file_wants_a_restart(world: World) 
     assert 'id="step-settings"' not in before
     assert "Restart the program" in words(step(after, "settings"))
     assert "another-key" not in after
-    assert "CLAUDE_API_KEY" in step(gone, "settings")
-    assert "cannot be read" in words(step(gone, "settings"))
+    assert is_open(step(gone, "claude"))
+    assert "cannot be read" in words(step(gone, "claude"))
 
 
 async def test_the_forecast_says_what_it_would_cost(here: Beside) -> None:
@@ -330,3 +330,16 @@ async def test_a_dry_run_without_a_result(here: Beside, world: World) -> None:
 
     assert "ended without a result" in words(step(text, "dry-run"))
     assert "/make" not in text
+
+
+async def test_a_dry_run_whose_report_cannot_be_read_shows_no_changes(here: Beside, world: World) -> None:
+    """Its changes can be made where they can be seen, and nowhere else."""
+    await looked(here)
+    await looked(here, "estimate")
+    run_id = await here.run(dry_run=True)
+    here.daemon.runs.last = None
+    (world.state_dir / "runs" / f"{run_id}.json").write_text("{torn")
+    text = await page(here)
+
+    assert "/make" not in text
+    assert "Dry run again" in words(step(text, "dry-run"))
