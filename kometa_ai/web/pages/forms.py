@@ -10,6 +10,7 @@ from fastapi import HTTPException
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from fastapi import Request
 
@@ -31,6 +32,11 @@ class Form:
     def all(self, name: str) -> Sequence[str]:
         """All values of a field, such as those of boxes that are ticked."""
         return self._fields.get(name, ())
+
+    @property
+    def names(self) -> AbstractSet[str]:
+        """The names of its fields."""
+        return self._fields.keys()
 
     def is_ticked(self, name: str) -> bool:
         """Whether a box is ticked."""

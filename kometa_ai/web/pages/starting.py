@@ -19,6 +19,20 @@ if TYPE_CHECKING:
 
 router = APIRouter(include_in_schema=False)
 
+FIELDS = frozenset(
+    (
+        "token",
+        "about",
+        "collections",
+        "movies",
+        "dry_run",
+        "force_refresh",
+        "allow_removals",
+        "max_cost_usd",
+        "within",
+    )
+)
+"""What a form that starts a run may hold. A field that is not understood may be a limit, and is not passed over."""
 _MOST = 1_000_000.0
 """USD. Nobody means to spend more."""
 
@@ -32,7 +46,7 @@ async def start(request: Request) -> Response:
         await daemon.runs.start(await _options(daemon, form), "page")
     except KometaAIError as error:
         chosen = () if form.text("about") == "all" else form.all("collections")
-        wanted = Wanted(chosen, form.is_ticked("dry_run"), form.text("max_cost"))
+        wanted = Wanted(chosen, form.is_ticked("dry_run"), form.text("max_cost_usd"))
         return await show(request, ask="run", refused=error, wanted=wanted)
     return see(request, "/", done="started")
 
@@ -62,6 +76,8 @@ async def cancel(request: Request) -> Response:
 
 async def _options(daemon: Daemon, form: Form) -> Options:
     """The options that a form asks for. Raise FixUsage for what cannot be followed."""
+    if unknown := sorted(form.names - FIELDS):
+        raise FixUsage(f"The form has a field {one_line(unknown[0], 40)!r}, which no run has.", "Open the page again.")
     collections = form.all("collections")
     match form.text("about"):
         case "all":
@@ -74,7 +90,7 @@ async def _options(daemon: Daemon, form: Form) -> Options:
         movies=form.all("movies"),
         force_refresh=form.is_ticked("force_refresh"),
         allow_removals=form.is_ticked("allow_removals"),
-        max_cost=amount_of(form, "max_cost"),
+        max_cost=amount_of(form, "max_cost_usd"),
         within=form.text("within"),
     )
 

@@ -22,6 +22,7 @@ from kometa_ai.standins.radarr_seed import MovieSeed
 from kometa_ai.state.loading import SNAPSHOT
 from kometa_ai.state.lock import LockReader, StateLock
 from kometa_ai.state.store import Store
+from kometa_ai.web.pages.starting import FIELDS
 from tests.daemon.living import daemon_beside, until
 from tests.run.world import World, block, movies
 from tests.web.pages.reading import page, part, send, words
@@ -33,11 +34,6 @@ if TYPE_CHECKING:
     from kometa_ai.jobs.session import Session
     from kometa_ai.settings.schema import Settings
     from tests.daemon.living import Beside
-
-FIELDS = {
-    *("token", "about", "collections", "movies", "dry_run", "force_refresh", "allow_removals", "max_cost", "within")
-}
-"""What a form that starts a run may hold. Whatever else it sent, a limit of what may be spent say, would be ignored."""
 
 
 @pytest.fixture
@@ -139,7 +135,7 @@ async def test_while_a_run_is_on(here: Beside, world: World) -> None:
     await here.run()
     world.radarr.add_movie(MovieSeed(title="New", year=2000, tmdb_id=5000))
     world.claude.latency = 1.0
-    begun = await send(here, "/runs", about="all", dry_run="1", max_cost="1.5")
+    begun = await send(here, "/runs", about="all", dry_run="1", max_cost_usd="1.5")
     await until(lambda: world.claude.requests[1:])
     text = await page(here, "/")
     refused = await send(here, "/runs", about="all")
@@ -317,7 +313,7 @@ async def test_a_run_for_some_collections(lived: World) -> None:
     lived.radarr.add_movie(MovieSeed(title="New", year=2000, tmdb_id=5000))
     async with daemon_beside(lived) as here:
         lived.asked()
-        begun = await send(here, "/runs", about="some", collections=["heist"], max_cost="0")
+        begun = await send(here, "/runs", about="some", collections=["heist"], max_cost_usd="0")
         await here.daemon.runs.ended()
     last = here.daemon.runs.last
     assert last is not None
@@ -332,9 +328,10 @@ async def test_a_run_for_some_collections(lived: World) -> None:
     [
         ({"about": "some"}, "No collection is chosen."),
         ({"about": "some", "collections": ["<b>none</b>"], "dry_run": "1"}, "'<b>none</b>'"),
-        ({"about": "all", "max_cost": "a lot"}, "'a lot' is no amount in USD."),
-        ({"about": "all", "max_cost": "-1", "collections": ["noir"]}, "'-1' is no amount in USD."),
+        ({"about": "all", "max_cost_usd": "a lot"}, "'a lot' is no amount in USD."),
+        ({"about": "all", "max_cost_usd": "-1", "collections": ["noir"]}, "'-1' is no amount in USD."),
         ({"movies": ["tmdb:x"]}, "'tmdb:x' is none of"),
+        ({"max_cost": "1"}, "The form has a field 'max_cost', which no run has."),
         ({"within": "20260101-000000-abcd"}, "There is no run '20260101-000000-abcd'."),
     ],
 )
@@ -348,7 +345,7 @@ async def test_what_cannot_be_run(here: Beside, fields: dict[str, object], said:
     assert said in part(refused.text, "Run now")
     assert re.search(r'<dialog id="run"[^>]* open>', refused.text)
     assert ("checked" in refused.text.partition('name="dry_run"')[2][:20]) is ("dry_run" in fields)
-    assert f'value="{fields.get("max_cost", "")}"' in refused.text
+    assert f'value="{fields.get("max_cost_usd", "")}"' in refused.text
     assert 'value="all" checked' in refused.text if fields.get("about") == "all" else "<b>none" not in refused.text
     assert here.daemon.runs.last is before
 

@@ -210,7 +210,7 @@ async def test_the_forecast_says_what_it_would_cost(here: Beside) -> None:
     assert "in batches, later" in words(forecast)
     assert "How this was worked out" in words(forecast)
     assert is_open(dry)
-    assert 'name="max_cost"' in dry
+    assert 'name="max_cost_usd"' in dry
     assert 'value="0.50"' in dry
     assert 'action="/runs"' in dry
 
@@ -306,7 +306,7 @@ async def test_a_run_that_is_on_is_shown(here: Beside, world: World) -> None:
     await here.daemon.runs.ended()
 
     assert "The dry run is on" in words(step(text, "dry-run"))
-    assert 'name="max_cost"' not in step(text, "dry-run")
+    assert 'name="max_cost_usd"' not in step(text, "dry-run")
     assert 'hx-trigger="every 2s"' in text
 
 
