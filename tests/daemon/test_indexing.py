@@ -13,6 +13,7 @@ from kometa_ai.core.item import movie_key
 from kometa_ai.core.naming import CollectionKey, Slug
 from kometa_ai.daemon.indexing import BeingPrepared, Indexer
 from kometa_ai.errors import RepairState
+from kometa_ai.state.loading import SNAPSHOT
 from kometa_ai.state.store import Store
 from tests.daemon.kept import keep_libraries
 from tests.daemon.living import until
@@ -92,6 +93,50 @@ async def test_the_old_index_serves_while_a_new_one_is_made(lived: World) -> Non
     new = await indexer.newest()
 
     assert (members(old), members(new), gate.readings) == (3, 0, 2)
+
+
+async def test_a_page_waits_for_the_newest_index_and_not_for_long(lived: World) -> None:
+    """It gets the old one, or none, where that takes long; and what there is where none can be made."""
+    gate = Gate(lived)
+    now = 0.0
+    indexer = Indexer(gate.session, clock=lambda: now)
+    none = await indexer.soon(0.05)
+    gate.opened.set()
+    first = await indexer.soon(20)
+    gate.opened.clear()
+    lived.collections(block("Noir", confidence_threshold=0.99))
+    old = await indexer.soon(0.05)
+    gate.opened.set()
+    new = await indexer.soon(20)
+    (lived.state_dir / SNAPSHOT).write_text("{")
+    broken = await indexer.soon(20)
+
+    assert none == (None, True)
+    assert first.found is not None
+    assert new.found is not None
+    assert (old, first.is_outdated, new.is_outdated) == ((first.found, True), False, False)
+    assert (members(first.found), members(new.found)) == (3, 0)
+    assert broken == (new.found, False)
+    assert indexer.failure is not None
+
+
+async def test_what_cannot_be_read_is_not_read_for_each_page(lived: World) -> None:
+    """After a failure the page waits as long as after an index that was made."""
+    (lived.state_dir / SNAPSHOT).write_text("{")
+    now = [0.0]
+
+    def clock() -> float:
+        now[0] += 1.0  # as if it took long
+        return now[0]
+
+    indexer = Indexer(session_of(lived.settings), clock=clock)
+    first = await indexer.soon(20)
+    failure = indexer.failure
+    again = await indexer.soon(20)
+
+    assert (first, again) == ((None, False), (None, False))
+    assert failure is not None
+    assert indexer.failure is failure
 
 
 async def test_what_has_not_changed_is_not_read_again(lived: World) -> None:

@@ -107,6 +107,7 @@ async def show(
         wanted=wanted or Wanted(),
         done=request.query_params.get("done", ""),
         seen=seen,
+        is_new=await daemon.views.is_new(),
         is_there=soon.found is not None,
         is_outdated=soon.is_outdated,
         unusable=daemon.indexer.failure,

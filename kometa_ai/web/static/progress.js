@@ -29,7 +29,10 @@ const percent = (run) => (run.total ? Math.min(100, Math.floor((run.done * 100) 
 /** Let the parts that depend on runs be fetched again: at once, or when no dialog stands open any more. */
 function refresh() {
   isDue = document.querySelector("dialog[open]") !== null;
-  if (!isDue) document.body.dispatchEvent(new CustomEvent("runs-changed"));
+  if (isDue) return;
+  // In a first start another page comes in the place of this one.
+  if (document.querySelector("[data-reload]")) location.assign(location.pathname);
+  else document.body.dispatchEvent(new CustomEvent("runs-changed"));
 }
 
 function howFar(run) {

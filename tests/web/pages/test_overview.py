@@ -82,12 +82,17 @@ def holding(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
 async def test_before_the_first_run_there_is_the_check(here: Beside, world: World) -> None:
     """Until a run of everything has done its work and while none is on; a dry run is none, one with problems is."""
     before = await here.client.get("/", headers={"Accept": "text/html"})
-    await here.run(dry_run=True)
+    world.claude.latency = 0.5
+    await send(here, "/runs", dry_run="1")
+    during = await page(here, "/")
+    await here.daemon.runs.ended()
     dry = await here.client.get("/", headers={"Accept": "text/html"})
     world.collections(block("Noir"), block("Courtroom", confidence_threshold=75))
     await here.run()
 
     assert (before.status_code, before.headers["location"]) == (303, "/start")
+    assert "A dry run is on" in words(during)
+    assert "data-reload" in during
     assert dry.status_code == 303
     assert "Courtroom is skipped" in part(await page(here, "/"), "Needs you")
 
