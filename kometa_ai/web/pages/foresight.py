@@ -130,7 +130,7 @@ def next_run(found: WhatIf) -> tuple[str, ...]:
     """What the next run does once the line is in the file, as sentences."""
     noun = found.kind
     if found.asks:
-        said = [f"The next run does it, and asks about {counted(found.asks, noun)} that would be near this threshold."]
+        said = [f"The next run does it, and asks {counted(found.asks, 'question')} for it."]
     else:
         said = ["The next run does it and asks nothing for it."]
     said.append("After an edit of the block the brake does not hold.")

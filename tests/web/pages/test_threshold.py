@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import html
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kometa_ai.core.item import movie_key
+from kometa_ai.core.naming import CollectionKey
+from kometa_ai.jobs.whatif import LibraryTags, Title, WhatIf
 from kometa_ai.judging.policy import reaches
 from kometa_ai.judging.whatif import STEPS, Step
 from kometa_ai.web.pages import foresight
@@ -194,6 +197,71 @@ async def test_hostile_titles(world: World, here: Beside) -> None:
 
 
 # The pure parts
+
+
+def _found(**fields: Any) -> WhatIf:
+    """A preview in which nothing moves."""
+    return WhatIf(
+        **{
+            "collection": "Noir",
+            "key": CollectionKey("noir"),
+            "kind": "movie",
+            "tag": "kai-noir",
+            "threshold_now": 0.7,
+            "threshold": 0.75,
+            "members_now": 59,
+            "members": 52,
+            "enters": (),
+            "leaves": (Title(key=movie_key(1), title="Laura", year=1944),),
+            "pinned_in": 0,
+            "pinned_out": 0,
+            "in_by_tag": 0,
+            "out_by_tag": 0,
+            "second_looks": 0,
+            "asks": 0,
+            "undecided": {},
+            "histogram": (),
+            "libraries": (),
+            "follow": (),
+            "lines": (),
+            **fields,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "stays"),
+    [
+        ({}, ""),
+        ({"pinned_in": 2, "pinned_out": 1, "out_by_tag": 2}, " 3 pinned and 2 decided by a tag stay as they are."),
+        ({"pinned_in": 1}, " 1 pinned stays as it is."),
+        ({"in_by_tag": 1200}, " 1,200 decided by a tag stay as they are."),
+    ],
+)
+def test_sentences(fields: dict[str, int], stays: str) -> None:
+    """How many would be in, enter, leave, and which no threshold moves."""
+    said = foresight.sentence(_found(**fields))
+
+    assert said == f"At 0.75: 52 would be in (now 59). None would enter, 1 would leave.{stays}"
+
+
+def test_what_the_next_run_does() -> None:
+    """Questions, a person's say, and verdicts that are missing are named where there are any."""
+    library = LibraryTags(library="radarr", title="Radarr", tagged=59, to_add=0, to_remove=5, held_back=0, in_review=2)
+
+    plain = foresight.next_run(_found())
+    full = foresight.next_run(_found(asks=1, undecided={"new": 3, "movie changed": 1}, libraries=(library,)))
+
+    assert plain == (
+        "The next run does it and asks nothing for it.",
+        "After an edit of the block the brake does not hold.",
+    )
+    assert full == (
+        "The next run does it, and asks 1 question for it.",
+        "After an edit of the block the brake does not hold.",
+        "2 changes would wait for a person first, as REVIEW says.",
+        "4 movies without a verdict of now stay as they are until they are asked about.",
+    )
 
 
 @given(COUNTS)
