@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from fastapi import APIRouter, Request, Response
 
@@ -18,10 +18,13 @@ from kometa_ai.web.pages.licences import libraries
 from kometa_ai.web.pages.rendering import THEME_COOKIE, THEMES, page, pages, see
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from kometa_ai.daemon.life import Daemon
 
 router = APIRouter(include_in_schema=False)
 
+_T = TypeVar("_T")
 _YEAR = 365 * 86_400
 _LINES = 12
 _WITH_THEME = ("/about", "/more")
@@ -66,12 +69,8 @@ async def _shown(
     request: Request, *, status: int = 200, error: KometaAIError | None = None, done: str = ""
 ) -> Response:
     daemon: Daemon = request.app.state.daemon
-    try:
-        poster_bytes: int | None = await daemon.posters.size()
-    except KometaAIError:
-        poster_bytes = None
     found = await daemon.views.status()
-    log = await daemon.log_end(_LINES, "warning", "")
+    log = await _found(daemon.log_end(_LINES, "warning", ""))
     return await page(
         request,
         "about.jinja",
@@ -84,11 +83,19 @@ async def _shown(
         memory=process.used(),
         memory_limit=process.limit(),
         state_bytes=await daemon.overview.size(),
-        poster_bytes=poster_bytes,
+        poster_bytes=await _found(daemon.posters.size()),
         python=platform.python_version(),
         libraries=libraries(),
-        report=bug_report(_surroundings(), daemon.describe_settings(), found.problem or "", log.items),
+        report=bug_report(_surroundings(), daemon.describe_settings(), found.problem or "", log.items if log else ()),
     )
+
+
+async def _found(asked: Awaitable[_T]) -> _T | None:
+    """What a disk answers; None where it does not, since the rest of the page helps all the same."""
+    try:
+        return await asked
+    except KometaAIError:
+        return None
 
 
 def _surroundings() -> dict[str, str]:

@@ -6,6 +6,8 @@ import math
 import re
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+import msgspec
+
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.summary import counted
 
@@ -148,6 +150,8 @@ def _to_restart(variables: Sequence[str]) -> tuple[Problem, ...]:
 
 
 def _service(title: str, told: Sequence[Problem], looked: Looked | None) -> Step:
+    # The step's name says already whom they are about.
+    told = [msgspec.structs.replace(each, source="") if each.source == title else each for each in told]
     if looked is None:
         if any(each.severity == "error" for each in told):
             return _step(title, "error", "its settings are missing or wrong", told)
@@ -156,6 +160,7 @@ def _service(title: str, told: Sequence[Problem], looked: Looked | None) -> Step
         case "ok":
             return _step(title, "warning" if told else "good", looked.detail, told)
         case "unusable":
+            told = [msgspec.structs.replace(each, severity="error") for each in told]
             return _step(title, "error", "cannot be used", told)
         case _:
             return _step(title, "silent", "does not answer now", told)._replace(detail=looked.detail)

@@ -90,7 +90,9 @@ def test_a_problem_stands_at_the_step_that_it_is_about(source: str, severity: st
     steps = by_id(steps_of(diagnosis(**{where: (found,)}), SETTLED))
 
     assert steps[step].status == status
-    assert [each.id for each in steps.values() if found in (*each.problems, *each.hints)] == [step]
+    shown = {each.id: (*each.problems, *each.hints) for each in steps.values()}
+    assert [name for name, told in shown.items() if told] == [step]
+    assert shown[step][0].source == ("" if source in ("Claude", "Radarr 4K") else source)
 
 
 def test_a_service_can_be_silent_or_useless() -> None:
@@ -100,7 +102,7 @@ def test_a_service_can_be_silent_or_useless() -> None:
     steps = by_id(steps_of(diagnosis(services=(silent, OK[1], refusing), warnings=refusing.warnings), SETTLED))
 
     assert (steps["radarr"].status, steps["radarr"].detail) == ("silent", "no answer within 5 s.")
-    assert (steps["claude"].status, len(steps["claude"].problems)) == ("error", 1)
+    assert (steps["claude"].status, [each.severity for each in steps["claude"].problems]) == ("error", ["error"])
     assert first_open(tuple(steps.values())) == "claude"
 
 
