@@ -234,6 +234,23 @@ async def test_what_is_not_sent_yet_survives_a_reload(here: SignedIn, world: Wor
         assert visit.complaints == []
 
 
+async def test_a_sign_in_that_has_ended_loses_nothing(here: SignedIn, world: World) -> None:
+    """The page says so, and sends what waits once somebody has signed in again."""
+    async with here.visiting() as visit:
+        page = await opened(visit)
+        await visit.context.clear_cookies()
+        await page.keyboard.press("y")
+        await page.keyboard.press("n")
+        await expect(page.locator("[data-told]")).to_contain_text("You are not signed in any more.")
+        await page.get_by_role("link", name="Open it anew").click()
+        await sign_in(page)
+        await expect(page.locator("[data-card] h2 a")).to_have_text("Movie 2")
+        await decided(page, 2)
+        assert [each.key for each in answers(world)] == QUEUE[:2]
+        visit.forgive("401")
+        assert visit.complaints == []
+
+
 async def test_the_end_says_what_was_decided(here: SignedIn, world: World) -> None:
     """With a run for exactly those movies that were pinned, and what was skipped."""
     async with here.visiting() as visit:

@@ -14,6 +14,7 @@ from kometa_ai.core.choice import REVIEW_KINDS
 from kometa_ai.core.naming import CollectionKey
 from kometa_ai.daemon.choosing import MOST_LEFT, Miscounted
 from kometa_ai.daemon.desk import Sorting
+from kometa_ai.daemon.indexing import BeingPrepared
 from kometa_ai.errors import KometaAIError
 from kometa_ai.jobs.answers import Overtaken, id_in
 from kometa_ai.web.answers import status_of
@@ -187,6 +188,8 @@ async def _shown(
     error: KometaAIError | None = None,
 ) -> Response:
     """The page; with an error, in whose place it shows what was asked for."""
+    if isinstance(error, BeingPrepared):
+        return see(request, "/review", **place.query, done="early")
     size = TILES if place.view else size
     desk = await daemon.choosing.desk(
         place.sorting, place.at, size, sitting=place.sitting, first=pair_in(place.first) if place.first else None

@@ -4,6 +4,7 @@ import { call } from "./page.js";
 
 const MOST = 100;
 const LONGEST_WAIT = 30;
+const PATIENCE = 30;
 const WAITING = "kometa-ai-answers";
 const TO_RETRY = new Set([0, 429, 500, 502, 503, 504]);
 
@@ -62,8 +63,8 @@ export class Outbox {
       const entries = isUndo ? this.entries.slice(0, 1) : this.entries.slice(0, until < 0 ? MOST : Math.min(until, MOST));
       this.sent = entries.length;
       const [status, data] = isUndo
-        ? await call("DELETE", `/api/v1/review/answers/${entries[0].id}`)
-        : await call("POST", "/api/v1/review/answers", entries.map(asAnswer));
+        ? await call("DELETE", `/api/v1/review/answers/${entries[0].id}`, undefined, PATIENCE)
+        : await call("POST", "/api/v1/review/answers", entries.map(asAnswer), PATIENCE);
       this.sent = 0;
       if (TO_RETRY.has(status)) {
         this.stuck(status, data, wait);

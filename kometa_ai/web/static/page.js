@@ -23,12 +23,13 @@ export function isFree(event) {
   );
 }
 
-/** Call the API as the page's visitor. Resolves to [status, data]; status 0 is a lost connection. */
-export async function call(method, path, body) {
+/** Call the API as the page's visitor. Resolves to [status, data]; status 0 is a lost connection, or none in `patience` seconds. */
+export async function call(method, path, body, patience) {
   const token = document.querySelector('meta[name="page-token"]').content;
   const headers = { "X-Page-Token": token, ...(body === undefined ? {} : { "Content-Type": "application/json" }) };
   try {
-    const answer = await fetch(base + path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+    const signal = patience && AbortSignal.timeout?.(patience * 1000);
+    const answer = await fetch(base + path, { method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body) });
     return [answer.status, await answer.json().catch(() => ({}))];
   } catch {
     return [0, { error: "The program does not answer.", remedy: "Look whether it runs." }];

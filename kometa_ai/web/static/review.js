@@ -65,6 +65,7 @@ function reviewCards() {
   // Cards
 
   function take(root) {
+    if (!root) return [];
     const nodes = [...root.querySelectorAll("article[data-card]")];
     for (const template of root.querySelectorAll("template[data-next]")) nodes.push(template.content.firstElementChild);
     return nodes.map((node) => ({ node, ticket: node.dataset.ticket, pair: pairOf(node.dataset.ticket) }));
@@ -79,7 +80,8 @@ function reviewCards() {
 
   async function page(query) {
     const answer = await fetch(`${base}/review?${new URLSearchParams({ sitting, ...query })}`);
-    if (!answer.ok || answer.redirected) throw new Error(`${answer.status}`);
+    if (answer.redirected) return stuck(401, {});
+    if (!answer.ok) throw new Error(`${answer.status}`);
     return new DOMParser().parseFromString(await answer.text(), "text/html");
   }
 
@@ -87,15 +89,17 @@ function reviewCards() {
     if (isWhole || isFetching) return;
     isFetching = true;
     const wasIdle = outbox.entries.length === 0;
-    let found;
+    let answer;
     try {
       // What the server still counts before the cards that are not here yet: an overlap is known, a gap would be lost.
-      found = take(await page({ kind, collection, at: start + skipped + cards.length, size: PART }));
+      answer = await page({ kind, collection, at: start + skipped + cards.length, size: PART });
     } catch {
       return setTimeout(fetchMore, 3000);
     } finally {
       isFetching = false;
     }
+    if (!answer) return;
+    const found = take(answer);
     const isNews = add(found) > 0;
     isWhole = !isNews && (wasIdle || found.length < PART);
     if (isNews || isWhole) show();
@@ -166,7 +170,8 @@ function reviewCards() {
     desk.querySelector("[data-announced]").textContent = `${text}${next}`;
   }
 
-  function tell(kind, ...parts) {
+  function tell(kind, ...said) {
+    const parts = said.filter(Boolean);
     told.className = `notice ${kind}`;
     told.hidden = !parts.length;
     const text = document.createElement("div");
@@ -229,7 +234,9 @@ function reviewCards() {
   }
 
   async function bringAnew(pair, ...why) {
-    const [card] = take(await page({ first: pair, size: 1 }).catch(() => document.createElement("p")));
+    const answer = await page({ first: pair, size: 1 }).catch(() => undefined);
+    if (!answer) return tell("warning", ...why);
+    const [card] = take(answer);
     if (card?.pair !== pair) return tell("warning", ...why, "It wants nobody any more.");
     bring(card);
     tell("warning", ...why);
@@ -260,7 +267,7 @@ function reviewCards() {
     if (found >= 0) steps.splice(found, 1);
     decided = Math.max(0, decided - 1);
     remaining += 1;
-    await bringAnew(pairOf(entry.ticket), ...why.filter(Boolean));
+    await bringAnew(pairOf(entry.ticket), ...why);
     told.dataset.isKept = "true";
     count();
   }
@@ -277,9 +284,10 @@ function reviewCards() {
 
   function stuck(status, data, seconds) {
     delete told.dataset.isKept;
-    const waits = `${outbox.entries.length === 1 ? "1 answer waits" : `${outbox.entries.length} answers wait`} to be kept.`;
+    const count = outbox.entries.length;
+    const waits = count === 1 ? "1 answer waits to be kept." : `${count} answers wait to be kept.`;
     if (seconds) return tell("warning", data.error ?? "The program does not answer.", `${waits} Tried again in ${seconds} s.`);
-    tell("error", status === 401 ? "You are not signed in any more." : "This page is out of date.", waits);
+    tell("error", status === 401 ? "You are not signed in any more." : "This page is out of date.", count ? waits : "");
     const link = Object.assign(document.createElement("a"), { href: location.href, textContent: "Open it anew" });
     link.addEventListener("click", () => (outbox.entries = []));
     told.firstElementChild.append(link);

@@ -150,6 +150,19 @@ async def test_what_was_answered_anew_is_not_taken_back(here: Beside, world: Wor
     assert pins(world) == {"Movie 4 (1954)": True}
 
 
+async def test_two_devices_answer_the_same(here: Beside, world: World) -> None:
+    """Both are kept, the later one counts, and the earlier one cannot be taken back any more."""
+    one, other = await opened(here, "/review"), await opened(here, "/review")
+    first = (await sent(here, one, ANSWER, answer="out")).text
+    second = (await sent(here, other, ANSWER, answer="in")).text
+
+    assert (titles(first)[0], titles(second)[0]) == ("Movie 5", "Movie 5")
+    assert pins(world) == {"Movie 4 (1954)": True}
+    assert (await sent(here, first, UNDO)).status_code == 409
+    assert (await sent(here, second, UNDO)).status_code == 200
+    assert pins(world) == {"Movie 4 (1954)": False}
+
+
 async def test_what_has_changed_is_shown_anew(here: Beside, world: World) -> None:
     """An answer to an older verdict is not kept, and its card comes first."""
     html = await opened(here, "/review")
