@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tests.browser.visiting import Visit
     from tests.daemon.living import Beside
 
+expect.set_options(timeout=PATIENCE)
+
 AS_KEY = {"X-Api-Key": KEY}
 HIDE = """is_hidden => {
     Object.defineProperty(document, 'hidden', {value: is_hidden, configurable: true});
@@ -60,7 +62,7 @@ async def last_run(here: Beside) -> str:
 
 async def test_a_run_is_begun_watched_and_stopped(browser: Browser, here: Beside, world: World) -> None:
     """The dialog, the panel that follows the events, Stop with what stays, and the list once it has ended."""
-    world.claude.latency = 3.0
+    world.claude.latency = 40.0
     async with window(browser, here) as visit:
         page = visit.page
         await page.goto("/")
@@ -77,6 +79,10 @@ async def test_a_run_is_begun_watched_and_stopped(browser: Browser, here: Beside
         await expect(page.locator("[data-progress-said]")).to_have_text("Asking Claude")
         await expect(page.get_by_role("button", name="Run now…")).to_be_disabled()
         assert await checks.barriers(page) == []
+        await page.get_by_role("link", name="its page").click()
+        await expect(page.locator("[data-steps]")).to_contain_text("Asking Claude")
+        await expect(page.get_by_role("link", name="its page")).to_be_hidden()
+        await page.go_back()
         await page.get_by_role("link", name="Stop…").click()
         await expect(page.get_by_role("link", name="Let it go on")).to_be_focused()
         await page.get_by_role("button", name="Stop it").click()
@@ -173,6 +179,6 @@ async def test_a_run_without_script(browser: Browser, here: Beside, world: World
         await page.get_by_label("Dry run").check()
         await page.get_by_role("button", name="Run").click()
         await here.daemon.runs.ended()
-        await expect(page.locator(".runs li").first).to_contain_text("dry run", timeout=PATIENCE)
+        await expect(page.locator(".runs li").first).to_contain_text("dry run")
 
         assert visit.complaints == []

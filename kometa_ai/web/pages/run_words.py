@@ -20,7 +20,7 @@ _TRIGGERS = {
     "webhook": "for what is new in a library",
     "batch": "to take the answers of a batch",
     "api": "over the API",
-    "page": "from this page",
+    "page": "by hand",
 }
 _FAILED = {
     "library unusable": "no library could be used",

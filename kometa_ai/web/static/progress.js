@@ -109,7 +109,10 @@ function listen() {
     });
   on("begun", isOn);
   on("progress", isOn);
-  on("step", () => {});
+  on("step", (begun) => {
+    const steps = document.querySelector("[data-steps]");
+    if (steps && !steps.textContent.includes(begun.step)) refresh();
+  });
   on("ended", (run) => isOver(run.outcome, run.run_id));
 }
 

@@ -149,7 +149,7 @@ async def test_while_a_run_is_on(here: Beside, world: World) -> None:
     last = here.daemon.runs.last
 
     assert (begun.status_code, begun.headers["location"]) == (303, "/?done=started")
-    assert "A dry run is on from this page, since today" in words(text)
+    assert "A dry run is on by hand, since today" in words(text)
     assert "0 of 1 questions · $0.00 of at most $1.50" in words(text)
     assert '<noscript><meta http-equiv="refresh"' in text
     assert "A run is on: wait until it has ended, or stop it." in words(text)
