@@ -158,3 +158,11 @@ async def test_the_lines_for_the_block_name_what_it_lacks(pinning: Pinning) -> N
 
     assert "Movie 0" not in "\n".join(lines.correction.lines)
     assert await pinning.lines(NOIR, [KEYS[0]]) == ()
+
+
+async def test_a_block_that_has_just_gone_has_no_lines(pinning: Pinning, world: World) -> None:
+    """The index still knows the collection; Kometa's folder does not any more."""
+    assert await pinning.lines(NOIR, [KEYS[1]])
+    world.collections(block("Other"))
+
+    assert await pinning.lines(NOIR, [KEYS[1]]) == ()
