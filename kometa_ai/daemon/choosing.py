@@ -24,7 +24,7 @@ from kometa_ai.judging.policy import reaches
 from kometa_ai.judging.review import Case, Wanting, kind_of_case, long_standing_that_left, queue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from datetime import datetime, tzinfo
 
     from kometa_ai.core.choice import Answered, Choices, Origin, Pair, ReviewKind
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from kometa_ai.judging.review import Held
 
 
+_PINNED = frozenset({Cause.PINNED_IN, Cause.PINNED_OUT})
 MOST_LEFT = 500
 """So many cases are left to the model at once: all of them can be taken back."""
 
@@ -263,9 +264,7 @@ class Choosing:
     def _wanted(self, index: Index) -> _Wanted:
         """What wants somebody by the index, found once for each."""
         if self._known is None or self._known.of is not index:
-            cases = list(_cases(index, self._clock(), self._zone))
-            unpinned = [_without_pin(each) for each in cases if index.is_pinned(*each.pair)]
-            self._known = _Wanted(index, _wanting(cases), _wanting(unpinned))
+            self._known = _find_wanted(index, self._clock(), self._zone)
         return self._known
 
     def _queue(self, wanted: _Wanted) -> list[Wanting]:
@@ -303,8 +302,16 @@ def _cases(index: Index, now: datetime, zone: tzinfo) -> Iterator[Case]:
                 yield Case(key, collection, decision, cause, belongs=False, left=at)
 
 
-def _wanting(cases: Iterable[Case]) -> dict[Pair, Case]:
-    return {each.pair: each for each in cases if kind_of_case(each) is not None}
+def _find_wanted(index: Index, now: datetime, zone: tzinfo) -> _Wanted:
+    found = _Wanted(index, {}, {})
+    for case in _cases(index, now, zone):
+        if kind_of_case(case) is not None:
+            found.cases[case.pair] = case
+        elif case.cause in _PINNED and index.is_pinned(*case.pair):
+            unpinned = _without_pin(case)
+            if kind_of_case(unpinned) is not None:
+                found.unpinned[case.pair] = unpinned
+    return found
 
 
 def _without_pin(case: Case) -> Case:
