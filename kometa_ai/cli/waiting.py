@@ -43,6 +43,8 @@ def wait_for_settings(environ: Mapping[str, str], *, every: float = EVERY) -> No
     try:
         load_settings(environ)
     except FixConfiguration as error:
+        # As for the daemon: ignored until somebody listens.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         settings = load_usable(environ)
         secret = {environ[name] for name in secret_variables(environ) if environ.get(name) and name[-5:] != "_FILE"}
         _configure_logs(settings, secret)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from typing import NamedTuple
 
@@ -89,3 +90,10 @@ def test_a_build_can_name_another_base() -> None:
 def test_hadolint_has_nothing_against_the_recipes() -> None:
     """What is ignored says so, and why, where it stands."""
     assert complaints("hadolint", files=RECIPES) == ""
+
+
+def test_the_image_waits_for_its_settings() -> None:
+    """A daemon without them would be restarted for ever; other commands pass `--wait` over."""
+    (entry,) = (text for name, text in instructions("Dockerfile") if name == "ENTRYPOINT")
+
+    assert json.loads(entry)[-2:] == ["kometa-ai", "--wait"]
