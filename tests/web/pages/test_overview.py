@@ -137,13 +137,14 @@ async def test_what_needs_somebody_comes_first(lived: World) -> None:
 
 async def test_while_a_run_is_on(here: Beside, world: World) -> None:
     """How far it has come and what it may cost; nothing else can be started, and a page without script asks again."""
-    await here.run()
+    first = await here.run()
     world.radarr.add_movie(MovieSeed(title="New", year=2000, tmdb_id=5000))
     world.claude.latency = 1.0
     begun = await send(here, "/runs", about="all", dry_run="1", max_cost_usd="1.5")
     await until(lambda: world.claude.requests[1:])
     text = await page(here, "/")
     refused = await send(here, "/runs", about="all")
+    earlier, undo = words(await page(here, f"/runs/{first}")), await page(here, f"/runs/{first}/undo")
     own = await page(here, f"/runs/{here.daemon.runs.current.run_id if here.daemon.runs.current else ''}")
     await here.daemon.runs.ended()
     last = here.daemon.runs.last
@@ -159,6 +160,8 @@ async def test_while_a_run_is_on(here: Beside, world: World) -> None:
     assert refused.status_code == 409
     assert "is in progress" in words(refused.text)
     assert "So far" in words(own)
+    assert "A run is on: wait until it has ended, or stop it." in earlier
+    assert "Look what would change" in words(undo)
     assert last is not None
     assert (last.dry_run, last.outcome) == (True, "ok")
 

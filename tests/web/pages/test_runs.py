@@ -107,7 +107,7 @@ async def test_a_run(here: Beside) -> None:
     read = words(text)
     quiet = words(await page(here, f"/runs/{await here.run()}"))
 
-    assert re.search(r"today \d\d:\d\d over the API · 0 s · under \$0.01 \(12 asked\)", read)
+    assert re.search(r"today \d\d:\d\d over the API · \d+ s · under \$0.01 \(12 asked\)", read)
     assert "All is well. 3 added in 1 collection." in read
     assert "3 put in" in part(text, "Noir")
     assert "Movie 0 (1950) 0.95 so it is" in part(text, "Noir")
