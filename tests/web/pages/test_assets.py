@@ -60,8 +60,7 @@ def test_forms_that_post_have_their_token(template: resources.abc.Traversable) -
     text = template.read_text(encoding="utf-8")
     forms = re.findall(r"<form\b[^>]*method=\"post\"[^>]*>.*?</form>", text, re.DOTALL)
 
-    assert all("token_field()" in form or "place_fields(" in form for form in forms)
-    assert "place_fields(place" not in text or "token_field()" in (FOLDER / "_review.jinja").read_text(encoding="utf-8")
+    assert all("token_field()" in form for form in forms)
 
 
 async def test_assets_are_kept_for_ever(here: Beside) -> None:
