@@ -15,7 +15,7 @@ from kometa_ai.core.naming import CollectionKey, Slug
 from kometa_ai.core.summary import counted
 from kometa_ai.daemon.desk import Desk, Sorting, counts_of, first_of, names_in, sitting_of, spread
 from kometa_ai.daemon.pinned import Pinned, pinned
-from kometa_ai.errors import FixUsage
+from kometa_ai.errors import FixUsage, RepairState
 from kometa_ai.jobs.answers import Answer, Now, group_of, id_in, take_answers, take_back, take_back_group
 from kometa_ai.jobs.aside import Patience
 from kometa_ai.jobs.review import Card, card_of, seen_of
@@ -114,16 +114,21 @@ class Choosing:
         return await self._indexer.ask(look)
 
     async def waiting(self) -> int | None:
-        """How many cases want a person; None while no index is there."""
+        """How many cases want a person; None while no index is there. Raise RepairState for damaged choices."""
         index = await self._indexer.at_hand()
         return None if index is None else await self._keeps(lambda: len(self._queue(self._wanted(index))))
 
     async def waiting_in(self) -> Mapping[CollectionKey, int]:
-        """How many cases want a person, by collection; nothing while no index is there."""
+        """How many cases want a person, by collection; nothing while that cannot be known."""
         index = await self._indexer.at_hand()
         if index is None:
             return {}
-        return await self._keeps(lambda: Counter(each.case.collection.key for each in self._queue(self._wanted(index))))
+        try:
+            return await self._keeps(
+                lambda: Counter(each.case.collection.key for each in self._queue(self._wanted(index)))
+            )
+        except RepairState:
+            return {}
 
     async def answer(self, answers: Sequence[Answer]) -> list[Taken]:
         """Keep answers, each once; see `take_answers`."""

@@ -228,11 +228,19 @@ class Indexer:
             return Folder(unreadable_files=(".",), problems=error.problems)
 
     def _is_outdated(self) -> bool:
-        return self._parts is None or self._stamps() != self._parts.stamps
+        return self._differs(lambda now, known: now != known)
 
     def _lacks_verdicts(self) -> bool:
-        now, known = self._stamps(), self._parts and self._parts.stamps
-        return known is None or (now.state, now.folder) != (known.state, known.folder)
+        return self._differs(lambda now, known: (now.state, now.folder) != (known.state, known.folder))
+
+    def _differs(self, is_new: Callable[[_Stamps, _Stamps], bool]) -> bool:
+        if self._parts is None:
+            return True
+        try:
+            return is_new(self._stamps(), self._parts.stamps)
+        except OSError as error:  # what cannot be looked at cannot be read either
+            _log.debug("index.not_looked", why=str(error))
+            return False
 
     def _stamps(self) -> _Stamps:
         settings = self._session.settings

@@ -178,12 +178,17 @@ async def _frame(request: Request) -> Frame:
     daemon: Daemon = request.app.state.daemon
     visitor: Visitor | None = request.state.visitor
     current = daemon.runs.current
+    review, trouble = None, await daemon.views.problem()
+    try:
+        review = await daemon.choosing.waiting()
+    except KometaAIError as error:  # a page that fails because of its frame could not even say so
+        trouble = trouble or f"{error.message} {error.remedy}".strip()
     return Frame(
         path=path_of(request),
         theme=_theme(request),
         going=current.going if current else None,
-        review=await daemon.choosing.waiting(),
-        trouble=await daemon.views.problem(),
+        review=review,
+        trouble=trouble,
         token=visitor.token if visitor else "",
         visitor=visitor.name if visitor else "",
         has_visitor=visitor is not None and visitor.how == "password",
