@@ -219,7 +219,10 @@ async def _http_error(request: Request, error: Exception) -> Response:
     headers = error.headers if isinstance(error, HTTPException) else None
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         headers = {"Allow": ", ".join(sorted(_methods_of(request)))}
-    return await _failure(request, detail, "", status, headers)
+    remedy = ""
+    if detail == HTTPStatus.NOT_FOUND.phrase and is_page(request):
+        detail, remedy = "There is no such page.", "The address may be an old one, or have a letter too many."
+    return await _failure(request, detail, remedy, status, headers)
 
 
 def _methods_of(request: Request) -> set[str]:

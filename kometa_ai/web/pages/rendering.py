@@ -92,6 +92,7 @@ class Pages:
             "waits": places.waits,
             "because": places.because,
             "looks": places.looks,
+            "dated": self._dated,
         }
         self._environment.tests["close"] = places.is_close
 
@@ -105,6 +106,14 @@ class Pages:
     def render(self, template: str, frame: Frame, **values: Any) -> str:  # noqa: ANN401 - whatever a template shows
         """A template's HTML."""
         return self._environment.get_template(template).render(frame=frame, **values)
+
+    def _dated(self, because: str, since: datetime | None) -> str:
+        """How a pin was made, its date said as all days of the page are."""
+        if since is None:
+            return because
+        there = since.astimezone(self._zone).date()
+        today = datetime.now(self._zone).date()
+        return because.replace(f"{since:%Y-%m-%d}", spoken.day(there, today))
 
     def _time(self, when: datetime | None, *, with_clock: bool = True) -> Markup:
         """A moment as people say it, in the time zone of the settings, with the exact one beside it."""

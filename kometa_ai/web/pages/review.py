@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.choice import ReviewKind
     from kometa_ai.daemon.desk import Desk, Spread
     from kometa_ai.daemon.life import Daemon
+    from kometa_ai.jobs.review import Card
     from kometa_ai.web.pages.forms import Form
 
 CARDS, TILES, MOST_CARDS = 8, 24, 40
@@ -255,16 +256,21 @@ def why_here(spread: Spread) -> str:
     card = spread.card
     match card.kind:
         case "held back":
-            return f"The safety brake holds {'its addition' if card.belongs else 'its removal'} back."
+            held = f"The brake holds {'its addition' if card.belongs else 'its removal'} back."
+            return f"{_all_of(card.deciding_tags)} {_keeps(card)}. {held}" if card.deciding_tags else held
         case "looks disagree":
             return "Two looks at it came to different answers."
         case "tag against verdict":
-            return f"{_all_of(card.deciding_tags)} keeps it {'in' if card.belongs else 'out'}, against a clear verdict."
+            return f"{_all_of(card.deciding_tags)} {_keeps(card)}, against a clear verdict."
         case "close call":
             away = abs((card.confidence or 0) - card.threshold)
             return "Right at the threshold." if round(away, 2) == 0 else f"Only {away:.2f} from the threshold."
         case "wants to leave":
             return "It was in for long."
+
+
+def _keeps(card: Card) -> str:
+    return f"keeps it {'in' if card.belongs else 'out'}"
 
 
 def _all_of(tags: Sequence[str]) -> str:

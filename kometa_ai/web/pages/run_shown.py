@@ -38,6 +38,12 @@ _MOST_PROBLEMS = 60
 _NAMED = 20
 
 
+_BRAKE_REMEDIES = {
+    "REMOVAL_LIMIT": "Look at them above: those that are ticked can be let through, or be kept.",
+    "ADDITION_LIMIT": "Look at them above: those that are ticked can be let in, or be kept out.",
+}
+
+
 class Word(NamedTuple):
     """What a list is called, the sign before each title, and how many of its titles a page shows."""
 
@@ -130,11 +136,17 @@ def shown_run(report: RunReport) -> RunShown:
     return RunShown(shown, quiet)
 
 
+def _on_the_page(problem: Problem) -> Problem:
+    """The same; what was held back is let through with the buttons above, not with an option of the command line."""
+    remedy = _BRAKE_REMEDIES.get(problem.source)
+    return problem if remedy is None else msgspec.structs.replace(problem, remedy=remedy)
+
+
 def shown_problems(problems: Iterable[Problem]) -> list[ProblemShown]:
     """The problems by their cause: what many collections have is said once."""
     found = []
     for group in islice(same_cause(problems), _MOST_PROBLEMS):
-        first, names = group[0], list(dict.fromkeys(each.collection for each in group if each.collection))
+        first, names = _on_the_page(group[0]), list(dict.fromkeys(each.collection for each in group if each.collection))
         if len(group) > 1:
             first = msgspec.structs.replace(first, source=places(group), line=None, collection="", excerpt="")
         else:

@@ -37,6 +37,7 @@ if (figure && slider) {
     const text = `${threshold.toFixed(2)}: ${words.format(members(threshold))} would be in`;
     slider.setAttribute("aria-valuetext", text);
     field.value = threshold.toFixed(2);
+    document.querySelector("[data-as-now]").hidden = Math.abs(threshold - Number(now)) < TOLERANCE;
     return `At ${text} (now ${words.format(Number(membersNow))}).`;
   };
 

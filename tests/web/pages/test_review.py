@@ -341,7 +341,7 @@ async def test_what_is_held_back_or_left_says_so(here: Beside, world: World) -> 
     world.believe("Noir", range(6), 0.1)
     await here.run(force_refresh=True)
     html = await opened(here, "/review?kind=held+back")
-    assert "The safety brake holds its removal back." in html
+    assert "The brake holds its removal back." in html
     assert "until the brake lets" in html
 
 
