@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 SIZE = 60
 """Movies and shows on a page of the list."""
+_PATIENCE = 3.0
+"""Seconds that a choice waits for an index with it."""
 
 _EXTERNAL = {"movie": "https://www.themoviedb.org/movie/{}", "show": "https://www.thetvdb.com/dereferrer/series/{}"}
 
@@ -111,6 +113,7 @@ async def choose(request: Request, key: NamedItem) -> Response:
             raise FixUsage("There is no such collection for it, or no pin any more.", "Look at the list below.")
     except KometaAIError as error:
         return await show(request, item, refused=error)
+    await daemon.indexer.soon(_PATIENCE)  # so that the page that follows shows it
     return see(request, f"/movies/{item}", done=choice)
 
 

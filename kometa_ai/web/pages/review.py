@@ -11,6 +11,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 
 from kometa_ai.core.choice import REVIEW_KINDS
+from kometa_ai.core.decision import Cause
 from kometa_ai.core.naming import CollectionKey
 from kometa_ai.daemon.choosing import MOST_LEFT, Miscounted
 from kometa_ai.daemon.desk import Sorting
@@ -48,6 +49,7 @@ KINDS: dict[ReviewKind, tuple[str, str, str, str]] = {
 }
 """What each kind is called: as a heading, one, several, and on a card."""
 
+_BY_TAG = (Cause.INCLUDE_TAG, Cause.EXCLUDE_TAG)
 _SITTING = re.compile(r"[a-z0-9]{8,32}")
 _GROUP = re.compile(r"[a-z0-9]{8,32}\.[A-Za-z0-9._-]{1,60}")
 _FARTHEST = 1_000_000
@@ -257,7 +259,7 @@ def why_here(spread: Spread) -> str:
     match card.kind:
         case "held back":
             held = f"The brake holds {'its addition' if card.belongs else 'its removal'} back."
-            return f"{_all_of(card.deciding_tags)} {_keeps(card)}. {held}" if card.deciding_tags else held
+            return f"{_all_of(card.deciding_tags)} {_keeps(card)}. {held}" if card.cause in _BY_TAG else held
         case "looks disagree":
             return "Two looks at it came to different answers."
         case "tag against verdict":
@@ -274,4 +276,4 @@ def _keeps(card: Card) -> str:
 
 
 def _all_of(tags: Sequence[str]) -> str:
-    return f"The tag {' or '.join(tags)}"
+    return f"The tag {' or '.join(tags)}" if tags else "One of its tags"

@@ -96,6 +96,7 @@ async def test_an_unknown_one_is_a_page_that_says_so(here: Beside) -> None:
     await ran(here)
 
     assert "There is no movie or show" in await text_of(here, "/movies/99999", 404)
+    assert "There is no such page." in await text_of(here, "/library", 404)
     assert "cannot be used" in await text_of(here, "/movies/nonsense", 422)
 
 
@@ -111,6 +112,7 @@ async def test_pins_are_made_and_released(here: Beside, world: World) -> None:
 
     assert made == (303, "/movies/movie:1000?done=out")
     assert "Pinned out." in after
+    assert "on the page, today; the model had said in, 0.95" in after, "the table tells of it at once"
     assert (pin.key, pin.slug, pin.include, pin.origin) == (movie_key(1000), "noir", False, "page")
     assert 0 not in world.numbers("kai-noir")
     assert "pinned out" in now
@@ -140,6 +142,7 @@ async def test_its_library_is_read_on_request_only(here: Beside, world: World) -
     assert unread == 0
     assert status == 200
     assert "As its library has it now" in html
+    assert "--force" not in html, "an option of the command line is of no use here"
     assert len(world.radarr.requests) > before
 
 

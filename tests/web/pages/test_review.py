@@ -345,6 +345,19 @@ async def test_what_is_held_back_or_left_says_so(here: Beside, world: World) -> 
     assert "until the brake lets" in html
 
 
+async def test_what_a_tag_keeps_out_while_held_back_says_so(here: Beside, world: World) -> None:
+    """The verdict says in, and yet it would leave: the card says that one of its tags is why."""
+    world.believe("Noir", range(6), 0.95)
+    world.collections(block("Noir", exclude_tags="[kids]"))
+    await here.run(force_refresh=True)
+    for number in range(6):
+        world.radarr.tag_by_hand(1000 + number, "kids")
+    await here.run()
+    html = await opened(here, "/review?kind=held+back")
+
+    assert "One of its tags keeps it out. The brake holds its removal back." in html
+
+
 async def test_what_waits_for_a_person_says_until_when(tmp_path: Path) -> None:
     """A removal that `REVIEW` holds, with its day, which is here before anything else happens to it."""
     with World(tmp_path, movies(12), radarr_credits=False, review="removals") as world:
