@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -83,6 +84,7 @@ class Choosing:
         self._clock = clock
         self._zone = session.settings.tz
         self._known: _Wanted | None = None
+        self._finding = threading.Lock()
         self._keeps = Patience("STATE_DIR", most=4)
 
     async def review(self, kind: ReviewKind | None, collection: CollectionKey | None, start: int, size: int) -> Part:
@@ -268,9 +270,10 @@ class Choosing:
 
     def _wanted(self, index: Index) -> _Wanted:
         """What wants somebody by the index, found once for each."""
-        if self._known is None or self._known.of is not index:
-            self._known = _find_wanted(index, self._clock(), self._zone)
-        return self._known
+        with self._finding:  # with a new index every page asks at once
+            if self._known is None or self._known.of is not index:
+                self._known = _find_wanted(index, self._clock(), self._zone)
+            return self._known
 
     def _queue(self, wanted: _Wanted) -> list[Wanting]:
         """The queue with what people have chosen by now, which the index may not know yet."""
