@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from signal import Signals
 
+    from kometa_ai.core.collection import Collection
     from kometa_ai.core.item import ItemKey
     from kometa_ai.core.naming import CollectionKey
     from kometa_ai.core.problem import Problem
@@ -230,15 +231,14 @@ class Daemon:
         None for a collection that takes no part, or of which no library was read yet.
         """
 
-        def look(index: Index) -> WhatIf | None:
-            basis = index.basis
-            found = next((each for each in basis.reading.collections if each.key == key), None)
+        def look(index: Index) -> tuple[Collection, WhatIf] | None:
+            found = next((each for each in index.collections if each.key == key), None)
             if found is None:
                 return None
-            return msgspec.structs.replace(foresee(found, threshold, basis), as_of=index.as_of)
+            return found, msgspec.structs.replace(foresee(found, threshold, index.basis), as_of=index.as_of)
 
         found = await self.indexer.ask(look)
-        return await self._foreseeing(with_lines, self._session, found) if found else None
+        return await self._foreseeing(with_lines, self._session, *found) if found else None
 
     async def block_of(self, key: CollectionKey) -> Written | None:
         """A collection's block as it stands in Kometa's files now; None for a key that no collection has.

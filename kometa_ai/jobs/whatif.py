@@ -151,31 +151,26 @@ async def what_if(session: Session, options: Options, wish: Wish) -> WhatIf:
     Raise CheckLibrary where no library that the collection is for can be used.
     """
     session.check_names([wish.collection])
-    found = await session.look(lambda parts: _what_if(parts, session.rules, options, wish))
-    return with_lines(session, found)
+    collection, found = await session.look(lambda parts: _what_if(parts, session.rules, options, wish))
+    return with_lines(session, collection, found)
 
 
-def with_lines(session: Session, found: WhatIf) -> WhatIf:
-    """The preview with the lines to copy into the files that hold the block."""
-    return msgspec.structs.replace(found, lines=tuple(_lines(session, found)))
+def with_lines(session: Session, collection: Collection, found: WhatIf) -> WhatIf:
+    """The preview of a collection with the lines to copy into the files that hold its block now."""
+    if not found.is_changed:
+        return found
+    lines = lines_to_copy(
+        session.settings.config_dir,
+        collection,
+        lambda block: with_threshold(block, found.threshold),
+        by_hand=f"Write `confidence_threshold: {found.threshold}` into the block.",
+        services=session.settings.kinds,
+        redact=session.redact,
+    )
+    return msgspec.structs.replace(found, lines=lines)
 
 
-def _lines(session: Session, found: WhatIf) -> Iterator[LinesToCopy]:
-    folder = session.read_folder(session.settings.config_dir)
-    for each in folder.collections if found.is_changed else ():
-        if each.key != found.key:
-            continue
-        yield from lines_to_copy(
-            session.settings.config_dir,
-            each,
-            lambda block: with_threshold(block, found.threshold),
-            by_hand=f"Write `confidence_threshold: {found.threshold}` into the block.",
-            services=session.settings.kinds,
-            redact=session.redact,
-        )
-
-
-async def _what_if(parts: Parts, rules: Rules, options: Options, wish: Wish) -> WhatIf:
+async def _what_if(parts: Parts, rules: Rules, options: Options, wish: Wish) -> tuple[Collection, WhatIf]:
     silent = await silent_libraries(parts.libraries)
     answering = [library for library in parts.libraries if library.name not in silent]
     if not answering:
@@ -195,7 +190,8 @@ async def _what_if(parts: Parts, rules: Rules, options: Options, wish: Wish) -> 
         now=parts.now(),
     )
     problems = (*(about_silence(parts.library(name), error) for name, error in silent.items()), *reading.problems)
-    return msgspec.structs.replace(foresee(collection, wish.threshold, basis), as_of=basis.now, problems=problems)
+    found = foresee(collection, wish.threshold, basis)
+    return collection, msgspec.structs.replace(found, as_of=basis.now, problems=problems)
 
 
 _NOTHING_ASKED = Asking(open_questions={}, reasons={}, last_asked={}, tally=Tally(), endings=())

@@ -81,6 +81,8 @@ def compare(
     about = {each.key for each in with_named(with_followers(collection, everything), everything)}
     mine = [each for each in chosen if each.key in about]
     now = _decided(mine, everything, known)
+    if threshold == collection.confidence_threshold:
+        return Comparison(now, now, {})
     then = _decided(_with(other, mine), _with(other, everything), known)
     items = {item.key: item for item in known.movies}
     moved = {}

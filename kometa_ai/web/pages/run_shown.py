@@ -32,8 +32,8 @@ PAGE = 60
 """Titles on one page of a list."""
 _MOST_HELD = 500
 """Titles with boxes to tick on one page: all of them can be let through together."""
-_IN_ALL = 240
-_LEAST = 6
+_IN_ALL = 60
+_LEAST = 3
 _MOST_PROBLEMS = 60
 _NAMED = 20
 
