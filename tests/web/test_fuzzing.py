@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import httpx2
 
 REQUESTS = int(os.environ.get("FUZZED_REQUESTS", "1500"))
-SEED = 20260301
+SEED = int(os.environ.get("FUZZED_SEED", "20260301"))
 MARK = "<x-fuzz onload=1>"
 PIECES = (
     MARK,
@@ -55,7 +55,8 @@ PIECES = (
 _NAMES = (
     "list sort q page size view kind collection at done n undo ask level run_id choice keys key all count id ticket "
     "movies collections dry_run max_cost_usd within prompt text theme next password group in pin sitting show number "
-    "threshold"
+    "threshold about allow_removals answer back do force_refresh origin side ticket token username first block "
+    "only run"
 )
 FIELDS = _NAMES.split()
 UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
@@ -107,7 +108,7 @@ async def _send(client: httpx2.AsyncClient, method: str, path: str, query: dict[
 async def test_no_request_breaks_a_page(tmp_path: Path) -> None:
     """Whatever is sent, the answer is no server error, and holds nothing that a browser would take for markup.
 
-    FUZZED_REQUESTS sends more of them than a suite has time for.
+    FUZZED_REQUESTS sends more of them than a suite has time for, and FUZZED_SEED others.
     """
     chance = random.Random(SEED)
     with World(tmp_path, movies(12)) as world:
