@@ -28,7 +28,7 @@ from kometa_ai.daemon.listing import (
     SortName,
     tmdb_id_of,
 )
-from kometa_ai.daemon.lists import Lists, matching, names_in_block
+from kometa_ai.daemon.lists import Lists, distance, matching, names_in_block
 from kometa_ai.daemon.standing import Decided, Sources, Standing, known_of, stand
 from kometa_ai.jobs.whatif import Basis
 from kometa_ai.run.orphans import orphans
@@ -354,10 +354,13 @@ class Index:
     # Items
 
     def search(self, text: str = "", *, kinds: Sequence[Kind] = KINDS, start: int = 0, size: int = 60) -> Found:
-        """The items whose title has the text in it, or that it names (`Heat (1995)`, `tmdb:949`, `tt0113277`)."""
+        """The items whose title has the text in it, or that it names (`Heat (1995)`, `tmdb:949`, `tt0113277`).
+
+        What is called so comes first, then what begins so, each by title.
+        """
         wanted = matching(text, kinds) if text.strip() else lambda item: kind_of(item.key) in kinds
         found = [item for item in self._shelves.items if wanted(item)]
-        found.sort(key=lambda item: self._lists.rank[self._columns.rows[item.key]])
+        found.sort(key=lambda item: (distance(item, text), self._lists.rank[self._columns.rows[item.key]]))
         return Found([self._line(item) for item in found[start : start + size]], len(found))
 
     def _line(self, item: AnyItem) -> ListedItem:

@@ -182,3 +182,12 @@ def matching(text: str, kinds: Sequence[Kind]) -> Callable[[AnyItem], bool]:
         )
 
     return is_meant
+
+
+def distance(item: AnyItem, text: str) -> int:
+    """How far an item's title is from a text: 0 where it is the title, 1 where the title begins so, else 2."""
+    wanted = fold_title(text.strip())
+    if not wanted:
+        return 0
+    title = fold_title(item.title)
+    return (title != wanted) + (not title.startswith(wanted))

@@ -127,6 +127,8 @@ async def read_all(
             for line in found[(number - 1) * SIZE : number * SIZE]
         ]
         counts = {each: sum(_is_shown(line, each) for line in lines) for each in get_args(Show)}
+        if index.as_of is None:  # all of them wait, and nobody can do anything about one of them alone
+            counts["needs"] = sum(needs_somebody(line) for line in lines if line.state != "waiting")
         return {"cards": cards, "total": len(found), "counts": counts, "when": index.as_of}
 
     found = await daemon.indexer.ask(look)

@@ -42,8 +42,7 @@ def needs(
     told = {problem for line in lines for problem in line.problems}
     found += [_of_problem(problem) for problem in problems if problem not in told]
     if review:
-        verb = "wants" if review == 1 else "want"
-        found.append(Need("hint", f"{counted(review, 'decision')} {verb} your word.", "", "/review", "Review"))
+        found.append(Need("hint", f"{counted(review, 'case')} to review.", "", "/review", "Review"))
     if undelivered:
         what = f"{counted(undelivered, 'report')} could not be delivered yet."
         found.append(Need("warning", what, "Each run tries again; the log says why.", "/logs", "Logs"))

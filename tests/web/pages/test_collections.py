@@ -251,7 +251,8 @@ async def test_before_the_first_run(tmp_path: Path) -> None:
     assert "waits for a library" in shown
     assert "No run has read the libraries yet" in shown
     assert "before the first run" in shown
-    assert "Need you 1" in cards
+    assert "Nothing has been judged yet: they fill with the first run." in cards
+    assert "Need you" not in cards
 
 
 @pytest.fixture

@@ -68,6 +68,16 @@ async def test_every_title_is_found(here: Beside) -> None:
     assert alone.headers["location"] == "/movies/movie:1003"
 
 
+async def test_what_is_called_so_comes_first(here: Beside, world: World) -> None:
+    """A title that is the text itself stands before those that begin with it, and those that only have it."""
+    for number, title in enumerate(("Body Heat", "Heatwave", "Heat")):
+        world.radarr.add_movie(MovieSeed(title=title, year=1990, tmdb_id=6000 + number))
+    await ran(here)
+    found = await text_of(here, "/movies?q=heat")
+
+    assert found.index("/movies/movie:6002") < found.index("/movies/movie:6001") < found.index("/movies/movie:6000")
+
+
 async def test_a_list_has_pages(here: Beside, world: World) -> None:
     """Sixty titles are a page; an address leads to the others, and keeps what was searched for."""
     for number in range(70):

@@ -104,7 +104,7 @@ async def test_at_rest(here: Beside) -> None:
     row = re.search(r"<tr>\s*<th scope=\"row\">.*?</tr>", text, re.DOTALL)
     assert row
 
-    assert words(row[0]) == "Noir 1 remark 3 3 0 0 under $0.01 +3 today"
+    assert words(row[0]) == "Noir 1 warning 3 3 0 0 under $0.01 +3 today"
     assert "next run, in" in part(text, "Next run and spending")
     assert "Nothing needs you" in words(text)
     assert "Movie 0 (1950)" in part(text, "Lately")

@@ -413,4 +413,4 @@ def test_nothing_needs_anybody() -> None:
     """No service, collection or run; and one decision, one report."""
     assert needs([], [], [], None, review=0, undelivered=0) == []
     one = needs([], [], [], told(summary(dry_run=True, outcome="interrupted"), {}), review=1, undelivered=1)
-    assert [each.what for each in one] == ["1 decision wants your word.", "1 report could not be delivered yet."]
+    assert [each.what for each in one] == ["1 case to review.", "1 report could not be delivered yet."]
