@@ -412,7 +412,7 @@ async def test_an_old_poster_is_better_than_none(world: World, clock: Clock) -> 
         assert isinstance(await found.find(FIRST, 250), Picture)
 
 
-@pytest.mark.parametrize("moment", [time.time() + 400 * DAY, 1e12, -1e9])
+@pytest.mark.parametrize("moment", [4e9, 1e12, -1e9])
 async def test_a_time_that_cannot_be(world: World, moment: float) -> None:
     """A file from the future or from before all time is asked about, and then has the time of now."""
     async with opened(world) as found:

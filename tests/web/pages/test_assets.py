@@ -14,6 +14,8 @@ import pytest
 from kometa_ai.web.pages import assets
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.daemon.living import Beside
 
 HTMX = ("4.0.1", "a0abb04f2f45a1f89d1d4844023245537e5e6014c87b144553e0607b4cc32130")
@@ -44,14 +46,47 @@ def test_templates_need_nothing_unsafe(template: resources.abc.Traversable) -> N
         assert not pattern.search(text), f"{template.name} has {what}"
 
 
-def test_the_style_sheet_is_whole() -> None:
+PAGES = [each for each in TEMPLATES if not each.name.startswith("_")]
+STYLES = sorted(name for name in assets.files() if name.endswith(".css"))
+
+
+@pytest.mark.parametrize("name", STYLES)
+def test_style_sheets_are_whole(name: str) -> None:
     """Each brace that opens is closed, and no rule stands deeper than in one condition: else the rest would be lost."""
-    depths = list(
-        accumulate({"{": 1, "}": -1}[sign] for sign in re.findall(r"[{}]", assets.files()["app.css"].decode()))
-    )
+    depths = list(accumulate({"{": 1, "}": -1}[sign] for sign in re.findall(r"[{}]", assets.files()[name].decode())))
 
     assert depths[-1] == 0
-    assert set(depths) == {0, 1, 2}
+    assert set(depths) <= {0, 1, 2}
+
+
+def _selectors(name: str) -> Iterator[tuple[str, set[str]]]:
+    """The selectors of a style sheet, each with the classes in it."""
+    text = re.sub(r"/\*.*?\*/", "", assets.files()[name].decode(), flags=re.DOTALL)
+    for rule in re.findall(r"([^{}]+)\{[^{}]*\}", text):
+        for selector in rule.split(","):
+            yield selector.strip(), set(re.findall(r"\.([a-z][\w-]*)", selector))
+
+
+def _with_parts(name: str) -> str:
+    """A template with those whose macros it uses."""
+    text = (FOLDER / name).read_text(encoding="utf-8")
+    return text + "".join(_with_parts(other) for other in re.findall(r"{% from \"(\w+\.jinja)\" import", text))
+
+
+@pytest.mark.parametrize(
+    "template", [each for each in TEMPLATES if not each.name.startswith("_")], ids=lambda each: each.name
+)
+def test_a_page_loads_the_styles_of_its_classes(template: resources.abc.Traversable) -> None:
+    """A rule of a page's own style sheet never fits another page, which does not load it."""
+    text = _with_parts(template.name)
+    classes = {
+        name
+        for found in re.findall(r"class=\"((?:[^\"{]|{{.*?}}|{%.*?%})*)\"", text)
+        for name in re.findall(r"[a-z][\w-]*", re.sub(r"{%.*?%}", " ", found))
+    }
+    unloaded = [name for name in STYLES if name != "app.css" and f'static("{name}")' not in text]
+
+    assert [(name, rule) for name in unloaded for rule, needed in _selectors(name) if needed <= classes] == []
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda entry: entry.name)
