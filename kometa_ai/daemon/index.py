@@ -103,8 +103,10 @@ class Index:
         reading = Reading(
             libraries=shelves.libraries, items=shelves.items, folder=self._folder, collections=self.collections
         )
-        statuses, sources = self._columns.head.collections, self._sources
-        return Basis(known=self.known, reading=reading, statuses=statuses, rules=sources.rules, now=sources.now)
+        statuses, sources, known = self._columns.head.collections, self._sources, self.known
+        # Looked up five times for each item, and each time made of the columns.
+        known = known._replace(memory={item.key: known.memory[item.key] for item in shelves.items})
+        return Basis(known=known, reading=reading, statuses=statuses, rules=sources.rules, now=sources.now)
 
     @property
     def as_of(self) -> datetime | None:
