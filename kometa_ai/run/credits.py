@@ -51,7 +51,8 @@ class CreditsReader:
     async def learn(self, questions: Questions) -> Iterator[Problem]:
         """Record items that are asked about for the first time, with their credits; warn for libraries without some."""
         wanted = to_describe(questions, self._subjects, self._parts.store.memory)
-        self._parts.observer.total("movies", len(wanted) if self._sources else 0)
+        told = sum(self._source_of(self._subjects[key].item) is not None for key in wanted)
+        self._parts.observer.total("movies", told)
         learned: dict[ItemKey, Subject] = {}
         failed: dict[str, list[AnyItem]] = {}
         for start in range(0, len(wanted), _CHECKPOINT):

@@ -34,6 +34,35 @@ def home(tmp_path: Path) -> Iterator[Home]:
         yield made
 
 
+class _Counting:
+    """Counts what a run says about how far it has come."""
+
+    def __init__(self) -> None:
+        self.totals: dict[str, int] = {}
+        self.done: dict[str, int] = {}
+
+    def step(self, name: str) -> None:
+        pass
+
+    def total(self, what: str, count: int) -> None:
+        self.totals[what] = count
+
+    def advance(self, what: str, count: int) -> None:
+        self.done[what] = self.done.get(what, 0) + count
+
+    def cost(self, usd: float) -> None:
+        pass
+
+
+def test_how_far_it_has_come_reaches_its_end(home: Home) -> None:
+    """People are fetched for films only; a show that is asked about, too, is not counted as one to come."""
+    home.collections(block("Noir"), block("Crime", media="shows"))
+    counting = _Counting()
+    home.run(observer=counting)
+
+    assert counting.done["movies"] == counting.totals["movies"] == COUNT
+
+
 def test_facts_that_alternate(home: Home) -> None:
     """Twelve nights, in each third of which the first or the second Radarr is down: asked once, tags stay right."""
     assert (home.run().exit_code, home.asked()) == (0, sorted(EVERY))

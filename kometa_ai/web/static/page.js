@@ -93,5 +93,9 @@ prepare(document);
 document.querySelector("[data-focus]")?.focus();
 document.addEventListener("htmx:after:swap", () => {
   prepare(document);
+  const review = document.querySelector("[data-review]")?.dataset.review;
+  for (const badge of review ? document.querySelectorAll("[data-review-count]") : []) {
+    badge.firstChild.textContent = Number(review).toLocaleString("en");
+  }
   document.querySelector("[data-focus]")?.focus();
 });

@@ -93,6 +93,8 @@ async def test_before_the_first_run_there_is_the_check(here: Beside, world: Worl
     assert (before.status_code, before.headers["location"]) == (303, "/start")
     assert "A dry run is on" in words(during)
     assert "data-reload" in during
+    assert "Nothing needs you" not in words(during), "nobody knows that yet"
+    assert "waits for a library" not in words(during)
     assert dry.status_code == 303
     assert "Courtroom is skipped" in part(await page(here, "/"), "Needs you")
 
