@@ -104,8 +104,8 @@ def examine_places(
 
 def files_of(
     path: Path, collection: Collection, *, limits: Limits = LIMITS, services: AbstractSet[Kind] = MOVIES
-) -> tuple[TextFile, ...]:
-    """The files in which the collection has a block, with their texts. Raise FixConfiguration if there is no folder."""
+) -> tuple[tuple[TextFile, Contents], ...]:
+    """The files in which the collection has a block, and what they say. Raise FixConfiguration without a folder."""
     return _examine(path, limits, services).files_of(collection)
 
 
@@ -204,11 +204,11 @@ class _Examination:
         """What was read from each file, with the kinds of its collections."""
         return self._checked(self._parts).readings
 
-    def files_of(self, collection: Collection) -> tuple[TextFile, ...]:
-        """The files in which a block of this collection stands."""
+    def files_of(self, collection: Collection) -> tuple[tuple[TextFile, Contents], ...]:
+        """The files in which a block of this collection stands, and what they say."""
         readings = self.readings
         return tuple(
-            TextFile(source, self._texts[source])
+            (TextFile(source, self._texts[source]), self._parts[source])
             for source, reading in readings.items()
             if any(
                 place.key.name == collection.name and collection.kind in place.collection.kinds

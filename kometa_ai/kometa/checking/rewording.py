@@ -65,9 +65,14 @@ class WrittenBlock(msgspec.Struct, frozen=True):
     kind: Kind = "movie"
 
     @classmethod
-    def of(cls, file: TextFile, name: str, kind: Kind = "movie") -> WrittenBlock | None:
-        """The usable block of the collection of this name in the file, if there is one."""
-        contents = read_file(file)
+    def of(
+        cls, file: TextFile, name: str, kind: Kind = "movie", contents: Contents | None = None
+    ) -> WrittenBlock | None:
+        """The usable block of the collection of this name in the file, if there is one.
+
+        `contents` are those of the file, where it was read already: a large one takes long.
+        """
+        contents = contents or read_file(file)
         for reading in contents.readings:
             for place in reading.places:
                 if place.key.name == name and isinstance(place.collection, Collection):
@@ -99,8 +104,8 @@ def lines_to_copy(
     """
     excerpts = Excerpts(root, redact)
     found = []
-    for file in files_of(root, collection, services=services):
-        block = WrittenBlock.of(file, collection.name, collection.kind)
+    for file, contents in files_of(root, collection, services=services):
+        block = WrittenBlock.of(file, collection.name, collection.kind, contents)
         line = block.place.block.line if block else 0
         correction = wanted(block) if block else None
         if correction:
