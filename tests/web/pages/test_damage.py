@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -57,3 +58,37 @@ async def test_the_last_index_serves_while_the_state_folder_cannot_be_looked_at(
         kept.rename(world.state_dir)
 
     assert set(statuses.values()) == {200}, statuses
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"changes": None},
+        {"started": "yesterday"},
+        {"collections": [{}]},
+        {"collections": [{"name": "N", "slug": "n", "tag": "kai-n", "added": [{"title": "T", "year": 1}]}]},
+        {"version": "99.9", "unknown": [1]},
+        {"problems": [{"what": "w" * 9000, "remedy": "<b>"}]},
+        {"outcome": "odd"},
+        {"kind": "odd"},
+        {"libraries": [{"name": "gone", "title": "<i>"}]},
+        {"undoes": "../../x"},
+        {"next_run": None, "month": None, "tokens": {}},
+    ],
+)
+async def test_a_report_of_another_version_is_no_server_error(
+    settled: Beside, world: World, change: dict[str, object]
+) -> None:
+    """Its page shows what can be read of it, or says that it is damaged and what to do; so do the pages around it."""
+    (kept,) = (world.state_dir / "runs").iterdir()
+    other = "20200101-000000-abcd"
+    (kept.parent / f"{other}.json").write_text(json.dumps({**json.loads(kept.read_bytes()), "run_id": other, **change}))
+
+    for path in (f"/runs/{other}", f"/runs/{other}/undo", f"/runs/{other}/list?collection=n&side=added"):
+        answer = await settled.client.get(path, headers=AS_BROWSER)
+        if answer.status_code == 503:
+            assert "restore it from a backup, or remove it" in words(answer.text)
+        else:
+            assert answer.status_code in (200, 404), (path, answer.text)
+    for path in PAGES:
+        await page(settled, path)
