@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.async_api import expect
 
+from kometa_ai.core.item import movie_key
+from kometa_ai.core.naming import CollectionKey
 from tests.browser import checks
 from tests.browser.visiting import PATIENCE, visiting
 from tests.daemon.living import KEY, daemon_beside, until
@@ -148,6 +150,20 @@ async def test_held_back_removals_are_let_through(browser: Browser, here: Beside
         await expect(page.locator(".runs li").first).to_contain_text("2 removed")
 
         assert world.numbers("kai-noir") == set(range(2, 60))
+        assert visit.complaints == []
+
+
+async def test_the_count_to_review_follows_a_run(browser: Browser, here: Beside) -> None:
+    """It is the same in the navigation as on the page when a run has ended, without loading anew."""
+    async with window(browser, here) as visit:
+        page = visit.page
+        await page.goto("/")
+        await expect(page.locator("[data-review-count]").first).to_have_text("41 to review")
+        await here.daemon.choosing.pin(CollectionKey("noir"), movie_key(1000), include=True, by="", origin="page")
+        await here.run()
+        await expect(page.get_by_role("region", name="Needs you")).to_contain_text("40 cases to review.")
+        await expect(page.locator("[data-review-count]").first).to_have_text("40 to review")
+
         assert visit.complaints == []
 
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fastapi import APIRouter, Request, Response
 
-from kometa_ai.core.item import KINDS
 from kometa_ai.daemon.listing import CollectionLine
 from kometa_ai.web.answers import status_of
 from kometa_ai.web.pages.needs import needs
@@ -118,7 +117,6 @@ async def show(
         left=max(0.0, (next_run - now).total_seconds()) if next_run else 0.0,
         schedule=daemon.timetable.schedule.describe(),
         holder=await daemon.holder(),
-        missing=sorted(set(KINDS) - daemon.settings.kinds),
         needs=needs(
             [*(row.line for row in seen.rows), *seen.others],
             problems,
