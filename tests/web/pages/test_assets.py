@@ -110,14 +110,14 @@ async def test_assets_are_kept_for_ever(here: Beside) -> None:
 
 
 @pytest.mark.parametrize(
-    ("accepted", "is_packed"),
-    [("gzip", True), ("br, GZIP;q=0.5", True), ("", False), ("br", False), ("gzip;q=0", False), ("gzip; q=0.1", True)],
+    ("accepted", "encoding"),
+    [("gzip", "gzip"), ("br, GZIP;q=0.5", "gzip"), ("", ""), ("br", ""), ("gzip;q=0", ""), ("gzip; q=0.1", "gzip")],
 )
-async def test_assets_are_compressed_for_who_can_read_it(here: Beside, accepted: str, is_packed: bool) -> None:
+async def test_assets_are_compressed_for_who_can_read_it(here: Beside, accepted: str, encoding: str) -> None:
     """Style and scripts take a third of their bytes on the wire; a client that reads no gzip gets them as they are."""
     answer = await here.client.get(assets.path_of("app.css"), headers={"Accept-Encoding": accepted})
 
-    assert (answer.headers.get("content-encoding") == "gzip") is is_packed
+    assert answer.headers.get("content-encoding", "") == encoding
     assert answer.headers["vary"] == "Accept-Encoding"
     assert answer.content == assets.files()["app.css"]
 
