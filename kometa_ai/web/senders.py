@@ -29,7 +29,7 @@ _FORWARDING = (
 )  # fmt: skip
 """Headers that proxies add. A browser adds none of them, and a page in it cannot."""
 _HOST = re.compile(r"(?:\[(?P<literal>[0-9a-f:.]{2,45})\]|(?P<name>[a-z0-9_.-]{1,253}))(?::[0-9]{0,5})?")
-_ENTRY = re.compile(r"\[(?P<literal>[^\]]*)\](?::[0-9]+)?|(?P<v4>[0-9.]+):[0-9]+")
+_ENTRY = re.compile(r"\A(?:\[(?P<literal>[^\]]*)\](?::[0-9]+)?|(?P<v4>[0-9.]+):[0-9]+)")
 
 
 @dataclass(frozen=True, slots=True)

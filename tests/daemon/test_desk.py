@@ -48,8 +48,8 @@ def spread(**changed: Any) -> Spread:
     [
         ({}, "Only 0.10 from the threshold."),
         ({"confidence": 0.702}, "Right at the threshold."),
-        ({"kind": "held back"}, "The safety brake holds its addition back."),
-        ({"kind": "held back", "belongs": False}, "The safety brake holds its removal back."),
+        ({"kind": "held back"}, "The brake holds its addition back."),
+        ({"kind": "held back", "belongs": False}, "The brake holds its removal back."),
         ({"kind": "looks disagree", "first": 0.6}, "Two looks at it came to different answers."),
         (
             {"kind": "tag against verdict", "belongs": False, "deciding_tags": ("kai-noir", "kai-crime")},

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kometa_ai.kometa.reading import Place, Reading
 
 # A key as people write it, plain or in quotes, up to its colon.
-_NAME = re.compile(r"""\s*+(?:"(?:[^"\\]|\\.)*+"|'(?:[^']|'')*+'|[^\s#"'?](?:[^:]|:(?=\S))*+)\s*+:(?=\s|\Z)""")
+_NAME = re.compile(r"""\A\s*+(?:"(?:[^"\\]|\\.)*+"|'(?:[^']|'')*+'|[^\s#"'?](?:[^:]|:(?=\S))*+)\s*+:(?=\s|\Z)""")
 _ELLIPSIS = " …"
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _FULL = 750
 _HEIGHTS = {"poster.jpg": _FULL, "poster-500.jpg": 500, "poster-250.jpg": 250}
-_NAME = re.compile(r".+\.(jpg|png|gif)")
+_NAME = re.compile(r"\A.+\.(jpg|png|gif)")
 _RESIZED = re.compile(r"-\d+\.jpg$")
 _TYPES = {"jpg": "image/jpeg", "png": "image/png", "gif": "image/gif"}
 _DRAWN = datetime(2026, 1, 1, tzinfo=UTC)
