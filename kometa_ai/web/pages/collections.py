@@ -16,7 +16,7 @@ from kometa_ai.errors import FixUsage, KometaAIError
 from kometa_ai.web.answers import status_of
 from kometa_ai.web.pages.collection_head import Head, TheKey, head_of, path_of
 from kometa_ai.web.pages.forms import Form, form_of
-from kometa_ai.web.pages.rendering import page, see
+from kometa_ai.web.pages.rendering import page, see, visitor_name
 from kometa_ai.web.pages.samples import SAMPLES
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ async def choose(request: Request, key: TheKey) -> Response:
         if choice == "lines":
             lines = await daemon.pinning.lines(collection, wanted)
             return await _show(request, await head_of(request, key, "movies"), wish, lines=lines)
-        chosen = await daemon.pinning.choose(collection, wanted, _choice(choice), by=_by(request))
+        chosen = await daemon.pinning.choose(collection, wanted, _choice(choice), by=visitor_name(request))
     except KometaAIError as error:
         head = await head_of(request, key, "movies")
         return await _show(request, head, wish, refused=error, selected=frozenset(form.all("keys")))
@@ -258,11 +258,6 @@ def _choice(text: str) -> Choice:
 def _told(chosen: Chosen) -> dict[str, object]:
     """What was done, as the query of an address."""
     return {"done": chosen.choice, "n": chosen.changed, "block": chosen.in_block or None, "undo": chosen.id}
-
-
-def _by(request: Request) -> str:
-    visitor = getattr(request.state, "visitor", None)
-    return visitor.name if visitor else ""
 
 
 def needs_somebody(line: CollectionLine) -> bool:

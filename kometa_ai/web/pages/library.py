@@ -14,7 +14,7 @@ from kometa_ai.web.answers import status_of
 from kometa_ai.web.api.routing import NamedItem, key_of
 from kometa_ai.web.pages import places
 from kometa_ai.web.pages.forms import form_of
-from kometa_ai.web.pages.rendering import page, see
+from kometa_ai.web.pages.rendering import page, see, visitor_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,13 +99,12 @@ async def choose(request: Request, key: NamedItem) -> Response:
     daemon: Daemon = request.app.state.daemon
     form = await form_of(request)
     item, collection, choice = key_of(key), CollectionKey(form.text("collection")), form.text("choice")
-    visitor = getattr(request.state, "visitor", None)
     try:
         if choice == "release":
             found = await daemon.choosing.release(collection, item)
         elif choice in ("in", "out"):
             found = await daemon.choosing.pin(
-                collection, item, include=choice == "in", by=visitor.name if visitor else "", origin="page"
+                collection, item, include=choice == "in", by=visitor_name(request), origin="page"
             )
         else:
             raise FixUsage("Nothing was chosen.", "Use one of the buttons beside a collection.")

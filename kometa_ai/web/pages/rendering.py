@@ -183,6 +183,12 @@ def see(request: Request, path: str, **query: object) -> Response:
     return Response(status_code=303, headers={"Location": pages(request).url(path, **query)})
 
 
+def visitor_name(request: Request) -> str:
+    """Who looks, where a proxy in front has named somebody; else empty."""
+    visitor = getattr(request.state, "visitor", None)
+    return visitor.name if visitor else ""
+
+
 async def _frame(request: Request) -> Frame:
     daemon: Daemon = request.app.state.daemon
     visitor: Visitor | None = request.state.visitor
@@ -199,7 +205,7 @@ async def _frame(request: Request) -> Frame:
         review=review,
         trouble=trouble,
         token=visitor.token if visitor else "",
-        visitor=visitor.name if visitor else "",
+        visitor=visitor_name(request),
         has_visitor=visitor is not None and visitor.how == "password",
     )
 

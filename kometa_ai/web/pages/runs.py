@@ -15,7 +15,7 @@ from kometa_ai.errors import FixUsage, KometaAIError
 from kometa_ai.jobs.undo import Undo, check_undoable
 from kometa_ai.web.answers import status_of
 from kometa_ai.web.pages.forms import form_of
-from kometa_ai.web.pages.rendering import page, see
+from kometa_ai.web.pages.rendering import page, see, visitor_name
 from kometa_ai.web.pages.run_shown import PAGE, SIDES, Side, held_side, list_of, shown_problems, shown_run
 from kometa_ai.web.pages.run_words import Show, belongs_to, outcome_of, told, trigger_in_words, undone_by
 
@@ -103,11 +103,10 @@ async def pin(request: Request, run_id: str) -> Response:
     report = await _kept(daemon, run_id)
     collection = _collection(report, form.text("collection"))
     side: Side = "held_back_additions" if form.text("side") == "held_back_additions" else "held_back"
-    visitor = request.state.visitor
     try:
         ticked = _ticked(form.all("movies"), collection, side)
         choice: Choice = "out" if form.text("choice") == "out" else "in"
-        await daemon.pinning.choose(CollectionKey(collection.key), ticked, choice, by=visitor.name if visitor else "")
+        await daemon.pinning.choose(CollectionKey(collection.key), ticked, choice, by=visitor_name(request))
     except KometaAIError as error:
         return await _show(request, report, refused=error)
     return see(request, f"/runs/{run_id}", done=f"pinned-{choice}")

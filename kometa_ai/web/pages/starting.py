@@ -10,7 +10,7 @@ from kometa_ai.core.text import one_line
 from kometa_ai.errors import FixUsage, KometaAIError, WaitForOtherRun
 from kometa_ai.web.pages.forms import form_of
 from kometa_ai.web.pages.overview import Wanted, show
-from kometa_ai.web.pages.rendering import see
+from kometa_ai.web.pages.rendering import see, visitor_name
 
 if TYPE_CHECKING:
     from kometa_ai.core.options import Options
@@ -55,8 +55,7 @@ async def start(request: Request) -> Response:
 async def stop(request: Request, run_id: str) -> Response:
     """Stop a run. To stop it again changes nothing."""
     daemon: Daemon = request.app.state.daemon
-    visitor = getattr(request.state, "visitor", None)
-    by = one_line(visitor.name, 100) if visitor and visitor.name else "somebody at the page"
+    by = one_line(visitor_name(request), 100) or "somebody at the page"
     if not daemon.runs.stop(run_id, by):
         refused = WaitForOtherRun("That run is not in progress any more.", "There is nothing to stop.")
         return await show(request, refused=refused)
