@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+import asyncio
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 from playwright.async_api import async_playwright
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable
 
     from playwright.async_api import Browser, BrowserContext, Page, Request, Response, StorageState
 
@@ -34,17 +35,29 @@ _LEFT = "net::ERR_ABORTED"
 """A request that the page itself has ended, or that ended with the page."""
 
 
+_ENDING = 20.0
+"""Seconds for Chromium and its driver to end."""
+
+
 @asynccontextmanager
 async def launched(program: str) -> AsyncIterator[Browser]:
     """Chromium without a window, without its sandbox: tests and containers run as root."""
-    async with async_playwright() as playwright:
+    playwright = await async_playwright().start()
+    try:
         browser = await playwright.chromium.launch(
             executable_path=program, chromium_sandbox=False, args=_ARGUMENTS, timeout=60_000
         )
-        try:
-            yield browser
-        finally:
-            await browser.close()
+        yield browser
+        await _ended(browser.close())
+    finally:
+        await _ended(playwright.stop())
+
+
+async def _ended(ending: Awaitable[None]) -> None:
+    """Wait for an end, but not for ever: where the end of the driver's process is missed, its client waits on."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_ENDING):
+            await ending
 
 
 class Visit:
