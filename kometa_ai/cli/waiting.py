@@ -37,13 +37,13 @@ _log = structlog.get_logger()
 def wait_for_settings(environ: Mapping[str, str], *, every: float = EVERY) -> None:
     """Return as soon as the settings can be used. Signals end the process, as before the daemon.
 
-    Raises RepairState if the state folder cannot be written: there is no place for the keys of a page then, and whoever
-    mends that starts the container anew anyway.
+    Raises RepairState if the state folder cannot be written: there is no place for the keys of a page then, and the
+    operator who corrects that starts the container anew anyway.
     """
     try:
         load_settings(environ)
     except FixConfiguration as error:
-        # As for the daemon: ignored until somebody listens.
+        # As for the daemon: ignored until a handler is there.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         settings = load_usable(environ)
         secret = {environ[name] for name in secret_variables(environ) if environ.get(name) and name[-5:] != "_FILE"}
@@ -77,7 +77,7 @@ async def _wait(settings: Settings, environ: Mapping[str, str], known: FixConfig
     from kometa_ai.web.waiting import Waiting, make_waiting_app  # noqa: PLC0415 - a start in order needs none of it
 
     loop, woken = asyncio.get_running_loop(), asyncio.Event()
-    loop.set_default_executor(LooseThreads())  # a share that hangs must keep nobody from ending this
+    loop.set_default_executor(LooseThreads())  # a share that hangs must not keep the process from ending
     waiting = Waiting(environ, known, woken.set)
     async with AsyncExitStack() as stack:
         loop.add_signal_handler(signal.SIGHUP, woken.set)

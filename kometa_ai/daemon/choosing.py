@@ -42,7 +42,7 @@ MOST_LEFT = 500
 
 
 class Miscounted(FixUsage):
-    """There are more or fewer than whoever asked has seen."""
+    """A list has more or fewer cases than the visitor saw who answers for all of it."""
 
 
 class Part(NamedTuple):
@@ -65,9 +65,9 @@ class PinLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Wanted(NamedTuple):
-    """The cases of an index that want somebody, but for what people have chosen since.
+    """The cases of an index to review, without the choices that people have made since.
 
-    `unpinned` are those that would want somebody if their pins, of which the index knows, were released.
+    `unpinned` are those to review if their pins, of which the index knows, are released.
     """
 
     of: Index
@@ -269,7 +269,7 @@ class Choosing:
     # In threads
 
     def _wanted(self, index: Index) -> _Wanted:
-        """What wants somebody by the index, found once for each."""
+        """The cases to review by the index, found once for each index."""
         with self._finding:  # with a new index every page asks at once
             if self._known is None or self._known.of is not index:
                 self._known = _find_wanted(index, self._clock(), self._zone)
@@ -284,7 +284,7 @@ class Choosing:
 
 
 def _cases(index: Index, now: datetime, zone: tzinfo) -> Iterator[Case]:
-    """Every pair that may want a person. An item without a confidence, tag or change of its own wants nobody."""
+    """Every pair that may be a case to review. An item without a confidence, tag or change of its own is none."""
     left = long_standing_that_left(index.moves(), now)
     managed = {managed_tag(each) for each in index.everything}
     for collection in index.collections:

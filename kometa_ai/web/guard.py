@@ -42,7 +42,7 @@ _ADDRESSES = 1000
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    # Otherwise a page of others could find out by <img> which posters there are, where nobody has to sign in.
+    # Otherwise a foreign page could find out by <img> which posters there are, where WEB_LOGIN asks for no sign-in.
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
@@ -53,7 +53,7 @@ _HEADERS = {
 class Guard:
     """Decides who sends a request, before any route can reveal whether a path exists.
 
-    Whoever brings the API's key has all rights. Without an `entrance` nobody else passes, except to the open paths;
+    A caller with the API's key has all rights. Without an `entrance` no other caller passes, except to the open paths;
     with one its visitors do, whose names and tokens the routes find in `scope["state"]["visitor"]`.
     Paths are served below the URL base and without it: some reverse proxies strip it, others do not.
     """
@@ -104,7 +104,7 @@ class Guard:
     async def _admit(
         self, gate: Gate, scope: Scope, path: str, receive: Receive, send: Send, *, is_guess: bool
     ) -> None:
-        """Answer a visitor, or tell whoever it is how to become one."""
+        """Answer a visitor, or tell a caller that is none how to become one."""
         try:
             found = await gate.admit(scope, path, receive)
         except ClientDisconnect:

@@ -200,6 +200,9 @@ def test_it_looks_again_by_itself(world: World, capsys: pytest.CaptureFixture[st
     assert any(line["event"] == "http.listening" for line in lines) == has_server
 
 
-def test_settings_in_order_are_not_waited_for(world: World) -> None:
-    """Nothing is served, and nothing is said."""
+def test_settings_in_order_are_not_waited_for(world: World, capfd: pytest.CaptureFixture[str]) -> None:
+    """Nothing is said, and no key is made, so nothing was served."""
     wait_for_settings(world.environ)
+
+    assert capfd.readouterr() == ("", "")
+    assert list(world.state_dir.iterdir()) == []
