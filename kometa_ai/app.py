@@ -9,7 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kometa_ai.asking.pacing import Limits
-from kometa_ai.jobs.services import PATIENCE, check_claude, check_library, look_at_claude, look_at_libraries
+from kometa_ai.core.model import TITLES, ModelName, ProviderName
+from kometa_ai.jobs.services import PATIENCE, check_library, check_model, look_at_libraries, look_at_model
 from kometa_ai.jobs.session import Session, Traffic
 from kometa_ai.kometa.checking.examination import read_folder
 from kometa_ai.library.arr.connection import Timeouts
@@ -19,6 +20,7 @@ from kometa_ai.library.sonarr import Sonarr
 from kometa_ai.observe.redact import Redactor
 from kometa_ai.providers.claude.batches import ClaudeBatches
 from kometa_ai.providers.claude.client import Claude
+from kometa_ai.providers.router import Router
 from kometa_ai.run.parts import Parts, Rules
 from kometa_ai.run.watching import NullObserver, Observer
 from kometa_ai.settings.describe import secrets_of
@@ -57,7 +59,7 @@ def session_of(settings: Settings) -> Session:
         look_around=partial(look_around, settings),
         checks={
             **{each.title: partial(_check_library, each, settings) for each in settings.libraries},
-            "Claude": partial(_check_claude, settings),
+            **{TITLES[provider]: partial(_check_model, provider, settings) for provider in _models_of(settings)},
         },
     )
 
@@ -92,6 +94,30 @@ async def _libraries(
     return tuple(libraries)
 
 
+def _models_of(settings: Settings) -> dict[ProviderName, tuple[str, ...]]:
+    """The models that are asked, by their own names, of each provider in use."""
+    found: dict[ProviderName, tuple[str, ...]] = {}
+    rules = rules_of(settings)
+    for provider, name in map(ModelName.of, dict.fromkeys(rules.models)):
+        found[provider] = (*found.get(provider, ()), name)
+    return found
+
+
+async def _router(stack: AsyncExitStack, settings: Settings) -> Router:
+    """A client of every provider in use, which is closed with the stack."""
+    return Router(
+        {provider: await stack.enter_async_context(_adapter(provider, settings)) for provider in _models_of(settings)}
+    )
+
+
+def _adapter(provider: ProviderName, settings: Settings) -> Claude:
+    match provider:
+        case "claude":
+            return _claude(settings)
+        case _:
+            raise NotImplementedError(provider)
+
+
 def _claude(settings: Settings) -> Claude:
     return Claude(
         settings.claude_api_key.get_secret_value(),
@@ -124,10 +150,11 @@ async def open_parts(settings: Settings, store: Store, observer: Observer | None
     """Build the parts of a run; their connections are closed at the end."""
     async with AsyncExitStack() as stack:
         libraries = await _libraries(stack, settings)
-        claude = await stack.enter_async_context(_claude(settings))
+        router = await _router(stack, settings)
+        claude = router.adapters.get("claude")
         yield Parts(
             libraries=libraries,
-            provider=claude,
+            provider=router,
             store=store,
             choices=ChoicesFile(store.folder),
             read_folder=reader_of(settings),
@@ -135,7 +162,7 @@ async def open_parts(settings: Settings, store: Store, observer: Observer | None
             zone=settings.tz,
             observer=observer or NullObserver(),
             redact=Redactor(secrets_of(settings)).text,
-            batches=ClaudeBatches(claude),
+            batches=ClaudeBatches(claude) if isinstance(claude, Claude) else None,
         )
 
 
@@ -157,14 +184,12 @@ async def open_batches(settings: Settings) -> AsyncIterator[ClaudeBatches]:
 async def look_around(settings: Settings, collections: Sequence[Collection]) -> tuple[Looked, ...]:
     """Check all services concurrently, with short time-outs, and see what these collections find in the libraries."""
     quickly = Timeouts(connect=PATIENCE - 1, check=PATIENCE - 1, tags=PATIENCE - 1)
-    models = tuple(dict.fromkeys((settings.claude_model, settings.claude_review_model or settings.claude_model)))
     async with AsyncExitStack() as stack:
         libraries = await _libraries(stack, settings, quickly)
-        claude = await stack.enter_async_context(_claude(settings))
-        found, of_claude = await asyncio.gather(
-            look_at_libraries(libraries, collections), look_at_claude(claude, models)
-        )
-        return (*found, of_claude)
+        models, router = _models_of(settings), await _router(stack, settings)
+        looks = [look_at_model(TITLES[each], adapter, models[each]) for each, adapter in router.adapters.items()]
+        found, asked = await asyncio.gather(look_at_libraries(libraries, collections), asyncio.gather(*looks))
+        return (*found, *asked)
 
 
 async def _check_library(wanted: LibrarySettings, settings: Settings) -> Looked:
@@ -172,14 +197,21 @@ async def _check_library(wanted: LibrarySettings, settings: Settings) -> Looked:
         return await check_library(library)
 
 
-async def _check_claude(settings: Settings) -> Looked:
-    async with _claude(settings) as claude:
-        return await check_claude(claude, settings.claude_model)
+async def _check_model(provider: ProviderName, settings: Settings) -> Looked:
+    async with _adapter(provider, settings) as adapter:
+        return await check_model(TITLES[provider], adapter, _models_of(settings)[provider])
 
 
 def _traffic_of(parts: Parts) -> Traffic:
     """The calls that the clients of these parts have made."""
-    claude, calls = parts.provider, {library.name: library.calls for library in parts.libraries}
-    if not isinstance(claude, Claude):
+    calls = {library.name: library.calls for library in parts.libraries}
+    if not isinstance(parts.provider, Router):
         return Traffic(calls)
-    return Traffic(calls, claude.calls, claude.seconds, claude.batch_seconds)
+    adapters = parts.provider.adapters
+    claude = adapters.get("claude")
+    return Traffic(
+        calls,
+        {provider: adapter.calls for provider, adapter in adapters.items()},
+        {provider: adapter.seconds for provider, adapter in adapters.items()},
+        claude.batch_seconds if isinstance(claude, Claude) else {},
+    )

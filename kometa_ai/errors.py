@@ -5,7 +5,7 @@ KometaAIError(message, remedy)
 ├── FixUsage              exit 2   an option is wrong
 ├── FixConfiguration      exit 2   settings or Kometa's files are wrong; carries every problem at once
 ├── CheckLibrary          exit 3   no library (Radarr, Sonarr) can be used; nothing was changed
-├── CheckClaude           exit 4   Claude cannot be used (key, credit, model)
+├── CheckModel            exit 4   the model cannot be used (key, credit, name)
 ├── RepairState           exit 5   the state cannot be used
 └── WaitForOtherRun       exit 6   another run holds the state folder
 
@@ -64,8 +64,8 @@ class CheckLibrary(KometaAIError):
     exit_code = 3
 
 
-class CheckClaude(KometaAIError):
-    """Claude will refuse every further question: key, permission, credit, spend limit or model."""
+class CheckModel(KometaAIError):
+    """The provider will refuse every further question: key, permission, credit, spend limit or the model's name."""
 
     exit_code = 4
 

@@ -31,7 +31,7 @@ from kometa_ai.asking.tally import Answered
 from kometa_ai.core.batches import AskedPage, BatchedQuestion, OpenBatch
 from kometa_ai.core.decision import request_id
 from kometa_ai.core.item import short_name
-from kometa_ai.errors import CheckClaude
+from kometa_ai.errors import CheckModel
 from kometa_ai.judging.packing import Packet
 from kometa_ai.providers import prices
 from kometa_ai.providers.port import BatchedRequest, Failure, ReplyEnd, RequestFailed
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from kometa_ai.asking.ending import Course
-    from kometa_ai.asking.forecast import Caching
     from kometa_ai.asking.pacing import Budget, Sleep
     from kometa_ai.asking.tally import Tally
     from kometa_ai.core.collection import Collection
@@ -49,6 +48,7 @@ if TYPE_CHECKING:
     from kometa_ai.judging.looks import Models
     from kometa_ai.judging.planning import Questions, Subject
     from kometa_ai.providers.port import BatchAnswer, BatchProvider, BatchSeen, Request, Usage
+    from kometa_ai.providers.traits import Traits
 
 MOST_REQUESTS = 100_000
 MOST_BYTES = 12 << 20
@@ -124,14 +124,14 @@ class Work(NamedTuple):
     readers: tuple[Collection, ...] = ()
 
 
-def opening(packets: Iterable[Packet], caching: Caching, model: str) -> list[Work]:
+def opening(packets: Iterable[Packet], traits: Traits) -> list[Work]:
     """The first phase: one question about each packet that is worth caching, and all questions about the others."""
     works = []
     for packet in packets:
         first, *others = packet.collections
         page = Page.of(packet.movies)
         tokens = page.form.tokens + prices.tokens_in(page.text)
-        if len(packet.collections) >= forecast.CACHED_IN_BATCHES_FROM and caching.caches(tokens, model):
+        if len(packet.collections) >= forecast.CACHED_IN_BATCHES_FROM and traits.caches(tokens):
             works.append(Work(Packet(packet.movies, (first,)), cache=True, readers=tuple(others)))
         else:
             works.append(Work(packet))
@@ -178,7 +178,7 @@ async def ended(provider: BatchProvider, batches: Sequence[OpenBatch], now: date
     for batch in batches:
         try:
             looked = await _look_at(provider, batch, batches, now)
-        except CheckClaude as error:
+        except CheckModel as error:
             _log.info("batch.unreachable", batch_id=batch.id, why=error.message)
         except RequestFailed as failure:
             _log.info("batch.unreachable", batch_id=batch.id, why=str(failure))
@@ -220,7 +220,7 @@ class Batcher:
     """Hands over the questions of one run, and takes the answers of earlier ones.
 
     `record` is called with verdicts as they are read. Of the answers taken `warm` are the pages that are in the prompt
-    cache now, `left_over` the questions that were asked and have no verdict, and `errors` what Claude said of those
+    cache now, `left_over` the questions that were asked and have no verdict, and `errors` what Anthropic said of those
     that ended with an error, each with its batch. `unavailable` says why nothing can be handed over, if so.
     """
 
@@ -232,7 +232,7 @@ class Batcher:
         budget: Budget,
         tally: Tally,
         course: Course,
-        caching: Caching,
+        traits: Callable[[str], Traits],
         ledger: Ledger,
         record: Callable[[Answered], None],
         now: Callable[[], datetime],
@@ -243,7 +243,7 @@ class Batcher:
         self._budget = budget
         self._tally = tally
         self._course = course
-        self._caching = caching
+        self._traits = traits
         self._ledger = ledger
         self._record = record
         self._now = now
@@ -288,7 +288,7 @@ class Batcher:
                 continue
             try:
                 await self._take(batch, scope)
-            except CheckClaude as error:
+            except CheckModel as error:
                 # The engine meets the same, and reports it.
                 _log.info("batch.unreachable", batch_id=batch.id, why=error.message)
             except RequestFailed as failure:
@@ -313,7 +313,7 @@ class Batcher:
         """What a request costs at most; nothing where that does not matter."""
         if not self._budget.is_limited:
             return 0.0
-        most = forecast.most(request, batched=True, second_look=work.second_look)
+        most = forecast.most(request, self._traits(request.model), batched=True, second_look=work.second_look)
         return math.inf if most is None else most
 
     def _expected(self, work: Work) -> float:
@@ -322,7 +322,7 @@ class Batcher:
             return 0.0
         whole = Packet(work.packet.movies, work.packet.collections + work.readers)
         model = self._models.asked_for(second_look=work.second_look)
-        cost = forecast.cost((whole,), self._caching, model, batched=True)
+        cost = forecast.cost((whole,), self._traits(model), batched=True)
         return math.inf if cost is None else cost
 
     # Handing over
@@ -340,7 +340,7 @@ class Batcher:
             return False
         try:
             seen = await self._patiently(lambda: self._provider.create(draft.requests), is_harmless=False)
-        except CheckClaude as error:
+        except CheckModel as error:
             why = error.message
         except RequestFailed as failure:
             why = str(failure)
@@ -434,7 +434,7 @@ class Batcher:
             return 0.0
         price = None
         if reply.usage.is_known:
-            price = prices.cost(reply.usage, batch.model, batched=answer.at_batch_price)
+            price = prices.cost(reply.usage, self._traits(batch.model), batched=answer.at_batch_price)
         cost = price or 0.0
         self._budget.charge(cost)
         spent = self._tally.spent_on(question.collection)

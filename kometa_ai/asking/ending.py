@@ -8,7 +8,7 @@ import msgspec
 
 
 class Stopped(msgspec.Struct, frozen=True):
-    """Every further request would fail like this: `error` is a CheckClaude, or the failure that came so often."""
+    """Every further request would fail like this: `error` is a CheckModel, or the failure that came so often."""
 
     error: Exception
 

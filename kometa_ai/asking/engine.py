@@ -126,7 +126,7 @@ class Engine:
 
     def _can_ask(self, model: str, requests: int) -> bool:
         """Whether a model may be asked at all: one without a price cannot under a limit."""
-        if requests and self._budget.is_limited and not prices.is_priced(model):
+        if requests and self._budget.is_limited and not prices.is_priced(self._provider.traits(model)):
             self._course.end(Unpriced((model,)))
             return False
         if requests > self._concurrency:
@@ -171,8 +171,8 @@ class Engine:
                 continue
             page, lead, search = Page.of(movies), _Lead(), asyncio.Lock()
             first, *others = packet.collections
-            cache = bool(others) and self._provider.caches(
-                page.form.tokens + prices.tokens_in(page.text), self._models.asked_for(second_look=second_look)
+            cache = bool(others) and self._provider.traits(self._models.asked_for(second_look=second_look)).caches(
+                page.form.tokens + prices.tokens_in(page.text)
             )
             leading = _Question(first, cache, second_look, lead.begin if others else None)
             following = [_Question(collection, cache, second_look) for collection in others]
@@ -204,7 +204,7 @@ class Engine:
         is, something in the other is the cause, and it is halved on until the movie stands alone. Of the questions
         about one packet only one searches at a time: what it finds spares the others a dozen requests each.
         """
-        # A page keeps its place until it is done with: while Claude does not answer, the others would only run into the
+        # A page keeps its place until it is done with: while no answer comes, the others would only run into the
         # same wall, each from its first try, and what is missing would wait behind lower priorities.
         async with self._places:
             with bound_contextvars(collection_name=question.collection.name), suppress(Over):
@@ -256,7 +256,7 @@ class Engine:
             try:
                 missing, cut = await self._ask_once(left, question)
             except RequestFailed as failure:
-                _log.info("claude.failed", failure=failure.failure, message=str(failure))
+                _log.info("model.failed", failure=failure.failure, message=str(failure))
                 if failure.failure in RETRIED:
                     self._count_failure(failure, left, question)
                 why = failure
@@ -266,7 +266,7 @@ class Engine:
             left, question = Page.of(missing), question.of_a_part()
             if cut is not None and is_worth_another_try(cut, tries):
                 continue
-            why = cut or RequestFailed(Failure.UNREADABLE, "Claude's answers left them out twice.")
+            why = cut or RequestFailed(Failure.UNREADABLE, "The model's answers left them out twice.")
             times_left_out += 1
             if cut is not None or times_left_out > 1:
                 break
@@ -287,7 +287,7 @@ class Engine:
             missing = self._read(page, question, broken.text)
             found = len(page.movies) - len(missing)
             if found:
-                _log.info("claude.kept", verdicts=found, missing=len(missing))
+                _log.info("model.kept", verdicts=found, missing=len(missing))
             return bool(found)
 
         model = self._model_for(question)
@@ -314,11 +314,11 @@ class Engine:
             self._tally.cache_reads[reply.usage.cache_read_tokens > prices.tokens_in(page.text) / 2] += 1
         if reply.ending is ReplyEnd.REFUSED:
             self._sender.breaker.refused()
-            raise RequestFailed(Failure.REFUSED, "Claude declined to answer.")
+            raise RequestFailed(Failure.REFUSED, "The model declined to answer.")
         missing = self._read(page, question, reply.text)
         if len(missing) == len(page.movies):
             why = RequestFailed(Failure.UNREADABLE, UNREADABLE)
-            _log.warning("claude.unreadable", answer=one_line(reply.text, 2000))
+            _log.warning("model.unreadable", answer=one_line(reply.text, 2000))
             self._tally.wasted[str(why)] += 1
             self._sender.breaker.unreadable(why)
             if len(page.movies) > 1:

@@ -1,6 +1,6 @@
 """Forecast the tokens and the cost of questions from the length of their texts.
 
-How many characters make a token is assumed, or measured: Claude counts tokens for nothing.
+How many characters make a token is assumed, or measured where the service counts tokens for nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from kometa_ai.judging.packing import Packet
+    from kometa_ai.providers.traits import Traits
 
 SHARE_LISTED = 0.07
 """Of the movies: an answer names most as excluded (a number and a comma) and writes these out."""
@@ -37,18 +38,10 @@ _PLAUSIBLE = (1.0, 10.0)
 _NOTHING = "."  # a text may not be empty
 
 
-class Caching(Protocol):
-    """What a model keeps in its prompt cache; a part of Provider."""
-
-    def caches(self, tokens: int, model: str) -> bool:
-        """See Provider."""
-        ...
-
-
 class Counting(Protocol):
     """Counts tokens for nothing; a part of Provider."""
 
-    async def count(self, request: Request) -> int:
+    async def count(self, request: Request) -> int | None:
         """See Provider."""
         ...
 
@@ -70,12 +63,17 @@ SECOND_LOOKS = ASSUMED._replace(answered=float(_TOKENS_LISTED))
 """The same for second looks: every movie is written out."""
 
 
-async def measured(packets: Sequence[Packet], counting: Counting, model: str) -> Ruler:
-    """Let a few texts be counted: some packets, all collections, a usual answer. Raise RequestFailed or CheckClaude."""
+async def measured(packets: Sequence[Packet], counting: Counting, model: str) -> Ruler | None:
+    """Let a few texts be counted: some packets, all collections, a usual answer. None where the service cannot count.
+
+    Raise RequestFailed or CheckModel.
+    """
     form = await counting.count(_sample(model))
+    if form is None:
+        return None
 
     async def tokens(characters: int, **texts: str) -> int:
-        found = max(1, await counting.count(_sample(model, **texts)) - form)
+        found = max(1, (await counting.count(_sample(model, **texts)) or 0) - form)
         if not _PLAUSIBLE[0] <= characters / found <= _PLAUSIBLE[1]:
             raise RequestFailed(Failure.UNREADABLE, f"{found} tokens for {characters} characters cannot be true")
         return found
@@ -105,15 +103,13 @@ def _usual_answer() -> str:
     return ",".join(decision % number if number <= listed else str(number) for number in range(1, _MOVIES_ANSWERED + 1))
 
 
-def usages(
-    packet: Packet, caching: Caching, model: str, ruler: Ruler = ASSUMED, *, batched: bool = False
-) -> list[Usage]:
+def usages(packet: Packet, traits: Traits, ruler: Ruler = ASSUMED, *, batched: bool = False) -> list[Usage]:
     """What each request about a packet would use: the first writes the movies to the cache, the others read them."""
     movies = round(len(records_text(packet.movies)) / ruler.movies) + 1
     form = form_of(packet.kind)
     prefix = movies + ruler.form + form.tokens - FORM.tokens
-    is_cached = len(packet.collections) >= (CACHED_IN_BATCHES_FROM if batched else 2) and caching.caches(
-        form.tokens + movies, model
+    is_cached = len(packet.collections) >= (CACHED_IN_BATCHES_FROM if batched else 2) and traits.caches(
+        form.tokens + movies
     )
     output = round(_TOKENS_ANSWER + len(packet.movies) * ruler.answered)
     found = []
@@ -133,21 +129,19 @@ def usages(
     return found
 
 
-def cost(
-    packets: Iterable[Packet], caching: Caching, model: str, ruler: Ruler = ASSUMED, *, batched: bool = False
-) -> float | None:
+def cost(packets: Iterable[Packet], traits: Traits, ruler: Ruler = ASSUMED, *, batched: bool = False) -> float | None:
     """What the questions would cost in USD; None for a model without a known price."""
     total = 0.0
     for packet in packets:
-        for usage in usages(packet, caching, model, ruler, batched=batched):
-            price = prices.cost(usage, model, batched=batched)
+        for usage in usages(packet, traits, ruler, batched=batched):
+            price = prices.cost(usage, traits, batched=batched)
             if price is None:
                 return None
             total += price
     return total
 
 
-def most(request: Request, *, batched: bool = False, second_look: bool = False) -> float | None:
+def most(request: Request, traits: Traits, *, batched: bool = False, second_look: bool = False) -> float | None:
     """What a request costs unless its answer is very long: none of it is read from the cache.
 
     None without a known price.
@@ -161,4 +155,4 @@ def most(request: Request, *, batched: bool = False, second_look: bool = False) 
         cache_write_1h_tokens=written if batched else 0,
         output_tokens=150 + (2 * _TOKENS_LISTED if second_look else 12) * (request.movies.count("\n") + 1),
     )
-    return prices.cost(usage, request.model, batched=batched)
+    return prices.cost(usage, traits, batched=batched)

@@ -1,4 +1,4 @@
-"""Limit requests side by side: how many there may be, the pauses that Claude asks for, and the money there is."""
+"""Limit requests side by side: how many there may be, the pauses that the service asks for, and the money there is."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Places:
-    """How many requests may be in flight: fewer while Claude is busy or memory is short, else up to `most`.
+    """How many requests may be in flight: fewer while the service is busy or memory is short, else up to `most`.
 
     Halved by every failure that others would meet too, and one more for each round of answers. Places are given in the
     order in which they were asked for, and one that becomes free is handed on.
@@ -98,11 +98,11 @@ class Places:
         return int(self._allowed)
 
     def shrink(self) -> None:
-        """Claude is busy."""
+        """The service is busy."""
         self._allowed = max(1.0, self._allowed / 2)
 
     def grow(self) -> None:
-        """Claude has answered."""
+        """The service has answered."""
         self._allowed = min(float(self._most), self._allowed + 1 / self._allowed)
         self._admit()
 

@@ -11,7 +11,7 @@ import structlog
 from kometa_ai.asking import forecast
 from kometa_ai.asking.ending import OutOfBudget, Stopped
 from kometa_ai.asking.pacing import Pauses, is_worth_another_try
-from kometa_ai.errors import CheckClaude
+from kometa_ai.errors import CheckModel
 from kometa_ai.providers import prices
 from kometa_ai.providers.port import RETRIED, Failure, RequestFailed, Usage
 
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from kometa_ai.core.item import ItemKey
     from kometa_ai.core.naming import CollectionKey
     from kometa_ai.providers.port import Provider, Reply, Request
+    from kometa_ai.providers.traits import Traits
 
 SAME_FAILURES = 5
 """This many failures of one kind in a row end the asking."""
-UNREADABLE = "Claude's answer holds no verdict that could be read."
+UNREADABLE = "The model's answer holds no verdict that could be read."
 _MOST_OF_ONE = 3
 
 _log = structlog.get_logger()
@@ -74,7 +75,7 @@ class Breaker:
     def unreadable(self, failure: RequestFailed) -> None:
         """Count an answer without a verdict, whatever it was about.
 
-        Each costs money, and where one follows the other it is the endpoint that does not answer as Claude does.
+        Each costs money, and where one follows the other it is the model that cannot answer in this form.
         """
         self._unreadable += 1
         if self._unreadable >= SAME_FAILURES:
@@ -136,7 +137,7 @@ class Sender:
                 if again:
                     self._places.shrink()
                     seconds = round(self._pauses.back_off(failure, tries), 1)
-                    _log.info("claude.waiting", seconds=seconds, failure=failure.failure)
+                    _log.info("model.waiting", seconds=seconds, failure=failure.failure)
                 elif failure.failure is Failure.UNREADABLE:
                     self.breaker.unreadable(failure)
                 if is_taken or not (again or (failure.is_asked_otherwise_now and not self._course.is_over)):
@@ -154,7 +155,8 @@ class Sender:
     ) -> Reply:
         """Send a request once, and book what it costs, whatever becomes of it."""
         self._check_open(collection)
-        priced = forecast.most(request)
+        traits = self._provider.traits(request.model)
+        priced = forecast.most(request, traits)
         estimate = (priced if self._budget.is_limited else None) or 0.0
         if not await self._budget.reserve(estimate):
             self._course.end(OutOfBudget(estimate, self._budget.full))
@@ -171,24 +173,24 @@ class Sender:
             finally:
                 self._course.in_flight -= 1
             seconds = asyncio.get_running_loop().time() - started
-            price = prices.cost(reply.usage, request.model) if reply.usage.is_known else None
+            price = prices.cost(reply.usage, traits) if reply.usage.is_known else None
             actual = estimate if price is None else price
         except RequestFailed as failure:
             if failure.may_be_billed:
-                self._book_unclear(collection, broken, priced, request.model, str(failure))
+                self._book_unclear(collection, broken, priced, traits, str(failure))
             else:
                 actual = 0.0
             raise
         except Over:
             actual = 0.0
             raise
-        except CheckClaude as error:
-            actual = self._book_unclear(collection, broken, priced, request.model, error.message) if broken else 0.0
+        except CheckModel as error:
+            actual = self._book_unclear(collection, broken, priced, traits, error.message) if broken else 0.0
             self._course.end(Stopped(error))
             raise Over from error
         except asyncio.CancelledError:
             if is_sent:
-                self._book_unclear(collection, broken, priced, request.model, "The run ended before it was answered.")
+                self._book_unclear(collection, broken, priced, traits, "The run ended before it was answered.")
             raise
         finally:
             self._budget.settle(estimate, actual)
@@ -198,11 +200,11 @@ class Sender:
         return reply
 
     def _book_unclear(
-        self, collection: CollectionKey, broken: Sequence[Reply], most: float | None, model: str, why: str
+        self, collection: CollectionKey, broken: Sequence[Reply], most: float | None, traits: Traits, why: str
     ) -> float:
         """Count a request that may be billed: with what has arrived of it, or with the most it may have cost."""
         usage = next((piece.usage for piece in broken if piece.usage.is_known), Usage(requests=1))
-        cost = prices.cost(usage, model) if usage.is_known else most
+        cost = prices.cost(usage, traits) if usage.is_known else most
         self._tally.spent_on(collection).add_unclear(usage, cost)
         self._tally.wasted[why] += 1
         return cost or 0.0

@@ -61,20 +61,22 @@ class Metrics:
             ("collection",),
             registry=registry,
         )
-        self._requests = histogram(
-            "claude_request_duration_seconds",
-            "How long requests to Claude took, each about some movies or shows.",
-            _REQUESTS,
+        self._requests = Histogram(
+            "kometa_ai_model_request_duration_seconds",
+            "How long requests to a model took, each about some movies or shows.",
+            ("provider",),
+            buckets=_REQUESTS,
+            registry=registry,
         )
         self._batches = histogram(
-            "claude_batch_duration_seconds", "How long Anthropic's Message Batches took, from end to end.", _BATCHES
+            "model_batch_duration_seconds", "How long Anthropic's Message Batches took, from end to end.", _BATCHES
         )
         self._library_calls = counter("library_calls", "Calls to Radarr and Sonarr.", "library", "kind", "outcome")
-        self._claude = counter("claude_calls", "Requests to Claude.", "outcome")
-        self._tokens = counter("claude_tokens", "Tokens of answered requests.", "kind")
-        self._cost = counter("claude_cost_usd", "What answered requests cost, in USD.", "collection")
+        self._model = counter("model_calls", "Requests to models.", "provider", "outcome")
+        self._tokens = counter("model_tokens", "Tokens of answered requests.", "kind")
+        self._cost = counter("model_cost_usd", "What answered requests cost, in USD.", "collection")
         self._month = gauge(
-            "claude_month_cost_usd", "What this calendar month has cost so far, in USD, whoever started the runs."
+            "model_month_cost_usd", "What this calendar month has cost so far, in USD, whoever started the runs."
         )
         self._verdicts = counter("verdicts", "Verdicts received.", "collection")
         self._tags = counter("tag_changes", "Tag changes, done or held back.", "collection", "operation")
@@ -114,10 +116,12 @@ class Metrics:
         for library, calls in traffic.library_calls.items():
             for (kind, outcome), count in calls.items():
                 self._library_calls.labels(library, kind, outcome).inc(count)
-        for outcome, count in traffic.claude_calls.items():
-            self._claude.labels(outcome).inc(count)
-        for seconds in traffic.request_seconds:
-            self._requests.observe(seconds)
+        for provider, outcomes in traffic.model_calls.items():
+            for outcome, count in outcomes.items():
+                self._model.labels(provider, outcome).inc(count)
+        for provider, times in traffic.request_seconds.items():
+            for seconds in times:
+                self._requests.labels(provider).observe(seconds)
         for seconds in traffic.batch_seconds.values():
             self._batches.observe(max(0.0, seconds))
 

@@ -9,7 +9,7 @@ import msgspec
 import structlog
 
 from kometa_ai.asking.batches import search
-from kometa_ai.errors import CheckClaude
+from kometa_ai.errors import CheckModel
 from kometa_ai.providers.port import RequestFailed
 from kometa_ai.state.schema import BatchNamed, RunWaits
 
@@ -74,10 +74,10 @@ async def cancel_batches(provider: BatchProvider, store: Store, redact: Callable
             batch_id = batch_id or await _find(provider, store, batch)
             outcome = await _cancel(provider, batch_id)
             what = _WORDS[outcome]
-        except (CheckClaude, RequestFailed) as error:
-            why = redact(error.message if isinstance(error, CheckClaude) else str(error))
+        except (CheckModel, RequestFailed) as error:
+            why = redact(error.message if isinstance(error, CheckModel) else str(error))
             outcome, what = "failed", f"It could not be stopped, and may go on: {why}"
-            exit_code = max(exit_code, error.exit_code if isinstance(error, CheckClaude) else 1)
+            exit_code = max(exit_code, error.exit_code if isinstance(error, CheckModel) else 1)
         _log.info("batch.cancel", batch_id=batch_id, outcome=outcome)
         count = sum(len(batch.pages[question.page]) for question in batch.open_questions)
         found.append(Canceled(id=batch_id, planned=batch.planned, questions=count, outcome=outcome, what=what))

@@ -10,7 +10,7 @@ from kometa_ai.asking import forecast
 from kometa_ai.core.item import KINDS, Kind
 from kometa_ai.core.movie import Movie
 from kometa_ai.core.problem import Problem
-from kometa_ai.errors import CheckClaude
+from kometa_ai.errors import CheckModel
 from kometa_ai.judging.packing import pack
 from kometa_ai.judging.planning import Subject, may_turn, subjects_of, to_describe
 from kometa_ai.judging.stages import Known, walk
@@ -76,13 +76,12 @@ async def estimate(parts: Parts, rules: Rules, options: Options) -> Estimate:
     planned = _Planned(parts, rules, options)
     planned.plan(reading)
     ruler, basis = await _ruler(parts, rules, planned.packets)
-    usages = [
-        usage for packet in planned.packets for usage in forecast.usages(packet, parts.provider, rules.model, ruler)
-    ]
+    traits = parts.provider.traits(rules.model)
+    usages = [usage for packet in planned.packets for usage in forecast.usages(packet, traits, ruler)]
     total = sum(usages, Usage())
 
     def cost(*, batched: bool) -> float | None:
-        found = forecast.cost(planned.packets, parts.provider, rules.model, ruler, batched=batched)
+        found = forecast.cost(planned.packets, traits, ruler, batched=batched)
         return None if found is None else round(found, 4)
 
     return Estimate(
@@ -107,7 +106,7 @@ def planned_cost(parts: Parts, rules: Rules, options: Options, reading: Reading)
     planned = _Planned(parts, rules, options)
     planned.plan(reading)
     questions = sum(len(may_turn(pairs)) for pairs in planned.questions.values())
-    return questions, forecast.cost(planned.packets, parts.provider, rules.model)
+    return questions, forecast.cost(planned.packets, parts.provider.traits(rules.model))
 
 
 class _Planned:
@@ -170,11 +169,13 @@ async def _ruler(parts: Parts, rules: Rules, packets: Sequence[Packet]) -> tuple
         return forecast.ASSUMED, f"{assumed}; {answers}"
     try:
         ruler = await forecast.measured(packets, parts.provider, rules.model)
-    except (CheckClaude, RequestFailed) as error:
-        why = error.message if isinstance(error, CheckClaude) else str(error)
+    except (CheckModel, RequestFailed) as error:
+        why = error.message if isinstance(error, CheckModel) else str(error)
         return (
             forecast.ASSUMED,
-            f"{assumed}, since Claude did not count them ({parts.redact(why).rstrip('.')}); {answers}",
+            f"{assumed}, since they could not be counted ({parts.redact(why).rstrip('.')}); {answers}",
         )
-    counted = f"from tokens that Claude counted in a sample ({ruler.movies:.1f} characters a token)"
-    return ruler, f"{counted}; {answers}"
+    if ruler is None:
+        return forecast.ASSUMED, f"{assumed}; {answers}"
+    title, ratio = parts.provider.traits(rules.model).title, f"{ruler.movies:.1f} characters a token"
+    return ruler, f"from tokens that {title} counted in a sample ({ratio}); {answers}"

@@ -17,7 +17,7 @@ from kometa_ai.core.decision import Reason
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import Spending
 from kometa_ai.core.summary import counted, counted_items
-from kometa_ai.errors import CheckClaude
+from kometa_ai.errors import CheckModel
 from kometa_ai.judging.looks import Models
 from kometa_ai.judging.packing import second_looks
 from kometa_ai.judging.planning import Subject, subjects_of
@@ -122,7 +122,9 @@ class Inquiry:
 
     def forecast(self, wanted: Wanted, model: str) -> float | None:
         """What it would cost to ask; None for a model without a known price."""
-        return forecast.cost(second_looks(self._items(wanted)), self._parts.provider, model, forecast.SECOND_LOOKS)
+        return forecast.cost(
+            second_looks(self._items(wanted)), self._parts.provider.traits(model), forecast.SECOND_LOOKS
+        )
 
     def allow(self, max_cost: float | None, expected: float | None) -> None:
         """Set the limit: `max_cost`, without one twice what is expected; and never more than MAX_COST_PER_RUN."""
@@ -203,8 +205,8 @@ class Inquiry:
         """0 if everything was answered, 1 if not, 4 if the model cannot be used, or that of the signal."""
         if self.interrupted:
             return interrupted_code(self.interrupted)
-        if isinstance(self._course.stopped, CheckClaude):
-            return CheckClaude.exit_code
+        if isinstance(self._course.stopped, CheckModel):
+            return CheckModel.exit_code
         return 1 if self._left or any(problem.severity == "error" for problem in self._problems) else 0
 
     def problems(self) -> tuple[Problem, ...]:
@@ -226,7 +228,7 @@ class Inquiry:
     def _of_ending(self, ending: Ending) -> Iterator[Problem]:
         left = f"{counted(self._left, 'question')} left without an answer"
         match ending:
-            case Stopped(CheckClaude() as error):
+            case Stopped(CheckModel() as error):
                 yield Problem(source="Claude", what=error.message, remedy=error.remedy)
             case Stopped(error):
                 yield Problem(source="Claude", what=f"The asking was stopped: {error}", remedy=f"{left}; try later.")

@@ -1,4 +1,4 @@
-"""Look at libraries and Claude by calls that cost nothing: quickly for --check-config, with patience for the daemon."""
+"""Look at libraries and models by calls that cost nothing: quickly for --check-config, with patience for the daemon."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.collection import Collection
     from kometa_ai.library.port import Library, LibraryStatus
     from kometa_ai.network.failures import Way
-    from kometa_ai.providers.port import Provider
+    from kometa_ai.providers.port import Adapter
 
 PATIENCE = 5.0
 """Seconds for each service; all are looked at side by side."""
@@ -120,21 +120,21 @@ def missing_tags(
                 )
 
 
-async def look_at_claude(claude: Provider, models: Sequence[str]) -> Looked:
-    """Its key, and whether it knows these models and for how long."""
-    # Before the clock is started: the SDK takes seconds to be imported.
-    await claude.prepare()
+async def look_at_model(title: str, adapter: Adapter, models: Sequence[str]) -> Looked:
+    """A provider's key, and whether it knows these models and for how long. They are named as the provider does."""
+    # Before the clock is started: an SDK takes seconds to be imported.
+    await adapter.prepare()
 
     async def look() -> Looked:
-        warnings = [warning for model in models if (warning := await claude.check(model)) is not None]
+        warnings = [warning for model in models if (warning := await adapter.check(model)) is not None]
         return Looked(
-            service="Claude",
+            service=title,
             status="ok",
-            detail=", ".join(models) + claude.way.through,
+            detail=", ".join(models) + adapter.way.through,
             warnings=tuple(msgspec.structs.replace(warning, severity="warning") for warning in warnings),
         )
 
-    return await _in_time("Claude", look, claude.way)
+    return await _in_time(title, look, adapter.way)
 
 
 async def check_library(library: Library) -> Looked:
@@ -148,10 +148,11 @@ def _doubt(library: Library, status: LibraryStatus) -> Iterator[Problem]:
         yield _warning(library.title, status.warning, f"Check {library.url_setting}.")
 
 
-async def check_claude(claude: Provider, model: str) -> Looked:
-    """Try Claude with patience. Raise CheckClaude if it cannot be used."""
-    await claude.check(model)
-    return Looked(service="Claude", status="ok", detail=model)
+async def check_model(title: str, adapter: Adapter, models: Sequence[str]) -> Looked:
+    """Try a provider's models with patience. Raise CheckModel if one cannot be used."""
+    for model in models:
+        await adapter.check(model)
+    return Looked(service=title, status="ok", detail=", ".join(models))
 
 
 async def _in_time(service: str, look: Callable[[], Awaitable[Looked]], way: Way) -> Looked:

@@ -34,13 +34,13 @@ _T = TypeVar("_T")
 class Traffic(msgspec.Struct, frozen=True):
     """How often each kind of call had which outcome, and how long calls took; it grows while the parts are in use.
 
-    `library_calls` are by the name of the library. `request_seconds` are of single requests to the model,
-    `batch_seconds` of batches by their ids.
+    `library_calls` are by the name of the library, `model_calls` by the provider's. `request_seconds` are of single
+    requests to a model, `batch_seconds` of batches by their ids.
     """
 
     library_calls: Mapping[str, Mapping[tuple[str, str], int]] = {}
-    claude_calls: Mapping[str, int] = {}
-    request_seconds: Sequence[float] = ()
+    model_calls: Mapping[str, Mapping[str, int]] = {}
+    request_seconds: Mapping[str, Sequence[float]] = {}
     batch_seconds: Mapping[str, float] = {}
 
 

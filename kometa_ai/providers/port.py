@@ -1,7 +1,8 @@
-"""The port to a model: requests, replies, usage, failures, and the protocols an adapter fulfils."""
+"""The port to models: requests, replies, usage, failures, and the protocols an adapter fulfils."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 import msgspec
 
 from kometa_ai.core.problem import Problem
-from kometa_ai.errors import CheckClaude
+from kometa_ai.errors import CheckModel
+from kometa_ai.providers.traits import Traits
 
 if TYPE_CHECKING:
     from kometa_ai.network.failures import Way
@@ -28,11 +30,11 @@ class Form(msgspec.Struct, frozen=True):
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """One question about a page of movies and one collection.
+    """One question about a page of movies and one collection, or several: `collections` is how many.
 
-    `cache` asks for the movies to be kept in the model's prompt cache, because other requests begin with the same;
-    `cache_system` for the system prompt alone, because many more begin with that. `expected_tokens` is how long a
-    full answer may become.
+    `model` is a name as decisions have it; an adapter gets the model's own. `cache` asks for the movies to be kept in
+    the model's prompt cache, because other requests begin with the same; `cache_system` for the system prompt alone,
+    because many more begin with that. `expected_tokens` is how long a full answer may become.
     """
 
     form: Form
@@ -41,13 +43,15 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     cache: bool
     expected_tokens: int
+    collections: int = 1
     cache_system: bool = False
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens of one or more requests. `input_tokens` are those neither read from nor written to the cache.
 
-    `cache_write_1h_tokens` are those of `cache_write_tokens` that were written to last for an hour.
+    `cache_write_1h_tokens` are those of `cache_write_tokens` that were written to last for an hour. `stated_cost` is in
+    USD, where the service says it; `price_share` is what was paid of the usual price, as for a slower tier.
     """
 
     requests: int = 0
@@ -56,6 +60,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     cache_write_1h_tokens: int = 0
     cache_read_tokens: int = 0
     output_tokens: int = 0
+    stated_cost: float | None = None
+    price_share: float = 1.0
 
     @property
     def is_known(self) -> bool:
@@ -71,6 +77,26 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
             cache_read_tokens=self.cache_read_tokens + other.cache_read_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
         )
+
+    def shares(self, parts: int) -> list[Usage]:
+        """The same as so many usages, which add up to it, as even as whole tokens are; the first has the request."""
+
+        def share(count: int, number: int) -> int:
+            return count * (number + 1) // parts - count * number // parts
+
+        return [
+            Usage(
+                requests=self.requests if number == 0 else 0,
+                input_tokens=share(self.input_tokens, number),
+                cache_write_tokens=share(self.cache_write_tokens, number),
+                cache_write_1h_tokens=share(self.cache_write_1h_tokens, number),
+                cache_read_tokens=share(self.cache_read_tokens, number),
+                output_tokens=share(self.output_tokens, number),
+                stated_cost=None if self.stated_cost is None else self.stated_cost / parts,
+                price_share=self.price_share,
+            )
+            for number in range(parts)
+        ]
 
 
 class ReplyEnd(StrEnum):
@@ -135,20 +161,19 @@ class RequestFailed(Exception):
         self.is_asked_otherwise_now = is_asked_otherwise_now
 
 
-class ProviderSilent(CheckClaude):
+class ProviderSilent(CheckModel):
     """The service does not answer just now; it may later."""
 
 
 class Provider(Protocol):
-    """A model that can be asked."""
+    """Models that can be asked, each by its name."""
 
-    @property
-    def way(self) -> Way:
-        """The way to it: its address, and the proxy in between."""
+    def traits(self, model: str) -> Traits:
+        """What a model can do and what it costs."""
         ...
 
-    async def prepare(self) -> None:
-        """Load what the first call needs, which may take seconds. Raise CheckClaude where it cannot be asked at all."""
+    def expect(self, model: str, *, prompt_tokens: int, answer_tokens: int) -> None:
+        """Hear how long the longest prompt of this run may be, and its answer, before the first is asked."""
         ...
 
     async def ask(
@@ -163,23 +188,42 @@ class Provider(Protocol):
         what this one has written to the cache. Where it cannot be known earlier that is when the answer is complete.
         `on_broken` is called with what there is of an answer that broke off, for whatever reason: it is paid for.
 
-        Raise RequestFailed where this request failed, and CheckClaude where every further one would fail too.
+        Raise RequestFailed where this request failed, and CheckModel where every further one would fail too.
         """
         ...
 
     async def check(self, model: str) -> Problem | None:
         """By free calls: a warning about the model, a hint that it may not be there, or nothing.
 
-        Raise CheckClaude where it cannot be asked.
+        Raise CheckModel where it cannot be asked, ProviderSilent where the service does not answer.
         """
         ...
 
-    async def count(self, request: Request) -> int:
-        """By a free call: how many tokens the request's prompt has. Raise RequestFailed or CheckClaude."""
+    async def count(self, request: Request) -> int | None:
+        """By a free call: how many tokens the request's prompt has; None where the service cannot count.
+
+        Raise RequestFailed or CheckModel.
+        """
         ...
 
-    def caches(self, tokens: int, model: str) -> bool:
-        """Whether a prefix of about so many tokens is long enough for the model's prompt cache."""
+
+class Adapter(Provider, Protocol):
+    """A client of one provider. It gets models by their own names.
+
+    `calls` counts the outcomes of its questions: how the answer ended, or why there was none. `seconds` is how long
+    each question took that was not part of a batch.
+    """
+
+    calls: Counter[str]
+    seconds: list[float]
+
+    @property
+    def way(self) -> Way:
+        """The way to it: its address, and the proxy in between."""
+        ...
+
+    async def prepare(self) -> None:
+        """Load what the first call needs, which may take seconds. Raise CheckModel where it cannot be asked at all."""
         ...
 
 
@@ -196,7 +240,7 @@ class BatchSeen(msgspec.Struct, frozen=True, kw_only=True):
 class BatchAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one request of a batch; `reply` is None where it brought no answer, which costs nothing.
 
-    `why` is what Claude said of one that ended with an error.
+    `why` is what the service said of one that ended with an error.
     """
 
     id: str
@@ -216,7 +260,7 @@ class BatchedRequest(NamedTuple):
 class BatchProvider(Protocol):
     """A model that can be asked many things at once, and answers within a day.
 
-    Everything raises RequestFailed and CheckClaude as a Provider does.
+    Everything raises RequestFailed and CheckModel as a Provider does.
     """
 
     async def create(self, requests: Sequence[BatchedRequest]) -> BatchSeen:

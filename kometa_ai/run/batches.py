@@ -83,7 +83,7 @@ class Batches:
                 budget=budget,
                 tally=tally,
                 course=parts.interruption.course,
-                caching=parts.provider,
+                traits=parts.provider.traits,
                 ledger=_Ledger(parts.store, keep, waiting),
                 record=record,
                 now=parts.now,
@@ -163,7 +163,7 @@ class Batches:
         if self._is_always_worth_it:
             return fresh
         model = self._models.asked_for(second_look=False)
-        cost = forecast.cost(pack(fresh, self._subjects, stage, size), self._parts.provider, model)
+        cost = forecast.cost(pack(fresh, self._subjects, stage, size), self._parts.provider.traits(model))
         return fresh if cost is not None and cost > WORTH else {}
 
     def looks_worth_it(self, due: Due) -> Due:
@@ -177,7 +177,7 @@ class Batches:
         ]
         packets = second_looks(fresh)
         model = self._models.asked_for(second_look=True)
-        cost = forecast.cost(packets, self._parts.provider, model, forecast.SECOND_LOOKS)
+        cost = forecast.cost(packets, self._parts.provider.traits(model), forecast.SECOND_LOOKS)
         return fresh if cost is not None and cost > WORTH else []
 
     async def hand_over(self, stage: Sequence[Collection], questions: Questions, due: Due, size: int) -> bool:
@@ -186,7 +186,7 @@ class Batches:
             return False
         works, rest = reading(self._batcher.warm, questions, stage, self._subjects)
         packets = pack(rest, self._subjects, stage, size)
-        works += opening(packets, self._parts.provider, self._models.asked_for(second_look=False))
+        works += opening(packets, self._parts.provider.traits(self._models.asked_for(second_look=False)))
         works += [Work(packet, second_look=True) for packet in second_looks(due)]
         handed_over = await self._batcher.hand_over(works, self._scope(stage, questions))
         if self._batcher.unavailable:

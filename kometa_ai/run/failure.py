@@ -8,8 +8,8 @@ from kometa_ai.__version__ import __version__
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import Outcome, RunReport
 from kometa_ai.errors import (
-    CheckClaude,
     CheckLibrary,
+    CheckModel,
     FixConfiguration,
     FixUsage,
     KometaAIError,
@@ -82,7 +82,7 @@ def outcome_of(error: KometaAIError) -> Outcome:
             return "state unusable"
         case CheckLibrary():
             return "library unusable"
-        case CheckClaude():
+        case CheckModel():
             return "claude unusable"
         case FixConfiguration() | FixUsage() | WaitForOtherRun():
             return "wrong configuration"

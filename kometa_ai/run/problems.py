@@ -20,7 +20,7 @@ from kometa_ai.core.decision import TRIES, Reason
 from kometa_ai.core.item import kind_of
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.summary import counted, counted_items
-from kometa_ai.errors import CheckClaude
+from kometa_ai.errors import CheckModel
 from kometa_ai.judging.planning import may_turn
 from kometa_ai.providers.port import Failure, RequestFailed
 
@@ -70,7 +70,7 @@ def _claude_problems(judging: Judging | None) -> list[Problem]:
 def _of_ending(ending: Ending, pending: int) -> list[Problem]:
     """What the operator has to know of an end of the asking; other parts of the report tell some of them."""
     match ending:
-        case Stopped(CheckClaude() as error):
+        case Stopped(CheckModel() as error):
             return [Problem(source="Claude", what=error.message, remedy=error.remedy)]
         case Stopped(error):
             what = f"The asking was stopped: {error}"

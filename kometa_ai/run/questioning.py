@@ -12,7 +12,7 @@ from kometa_ai.asking.engine import Engine
 from kometa_ai.asking.tally import Tally
 from kometa_ai.core.decision import Reason
 from kometa_ai.core.problem import Problem
-from kometa_ai.errors import CheckClaude
+from kometa_ai.errors import CheckModel
 from kometa_ai.judging.looks import due_now
 from kometa_ai.judging.packing import pack
 from kometa_ai.judging.planning import GIVEN_UP, Questions, Subject
@@ -148,9 +148,9 @@ class Questioning:
                 warning = await self._parts.provider.check(model)
             except ProviderSilent as error:
                 # The questions themselves are sent with more patience than this.
-                _log.info("claude.silent", why=error.message)
+                _log.info("model.silent", why=error.message)
                 return
-            except CheckClaude as error:
+            except CheckModel as error:
                 self._course.end(Stopped(error))
                 return
             if warning is not None:

@@ -18,7 +18,7 @@ from kometa_ai.core.item import Kind as ItemKind
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import CollectionReport, LibraryLine, MovieLine, Outcome, RunReport
 from kometa_ai.core.summary import in_order, marked
-from kometa_ai.errors import CheckClaude, CheckLibrary, FixConfiguration, KometaAIError, RepairState
+from kometa_ai.errors import CheckLibrary, CheckModel, FixConfiguration, KometaAIError, RepairState
 from kometa_ai.judging.mutual import Managed, managed_tag
 from kometa_ai.judging.planning import may_turn
 from kometa_ai.run.batches import with_anthropic
@@ -168,10 +168,10 @@ def _ending(results: RunResults, frame: Frame, problems: tuple[Problem, ...], *,
     return "ok", 0
 
 
-def _error_that_left_nothing_done(results: RunResults) -> CheckClaude | CheckLibrary | None:
+def _error_that_left_nothing_done(results: RunResults) -> CheckModel | CheckLibrary | None:
     """The error that ended the asking, or that ended the writing before any change was made."""
     asking, writing = results.asking, results.writing
-    if asking is not None and isinstance(asking.stopped, CheckClaude):
+    if asking is not None and isinstance(asking.stopped, CheckModel):
         return asking.stopped
     if writing is None or writing.done or len(writing.stopped) < len(results.reading.libraries):
         return None

@@ -11,7 +11,7 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from pydantic import BaseModel
 
 from kometa_ai.daemon.pinning import ListChanged
-from kometa_ai.errors import CheckClaude, CheckLibrary, FixConfiguration, FixUsage, RepairState, WaitForOtherRun
+from kometa_ai.errors import CheckLibrary, CheckModel, FixConfiguration, FixUsage, RepairState, WaitForOtherRun
 from kometa_ai.jobs.aside import DoesNotAnswer
 from kometa_ai.run.failure import RunHangs
 
@@ -83,7 +83,7 @@ _STATUS = {
     FixUsage: HTTPStatus.UNPROCESSABLE_ENTITY,
     FixConfiguration: HTTPStatus.UNPROCESSABLE_ENTITY,
     CheckLibrary: HTTPStatus.SERVICE_UNAVAILABLE,
-    CheckClaude: HTTPStatus.SERVICE_UNAVAILABLE,
+    CheckModel: HTTPStatus.SERVICE_UNAVAILABLE,
     RepairState: HTTPStatus.SERVICE_UNAVAILABLE,
     DoesNotAnswer: HTTPStatus.SERVICE_UNAVAILABLE,
     RunHangs: HTTPStatus.SERVICE_UNAVAILABLE,

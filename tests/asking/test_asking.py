@@ -15,7 +15,7 @@ from kometa_ai.asking.pacing import LONGEST_RETRY_AFTER, LONGEST_WAIT
 from kometa_ai.asking.prompts import SYSTEM
 from kometa_ai.asking.sending import SAME_FAILURES
 from kometa_ai.asking.tally import Answered, Spent
-from kometa_ai.errors import CheckClaude, RepairState
+from kometa_ai.errors import CheckModel, RepairState
 from kometa_ai.judging.looks import SECOND_LOOK_SIZE
 from kometa_ai.providers import prices
 from kometa_ai.providers.claude.client import Claude
@@ -311,7 +311,7 @@ async def test_every_line_names_its_collection(claude: ClaudeStandIn) -> None:
     calls = Counter(line["collection_name"] for line in lines if line["event"] == "claude.call")
     others = Counter((line["event"], line["collection_name"]) for line in lines if line["event"] != "claude.call")
     assert calls == Counter({name: len(session.sizes(name)) for name in names})
-    assert others == {("claude.waiting", "Noir"): 1, ("claude.unreadable", "War"): 1, ("claude.failed", "War"): 1}
+    assert others == {("model.waiting", "Noir"): 1, ("model.unreadable", "War"): 1, ("model.failed", "War"): 1}
 
 
 # Failures of one request
@@ -575,7 +575,7 @@ async def test_what_every_request_would_meet_stops_the_run(claude: ClaudeStandIn
     async with asking(claude, concurrency=1) as session:
         await session.ask(block(10, "Heists", "Noir", "War"), block(10, "Heists", "Noir"))
 
-    assert isinstance(session.asker.stopped, CheckClaude)
+    assert isinstance(session.asker.stopped, CheckModel)
     assert [request.collection_name for request in claude.requests] == ["Heists", "Noir"]
     assert session.judged("Heists") == set(range(1, 11))
 
@@ -588,7 +588,7 @@ async def test_answers_on_their_way_are_taken_when_the_run_is_stopped(claude: Cl
     async with asking(claude, concurrency=2) as session:
         await session.ask(block(10, "Heists", "Noir", "War", "Space"))
 
-    assert isinstance(session.asker.stopped, CheckClaude)
+    assert isinstance(session.asker.stopped, CheckModel)
     assert session.judged("Noir") == set(range(1, 9))
     assert len(claude.requests) == 3
 
@@ -688,7 +688,7 @@ async def test_what_came_before_the_end_of_all_is_kept(claude: ClaudeStandIn, fa
     async with asking(claude, concurrency=1) as session:
         await session.ask(block(40, "Heists", "Noir"))
 
-    assert isinstance(session.asker.stopped, CheckClaude)
+    assert isinstance(session.asker.stopped, CheckModel)
     assert 0 < len(session.judged("Heists")) < 40
     assert len(claude.requests) == 1
 
@@ -720,7 +720,7 @@ def spent_by(claude: ClaudeStandIn) -> float:
                 cache_read_tokens=request.usage["cache_read_input_tokens"],
                 output_tokens=request.usage["output_tokens"],
             ),
-            MODEL,
+            Claude(KEY).traits(MODEL),
         )
         or 0.0
         for request in claude.requests

@@ -111,7 +111,7 @@ class Session:
             budget=budget,
             tally=self.asker.tally,
             course=self.asker.course,
-            caching=self._caching,
+            traits=self._caching.traits,
             ledger=self.notes,
             record=self.answered.append,
             now=lambda: self.time,
@@ -160,7 +160,7 @@ class Session:
             for packet in packets
             if (collections := tuple(c for c in packet.collections if _is_open(packet, rest[c.key])))
         ]
-        works += opening(left, self._caching, self._models.first)
+        works += opening(left, self._caching.traits(self._models.first))
         return await self.batcher.hand_over(works, scope)
 
     async def wait(self) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kometa_ai.providers import prices
+from kometa_ai.providers.claude.client import Claude
 from kometa_ai.providers.port import Usage
 from kometa_ai.state.store import Store
 from tests.run.world import World, block, movies
@@ -48,7 +49,7 @@ def _price(usage: dict[str, Any], model: str) -> float:
         cache_read_tokens=usage.get("cache_read_input_tokens", 0),
         output_tokens=usage["output_tokens"],
     )
-    return prices.cost(used, model) or 0.0
+    return prices.cost(used, Claude("").traits(model)) or 0.0
 
 
 def remembered(world: World) -> tuple[object, ...]:

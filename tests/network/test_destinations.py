@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 
-from kometa_ai.errors import CheckClaude
+from kometa_ai.errors import CheckModel
 from kometa_ai.network.environment import Network
 from kometa_ai.notification import push
 from kometa_ai.notification.after_changes import after_changes
@@ -42,7 +42,7 @@ async def test_redirects_of_claude_are_not_followed() -> None:
     with serve(receiver.app) as elsewhere, serving(redirecting(f"{elsewhere}/told?key=hunter2")) as server:
         said = await failure(server.url, Network())
 
-    assert isinstance(said, CheckClaude)
+    assert isinstance(said, CheckModel)
     assert elsewhere in str(said)
     assert "hunter2" not in str(said)
     assert not receiver.told
@@ -106,7 +106,7 @@ async def test_claude_is_sent_no_foreign_header(monkeypatch: pytest.MonkeyPatch)
     with serving(handle) as server:
         async with Claude("key", server.url) as claude:
             for call in (claude.ask(REQUEST), ClaudeBatches(claude).create([BatchedRequest("one", REQUEST)])):
-                with pytest.raises((RequestFailed, CheckClaude)):
+                with pytest.raises((RequestFailed, CheckModel)):
                     await call
 
     assert len(heads) == 2

@@ -10,7 +10,7 @@ import structlog
 import trustme
 
 from kometa_ai.asking.prompts import FORM
-from kometa_ai.errors import CheckClaude, CheckLibrary
+from kometa_ai.errors import CheckLibrary, CheckModel
 from kometa_ai.library.radarr import Radarr
 from kometa_ai.network.environment import Network, read_network
 from kometa_ai.notification.after_changes import after_changes
@@ -51,12 +51,12 @@ async def refusal(url: str, where: Network) -> CheckLibrary:
     return caught.value
 
 
-async def failure(url: str, where: Network) -> RequestFailed | CheckClaude:
+async def failure(url: str, where: Network) -> RequestFailed | CheckModel:
     """What is said of a Claude that cannot be reached."""
     async with Claude("key", url, network=where) as claude:
         try:
             await claude.ask(REQUEST)
-        except (RequestFailed, CheckClaude) as error:
+        except (RequestFailed, CheckModel) as error:
             return error
     raise AssertionError("Claude has answered")
 
@@ -162,7 +162,7 @@ async def test_a_proxy_that_refuses(status: int, scheme: str, *, is_final: bool)
         assert "to NO_PROXY" in said
     assert "API key" not in str(of_radarr)
     assert tries == (1 if is_final else 6)
-    assert isinstance(of_claude, CheckClaude) == is_final
+    assert isinstance(of_claude, CheckModel) == is_final
 
 
 async def test_a_service_that_the_proxy_does_not_know() -> None:
@@ -208,7 +208,7 @@ async def test_the_check_of_claude_behind_a_proxy_that_refuses(scheme: str) -> N
     """It is no gateway's list that is refused: questions would meet the same proxy."""
     with ProxyStandIn(refuses=403) as proxy:
         async with Claude("key", f"{scheme}://claude.example", network=network(ALL_PROXY=proxy.address)) as claude:
-            with pytest.raises(CheckClaude, match=r"the proxy of ALL_PROXY|The proxy of ALL_PROXY"):
+            with pytest.raises(CheckModel, match=r"the proxy of ALL_PROXY|The proxy of ALL_PROXY"):
                 await claude.check("claude-sonnet-5-5")
 
 

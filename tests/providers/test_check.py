@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kometa_ai.errors import CheckClaude
+from kometa_ai.errors import CheckModel
 from kometa_ai.providers.claude.client import Claude
 from kometa_ai.providers.claude.models import Listed
 from kometa_ai.settings import values
@@ -133,13 +133,13 @@ async def test_what_is_in_the_way_stops(claude: ClaudeStandIn, status: int) -> N
     fault = Fault(status=status, raw="", headers={"location": "https://elsewhere.example/login"})
     claude.faults.add(fault, times=None, path="*")
 
-    with pytest.raises(CheckClaude):
+    with pytest.raises(CheckModel):
         await check(claude)
 
 
 async def test_claude_s_own_word_stops(claude: ClaudeStandIn) -> None:
     """The model is not there by its own word, the list is whole and its own: the nearest names, five of them."""
-    with pytest.raises(CheckClaude) as caught:
+    with pytest.raises(CheckModel) as caught:
         await check(claude, "claude-sonet-5-5")
 
     assert MODEL in caught.value.remedy
@@ -151,7 +151,7 @@ async def test_claude_s_own_refusal_stops(claude: ClaudeStandIn, fault: Fault) -
     """A key that is refused there is refused for questions, too."""
     claude.faults.add(fault, times=None, path="*")
 
-    with pytest.raises(CheckClaude):
+    with pytest.raises(CheckModel):
         await check(claude)
 
 

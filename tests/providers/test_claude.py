@@ -14,7 +14,7 @@ import pytest
 import structlog
 
 from kometa_ai.asking.prompts import FORM, SCHEMA, SYSTEM, collection_text
-from kometa_ai.errors import CheckClaude
+from kometa_ai.errors import CheckModel
 from kometa_ai.judging.records import records_text
 from kometa_ai.providers.claude.client import Claude
 from kometa_ai.providers.port import Failure, Reply, ReplyEnd, Request, RequestFailed, Usage
@@ -216,9 +216,9 @@ def test_a_prefix_is_cached_from_the_model_s_minimum_on(model: str, tokens: int)
     """The system prompt counts; dated names are known too."""
     provider = Claude(KEY)
 
-    assert provider.caches(FORM.tokens + tokens, model)
-    assert not provider.caches(FORM.tokens + tokens - 800, model)
-    assert not provider.caches(FORM.tokens + 2000, "claude-haiku-4-5-20251001")
+    assert provider.traits(model).caches(FORM.tokens + tokens)
+    assert not provider.traits(model).caches(FORM.tokens + tokens - 800)
+    assert not provider.traits("claude-haiku-4-5-20251001").caches(FORM.tokens + 2000)
 
 
 # What is made of answers
@@ -347,7 +347,7 @@ async def test_what_every_request_would_meet_stops_the_run(claude: ClaudeStandIn
     """A key, a permission, money or a model: with what Claude said, and what to do."""
     claude.faults.add(fault)
 
-    with pytest.raises(CheckClaude) as caught:
+    with pytest.raises(CheckModel) as caught:
         await ask(claude)
 
     assert caught.value.remedy
@@ -438,7 +438,7 @@ async def test_the_sdk_does_not_retry_by_itself(claude: ClaudeStandIn) -> None:
 @pytest.mark.parametrize("key", ["sk-\u2026", "sk-ant\n", "sk-\ud800"])
 async def test_a_key_that_no_header_can_hold_is_a_wrong_key(claude: ClaudeStandIn, key: str) -> None:
     """Copied from a document with a typographic sign, for example."""
-    with pytest.raises(CheckClaude, match="CLAUDE_API_KEY"):
+    with pytest.raises(CheckModel, match="CLAUDE_API_KEY"):
         await ask(claude, key=key)
 
     assert claude.calls == []
@@ -560,7 +560,7 @@ async def test_what_stops_the_run_does_so_within_a_stream_too(claude: ClaudeStan
     """With what Claude said."""
     claude.faults.add(faults.mid_stream(fault))
 
-    with pytest.raises(CheckClaude) as caught:
+    with pytest.raises(CheckModel) as caught:
         await ask(claude, begun=Begun(claude))
 
     assert fault.message[:30] in caught.value.message
@@ -705,7 +705,7 @@ async def test_every_call_is_logged(
     """With what it was for, how it ended, how long it took, and what went over the line."""
     if fault is not None:
         claude.faults.add(fault)
-    with structlog.testing.capture_logs() as lines, suppress(RequestFailed, CheckClaude):
+    with structlog.testing.capture_logs() as lines, suppress(RequestFailed, CheckModel):
         await ask(claude, begun=Begun(claude) if is_streamed else None)
 
     (line,) = [line for line in lines if line["event"] == "claude.call"]
@@ -731,7 +731,7 @@ async def test_calls_that_ask_nothing_are_logged_too(
     """By their paths."""
     if fault is not None:
         claude.faults.add(fault, path="*")
-    with structlog.testing.capture_logs() as lines, suppress(CheckClaude):
+    with structlog.testing.capture_logs() as lines, suppress(CheckModel):
         async with provider_for(claude) as provider:
             await provider.check(MODEL)
 
@@ -783,7 +783,7 @@ async def test_the_check_says_what_to_do(claude: ClaudeStandIn, fault: Fault) ->
     """For a key that is refused, and where Claude does not answer."""
     claude.faults.add(fault, path="*")
     async with provider_for(claude) as provider:
-        with pytest.raises(CheckClaude) as caught:
+        with pytest.raises(CheckModel) as caught:
             await provider.check(MODEL)
 
     assert caught.value.remedy
@@ -796,7 +796,7 @@ async def test_calls_are_counted_by_outcome(claude: ClaudeStandIn) -> None:
         claude.faults.add(fault)
     async with provider_for(claude) as provider:
         for _ in answers:
-            with pytest.raises((RequestFailed, CheckClaude)):
+            with pytest.raises((RequestFailed, CheckModel)):
                 await provider.ask(REQUEST)
         await provider.ask(REQUEST)
 

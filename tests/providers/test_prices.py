@@ -6,8 +6,14 @@ import pytest
 
 from kometa_ai.providers import prices
 from kometa_ai.providers.port import Usage
+from kometa_ai.providers.traits import Traits
 
 MILLION = 1_000_000
+
+
+def claude(model: str) -> Traits:
+    """The traits of a model of Claude."""
+    return Traits(title="Claude", model=model, catalogue="anthropic")
 
 
 @pytest.mark.parametrize(
@@ -23,12 +29,12 @@ MILLION = 1_000_000
 )
 def test_each_kind_of_token_has_its_price(usage: Usage, usd: float) -> None:
     """Sonnet 5.5 as Anthropic lists it; what was read from the cache is not paid as input once more."""
-    assert prices.cost(usage, "claude-sonnet-5-5") == pytest.approx(usd)
+    assert prices.cost(usage, claude("claude-sonnet-5-5")) == pytest.approx(usd)
 
 
 def test_a_long_prompt_of_haiku_costs_more() -> None:
     """The price steps up with the whole prompt, so requests are priced one at a time."""
-    short, long = (prices.cost(Usage(input_tokens=tokens), "claude-haiku-5-5") for tokens in (90_000, 180_000))
+    short, long = (prices.cost(Usage(input_tokens=tokens), claude("claude-haiku-5-5")) for tokens in (90_000, 180_000))
 
     assert short == pytest.approx(0.009)
     assert long == pytest.approx(0.09)
@@ -37,8 +43,8 @@ def test_a_long_prompt_of_haiku_costs_more() -> None:
 @pytest.mark.parametrize("model", ["llama-of-the-house", "", "gpt-5"])
 def test_an_unknown_model_has_no_price(model: str) -> None:
     """None, not a guess."""
-    assert not prices.is_priced(model)
-    assert prices.cost(Usage(input_tokens=MILLION), model) is None
+    assert not prices.is_priced(claude(model))
+    assert prices.cost(Usage(input_tokens=MILLION), claude(model)) is None
 
 
 def test_texts_are_estimated_a_little_high() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from kometa_ai.core.text import one_line
-from kometa_ai.errors import CheckClaude
+from kometa_ai.errors import CheckModel
 from kometa_ai.providers.claude.failures import LONGEST
 from kometa_ai.providers.claude.messages import arguments, count_of, reply_of
 from kometa_ai.providers.error_texts import read_error
@@ -63,7 +63,7 @@ class ClaudeBatches:
                 if seen.ended is not None:
                     self._claude.batch_seconds[batch_id] = (seen.ended - seen.created).total_seconds()
                 return seen
-        except (RequestFailed, CheckClaude) as error:
+        except (RequestFailed, CheckModel) as error:
             if _status(error) == _NOT_FOUND:
                 return None
             raise
@@ -94,7 +94,7 @@ class ClaudeBatches:
                     answer = _answer(line, self._claude.redact)
                     self._claude.calls[answer.reply.ending if answer.reply else answer.outcome] += 1
                     yield answer
-        except (RequestFailed, CheckClaude):
+        except (RequestFailed, CheckModel):
             raise
         except Exception as error:
             # Once a file has begun, its errors are those of the connection and of JSON, which the SDK lets through.

@@ -19,7 +19,7 @@ import structlog
 
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.text import one_line
-from kometa_ai.errors import CheckClaude
+from kometa_ai.errors import CheckModel
 from kometa_ai.network.client import open_client
 from kometa_ai.network.environment import Network
 from kometa_ai.network.failures import is_of_the_proxy
@@ -34,10 +34,11 @@ from kometa_ai.providers.claude.connection import (
 )
 from kometa_ai.providers.claude.failures import error_in_answer, lost, not_claude
 from kometa_ai.providers.claude.incoming import Incoming
-from kometa_ai.providers.claude.messages import arguments, is_cached, pause_of
+from kometa_ai.providers.claude.messages import arguments, cached_from, pause_of
 from kometa_ai.providers.claude.models import Listed
 from kometa_ai.providers.error_texts import read_error
 from kometa_ai.providers.port import Failure, ProviderSilent, Reply, ReplyEnd, Request, RequestFailed, Usage
+from kometa_ai.providers.traits import Traits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -106,9 +107,9 @@ class Claude:
         """The SDK's client, which is imported and opened by its first use."""
         if self._opened is None:
             if not self._api_key:
-                raise CheckClaude("There is no key for Claude.", "Set CLAUDE_API_KEY.")
+                raise CheckModel("There is no key for Claude.", "Set CLAUDE_API_KEY.")
             if not (self._api_key.isascii() and self._api_key.isprintable()):
-                raise CheckClaude("The key for Claude holds characters that no key has.", "Check CLAUDE_API_KEY.")
+                raise CheckModel("The key for Claude holds characters that no key has.", "Check CLAUDE_API_KEY.")
             from anthropic import AsyncAnthropic, Timeout  # noqa: PLC0415 - takes seconds; settled runs ask nothing
 
             quieten()
@@ -140,15 +141,25 @@ class Claude:
         text = raw.http_response.text
         raise error_in_answer(body, raw.headers, request.model, self.redact) or not_claude(body or text, self.redact)
 
-    def caches(self, tokens: int, model: str) -> bool:
-        """See Provider."""
-        return is_cached(tokens, model)
+    def traits(self, model: str) -> Traits:
+        """See Provider. A gateway's models are priced as Anthropic's of that name."""
+        return Traits(
+            title="Claude",
+            model=model,
+            catalogue="anthropic",
+            caching="explicit",
+            cache_from=cached_from(model),
+            has_batches=True,
+        )
+
+    def expect(self, model: str, *, prompt_tokens: int, answer_tokens: int) -> None:
+        """See Provider. Claude takes prompts of any length that a page may have."""
 
     async def check(self, model: str) -> Problem | None:
         """Make sure that Claude answers, accepts the key and knows the model, by calls that cost nothing.
 
         Return a warning where the model will not be there for long, or a hint where it is doubtful: that the first
-        question tells, for nothing as well. Raise CheckClaude where questions will be refused, ProviderSilent where
+        question tells, for nothing as well. Raise CheckModel where questions will be refused, ProviderSilent where
         there is no answer. A gateway without these calls proves nothing.
         """
         await self.prepare()
@@ -166,7 +177,7 @@ class Claude:
         except ValueError:
             return None  # a path that cannot be
         found = _json(raw.http_response.content)
-        if isinstance(failure := error_in_answer(found, raw.headers, model, self.redact), CheckClaude):
+        if isinstance(failure := error_in_answer(found, raw.headers, model, self.redact), CheckModel):
             return _doubt(f"The free check before the first question was refused: {failure.message}", failure.remedy)
         return _ending(found, model)
 
@@ -183,7 +194,7 @@ class Claude:
             return None
         near = ", ".join(listed.nearest(model))
         if is_told and (listed.is_anthropic or self.is_anthropic):
-            raise CheckClaude(
+            raise CheckModel(
                 f"Claude knows no model {model!r}.",
                 f"Set CLAUDE_MODEL to one of: {near}." if near else "Check CLAUDE_MODEL.",
             )
@@ -216,7 +227,7 @@ class Claude:
 
         failure = self.translate(error, model)
         status = error.status_code if isinstance(error, APIStatusError) else _NO_ANSWER
-        if isinstance(failure, CheckClaude):
+        if isinstance(failure, CheckModel):
             said = read_error(_body(error))
             # What stands before Anthropic's own door, redirects, or wants a log-in, is in the way of questions as well.
             is_in_the_way = (
@@ -277,13 +288,13 @@ class Claude:
 
     @contextmanager
     def _failures(self, request: Request, call: _Call) -> Iterator[None]:
-        """Whatever goes wrong with a question, as RequestFailed or CheckClaude."""
+        """Whatever goes wrong with a question, as RequestFailed or CheckModel."""
         from anthropic import AnthropicError  # noqa: PLC0415 - loaded with the client
         from httpx2 import HTTPError  # noqa: PLC0415
 
         try:
             yield
-        except (RequestFailed, CheckClaude) as failure:
+        except (RequestFailed, CheckModel) as failure:
             raise call.failed(failure) from None
         except AnthropicError as error:
             call.response = getattr(error, "response", call.response)
@@ -299,7 +310,7 @@ class Claude:
 
     @contextmanager
     def translated(self, model: str) -> Iterator[None]:
-        """What the SDK raises, as RequestFailed or CheckClaude."""
+        """What the SDK raises, as RequestFailed or CheckModel."""
         from anthropic import AnthropicError  # noqa: PLC0415 - loaded with the client
 
         try:
@@ -307,7 +318,7 @@ class Claude:
         except AnthropicError as error:
             raise self.translate(error, model) from error
 
-    def translate(self, error: anthropic.AnthropicError, model: str) -> RequestFailed | CheckClaude:
+    def translate(self, error: anthropic.AnthropicError, model: str) -> RequestFailed | CheckModel:
         """What an error of the SDK means."""
         from anthropic import APIConnectionError, APIStatusError  # noqa: PLC0415 - loaded with the client
 
@@ -349,7 +360,7 @@ class _Call:
         self._why: str | None = None
         self._started = perf_counter()
 
-    def failed(self, failure: RequestFailed | CheckClaude) -> RequestFailed | CheckClaude:
+    def failed(self, failure: RequestFailed | CheckModel) -> RequestFailed | CheckModel:
         """Note why there is no answer."""
         self.outcome = failure.failure if isinstance(failure, RequestFailed) else "stopped"
         self._why = str(failure)
@@ -397,7 +408,7 @@ async def _receive(
                     incoming.take(piece)
                     if incoming.is_complete and patience.when() is None:
                         patience.reschedule(asyncio.get_running_loop().time() + LAST_WORDS)
-        except (RequestFailed, CheckClaude, HTTPError, TimeoutError):
+        except (RequestFailed, CheckModel, HTTPError, TimeoutError):
             if not incoming.is_complete:
                 raise
         reply = incoming.reply()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from kometa_ai.core.text import one_line
-from kometa_ai.errors import CheckClaude
+from kometa_ai.errors import CheckModel
 from kometa_ai.network.bounds import MIB, SMALL, AnswerTooLarge, Bound
 from kometa_ai.network.failures import Way, causes, is_of_the_proxy, of_the_proxy, trouble_of
 from kometa_ai.providers.claude.failures import LONGEST, failure_of, lost, retry_after
@@ -80,17 +80,17 @@ def without_foreign_headers(client: type[Client]) -> type[Client]:
     return WithoutForeignHeaders
 
 
-def refused(status: int, body: object, headers: Mapping[str, str], model: str, way: Way) -> RequestFailed | CheckClaude:
+def refused(status: int, body: object, headers: Mapping[str, str], model: str, way: Way) -> RequestFailed | CheckModel:
     """What an answer means that is an error: of the proxy on the way, or of Claude or what stands in for it."""
     if not is_of_the_proxy(way, status, headers):
         return failure_of(status, body, headers, model, way.hide)
     trouble = of_the_proxy(way, status, one_line(way.hide(read_error(body).sentence), LONGEST))
     if trouble.is_final:
-        return CheckClaude(trouble.what, trouble.remedy)
+        return CheckModel(trouble.what, trouble.remedy)
     return RequestFailed(Failure.SERVER_ERROR, f"{trouble.what} {trouble.remedy}", retry_after(headers))
 
 
-def unconnected(error: Exception, way: Way, *, has_begun: bool = False) -> RequestFailed | CheckClaude:
+def unconnected(error: Exception, way: Way, *, has_begun: bool = False) -> RequestFailed | CheckModel:
     """What an error of a connection means: a failure that may pass, or the end of all questions.
 
     `has_begun`: a part of the answer is there.
@@ -100,6 +100,6 @@ def unconnected(error: Exception, way: Way, *, has_begun: bool = False) -> Reque
     if any(isinstance(one, AnswerTooLarge) for one in causes(cause)):
         return RequestFailed(Failure.UNREADABLE, f"{trouble.what} {trouble.remedy}", may_be_billed=True)
     if trouble.is_final and not has_begun:
-        return CheckClaude(trouble.what, trouble.remedy)
+        return CheckModel(trouble.what, trouble.remedy)
     why = f"{trouble.why}. {trouble.remedy}" if trouble.remedy else trouble.why
     return lost(why, may_be_billed=trouble.is_sent or has_begun, through=way.through)

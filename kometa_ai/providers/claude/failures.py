@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from kometa_ai.core.text import beginning, one_line
-from kometa_ai.errors import CheckClaude
+from kometa_ai.errors import CheckModel
 from kometa_ai.network.failures import redirect_target
 from kometa_ai.providers.error_texts import ErrorText, read_error
 from kometa_ai.providers.port import Failure, RequestFailed
@@ -98,7 +98,7 @@ _FIRST_REDIRECT, _FIRST_ERROR, _SERVER_ERROR = 300, 400, 500
 
 def failure_of(
     status: int, body: object, headers: Mapping[str, str], model: str, hide: Callable[[str], str] = str
-) -> RequestFailed | CheckClaude:
+) -> RequestFailed | CheckModel:
     """What an error answer means; one within an answer, under status 200, goes by the names that it gives itself.
 
     `hide` takes secrets out of a text: services repeat the key that they refuse.
@@ -124,7 +124,7 @@ def failure_of(
 
 def error_in_answer(
     body: object, headers: Mapping[str, str], model: str, hide: Callable[[str], str] = str
-) -> RequestFailed | CheckClaude | None:
+) -> RequestFailed | CheckModel | None:
     """What an error means that stands where an answer was due, under status 200; None for what is no known error."""
     if not isinstance(body, dict) or not (body.get("type") == "error" or body.get("error")):
         return None
@@ -132,7 +132,7 @@ def error_in_answer(
     if _status_of(said) is None and not _SPENT_FOR_GOOD.search(said.sentence):
         return None
     failure = failure_of(200, body, headers, model, hide)
-    if isinstance(failure, CheckClaude):
+    if isinstance(failure, CheckModel):
         return failure
     # It stands alone: nothing was answered that could be billed.
     what = f"Claude answered with an error: {said.sentence or 'no explanation'}"
@@ -178,39 +178,39 @@ def _status_of(said: ErrorText) -> int | None:
     return None
 
 
-def _redirected(status: int, headers: Mapping[str, str]) -> CheckClaude | None:
+def _redirected(status: int, headers: Mapping[str, str]) -> CheckModel | None:
     if not _FIRST_REDIRECT <= status < _FIRST_ERROR:
         return None
     location = headers.get("location", "")
     where = redirect_target(location, "") if "://" in location else ""
-    return CheckClaude(
+    return CheckModel(
         f"Claude's address leads elsewhere ({status}){f', to {where}' if where else ''}; redirects are not followed.",
         "Set CLAUDE_BASE_URL to the address that answers itself, or look at the login page of the proxy in between.",
     )
 
 
-def _stopping(status: int, said: ErrorText, message: str, model: str) -> CheckClaude | None:
+def _stopping(status: int, said: ErrorText, message: str, model: str) -> CheckModel | None:
     """The error that ends the run, where every further request would meet it too."""
     text = " ".join((*said.names, message))
     if _SPENT_FOR_GOOD.search(text) or (status in (400, 403) and not said.is_page and _SPENT.search(message)):
-        return CheckClaude(
+        return CheckModel(
             f"Claude refuses further requests: {message}",
             "Add credit, or raise the spend limit or the budget, in Anthropic's console or at the gateway; the next "
             "run goes on where this one stopped.",
         )
     if said.is_page and status in (401, 403, _NOT_FOUND, _NOT_ALLOWED):
-        return CheckClaude(f"{_BETWEEN}: {status}, {_quoted(said)}", _LOOK_BETWEEN)
+        return CheckModel(f"{_BETWEEN}: {status}, {_quoted(said)}", _LOOK_BETWEEN)
     if status == _BAD_REQUEST and not _FORM_REFUSED.search(message):
         if not _NO_MODEL.search(message):
             return None
         status = _NOT_FOUND
     if status == _NOT_ALLOWED or (status == _NOT_FOUND and not _names_a_model(said, model)):
-        return CheckClaude(
+        return CheckModel(
             f"There is no Messages API at Claude's address: it answered {status}: {message}",
             "Check CLAUDE_BASE_URL: the address without /v1/messages; and CLAUDE_MODEL.",
         )
     known = _STOPPING.get(status)
-    return CheckClaude(f"{known[0].format(model=model)}: {message}", known[1]) if known else None
+    return CheckModel(f"{known[0].format(model=model)}: {message}", known[1]) if known else None
 
 
 def _names_a_model(said: ErrorText, model: str) -> bool:

@@ -55,7 +55,7 @@ class Incoming:
         return self._streamed.so_far
 
     def take(self, piece: bytes) -> None:
-        """The next piece. Raise RequestFailed or CheckClaude for an error within a stream."""
+        """The next piece. Raise RequestFailed or CheckModel for an error within a stream."""
         if self.is_stream:
             self._hear(self._decoder.feed(piece))
             return
@@ -67,7 +67,7 @@ class Incoming:
             self._pieces.clear()
 
     def reply(self) -> Reply:
-        """What the answer says, now that it has ended. Raise RequestFailed or CheckClaude where it says nothing."""
+        """What the answer says, now that it has ended. Raise RequestFailed or CheckModel where it says nothing."""
         if not self.is_stream:
             return self._whole(b"".join(self._pieces).decode("utf-8", "replace").strip("\ufeff \t\r\n"))
         self._hear(self._decoder.end())

@@ -81,9 +81,14 @@ def _text(text: str, *, cache: bool = False) -> dict[str, Any]:
 
 
 def is_cached(tokens: int, model: str) -> bool:
-    """Whether a prefix of so many tokens reaches the model's minimum; what is shorter is silently not cached."""
+    """Whether a prefix of so many tokens reaches the model's minimum."""
+    return tokens >= cached_from(model)
+
+
+def cached_from(model: str) -> int:
+    """How many tokens a prefix must have to be cached; what is shorter is silently not cached."""
     otherwise = _CACHED_FROM_CURRENT if _CURRENT.fullmatch(model) else _CACHED_FROM_OTHERWISE
-    return tokens >= _CACHED_FROM.get(_DATE.sub("", model), otherwise)
+    return _CACHED_FROM.get(_DATE.sub("", model), otherwise)
 
 
 def reply_of(message: Any) -> Reply:  # noqa: ANN401 - JSON, or the SDK's type, which it does not check

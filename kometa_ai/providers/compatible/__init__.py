@@ -1,0 +1,1 @@
+"""Services that speak the Chat Completions API, through the SDK of OpenAI."""
