@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from benchmarks import plots, report
+from benchmarks import models, plots, report
 from benchmarks.figures import SCENARIOS, Measured
 from benchmarks.runs import ROOT, measure
 from benchmarks.targets import targets
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from benchmarks.figures import Kind, Result
 
 DOCS = ROOT / "docs"
-PAGE, DATA, IMAGES = "benchmarks.md", "benchmarks.json", "images"
+PAGE, DATA, IMAGES, MODELS = "benchmarks.md", "benchmarks.json", "images", "models.md"
 
 _DESCRIPTION = """\
 Run the real program against stand-ins of Radarr or Sonarr, and of Claude, that answer at once, for each number of
@@ -32,10 +32,13 @@ _SHOWS, _OF_SHOWS = (1000, 5000), (10,)
 
 
 def main(arguments: Sequence[str] | None = None, docs: Path = DOCS) -> int:
-    """Measure, or draw the saved results; 1 if a target is missed, or something could not be measured."""
+    """Measure, or draw or price the saved results; 1 if a target is missed, or something could not be measured."""
     given = _parser().parse_args(arguments)
     if given.plots:
         plots.write(_kept(docs / DATA), docs / IMAGES)
+        return 0
+    if given.models:
+        models.write(docs / MODELS, models.markdown(_kept(docs / DATA)))
         return 0
     found = Measured(machine=report.machine(os.getloadavg()[0]), results=[])
     kept = _kept(docs / DATA) if given.write else found
@@ -58,6 +61,8 @@ def main(arguments: Sequence[str] | None = None, docs: Path = DOCS) -> int:
     if given.write:
         report.write(docs / PAGE, report.markdown(kept))
         plots.write(kept, docs / IMAGES)
+        if (docs / MODELS).exists():
+            models.write(docs / MODELS, models.markdown(kept))
     is_good = all(target.is_met for result in found.results for target in targets(result)) and not failures
     return 0 if is_good else 1
 
@@ -126,9 +131,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--output", choices=["text", "json", "markdown"], default="text", help="form of the report")
     parser.add_argument(
-        "--write", action="store_true", help="also keep it in docs/benchmarks.json, and make the page and plots anew"
+        "--write", action="store_true", help="also keep it in docs/benchmarks.json, and make the pages and plots anew"
     )
     parser.add_argument("--plots", action="store_true", help="measure nothing, draw what is in docs/benchmarks.json")
+    parser.add_argument(
+        "--models",
+        action="store_true",
+        help="measure nothing, price the first runs in docs/benchmarks.json for other models, into docs/models.md",
+    )
     return parser
 
 

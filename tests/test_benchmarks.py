@@ -6,9 +6,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from benchmarks import library
-from benchmarks.__main__ import DATA, DOCS, IMAGES, PAGE, main
-from benchmarks.figures import SCENARIOS, Measured, Result
+from benchmarks import library, models
+from benchmarks.__main__ import DATA, DOCS, IMAGES, MODELS, PAGE, main
+from benchmarks.figures import SCENARIOS, Measured, Result, Seen
 from benchmarks.plots import PLOTS, drawn
 from benchmarks.report import markdown, text, write
 from benchmarks.runs import measure
@@ -307,3 +307,119 @@ def test_the_truth_has_the_share_of_members_that_was_asked_for() -> None:
 
     assert sum(verdict.is_member for verdict in verdicts) / len(verdicts) == pytest.approx(0.05, rel=0.1)
     assert sum(verdict.is_borderline for verdict in verdicts) / len(verdicts) == pytest.approx(0.01, rel=0.2)
+
+
+@pytest.fixture(scope="module")
+def kept() -> Measured:
+    """What docs/benchmarks.json holds."""
+    return msgspec.json.decode((DOCS / DATA).read_bytes(), type=Measured)
+
+
+def _first_run(kept: Measured) -> Seen:
+    (found,) = [r for r in kept.results if r.place == ("movies", *models.SIZES[-1], SCENARIOS.index("first"))]
+    return found.seen
+
+
+def test_the_page_of_models_has_what_is_computed_from_the_benchmarks(kept: Measured) -> None:
+    """The tables are those of docs/benchmarks.json at the prices that genai-prices has."""
+    is_current = models.markdown(kept) in (DOCS / MODELS).read_text(encoding="utf-8")
+
+    assert is_current, "run: python -m benchmarks --models"
+
+
+def test_the_tables_of_models_stand_between_their_comments(tmp_path: Path) -> None:
+    """The command replaces what is between the two comments and nothing else, and a second time changes nothing."""
+    (tmp_path / DATA).write_bytes((DOCS / DATA).read_bytes())
+    page, text = tmp_path / MODELS, (DOCS / MODELS).read_text(encoding="utf-8")
+    before, begin, rest = text.partition("<!-- models: ")
+    begin += rest.partition("\n")[0]
+    page.write_text(f"{before}{begin}\nold\n<!-- end of models -->\nafter\n", encoding="utf-8")
+
+    assert main(["--models"], tmp_path) == 0
+    written = page.read_text(encoding="utf-8")
+
+    assert written.startswith(f"{before}{begin}")
+    assert written.endswith("<!-- end of models -->\nafter\n")
+    assert "\nold\n" not in written
+    assert "| Claude | `claude-sonnet-5-5` |" in written
+    assert main(["--models"], tmp_path) == 0
+    assert page.read_text(encoding="utf-8") == written
+
+
+def test_a_page_without_a_place_for_the_models_is_refused(tmp_path: Path) -> None:
+    """Nothing is overwritten where the comments are missing."""
+    page = tmp_path / "page.md"
+    page.write_text("Nothing here.\n", encoding="utf-8")
+
+    with pytest.raises(ValueError, match="no place"):
+        models.write(page, "tables")
+
+    assert page.read_text(encoding="utf-8") == "Nothing here.\n"
+
+
+def test_the_tokens_of_a_run_at_its_own_price_cost_what_it_cost(kept: Measured) -> None:
+    """Claude's default model, priced as any other, costs what the run with it has cost, and so do its second looks."""
+    for result in kept.results:
+        if result.kind == "movies" and result.scenario == "first":
+            assert models.usd(result.seen, models.SONNET) == pytest.approx(result.seen.usd, rel=0.001)
+            assert models.second_looks_usd(result.seen, models.SONNET) == pytest.approx(
+                result.seen.second_looks_usd, rel=0.001
+            )
+
+
+def test_requests_are_priced_one_by_one(kept: Measured) -> None:
+    """Twice as many requests cost twice as much: no model is priced as if all tokens were one long prompt."""
+    seen = _first_run(kept)
+    names = ("claude", "input_tokens", "cache_write_tokens", "cache_read_tokens", "output_tokens")
+    twice = msgspec.structs.replace(seen, **{name: 2 * getattr(seen, name) for name in names})
+
+    for offer in models.OFFERS:
+        assert models.usd(twice, offer) == pytest.approx(2 * models.usd(seen, offer), rel=0.001), offer.model
+
+
+def test_a_cache_that_keeps_by_itself_takes_no_fee(kept: Measured) -> None:
+    """What is written costs as input there, and with a fee where a request asks for it; unread, all is input."""
+    seen = _first_run(kept)
+    told = msgspec.structs.replace(seen, input_tokens=seen.input_tokens + seen.cache_write_tokens, cache_write_tokens=0)
+
+    assert models.usd(seen, models.FLASH_LITE) == models.usd(told, models.FLASH_LITE)
+    assert models.usd(seen, models.LUNA) > models.usd(told, models.LUNA)
+    for offer in models.OFFERS:
+        assert models.usd(seen, offer, is_read=False) > models.usd(seen, offer)
+
+
+def test_a_price_is_the_one_of_its_moment(kept: Measured) -> None:
+    """An offer that is named twice has two prices, and the dearer one says when it holds."""
+    seen = _first_run(kept)
+    by_name: dict[tuple[str, str], list[models.Offer]] = {}
+    for offer in models.OFFERS:
+        by_name.setdefault((offer.title, offer.model), []).append(offer)
+
+    twice = [offers for offers in by_name.values() if len(offers) > 1]
+    assert len(twice) == 2
+    for usual, dearer in twice:
+        assert models.usd(seen, dearer) > 1.5 * models.usd(seen, usual)
+        assert dearer.remark != usual.remark
+
+
+def test_a_model_without_a_price_is_not_in_the_tables(kept: Measured) -> None:
+    """Nothing is made up for a model that genai-prices does not know, or from a run that has not been measured."""
+    unknown = models.SONNET._replace(model="claude-of-tomorrow")
+
+    with pytest.raises(ValueError, match="claude-of-tomorrow"):
+        models.usd(_first_run(kept), unknown)
+    with pytest.raises(ValueError, match="no first run of 1,000 movies and 5 collections"):
+        models.markdown(Measured(machine="", results=[]))
+
+
+def test_the_hours_of_a_local_model_follow_from_its_speed() -> None:
+    """Ten times the pairs take ten times as long, twice the speed half; to read each prompt anew takes longer."""
+    few, many = models.Local.run(1_000, 20), models.Local.run(10_000, 20)
+    anew = models.Local.run(1_000, 20, is_reused=False)
+    fast = models.Speed(2 * models.GUESSED.reads, 2 * models.GUESSED.writes)
+
+    assert (many.prompt, many.answers) == (10 * few.prompt, 10 * few.answers)
+    assert fast.hours(few) == pytest.approx(models.GUESSED.hours(few) / 2)
+    assert models.GUESSED.hours(anew) > models.GUESSED.hours(few)
+    assert models.Local.run(1_000, 1) == models.Local.run(1_000, 1, is_reused=False)
+    assert models.GUESSED.hours(many) == pytest.approx(12, abs=3)

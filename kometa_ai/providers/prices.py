@@ -6,6 +6,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from kometa_ai.providers.port import Usage
     from kometa_ai.providers.traits import Traits
 
@@ -33,11 +35,11 @@ def _is_listed(catalogue: str, model: str) -> bool:
     return True
 
 
-def cost(usage: Usage, traits: Traits, *, batched: bool = False) -> float | None:
+def cost(usage: Usage, traits: Traits, *, batched: bool = False, at: datetime | None = None) -> float | None:
     """The price of one request in USD, or None for a model without a known price.
 
     What the service itself says that a request has cost wins. Ask for one request at a time: some models cost more
-    above a prompt size.
+    above a prompt size. Some prices change by the hour or the day: `at` is when it is asked, now unless it is given.
     """
     if usage.stated_cost is not None:
         return usage.stated_cost
@@ -56,7 +58,8 @@ def cost(usage: Usage, traits: Traits, *, batched: bool = False) -> float | None
         cache_read_tokens=usage.cache_read_tokens,
         output_tokens=usage.output_tokens,
     )
-    price = float(calc_price(priced, model_ref=traits.model, provider_id=traits.catalogue).total_price)
+    found = calc_price(priced, model_ref=traits.model, provider_id=traits.catalogue, genai_request_timestamp=at)
+    price = float(found.total_price)
     price *= usage.price_share
     return price * BATCH_SHARE if batched else price
 

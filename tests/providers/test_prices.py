@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from kometa_ai.providers import prices
@@ -45,6 +47,21 @@ def test_an_unknown_model_has_no_price(model: str) -> None:
     """None, not a guess."""
     assert not prices.is_priced(claude(model))
     assert prices.cost(Usage(input_tokens=MILLION), claude(model)) is None
+
+
+def test_a_price_is_the_one_of_when_it_is_asked() -> None:
+    """DeepSeek's prices double at night (UTC), and Gemini's change from one year to the next."""
+    deepseek = Traits(title="DeepSeek", model="deepseek-v4-flash", catalogue="deepseek")
+    gemini = Traits(title="Gemini", model="gemini-3.8-flash", catalogue="google")
+    usage = Usage(input_tokens=MILLION)
+    days = [
+        datetime(2026, 12, 1, 12, tzinfo=UTC),
+        datetime(2026, 12, 1, 2, tzinfo=UTC),
+        datetime(2027, 1, 2, 12, tzinfo=UTC),
+    ]
+
+    assert [prices.cost(usage, deepseek, at=day) for day in days[:2]] == [pytest.approx(0.15), pytest.approx(0.3)]
+    assert [prices.cost(usage, gemini, at=day) for day in days[::2]] == [pytest.approx(0.75), pytest.approx(1.5)]
 
 
 def test_texts_are_estimated_a_little_high() -> None:
