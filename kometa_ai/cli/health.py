@@ -21,7 +21,7 @@ class _Found(NamedTuple):
 
 
 def check(call: Call) -> int:
-    """Check that the daemon's loop is alive and can write its state; Radarr and Claude may be down meanwhile.
+    """Check that the daemon's loop is alive and can write its state; Radarr and the model may be down meanwhile.
 
     Without a daemon, check that the settings can be read and the state folder can be written. Returns the exit code.
     """

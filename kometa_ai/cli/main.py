@@ -31,7 +31,7 @@ Start here:
   kometa-ai --demo --serve   click through its page, with something to decide
   kometa-ai --check-config   is everything set up right? what is to be done?
   kometa-ai --estimate       what would a run ask, and what would it cost?
-  kometa-ai --dry-run        ask Claude, show the exact changes, write nothing
+  kometa-ai --dry-run        ask the model, show the changes, write nothing
   kometa-ai --run-now        the real thing, once; asks nothing again
   kometa-ai                  from now on by itself, every night
 
@@ -41,7 +41,8 @@ In a container, beside the daemon:
 
 \b
 Settings are environment variables, above all RADARR_URL, RADARR_API_KEY,
-SONARR_URL, SONARR_API_KEY, CLAUDE_API_KEY and CONFIG_DIR (Kometa's folder).
+SONARR_URL, SONARR_API_KEY, CLAUDE_API_KEY or that of another LLM_PROVIDER,
+and CONFIG_DIR (Kometa's folder).
 All of them are shown by --dump-config.
 
 \b
@@ -50,7 +51,7 @@ Exit codes:
   1    done, but something was skipped or failed; the report says what
   2    wrong usage or configuration
   3    no Radarr and no Sonarr can be used; nothing was changed
-  4    Claude cannot be used: its key, credit or model
+  4    the model cannot be used: its key, credit or name
   5    the state cannot be used
   6    another run is in progress
   130  interrupted by Ctrl+C, 143 by SIGTERM; what was learned is kept"""
@@ -175,7 +176,7 @@ class _Sorted(click.Command):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 @_flag("--run-now", text="Do one run now, in this process, and exit.")
-@_flag("--dry-run", text="Ask Claude and show the exact tag changes, but write no tag and notify nobody.")
+@_flag("--dry-run", text="Ask the model and show the exact tag changes, but write no tag and notify nobody.")
 @click.option(
     "--collection",
     "collections",
@@ -184,7 +185,7 @@ class _Sorted(click.Command):
     help="Only this collection: its name, or its tag with or without kai-. May be repeated. Implies --run-now.",
 )
 @click.option(
-    "--batch-size", type=click.IntRange(1, 300), metavar="NUMBER", help="Movies or shows in one request to Claude."
+    "--batch-size", type=click.IntRange(1, 300), metavar="NUMBER", help="Movies or shows in one request to the model."
 )
 @_flag("--force-refresh", text="Ask again about every movie and show, whatever is known. Costs as much as a first run.")
 @click.option(
@@ -207,7 +208,8 @@ class _Sorted(click.Command):
 )
 @_flag("--estimate", text="What a run would ask, why, and about what it would cost. Costs nothing.")
 @_flag(
-    "--check-config", text="Check settings, Kometa's files, Radarr, Sonarr and Claude: every problem, and what to do."
+    "--check-config",
+    text="Check settings, Kometa's files, Radarr, Sonarr and the model: every problem, and what to do.",
 )
 @_flag("--health-check", text="For Docker: is the daemon alive, can it write its state?")
 @_flag(
@@ -256,7 +258,7 @@ class _Sorted(click.Command):
     "--pin-in",
     multiple=True,
     metavar="TEXT",
-    help='A movie or show ("Heat (1995)", tmdb:949, tvdb:81189) belongs in the --collection, whatever Claude says.',
+    help='A movie or show ("Heat (1995)", tmdb:949, tvdb:81189) belongs in the --collection, whatever the model says.',
 )
 @click.option(
     "--pin-out",
@@ -267,7 +269,7 @@ class _Sorted(click.Command):
 @click.option(
     "--release-pin",
     metavar="TEXT",
-    help="Let Claude decide on a movie or show again: drop its pins, all or those in one --collection. A run's id "
+    help="Let the model decide on a movie or show again: drop its pins, all or those in one --collection. A run's id "
     "drops all that this run has made.",
 )
 @_flag(
@@ -290,8 +292,9 @@ class _Sorted(click.Command):
 @click.version_option(version_and_commit(), prog_name="kometa-ai")
 @click.pass_obj
 def cli(caller: Caller, /, **options: Any) -> int:  # noqa: ANN401 - click's parameters
-    """Collections described in plain words, in comments of your Kometa files: Claude decides which of Radarr's movies
-    or Sonarr's shows belong, each is tagged kai-<collection> there, and Kometa builds the collection from the tag.
+    """Collections described in plain words, in comments of your Kometa files: a language model decides which of
+    Radarr's movies or Sonarr's shows belong, each is tagged kai-<collection> there, and Kometa builds the collection
+    from the tag.
 
     Without an option this is the daemon: it waits for the schedule, runs, and waits again.
     """  # noqa: D205 - what --help begins with

@@ -6,6 +6,7 @@ with a slash in its own name. Written, a model of Claude stands alone: decisions
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, NamedTuple, get_args
 
 ProviderName = Literal["claude", "openai", "gemini", "openrouter", "ollama"]
@@ -44,3 +45,44 @@ class ModelName(NamedTuple):
         if self.provider == "claude" and self.name.partition("/")[0] not in PROVIDERS:
             return self.name
         return f"{self.provider}/{self.name}"
+
+
+class Words(NamedTuple):
+    """How texts call a provider, or `The model` where it may be one of several, and what an operator may look at.
+
+    `key`, `address` and `model` are settings; `address` is empty where there is none. `status` is where the provider
+    tells how it does.
+    """
+
+    title: str
+    key: str
+    address: str
+    model: str
+    status: str
+
+    @property
+    def inside(self) -> str:
+        """The title within a sentence."""
+        return self.title if self.title in TITLES.values() else self.title.lower()
+
+
+_WORDS: dict[ProviderName, Words] = {
+    "claude": Words(TITLES["claude"], "CLAUDE_API_KEY", "CLAUDE_BASE_URL", "CLAUDE_MODEL", "Anthropic's status page"),
+    "openai": Words(
+        TITLES["openai"],
+        "OPENAI_API_KEY",
+        "OPENAI_BASE_URL",
+        "LLM_MODEL",
+        "the service's status page, or the log of a server of your own",
+    ),
+    "gemini": Words(TITLES["gemini"], "GEMINI_API_KEY", "", "LLM_MODEL", "Google's status page"),
+    "openrouter": Words(TITLES["openrouter"], "OPENROUTER_API_KEY", "", "LLM_MODEL", "OpenRouter's status page"),
+    "ollama": Words(TITLES["ollama"], "", "OLLAMA_HOST", "LLM_MODEL", "Ollama's log"),
+}
+_OF_ANY = Words("The model", "the provider's key", "", "LLM_MODEL", "the provider's status page")
+
+
+def words_about(models: Iterable[str]) -> Words:
+    """How texts call these models, given as decisions have them: by their provider where they have only one."""
+    providers = {ModelName.of(model).provider for model in models}
+    return _WORDS[providers.pop()] if len(providers) == 1 else _OF_ANY

@@ -21,15 +21,25 @@ Outcome = Literal[
     "library unusable",
     "waiting",
     "radarr unusable",
+    "model unusable",
     "claude unusable",
     "state unusable",
     "wrong configuration",
     "interrupted",
 ]
-"""How a run ended. `radarr unusable` is in kept reports of versions that knew no other library."""
+"""How a run ended. `radarr unusable` is in kept reports of versions that knew no other library.
+
+`claude unusable` is what versions that knew no other model wrote; see `name_outcome`.
+"""
 
 
 Kind = Literal["run", "undo"]
+
+
+def name_outcome(record: msgspec.Struct, outcome: str) -> None:
+    """Give a frozen record of an earlier version's run the outcome that it has now; for `__post_init__`."""
+    if outcome == "claude unusable":
+        msgspec.structs.force_setattr(record, "outcome", "model unusable")
 
 
 class MovieLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +85,7 @@ class LibraryLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tokens(msgspec.Struct, frozen=True, kw_only=True):
-    """Requests to Claude and their tokens."""
+    """Requests to models and their tokens."""
 
     requests: int = 0
     input: int = 0
@@ -88,7 +98,7 @@ class Spending(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens used and their cost, in a calendar month (`2026-03`) if one is named.
 
     `cost_usd` leaves out requests to models without a known price. With `unclear_requests` it is a lower bound: their
-    answers did not arrive completely, yet Anthropic may bill them.
+    answers did not arrive completely, yet they may be billed.
     """
 
     month: str = ""
@@ -121,7 +131,7 @@ class CollectionReport(msgspec.Struct, frozen=True, kw_only=True):
 
     `held_back` are all changes that the safety brake holds back, `held_back_additions` the additions among them.
     `in_review` are those that wait for a person (`REVIEW`), `began_to_wait` counts those that wait since this run.
-    `pinned_in` and `pinned_out` are hand edits that have become pins: somebody put the tag on or took it off.
+    `pinned_in` and `pinned_out` are hand edits that have become pins: a person put the tag on or took it off.
 
     `seconds` is the sum over its requests, although they run concurrently. `untold` says why Kometa is not told when
     it changes; see `Collection`.
@@ -221,6 +231,9 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     changes: tuple[TagChange, ...] = ()
     next_run: datetime | None = None
     audit: Audit | None = None
+
+    def __post_init__(self) -> None:
+        name_outcome(self, self.outcome)
 
     @property
     def kinds(self) -> tuple[ItemKind, ...]:

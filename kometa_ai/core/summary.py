@@ -25,7 +25,7 @@ Attention = Literal["well", "unfinished", "needs you"]
 _FAILED: Mapping[Outcome, str] = {
     "library unusable": "no library usable",
     "radarr unusable": "Radarr unusable",
-    "claude unusable": "Claude unusable",
+    "model unusable": "model unusable",
     "state unusable": "state unusable",
     "wrong configuration": "wrong configuration",
 }

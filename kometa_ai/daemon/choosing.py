@@ -165,7 +165,7 @@ class Choosing:
             found = sorting.of(self._queue(wanted))
             if len(found) != count:
                 raise Miscounted(
-                    f"Nothing was left to Claude: {counted(len(found), 'case')} would be by now, not {count}.",
+                    f"Nothing was left to the model: {counted(len(found), 'case')} would be by now, not {count}.",
                     "Look at them again.",
                 )
             answers = [

@@ -62,14 +62,14 @@ class Watch:
         for library in report.libraries:
             status: Literal["ok", "unusable"] = "unusable" if library.error else "ok"
             self._note(Looked(service=library.title, status=status, detail=library.error))
-        if report.outcome == "claude unusable":
+        if report.outcome == "model unusable":
             why = report.problems[0].what if report.problems else ""
             self._note(Looked(service="Claude", status="unusable", detail=why))
         elif report.outcome in ("ok", "problems", "waiting") and report.tokens.requests:
             self._note(Looked(service="Claude", status="ok"))
 
     async def _look(self, service: str) -> None:
-        # Beside the loop: to import Claude's SDK takes seconds.
+        # Beside the loop: to import a provider's SDK takes seconds.
         try:
             found = await aside(f"check {service}", self._session.checks[service])
         except KometaAIError as error:

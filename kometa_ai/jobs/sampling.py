@@ -14,6 +14,7 @@ from kometa_ai.asking.engine import Engine
 from kometa_ai.asking.pacing import Budget
 from kometa_ai.asking.tally import Tally
 from kometa_ai.core.decision import Reason
+from kometa_ai.core.model import words_about
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import Spending
 from kometa_ai.core.summary import counted, counted_items
@@ -109,6 +110,7 @@ class Inquiry:
         self._budget = Budget(None)
         self._problems: list[Problem] = []
         self._left = 0
+        self._asked: set[str] = set()
 
     def grounds(self) -> Iterator[Ground]:
         """What is known of each chosen collection."""
@@ -148,6 +150,7 @@ class Inquiry:
             self._parts.observer.advance("questions", len(answered.verdicts))
 
         questions = sum(len(keys) for _, keys in wanted)
+        self._asked.add(model)
         self._course.has_begun = True
         try:
             if questions and not self._course.is_over:
@@ -214,7 +217,7 @@ class Inquiry:
         names = {each.key: each.name for each in self._reading.collections}
         gaps = [
             Problem(
-                source="Claude",
+                source=words_about([gap.model]).title,
                 what=f"{counted_items([item.key for item in gap.movies])} could not be judged: {gap.message}",
                 remedy="Nothing changes for them. Try once more later.",
                 collection=names.get(gap.collection, gap.collection),
@@ -227,11 +230,12 @@ class Inquiry:
 
     def _of_ending(self, ending: Ending) -> Iterator[Problem]:
         left = f"{counted(self._left, 'question')} left without an answer"
+        source = words_about(self._asked).title
         match ending:
             case Stopped(CheckModel() as error):
-                yield Problem(source="Claude", what=error.message, remedy=error.remedy)
+                yield Problem(source=source, what=error.message, remedy=error.remedy)
             case Stopped(error):
-                yield Problem(source="Claude", what=f"The asking was stopped: {error}", remedy=f"{left}; try later.")
+                yield Problem(source=source, what=f"The asking was stopped: {error}", remedy=f"{left}; try later.")
             case TimedOut():
                 yield Problem(source="RUN_TIMEOUT", what=f"The time is over: {left}.", remedy="Give it more time.")
             case OutOfBudget():

@@ -75,7 +75,7 @@ class Lookout:
             async with self._session.open_batches() as provider:
                 return await ended_of(provider, waiting.batches, self._session.now())
 
-        # Beside the loop: to import Claude's SDK takes seconds.
+        # Beside the loop: to import a provider's SDK takes seconds.
         try:
             return await aside("batches", ask)
         except KometaAIError as error:

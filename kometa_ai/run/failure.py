@@ -83,7 +83,7 @@ def outcome_of(error: KometaAIError) -> Outcome:
         case CheckLibrary():
             return "library unusable"
         case CheckModel():
-            return "claude unusable"
+            return "model unusable"
         case FixConfiguration() | FixUsage() | WaitForOtherRun():
             return "wrong configuration"
     return "problems"

@@ -18,6 +18,7 @@ from kometa_ai.asking.ending import (
 from kometa_ai.core.collection import kind_in
 from kometa_ai.core.decision import TRIES, Reason
 from kometa_ai.core.item import kind_of
+from kometa_ai.core.model import words_about
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.summary import counted, counted_items
 from kometa_ai.errors import CheckModel
@@ -25,20 +26,24 @@ from kometa_ai.judging.planning import may_turn
 from kometa_ai.providers.port import Failure, RequestFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 
     from kometa_ai.asking.ending import Ending
     from kometa_ai.asking.tally import Gap
     from kometa_ai.core.changes import Change
+    from kometa_ai.core.model import Words
     from kometa_ai.core.naming import CollectionKey
     from kometa_ai.run.results import Asking, HandEdits, Judging, Planning, RunResults
 
 _ENOUGH_READS = 10
 
 
-def problems_of(results: RunResults, around: Iterable[Problem] = ()) -> list[Problem]:
-    """Everything that was skipped or failed. `around` are problems that were met outside of the steps."""
-    return [*results.problems, *around, *_claude_problems(results.judging), *_held_back(results)]
+def problems_of(results: RunResults, models: Collection[str], around: Iterable[Problem] = ()) -> list[Problem]:
+    """Everything that was skipped or failed. `around` are problems that were met outside of the steps.
+
+    `models` are those of the run.
+    """
+    return [*results.problems, *around, *_of_asking(results.judging, models), *_held_back(results)]
 
 
 def pinned_elsewhere(hand_edits: HandEdits, told: Container[CollectionKey]) -> Iterator[Problem]:
@@ -58,24 +63,25 @@ def pinned_elsewhere(hand_edits: HandEdits, told: Container[CollectionKey]) -> I
                 )
 
 
-def _claude_problems(judging: Judging | None) -> list[Problem]:
+def _of_asking(judging: Judging | None, models: Collection[str]) -> list[Problem]:
     if judging is None:
         return []
     asking = judging.asking
     pending = sum(len(may_turn(pairs)) for pairs in asking.open_questions.values())
-    ends = [problem for ending in asking.endings for problem in _of_ending(ending, pending)]
-    return [*_gaps(asking.tally.gaps), *_given_up(judging), *ends]
+    words = words_about(models)
+    ends = [problem for ending in asking.endings for problem in _of_ending(ending, pending, words)]
+    return [*_gaps(asking.tally.gaps, models), *_given_up(judging, words), *ends]
 
 
-def _of_ending(ending: Ending, pending: int) -> list[Problem]:
+def _of_ending(ending: Ending, pending: int, words: Words) -> list[Problem]:
     """What the operator has to know of an end of the asking; other parts of the report tell some of them."""
     match ending:
         case Stopped(CheckModel() as error):
-            return [Problem(source="Claude", what=error.message, remedy=error.remedy)]
+            return [Problem(source=words.title, what=error.message, remedy=error.remedy)]
         case Stopped(error):
             what = f"The asking was stopped: {error}"
-            remedy = f"{_remedy_of(error)} {pending:,} questions wait for the next run."
-            return [Problem(source="Claude", what=what, remedy=remedy)]
+            remedy = f"{_remedy_of(error, words)} {pending:,} questions wait for the next run."
+            return [Problem(source=words.title, what=what, remedy=remedy)]
         case TimedOut():
             what = f"The time for this run is over; {pending:,} questions are left for the next one."
             return [Problem(source="RUN_TIMEOUT", what=what, remedy="Wait for it, or give runs more time.")]
@@ -113,51 +119,60 @@ def _out_of_budget(ending: OutOfBudget, pending: int) -> Problem:
     )
 
 
-def _remedy_of(stopped: Exception) -> str:
-    return _REMEDIES[stopped.failure] if isinstance(stopped, RequestFailed) else ""
+def _remedy_of(stopped: Exception, words: Words) -> str:
+    return _remedies(words)[stopped.failure] if isinstance(stopped, RequestFailed) else ""
 
 
-_REMEDIES: Mapping[Failure, str] = {
-    Failure.RATE_LIMITED: "Lower MAX_CONCURRENT_REQUESTS, or raise the rate limit where the key comes from.",
-    Failure.OVERLOADED: "Look at Anthropic's status page, or wait.",
-    Failure.SERVER_ERROR: "Look at Anthropic's status page, and at the proxy or gateway in between if there is one.",
-    Failure.NO_CONNECTION: "Look at the network, the proxy and CLAUDE_BASE_URL.",
-    Failure.TOO_LARGE: "Lower BATCH_SIZE, or raise the limit of the proxy in between.",
-    Failure.REJECTED: "Look at what it says; a lower BATCH_SIZE or another CLAUDE_MODEL may help.",
-    Failure.REFUSED: "Pin them in the block, word its prompt in another way, or try another CLAUDE_MODEL.",
-    Failure.UNREADABLE: "Look at what answers at CLAUDE_BASE_URL, and whether CLAUDE_MODEL can answer in JSON.",
-}
+def _remedies(words: Words) -> Mapping[Failure, str]:
+    answers = f"whether {words.model} can answer in JSON"
+    return {
+        Failure.RATE_LIMITED: "Lower MAX_CONCURRENT_REQUESTS, or raise the rate limit where the key comes from.",
+        Failure.OVERLOADED: f"Look at {words.status}, or wait.",
+        Failure.SERVER_ERROR: f"Look at {words.status}, and at the proxy or gateway in between if there is one.",
+        Failure.NO_CONNECTION: f"Look at {_between(words)}.",
+        Failure.TOO_LARGE: "Lower BATCH_SIZE, or raise the limit of the proxy in between.",
+        Failure.REJECTED: f"Look at what it says; a lower BATCH_SIZE or another {words.model} may help.",
+        Failure.REFUSED: f"Pin them in the block, word its prompt in another way, or try another {words.model}.",
+        Failure.UNREADABLE: f"Look at what answers at {words.address}, and {answers}."
+        if words.address
+        else f"Look {answers}.",
+    }
 
 
-def _gaps(met: Iterable[Gap]) -> list[Problem]:
-    """One problem for each collection and cause, however many requests met it."""
-    grouped: dict[tuple[str, str], list[Gap]] = defaultdict(list)
+def _between(words: Words) -> str:
+    """What stands between this program and the model."""
+    return f"the network, the proxy and {words.address}" if words.address else "the network and the proxy"
+
+
+def _gaps(met: Iterable[Gap], models: Collection[str]) -> list[Problem]:
+    """One problem for each collection and cause, however many requests met it. `models` are those of the run."""
+    grouped: dict[tuple[str, str, Words], list[Gap]] = defaultdict(list)
     for gap in met:
-        grouped[gap.collection, gap.message].append(gap)
+        grouped[gap.collection, gap.message, words_about([gap.model] if gap.model else models)].append(gap)
     return [
         Problem(
-            source="Claude",
+            source=words.title,
             what=f"{counted_items([movie.key for gap in gaps for movie in gap.movies])} could not be judged: {message}",
-            remedy=f"{_REMEDIES[gaps[0].failure]} Nothing changes for them; the next run asks again.",
+            remedy=f"{_remedies(words)[gaps[0].failure]} Nothing changes for them; the next run asks again.",
             collection=collection,
             movies=tuple(str(movie) for gap in gaps for movie in gap.movies)[:20],
         )
-        for (collection, message), gaps in grouped.items()
+        for (collection, message, words), gaps in grouped.items()
     ]
 
 
-def _given_up(judging: Judging) -> list[Problem]:
+def _given_up(judging: Judging, words: Words) -> list[Problem]:
     problems = []
     for collection, pairs in judging.asking.open_questions.items():
         movies = [judging.subjects[key].item for key, reason in pairs.items() if reason is Reason.GIVEN_UP]
         if movies:
             problems.append(
                 Problem(
-                    source="Claude",
+                    source=words.title,
                     what=f"{counted_items([movie.key for movie in movies])} could not be judged in {TRIES} runs and "
                     f"{'is' if len(movies) == 1 else 'are'} not asked about any more.",
-                    remedy="Pin them in the block, or ask once more with --ask-again given-up; another CLAUDE_MODEL is "
-                    "asked by itself. They stay as they are.",
+                    remedy="Pin them in the block, or ask once more with --ask-again given-up; another "
+                    f"{words.model} is asked by itself. They stay as they are.",
                     collection=collection,
                     movies=tuple(str(movie) for movie in movies[:20]),
                 )
@@ -213,9 +228,9 @@ def _held_additions(results: RunResults, collection: CollectionKey, changes: Seq
     )
 
 
-def warnings_of(results: RunResults) -> list[Problem]:
-    """Everything else that the operator should know."""
-    return [*results.warnings, *_claude_warnings(results.asking), *_unshown(results.planning)]
+def warnings_of(results: RunResults, models: Collection[str]) -> list[Problem]:
+    """Everything else that the operator should know. `models` are those of the run."""
+    return [*results.warnings, *_odd_answers(results.asking, words_about(models)), *_unshown(results.planning)]
 
 
 def _unshown(planning: Planning | None) -> Iterator[Problem]:
@@ -236,7 +251,7 @@ def _unshown(planning: Planning | None) -> Iterator[Problem]:
         )
 
 
-def _claude_warnings(asking: Asking | None) -> list[Problem]:
+def _odd_answers(asking: Asking | None, words: Words) -> list[Problem]:
     if asking is None:
         return []
     unread = []
@@ -245,16 +260,16 @@ def _claude_warnings(asking: Asking | None) -> list[Problem]:
     if misses >= _ENOUGH_READS and not hits:
         unread.append(
             Problem(
-                source="Claude",
+                source=words.title,
                 what=f"None of {misses} requests could use the prompt cache: each costs several times as much.",
-                remedy="Look whether CLAUDE_BASE_URL leads to something that does not cache.",
+                remedy=f"Look whether {words.address or words.inside} leads to something that does not cache.",
                 severity="warning",
             )
         )
-    return [*unread, *_wasted(tally.wasted)] + [
+    return [*unread, *_wasted(tally.wasted, words)] + [
         Problem(
-            source="Claude",
-            what=f"Claude named {counted(count, kind_in(collection))} that it was not asked about; "
+            source=words.title,
+            what=f"{words.title} named {counted(count, kind_in(collection))} that it was not asked about; "
             f"{'it was' if count == 1 else 'they were'} ignored.",
             remedy="Nothing to do; if it happens often, lower BATCH_SIZE.",
             collection=collection,
@@ -265,15 +280,15 @@ def _claude_warnings(asking: Asking | None) -> list[Problem]:
     ]
 
 
-def _wasted(wasted: Mapping[str, int]) -> list[Problem]:
+def _wasted(wasted: Mapping[str, int], words: Words) -> list[Problem]:
     """Requests that were paid for, or may be billed, without a verdict."""
     return [
         Problem(
-            source="Claude",
-            what=f"{counted(count, 'request')} to Claude brought no whole answer and may be billed all the same; what "
-            f"was left open is paid twice where it was asked again: {why}",
+            source=words.title,
+            what=f"{counted(count, 'request')} to {words.inside} brought no whole answer and may be billed all the "
+            f"same; what was left open is paid twice where it was asked again: {why}",
             remedy="The cost holds them, as an estimate where their use is not known. Look at what stands between this "
-            "program and Claude: the network, the proxy, CLAUDE_BASE_URL.",
+            f"program and {words.inside}: {_between(words)}.",
             severity="warning",
         )
         for why, count in wasted.items()

@@ -71,13 +71,13 @@ def make_report(results: RunResults, memory: Memory, snapshot: Snapshot, frame: 
     asked = with_anthropic(snapshot.batches, results.reading.collections, results.subjects)
     is_waiting = results.waiting is not None
     problems = [
-        *problems_of(results, frame.problems),
+        *problems_of(results, frame.models, frame.problems),
         *(() if is_waiting else asked),
         *_error_problems(frame, results),
     ]
     collections = _collections(results, memory, frame, snapshot.runs)
     warnings = [
-        *warnings_of(results),
+        *warnings_of(results, frame.models),
         *pinned_elsewhere(results.hand_edits, {each.key for each in collections}),
         *(msgspec.structs.replace(each, severity="warning") for each in asked if is_waiting),
     ]

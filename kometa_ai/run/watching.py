@@ -12,7 +12,7 @@ class Step(StrEnum):
     FETCHING = "Fetching the library"
     LOADING = "Loading the collections"
     PLANNING = "Planning the questions"
-    ASKING = "Asking Claude"
+    ASKING = "Asking the model"
     LOOKING_AGAIN = "Looking again at the borderline"
     DECIDING = "Deciding"
     PLANNING_TAGS = "Planning the tags"

@@ -14,7 +14,7 @@ from kometa_ai.core.decision import Decision, Remembered, Unjudged
 from kometa_ai.core.item import ItemKey
 from kometa_ai.core.naming import CollectionKey, Slug
 from kometa_ai.core.options import Options
-from kometa_ai.core.report import Kind, Spending
+from kometa_ai.core.report import Kind, Spending, name_outcome
 
 FORMAT_VERSION = 2
 CHOICES = "choices.json"
@@ -111,6 +111,9 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     problems: int = 0
     cost_usd: float = 0.0
     collection_cost_usd: dict[str, float] = {}
+
+    def __post_init__(self) -> None:
+        name_outcome(self, self.outcome)
 
     @property
     def is_of_everything(self) -> bool:

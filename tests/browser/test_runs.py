@@ -78,11 +78,11 @@ async def test_a_run_is_begun_watched_and_stopped(browser: Browser, here: Beside
         await here.client.post("/api/v1/runs", json={"force_refresh": True})
         await expect(page.locator("[data-live]")).to_contain_text("0 of 100 questions")
         await expect(page.locator("#going")).to_contain_text("Running 0 %")
-        await expect(page.locator("[data-progress-said]")).to_have_text("Asking Claude")
+        await expect(page.locator("[data-progress-said]")).to_have_text("Asking the model")
         await expect(page.get_by_role("button", name="Run now…")).to_be_disabled()
         assert await checks.barriers(page) == []
         await page.get_by_role("link", name="its page").click()
-        await expect(page.locator("[data-steps]")).to_contain_text("Asking Claude")
+        await expect(page.locator("[data-steps]")).to_contain_text("Asking the model")
         await expect(page.get_by_role("link", name="its page")).to_be_hidden()
         await page.go_back()
         await page.get_by_role("link", name="Stop…").click()

@@ -291,7 +291,7 @@ def test_the_estimate_says_why_nothing_was_counted(world: World, call: Call, fau
     ended = call("--estimate", "--output", "json")
 
     assert ended.code == 0
-    assert "assuming 3.3 characters a token, since Claude did not count them (" in ended.data["basis"]
+    assert "assuming 3.3 characters a token, since they could not be counted (" in ended.data["basis"]
     assert ended.data["cost_usd"] > 0
     assert len(world.claude.calls) <= 2
 

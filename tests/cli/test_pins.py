@@ -107,7 +107,7 @@ def test_a_pin_while_a_run_is_on(known: World, call: Call) -> None:
         ]
         ChoicesFile(known.state_dir).change(lambda choices: choices.with_pins(*pins))
 
-    report = known.run(during=decide_otherwise, at="Asking Claude")
+    report = known.run(during=decide_otherwise, at="Asking the model")
 
     assert known.numbers("kai-heist") == {1, 2, 8}
     assert report.outcome == "ok"

@@ -50,7 +50,7 @@ async def run_until(signal_in: str, settings: Settings) -> RunReport:
 
 
 @pytest.mark.parametrize(
-    ("signal_in", "outcome", "exit_code"), [("telling", "ok", 0), ("Asking Claude", "interrupted", 143)]
+    ("signal_in", "outcome", "exit_code"), [("telling", "ok", 0), ("Asking the model", "interrupted", 143)]
 )
 def test_a_report_that_cannot_be_sent_in_time_waits(
     tmp_path: Path, signal_in: str, outcome: str, exit_code: int
@@ -59,7 +59,7 @@ def test_a_report_that_cannot_be_sent_in_time_waits(
     mailbox = Mailbox(hang="greeting")
     with mailbox, World(tmp_path, movies(4)) as world:
         world.collections(block("Noir"))
-        world.claude.latency = 5.0 if signal_in == "Asking Claude" else 0.0
+        world.claude.latency = 5.0 if signal_in == "Asking the model" else 0.0
         mail = {"smtp_server": mailbox.host, "smtp_port": mailbox.port, "notification_recipients": ("me@example.org",)}
         settings = world.settings.model_copy(update=mail)
 

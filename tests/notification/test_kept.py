@@ -69,6 +69,20 @@ def test_an_old_outcome_is_known(tmp_path: Path) -> None:
     assert news_of(report, told, BERLIN).told_before == frozenset()
 
 
+def test_an_outcome_that_named_claude_is_the_models(tmp_path: Path) -> None:
+    """`claude unusable`, of versions that knew no other model, is read as `model unusable`, and written so again."""
+    written = (KEPT / "radarr-unusable.json").read_bytes()
+    (tmp_path / history.RUNS).mkdir()
+    old = written.replace(b'"radarr unusable"', b'"claude unusable"')
+    files.replace(tmp_path / history.RUNS / "old.json", old)
+
+    report = history.recall(tmp_path, "old")
+
+    assert old != written
+    assert (report.outcome, as_data(report)["outcome"]) == ("model unusable", "model unusable")
+    assert headline(report).startswith("Needs you: model unusable.")
+
+
 def test_what_was_told_by_the_old_version_is_known() -> None:
     """`1 movies` was its way to count; the ledger of what was told takes it for the same problem."""
     assert key_of(problem("1 movies could not be judged: busy")) == key_of(problem("1 movie could not be judged: busy"))

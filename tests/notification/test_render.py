@@ -92,7 +92,7 @@ def test_the_subject_says_it(given: RunReport, subject: str) -> None:
         (report(outcome="interrupted"), "Interrupted"),
         (report(outcome="problems", collections=(collection(pending=7),)), "Not finished"),
         (report(outcome="problems", problems=(TROUBLE, TROUBLE)), "Needs you: 2 problems"),
-        (report(outcome="claude unusable", problems=(TROUBLE,)), "Needs you: Claude unusable"),
+        (report(outcome="model unusable", problems=(TROUBLE,)), "Needs you: model unusable"),
     ],
 )
 def test_the_first_line_says_whether_all_is_well(given: RunReport, line: str) -> None:

@@ -150,7 +150,7 @@ def test_a_bad_key_stops_the_asking_and_keeps_the_rest(world: World) -> None:
 
     report = world.run()
 
-    assert (report.outcome, report.exit_code) == ("claude unusable", 4)
+    assert (report.outcome, report.exit_code) == ("model unusable", 4)
     assert world.numbers("kai-heist") == set(range(10))
     assert any("CLAUDE_API_KEY" in p.remedy for p in report.problems)
     assert report.pending > 0
@@ -289,7 +289,7 @@ def test_a_journal_that_cannot_be_written_ends_the_asking(world: World) -> None:
         journal.unlink()
         journal.mkdir()
 
-    report = world.run(break_journal, at="Asking Claude")
+    report = world.run(break_journal, at="Asking the model")
 
     assert report.exit_code == 1
     assert len(world.claude.requests) <= 5

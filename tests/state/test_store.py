@@ -5,6 +5,7 @@ import re
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -490,3 +491,20 @@ def test_the_history_of_prompts_is_short_and_goes_with_its_collection(tmp_path: 
     assert [version.prompt_hash for version in kept.state.prompts[key]] == [f"{number}" for number in range(5, 25)]
     kept.record(CollectionForgotten(collection=key))
     assert Store.load(tmp_path).state.prompts == {}
+
+
+@pytest.mark.parametrize("name", [JOURNAL, SNAPSHOT])
+def test_an_outcome_that_named_claude_is_the_models(tmp_path: Path, name: str) -> None:
+    """`claude unusable`, as an earlier version wrote it into journal and snapshot, is read as `model unusable`."""
+    store = Store.load(tmp_path)
+    store.record(schema.RunEnded(run=msgspec.structs.replace(ended("run", 4).run, outcome="model unusable")))
+    if name == SNAPSHOT:
+        store.save(NOW)
+    del store
+    written = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(written.replace(b'"model unusable"', b'"claude unusable"'))
+
+    (run,) = Store.load(tmp_path).state.runs
+
+    assert b'"model unusable"' in written
+    assert run.outcome == "model unusable"

@@ -25,7 +25,7 @@ _TRIGGERS = {
 _FAILED = {
     "library unusable": "no library could be used",
     "radarr unusable": "Radarr could not be used",
-    "claude unusable": "Claude could not be used",
+    "model unusable": "the model could not be used",
     "state unusable": "the state could not be used",
     "wrong configuration": "the configuration is wrong",
 }

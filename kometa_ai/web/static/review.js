@@ -6,7 +6,7 @@ import { Outbox } from "./outbox.js";
 const STEPS = 100;
 const FEW = 6;
 const PART = 24;
-const WORDS = { in: "it belongs", out: "it does not", leave: "left to Claude" };
+const WORDS = { in: "it belongs", out: "it does not", leave: "left to the model" };
 const base = document.querySelector('meta[name="url-base"]').content;
 const desk = document.querySelector("#desk");
 

@@ -94,7 +94,7 @@ async def test_each_answer_shows_the_next_card(here: Beside, world: World) -> No
 
     assert [titles(html)[0] for html in (second, third)] == ["Movie 5", "Movie 3"]
     assert ">1</span> of" in second
-    assert "3 decided: 1 in, 1 out, 1 left to Claude" in end
+    assert "3 decided: 1 in, 1 out, 1 left to the model" in end
     assert pins(world) == {"Movie 4 (1954)": True, "Movie 5 (1955)": False}
     [run] = forms_to(end, "/runs")
     assert [value for name, value in run.fields if name == "movies"] == ["movie:1004", "movie:1005"]
@@ -187,7 +187,7 @@ async def test_a_grid_is_answered_as_it_is_shown(here: Beside, world: World) -> 
 
     assert len(ticked) == 3
     assert pins(world) == {"Movie 4 (1954)": True, "Movie 5 (1955)": False, "Movie 3 (1953)": False}
-    assert "3 decided: 1 in, 2 out, 0 left to Claude" in end
+    assert "3 decided: 1 in, 2 out, 0 left to the model" in end
     assert "Undo the last 3" in end
     back = (await sent(here, end, UNDO)).text
     assert (pins(world), "3</span> decided" in back) == ({}, True)
@@ -210,7 +210,7 @@ async def test_what_has_changed_in_a_grid_stays(here: Beside, world: World) -> N
 async def test_a_part_is_left_to_the_model(here: Beside, world: World) -> None:
     """All of a kind and collection at once, if they are as many as was shown."""
     html = await opened(here, "/review?kind=close+call&collection=noir")
-    assert "Leave all 3 close calls of Noir to Claude" in html
+    assert "Leave all 3 close calls of Noir to the model" in html
     one = await opened(here, "/review?kind=close+call")
     await sent(here, one, ANSWER, answer="in")
     refused = await sent(here, html, LEAVE)
@@ -219,7 +219,7 @@ async def test_a_part_is_left_to_the_model(here: Beside, world: World) -> None:
     again = await opened(here, "/review?kind=close+call&collection=noir")
     left = await sent(here, again, LEAVE)
 
-    assert "Left to Claude." in left.text
+    assert "Left to the model." in left.text
     assert len(ChoicesFile(world.state_dir).read().dismissals) == 2
     assert (await sent(here, again, LEAVE)).status_code == 200
     back = (await sent(here, left.text, UNDO)).text

@@ -378,12 +378,12 @@ async def test_hostile_texts(here: Beside) -> None:
 
 def test_a_run_in_words() -> None:
     """How it ended, what it was about, and to which lists it belongs."""
-    failed = summary(outcome="claude unusable", exit_code=4)
+    failed = summary(outcome="model unusable", exit_code=4)
     interrupted = summary(outcome="interrupted", added=2, removed=1)
     held = summary(held_back=3, problems=1, only_movies=2, only_collections=("A", "B", "C"))
     undo = summary(kind="undo", undoes="0", removed=1)
 
-    assert outcome_of(failed) == "Claude could not be used"
+    assert outcome_of(failed) == "the model could not be used"
     assert outcome_of(interrupted) == "interrupted; 2 added, 1 removed"
     assert outcome_of(held) == "no changes; 3 held back; 1 problem"
     assert outcome_of(summary(dry_run=True, added=1)) == "1 would be added"
