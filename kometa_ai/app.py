@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kometa_ai.asking.pacing import Limits
-from kometa_ai.core.model import TITLES, ModelName, ProviderName
+from kometa_ai.core.model import TITLES, ProviderName
 from kometa_ai.jobs.services import PATIENCE, check_library, check_model, look_at_libraries, look_at_model
 from kometa_ai.jobs.session import Session, Traffic
 from kometa_ai.kometa.checking.examination import read_folder
@@ -97,8 +97,7 @@ async def _libraries(
 def _models_of(settings: Settings) -> dict[ProviderName, tuple[str, ...]]:
     """The models that are asked, by their own names, of each provider in use."""
     found: dict[ProviderName, tuple[str, ...]] = {}
-    rules = rules_of(settings)
-    for provider, name in map(ModelName.of, dict.fromkeys(rules.models)):
+    for provider, name in dict.fromkeys(settings.models):
         found[provider] = (*found.get(provider, ()), name)
     return found
 
@@ -128,19 +127,25 @@ def _claude(settings: Settings) -> Claude:
 
 
 def rules_of(settings: Settings) -> Rules:
-    """The rules of a run that the settings determine."""
+    """The rules of a run that the settings determine; what they leave open is as the models have it."""
+    models = settings.models
+    first, review = (_adapter(each.provider, settings).traits(each.name) for each in models)
+    concurrency = settings.max_concurrent_requests or min(first.concurrency, review.concurrency)
+    per_request = settings.collections_per_request
     return Rules(
         config_dir=settings.config_dir,
-        model=settings.claude_model,
-        review_model=settings.claude_review_model or settings.claude_model,
-        limits=Limits(concurrency=settings.max_concurrent_requests, max_cost=float(settings.max_cost_per_run)),
+        model=str(models.first),
+        review_model=str(models.review),
+        limits=Limits(concurrency=concurrency, max_cost=float(settings.max_cost_per_run)),
         radarr_credits=settings.radarr_credits,
         removal_limit=settings.removal_limit,
         addition_limit=settings.addition_limit,
         review=settings.review,
         review_days=settings.review_days,
         hand_edits=settings.hand_edits,
-        batches=settings.claude_batches,
+        batches=settings.claude_batches if models.first.provider == "claude" else "off",
+        page_size=settings.batch_size or first.page_size,
+        collections_per_request=0 if per_request == "auto" else per_request,
         audit_interval=settings.audit_interval,
     )
 

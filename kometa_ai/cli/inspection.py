@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from kometa_ai.app import now
+from kometa_ai.app import now, rules_of
 from kometa_ai.cli import output
 from kometa_ai.cli.calls import prepared, show
 from kometa_ai.daemon.timetable import next_start
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def dump_config(call: Call) -> int:
     """Print the settings, the collections and the next scheduled run as JSON."""
     loaded = load_settings(call.environ, required=())
-    output.print_json(views.configuration(loaded, next_start(loaded.settings, now()).isoformat()))
+    settings = loaded.settings
+    output.print_json(views.configuration(loaded, rules_of(settings), next_start(settings, now()).isoformat()))
     return 0
 
 

@@ -35,7 +35,7 @@ def _options(call: Call, session: Session) -> Options:
         ask_again=tuple(text.strip() for text in call.given["ask_again"]),
         allow_removals=call.given["allow_removals"],
         accept_library=call.given["accept_library"],
-        batch_size=call.given["batch_size"] or session.settings.batch_size,
+        batch_size=call.given["batch_size"] or session.rules.page_size,
         max_cost=call.given["max_cost"],
     )
 

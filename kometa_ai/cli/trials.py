@@ -52,7 +52,7 @@ def try_a_prompt(call: Call) -> int:
             collection=name,
             text=text,
             max_cost=call.given["max_cost"],
-            batch_size=call.given["batch_size"] or session.settings.batch_size,
+            batch_size=call.given["batch_size"] or session.rules.page_size,
         )
 
         async def do(parts: Parts, say: Callable[[str], object]) -> Trial:

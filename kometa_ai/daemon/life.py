@@ -156,6 +156,11 @@ class Daemon:
         return tuple(each for each in (*last.problems, *last.warnings) if each.source == "state") if last else ()
 
     @property
+    def page_size(self) -> int:
+        """How many items a request has."""
+        return self._session.rules.page_size
+
+    @property
     def is_stopping(self) -> bool:
         """Whether the daemon was asked to stop; streams end then."""
         return self._stopping.is_set()
@@ -206,7 +211,7 @@ class Daemon:
 
     async def start(self, trigger: str, items: frozenset[ItemKey] = frozenset(), **details: str) -> bool:
         """Start an unattended run, of these items if any are given. Return whether it started; if not, log why."""
-        options = Options(movies=items, batch_size=self.settings.batch_size, unattended=True)
+        options = Options(movies=items, batch_size=self.page_size, unattended=True)
         return await self._start(options, trigger, **details)
 
     async def _start(self, options: Options, trigger: str, **details: str) -> bool:
@@ -310,7 +315,7 @@ class Daemon:
             allow_removals=allow_removals,
             max_cost=max_cost,
             within=within,
-            batch_size=self.settings.batch_size,
+            batch_size=self.page_size,
         )
 
     async def holder(self) -> str:
@@ -348,7 +353,7 @@ class Daemon:
 
     async def explain(self, item: ItemKey) -> Explained:
         """Explain one item with its library read now, as `--explain` does. Raise FixUsage where no library holds it."""
-        options = Options(batch_size=self.settings.batch_size)
+        options = Options(batch_size=self.page_size)
         # The whole state is in memory meanwhile: one at a time.
         async with self._explaining:
             return await aside("explain", lambda: explanation(self._session, options, ref_of(item)))

@@ -1,4 +1,4 @@
-"""Check everything that a run depends on: settings, folders, Kometa's files, Radarr and Claude; write nothing."""
+"""Check everything that a run depends on: settings, folders, Kometa's files, libraries and models; write nothing."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import msgspec
 
 from kometa_ai.core.collection import Folder
 from kometa_ai.core.item import KINDS, Kind
+from kometa_ai.core.model import TITLES
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import FixConfiguration, KometaAIError
 from kometa_ai.jobs.services import Looked
@@ -25,7 +26,7 @@ from kometa_ai.observe.redact import Redactor
 from kometa_ai.run.libraries import misnamed, unknown_names
 from kometa_ai.run.orphans import adopted_tags
 from kometa_ai.settings.describe import secrets_of
-from kometa_ai.settings.environment import load_settings
+from kometa_ai.settings.environment import load_settings, providers_in
 from kometa_ai.settings.libraries import places_in
 from kometa_ai.settings.schema import Settings, secret_variables
 from kometa_ai.state import files
@@ -169,7 +170,7 @@ def _unlooked(environ: Mapping[str, str]) -> Iterator[str]:
     """The titles of the services that the settings are about, whatever is wrong with them."""
     given = {name.removesuffix("_FILE") for name, value in environ.items() if value.strip()}
     yield from (place.title for place in places_in(environ) if not given.isdisjoint(place.settings))
-    yield "Claude"
+    yield from (TITLES[provider] for provider in providers_in(environ))
 
 
 def _config_dir(environ: Mapping[str, str]) -> Path | None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kometa_ai.jobs.estimate import Estimate
     from kometa_ai.jobs.explain import Explained
     from kometa_ai.jobs.session import Session
-    from kometa_ai.run.parts import Parts
+    from kometa_ai.run.parts import Parts, Rules
     from kometa_ai.settings.environment import Loaded
 
 
@@ -51,8 +51,8 @@ def state(session: Session) -> bytes:
     return store.dump()
 
 
-def configuration(loaded: Loaded, next_run: str) -> dict[str, Any]:
-    """The settings in force, the collections found, the next run, and what is wrong with settings or collections."""
+def configuration(loaded: Loaded, rules: Rules, next_run: str) -> dict[str, Any]:
+    """The settings in force, their models, the collections found, the next run, and what is wrong with any of them."""
     problems: tuple[Problem, ...] = ()
     libraries, kinds = loaded.settings.libraries, loaded.settings.kinds
     try:
@@ -62,6 +62,12 @@ def configuration(loaded: Loaded, next_run: str) -> dict[str, Any]:
     problems = (*problems, *misnamed(folder.collections, libraries))
     return {
         "settings": as_dump(loaded),
+        "models": {
+            "model": rules.model,
+            "review_model": rules.review_model,
+            "batch_size": rules.page_size,
+            "max_concurrent_requests": rules.limits.concurrency,
+        },
         "collections": [
             *(
                 _collection(each) | {"is_served": any(each.is_for(one.kind, one.name) for one in libraries)}

@@ -24,6 +24,15 @@ _OF_THE_SDK = {
 """Variables that Anthropic's SDK reads in other programs, and what to use instead."""
 
 
+_OF_OPENAI = {
+    "OPENAI_ORG_ID": "A key of a project says whose it is; the header is not sent.",
+    "OPENAI_PROJECT_ID": "A key of a project says whose it is; the header is not sent.",
+    "OPENAI_ADMIN_KEY": "Give a key in OPENAI_API_KEY; an administrator's is not sent.",
+    "OPENAI_CUSTOM_HEADERS": "Let a gateway at OPENAI_BASE_URL add these headers; they are not sent.",
+}
+"""The same for OpenAI's SDK. Its variables would go to any server at OPENAI_BASE_URL, also to a stranger's."""
+
+
 class Network(msgspec.Struct, frozen=True, kw_only=True):
     """Proxies, and certificate authorities (DER) in addition to the system's. Without any, connections are direct."""
 
@@ -66,7 +75,7 @@ def read_network(environ: Mapping[str, str], urls: Mapping[str, str], *, pushes:
         network=Network(proxies=proxies, authorities=authorities),
         problems=tuple(problems),
         warnings=tuple(warnings),
-        hints=tuple(_hints(environ, proxies)),
+        hints=tuple(_hints(environ, proxies, _OF_THE_SDK | (_OF_OPENAI if "OPENAI_BASE_URL" in urls else {}))),
     )
 
 
@@ -82,7 +91,7 @@ def _unusable(proxy: Proxy, urls: Mapping[str, str], severity: Literal["error", 
     )
 
 
-def _hints(environ: Mapping[str, str], proxies: Proxies) -> Iterator[Problem]:
+def _hints(environ: Mapping[str, str], proxies: Proxies, unread: Mapping[str, str]) -> Iterator[Problem]:
     if proxies.by_scheme and proxies.unread:
         yield Problem(
             source=proxies.exceptions_variable,
@@ -91,6 +100,6 @@ def _hints(environ: Mapping[str, str], proxies: Proxies) -> Iterator[Problem]:
             remedy="Write hosts, domains, IP addresses or networks, separated by commas.",
             severity="hint",
         )
-    for name, remedy in _OF_THE_SDK.items():
+    for name, remedy in unread.items():
         if environ.get(name):
             yield Problem(source=name, what="is set, and has no effect here.", remedy=remedy, severity="hint")

@@ -22,7 +22,11 @@ from kometa_ai.state.store import Store
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings that a run depends on. `collections_per_request` is 0 where the model decides."""
+    """The settings that a run depends on.
+
+    `page_size` is how many items a request has, unless a run's options say otherwise. `collections_per_request` is 0
+    where the model decides.
+    """
 
     config_dir: Path
     model: str
@@ -35,6 +39,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     review_days: int = 7
     hand_edits: Literal["pin", "correct"] = "pin"
     batches: Literal["off", "auto", "on"] = "off"
+    page_size: int = 50
     collections_per_request: int = 0
     audit_interval: str = ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec import structs
 from pydantic import SecretStr, ValidationError
 
+from kometa_ai.core.model import TITLES
 from kometa_ai.core.naming import slug_of
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import FixConfiguration
@@ -18,6 +20,15 @@ from kometa_ai.network.environment import read_network
 from kometa_ai.observe.redact import Redactor
 from kometa_ai.settings import values
 from kometa_ai.settings.libraries import FIRST_RADARR, FIRST_SONARR, LibrarySettings, Place, places_in
+from kometa_ai.settings.models import (
+    ADDRESS_SETTINGS,
+    ADDRESSES,
+    KEYS,
+    OF_MODELS,
+    chosen_models,
+    missing_keys,
+    missing_model,
+)
 from kometa_ai.settings.schema import (
     Beside,
     Settings,
@@ -35,10 +46,16 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
+    from kometa_ai.core.model import ProviderName
+    from kometa_ai.settings.models import Missing
+
 LIBRARY = "a library"
 """In `required`: both variables of at least one library, and of no library only one."""
-REQUIRED = (LIBRARY, "CLAUDE_API_KEY")
-_ADDRESSES = ("CLAUDE_BASE_URL", "AFTER_CHANGES_URL")
+MODEL = "a model"
+"""In `required`: the name of the model that decides."""
+MODEL_KEYS = "the models' keys"
+"""In `required`: the keys of the providers in use."""
+REQUIRED = (LIBRARY, MODEL, MODEL_KEYS)
 _LARGEST_FILE = 64 * 1024
 _LIKELY_TYPO = 0.82
 _SHORTEST_KEY = 16
@@ -46,7 +63,15 @@ _SHORTEST_PASSWORD = 8
 _TLS_PORT, _STARTTLS_PORTS = 465, (25, 587, 2525)
 _NAME_AT_THE_END = re.compile(r"\A(?P<service>RADARR|SONARR)_(?P<what>URL|API_KEY)_(?P<name>[A-Z0-9_]+)")
 _NAME_GLUED_ON = re.compile(r"\A(?P<service>RADARR|SONARR)(?P<name>[0-9][A-Z0-9]*)_(?P<what>URL|API_KEY)")
-_NAMES_ELSEWHERE = {"SMTP_HOST": "SMTP_SERVER", "SMTP_USER": "SMTP_USERNAME", "SMTP_PASS": "SMTP_PASSWORD"}
+_NAMES_ELSEWHERE = {
+    "SMTP_HOST": "SMTP_SERVER",
+    "SMTP_USER": "SMTP_USERNAME",
+    "SMTP_PASS": "SMTP_PASSWORD",
+    "OPENAI_API_BASE": "OPENAI_BASE_URL",
+    "OLLAMA_URL": "OLLAMA_HOST",
+}
+_OF_OTHERS = {"OPENAI_ADMIN_KEY"}
+"""Names that resemble ours and are other programs'."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +102,11 @@ def load_settings(environ: Mapping[str, str], *, required: Collection[str] = REQ
     found, problems = _collect(environ, known, required)
     if LIBRARY in required:
         problems += _missing_halves(places, known, found, {problem.source for problem in problems})
-    around = read_network(environ, _addresses(found, places), pushes="APPRISE_URLS" in found)
+    texts = {name: value.text for name, value in found.items()}
+    unreadable = {problem.source for problem in problems}
+    for wanted, missing in ((MODEL, missing_model), (MODEL_KEYS, missing_keys)):
+        problems += _missing_for_models(missing(texts), known, unreadable) if wanted in required else ()
+    around = read_network(environ, _addresses(texts, places), pushes="APPRISE_URLS" in found)
     further, wrong = _further_libraries(places, known, found)
     problems += wrong
     problems += _missing_proxies(known, found, {problem.source for problem in problems})
@@ -98,7 +127,8 @@ def load_settings(environ: Mapping[str, str], *, required: Collection[str] = REQ
         problems = [structs.replace(each, what=redact(each.what), remedy=redact(each.remedy)) for each in problems]
         raise FixConfiguration(f"{count} missing or wrong.", [*problems, *typos])
     sources = {name: found[name].source if name in found else "default" for name in known}
-    return Loaded(settings, sources, (*around.warnings, *typos, *_contradictions(settings)), around.hints)
+    warnings = (*around.warnings, *typos, *_contradictions(settings), *_overruled(settings))
+    return Loaded(settings, sources, warnings, (*around.hints, *_unused(settings)))
 
 
 def load_usable(environ: Mapping[str, str]) -> Settings:
@@ -124,12 +154,33 @@ def _can_be_used(environ: Mapping[str, str]) -> bool:
     return True
 
 
-def _addresses(found: Mapping[str, _Found], places: Iterable[Place]) -> dict[str, str]:
-    """The addresses that we connect to by HTTP, by their settings."""
-    names = (*(place.url_setting for place in places), *_ADDRESSES)
-    defaults = {"CLAUDE_BASE_URL": str(Settings.model_fields["claude_base_url"].default)}
-    texts = {name: found[name].text if name in found else defaults.get(name, "") for name in names}
-    return {name: text for name, text in texts.items() if text}
+def providers_in(environ: Mapping[str, str]) -> tuple[ProviderName, ...]:
+    """The providers that the variables of the models name, whatever is wrong with these or others."""
+    texts: dict[str, str] = {}
+    for name in OF_MODELS:
+        try:
+            value = _look_up(variables()[name], environ)
+        except _Unreadable:
+            continue
+        texts |= {name: value.text} if value else {}
+    return chosen_models(texts).providers
+
+
+def _addresses(texts: Mapping[str, str], places: Iterable[Place]) -> dict[str, str]:
+    """The addresses that we connect to by HTTP, by their settings; those that no setting moves by whose they are."""
+    found = {place.url_setting: texts.get(place.url_setting, "") for place in places}
+    # An open batch is taken from Claude also while another provider is in use.
+    providers = (*chosen_models(texts).providers, *(("claude",) if KEYS["claude"] in texts else ()))
+    for provider in dict.fromkeys(providers):
+        if setting := ADDRESS_SETTINGS.get(provider):
+            found[setting] = texts.get(setting, str(Settings.model_fields[setting.lower()].default))
+        else:
+            found[TITLES[provider]] = ADDRESSES[provider]
+    if "OLLAMA_HOST" in found:
+        with suppress(Unusable):
+            found["OLLAMA_HOST"] = values.ollama_url(found["OLLAMA_HOST"])
+    found["AFTER_CHANGES_URL"] = texts.get("AFTER_CHANGES_URL", "")
+    return {name: text for name, text in found.items() if text}
 
 
 def _secrets_in(
@@ -187,6 +238,16 @@ def _missing_halves(
                     remedy=f"{missing.remedy} Or take {other} away.",
                 )
             yield missing
+
+
+def _missing_for_models(
+    needed: Iterable[Missing], known: Mapping[str, Variable], unreadable: AbstractSet[str]
+) -> Iterator[Problem]:
+    """A problem for each variable that the models need, unless it is set and cannot be read."""
+    for each in needed:
+        if each.setting not in unreadable:
+            usual = _missing(known[each.setting])
+            yield structs.replace(usual, what=each.what, remedy=each.remedy or usual.remedy)
 
 
 def _missing_proxies(
@@ -328,7 +389,7 @@ def _unusable(variable: Variable, value: _Found, cause: object) -> Problem:
 def _likely_typos(environ: Mapping[str, str]) -> Iterator[Problem]:
     """Warn of variables whose names resemble one of ours, or that other programs use for the same thing."""
     known = own_variables(environ)
-    for name in sorted(environ.keys() - known):
+    for name in sorted(environ.keys() - known - _OF_OTHERS):
         meant = _NAMES_ELSEWHERE.get(name) or _further_library(name) or next(iter(_similar(name, known)), None)
         if meant:
             yield Problem(
@@ -396,6 +457,44 @@ def _contradictions(settings: Settings) -> Iterator[Problem]:
             "Give a longer one, or none: then one is made and kept in STATE_DIR/api_key.",
         )
     yield from _weak_sign_in(settings)
+
+
+def _overruled(settings: Settings) -> Iterator[Problem]:
+    """Settings of models that others overrule, or that mean nothing for the models in use."""
+    given, models = settings.model_fields_set, settings.models
+    if settings.llm_provider == "claude":
+        pairs = (
+            ("claude_model", "llm_model", models.first),
+            ("claude_review_model", "llm_review_model", models.review),
+        )
+        for name, winner, chosen in pairs:
+            if {name, winner} <= given and chosen != ("claude", getattr(settings, name)):
+                yield Problem(
+                    source=name.upper(),
+                    what=f"has no effect: {winner.upper()} is set too, and names another model.",
+                    remedy="Keep one of the two.",
+                    severity="warning",
+                )
+    if settings.claude_batches == "on" and models.first.provider != "claude":
+        yield Problem(
+            source="CLAUDE_BATCHES",
+            what=f"has no effect: the model that decides is {TITLES[models.first.provider]}'s.",
+            remedy="Take it away.",
+            severity="warning",
+        )
+
+
+def _unused(settings: Settings) -> Iterator[Problem]:
+    """Hints at models of Claude that stand beside another provider, as after a change of LLM_PROVIDER."""
+    if settings.llm_provider != "claude":
+        for name, other in (("CLAUDE_MODEL", "LLM_MODEL"), ("CLAUDE_REVIEW_MODEL", "LLM_REVIEW_MODEL")):
+            if name.lower() in settings.model_fields_set:
+                yield Problem(
+                    source=name,
+                    what=f"has no effect: LLM_PROVIDER is {settings.llm_provider}.",
+                    remedy=f"Take it away, or set {other} to that name with claude/ in front.",
+                    severity="hint",
+                )
 
 
 def _weak_sign_in(settings: Settings) -> Iterator[Problem]:

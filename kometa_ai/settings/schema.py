@@ -22,6 +22,7 @@ from kometa_ai.core.item import Kind
 from kometa_ai.network.environment import Network
 from kometa_ai.settings import values
 from kometa_ai.settings.libraries import FIRST_RADARR, FIRST_SONARR, LibrarySettings, Place, places_in
+from kometa_ai.settings.models import OF_MODELS, OPENAI_URL, ChosenModels, chosen_models
 from kometa_ai.settings.values import Window, only_text
 
 
@@ -58,14 +59,18 @@ TypedPassword = Annotated[SecretStr, _read(values.one_line), Form("a password on
 Line = Annotated[str, _read(values.one_line), Form("text on one line")]
 Command = Annotated[str, _read(values.command), Form("a command on one line")]
 Model = Annotated[str, _read(values.model), Form("the id of a model")]
+AnyModel = Annotated[str, _read(values.any_model), Form("the id of a model")]
 Url = Annotated[str, _read(values.http_url), Form("an address such as http://host:8080/path")]
 _RADARR_URL = Form("an address such as http://radarr:7878")
 _SONARR_URL = Form("an address such as http://sonarr:8989")
 ArrUrl = Annotated[str, _read(values.arr_url)]
 ClaudeUrl = Annotated[str, _read(values.claude_url), Form("an address such as https://api.anthropic.com")]
+OpenAIUrl = Annotated[str, _read(values.openai_url), Form("an address such as http://llama:8080/v1")]
+OllamaUrl = Annotated[str, _read(values.ollama_url), Form("an address such as http://ollama:11434")]
 Host = Annotated[str, _read(values.host), Form("a host name or an IP address")]
 Yes = Annotated[bool, _read(values.boolean), Form("true or false")]
 Number = Annotated[int, _read(values.whole_number)]
+NumberOrNone = Annotated[int | None, _read(values.whole_number)]
 Words = _read(str.lower)
 Address = Annotated[str, _read(values.address), Form("an e-mail address")]
 Addresses = Annotated[tuple[str, ...], _read(values.addresses), Form("e-mail addresses separated by commas")]
@@ -74,6 +79,7 @@ Zone = Annotated[ZoneInfo, _read(values.time_zone), Form("an IANA time zone")]
 Clock = Annotated[time, _read(values.time_of_day), Form("a time of day, HH:MM")]
 Windows = Annotated[tuple[Window, ...], _read(values.windows), Form("windows such as 18:00-23:30")]
 Duration = Annotated[timedelta | None, _read(values.duration), Form("a duration such as 90s, 30m, 6h or 1d")]
+Patience = Annotated[timedelta | None, _read(values.patience), Form("a number of seconds, or such as 10m")]
 Every = Annotated[str, _read(values.every), Form("off, or a number of days, weeks or months such as 1mo")]
 Interval = Annotated[str, _read(values.interval), Form("an interval or a cron expression")]
 Networks = Annotated[
@@ -101,12 +107,36 @@ class Settings(BaseModel):
     sonarr_url: Annotated[ArrUrl, _SONARR_URL, About("Sonarr's address, for collections of shows.", "none")] = ""
     sonarr_api_key: Annotated[Key, About("Sonarr's key: Settings, General, Security.", "none")] = SecretStr("")
 
+    llm_provider: Annotated[
+        Literal["claude", "openai", "gemini", "openrouter", "ollama"],
+        Words,
+        Form("claude, openai, gemini, openrouter or ollama"),
+        About(
+            "Whose models decide: `claude`, `openai` (also any compatible server, by `OPENAI_BASE_URL`), `gemini`, "
+            "`openrouter`, `ollama`. Only the providers in use need their settings."
+        ),
+    ] = "claude"
+    llm_model: Annotated[
+        AnyModel,
+        About(
+            "The model that decides. `ollama/qwen3:14b` is a model of another provider than `LLM_PROVIDER`.",
+            "`CLAUDE_MODEL`; OpenAI's `gpt-6-luna`; Gemini's `gemini-3.5-flash-lite`; required for the others",
+        ),
+    ] = ""
+    llm_review_model: Annotated[
+        AnyModel,
+        About(
+            "The model that takes the second look at close calls; it may be another provider's.",
+            "as the first; `gpt-6.1-terra` beside OpenAI's default",
+        ),
+    ] = ""
     claude_api_key: Annotated[
-        Key, About("The key for Claude; `ANTHROPIC_API_KEY` is accepted too.", "required", "ANTHROPIC_API_KEY")
+        Key,
+        About("The key for Claude; `ANTHROPIC_API_KEY` is accepted too.", "required for Claude", "ANTHROPIC_API_KEY"),
     ] = SecretStr("")
-    claude_model: Annotated[Model, About("The model that decides.")] = "claude-sonnet-5-5"
+    claude_model: Annotated[Model, About("The model of Claude that decides; `LLM_MODEL` wins.")] = "claude-sonnet-5-5"
     claude_review_model: Annotated[
-        Model, About("The model that takes the second look at close calls.", "as `CLAUDE_MODEL`")
+        Model, About("Claude's model for the second look; `LLM_REVIEW_MODEL` wins.", "as `CLAUDE_MODEL`")
     ] = Field(default_factory=lambda data: data["claude_model"])
     claude_batches: Annotated[
         Literal["auto", "off", "on"],
@@ -122,15 +152,60 @@ class Settings(BaseModel):
         About("The API's address, without `/v1`; `ANTHROPIC_BASE_URL` is accepted too.", alias="ANTHROPIC_BASE_URL"),
     ] = "https://api.anthropic.com"
 
+    openai_api_key: Annotated[
+        Key, About("The key for OpenAI, or for the server at `OPENAI_BASE_URL`.", "required for OpenAI")
+    ] = SecretStr("")
+    openai_base_url: Annotated[
+        OpenAIUrl,
+        About(
+            "The address of OpenAI's API or of one like it (llama.cpp, LM Studio, vLLM, LiteLLM), with `/v1`. On a "
+            "private address it needs no key and costs nothing."
+        ),
+    ] = OPENAI_URL
+    gemini_api_key: Annotated[Key, About("The key for Gemini.", "required for Gemini")] = SecretStr("")
+    openrouter_api_key: Annotated[Key, About("The key for OpenRouter.", "required for OpenRouter")] = SecretStr("")
+    ollama_host: Annotated[
+        OllamaUrl,
+        About(
+            "Ollama's address; `OLLAMA_BASE_URL` is accepted too. In a container `localhost` is the container itself.",
+            alias="OLLAMA_BASE_URL",
+        ),
+    ] = "http://localhost:11434"
+    ollama_context_length: Annotated[
+        NumberOrNone,
+        Field(ge=1024, le=10_000_000),
+        Form("a number of tokens from 1024 to 10000000"),
+        About("How many tokens of context Ollama gives a model.", "as many as the longest request needs"),
+    ] = None
+
     batch_size: Annotated[
-        Number,
+        NumberOrNone,
         Field(ge=1, le=300),
         Form("a whole number from 1 to 300"),
-        About("Movies per request, 1 to 300; more is cheaper and less accurate."),
-    ] = 50
+        About(
+            "Movies or shows per request, 1 to 300; more is cheaper and less accurate.",
+            "the provider's: `50`, local models `10`",
+        ),
+    ] = None
+    collections_per_request: Annotated[
+        int | Literal["auto"],
+        _read(values.collections),
+        Form("auto or a number from 1 to 10"),
+        About(
+            "How many collections one request asks about, 1 to 10. `auto`: up to 8 with hosted models, 1 with local "
+            "ones."
+        ),
+    ] = "auto"
     max_concurrent_requests: Annotated[
-        Number, Field(ge=1), Form("a whole number, 1 or more"), About("Requests to Claude at the same time.")
-    ] = 4
+        NumberOrNone,
+        Field(ge=1),
+        Form("a whole number, 1 or more"),
+        About("Requests to a model at the same time.", "the provider's: `4`, local models `1`"),
+    ] = None
+    llm_timeout: Annotated[
+        Patience,
+        About("How long to wait for one answer: seconds, or such as `10m`.", "`10m`, local models `30m`"),
+    ] = None
     max_cost_per_run: Annotated[
         Decimal,
         Field(ge=0),
@@ -317,6 +392,12 @@ class Settings(BaseModel):
     def kinds(self) -> frozenset[Kind]:
         """What the libraries hold."""
         return frozenset(library.kind for library in self.libraries)
+
+    @property
+    def models(self) -> ChosenModels:
+        """The models of both looks, and with them the providers in use."""
+        texts = {name: str(getattr(self, name.lower())) for name in OF_MODELS if name.lower() in self.model_fields_set}
+        return chosen_models({"CLAUDE_MODEL": self.claude_model, **texts})
 
     @property
     def network(self) -> Network:

@@ -11,7 +11,7 @@ import re
 import shlex
 from datetime import UTC, datetime, time, timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -117,6 +117,15 @@ def model(text: str) -> str:
     return text
 
 
+def any_model(text: str) -> str:
+    """Read the id of a model of any provider, whose name may stand in front."""
+    if not re.fullmatch(r"[\w.:@/+~-]{0,199}[\w.:@+~-]", text, re.ASCII):
+        raise Unusable(
+            f"{shown(text)} is not the id of a model.", "Write an id such as gpt-6-luna, qwen3:14b or ollama/qwen3:14b."
+        )
+    return text
+
+
 def http_url(text: str) -> str:
     """Read an http or https address with its path prefix; the slash at the end is removed."""
     if re.search(r"[\s\x00-\x1f\x7f\"'<>\\]", text):
@@ -155,6 +164,29 @@ def claude_url(text: str) -> str:
             "Write the address without, and let the gateway take the key in CLAUDE_API_KEY.",
         )
     return _without(url, r"/v1(/messages)?", "leave /v1 away: it is added.")
+
+
+def openai_url(text: str) -> str:
+    """Read the address of an API like OpenAI's, with its `/v1`. The SDK sends no user and password."""
+    url = base_url(text)
+    if "@" in urlsplit(url).netloc:
+        raise Unusable(
+            "there is a user or a password in the address, and the client sends only the key.",
+            "Write the address without, and let the service take the key in OPENAI_API_KEY.",
+        )
+    return _without(url, r"/(chat/)?completions", "leave the rest away: it is added.")
+
+
+def ollama_url(text: str) -> str:
+    """Read the address of an Ollama as Ollama's own tools do: scheme and port may lack. A `/v1` is cut off."""
+    scheme, found, rest = text.partition("://")
+    if not found:
+        rest = text
+        authority, slash, path = rest.partition("/")
+        if not re.search(r":\d{1,9}\Z", authority):
+            authority = f"{authority.removesuffix(':')}:11434"
+        scheme, rest = "http", f"{authority}{slash}{path}"
+    return re.sub(r"/(v1|api)/?\Z", "", base_url(f"{scheme}://{rest}")).rstrip("/")
 
 
 def _without(url: str, ending: str, remedy: str) -> str:
@@ -301,6 +333,28 @@ def duration(text: str) -> timedelta | None:
         raise Unusable(f"{shown(text)} is not a duration.", "Write a number and s, m, h or d, such as 90s or 6h.")
     unit = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}[found[2]]
     return timedelta(**{unit: int(found[1])})
+
+
+def patience(text: str) -> timedelta:
+    """Read a number of seconds, or a duration such as `10m`; there is no waiting without end."""
+    if re.fullmatch(r"\A0*+[1-9][0-9]{0,6}", text):
+        return timedelta(seconds=int(text))
+    try:
+        found = duration(text)
+    except Unusable:
+        found = None
+    if found is None:
+        raise Unusable(f"{shown(text)} is not a time to wait.", "Write seconds, or a duration such as 10m.")
+    return found
+
+
+def collections(text: str) -> int | Literal["auto"]:
+    """Read `auto`, or a number from 1 to 10."""
+    if text.lower() == "auto":
+        return "auto"
+    if re.fullmatch(r"\+?0{0,9}([1-9]|10)", text):
+        return int(text)
+    raise Unusable(f"{shown(text)} cannot be used.", "Write auto, or a number from 1 to 10.")
 
 
 def interval(text: str) -> str:

@@ -365,7 +365,13 @@ def test_dump_config_hides_secrets(world: World, call: Call) -> None:
     assert "pass word" not in ended.out
     assert world.environ["RADARR_API_KEY"] not in ended.out
     assert ended.data["settings"]["RADARR_URL"]["source"] == "environment"
-    assert ended.data["settings"]["BATCH_SIZE"] == {"value": 50, "source": "default"}
+    assert ended.data["settings"]["BATCH_SIZE"] == {"value": None, "source": "default"}
+    assert ended.data["models"] == {
+        "model": "claude-sonnet-5-5",
+        "review_model": "claude-sonnet-5-5",
+        "batch_size": 50,
+        "max_concurrent_requests": 4,
+    }
     assert [(c["name"], c["enabled"]) for c in ended.data["collections"]] == [("Heist", True), ("Off", False)]
 
 

@@ -44,7 +44,7 @@ async def run_until(signal_in: str, settings: Settings) -> RunReport:
         return await dispatch.notify(report, settings, unattended=False)
 
     async with open_parts(settings, Store.load(settings.state_dir), Ending()) as parts:
-        options = Options(batch_size=settings.batch_size)
+        options = Options(batch_size=rules_of(settings).page_size)
         run = asyncio.create_task(run_and_report(parts, rules_of(settings), options, notify=notify))
         return await run
 

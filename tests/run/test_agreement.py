@@ -86,7 +86,7 @@ def _meddle(dice: random.Random, world: World) -> None:
 
 async def _foretold(world: World) -> tuple[Estimate, list[Explained]]:
     """What is said of the next run, and of each movie."""
-    options = Options(batch_size=world.settings.batch_size)
+    options = Options(batch_size=rules_of(world.settings).page_size)
     async with open_parts(world.settings, Store.load(world.state_dir, read_only=True)) as parts:
         rules = rules_of(world.settings)
         told = [await explain(parts, rules, options, f"tmdb:{1000 + number}") for number in range(COUNT)]

@@ -163,7 +163,7 @@ def meddle(dice: random.Random, home: Homes) -> None:
 
 async def foretold(home: Homes, readable: Sequence[str]) -> tuple[Estimate, list[Explained]]:
     """What is said of the next run, and of each item of a readable library."""
-    options = Options(batch_size=home.settings.batch_size)
+    options = Options(batch_size=rules_of(home.settings).page_size)
     items = [
         (kind, number)
         for kind, number in home.everything()

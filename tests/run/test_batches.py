@@ -104,7 +104,7 @@ class BatchWorld(World):
     def start(self, **options: Any) -> RunReport:
         """One run, ten minutes after the last one. If it hands a batch over it ends there."""
         self.now += timedelta(minutes=10)
-        return asyncio.run(self._go(Options(**{"batch_size": self.settings.batch_size, **options})))
+        return asyncio.run(self._go(Options(**{"batch_size": rules_of(self.settings).page_size, **options})))
 
     def go_on(self) -> RunReport:
         """Look every minute until a batch has ended, and go on with the run that waits."""
@@ -135,7 +135,9 @@ class BatchWorld(World):
 
         async def forecast() -> Estimate:
             async with open_parts(self.settings, Store.load(self.state_dir, read_only=True)) as parts:
-                return await estimate(parts, rules_of(self.settings), Options(batch_size=self.settings.batch_size))
+                return await estimate(
+                    parts, rules_of(self.settings), Options(batch_size=rules_of(self.settings).page_size)
+                )
 
         return asyncio.run(forecast())
 

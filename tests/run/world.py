@@ -126,7 +126,7 @@ class World:
         """One run, a day after the last one, with the state read from the disk; `during` happens as a step begins."""
         self.now += timedelta(days=1)
         between = observer or _Between(self, during, at)
-        return asyncio.run(self._run(between, Options(**{"batch_size": self.settings.batch_size, **options})))
+        return asyncio.run(self._run(between, Options(**{"batch_size": rules_of(self.settings).page_size, **options})))
 
     async def _run(self, between: Observer, options: Options) -> RunReport:
         store = Store.load(self.state_dir)

@@ -78,7 +78,7 @@ def test_a_command_may_ask_for_less() -> None:
 def test_empty_is_not_set(empty: str) -> None:
     """An empty variable is as good as none, as Compose leaves them."""
     loaded = load_settings(ENOUGH | {"BATCH_SIZE": empty, "TZ": empty, "SMTP_PASSWORD_FILE": empty})
-    assert loaded.settings.batch_size == 50
+    assert loaded.settings.batch_size is None
     assert [problem.source for problem in problems_of(ENOUGH | {"RADARR_URL": empty})] == ["RADARR_URL"]
 
 
@@ -91,7 +91,13 @@ def test_every_variable_has_a_file(name: str, tmp_path: Path) -> None:
     texts |= {"SCHEDULE_BLACKOUT": "18:00-20:00", "NOTIFY_ON": "changes", "SCHEDULE_INTERVAL": "2d", "REVIEW": "all"}
     texts |= {"HAND_EDITS": "correct", "AUDIT_INTERVAL": "1mo", "WEB_LOGIN": "local", "TRUSTED_PROXIES": "10.0.0.0/8"}
     texts |= dict.fromkeys(("CLAUDE_BATCHES", "SMTP_SECURITY", "LOG_FORMAT"), "auto")
-    texts |= dict.fromkeys(("RADARR_URL", "SONARR_URL", "CLAUDE_BASE_URL", "AFTER_CHANGES_URL"), "http://host:1/x")
+    urls = ("RADARR_URL", "SONARR_URL", "CLAUDE_BASE_URL", "OPENAI_BASE_URL", "OLLAMA_HOST", "AFTER_CHANGES_URL")
+    texts |= {
+        **dict.fromkeys(urls, "http://host:1/x"),
+        "LLM_PROVIDER": "openai",
+        "COLLECTIONS_PER_REQUEST": "2",
+        "OLLAMA_CONTEXT_LENGTH": "8192",
+    }
     text = texts.get(name, "12")
     file = tmp_path / "secret"
     file.write_text(f"{text}\n", encoding="utf-8")
@@ -157,7 +163,12 @@ def test_a_wrong_value_from_a_file_names_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "alias"), [("CLAUDE_API_KEY", "ANTHROPIC_API_KEY"), ("CLAUDE_BASE_URL", "ANTHROPIC_BASE_URL")]
+    ("name", "alias"),
+    [
+        ("CLAUDE_API_KEY", "ANTHROPIC_API_KEY"),
+        ("CLAUDE_BASE_URL", "ANTHROPIC_BASE_URL"),
+        ("OLLAMA_HOST", "OLLAMA_BASE_URL"),
+    ],
 )
 def test_aliases(name: str, alias: str, tmp_path: Path) -> None:
     """The name Anthropic's own tools use is accepted, from a file too; ours wins over it."""
@@ -198,6 +209,10 @@ def test_bytes_that_are_not_text() -> None:
         ("NOTIFICATION_RECIPIENT", "NOTIFICATION_RECIPIENTS"),
         ("batch_size", "BATCH_SIZE"),
         ("CLAUDE_APIKEY_FILE", "CLAUDE_API_KEY_FILE"),
+        ("LLM_MODLE", "LLM_MODEL"),
+        ("OPENAI_APIKEY", "OPENAI_API_KEY"),
+        ("OPENAI_API_BASE", "OPENAI_BASE_URL"),
+        ("OLLAMA_URL", "OLLAMA_HOST"),
         ("SMTP_HOST", "SMTP_SERVER"),
         ("SMTP_USER", "SMTP_USERNAME"),
     ],
@@ -224,7 +239,10 @@ def test_a_typo_explains_what_is_missing() -> None:
         "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "NO_PROXY", "STATE_DIRECTORY", "LOGS_DIRECTORY", "LOG_LEVEL",
         "LOG_FILE", "RADARR_PORT", "RADARR_SERVICE_HOST", "CLAUDE_CONFIG_DIR", "XDG_CONFIG_DIRS", "KOMETA_CONFIG",
         "TERM", "PATH", "ANTHROPIC_LOG", "CLAUDE_CODE_ENTRYPOINT", "PYTHONPATH", "PUID", "TMPDIR",
-        "ANTHROPIC_API_KEY",
+        "ANTHROPIC_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_ADMIN_KEY", "OPENAI_CUSTOM_HEADERS",
+        "OPENAI_LOG", "OPENAI_WEBHOOK_SECRET", "OLLAMA_MODELS", "OLLAMA_KEEP_ALIVE", "OLLAMA_ORIGINS", "OLLAMA_DEBUG",
+        "OLLAMA_NUM_PARALLEL", "OLLAMA_MAX_QUEUE", "OLLAMA_LOAD_TIMEOUT", "GOOGLE_API_KEY", "GEMINI_MODEL",
+        "OPENAI_API_KEY", "LLM_API_KEY", "OPENROUTER_BASE_URL",
     ],
 )  # fmt: skip
 def test_other_programs_variables_are_no_typos(name: str) -> None:

@@ -19,12 +19,20 @@ from kometa_ai.settings.values import Window
 CONTRACT = {
     "RADARR_URL": "",
     "SONARR_URL": "",
+    "LLM_PROVIDER": "claude",
+    "LLM_MODEL": "",
+    "LLM_REVIEW_MODEL": "",
     "CLAUDE_MODEL": "claude-sonnet-5-5",
     "CLAUDE_REVIEW_MODEL": "claude-sonnet-5-5",
     "CLAUDE_BATCHES": "auto",
     "CLAUDE_BASE_URL": "https://api.anthropic.com",
-    "BATCH_SIZE": 50,
-    "MAX_CONCURRENT_REQUESTS": 4,
+    "OPENAI_BASE_URL": "https://api.openai.com/v1",
+    "OLLAMA_HOST": "http://localhost:11434",
+    "OLLAMA_CONTEXT_LENGTH": None,
+    "LLM_TIMEOUT": None,
+    "BATCH_SIZE": None,
+    "COLLECTIONS_PER_REQUEST": "auto",
+    "MAX_CONCURRENT_REQUESTS": None,
     "MAX_COST_PER_RUN": Decimal(0),
     "RUN_TIMEOUT": None,
     "RADARR_CREDITS": True,
@@ -61,7 +69,7 @@ CONTRACT = {
 }
 SECRET = {
     "RADARR_API_KEY", "SONARR_API_KEY", "CLAUDE_API_KEY", "SMTP_PASSWORD", "HTTP_API_KEY", "WEB_PASSWORD",
-    "APPRISE_URLS",
+    "APPRISE_URLS", "OPENAI_API_KEY", "GEMINI_API_KEY", "OPENROUTER_API_KEY",
 }  # fmt: skip
 
 
@@ -145,7 +153,7 @@ def test_addresses_keep_their_path(text: str, url: str) -> None:
         "http://ra darr", "http://[::1", "http://radarr?x=1", "http://radarr#x", "hunter2", "http://x:hunter2@/",
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("name", ["RADARR_URL", "CLAUDE_BASE_URL"])
+@pytest.mark.parametrize("name", ["RADARR_URL", "CLAUDE_BASE_URL", "OPENAI_BASE_URL"])
 def test_addresses_that_cannot_be_used(name: str, text: str) -> None:
     """An address without scheme or host is a problem, and is not repeated: it may be a key in the wrong place."""
     problem = problem_with(name, text)
@@ -165,10 +173,70 @@ def test_claude_address_without_v1(ending: str) -> None:
     assert "/v1" in problem_with("CLAUDE_BASE_URL", f"https://claude.example{ending}").remedy
 
 
+def test_openai_address_keeps_its_version() -> None:
+    """The path of a compatible API stays, what the client adds is named, and credentials have no place in it."""
+    assert read("OPENAI_BASE_URL", "http://llama:8080/v1/") == "http://llama:8080/v1"
+    assert "/chat/completions" in problem_with("OPENAI_BASE_URL", "http://llama:8080/v1/chat/completions").what
+    assert "OPENAI_API_KEY" in problem_with("OPENAI_BASE_URL", "http://me:hunter2@llama:8080/v1").remedy
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("ollama", "http://ollama:11434"),
+        ("192.168.1.5:8080", "http://192.168.1.5:8080"),
+        ("ollama:11434/v1", "http://ollama:11434"),
+        ("http://nas:11434/v1/", "http://nas:11434"),
+        ("http://nas:11434/api", "http://nas:11434"),
+        ("https://ollama.example.org", "https://ollama.example.org"),
+        ("https://nas.local/ollama/", "https://nas.local/ollama"),
+        ("[::1]", "http://[::1]:11434"),
+        ("[::1]:99", "http://[::1]:99"),
+    ],
+)
+def test_ollama_address_as_its_own_tools_read_it(text: str, url: str) -> None:
+    """Scheme and port may lack, and the path of an API is cut off; a scheme brings its own port."""
+    assert read("OLLAMA_HOST", text) == url
+    assert read("OLLAMA_HOST", url) == url
+
+
+@pytest.mark.parametrize("text", ["ftp://ollama", "http://", ":11434", "ol lama", "http://ollama:99999", "ollama?x=1"])
+def test_ollama_addresses_that_cannot_be_used(text: str) -> None:
+    """What names no host is a problem."""
+    problem_with("OLLAMA_HOST", text)
+
+
+@pytest.mark.parametrize("name", ["LLM_MODEL", "LLM_REVIEW_MODEL"])
+def test_ids_of_any_model(name: str) -> None:
+    """Ids of all providers can be written; what cannot be one is a problem."""
+    for text in ("gpt-6-luna", "ollama/qwen3:14b", "openrouter/anthropic/claude-haiku-5.5:free", "/models/llama.gguf"):
+        assert read(name, text) == text
+    for wrong in ("ollama/", "two words", '"gpt-6-luna"', "x" * 300):
+        problem_with(name, wrong)
+
+
+def test_patience_for_an_answer() -> None:
+    """Seconds, or a duration; waiting without end is none."""
+    texts = ("90", "90s", "10m", "1h")
+    assert [read("LLM_TIMEOUT", text) for text in texts] == [
+        timedelta(seconds=90), timedelta(seconds=90), timedelta(minutes=10), timedelta(hours=1),
+    ]  # fmt: skip
+    for wrong in ("0", "-1", "soon", "10x", "1.5"):
+        assert "10m" in problem_with("LLM_TIMEOUT", wrong).remedy
+
+
+def test_collections_in_a_request() -> None:
+    """As the model has it, or a number from 1 to 10."""
+    assert [read("COLLECTIONS_PER_REQUEST", text) for text in ("AUTO", "1", "10")] == ["auto", 1, 10]
+    for wrong in ("0", "11", "many", "-1"):
+        assert "1 to 10" in problem_with("COLLECTIONS_PER_REQUEST", wrong).remedy
+
+
 @pytest.mark.parametrize(
     ("name", "lowest", "highest"),
     [
         ("BATCH_SIZE", 1, 300),
+        ("OLLAMA_CONTEXT_LENGTH", 1024, 10**7),
         ("SMTP_PORT", 1, 65535),
         ("HTTP_PORT", 0, 65535),
         ("REMOVAL_LIMIT", 0, 100),
@@ -232,12 +300,15 @@ def test_choices_in_any_case(name: str, text: str, value: str) -> None:
     assert read(name, text) == value
 
 
-@pytest.mark.parametrize("name", ["CLAUDE_BATCHES", "HAND_EDITS", "REVIEW", "SMTP_SECURITY", "NOTIFY_ON", "LOG_FORMAT"])
+@pytest.mark.parametrize(
+    "name", ["LLM_PROVIDER", "CLAUDE_BATCHES", "HAND_EDITS", "REVIEW", "SMTP_SECURITY", "NOTIFY_ON", "LOG_FORMAT"]
+)
 def test_a_choice_there_is_not(name: str) -> None:
     """An unknown word is a problem; the remedy names the words there are."""
     remedy = problem_with(name, "sometimes").remedy
 
     forms = {
+        "LLM_PROVIDER": "claude, openai, gemini, openrouter or ollama",
         "CLAUDE_BATCHES": "auto, off or on",
         "NOTIFY_ON": "always, changes or problems",
         "HAND_EDITS": "pin or correct",
@@ -363,7 +434,7 @@ def test_apprise_addresses() -> None:
     assert "hunter2" not in str(problem_with("APPRISE_URLS", "discord://a/b hunter2"))
 
 
-@pytest.mark.parametrize("name", ["RADARR_API_KEY", "CLAUDE_API_KEY", "HTTP_API_KEY"])
+@pytest.mark.parametrize("name", ["RADARR_API_KEY", "CLAUDE_API_KEY", "OPENAI_API_KEY", "HTTP_API_KEY"])
 @pytest.mark.parametrize("text", ["hunter2 hunter2", "hunter2\nhunter2", '"hunter2"', "'hunter2'", "hünter2"])
 def test_keys_fit_in_a_header(name: str, text: str) -> None:
     """A key that cannot be sent is a problem, and is not repeated."""

@@ -31,7 +31,7 @@ def test_what_is_right_is_taken_and_the_rest_is_not_set(tmp_path: Path) -> None:
     assert found.web_password.get_secret_value() == "hush-hush"
     assert found.claude_api_key.get_secret_value() == "key-key-key"
     assert found.http_api_key.get_secret_value() == ""
-    assert found.batch_size == 50
+    assert found.batch_size is None
     assert found.libraries == ()
 
 

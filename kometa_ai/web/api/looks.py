@@ -61,7 +61,7 @@ async def look(
             options = Options(
                 collections=tuple(wanted.collections),
                 force_refresh=wanted.force_refresh,
-                batch_size=daemon.settings.batch_size,
+                batch_size=daemon.page_size,
             )
             daemon.looks.begin(options)
         case Preview():

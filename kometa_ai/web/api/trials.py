@@ -72,7 +72,7 @@ async def try_a_prompt(daemon: TheDaemon, key: str, wanted: WantedTrial) -> Star
         collection=key,
         text=wanted.prompt,
         max_cost=wanted.max_cost_usd,
-        batch_size=daemon.settings.batch_size,
+        batch_size=daemon.page_size,
     )
     trial_id = await daemon.trials.start(trial)
     if trial_id is None:

@@ -64,7 +64,7 @@ async def try_prompt(request: Request, key: TheKey) -> Response:
     daemon: Daemon = request.app.state.daemon
     text = form.text("prompt").replace("\r\n", "\n")
     try:
-        wanted = Wanted(collection=key, text=text, max_cost=_limit(form), batch_size=daemon.settings.batch_size)
+        wanted = Wanted(collection=key, text=text, max_cost=_limit(form), batch_size=daemon.page_size)
         trial_id = await daemon.trials.start(wanted)
     except KometaAIError as error:
         return await _page(request, key, Typed(text, form.text("max_cost_usd"), error))

@@ -20,7 +20,13 @@ router = APIRouter(include_in_schema=False)
 _LONGEST_SEARCH = 200
 _GROUPS = (
     ("Radarr and Sonarr", ("RADARR_", "SONARR_")),
-    ("Claude", ("CLAUDE_", "BATCH_SIZE", "MAX_")),
+    (
+        "Models",
+        (
+            *("LLM_", "CLAUDE_", "OPENAI_", "GEMINI_", "OPENROUTER_", "OLLAMA_"),
+            *("BATCH_SIZE", "COLLECTIONS_", "MAX_"),
+        ),
+    ),
     ("Runs", ("RUN_", "SCHEDULE_", "AUDIT_", "TZ")),
     ("What changes, and who decides", ("REMOVAL_", "ADDITION_", "REVIEW", "HAND_")),
     ("Reports", ("SMTP_", "NOTIF", "APPRISE_")),

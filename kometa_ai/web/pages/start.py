@@ -64,7 +64,7 @@ async def look(request: Request) -> Response:
 async def forecast(request: Request) -> Response:
     """Work out what a run of everything would ask and cost."""
     daemon: Daemon = request.app.state.daemon
-    return await _begin(request, Options(batch_size=daemon.settings.batch_size))
+    return await _begin(request, Options(batch_size=daemon.page_size))
 
 
 async def _begin(request: Request, wanted: Wanted) -> Response:

@@ -37,7 +37,7 @@ async def test_every_variable_has_its_value_source_and_meaning(here: Beside, wor
     assert "from the environment" in _row(text, "STATE_DIR")
     assert "from the" not in _row(text, "BATCH_SIZE")
     assert "<code>50</code>" in _row(text, "BATCH_SIZE")
-    assert "Required." in _row(text, "CLAUDE_API_KEY")
+    assert "Required for Claude." in _row(text, "CLAUDE_API_KEY")
     assert "docker compose up" in text
     assert 'method="post"' not in text.partition("<main")[2]
 
