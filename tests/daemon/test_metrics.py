@@ -70,15 +70,15 @@ async def test_everything_that_is_to_be_measured(world: World) -> None:
     assert values["runs_total", "false", "ok"] == 1 or values["runs_total", "ok", "false"] == 1
     assert values["run_duration_seconds_count",] == 1
     assert values["collection_asking_seconds_sum", "noir"] >= 0.05
-    assert values["claude_request_duration_seconds_count",] == 1
-    assert values["claude_request_duration_seconds_sum",] >= 0.05
-    assert values["claude_batch_duration_seconds_count",] == 0
+    assert values["model_request_duration_seconds_count", "claude"] == 1
+    assert values["model_request_duration_seconds_sum", "claude"] >= 0.05
+    assert values["model_batch_duration_seconds_count",] == 0
     assert values["library_calls_total", "edit", "radarr", "202"] == 1
-    assert values["claude_calls_total", "complete"] == 1
-    assert values["claude_tokens_total", "input"] + values["claude_tokens_total", "cache_write"] > 0
-    assert values["claude_tokens_total", "output"] > 0
-    assert values["claude_cost_usd_total", "noir"] > 0
-    assert values["claude_month_cost_usd",] == pytest.approx(values["claude_cost_usd_total", "noir"])
+    assert values["model_calls_total", "complete", "claude"] == 1
+    assert values["model_tokens_total", "input"] + values["model_tokens_total", "cache_write"] > 0
+    assert values["model_tokens_total", "output"] > 0
+    assert values["model_cost_usd_total", "noir"] > 0
+    assert values["model_month_cost_usd",] == pytest.approx(values["model_cost_usd_total", "noir"])
     assert values["tag_changes_total", "noir", "added"] == 3
     assert values["collection_members", "noir"] == 3
     assert values["collection_pending", "noir"] == 0
@@ -105,7 +105,7 @@ async def test_what_a_month_has_cost(world: World) -> None:
 
     async def told(here: Beside) -> tuple[float, float]:
         found = re.search(
-            r"^kometa_ai_claude_month_cost_usd (.+)$", (await here.client.get("/metrics")).text, re.MULTILINE
+            r"^kometa_ai_model_month_cost_usd (.+)$", (await here.client.get("/metrics")).text, re.MULTILINE
         )
         assert found
         return (await here.client.get("/api/v1/status")).json()["month_cost_usd"], float(found[1])

@@ -283,9 +283,9 @@ async def test_figures(here: Beside) -> None:
     assert 'kometa_ai_runs_total{dry_run="false",outcome="ok"} 1.0' in series
     assert 'kometa_ai_tag_changes_total{collection="noir",operation="added"} 3.0' in series
     assert 'kometa_ai_collection_members{collection="noir"} 3.0' in series
-    assert 'kometa_ai_claude_calls_total{outcome="complete"} 1.0' in series
+    assert 'kometa_ai_model_calls_total{outcome="complete",provider="claude"} 1.0' in series
     assert 'kometa_ai_library_calls_total{kind="edit",library="radarr",outcome="202"} 1.0' in series
-    assert any(line.startswith('kometa_ai_claude_tokens_total{kind="output"}') for line in series)
+    assert any(line.startswith('kometa_ai_model_tokens_total{kind="output"}') for line in series)
     assert any(line.startswith("kometa_ai_next_run_timestamp_seconds 1") for line in series)
     assert any(line.startswith("kometa_ai_process_resident_memory_bytes") for line in series)
     assert status["members"] == 3
