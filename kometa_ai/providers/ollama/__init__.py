@@ -1,1 +1,1 @@
-"""Ollama, by its own API."""
+"""Ollama through its own API: questions, the length of the context, failures."""
