@@ -18,7 +18,7 @@ _OFFERED = re.compile(
 )
 _EFFORTS = ("none", "minimal", "low", "medium", "high")
 _SCHEMA = re.compile(
-    r"response_?(?:format|schema|json)|json_schema|\bschema\b|grammar|structured output", re.IGNORECASE
+    r"response_?(?:format|schema|json)|json_schema|json_object|\bschema\b|grammar|structured output", re.IGNORECASE
 )
 _NO_ROUTE = re.compile(r"no endpoints found.{0,80}(?:parameters|support)", re.IGNORECASE)
 _PARTS = re.compile(
