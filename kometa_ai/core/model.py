@@ -50,12 +50,11 @@ class ModelName(NamedTuple):
 class Words(NamedTuple):
     """How texts call a provider, or `The model` where it may be one of several, and what an operator may look at.
 
-    `key`, `address` and `model` are settings; `address` is empty where there is none. `status` is where the provider
+    `address` and `model` are settings; `address` is empty where there is none. `status` is where the provider
     tells how it does.
     """
 
     title: str
-    key: str
     address: str
     model: str
     status: str
@@ -67,19 +66,18 @@ class Words(NamedTuple):
 
 
 _WORDS: dict[ProviderName, Words] = {
-    "claude": Words(TITLES["claude"], "CLAUDE_API_KEY", "CLAUDE_BASE_URL", "CLAUDE_MODEL", "Anthropic's status page"),
+    "claude": Words(TITLES["claude"], "CLAUDE_BASE_URL", "CLAUDE_MODEL", "Anthropic's status page"),
     "openai": Words(
         TITLES["openai"],
-        "OPENAI_API_KEY",
         "OPENAI_BASE_URL",
         "LLM_MODEL",
         "the service's status page, or the log of a server of your own",
     ),
-    "gemini": Words(TITLES["gemini"], "GEMINI_API_KEY", "", "LLM_MODEL", "Google's status page"),
-    "openrouter": Words(TITLES["openrouter"], "OPENROUTER_API_KEY", "", "LLM_MODEL", "OpenRouter's status page"),
-    "ollama": Words(TITLES["ollama"], "", "OLLAMA_HOST", "LLM_MODEL", "Ollama's log"),
+    "gemini": Words(TITLES["gemini"], "", "LLM_MODEL", "Google's status page"),
+    "openrouter": Words(TITLES["openrouter"], "", "LLM_MODEL", "OpenRouter's status page"),
+    "ollama": Words(TITLES["ollama"], "OLLAMA_HOST", "LLM_MODEL", "Ollama's log"),
 }
-_OF_ANY = Words("The model", "the provider's key", "", "LLM_MODEL", "the provider's status page")
+_OF_ANY = Words("The model", "", "LLM_MODEL", "the provider's status page")
 
 
 def words_about(models: Iterable[str]) -> Words:

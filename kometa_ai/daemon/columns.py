@@ -163,7 +163,7 @@ class Columns:
         self._facts.forget()
 
     def _remembered(self, row: int) -> Remembered:
-        """What the state says of an item's facts, with nobody in the place of its people."""
+        """What the state says of an item's facts, with no names in the place of its people."""
         metadata, facts, is_credited = self._facts.known(row)
         return Remembered(
             metadata_hash=self._hashes.text(metadata),

@@ -84,7 +84,7 @@ class Sitting(NamedTuple):
 class Desk(NamedTuple):
     """A part of the queue. `total` is how many there are of the part, `counts` are those of the whole queue.
 
-    `names` are those of the collections that want somebody. `as_of` is when the libraries were read.
+    `names` are those of the collections that want a person. `as_of` is when the libraries were read.
     """
 
     spreads: Sequence[Spread]

@@ -300,7 +300,7 @@ class Daemon:
         max_cost: float | None = None,
         within: str = "",
     ) -> Options:
-        """The options of a run that somebody asks for, all of it when nothing is named.
+        """The options of a run that a user asks for, all of it when nothing is named.
 
         Raise FixUsage for a collection, an item or a dry run that there is not.
         """
@@ -319,7 +319,7 @@ class Daemon:
         )
 
     async def holder(self) -> str:
-        """Who else holds the lock of the state folder, and since when; empty if nobody does, or a run of our own."""
+        """Who else holds the lock of the state folder, and since when; empty if it is free, or a run of ours has it."""
         if self.runs.current is not None:
             return ""
         try:

@@ -1,4 +1,4 @@
-"""Look at things for whoever asks: check everything, forecast a run, preview an undo. One at a time, kept in memory."""
+"""Look at things for a caller: check everything, forecast a run, preview an undo. One at a time, kept in memory."""
 
 from __future__ import annotations
 

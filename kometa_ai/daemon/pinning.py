@@ -36,11 +36,11 @@ _REMEMBERED = 20
 
 
 class ListChanged(KometaAIError):
-    """A list is no longer as somebody saw it who has chosen for all of it."""
+    """A list is no longer as the user saw it who has chosen for all of it."""
 
 
 class Whole(NamedTuple):
-    """All of a list, as somebody saw it: which one, the text that it was narrowed to, and how many items it had."""
+    """All of a list, as the user saw it: which one, the text that it was narrowed to, and how many items it had."""
 
     which: ListName
     text: str
@@ -106,7 +106,7 @@ class Pinning:
         return chosen
 
     async def take_back(self, choice_id: str) -> int:
-        """Restore what was before a choice, where nobody has chosen otherwise since; return for how many items.
+        """Restore what was before a choice, where no user has chosen otherwise since; return for how many items.
 
         Raise FixUsage for a choice that is not known any more.
         """

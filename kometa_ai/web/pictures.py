@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kometa_ai.daemon.posters import Picture
 
 HEADERS = {"Content-Security-Policy": "default-src 'none'", "X-Content-Type-Options": "nosniff"}
-"""A picture is shown, and nothing in it is run, also where somebody opens it by itself."""
+"""A picture is shown, and nothing in it is run, also where a visitor opens it by itself."""
 
 _KEPT = "private, max-age=604800"
 

@@ -115,7 +115,7 @@ def is_local_name(host: str) -> bool:
 def _client(headers: Headers, proxies: Sequence[IPv4Network | IPv6Network]) -> Address | None:
     """Whom trusted proxies speak for: seen from here, the first address that is none of theirs.
 
-    None if they say nothing, or something that is no address: then whoever it is may come from anywhere.
+    None if they say nothing, or something that is no address: then the visitor may come from anywhere.
     """
     client: Address | None = None
     for entry in reversed(list(_entries(headers, "x-forwarded-for"))):

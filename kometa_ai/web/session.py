@@ -33,7 +33,7 @@ _MOST_COOKIES = 4
 """A browser sends several cookies of one name if they have different paths, as after a change of the URL base."""
 
 How = Literal["password", "proxy", "local", "guest"]
-"""How whoever has the cookie came in. Only `password` gives a right by itself; `guest` is for the sign-in form."""
+"""How the visitor with the cookie came in. Only `password` gives a right by itself; `guest` is for the sign-in form."""
 
 
 @dataclass(frozen=True, slots=True)

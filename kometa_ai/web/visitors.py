@@ -103,7 +103,7 @@ class Entrance:
         return Found(Visitor(name, self.sessions.token(held), how), held, is_new)
 
     def _name(self, headers: Headers) -> str:
-        """Whom the proxy names; nobody if it is said twice, since then the visitor may have said it."""
+        """The visitor whom the proxy names; none if it is said twice, since then the visitor may have said it."""
         names = headers.getlist(self._user_header)
         if len(names) != 1:
             return ""

@@ -17,7 +17,7 @@ from kometa_ai.core.summary import counted
 from kometa_ai.daemon.status import Health
 from kometa_ai.errors import FixConfiguration
 from kometa_ai.jobs.checkup import check_up
-from kometa_ai.settings.environment import load_settings
+from kometa_ai.settings.environment import load_settings, providers_in
 from kometa_ai.settings.libraries import places_in
 from kometa_ai.web.answers import Failed, json_answer
 from kometa_ai.web.guard import Guard
@@ -29,6 +29,7 @@ from kometa_ai.web.pages.wanted_lines import wanted_lines
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from kometa_ai.core.model import ProviderName
     from kometa_ai.jobs.checkup import Diagnosis
     from kometa_ai.settings.schema import Settings
     from kometa_ai.web.visitors import Entrance
@@ -40,7 +41,7 @@ _REMEDY = "Look at the page, the log, or `--check-config`, set them, and start t
 
 
 class Waiting:
-    """What is waited for. `error` holds all problems with the settings; `wake` asks whoever waits to look now.
+    """What is waited for. `error` holds all problems with the settings; `wake` asks the program that waits to look now.
 
     `is_over` once they can be used: the program begins, and this is shown no longer.
     """
@@ -63,7 +64,7 @@ class Waiting:
 
     @property
     def said(self) -> str:
-        """What is missing in a sentence for everybody: the names of variables, never what is in them.
+        """What is missing in a sentence for every caller: the names of variables, never what is in them.
 
         A key that was put into the wrong variable would be shown with its value.
         """
@@ -79,6 +80,10 @@ class Waiting:
         given = {name.removesuffix("_FILE") for name, value in self._environ.items() if value.strip()}
         named = [place for place in places_in(self._environ) if not given.isdisjoint(place.settings)]
         return tuple(Place(place.title, "", place.settings) for place in named)
+
+    async def providers(self) -> tuple[ProviderName, ...]:
+        """The providers that the environment's variables name, whether they can be used or not."""
+        return await asyncio.to_thread(providers_in, self._environ)
 
 
 def make_waiting_app(waiting: Waiting, settings: Settings, entrance: Entrance | None, *, api_key: str) -> FastAPI:
@@ -127,10 +132,10 @@ def _add_open_paths(app: FastAPI, waiting: Waiting) -> None:
 def _add_page(app: FastAPI, waiting: Waiting, settings: Settings) -> None:
     @app.get("/start")
     async def read(request: Request) -> Response:
-        found = await waiting.diagnose()
+        found, providers = await waiting.diagnose(), await waiting.providers()
         visitor = request.state.visitor
         problems = [problem for problem in waiting.error.problems if problem.severity == "error"]
-        settled = Settled(str(settings.state_dir), str(settings.config_dir), waiting.places())
+        settled = Settled(str(settings.state_dir), str(settings.config_dir), waiting.places(), providers)
         return await bare_page(
             request,
             "waiting.jinja",

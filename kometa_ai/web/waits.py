@@ -1,4 +1,4 @@
-"""Make who gives wrong passwords wait, per address and, milder, in all. Nobody is ever locked out."""
+"""Make visitors who give wrong passwords wait, per address and, milder, in all. No visitor is ever locked out."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Waits:
     def rest(self, address: str, *, is_local: bool = False) -> int:
         """Whole seconds until a password from this address is looked at; 0 for at once.
 
-        Who is at home waits for nobody else: however many guess from outside, there is a way in.
+        A visitor at home does not wait for others: however many guess from outside, there is a way in.
         """
         now = self._clock()
         own = self._of.get(address, _Wrong()).rest(PER_ADDRESS, now)

@@ -36,7 +36,7 @@ class Site(NamedTuple):
 
 
 class SignedIn(NamedTuple):
-    """A browser in which somebody has signed in to a site."""
+    """A browser in which a user has signed in to a site."""
 
     browser: Browser
     site: Site
@@ -73,7 +73,7 @@ async def sign_in(page: Page, password: str = PASSWORD) -> None:
 
 @pytest.fixture(scope="module")
 async def signed_in(browser: Browser, site: Site) -> SignedIn:
-    """Somebody who has signed in by the form."""
+    """A user who has signed in by the form."""
     async with visiting(browser, site.living.url) as visit:
         await visit.page.goto("/login")
         await sign_in(visit.page)

@@ -91,7 +91,7 @@ def _with_runs(site: Site, path: str) -> str:
 
 @pytest.mark.parametrize("width", WIDTHS)
 async def test_so_is_the_sign_in(browser: Browser, site: Site, width: int) -> None:
-    """Before somebody has signed in, too."""
+    """Before the user has signed in, too."""
     async with visiting(browser, site.living.url, width=width) as visit:
         await visit.page.goto("/login")
 

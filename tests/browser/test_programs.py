@@ -31,6 +31,6 @@ def test_what_is_missing_skips_a_test(find: Callable[[Mapping[str, str]], str]) 
 
 @pytest.mark.parametrize("find", PROGRAMS.values())
 def test_what_is_missing_fails_a_test_in_ci(find: Callable[[Mapping[str, str]], str]) -> None:
-    """Where nobody reads what was skipped, nothing is."""
+    """Where no person reads what was skipped, nothing is."""
     with pytest.raises(pytest.fail.Exception, match="apt-get install"):
         find({**NOWHERE, "CI": "true"})

@@ -46,7 +46,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture(scope="module")
 async def here(browser: Browser, world: World) -> AsyncIterator[SignedIn]:
-    """Somebody who has signed in to a daemon with that queue."""
+    """A user who has signed in to a daemon with that queue."""
     with daemon_process(world, WEB_PASSWORD=PASSWORD) as living:
         async with visiting(browser, living.url) as visit:
             await visit.page.goto("/login")
@@ -235,7 +235,7 @@ async def test_what_is_not_sent_yet_survives_a_reload(here: SignedIn, world: Wor
 
 
 async def test_a_sign_in_that_has_ended_loses_nothing(here: SignedIn, world: World) -> None:
-    """The page says so, and sends what waits once somebody has signed in again."""
+    """The page says so, and sends what waits once the user has signed in again."""
     async with here.visiting() as visit:
         page = await opened(visit)
         await visit.context.clear_cookies()

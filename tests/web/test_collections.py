@@ -148,7 +148,7 @@ async def test_search_and_one_movie(lived_here: Beside) -> None:
 
 
 async def test_a_fresh_look_reads_the_library_now(lived_here: Beside, lived: World) -> None:
-    """A tag that somebody took off since the last run is seen off by a fresh look only."""
+    """A tag that a user took off since the last run is seen off by a fresh look only."""
     lived.radarr.untag_by_hand(1000, "kai-noir")
     kept = await _get(lived_here, "movies/1000")
     fresh = await _get(lived_here, "movies/1000", fresh="true")

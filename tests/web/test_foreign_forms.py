@@ -28,7 +28,7 @@ HERE = "Open the page anew and try again."
 
 @pytest.fixture
 async def device(here: Beside) -> AsyncIterator[Browser]:
-    """A browser in which somebody has signed in."""
+    """A browser in which a user has signed in."""
     async with browser(here) as made:
         await made.sign_in()
         yield made
@@ -260,7 +260,7 @@ async def test_no_path_leads_past_the_door(world: World, base: str) -> None:
 
 
 async def test_requests_that_two_readers_may_read_differently(world: World) -> None:
-    """Two hosts, another site's address in place of a path, no host at all: nobody gets in at home by these."""
+    """Two hosts, another site's address in place of a path, no host at all: no visitor gets in at home by these."""
     requests = [
         "GET / HTTP/1.1\r\nHost: nas\r\nHost: evil.example\r\n",
         "GET / HTTP/1.1\r\nHost: evil.example\r\nHost: nas\r\n",

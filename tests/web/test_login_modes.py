@@ -40,7 +40,7 @@ def now_called(here: Beside, **environ: str) -> Entrance:
 
 
 async def test_external_through_the_proxy(world: World) -> None:
-    """Who comes through the proxy is in, and changes something with the token of their first page, as everybody."""
+    """A visitor through the proxy is in, and changes something with the token of their first page, as others do."""
     async with opened(world, "external", THROUGH) as (here, device):
         status = await device.get("/api/v1/status")
         early = await device.post(RUNS, json={"dry_run": True})
@@ -83,7 +83,7 @@ async def test_external_from_elsewhere(world: World) -> None:
 
 
 async def test_the_name_gives_no_right(world: World) -> None:
-    """The header names the visitor for what they choose; said twice, it names nobody; others' header is no name."""
+    """The header names the visitor for what they choose; said twice, it names none; others' header is no name."""
     async with opened(world, "external", {**THROUGH, "WEB_USER_HEADER": "X-User"}) as (here, _):
         entrance = here.entrance
 
@@ -104,7 +104,7 @@ async def test_the_name_gives_no_right(world: World) -> None:
 
 
 async def test_at_home(world: World) -> None:
-    """At home nobody signs in; what changes something still needs the token, which a foreign page cannot know."""
+    """At home no visitor signs in; what changes something still needs the token, which a foreign page cannot know."""
     async with opened(world, "local") as (here, device):
         page = await device.get(PAGE)
         token = await device.token()
@@ -130,7 +130,7 @@ async def test_only_a_page_brings_the_cookie(world: World) -> None:
 
 
 async def test_at_home_but_through_a_stranger(world: World) -> None:
-    """A proxy that is not named may bring anybody: who comes through one signs in, and is told so."""
+    """A proxy that is not named may bring any visitor: one who comes through it signs in, and is told so."""
     async with opened(world, "local") as (here, device):
         for header in ({"X-Forwarded-For": "192.168.1.5"}, {"Forwarded": "for=192.168.1.5"}, {"Via": "1.1 cdn"}):
             page = await device.get(PAGE, header)
@@ -194,7 +194,7 @@ def _cookie(device: Browser) -> list[tuple[bytes, bytes]]:
 
 
 async def test_a_strangers_name_for_our_address(world: World) -> None:
-    """A foreign name that resolves to us gets nothing at all where nobody is asked to sign in; the key still works."""
+    """A foreign name that resolves to us gets nothing at all where no sign-in is asked for; the key still works."""
     async with opened(world, "local", {"WEB_HOSTS": "kometa.example.org"}) as (here, device):
         for host in ("evil.example", "evil.example:7880", "EVIL.example.", "localhost.evil.example", "", "a b", "[::1"):
             page = await device.get(PAGE, {"Host": host})

@@ -144,7 +144,7 @@ async def test_only_numbers_make_a_path(world: World, here: Beside, path: str) -
 
 
 async def test_pictures_need_the_key(here: Beside) -> None:
-    """Or a sign-in: they tell what somebody has."""
+    """Or a sign-in: they tell what the operator has."""
     for path in (API.format(1000), PAGE.format(1000)):
         answer = await here.bare.get(path)
         assert answer.status_code in (303, 401)

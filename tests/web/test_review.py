@@ -127,7 +127,7 @@ async def test_what_another_run_has_judged_anew_is_refused(here: Beside, world: 
 
 
 async def test_an_answer_is_taken_back(here: Beside) -> None:
-    """What was before is there again; what nobody knows is not found, what was followed by another is a conflict."""
+    """What was before is there again; what is not known is not found, what was followed by another is a conflict."""
     near = (await cards(here))[0]
     await here.client.post(ANSWERS, json=[answer_to(near, "out"), answer_to(near, "in")])
 

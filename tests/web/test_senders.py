@@ -70,7 +70,7 @@ def test_who_is_not_trusted_says_nothing() -> None:
     "name", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via", "CF-Connecting-IP", "x-FORWARDED-host"]
 )
 def test_any_sign_of_a_proxy_that_is_not_trusted(name: str) -> None:
-    """A proxy that is not named may bring anybody: whoever comes through it is not at home."""
+    """A proxy that is not named may bring any visitor: one who comes through it is not at home."""
     assert sender("192.168.1.9").is_local
     assert not sender("192.168.1.9", (name, "192.168.1.10")).is_local
 
@@ -86,7 +86,7 @@ def test_any_sign_of_a_proxy_that_is_not_trusted(name: str) -> None:
     ],
 )  # fmt: skip
 def test_at_home(peer: str, is_at_home: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    """Private, loopback and link-local addresses are at home; a trusted proxy that names nobody is not."""
+    """Private, loopback and link-local addresses are at home; a trusted proxy that names no visitor is not."""
     assert sender(peer).is_local is is_at_home
 
 
@@ -174,7 +174,7 @@ def test_a_private_address_is_one_for_python_too(address: object) -> None:
 
 @given(st.text(), st.text(), st.text())
 def test_any_header_can_be_read(forwarded: str, host: str, proto: str) -> None:
-    """No header is an error, whoever has sent it."""
+    """No header is an error, whichever client has sent it."""
     sender(
         "172.18.0.2",
         ("X-Forwarded-For", forwarded),

@@ -54,7 +54,7 @@ def test_a_cookie_comes_back_as_it_was_issued(tmp_path: Path, clock: Clock) -> N
 
 
 def test_it_holds_across_a_restart(tmp_path: Path, clock: Clock) -> None:
-    """The key is in the state folder: after a restart everybody is still signed in, and open pages go on."""
+    """The key is in the state folder: after a restart every visitor is still signed in, and open pages go on."""
     before, after = (Sessions(tmp_path, "secret", clock) for _ in range(2))
     cookie = before.issued("password")
 
@@ -109,7 +109,7 @@ async def test_a_new_key_that_cannot_be_kept(tmp_path: Path, clock: Clock) -> No
 
 @pytest.mark.parametrize("content", ["", "short", "0" * 63, "Z" * 64, "0" * 64 + "\nmore"])
 def test_a_damaged_key_is_made_anew(tmp_path: Path, content: str, clock: Clock) -> None:
-    """An empty or damaged file is no key: with a key that everybody can guess, everybody could sign a cookie."""
+    """An empty or damaged file is no key: with a key that a stranger can guess, a stranger could sign a cookie."""
     (tmp_path / "session_key").write_text(content)
     Sessions(tmp_path, "secret", clock)
 

@@ -45,7 +45,7 @@ async def test_from_any_page_to_the_form_and_back(here: Beside) -> None:
 
 
 async def test_the_form(here: Beside) -> None:
-    """It says where the password is, helps password managers, is kept by nobody, and shows nothing of the daemon."""
+    """It says where the password is, helps password managers, is kept by no cache, and shows nothing of the daemon."""
     async with browser(here) as device:
         page = await device.get("/login")
 
@@ -281,7 +281,7 @@ async def test_the_url_base_alone(world: World) -> None:
 
 
 async def test_a_proxy_that_sends_a_token_of_its_own(here: Beside) -> None:
-    """A bearer token that is none of ours keeps nobody from the form or, once signed in, from the page."""
+    """A bearer token that is none of ours keeps no visitor from the form or, once signed in, from the page."""
     bearer = {"Authorization": "Bearer eyJhbGciOi.of-the-proxy"}
     async with browser(here) as device:
         sent = await device.get(PAGE, bearer)
@@ -309,7 +309,7 @@ async def test_guessed_keys_are_slow_everywhere(here: Beside) -> None:
 
 
 async def test_pictures_are_for_our_pages(here: Beside) -> None:
-    """A page of others cannot find out by <img> what there is; the icon is for everybody."""
+    """A page of others cannot find out by <img> what there is; the icon is for every visitor."""
     answers = [await here.client.get(path) for path in ("/posters/movie:1", "/api/v1/status", "/favicon.ico")]
     policies = [answer.headers["cross-origin-resource-policy"] for answer in answers]
 

@@ -61,7 +61,7 @@ async def test_a_script_keeps_its_body() -> None:
 
 
 async def test_a_client_that_goes_away() -> None:
-    """In the middle of a form there is nobody left to answer."""
+    """In the middle of a form there is no client left to answer."""
     with pytest.raises(ClientDisconnect):
         await given_token(FORM, sending(b"token=", b"a", ends=False))
 

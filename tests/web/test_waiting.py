@@ -26,7 +26,7 @@ AS_BROWSER = {"Accept": "text/html"}
 
 
 class Here(NamedTuple):
-    """What is waited for, a client with the key, and one without. `woken` is set when somebody asks for a look."""
+    """What is waited for, a client with the key, and one without. `woken` is set when a visitor asks for a look."""
 
     waiting: Waiting
     client: httpx2.AsyncClient
@@ -66,7 +66,7 @@ async def test_whoever_watches_is_told_that_it_waits(world: World) -> None:
 
 @pytest.mark.parametrize("base", ["", "/ai"])
 async def test_every_page_leads_to_the_one(world: World, base: str) -> None:
-    """Whoever has not signed in gets the form first; the API says why it cannot answer."""
+    """A visitor who has not signed in gets the form first; the API says why it cannot answer."""
     async with waiting_beside(world, CLAUDE_API_KEY="", HTTP_URL_BASE=base) as here:
         stranger = await here.bare.get(f"{base}/collections")
         form = await here.bare.get(f"{base}/login")
@@ -111,7 +111,7 @@ async def test_one_setting_is_one(world: World) -> None:
 
 
 async def test_a_look_finds_that_it_is_over(world: World) -> None:
-    """Whoever asks for a look wakes the program, and is told that it begins."""
+    """A visitor who asks for a look wakes the program, and is told that it begins."""
     secret = world.folder / "key"
     async with waiting_beside(world, CLAUDE_API_KEY="", CLAUDE_API_KEY_FILE=str(secret)) as here:
         still = await here.client.post("/looks/doctor", data={})
@@ -138,7 +138,7 @@ async def test_a_form_of_a_stranger_does_nothing(world: World) -> None:
 
 
 async def test_without_a_page_there_is_none(world: World) -> None:
-    """WEB_LOGIN=off: the key finds out why, nobody else anything."""
+    """WEB_LOGIN=off: a caller with the key finds out why, no other anything."""
     async with waiting_beside(world, CLAUDE_API_KEY="", WEB_LOGIN="off") as here:
         known, stranger = await here.client.get("/start"), await here.bare.get("/start")
 

@@ -59,7 +59,7 @@ def test_the_right_one_ends_it() -> None:
 
 
 def test_wrong_ones_are_forgotten() -> None:
-    """Who mistypes once in a while never waits; who has made somebody wait is free again after some hours."""
+    """A visitor who mistypes once in a while never waits; one who had to wait is free again after some hours."""
     clock = Clock()
     waits = Waits(clock)
     for _ in range(50):

@@ -115,7 +115,7 @@ async def read_all(
     q: Annotated[str, Query(max_length=200)] = "",
     number: Annotated[int, Query(alias="page", ge=1, le=1_000_000)] = 1,
 ) -> Response:
-    """All collections, those first that need somebody."""
+    """All collections, those first that need the operator."""
     daemon = _daemon(request)
 
     def look(index: Index) -> dict[str, Any]:
@@ -127,7 +127,7 @@ async def read_all(
             for line in found[(number - 1) * SIZE : number * SIZE]
         ]
         counts = {each: sum(_is_shown(line, each) for line in lines) for each in get_args(Show)}
-        if index.as_of is None:  # all of them wait, and nobody can do anything about one of them alone
+        if index.as_of is None:  # all of them wait, and the operator can do nothing about one of them alone
             counts["needs"] = sum(needs_somebody(line) for line in lines if line.state != "waiting")
         return {"cards": cards, "total": len(found), "counts": counts, "when": index.as_of}
 

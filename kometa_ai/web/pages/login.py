@@ -29,7 +29,7 @@ _log = structlog.get_logger()
 @router.head(LOGIN)
 @router.get(LOGIN)
 async def read(request: Request) -> Response:
-    """The form; whoever has signed in already goes where they wanted."""
+    """The form; a visitor who has signed in already goes where they wanted."""
     wanted = _entrance(request).next_page(request.query_params.get("next", ""))
     if request.state.visitor is not None:
         return _go(wanted)

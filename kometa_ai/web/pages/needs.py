@@ -1,4 +1,4 @@
-"""Find what needs somebody: held-back changes, collections and services that cannot be used, reports, reviews. Pure."""
+"""Find what needs the operator: held-back changes, unusable collections and services, reports, reviews. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LONGEST = 300
 
 
 class Need(NamedTuple):
-    """One thing that needs somebody: what it is, what to do, and the page (`path`) where that is done."""
+    """One thing that needs the operator: what it is, what to do, and the page (`path`) where that is done."""
 
     severity: str
     what: str

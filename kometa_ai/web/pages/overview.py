@@ -1,4 +1,4 @@
-"""The overview: what runs, what needs somebody, every collection, and the last runs."""
+"""The overview: what runs, what needs the operator, every collection, and the last runs."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def _block_of(line: CollectionLine) -> tuple[str, ...]:
 
 
 def _urgency(row: Row) -> int:
-    """How much a collection needs somebody."""
+    """How much a collection needs the operator."""
     if row.line.counts.held_back or any(each.severity == "error" for each in row.line.problems):
         return 3
     if row.line.state == "waiting":

@@ -16,7 +16,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/posters/{key}")
 async def read(daemon: TheDaemon, request: Request, key: NamedItem, size: PosterSize = 250) -> Response:
-    """A picture in any case: a page shows it with `<img>`, and a broken one would help nobody."""
+    """A picture in any case: a page shows it with `<img>`, and a broken one would help no visitor."""
     item = key_of(key)
     found = await daemon.posters.find(item, size)
     if not isinstance(found, Missing):

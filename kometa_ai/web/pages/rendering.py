@@ -42,7 +42,7 @@ class Frame(NamedTuple):
     """What stands around the content of a page.
 
     `path` is the page's own, without the URL base. `review` is how many cases want a person; None while that is not
-    known. `trouble` keeps the daemon from its work; empty if nothing does. `has_visitor` is whether whoever looks has
+    known. `trouble` keeps the daemon from its work; empty if nothing does. `has_visitor` is whether the visitor has
     signed in here and so may sign out.
     """
 
@@ -184,7 +184,7 @@ def see(request: Request, path: str, **query: object) -> Response:
 
 
 def visitor_name(request: Request) -> str:
-    """Who looks, where a proxy in front has named somebody; else empty."""
+    """The visitor, where a proxy in front has named one; else empty."""
     visitor = getattr(request.state, "visitor", None)
     return visitor.name if visitor else ""
 

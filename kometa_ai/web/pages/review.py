@@ -58,7 +58,7 @@ router = APIRouter(include_in_schema=False)
 
 
 class Place(NamedTuple):
-    """Where somebody is in the queue: what is chosen of it, how, and how many cards were passed over.
+    """Where the user is in the queue: what is chosen of it, how, and how many cards were passed over.
 
     `sitting` begins the ids of all answers that belong together. `first` is the pair to be shown before all others.
     """
@@ -254,7 +254,7 @@ def _named_part(desk: Desk, sorting: Sorting) -> str:
 
 
 def why_here(spread: Spread) -> str:
-    """Why a card wants somebody, in a sentence, as far as it says so without a time."""
+    """Why a card wants a person, in a sentence, as far as it says so without a time."""
     card = spread.card
     match card.kind:
         case "held back":

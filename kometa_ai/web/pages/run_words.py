@@ -35,7 +35,7 @@ _UNFINISHED = {"interrupted": "interrupted", "waiting": "waits for a batch"}
 class Told(NamedTuple):
     """A run in a list: its sign, an icon's name, and how it ended in words.
 
-    `about` is empty for a run of everything, `trigger` where nobody remembers what started it.
+    `about` is empty for a run of everything, `trigger` where it is not known what started it.
     """
 
     run: RunSummary

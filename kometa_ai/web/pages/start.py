@@ -34,7 +34,7 @@ FORECAST_IS_OLD = timedelta(hours=1)
 
 
 class Path(NamedTuple):
-    """How far somebody has come on the way to the first real run.
+    """How far the operator has come on the way to the first real run.
 
     `dry` is the newest dry run of everything, `report` what it has found if that is kept; `going` is the run that is
     on. `is_shown` says that the changes of that dry run can be made: no run of everything has ended well after it.
@@ -50,7 +50,7 @@ class Path(NamedTuple):
 
 @router.get("/start")
 async def read(request: Request, ask: str = "") -> Response:
-    """What was found when somebody last looked, and what comes next. Nothing is looked at by this."""
+    """What was found at the last look, and what comes next. Nothing is looked at by this."""
     return await _shown(request, ask=ask)
 
 
@@ -115,7 +115,7 @@ async def _shown(request: Request, *, status: int = 200, error: KometaAIError | 
 
 def _settled(settings: Settings) -> Settled:
     places = (Place(each.title, each.url, (each.url_setting, each.key_setting)) for each in settings.libraries)
-    return Settled(str(settings.state_dir), str(settings.config_dir), tuple(places))
+    return Settled(str(settings.state_dir), str(settings.config_dir), tuple(places), settings.models.providers)
 
 
 def _is_older(age: timedelta | None, than: timedelta) -> bool:

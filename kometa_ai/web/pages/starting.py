@@ -34,7 +34,7 @@ FIELDS = frozenset(
 )
 """What a form that starts a run may hold. A field that is not understood may be a limit, and is not passed over."""
 _MOST = 1_000_000.0
-"""USD. Nobody means to spend more."""
+"""USD. No operator means to spend more."""
 
 
 @router.post("/runs")

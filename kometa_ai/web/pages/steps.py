@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
+from kometa_ai.core.model import TITLES
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.summary import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from kometa_ai.core.model import ProviderName
     from kometa_ai.jobs.checkup import Diagnosis
     from kometa_ai.jobs.services import Looked
 
 Status = Literal["good", "error", "warning", "silent", "todo", "unknown"]
 
 _VARIABLE = re.compile(r"\A[A-Z][A-Z0-9_]*\Z|\A[a-z_]+_proxy\Z")
-_CLAUDES = "CLAUDE_"
+_OF_MODELS = "LLM_"
 _HALF = 0.5
 
 
@@ -53,17 +55,19 @@ class Place(NamedTuple):
 
 
 class Settled(NamedTuple):
-    """What the settings say about the steps before anything was looked at."""
+    """What the settings say about the steps before anything was looked at. `providers` are those of the models."""
 
     state_dir: str
     config_dir: str
     places: tuple[Place, ...]
+    providers: tuple[ProviderName, ...]
 
 
 def steps_of(found: Diagnosis | None, settled: Settled, restart_for: Sequence[str] = ()) -> tuple[Step, ...]:
     """The steps, the state folder first and Kometa's folder last. Without a diagnosis nothing was looked at yet."""
     if found is None:
-        names = ("State folder", *(place.title for place in settled.places), "Claude", "Kometa's folder")
+        titles = (*(place.title for place in settled.places), *(TITLES[provider] for provider in settled.providers))
+        names = ("State folder", *titles, "Kometa's folder")
         return tuple(Step(_id_of(name), name, "unknown", "not looked at yet") for name in names)
     told = _Told(found)
     looked = {each.service: each for each in found.services}
@@ -72,11 +76,14 @@ def steps_of(found: Diagnosis | None, settled: Settled, restart_for: Sequence[st
         _service(place.title, told.about(place.title, *place.variables), looked.get(place.title))
         for place in settled.places
     ]
-    claude = _service("Claude", told.about_claude(), looked.get("Claude"))
+    models = [
+        _service(TITLES[provider], told.about_provider(provider), looked.get(TITLES[provider]))
+        for provider in settled.providers
+    ]
     of_settings = (*_to_restart(restart_for), *told.about_variables("CONFIG_DIR"))
     folder = _folder(found, told)
     first = (_settings(of_settings, wrong=bool(found.not_looked_at)),) if of_settings else ()
-    return (*first, _state(settled.state_dir, state), *libraries, claude, folder)
+    return (*first, _state(settled.state_dir, state), *libraries, *models, folder)
 
 
 def first_open(steps: Iterable[Step]) -> str:
@@ -86,7 +93,7 @@ def first_open(steps: Iterable[Step]) -> str:
 
 
 def is_hindrance(step: Step) -> bool:
-    """Whether somebody has to do something before a run makes sense."""
+    """Whether the operator has to do something before a run makes sense."""
     return step.status in ("error", "todo")
 
 
@@ -108,8 +115,12 @@ class _Told:
     def about(self, *sources: str) -> tuple[Problem, ...]:
         return self._taken([each for each in self._left if each.source in sources])
 
-    def about_claude(self) -> tuple[Problem, ...]:
-        return self._taken([each for each in self._left if each.source == "Claude" or each.source.startswith(_CLAUDES)])
+    def about_provider(self, provider: ProviderName) -> tuple[Problem, ...]:
+        """Those about its models, its settings, and the settings of all models."""
+        of_it = (f"{provider.upper()}_", _OF_MODELS)
+        return self._taken(
+            [each for each in self._left if each.source == TITLES[provider] or each.source.startswith(of_it)]
+        )
 
     def about_variables(self, *but: str) -> tuple[Problem, ...]:
         """Those about variables of the environment; what is left after them is about files."""

@@ -116,7 +116,7 @@ function listen() {
   on("ended", (run) => isOver(run.outcome, run.run_id));
 }
 
-// Browsers allow few connections to a host: a page that nobody looks at has none.
+// Browsers allow few connections to a host: a page in the background has none.
 function leave() {
   source?.close();
   source = null;

@@ -16,7 +16,7 @@ function keep() {
   else sessionStorage.removeItem(store);
 }
 
-/** Bring the list into line with what is selected; tiles get a box while somebody selects. */
+/** Bring the list into line with what is selected; tiles get a box while the user selects. */
 function show() {
   const button = document.querySelector("[data-select]");
   if (button) {

@@ -112,7 +112,7 @@ async def test_all_collections_are_cards_and_those_first_that_need_somebody(here
 
 
 async def test_the_list_is_narrowed_by_links_and_by_name(here: Beside) -> None:
-    """By what needs somebody, by what is off, by a part of the name or of the tag; and an empty find says so."""
+    """By what needs the operator, by what is off, by a part of the name or of the tag; and an empty find says so."""
 
     async def names(**query: Any) -> list[str]:
         return re.findall(r"<h2><a[^>]*>([^<]+)<", await _source(here, "/collections", **query))
@@ -136,7 +136,7 @@ async def test_many_collections_come_in_pages(world: World) -> None:
 
     assert first.count('class="panel portrait') == 60
     assert 'href="/collections?page=2"' in first
-    # Those that are gone need somebody, and come first.
+    # Those that are gone need the operator, and come first.
     assert second.count('class="panel portrait') == 5
 
 

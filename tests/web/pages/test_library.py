@@ -167,7 +167,7 @@ async def test_a_library_that_is_away_is_said(here: Beside, world: World) -> Non
 
 
 async def test_hostile_texts_stay_text(here: Beside, world: World) -> None:
-    """A title with HTML, bidi and control characters is shown as text, without what nobody sees."""
+    """A title with HTML, bidi and control characters is shown as text, without what no reader sees."""
     world.radarr.add_movie(MovieSeed(title=HOSTILE, year=2000, tmdb_id=7000))
     world.collections(block(HOSTILE.replace('"', "").replace("\x07", "")[:40]))
     await ran(here)

@@ -115,7 +115,7 @@ async def test_the_file_can_be_downloaded(here: Beside, log: Path) -> None:
 
 
 async def test_the_log_is_for_who_has_signed_in(here: Beside) -> None:
-    """Nobody else sees a line."""
+    """No other visitor sees a line."""
     for path in ("/logs", "/logs/download"):
         answered = await here.bare.get(path, headers=AS_BROWSER)
         assert answered.status_code == 303

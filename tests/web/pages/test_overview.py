@@ -93,14 +93,14 @@ async def test_before_the_first_run_there_is_the_check(here: Beside, world: Worl
     assert (before.status_code, before.headers["location"]) == (303, "/start")
     assert "A dry run is on" in words(during)
     assert "data-reload" in during
-    assert "Nothing needs you" not in words(during), "nobody knows that yet"
+    assert "Nothing needs you" not in words(during), "that is not known yet"
     assert "waits for a library" not in words(during)
     assert dry.status_code == 303
     assert "Courtroom is skipped" in part(await page(here, "/"), "Needs you")
 
 
 async def test_at_rest(here: Beside) -> None:
-    """The next run, money, that nothing needs anybody, each collection with its figures, the last runs."""
+    """The next run, money, that nothing needs the operator, each collection with its figures, the last runs."""
     await here.run()
     text = await page(here, "/")
     row = re.search(r"<tr>\s*<th scope=\"row\">.*?</tr>", text, re.DOTALL)
@@ -212,9 +212,9 @@ async def test_another_process_holds_the_state(here: Beside, world: World) -> No
 
 
 def test_a_note_that_was_left_is_looked_at_once(tmp_path: Path) -> None:
-    """Who was killed holds nothing; a lock that is no file, or is not there, is nobody's."""
+    """Who was killed holds nothing; a lock that is no file, or is not there, has no holder."""
     reader = LockReader(tmp_path)
-    nobody = reader.holder()
+    before = reader.holder()
     (tmp_path / "lock").write_text("process 1 on elsewhere, since long ago")
     left = [reader.holder(), reader.holder()]
     with StateLock(tmp_path):
@@ -222,7 +222,7 @@ def test_a_note_that_was_left_is_looked_at_once(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     (folder / "lock").mkdir(parents=True)
 
-    assert [nobody, *left, LockReader(folder).holder()] == [""] * 4
+    assert [before, *left, LockReader(folder).holder()] == [""] * 4
     assert held.startswith("process ")
 
 

@@ -402,7 +402,7 @@ async def test_a_visitor_is_named_by_the_sign_in(world: World) -> None:
 
 
 async def test_pins_of_the_review_name_who_answered(here: Beside, world: World) -> None:
-    """Nobody in particular by the API's key."""
+    """No user in particular by the API's key."""
     await sent(here, await opened(here, "/review"), ANSWER, answer="in")
     [pin] = ChoicesFile(world.state_dir).read().pins
     assert pin == Pin(

@@ -152,7 +152,7 @@ async def test_a_problem_has_its_line_and_what_to_put_there(here: Beside, world:
 
 
 async def test_characters_that_turn_a_line_around_are_not_shown(here: Beside, world: World) -> None:
-    """Nobody is to copy a line that is another than it looks."""
+    """No user is to copy a line that is another than it looks."""
     world.collections(
         "  # === KOMETA-AI ===\n  # enabled: true\n  # promt: \u202eolleh\x07\n  # === END KOMETA-AI ===\n  Bad: {}\n"
     )

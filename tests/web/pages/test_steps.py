@@ -23,6 +23,7 @@ SETTLED = Settled(
     "/state",
     "/kometa",
     (Place("Radarr", "http://r", ("RADARR_URL", "RADARR_API_KEY")), Place("Radarr 4K", "http://k", ())),
+    ("claude",),
 )
 OK = tuple(Looked(service=name, status="ok", detail="6.1") for name in ("Radarr", "Radarr 4K", "Claude"))
 
@@ -60,6 +61,19 @@ def test_each_step_comes_before_those_that_need_it() -> None:
     assert {step.status for step in steps} == {"good"}
     assert steps[-1].said == "1 collection takes part"
     assert first_open(steps) == ""
+
+
+def test_each_provider_has_a_step() -> None:
+    """Each has what is about its models and its own settings; the first also what is about all models."""
+    settled = SETTLED._replace(providers=("ollama", "claude"))
+    looked = (*OK, Looked(service="Ollama", status="ok", detail="qwen3:14b"))
+    told = tuple(map(about, ("LLM_MODEL", "OLLAMA_HOST", "Claude", "OPENAI_API_KEY")))
+
+    steps = steps_of(diagnosis(services=looked, problems=told), settled)
+    shown = {step.name: [each.source for each in step.problems] for step in steps if step.problems}
+
+    assert [step.name for step in steps_of(None, settled)][-3:] == ["Ollama", "Claude", "Kometa's folder"]
+    assert shown == {"Settings": ["OPENAI_API_KEY"], "Ollama": ["LLM_MODEL", "OLLAMA_HOST"], "Claude": [""]}
 
 
 def test_before_the_first_look_nothing_is_claimed() -> None:
