@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kometa_ai.providers import prices
+from kometa_ai.providers.compatible.services import service_of, traits_of
 from kometa_ai.providers.port import Usage
 from kometa_ai.providers.traits import Traits
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from benchmarks.figures import Measured, Result, Scenario, Seen
+    from kometa_ai.providers.compatible.services import Service
 
 SIZES: Final = ((1_000, 5), (10_000, 20))
 """Movies and collections."""
@@ -31,65 +33,58 @@ _Row = dict[str, str]
 
 
 class Offer(NamedTuple):
-    """A model at a price. `catalogue` is the provider's id in the data of genai-prices, `model` the name there.
+    """A model at a price. `remark` says for when the price is, if not for always, and what else is billed."""
 
-    `caching` is what its prompt cache does: kept where a request asks for it, for a fee, or by itself and without a
-    promise. `remark` says for when the price is, if not for always, and what else is billed.
-    """
-
-    title: str
-    catalogue: str
-    model: str
-    caching: Literal["explicit", "automatic"]
+    traits: Traits
     at: datetime = PRICES_OF
     remark: str = ""
 
-    @property
-    def traits(self) -> Traits:
-        """Its traits, as far as they matter for the price."""
-        return Traits(title=self.title, model=self.model, catalogue=self.catalogue, caching=self.caching)
+
+def _claude(model: str) -> Offer:
+    return Offer(Traits(title="Claude", model=model, catalogue="anthropic", caching="explicit"))
 
 
-_THINKS: Final = "cannot be kept from thinking, which is billed on top"
-SONNET: Final = Offer("Claude", "anthropic", "claude-sonnet-5-5", "explicit")
-HAIKU: Final = Offer("Claude", "anthropic", "claude-haiku-5-5", "explicit")
-LUNA: Final = Offer("OpenAI", "openai", "gpt-6-luna", "explicit")
-TERRA: Final = Offer("OpenAI", "openai", "gpt-6.1-terra", "explicit")
-FLASH_LITE: Final = Offer("Gemini", "google", "gemini-3.5-flash-lite", "automatic")
+def _offer(service: Service, model: str, remark: str = "", at: datetime = PRICES_OF) -> Offer:
+    """A model as the program itself sees it at this service."""
+    return Offer(traits_of(service, model), at, remark)
+
+
+OPENAI: Final = service_of("openai")
+GEMINI: Final = service_of("gemini")
+OPENROUTER: Final = service_of("openrouter")
+DEEPSEEK: Final = service_of("openai", "https://api.deepseek.com")
+MISTRAL: Final = service_of("openai", "https://api.mistral.ai/v1")
+GROQ: Final = service_of("openai", "https://api.groq.com/openai/v1")
+
+_THINKS: Final = "thinks, which is billed on top"
+SONNET: Final = _claude("claude-sonnet-5-5")
+HAIKU: Final = _claude("claude-haiku-5-5")
+LUNA: Final = _offer(OPENAI, "gpt-6-luna")
+TERRA: Final = _offer(OPENAI, "gpt-6.1-terra")
+FLASH_LITE: Final = _offer(GEMINI, "gemini-3.5-flash-lite")
 OFFERS: Final = (
     SONNET,
     HAIKU,
     LUNA,
     TERRA,
-    Offer("OpenAI", "openai", "gpt-6-sol", "explicit"),
-    Offer("OpenAI", "openai", "gpt-6.1-sol", "explicit", remark=_THINKS),
+    _offer(OPENAI, "gpt-6-sol"),
+    _offer(OPENAI, "gpt-6.1-sol", _THINKS),
     FLASH_LITE,
-    Offer("Gemini", "google", "gemini-3.8-flash", "automatic", remark=f"until the end of 2026; {_THINKS}"),
-    Offer(
-        "Gemini",
-        "google",
-        "gemini-3.8-flash",
-        "automatic",
-        at=datetime(2027, 1, 2, 12, tzinfo=UTC),
-        remark=f"from 2027 on; {_THINKS}",
-    ),
-    Offer("OpenRouter", "openrouter", "anthropic/claude-haiku-5.5", "explicit"),
-    Offer(
-        "OpenRouter", "openrouter", "deepseek/deepseek-v4-flash", "automatic", remark="the price depends on the route"
-    ),
-    Offer("DeepSeek", "deepseek", "deepseek-v4-flash", "automatic", remark="off-peak"),
-    Offer(
-        "DeepSeek",
-        "deepseek",
+    _offer(GEMINI, "gemini-3.8-flash", f"until the end of 2026; {_THINKS}"),
+    _offer(GEMINI, "gemini-3.8-flash", f"from 2027 on; {_THINKS}", datetime(2027, 1, 2, 12, tzinfo=UTC)),
+    _offer(OPENROUTER, "anthropic/claude-haiku-5.5"),
+    _offer(OPENROUTER, "deepseek/deepseek-v4-flash", f"the price depends on the route; {_THINKS}"),
+    _offer(DEEPSEEK, "deepseek-v4-flash", "off-peak"),
+    _offer(
+        DEEPSEEK,
         "deepseek-v4-flash",
-        "automatic",
-        at=datetime(2026, 12, 1, 2, tzinfo=UTC),
-        remark="peak: 01:00 to 04:00 and 06:00 to 10:00 UTC",
+        "peak: 01:00 to 04:00 and 06:00 to 10:00 UTC",
+        datetime(2026, 12, 1, 2, tzinfo=UTC),
     ),
-    Offer("Mistral", "mistral", "mistral-small-latest", "automatic"),
-    Offer("Mistral", "mistral", "mistral-medium-latest", "automatic"),
-    Offer("Groq", "groq", "openai/gpt-oss-120b", "automatic", remark=_THINKS),
-    Offer("Groq", "groq", "openai/gpt-oss-20b", "automatic", remark=_THINKS),
+    _offer(MISTRAL, "mistral-small-latest"),
+    _offer(MISTRAL, "mistral-medium-latest"),
+    _offer(GROQ, "openai/gpt-oss-120b", _THINKS),
+    _offer(GROQ, "openai/gpt-oss-20b", _THINKS),
 )
 CHEAP: Final = (HAIKU, LUNA, FLASH_LITE)
 STRONG: Final = (SONNET, TERRA)
@@ -175,7 +170,7 @@ def usd(seen: Seen, offer: Offer, *, is_read: bool = True) -> float:
 
     Requests are priced one by one, each at the average length: some models cost more above a size of the prompt.
     """
-    kept = seen.cache_write_tokens if offer.caching == "explicit" and is_read else 0
+    kept = seen.cache_write_tokens if offer.traits.caching == "explicit" and is_read else 0
     read = seen.cache_read_tokens if is_read else 0
     whole = seen.input_tokens + seen.cache_write_tokens + seen.cache_read_tokens
     usage = Usage(
@@ -188,7 +183,7 @@ def usd(seen: Seen, offer: Offer, *, is_read: bool = True) -> float:
     for share, count in Counter(usage.shares(seen.claude)).items():
         price = prices.cost(share, offer.traits, at=offer.at)
         if price is None:
-            raise ValueError(f"genai-prices has no price for {offer.model!r} of {offer.catalogue!r}")
+            raise ValueError(f"genai-prices has no price for {offer.traits.model!r} of {offer.traits.catalogue!r}")
         total += price * count
     return total
 
@@ -201,24 +196,29 @@ def second_looks_usd(seen: Seen, offer: Offer) -> float:
 def _costs(offer: Offer, first: dict[tuple[int, int], Result]) -> _Row:
     never = usd(first[SIZES[-1]].seen, offer, is_read=False)
     return {
-        "provider": offer.title,
-        "model": f"`{offer.model}`",
+        "provider": offer.traits.title,
+        "model": f"`{offer.traits.model}`",
         **{_size(size): f"{usd(result.seen, offer):.2f}" for size, result in first.items()},
-        "if its cache is never read": "" if offer.caching == "explicit" else f"{never:.2f}",
+        "if its cache is never read": "" if offer.traits.caching == "explicit" else f"{never:.2f}",
         "": offer.remark,
     }
 
 
 def _cascades(seen: Seen) -> list[_Row]:
-    cheap = [*((f"`{offer.model}`", usd(seen, offer)) for offer in CHEAP), ("a local model", 0.0)]
+    cheap = [*((f"`{offer.traits.model}`", usd(seen, offer)) for offer in CHEAP), ("a local model", 0.0)]
     alone = [
-        {"first look": f"`{offer.model}`", "second look": "the same", _near(1): f"{usd(seen, offer):.2f}", _near(3): ""}
+        {
+            "first look": f"`{offer.traits.model}`",
+            "second look": "the same",
+            _near(1): f"{usd(seen, offer):.2f}",
+            _near(3): "",
+        }
         for offer in STRONG
     ]
     both = [
         {
             "first look": name,
-            "second look": f"`{strong.model}`",
+            "second look": f"`{strong.traits.model}`",
             **{_near(times): f"{price + times * second_looks_usd(seen, strong):.2f}" for times in NEAR},
         }
         for strong in STRONG

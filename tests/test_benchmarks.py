@@ -374,7 +374,7 @@ def test_requests_are_priced_one_by_one(kept: Measured) -> None:
     twice = msgspec.structs.replace(seen, **{name: 2 * getattr(seen, name) for name in names})
 
     for offer in models.OFFERS:
-        assert models.usd(twice, offer) == pytest.approx(2 * models.usd(seen, offer), rel=0.001), offer.model
+        assert models.usd(twice, offer) == pytest.approx(2 * models.usd(seen, offer), rel=0.001), offer.traits.model
 
 
 def test_a_cache_that_keeps_by_itself_takes_no_fee(kept: Measured) -> None:
@@ -393,7 +393,7 @@ def test_a_price_is_the_one_of_its_moment(kept: Measured) -> None:
     seen = _first_run(kept)
     by_name: dict[tuple[str, str], list[models.Offer]] = {}
     for offer in models.OFFERS:
-        by_name.setdefault((offer.title, offer.model), []).append(offer)
+        by_name.setdefault((offer.traits.title, offer.traits.model), []).append(offer)
 
     twice = [offers for offers in by_name.values() if len(offers) > 1]
     assert len(twice) == 2
@@ -404,7 +404,7 @@ def test_a_price_is_the_one_of_its_moment(kept: Measured) -> None:
 
 def test_a_model_without_a_price_is_not_in_the_tables(kept: Measured) -> None:
     """Nothing is made up for a model that genai-prices does not know, or from a run that has not been measured."""
-    unknown = models.SONNET._replace(model="claude-of-tomorrow")
+    unknown = models.SONNET._replace(traits=msgspec.structs.replace(models.SONNET.traits, model="claude-of-tomorrow"))
 
     with pytest.raises(ValueError, match="claude-of-tomorrow"):
         models.usd(_first_run(kept), unknown)
