@@ -38,7 +38,8 @@ FOREIGN_OPTIONS = {
 }  # fmt: skip
 FOREIGN_VARIABLES = {
     "KAI_CHANGED_COLLECTIONS", "NAME_FILE", "X_FILE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
-    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "ANTHROPIC_CUSTOM_HEADERS", "OPENAI_ORG_ID",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "ANTHROPIC_CUSTOM_HEADERS",
+    "OPENAI_ORG_ID",
 }  # fmt: skip
 # What is not run here, since it needs the tool itself, a Docker or a person's own files. The shell checks the form of
 # such lines, and the calls of the program in them are run.

@@ -7,10 +7,10 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from kometa_ai.providers.compatible.services import service_of
 from ruamel.yaml import YAML
 
 from kometa_ai.core.model import PROVIDERS
+from kometa_ai.providers.compatible.services import service_of
 from kometa_ai.settings.environment import load_settings
 from tests.written_docs import DOCS, PACKAGE, rows
 from tests.written_samples import samples
