@@ -6,7 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from kometa_ai.asking.pacing import Limits
 from kometa_ai.core.model import TITLES, ProviderName
@@ -19,7 +19,9 @@ from kometa_ai.library.radarr import Radarr
 from kometa_ai.library.sonarr import Sonarr
 from kometa_ai.observe.redact import Redactor
 from kometa_ai.providers.claude.batches import ClaudeBatches
-from kometa_ai.providers.claude.client import Claude
+from kometa_ai.providers.claude.client import TIMEOUT, Claude
+from kometa_ai.providers.compatible.client import Compatible
+from kometa_ai.providers.ollama.client import Ollama
 from kometa_ai.providers.router import Router
 from kometa_ai.run.parts import Parts, Rules
 from kometa_ai.run.watching import NullObserver, Observer
@@ -28,7 +30,7 @@ from kometa_ai.settings.libraries import LibrarySettings
 from kometa_ai.state.choices import ChoicesFile
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
     from pathlib import Path
 
     from kometa_ai.core.collection import Collection, Folder
@@ -102,19 +104,49 @@ def _models_of(settings: Settings) -> dict[ProviderName, tuple[str, ...]]:
     return found
 
 
-async def _router(stack: AsyncExitStack, settings: Settings) -> Router:
-    """A client of every provider in use, which is closed with the stack."""
+async def _router(
+    stack: AsyncExitStack, settings: Settings, others: Iterable[ProviderName] = (), *, patient: bool = False
+) -> Router:
+    """A client of every provider in use and of these others, which is closed with the stack."""
+    providers = dict.fromkeys((*settings.models.providers, *others))
     return Router(
-        {provider: await stack.enter_async_context(_adapter(provider, settings)) for provider in _models_of(settings)}
+        {each: await stack.enter_async_context(_adapter(each, settings, patient=patient)) for each in providers}
     )
 
 
-def _adapter(provider: ProviderName, settings: Settings) -> Claude:
+def _adapter(provider: ProviderName, settings: Settings, *, patient: bool = False) -> Claude | Compatible | Ollama:
+    """A client that is not opened yet. A `patient` one may take long where that costs less."""
+    timeout = settings.llm_timeout.total_seconds() if settings.llm_timeout else None
+    redact = Redactor(secrets_of(settings)).text
     match provider:
         case "claude":
             return _claude(settings)
+        case "ollama":
+            return Ollama(
+                settings.ollama_host,
+                api_key=settings.ollama_api_key.get_secret_value(),
+                context_length=settings.ollama_context_length,
+                network=settings.network,
+                timeout=timeout,
+                redact=redact,
+            )
+        case "openai" | "gemini" | "openrouter":
+            keys = {
+                "openai": settings.openai_api_key,
+                "gemini": settings.gemini_api_key,
+                "openrouter": settings.openrouter_api_key,
+            }
+            return Compatible(
+                provider,
+                keys[provider].get_secret_value(),
+                settings.openai_base_url if provider == "openai" else None,
+                network=settings.network,
+                timeout=timeout,
+                redact=redact,
+                flex=patient,
+            )
         case _:
-            raise NotImplementedError(provider)
+            assert_never(provider)
 
 
 def _claude(settings: Settings) -> Claude:
@@ -122,6 +154,7 @@ def _claude(settings: Settings) -> Claude:
         settings.claude_api_key.get_secret_value(),
         settings.claude_base_url,
         network=settings.network,
+        timeout=settings.llm_timeout.total_seconds() if settings.llm_timeout else TIMEOUT,
         redact=Redactor(secrets_of(settings)).text,
     )
 
@@ -151,11 +184,22 @@ def rules_of(settings: Settings) -> Rules:
 
 
 @asynccontextmanager
-async def open_parts(settings: Settings, store: Store, observer: Observer | None = None) -> AsyncIterator[Parts]:
-    """Build the parts of a run; their connections are closed at the end."""
+async def open_parts(
+    settings: Settings,
+    store: Store,
+    observer: Observer | None = None,
+    *,
+    patient: bool = False,
+) -> AsyncIterator[Parts]:
+    """Build the parts of a run; their connections are closed at the end.
+
+    For a `patient` run models may take long where that costs less. Claude is there also while another provider is in
+    use, if answers of a batch may still be taken from it.
+    """
     async with AsyncExitStack() as stack:
         libraries = await _libraries(stack, settings)
-        router = await _router(stack, settings)
+        has_answers = bool(store.state.batches and settings.claude_api_key.get_secret_value())
+        router = await _router(stack, settings, ["claude"] if has_answers else [], patient=patient)
         claude = router.adapters.get("claude")
         yield Parts(
             libraries=libraries,

@@ -17,7 +17,8 @@ from kometa_ai.jobs.cancel import cancel
 from kometa_ai.jobs.foreground import Foreground
 from kometa_ai.jobs.undo import Undo
 from kometa_ai.notification.after_changes import changed_collections
-from kometa_ai.settings.environment import LIBRARY, REQUIRED
+from kometa_ai.settings.environment import LIBRARY, MODEL, REQUIRED, providers_in
+from kometa_ai.settings.models import KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +84,7 @@ def _end(foreground: Foreground, report: RunReport, show_result: Callable[[], No
 
 def show_estimate(call: Call) -> int:
     """Forecast a run."""
-    with prepared(call, LIBRARY) as session:
+    with prepared(call, LIBRARY, MODEL) as session:
         found = asyncio.run(views.forecast(session, _options(call, session)))
         show(call, found, output.print_estimate)
         return 1 if found.problems else 0
@@ -99,7 +100,9 @@ def show_explanation(call: Call) -> int:
 
 def cancel_open_batches(call: Call) -> int:
     """Cancel the open batches at Anthropic."""
-    with prepared(call, "CLAUDE_API_KEY") as session:
+    # Without a key for Claude and with another provider, what is open can still be given up.
+    required = [KEYS["claude"]] if "claude" in providers_in(call.environ) else []
+    with prepared(call, *required) as session:
         found = asyncio.run(cancel(session))
         show(call, found, output.print_cancellation)
         return int(found.exit_code)

@@ -22,7 +22,7 @@ from kometa_ai.jobs.audit import AuditWanted, audit
 from kometa_ai.jobs.foreground import Foreground
 from kometa_ai.jobs.running import new_run_id
 from kometa_ai.jobs.trial import LONGEST_PROMPT, Wanted, try_prompt
-from kometa_ai.settings.environment import LIBRARY, REQUIRED
+from kometa_ai.settings.environment import LIBRARY, MODEL, REQUIRED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -47,7 +47,7 @@ def try_a_prompt(call: Call) -> int:
         raise FixUsage("--try-prompt is about one collection.", "Name it once: --collection NAME.")
     name = call.given["collections"][0]
     text = _text_of(call.given["try_prompt"])
-    with prepared(call, *(LIBRARY,) if call.given["max_cost"] == 0 else REQUIRED) as session:
+    with prepared(call, *(LIBRARY, MODEL) if call.given["max_cost"] == 0 else REQUIRED) as session:
         wanted = Wanted(
             collection=name,
             text=text,
@@ -71,7 +71,7 @@ def try_a_prompt(call: Call) -> int:
 
 def audit_decisions(call: Call) -> int:
     """Ask again about a sample of decisions and all pins."""
-    with prepared(call, *(LIBRARY,) if call.given["max_cost"] == 0 else REQUIRED) as session:
+    with prepared(call, *(LIBRARY, MODEL) if call.given["max_cost"] == 0 else REQUIRED) as session:
         wanted = AuditWanted(collections=call.given["collections"], max_cost=call.given["max_cost"])
 
         async def do(parts: Parts, say: Callable[[str], object]) -> Audit:

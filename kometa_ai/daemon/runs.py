@@ -237,7 +237,13 @@ class Runs:
         try:
             return Ended(
                 *await self._session.perform(
-                    do, job, observer=job.progress, begin=begin, recover=partial(self._failed, job)
+                    do,
+                    job,
+                    observer=job.progress,
+                    # A run about what was added just now is to be quick.
+                    patient=job.wanted.unattended and not (isinstance(job.wanted, Options) and job.wanted.movies),
+                    begin=begin,
+                    recover=partial(self._failed, job),
                 )
             )
         finally:

@@ -42,7 +42,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     schedule: str
     radarr: str
     sonarr: str
-    claude: str
+    model: str
     run_id: str | None
     step: str | None
     done: int
@@ -67,7 +67,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the daemon itself is in order. A library or Claude that is down is no reason to restart it."""
+    """Whether the daemon itself is in order. A library or a model that is down is no reason to restart it."""
 
     status: str
     version: str
@@ -76,7 +76,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     problem: str | None
     radarr: str
     sonarr: str
-    claude: str
+    model: str
     running: bool
     next_run: datetime | None
     last_outcome: str | None
@@ -122,7 +122,7 @@ class Views:
             schedule=self._timetable.schedule.describe(),
             radarr=self._watch.worst("Radarr"),
             sonarr=self._watch.worst("Sonarr"),
-            claude=self._watch.word("Claude"),
+            model=self._watch.model,
             run_id=going.run_id if going else None,
             step=going.step if going else None,
             done=going.done if going else 0,
@@ -182,7 +182,7 @@ class Views:
             problem=problem or None,
             radarr=self._watch.worst("Radarr"),
             sonarr=self._watch.worst("Sonarr"),
-            claude=self._watch.word("Claude"),
+            model=self._watch.model,
             running=self._runs.current is not None,
             next_run=self._timetable.next_run,
             last_outcome=last.outcome if last else None,

@@ -1,4 +1,4 @@
-"""Know whether libraries and Claude can be used: look at the start, again while one cannot, learn from runs."""
+"""Know whether libraries and models can be used: look at the start, again while one cannot, learn from runs."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Literal
 
 import structlog
 
+from kometa_ai.core.model import TITLES
 from kometa_ai.errors import KometaAIError
 from kometa_ai.jobs.aside import aside
 from kometa_ai.jobs.services import Looked
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from kometa_ai.core.report import RunReport
     from kometa_ai.jobs.session import Session
 
@@ -31,6 +34,7 @@ class Watch:
         self.found: dict[str, Looked] = {
             service: Looked(service=service, status="unknown") for service in session.checks
         }
+        self._models = [TITLES[provider] for provider in session.settings.models.providers]
 
     def word(self, service: str) -> str:
         """How a service was last found, as the API says it: `ok`, `down` or `unknown`."""
@@ -38,7 +42,15 @@ class Watch:
 
     def worst(self, service: str) -> str:
         """The same for all instances of a service together, or `none` if there is none: `down` if one is down."""
-        words = {self.word(title) for title in self.found if title.partition(" ")[0] == service}
+        return self._worst(title for title in self.found if title.partition(" ")[0] == service)
+
+    @property
+    def model(self) -> str:
+        """The same for the providers of all models in use."""
+        return self._worst(self._models)
+
+    def _worst(self, services: Iterable[str]) -> str:
+        words = set(map(self.word, services))
         return next((word for word in ("down", "unknown", "ok") if word in words), "none")
 
     @property
@@ -51,10 +63,10 @@ class Watch:
         await asyncio.gather(*map(self._look, self.found))
 
     async def live(self) -> None:
-        """Look again at what is down, for ever."""
+        """Look again while a service is down, or it is not known of one, for ever."""
         while True:
             await asyncio.sleep(AGAIN)
-            if "down" in self.words.values():
+            if not {"down", "unknown"}.isdisjoint(self.words.values()):
                 await self.look()
 
     def learn(self, report: RunReport) -> None:
@@ -63,10 +75,13 @@ class Watch:
             status: Literal["ok", "unusable"] = "unusable" if library.error else "ok"
             self._note(Looked(service=library.title, status=status, detail=library.error))
         if report.outcome == "model unusable":
-            why = report.problems[0].what if report.problems else ""
-            self._note(Looked(service="Claude", status="unusable", detail=why))
+            about = [problem for problem in report.problems if problem.source in self._models]
+            if about:
+                self._note(Looked(service=about[0].source, status="unusable", detail=about[0].what))
+            else:  # one of several, and which one is found out by looking
+                self.found |= {title: Looked(service=title, status="unknown") for title in self._models}
         elif report.outcome in ("ok", "problems", "waiting") and report.tokens.requests:
-            self._note(Looked(service="Claude", status="ok"))
+            self._note(Looked(service=self._models[0], status="ok"))
 
     async def _look(self, service: str) -> None:
         # Beside the loop: to import a provider's SDK takes seconds.

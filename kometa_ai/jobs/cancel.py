@@ -11,7 +11,7 @@ import structlog
 from kometa_ai.asking.batches import search
 from kometa_ai.errors import CheckModel
 from kometa_ai.providers.port import RequestFailed
-from kometa_ai.state.schema import BatchNamed, RunWaits
+from kometa_ai.state.schema import BatchDropped, BatchNamed, RunWaits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kometa_ai.providers.port import BatchProvider
     from kometa_ai.state.store import Store
 
-Outcome = Literal["canceling", "ended", "unknown", "failed"]
+Outcome = Literal["canceling", "ended", "unknown", "failed", "given up"]
 
 _log = structlog.get_logger()
 
@@ -46,15 +46,24 @@ class Cancellation(msgspec.Struct, frozen=True, kw_only=True):
 _WORDS: dict[Outcome, str] = {
     "canceling": "It is being stopped. What it has answered by then is paid for, and the next run takes it.",
     "ended": "It has ended already; the next run takes its answers.",
+    "given up": "Without CLAUDE_API_KEY it cannot be stopped. Its answers are given up; the next run asks again.",
     "unknown": "Anthropic does not list it: it was never taken, or is long gone. The next run looks once more.",
 }
 
 
 async def cancel(session: Session) -> Cancellation:
-    """Ask for the end of each open batch; they stay open until a run has taken their answers."""
+    """Ask for the end of each open batch; they stay open until a run has taken their answers.
+
+    Where another provider is in use and there is no key for Claude, no run can take them: they are given up.
+    """
+    settings = session.settings
+    is_out_of_reach = "claude" not in settings.models.providers and not settings.claude_api_key.get_secret_value()
     with session.lock() as store:
-        async with session.open_batches() as batches:
-            cancellation = await cancel_batches(batches, store, session.redact)
+        if is_out_of_reach:
+            cancellation = _give_up(store)
+        else:
+            async with session.open_batches() as batches:
+                cancellation = await cancel_batches(batches, store, session.redact)
         store.save(session.now())
     return cancellation
 
@@ -64,8 +73,7 @@ async def cancel_batches(provider: BatchProvider, store: Store, redact: Callable
 
     No run goes on with one that waits for them: what was cancelled is left to the next one.
     """
-    if store.state.waiting is not msgspec.UNSET:
-        store.record(RunWaits(options=None))
+    _wait_no_longer(store)
     found = []
     exit_code = 0
     for batch in store.state.batches:
@@ -78,10 +86,30 @@ async def cancel_batches(provider: BatchProvider, store: Store, redact: Callable
             why = redact(error.message if isinstance(error, CheckModel) else str(error))
             outcome, what = "failed", f"It could not be stopped, and may go on: {why}"
             exit_code = max(exit_code, error.exit_code if isinstance(error, CheckModel) else 1)
-        _log.info("batch.cancel", batch_id=batch_id, outcome=outcome)
-        count = sum(len(batch.pages[question.page]) for question in batch.open_questions)
-        found.append(Canceled(id=batch_id, planned=batch.planned, questions=count, outcome=outcome, what=what))
+        found.append(_told(batch, batch_id, outcome, what))
     return Cancellation(batches=tuple(found), exit_code=exit_code)
+
+
+def _give_up(store: Store) -> Cancellation:
+    """Forget all open batches."""
+    _wait_no_longer(store)
+    batches = tuple(store.state.batches)
+    for batch in batches:
+        store.record(BatchDropped(key=batch.key))
+    return Cancellation(
+        batches=tuple(_told(batch, batch.id, "given up", _WORDS["given up"]) for batch in batches), exit_code=0
+    )
+
+
+def _wait_no_longer(store: Store) -> None:
+    if store.state.waiting is not msgspec.UNSET:
+        store.record(RunWaits(options=None))
+
+
+def _told(batch: OpenBatch, batch_id: str, outcome: Outcome, what: str) -> Canceled:
+    _log.info("batch.cancel", batch_id=batch_id, outcome=outcome)
+    count = sum(len(batch.pages[question.page]) for question in batch.open_questions)
+    return Canceled(id=batch_id, planned=batch.planned, questions=count, outcome=outcome, what=what)
 
 
 async def _find(provider: BatchProvider, store: Store, batch: OpenBatch) -> str:

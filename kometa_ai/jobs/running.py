@@ -108,6 +108,7 @@ async def run_and_report(
         next_run=next_run,
         zone=parts.zone,
         redact=parts.redact,
+        can_collect=parts.batches is not None,
     )
     if notify is not None and options.goes_on_with is not None:
         notify = _with_earlier(notify, options.goes_on_with, parts.store.folder)

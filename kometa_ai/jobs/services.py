@@ -122,8 +122,11 @@ def missing_tags(
 
 async def look_at_model(title: str, adapter: Adapter, models: Sequence[str]) -> Looked:
     """A provider's key, and whether it knows these models and for how long. They are named as the provider does."""
-    # Before the clock is started: an SDK takes seconds to be imported.
-    await adapter.prepare()
+    try:
+        # Before the clock is started: an SDK takes seconds to be imported.
+        await adapter.prepare()
+    except KometaAIError as error:
+        return _unusable(title, error)
 
     async def look() -> Looked:
         warnings = [warning for model in models if (warning := await adapter.check(model)) is not None]
@@ -164,8 +167,12 @@ async def _in_time(service: str, look: Callable[[], Awaitable[Looked]], way: Way
     except (LibrarySilent, ProviderSilent) as error:
         return _silent(service, str(error), way)
     except KometaAIError as error:
-        warning = _warning(service, error.message, error.remedy)
-        return Looked(service=service, status="unusable", detail=error.message, warnings=(warning,))
+        return _unusable(service, error)
+
+
+def _unusable(service: str, error: KometaAIError) -> Looked:
+    warning = _warning(service, error.message, error.remedy)
+    return Looked(service=service, status="unusable", detail=error.message, warnings=(warning,))
 
 
 def _silent(service: str, detail: str, way: Way) -> Looked:

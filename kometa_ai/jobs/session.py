@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
@@ -44,6 +44,16 @@ class Traffic(msgspec.Struct, frozen=True):
     batch_seconds: Mapping[str, float] = {}
 
 
+class OpenParts(Protocol):
+    """Opens the services of a run. For a `patient` run models may take long where that costs less."""
+
+    def __call__(
+        self, store: Store, observer: Observer | None, *, patient: bool = False
+    ) -> AbstractAsyncContextManager[Parts]:
+        """The services, with this state and observer; their connections are closed at the end."""
+        ...
+
+
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """The settings, and what `app` builds from them. Jobs open services through this and know no adapter.
 
@@ -58,7 +68,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     redact: Callable[[str], str]
     now: Callable[[], datetime]
     read_folder: Callable[[Path], Folder]
-    open_parts: Callable[[Store, Observer | None], AbstractAsyncContextManager[Parts]]
+    open_parts: OpenParts
     open_library: Callable[[str], AbstractAsyncContextManager[Library]]
     open_batches: Callable[[], AbstractAsyncContextManager[BatchProvider]]
     traffic_of: Callable[[Parts], Traffic]
@@ -93,14 +103,15 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
         job: Supervised,
         *,
         observer: Observer | None = None,
+        patient: bool = False,
         begin: Callable[[], object] = lambda: None,
         load: Callable[[Path], Store] = Store.load,
         recover: Callable[[Exception], Awaitable[_T]] | None = None,
     ) -> tuple[_T, Traffic]:
         """Lock the state, load it, open the services and do a run, whose end `job` can ask for. Not for the main loop.
 
-        `begin` is called once the lock is held. `recover` makes a result of an error, still under the lock; without it
-        the error is raised.
+        `begin` is called once the lock is held. `patient` is for `open_parts`. `recover` makes a result of an error,
+        still under the lock; without it the error is raised.
         """
         with StateLock(self.settings.state_dir) as lock:
             begin()
@@ -110,7 +121,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
                 store = load(self.settings.state_dir)
                 self.choices.take_over(store)
                 job.holds(lock, store)
-                async with self.open_parts(store, observer) as parts:
+                async with self.open_parts(store, observer, patient=patient) as parts:
                     traffic = self.traffic_of(parts)
                     result = await _ending_with(job, parts, do(parts))
             except Exception as error:

@@ -36,6 +36,11 @@ WORTH = 1.0
 
 AWAITED = "Nothing to do: the next run collects the answers."
 """What is to be done while questions are with Anthropic."""
+OUT_OF_REACH = (
+    "Their answers are paid for: set CLAUDE_API_KEY, and the next run collects them. "
+    "Or give them up with --cancel-batches, and the next run asks again."
+)
+"""What is to be done where there is no key to collect them with."""
 
 Due = list[tuple["Collection", list["AnyItem"]]]
 """For each collection the movies that are due for a second look."""
@@ -162,7 +167,7 @@ class Batches:
         }
         if self._is_always_worth_it:
             return fresh
-        model = self._models.asked_for(second_look=False)
+        model = self._models.first
         cost = forecast.cost(pack(fresh, self._subjects, stage, size), self._parts.provider.traits(model))
         return fresh if cost is not None and cost > WORTH else {}
 
@@ -175,9 +180,10 @@ class Batches:
             (collection, [movie for movie in movies if (collection.key, movie.key, True) not in left_over])
             for collection, movies in due
         ]
-        packets = second_looks(fresh)
-        model = self._models.asked_for(second_look=True)
-        cost = forecast.cost(packets, self._parts.provider.traits(model), forecast.SECOND_LOOKS)
+        traits = self._parts.provider.traits(self._models.review)
+        if not traits.has_batches:
+            return []
+        cost = forecast.cost(second_looks(fresh), traits, forecast.SECOND_LOOKS)
         return fresh if cost is not None and cost > WORTH else []
 
     async def hand_over(self, stage: Sequence[Collection], questions: Questions, due: Due, size: int) -> bool:
@@ -243,9 +249,13 @@ def not_in_batches(
 
 
 def with_anthropic(
-    batches: Iterable[OpenBatch], collections: Iterable[Collection], subjects: Mapping[ItemKey, Subject]
+    batches: Iterable[OpenBatch],
+    collections: Iterable[Collection],
+    subjects: Mapping[ItemKey, Subject],
+    *,
+    can_collect: bool = True,
 ) -> list[Problem]:
-    """What was asked through batches that have not been answered."""
+    """What was asked through batches that have not been answered, and whether a run can collect the answers."""
     keys = {collection.key for collection in collections}
     problems = []
     for batch in batches:
@@ -260,7 +270,7 @@ def with_anthropic(
                 Problem(
                     source="Claude",
                     what=f"{count} questions are with Anthropic as {f'batch {batch.id}' if batch.id else 'a batch'}.",
-                    remedy=AWAITED,
+                    remedy=AWAITED if can_collect else OUT_OF_REACH,
                 )
             )
     return problems

@@ -48,7 +48,8 @@ if TYPE_CHECKING:
 class Frame(msgspec.Struct, frozen=True, kw_only=True):
     """What a report is about: which run, when, and how it ended (`error`, `interrupted`).
 
-    `problems` are those that were met outside of the run's steps.
+    `problems` are those that were met outside of the run's steps. `can_collect` says that answers of batches can be
+    taken from Anthropic.
     """
 
     run_id: str
@@ -60,6 +61,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     models: frozenset[str]
     error: KometaAIError | None = None
     problems: tuple[Problem, ...] = ()
+    can_collect: bool = True
     interrupted: str = ""
     next_run: datetime | None = None
     zone: tzinfo = UTC
@@ -68,7 +70,9 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
 
 def make_report(results: RunResults, memory: Memory, snapshot: Snapshot, frame: Frame) -> RunReport:
     """Say what a run did, or would have done, and what needs the operator. `memory` and `snapshot` are the state."""
-    asked = with_anthropic(snapshot.batches, results.reading.collections, results.subjects)
+    asked = with_anthropic(
+        snapshot.batches, results.reading.collections, results.subjects, can_collect=frame.can_collect
+    )
     is_waiting = results.waiting is not None
     problems = [
         *problems_of(results, frame.models, frame.problems),

@@ -171,6 +171,9 @@ class Settings(BaseModel):
             alias="OLLAMA_BASE_URL",
         ),
     ] = "http://localhost:11434"
+    ollama_api_key: Annotated[Key, About("A key, if Ollama wants one: at ollama.com, or behind a proxy.", "none")] = (
+        SecretStr("")
+    )
     ollama_context_length: Annotated[
         NumberOrNone,
         Field(ge=1024, le=10_000_000),

@@ -183,6 +183,8 @@ def ollama_url(text: str) -> str:
     if not found:
         rest = text
         authority, slash, path = rest.partition("/")
+        if authority.lower() == "ollama.com":
+            return f"https://{authority}"
         if not re.search(r":\d{1,9}\Z", authority):
             authority = f"{authority.removesuffix(':')}:11434"
         scheme, rest = "http", f"{authority}{slash}{path}"

@@ -121,7 +121,7 @@ def _add_open_paths(app: FastAPI, waiting: Waiting) -> None:
             problem=waiting.said,
             radarr="unknown",
             sonarr="unknown",
-            claude="unknown",
+            model="unknown",
             running=False,
             next_run=None,
             last_outcome=None,

@@ -197,8 +197,11 @@ def impatient(settings: Settings) -> Session:
         await asyncio.sleep(0)
 
     @asynccontextmanager
-    async def open_parts(store: Store, observer: Observer | None) -> AsyncIterator[Parts]:
-        async with session.open_parts(store, observer) as parts, Radarr(NOWHERE, key, sleep=at_once) as radarr:
+    async def open_parts(store: Store, observer: Observer | None, *, patient: bool = False) -> AsyncIterator[Parts]:
+        async with (
+            session.open_parts(store, observer, patient=patient) as parts,
+            Radarr(NOWHERE, key, sleep=at_once) as radarr,
+        ):
             yield msgspec.structs.replace(parts, libraries=(radarr,))
 
     return msgspec.structs.replace(session, open_parts=open_parts)

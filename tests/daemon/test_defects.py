@@ -134,10 +134,12 @@ async def test_a_run_of_the_daemon(world: World) -> None:
     def broken_session_of(settings: Settings) -> Session:
         session = session_of(settings)
 
-        def open_parts(store: Store, observer: Observer | None) -> AbstractAsyncContextManager[Parts]:
+        def open_parts(
+            store: Store, observer: Observer | None, *, patient: bool = False
+        ) -> AbstractAsyncContextManager[Parts]:
             if is_broken:
                 raise Unforeseen
-            return session.open_parts(store, observer)
+            return session.open_parts(store, observer, patient=patient)
 
         return msgspec.structs.replace(session, open_parts=open_parts)
 

@@ -112,7 +112,7 @@ def test_services_that_are_down_are_a_warning(world: World) -> None:
     assert "API key" in summary
     assert ".." not in summary
     assert health.status_code == 200
-    assert (health.json()["radarr"], health.json()["claude"]) == ("down", "down")
+    assert (health.json()["radarr"], health.json()["model"]) == ("down", "down")
     assert check.returncode == 0
 
 

@@ -57,8 +57,8 @@ def ask(world: World, threshold: float, name: str = "Noir") -> WhatIf:
     session = session_of(world.settings)
 
     @asynccontextmanager
-    async def open_parts(store: Store, observer: Observer | None) -> AsyncIterator[Parts]:
-        async with session.open_parts(store, observer) as parts:
+    async def open_parts(store: Store, observer: Observer | None, *, patient: bool = False) -> AsyncIterator[Parts]:
+        async with session.open_parts(store, observer, patient=patient) as parts:
             yield msgspec.structs.replace(parts, now=lambda: world.now)
 
     session_then = msgspec.structs.replace(session, open_parts=open_parts)

@@ -242,7 +242,7 @@ def test_a_typo_explains_what_is_missing() -> None:
         "ANTHROPIC_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_ADMIN_KEY", "OPENAI_CUSTOM_HEADERS",
         "OPENAI_LOG", "OPENAI_WEBHOOK_SECRET", "OLLAMA_MODELS", "OLLAMA_KEEP_ALIVE", "OLLAMA_ORIGINS", "OLLAMA_DEBUG",
         "OLLAMA_NUM_PARALLEL", "OLLAMA_MAX_QUEUE", "OLLAMA_LOAD_TIMEOUT", "GOOGLE_API_KEY", "GEMINI_MODEL",
-        "OPENAI_API_KEY", "LLM_API_KEY", "OPENROUTER_BASE_URL",
+        "OPENAI_API_KEY", "OPENROUTER_BASE_URL",
     ],
 )  # fmt: skip
 def test_other_programs_variables_are_no_typos(name: str) -> None:

@@ -69,7 +69,7 @@ CONTRACT = {
 }
 SECRET = {
     "RADARR_API_KEY", "SONARR_API_KEY", "CLAUDE_API_KEY", "SMTP_PASSWORD", "HTTP_API_KEY", "WEB_PASSWORD",
-    "APPRISE_URLS", "OPENAI_API_KEY", "GEMINI_API_KEY", "OPENROUTER_API_KEY",
+    "APPRISE_URLS", "OPENAI_API_KEY", "GEMINI_API_KEY", "OPENROUTER_API_KEY", "OLLAMA_API_KEY",
 }  # fmt: skip
 
 
@@ -184,6 +184,7 @@ def test_openai_address_keeps_its_version() -> None:
     ("text", "url"),
     [
         ("ollama", "http://ollama:11434"),
+        ("ollama.com", "https://ollama.com"),
         ("192.168.1.5:8080", "http://192.168.1.5:8080"),
         ("ollama:11434/v1", "http://ollama:11434"),
         ("http://nas:11434/v1/", "http://nas:11434"),
