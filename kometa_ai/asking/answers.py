@@ -2,6 +2,8 @@
 
 Accepted are the form that is asked for, the form where every item is in `decisions`, either of them with prose or
 code fences around it, and either of them cut off or broken in the middle: whole entries are kept, nothing is invented.
+An answer about several collections is read likewise; what it says counts for the collection whose number stands in the
+same object, and what has none counts for none.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from kometa_ai.judging.policy import pick
 from kometa_ai.judging.records import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
 REASON_LENGTH = 300
@@ -35,12 +37,20 @@ _EXCLUDED_LIST = re.compile(r'"excluded"\s*:\s*\[')
 _NUMBER = re.compile(r"\A(\"?)(-?\d{1,9})(?:\.0)?\1\Z")
 
 
+_KNOWN = frozenset({*_IDS, "reason", "reasoning", "include", "confidence", "title", "year", "name", "collection_name"})
+_EVEN = 0.5
+"""An entry that does not say `include` belongs from this confidence on."""
+_SEVERAL = re.compile(r'"collections?"\s*:')
+_LISTS = frozenset({"decisions", "excluded"})
+_SPACE = re.compile(r"[ \t\n\r]*+")
+
+
 class _Entry(msgspec.Struct):
     """One decision as it comes: loosely typed numbers are accepted, as other models send them."""
 
     item_id: int
-    include: bool
     confidence: float
+    include: bool | None
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,29 +62,69 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_answer(text: str, sent: AbstractSet[int], standing: AbstractSet[int] = frozenset()) -> Reading:
-    """Read an answer about the items numbered `sent`; `standing` are those that are members now.
+    """Read an answer about one collection and the items numbered `sent`; `standing` are those that are members now.
 
     Two verdicts on one item: the higher confidence, on a tie what keeps the membership as it is. Entries whose
-    confidence is not a number from 0 to 1 say nothing, and their item counts as missing.
+    confidence is not a number from 0 to 1 say nothing, and their item counts as missing. An entry without `include`
+    belongs if its confidence is 0.5 or more.
     """
+    text = text[:LONGEST]
+    entries = list(_entries(text))
+    if not entries:
+        return _reading(_found(text), sent, standing)
+    # One alone may leave its number out, or have its name there.
+    accepted = {1, None} if len(entries) == 1 else {1}
+    ours = (entry for entry in entries if _id(entry.get("collection")) in accepted)
+    return _reading((found for entry in ours for found in _said(entry)), sent, standing)
+
+
+def read_answers(
+    text: str, sent: AbstractSet[int], names: Sequence[str], standing: Sequence[AbstractSet[int]]
+) -> tuple[Reading, ...]:
+    """Read an answer about several collections: what it says for each, in the order in which they were sent.
+
+    `names` are those of the collections, numbered from 1. What an answer says under the number of one and the name of
+    another counts for neither.
+    """
+    found: list[list[tuple[int, Verdict]]] = [[] for _ in names]
+    for entry in _entries(text[:LONGEST]):
+        number = _id(entry.get("collection"))
+        if number is not None and 1 <= number <= len(names) and not _names_another(entry, number, names):
+            found[number - 1] += _said(entry)
+    return tuple(_reading(said, sent, members) for said, members in zip(found, standing, strict=True))
+
+
+def _reading(found: Iterable[tuple[int, Verdict]], sent: AbstractSet[int], standing: AbstractSet[int]) -> Reading:
     verdicts: dict[int, Verdict] = {}
     unknown: set[int] = set()
-    for item_id, verdict in _found(text[:LONGEST]):
+    for item_id, verdict in found:
         if item_id not in sent:
             unknown.add(item_id)
         elif (other := verdicts.get(item_id)) is None:
             verdicts[item_id] = verdict
-        else:
+        elif other is not verdict:
             verdicts[item_id] = pick(other, verdict, standing=item_id in standing)
     return Reading(verdicts=verdicts, missing=frozenset(sent - verdicts.keys()), unknown=frozenset(unknown))
 
 
+def _names_another(entry: Mapping[str, Any], number: int, names: Sequence[str]) -> bool:
+    said = entry.get("collection_name")
+    if not isinstance(said, str):
+        return False
+    plain = [clean(name).casefold() for name in names]
+    return clean(said).casefold() != plain[number - 1] and clean(said).casefold() in plain
+
+
 def _found(text: str) -> Iterator[tuple[int, Verdict]]:
     answer = _whole_answer(text)
-    if answer is not None:
-        entries, excluded = answer.get("decisions"), answer.get("excluded")
-    else:
-        entries, excluded = list(_whole_objects(text)), list(_whole_numbers(text))
+    if answer is None:
+        answer = {"decisions": list(_whole_objects(text)), "excluded": list(_whole_numbers(text))}
+    return _said(answer)
+
+
+def _said(answer: Mapping[str, Any]) -> Iterator[tuple[int, Verdict]]:
+    """The verdicts of what an answer has for one collection."""
+    entries, excluded = answer.get("decisions"), answer.get("excluded")
     if isinstance(entries, dict):
         entries = [{_IDS[0]: key, **entry} for key, entry in entries.items() if isinstance(entry, dict)]
     for entry in entries if isinstance(entries, list) else ():
@@ -83,6 +133,120 @@ def _found(text: str) -> Iterator[tuple[int, Verdict]]:
     for value in excluded if isinstance(excluded, list) else ():
         if (item_id := _id(value)) is not None:
             yield item_id, EXCLUDED
+
+
+# Several collections
+
+
+def _entries(text: str) -> Iterator[dict[str, Any]]:
+    """What an answer about several collections has for each of them, as far as it is whole."""
+    if _SEVERAL.search(text) is None:
+        return
+    failures, start = 0, text.find("{")
+    while start != -1 and failures < _OPENINGS_TRIED:
+        value, end, is_whole = _object(text, start)
+        failures += not is_whole
+        yield from _entries_of(value)
+        start = text.find("{", max(end, start + 1))
+
+
+def _entries_of(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    several = value.get("collections")
+    if isinstance(several, dict):
+        several = [{"collection": key, **entry} for key, entry in several.items() if isinstance(entry, dict)]
+    if isinstance(several, list):
+        yield from (entry for entry in several if isinstance(entry, dict) and not _LISTS.isdisjoint(entry))
+    elif "collection" in value and not _LISTS.isdisjoint(value):
+        yield value
+    else:
+        for inner in value.values():
+            if isinstance(inner, dict):
+                yield from _entries_of(inner)
+
+
+def _object(text: str, start: int, *, within: bool = False) -> tuple[dict[str, Any], int, bool]:
+    """The object that begins at a place, where it ends, and whether it is whole.
+
+    Of a broken one there are the members that are whole, and of a list of its the whole entries.
+    """
+    try:
+        value, end = _DECODER.raw_decode(text, start)
+    except (ValueError, RecursionError):
+        members, end = _members(text, start + 1, within=within)
+        return members, end, False
+    return value, end, True
+
+
+def _members(text: str, at: int, *, within: bool) -> tuple[dict[str, Any], int]:
+    """The members of a broken object as far as they are whole, and where it breaks."""
+    found: dict[str, Any] = {}
+    while True:
+        at = _past_space(text, at)
+        try:
+            key, colon = _DECODER.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            return found, at
+        colon = _past_space(text, colon)
+        if not isinstance(key, str) or text[colon : colon + 1] != ":":
+            return found, at
+        at = _past_space(text, colon + 1)
+        if text[at : at + 1] == "[" and (key in _LISTS or (key == "collections" and not within)):
+            found[key], at, is_whole = _elements(text, at + 1, of_entries=key == "collections")
+            if not is_whole:
+                return found, at
+            value = found[key]
+        else:
+            try:
+                value, after = _DECODER.raw_decode(text, at)
+            except (ValueError, RecursionError):
+                return found, at
+            at = after
+        at = _past_space(text, at)
+        # Only what is followed by a comma is known to be whole: 1 may be the beginning of 12.
+        if text[at : at + 1] != ",":
+            return found, at
+        found[key] = value
+        at += 1
+
+
+def _elements(text: str, at: int, *, of_entries: bool) -> tuple[list[Any], int, bool]:
+    """The whole elements of a list, where it ends or breaks, and whether it is whole.
+
+    Where it is one `of_entries`, an entry that is broken is among them with what of it is whole.
+    """
+    found: list[Any] = []
+    value: Any
+    while True:
+        at = _past_space(text, at)
+        if text[at : at + 1] == "]":
+            return found, at + 1, True
+        if of_entries and text[at : at + 1] == "{":
+            value, at, is_whole = _object(text, at, within=True)
+            found.append(value)
+            if not is_whole:
+                return found, at, False
+        else:
+            try:
+                value, after = _DECODER.raw_decode(text, at)
+            except (ValueError, RecursionError):
+                return found, at, False
+            at = after
+            if isinstance(value, dict):
+                found.append(value)
+        end = _past_space(text, at)
+        if text[end : end + 1] not in {",", "]"}:
+            return found, at, False
+        if not isinstance(value, dict):
+            found.append(value)
+        at = end + 1 if text[end : end + 1] == "," else end
+
+
+def _past_space(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return found.end() if found else at
+
+
+# One collection
 
 
 def _whole_answer(text: str) -> dict[str, Any] | None:
@@ -145,15 +309,20 @@ def _verdict(entry: object) -> tuple[int, Verdict] | None:
     try:
         # Field by field: one unreadable character in a field that does not matter would refuse the whole entry.
         item_id = next((entry[name] for name in _IDS if name in entry), None)
-        fields = {"item_id": item_id, "include": entry.get("include"), "confidence": entry.get("confidence")}
+        fields = {"item_id": item_id, "confidence": entry.get("confidence"), "include": entry.get("include")}
         found = msgspec.convert(fields, _Entry, strict=False)
     except (msgspec.ValidationError, ValueError, RecursionError):
         return None
     if not math.isfinite(found.confidence) or not 0 <= found.confidence <= 1:
         return None
+    include = found.include
+    if include is None:
+        if not _KNOWN.issuperset(entry):
+            return None  # a field that is broken may be this one
+        include = found.confidence >= _EVEN
     reason = entry.get("reason") or entry.get("reasoning")
     return found.item_id, Verdict(
-        include=found.include,
+        include=include,
         confidence=found.confidence,
         # Half a character, as a broken answer holds, could be written neither to the state nor to a report.
         reason=clean(reason)[:REASON_LENGTH] if isinstance(reason, str) else "",

@@ -130,7 +130,7 @@ def opening(packets: Iterable[Packet], traits: Traits) -> list[Work]:
     for packet in packets:
         first, *others = packet.collections
         page = Page.of(packet.movies)
-        tokens = page.form.tokens + prices.tokens_in(page.text)
+        tokens = page.form().tokens + prices.tokens_in(page.text)
         if len(packet.collections) >= forecast.CACHED_IN_BATCHES_FROM and traits.caches(tokens):
             works.append(Work(Packet(packet.movies, (first,)), cache=True, readers=tuple(others)))
         else:
@@ -329,7 +329,7 @@ class Batcher:
 
     def _request(self, page: Page, collection: Collection, work: Work) -> Request:
         model = self._models.asked_for(second_look=work.second_look)
-        return page.request(collection, model, second_look=work.second_look, cache=work.cache)
+        return page.request((collection,), model, second_look=work.second_look, cache=work.cache)
 
     async def _create(self, draft: _Draft) -> bool:
         """Hand a batch over; return whether it may have been taken."""

@@ -105,7 +105,7 @@ class Engine:
         self._places = Places(concurrency)
         self._sender = Sender(provider, budget=budget, places=self._places, tally=tally, course=course, sleep=sleep)
         self._poison_items: set[ItemKey] = set()
-        self._with_cached_system: set[str] = set()
+        self._with_cached_system: set[tuple[str, bool]] = set()
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -114,24 +114,25 @@ class Engine:
 
     async def ask(self, packets: Sequence[Packet]) -> None:
         """Ask about each packet for each of its collections; packets run side by side, in their order."""
-        if self._can_ask(self._models.asked_for(second_look=False), sum(len(packet.collections) for packet in packets)):
+        if self._can_ask(sum(len(packet.collections) for packet in packets), second_look=False):
             waiting = iter(packets)
             await self._together(self._work(waiting) for _ in range(min(self._concurrency, len(packets))))
 
     async def look_again(self, due: Sequence[tuple[Collection, Sequence[AnyItem]]]) -> None:
         """Give movies near the threshold their second look: small requests about one collection."""
         packets = second_looks(due)
-        if self._can_ask(self._models.asked_for(second_look=True), len(packets)):
+        if self._can_ask(len(packets), second_look=True):
             await self._together(self._ask_packet(packet, second_look=True) for packet in packets)
 
-    def _can_ask(self, model: str, requests: int) -> bool:
+    def _can_ask(self, requests: int, *, second_look: bool) -> bool:
         """Whether a model may be asked at all: one without a price cannot under a limit."""
+        model = self._models.asked_for(second_look=second_look)
         if requests and self._budget.is_limited and not prices.is_priced(self._provider.traits(model)):
             self._course.end(Unpriced((model,)))
             return False
         if requests > self._concurrency:
             # Fewer could all go at once, and each would write the system prompt to the cache without being read.
-            self._with_cached_system.add(model)
+            self._with_cached_system.add((model, second_look))
         return True
 
     # Order
@@ -172,7 +173,7 @@ class Engine:
             page, lead, search = Page.of(movies), _Lead(), asyncio.Lock()
             first, *others = packet.collections
             cache = bool(others) and self._provider.traits(self._models.asked_for(second_look=second_look)).caches(
-                page.form.tokens + prices.tokens_in(page.text)
+                page.form(second_look=second_look).tokens + prices.tokens_in(page.text)
             )
             leading = _Question(first, cache, second_look, lead.begin if others else None)
             following = [_Question(collection, cache, second_look) for collection in others]
@@ -292,11 +293,11 @@ class Engine:
 
         model = self._model_for(question)
         request = page.request(
-            question.collection,
+            (question.collection,),
             model,
             second_look=question.second_look,
             cache=question.cache,
-            cache_system=model in self._with_cached_system,
+            cache_system=(model, question.second_look) in self._with_cached_system,
         )
         try:
             reply = await self._sender.send(request, question.collection.key, question.on_first_token, take)

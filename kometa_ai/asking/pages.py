@@ -1,11 +1,11 @@
-"""`Page`: items of one kind, numbered and written as text; it makes the request about one collection. Pure."""
+"""`Page`: items of one kind, numbered and written as text; it makes the request about a collection or several. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from kometa_ai.asking.prompts import collection_text, form_of
+from kometa_ai.asking.prompts import form_of, question_text
 from kometa_ai.core.collection import Collection
 from kometa_ai.core.item import Kind, kind_of
 from kometa_ai.core.kinds import AnyItem
@@ -13,6 +13,8 @@ from kometa_ai.judging.records import records_text
 from kometa_ai.providers.port import Form, Request
 
 _TOKENS_AROUND, _TOKENS_A_MOVIE = 4000, 80
+_TOKENS_OF_SEVERAL = 32_000
+"""An answer about several collections may have this many tokens, or as many as one about one collection."""
 
 
 class Page(NamedTuple):
@@ -31,26 +33,34 @@ class Page(NamedTuple):
             raise ValueError("movies and shows cannot share a request")
         return cls(items, records_text(items), kinds.pop())
 
-    @property
-    def form(self) -> Form:
-        """What it shares with all requests about items of its kind."""
-        return form_of(self.kind)
-
     def halves(self) -> tuple[Page, Page]:
         """The same items on two pages."""
         middle = (len(self.movies) + 1) // 2
         return Page.of(self.movies[:middle]), Page.of(self.movies[middle:])
 
+    def form(self, *, collections: int = 1, second_look: bool = False) -> Form:
+        """What a question about it shares with all others of its sort."""
+        return form_of(self.kind, collections=collections, second_look=second_look)
+
     def request(
-        self, collection: Collection, model: str, *, second_look: bool, cache: bool, cache_system: bool = False
+        self,
+        collections: Sequence[Collection],
+        model: str,
+        *,
+        second_look: bool,
+        cache: bool,
+        cache_system: bool = False,
     ) -> Request:
-        """The question whether these items belong to a collection."""
+        """The question whether these items belong to a collection, or to each of several."""
+        count = len(collections)
+        expected = _TOKENS_AROUND + _TOKENS_A_MOVIE * len(self.movies)
         return Request(
-            form=self.form,
+            form=self.form(collections=count, second_look=second_look),
             movies=self.text,
-            collection=collection_text(collection, kind=self.kind, second_look=second_look),
+            collection=question_text(collections, kind=self.kind, second_look=second_look),
             model=model,
             cache=cache,
             cache_system=cache_system,
-            expected_tokens=_TOKENS_AROUND + _TOKENS_A_MOVIE * len(self.movies),
+            collections=count,
+            expected_tokens=max(expected, min(expected * count, _TOKENS_OF_SEVERAL)),
         )

@@ -21,6 +21,9 @@ EXCLUDED_BELOW = 0.2  # a movie with less confidence than this is only listed, n
 _LEAN_FIELDS = ("movie_id", "reason", "include", "confidence")
 _SPEC_FIELDS = ("movie_id", "title", "include", "confidence", "reasoning")
 _NAME = re.compile(r"<name>([^<]*)</name>")
+_NUMBERED = re.compile(r'<collection number="(\d{1,3})">(.*?)</collection>', re.DOTALL)
+_OPEN_FROM, _OPEN_TO = 0.45, 0.65  # between these the verdict has to be said
+_BELONGS = 0.5
 
 
 class Judgement(msgspec.Struct, frozen=True):
@@ -46,25 +49,30 @@ def judge_by_genre(collection: str, movie: dict[str, Any]) -> Judgement:
 class Style(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How an answer is written; the defaults are a flawless model.
 
-    - `form`: `lean` lists what clearly does not belong as bare ids in `excluded`; `spec` writes every movie out in
-      `decisions`, with `title` and `reasoning`, and has no `excluded`.
+    - `form`: `lean` lists what clearly does not belong as bare ids in `excluded`, and leaves out a `reason` that is
+      empty and an `include` that follows from the confidence; `full` leaves out nothing of a decision; `spec` writes
+      every movie out in `decisions`, with `title` and `reasoning`, and has no `excluded`.
     - `wrap`: the JSON as it is, in a code fence, or between sentences.
     - `missing`, `duplicated`, `unknown`: the number of movies that are left out (the last ones), answered twice
       (decisions before excluded ids; with `contradicted` the second decision is the opposite), or made up.
     - `reordered`: the entries are shuffled.
+    - `of`: of an answer about several collections only what it has for that one is spoiled so.
+    - `without`: the names of collections that an answer about several leaves out.
     - `confidence`: replaces every confidence, even if the schema forbids it.
     - `truncated_at`: the output ends after this many tokens, as if `max_tokens` had said so.
     - `refused`: `stop_reason: refusal`, with `refusal_category`; without content, or after `text`.
     - `text`: the answer, word for word, instead of one to the question.
     """
 
-    form: Literal["lean", "spec"] = "lean"
+    form: Literal["lean", "full", "spec"] = "lean"
     wrap: Literal["none", "fence", "prose"] = "none"
     missing: int = 0
     duplicated: int = 0
     contradicted: bool = False
     unknown: int = 0
     reordered: bool = False
+    of: str | None = None
+    without: tuple[str, ...] = ()
     confidence: float | None = None
     truncated_at: int | None = None
     refused: bool = False
@@ -79,25 +87,51 @@ PROSE = Style(wrap="prose")
 REFUSED = Style(refused=True)
 
 
+class Asked(msgspec.Struct, frozen=True):
+    """A collection that is asked about: its name, and its text with what is to be done."""
+
+    name: str
+    text: str
+    number: int = 1
+
+
 class Prompt(msgspec.Struct, frozen=True):
-    """The content of a request: the movies, and the collection they are asked about."""
+    """The content of a request: the movies, the text after them, and the collections that it asks about."""
 
     movies: tuple[dict[str, Any], ...]
-    collection_text: str
-    collection_name: str
+    text: str
+    collections: tuple[Asked, ...]
+    is_numbered: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the collections."""
+        return tuple(asked.name for asked in self.collections)
 
 
 def read_prompt(body: dict[str, Any]) -> Prompt:
-    """Read the movies and the collection from the last user message.
+    """Read the movies and the collections from the last user message.
 
-    The first text block holds the movies, one JSON object a line; the rest is the collection. In a message of one
-    block the collection is every line that is not a movie.
+    The first text block holds the movies, one JSON object a line; the rest is the collection, or several with numbers.
+    In a message of one block the collection is every line that is not a movie.
     """
     first, *rest = _last_user_texts(body) or [""]
     movies = read_movies(first)
-    collection = "\n".join(rest) if rest else "\n".join(line for line in first.splitlines() if line[:1] != "{")
-    name = _NAME.search(collection)
-    return Prompt(movies, collection, html.unescape(name[1].strip()) if name else "")
+    text = "\n".join(rest) if rest else "\n".join(line for line in first.splitlines() if line[:1] != "{")
+    collections = _numbered(text)
+    return Prompt(movies, text, collections or (Asked(_named(text), text),), is_numbered=bool(collections))
+
+
+@functools.lru_cache(maxsize=64)
+def _numbered(text: str) -> tuple[Asked, ...]:
+    found = list(_NUMBERED.finditer(text))
+    after = text[found[-1].end() :] if found else ""
+    return tuple(Asked(_named(each[2]), f"<collection>{each[2]}</collection>{after}", int(each[1])) for each in found)
+
+
+def _named(text: str) -> str:
+    name = _NAME.search(text)
+    return html.unescape(name[1].strip()) if name else ""
 
 
 def _last_user_texts(body: dict[str, Any]) -> list[str]:
@@ -138,13 +172,16 @@ def id_of(item: Mapping[str, Any]) -> Any:  # noqa: ANN401 # whatever is there
 class Form(msgspec.Struct, frozen=True, kw_only=True):
     """The freedom that the schema leaves the model.
 
-    `top` are the fields of the answer and `fields` those of a decision, in order; without `excluded` at the top every
-    movie needs a decision. `steps` are the confidences to choose from (empty: any).
+    `top` are the fields of what an answer has for a collection and `fields` those of a decision, in order, `optional`
+    those that it may leave out; without `excluded` at the top every movie needs a decision. `steps` are the confidences
+    to choose from (empty: any). `is_of_several` says that the answer is a list of such objects.
     """
 
     top: tuple[str, ...]
     fields: tuple[str, ...]
+    optional: frozenset[str] = frozenset()
     steps: tuple[float, ...] = ()
+    is_of_several: bool = False
 
     @property
     def listed(self) -> bool:
@@ -153,23 +190,46 @@ class Form(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _FORMS = {
-    "lean": Form(top=("collection_name", "decisions", "excluded"), fields=_LEAN_FIELDS),
+    "lean": Form(
+        top=("collection_name", "decisions", "excluded"),
+        fields=_LEAN_FIELDS,
+        optional=frozenset({"reason", "include"}),
+    ),
     "spec": Form(top=("collection_name", "decisions"), fields=_SPEC_FIELDS),
 }
+_FORMS["full"] = msgspec.structs.replace(_FORMS["lean"], optional=frozenset())
 
 
 @functools.lru_cache(maxsize=64)
 def form_of_schema(encoded: bytes) -> Form:
-    """The form that a schema (as JSON) enforces: its fields in its order. The lean form for any other schema."""
+    """The form that a schema (as JSON) enforces: its fields in its order, those that are required first.
+
+    The lean form for any other schema.
+    """
     schema: dict[str, Any] = msgspec.json.decode(encoded)
     properties = schema.get("properties") or {}
-    decisions = resolve(properties.get("decisions") or {}, schema) or {}
-    item = resolve(decisions.get("items") or {}, schema) or {}
+    several = _items(properties.get("collections"), schema)
+    if several:
+        properties = several.get("properties") or {}
+    item = _items(properties.get("decisions"), schema)
     fields = item.get("properties")
     if not fields:
         return _FORMS["lean"]
+    optional = frozenset(fields) - frozenset(item.get("required", ()))
     confidence = resolve(fields.get("confidence") or {}, schema) or {}
-    return Form(top=tuple(properties), fields=tuple(fields), steps=tuple(confidence.get("enum", ())))
+    return Form(
+        top=tuple(properties),
+        fields=tuple(sorted(fields, key=lambda name: name in optional)),
+        optional=optional,
+        steps=tuple(confidence.get("enum", ())),
+        is_of_several=bool(several),
+    )
+
+
+def _items(node: dict[str, Any] | None, schema: dict[str, Any]) -> dict[str, Any]:
+    """What the schema says of the entries of a list."""
+    array = resolve(node or {}, schema) or {}
+    return resolve(array.get("items") or {}, schema) or {}
 
 
 def write_answer(
@@ -183,19 +243,43 @@ def write_answer(
     """The text of the answer to `prompt`, in the form that the schema (as JSON) enforces."""
     if style.text is not None:
         return style.text
-    form = _FORMS[style.form] if schema is None or style.form == "spec" else form_of_schema(schema)
-    decisions, excluded = _judge_all(prompt, judge, form, style)
-    _spoil(decisions, excluded, form, style, chance)
-    known = {"collection_name": prompt.collection_name, "decisions": decisions, "excluded": excluded}
-    answer = {field: known.get(field, "") for field in form.top}
+    if schema is None or style.form == "spec":
+        form = msgspec.structs.replace(_FORMS[style.form], is_of_several=prompt.is_numbered)
+    else:
+        form = form_of_schema(schema)
+        if style.form == "full":
+            form = msgspec.structs.replace(form, optional=frozenset())
+    entries = []
+    for asked in prompt.collections:
+        if asked.name in style.without:
+            continue
+        spoilt = style if style.of in (None, asked.name) else NORMAL
+        decisions, excluded = _judge_all(prompt.movies, asked.text, judge, form, spoilt)
+        _spoil(decisions, excluded, form, spoilt, chance)
+        entries.append(_entry(asked, decisions, excluded, form))
+    answer = {"collections": entries} if form.is_of_several else entries[0]
     return _wrap(msgspec.json.encode(answer).decode(), style)
 
 
-def _judge_all(prompt: Prompt, judge: Judge, form: Form, style: Style) -> tuple[list[dict[str, Any]], list[int]]:
+def _entry(asked: Asked, decisions: list[dict[str, Any]], excluded: list[int], form: Form) -> dict[str, Any]:
+    """What an answer has for one collection."""
+    known = {
+        "collection": asked.number,
+        "collection_name": asked.name,
+        "decisions": decisions,
+        "excluded": excluded,
+    }
+    top = form.top if "collection" in form.top or not form.is_of_several else ("collection", *form.top)
+    return {field: known.get(field, "") for field in top}
+
+
+def _judge_all(
+    movies: tuple[dict[str, Any], ...], collection: str, judge: Judge, form: Form, style: Style
+) -> tuple[list[dict[str, Any]], list[int]]:
     decisions: list[dict[str, Any]] = []
     excluded: list[int] = []
-    for movie in prompt.movies[: max(0, len(prompt.movies) - style.missing)]:
-        judgement = judge(prompt.collection_text, movie)
+    for movie in movies[: max(0, len(movies) - style.missing)]:
+        judgement = judge(collection, movie)
         if form.listed and judgement.confidence < EXCLUDED_BELOW:
             excluded.append(id_of(movie))
         else:
@@ -219,7 +303,10 @@ def _decision(movie: dict[str, Any], judgement: Judgement, form: Form, style: St
         "include": judgement.include,
         "confidence": confidence,
     }
-    return {field: known.get(field, "") for field in form.fields}
+    follows = not _OPEN_FROM <= confidence <= _OPEN_TO and judgement.include == (confidence >= _BELONGS)
+    left_out = {"reason"} if not judgement.reason else set()
+    left_out |= {"include"} if follows else set()
+    return {field: known.get(field, "") for field in form.fields if field not in left_out & form.optional}
 
 
 def _spoil(
@@ -227,7 +314,7 @@ def _spoil(
 ) -> None:
     again = [dict(decision) for decision in decisions[: style.duplicated]]
     if style.contradicted:
-        again = [{**decision, "include": not decision["include"]} for decision in again]
+        again = [{**decision, "include": not decision.get("include", _says_yes(decision))} for decision in again]
     decisions += again
     excluded += excluded[: style.duplicated - len(again)]
     top = max([*excluded, *(id_of(decision) for decision in decisions)], default=0)
@@ -237,6 +324,11 @@ def _spoil(
     if style.reordered:
         chance.shuffle(decisions)
         chance.shuffle(excluded)
+
+
+def _says_yes(decision: dict[str, Any]) -> bool:
+    """What a decision without `include` says."""
+    return bool(decision["confidence"] >= _BELONGS)
 
 
 def _wrap(text: str, style: Style) -> str:

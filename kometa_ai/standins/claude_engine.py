@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kometa_ai.standins.claude_answers import NORMAL, Judge, Prompt, Style, judge_by_genre, read_prompt, write_answer
+from kometa_ai.standins.claude_answers import NORMAL, Judge, Style, judge_by_genre, read_prompt, write_answer
 from kometa_ai.standins.claude_cache import Charge, PromptCache, lay_out
 from kometa_ai.standins.claude_log import Predicate, RequestRecord, Rules
 from kometa_ai.standins.claude_message import message, write_output
@@ -56,7 +56,13 @@ class ClaudeEngine:
 
         Requests that failed before the model saw them do not count.
         """
-        return [(record.collection_name, title) for record in self.requests if record.judged for title in record.titles]
+        return [
+            (name, title)
+            for record in self.requests
+            if record.judged
+            for name in record.collection_names
+            for title in record.titles
+        ]
 
     def usage_totals(self) -> dict[str, int]:
         """The sums of the token counts of all answers: `input_tokens`, `cache_read_input_tokens` and so on."""
@@ -85,8 +91,9 @@ class ClaudeEngine:
                     block["text"] = sys.intern(block["text"])
         prompt = read_prompt(body)
         record.movies = prompt.movies
-        record.collection_text = sys.intern(prompt.collection_text)
-        record.collection_name = sys.intern(prompt.collection_name)
+        record.collection_text = sys.intern(prompt.text)
+        record.collection_names = tuple(map(sys.intern, prompt.names))
+        record.collection_name = sys.intern(", ".join(prompt.names))
 
     def charge(self, body: dict[str, Any], model: Model, cache: PromptCache) -> Charge:
         """The charge for the input of a checked request, with this cache. Raises ApiError if it exceeds the context."""
@@ -111,7 +118,7 @@ class ClaudeEngine:
     def _write(self, record: RequestRecord, style: Style) -> str:
         output_format = (record.body.get("output_config") or {}).get("format")
         return write_answer(
-            Prompt(record.movies, record.collection_text, record.collection_name),
+            read_prompt(record.body),
             judge=self.judge,
             style=style,
             schema=encode(output_format["schema"]) if output_format else None,

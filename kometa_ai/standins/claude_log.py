@@ -14,7 +14,9 @@ class RequestRecord(msgspec.Struct, kw_only=True):
     """One call, from its arrival to its answer. `at` is the stand-in's clock, in seconds.
 
     The fields after `error_type` are filled for requests to the model: `POST /v1/messages`, and each request of a
-    batch (which then has a `batch_id`). `judged` says that the model saw the movies: no fault or check came before.
+    batch (which then has a `batch_id`). `collection_names` are those that it asks about; where they are several,
+    `collection_name` has them all, and `collection_text` is that of all. `judged` says that the model saw the movies:
+    no fault or check came before.
     """
 
     method: str
@@ -26,6 +28,7 @@ class RequestRecord(msgspec.Struct, kw_only=True):
     error_type: str = ""
     collection_text: str = ""
     collection_name: str = ""
+    collection_names: tuple[str, ...] = ()
     movies: tuple[dict[str, Any], ...] = ()
     judged: bool = False
     usage: dict[str, Any] = msgspec.field(default_factory=dict)

@@ -6,14 +6,15 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kometa_ai.asking.answers import REASON_LENGTH, read_answer
+from kometa_ai.asking.answers import REASON_LENGTH, Reading, read_answer, read_answers
 from kometa_ai.core.decision import EXCLUDED, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
 
 SENT = frozenset(range(1, 7))
 IN = Verdict(include=True, confidence=0.95, reason="A casino is robbed.")
@@ -128,7 +129,6 @@ def test_loosely_typed_values_are_accepted(fields: dict[str, Any], expected: Ver
         {"confidence": None},
         {"confidence": True},
         {"include": "perhaps"},
-        {"include": None},
         {"movie_id": True},
         {"movie_id": 1.5},
         {"movie_id": None},
@@ -155,6 +155,24 @@ def test_of_two_verdicts_the_higher_confidence_wins() -> None:
     assert verdicts(answer(low, high))[1].confidence == 0.9
     assert verdicts(answer(high, low))[1].confidence == 0.9
     assert verdicts(answer(low, excluded=[1]))[1].confidence == 0.3
+
+
+@pytest.mark.parametrize(
+    ("confidence", "belongs"), [(0.0, False), (0.45, False), (0.5, True), ("0.55", True), (1, True)]
+)
+def test_what_is_left_out_of_an_entry_follows(confidence: object, *, belongs: bool) -> None:
+    """Without `include` the confidence says it, without `reason` there is none; null is nothing said."""
+    bare = {"movie_id": 1, "confidence": confidence}
+    expected = Verdict(include=belongs, confidence=float(str(confidence)))
+
+    assert verdicts(answer(bare)) == {1: expected}
+    assert verdicts(answer({**bare, "include": None, "reason": None})) == {1: expected}
+    assert verdicts(answer(bare)[:-3]) == {1: expected}
+
+
+def test_an_entry_with_a_broken_field_does_not_leave_include_out() -> None:
+    """The field that is not known may be the verdict."""
+    assert verdicts(answer({"movie_id": 1, "confidence": 0.9, "inc#lude": False}, decision(2))).keys() == {2}
 
 
 @pytest.mark.parametrize("standing", [(), (1,)])
@@ -222,6 +240,182 @@ def test_prose_may_name_a_key_before_the_answer() -> None:
     assert verdicts(f'Movies {{1}} and {{2, 3}} were hard, see "decisions": {whole}') == verdicts(whole)
 
 
+# Several collections
+
+NAMES = ("Heists", "Film Noir", "War")
+
+
+def entry(number: object, *decisions: object, excluded: object = (), **fields: Any) -> dict[str, Any]:
+    """What an answer about several has for one collection."""
+    return {"collection": number, "decisions": decisions, "excluded": excluded, **fields}
+
+
+def several(*entries: object) -> str:
+    """An answer about several collections."""
+    return json.dumps({"collections": entries})
+
+
+def of_each(text: str, *standing: AbstractSet[int]) -> list[Mapping[int, Verdict]]:
+    """The verdicts for each of three collections."""
+    readings = read_answers(text, SENT, NAMES, standing or (frozenset(),) * 3)
+    return [reading.verdicts for reading in readings]
+
+
+def test_each_collection_has_its_own_verdicts() -> None:
+    """By their numbers, in any order; what is left out of one is missing there, and nowhere else."""
+    text = several(
+        entry(3, decision(1), decision(9), excluded=[2, 3, 4, 5, 6]),
+        entry(1, decision(2), collection_name="Heists", excluded=[1, 3, 4, 5, 6]),
+    )
+    heists, noir, war = read_answers(text, SENT, NAMES, (frozenset(),) * 3)
+
+    assert [number for number, verdict in heists.verdicts.items() if verdict.include] == [2]
+    assert [number for number, verdict in war.verdicts.items() if verdict.include] == [1]
+    assert (heists.missing, noir.missing, war.missing) == (frozenset(), SENT, frozenset())
+    assert not heists.unknown
+    assert war.unknown == {9}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```json\n{}\n```",
+        "Here {{you}} are:\n{}\nIs there more?",
+        '{{"result": {{"answer": {}}}}}',
+    ],
+)
+def test_what_stands_around_an_answer_about_several_does_not_matter(text: str) -> None:
+    """As with one."""
+    whole = several(entry(1, decision(1)), entry(2, decision(2)))
+    assert of_each(text.replace("{}", whole).replace("{{", "{").replace("}}", "}")) == of_each(whole)
+
+
+def test_other_forms_of_several_are_accepted() -> None:
+    """A list without its object, an object for each number, numbers as texts, and the specification's entries."""
+    spec = {"movie_id": 1, "title": "Movie 1", "include": True, "confidence": 0.95, "reasoning": "A casino is robbed."}
+    plain = of_each(several(entry(1, spec), entry(2, excluded=[1])))
+
+    assert plain == [{1: IN}, {1: EXCLUDED}, {}]
+    assert of_each(json.dumps([entry(1, spec), entry("2", excluded=[1])])) == plain
+    by_number = {"1": {"decisions": [spec]}, "2": {"excluded": [1]}}
+    assert of_each(json.dumps({"collections": by_number})) == plain
+
+
+def test_what_has_no_number_counts_for_none() -> None:
+    """Neither the form of one collection, nor a number that was not sent, nor one beside another's name."""
+    assert of_each(answer(decision(1), excluded=[2])) == [{}, {}, {}]
+    text = several(entry(0, decision(1)), entry(4, decision(1)), entry(None, decision(1)), {"decisions": [decision(1)]})
+    assert of_each(text) == [{}, {}, {}]
+    assert of_each(several(entry(1, decision(1), collection_name="film noir"))) == [{}, {}, {}]
+    assert of_each(several(entry(1, decision(1), collection_name="Robberies")))[0] == {1: IN}
+
+
+def test_two_entries_of_one_collection_are_taken_together() -> None:
+    """And of two verdicts the surer one counts, or what keeps a member."""
+    text = several(
+        entry(2, decision(1, include=False, confidence=0.7)), entry(2, decision(1, confidence=0.7), decision(3))
+    )
+    for members in (frozenset(), frozenset({1})):
+        noir = of_each(text, frozenset(), members, frozenset())[1]
+        assert noir.keys() == {1, 3}
+        assert noir[1].include is bool(members)
+
+
+def test_an_answer_about_one_may_have_the_form_of_several() -> None:
+    """Whole or cut; what is under another number is not about it."""
+    whole = several(entry(1, decision(1), excluded=[2, 3, 45]))
+    assert verdicts(whole).keys() == {1, 2, 3}
+    assert verdicts(whole[: whole.index("5]")]).keys() == {1, 2, 3}
+    assert verdicts(several(entry(2, decision(1)))) == {}
+    assert verdicts(several({"decisions": [decision(1)]})).keys() == {1}
+    assert verdicts(several(entry(1, decision(1)), entry(2, decision(2)))).keys() == {1}
+    assert verdicts(answer(decision(1), collection="Heists")).keys() == {1}
+
+
+def test_a_cut_answer_about_several_is_used_as_far_as_it_goes() -> None:
+    """Of the entry within which it was cut whole decisions are kept, and whole ids."""
+    whole = several(entry(1, decision(1), excluded=[2]), entry(2, decision(3), decision(4), excluded=[5, 6]))
+    cut = whole[: whole.index('"confidence"', whole.index('"movie_id": 4'))]
+    assert of_each(cut) == [{1: IN, 2: EXCLUDED}, {3: IN}, {}]
+    assert of_each(whole[: whole.index("6]") + 1])[1] == {3: IN, 4: IN, 5: EXCLUDED}
+
+
+SEVERAL = st.builds(
+    lambda entries, named: _several(entries, is_named=named),
+    st.lists(
+        st.tuples(st.lists(st.integers(1, 60), min_size=1, max_size=12, unique=True), st.integers(0, 6)),
+        min_size=2,
+        max_size=12,
+    ),
+    st.booleans(),
+)
+
+
+def _several(entries: list[tuple[list[int], int]], *, is_named: bool) -> tuple[str, tuple[str, ...]]:
+    """Each collection has reasons of its own, which name it."""
+    names = tuple(f"Heists {{of}} sort {number}" for number in range(1, len(entries) + 1))
+    found = []
+    for number, (ids, listed) in enumerate(entries, start=1):
+        decisions = [
+            {
+                "movie_id": movie_id,
+                "reason": f'{number}: "{{run}}, [quick], \\ \u00e9\n" and {{"collection": 1, "excluded": [1, 2]}}',
+                "confidence": (movie_id + number) % 21 / 20,
+            }
+            for movie_id in ids[:listed]
+        ]
+        name = {"collection_name": names[number - 1]} if is_named else {}
+        found.append(entry(number, *decisions, excluded=ids[listed:], **name))
+    return several(*found), names
+
+
+def _each(text: str, names: tuple[str, ...]) -> tuple[Reading, ...]:
+    return read_answers(text, frozenset(range(1, 61)), names, (frozenset(),) * len(names))
+
+
+@given(SEVERAL, st.data())
+def test_any_piece_of_an_answer_about_several_holds_only_verdicts_of_the_whole(
+    full: tuple[str, tuple[str, ...]], data: Any
+) -> None:
+    """Wherever it is cut: nothing raises, nothing is made up, and nothing counts for another collection."""
+    text, names = full
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, len(text)))
+    for found, whole in zip(_each(text[start:end], names), _each(text, names), strict=True):
+        assert found.verdicts.items() <= whole.verdicts.items()
+        assert found.unknown == frozenset()
+
+
+@given(SEVERAL)
+@settings(max_examples=25)
+def test_a_longer_piece_of_an_answer_never_says_less(full: tuple[str, tuple[str, ...]]) -> None:
+    """Cut at every place in turn: verdicts only come to those that were there, each as the whole has it."""
+    text, names = full
+    whole = _each(text, names)
+    before: list[Mapping[int, Verdict]] = [{} for _ in names]
+    for end in range(len(text) + 1):
+        found = [reading.verdicts for reading in _each(text[:end], names)]
+        for earlier, now, last in zip(before, found, whole, strict=True):
+            assert earlier.items() <= now.items() <= last.verdicts.items()
+        before = found
+    assert all(not (reading.verdicts.keys() - found.keys()) for reading, found in zip(whole, before, strict=True))
+
+
+@given(SEVERAL, st.text(alphabet=' \n\t"\\{<>#*xyznult\u2028\ud800', min_size=1, max_size=12), st.data())
+def test_noise_in_an_answer_about_several_makes_nothing_up(
+    full: tuple[str, tuple[str, ...]], noise: str, data: Any
+) -> None:
+    """It may hide verdicts, and adds none to any collection."""
+    text, names = full
+    place = data.draw(st.integers(0, len(text)))
+    for found, whole in zip(_each(text[:place] + noise + text[place:], names), _each(text, names), strict=True):
+        known = {movie_id: (verdict.include, verdict.confidence) for movie_id, verdict in whole.verdicts.items()}
+        assert {i: (v.include, v.confidence) for i, v in found.verdicts.items()}.items() <= known.items()
+
+
+# Pieces
+
+
 ANSWERS = st.builds(
     lambda ids, listed, spec: _full(ids, listed, spec=spec),
     st.lists(st.integers(1, 120), min_size=1, max_size=30, unique=True),
@@ -235,8 +429,9 @@ def _full(ids: list[int], listed: int, *, spec: bool) -> tuple[str, frozenset[in
         {
             "movie_id": movie_id,
             "reason": 'He says: "{run}, [quick], \\ \u00e9\n" and "excluded": [1, 2]',
-            "include": movie_id % 2 == 0,
             "confidence": movie_id % 21 / 20,
+            # Where it is left out, and where it is not what would follow.
+            **({} if movie_id % 3 else {"include": movie_id % 2 == 0}),
         }
         for movie_id in (ids if spec else ids[:listed])
     ]
@@ -297,6 +492,10 @@ def test_no_text_raises(text: str) -> None:
         '"excluded":[1,' * 10_000,
         '{"excluded":[' + "9" * 50_000 + "]}",
         "x{" * 50_000 + '{"decisions":[]}',
+        '{"collections":[' * 10_000,
+        '{"collections":[{"collection":1,"decisions":[' * 10_000,
+        '{"collection":1,' * 20_000,
+        '{"collection":1,"excluded":[' + "1," * 50_000,
     ],
 )
 def test_an_absurd_answer_is_read_quickly(text: str) -> None:

@@ -19,6 +19,8 @@ from kometa_ai.asking.prompts import (
     SYSTEM,
     collection_text,
     form_of,
+    forms_of,
+    question_text,
 )
 from kometa_ai.core.collection import ItemRef, recognise
 from kometa_ai.core.item import KINDS, show_key
@@ -110,8 +112,9 @@ def test_a_request_has_the_form_of_its_items() -> None:
     films, shows = Page.of(movies(3)), Page.of([show(), show(title="Severance")])
     for page, form in ((films, FORM), (films.halves()[0], FORM), (shows, SHOW_FORM), (shows.halves()[1], SHOW_FORM)):
         for second_look in (False, True):
-            request = page.request(collection(), "m", second_look=second_look, cache=False)
-            assert (request.form, page.form) == (form, form)
+            request = page.request((collection(),), "m", second_look=second_look, cache=False)
+            assert request.form == (form_of(page.kind, second_look=True) if second_look else form)
+            assert request.form == page.form(second_look=second_look)
             assert ("show" in request.collection, "movie" in request.collection) == (page.kind == "show", form is FORM)
             assert f'"{page.kind}_id":1' in request.movies
 
@@ -246,14 +249,59 @@ def test_the_second_look_asks_for_the_reason_first() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_schema_is_one_that_the_api_takes(kind: Kind) -> None:
-    """Every object closed, no unsupported keyword, the reason before the verdict, confidences in steps of 0.05."""
-    schema = form_of(kind).schema
-    entry = schema["properties"]["decisions"]["items"]
+def test_the_schemas_are_ones_that_the_api_takes(kind: Kind) -> None:
+    """Every object closed, no unsupported keyword, confidences in steps of 0.05; one entry alike in all."""
+    one, several, second = (form.schema for form in forms_of(kind))
+    entry = one["properties"]["decisions"]["items"]
 
-    assert not schema_problem(json.dumps(schema).encode())
-    assert entry["required"] == [f"{kind}_id", "reason", "include", "confidence"] == list(entry["properties"])
+    for schema in (one, several, second):
+        assert not schema_problem(json.dumps(schema).encode())
+    assert list(entry["properties"]) == [f"{kind}_id", "reason", "include", "confidence"]
     assert entry["properties"]["confidence"]["enum"] == pytest.approx([step * 0.05 for step in range(21)])
+    of_each = several["properties"]["collections"]["items"]
+    assert of_each["properties"] == {"collection": {"type": "integer"}, **one["properties"]}
+    assert of_each["required"] == ["collection", *one["required"]]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_a_second_look_must_have_its_reason(kind: Kind) -> None:
+    """There it is written before the verdict; elsewhere it and what follows from the confidence are left out."""
+    forms = forms_of(kind)
+    one, second = (form.schema["properties"]["decisions"]["items"]["required"] for form in (forms.one, forms.second))
+    assert one == [f"{kind}_id", "confidence"]
+    assert second == [f"{kind}_id", "reason", "include", "confidence"]
+
+
+def test_several_collections_are_numbered_and_one_is_not() -> None:
+    """One is asked about as it ever was; of several each is written as it is alone, under its number."""
+    heists, noir = collection("Heists", prompt="Movies\nabout heists."), collection("Film Noir")
+    assert question_text((heists,)) == collection_text(heists)
+    assert question_text((heists,)) == (
+        "<collection>\n<name>Heists</name>\n<criteria>\nMovies\nabout heists.\n</criteria>\n</collection>\n\n"
+        "Judge every movie of the list for this collection, in the order of the list."
+    )
+    text = question_text((heists, noir))
+    first, second = (
+        collection_text(each).partition("</collection>")[0].removeprefix("<collection>") for each in (heists, noir)
+    )
+    assert text.startswith(
+        f'<collection number="1">{first}</collection>\n<collection number="2">{second}</collection>\n\nJudge every '
+    )
+    assert "these 2 collections" in text
+    shows = question_text((heists, noir), kind="show")
+    assert "Judge every show" in shows
+    assert "movie" not in shows.partition("Judge")[2]
+
+
+def test_an_answer_about_several_may_be_longer() -> None:
+    """As many times as there are collections, up to a bound; what one alone may have is never cut."""
+
+    def tokens(count: int, collections: int) -> int:
+        asked = [collection(f"C{number}") for number in range(collections)]
+        return Page.of(movies(count)).request(asked, "m", second_look=False, cache=False).expected_tokens
+
+    assert (tokens(50, 1), tokens(50, 2), tokens(50, 8)) == (8_000, 16_000, 32_000)
+    assert (tokens(300, 1), tokens(300, 2), tokens(400, 8)) == (28_000, 32_000, 36_000)
 
 
 @pytest.mark.parametrize("kind", KINDS)
