@@ -214,7 +214,7 @@ def form_of_schema(encoded: bytes) -> Form:
     item = _items(properties.get("decisions"), schema)
     fields = item.get("properties")
     if not fields:
-        return _FORMS["lean"]
+        return msgspec.structs.replace(_FORMS["lean"], is_of_several=bool(several))
     optional = frozenset(fields) - frozenset(item.get("required", ()))
     confidence = resolve(fields.get("confidence") or {}, schema) or {}
     return Form(

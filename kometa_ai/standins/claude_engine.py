@@ -89,11 +89,7 @@ class ClaudeEngine:
             for block in turn["content"] if isinstance(turn["content"], list) else ():
                 if block["type"] == "text":
                     block["text"] = sys.intern(block["text"])
-        prompt = read_prompt(body)
-        record.movies = prompt.movies
-        record.collection_text = sys.intern(prompt.text)
-        record.collection_names = tuple(map(sys.intern, prompt.names))
-        record.collection_name = sys.intern(", ".join(prompt.names))
+        record.describe(read_prompt(body))
 
     def charge(self, body: dict[str, Any], model: Model, cache: PromptCache) -> Charge:
         """The charge for the input of a checked request, with this cache. Raises ApiError if it exceeds the context."""

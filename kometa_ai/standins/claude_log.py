@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from kometa_ai.standins.claude_answers import id_of
+from kometa_ai.standins.claude_answers import Prompt, id_of
 
 
 class RequestRecord(msgspec.Struct, kw_only=True):
@@ -36,6 +37,13 @@ class RequestRecord(msgspec.Struct, kw_only=True):
     answer: str = ""
     batch_id: str = ""
     custom_id: str = ""
+
+    def describe(self, prompt: Prompt) -> None:
+        """Keep what a request asks. Equal texts become one object, as thousands of them are kept."""
+        self.movies = prompt.movies
+        self.collection_text = sys.intern(prompt.text)
+        self.collection_names = tuple(map(sys.intern, prompt.names))
+        self.collection_name = sys.intern(", ".join(prompt.names))
 
     @property
     def model(self) -> str:

@@ -208,8 +208,7 @@ class OllamaStandIn:
             raise ApiError(400, f"invalid character in the body: {error}") from error
         if record.path == CHAT:
             prompt = answers.read_prompt(record.body)
-            record.movies = prompt.movies
-            record.collection_text, record.collection_name = prompt.collection_text, prompt.collection_name
+            record.describe(prompt)
         return record.body
 
     def _check_key(self, record: OllamaRecord) -> None:
@@ -367,7 +366,7 @@ class OllamaStandIn:
         form = body.get("format")
         seen = answers.read_movies(self._last_prompt) if record.is_cut else record.movies
         text = answers.write_answer(
-            answers.Prompt(seen, record.collection_text, record.collection_name),
+            msgspec.structs.replace(answers.read_prompt(record.body), movies=tuple(seen)),
             judge=self.judge,
             style=style,
             schema=encode(form) if isinstance(form, dict) and model.enforces else None,
@@ -380,7 +379,8 @@ class OllamaStandIn:
         answer = msgspec.json.decode(text, type=dict[str, Any])
         known = {answers.id_of(movie) for movie in seen}
         made_up = [number for number in range(1, max(known, default=_INVENTED) + 1) if number not in known]
-        answer["excluded"] = [*made_up, *answer.get("excluded", ())]
+        for entry in answer.get("collections", [answer]):
+            entry["excluded"] = [*made_up, *entry.get("excluded", ())]
         return encode(answer).decode()
 
 

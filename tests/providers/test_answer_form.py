@@ -14,8 +14,8 @@ from kometa_ai.asking.prompts import FORM, SCHEMA, SHOW_FORM
 from kometa_ai.providers.answer_form import FIRST_ID, with_example
 from kometa_ai.providers.port import Form
 
-DECISION = SCHEMA["properties"]["decisions"]["items"]
-LEAN = {**DECISION, "required": ["movie_id", "confidence"]}
+LEAN = SCHEMA["properties"]["decisions"]["items"]
+DECISION = {**LEAN, "required": list(LEAN["properties"])}
 
 
 def form(schema: dict[str, Any]) -> Form:
@@ -55,7 +55,7 @@ def test_the_example_is_an_answer_of_the_form() -> None:
         "collection_name": "Name of the collection",
         "decisions": [
             {"movie_id": 901, "reason": "the fact that decides it", "include": True, "confidence": 0.65},
-            {"movie_id": 902, "reason": "", "include": True, "confidence": 0.95},
+            {"movie_id": 902, "confidence": 0.95},
         ],
         "excluded": [903, 904],
     }
