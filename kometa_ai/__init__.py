@@ -1,1 +1,1 @@
-"""Kometa-AI: collections described in plain words, decided by Claude, tagged in Radarr."""
+"""Kometa-AI: collections described in plain words, decided by a language model, tagged in Radarr."""

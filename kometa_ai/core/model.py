@@ -48,7 +48,7 @@ class ModelName(NamedTuple):
 
 
 class Words(NamedTuple):
-    """How texts call a provider, or `The model` where it may be one of several, and what an operator may look at.
+    """What problems call a provider, or `The model` where it may be one of several, and what an operator may look at.
 
     `address` and `model` are settings; `address` is empty where there is none. `status` is where the provider
     tells how it does.
@@ -58,11 +58,6 @@ class Words(NamedTuple):
     address: str
     model: str
     status: str
-
-    @property
-    def inside(self) -> str:
-        """The title within a sentence."""
-        return self.title if self.title in TITLES.values() else self.title.lower()
 
 
 _WORDS: dict[ProviderName, Words] = {
@@ -81,6 +76,6 @@ _OF_ANY = Words("The model", "", "LLM_MODEL", "the provider's status page")
 
 
 def words_about(models: Iterable[str]) -> Words:
-    """How texts call these models, given as decisions have them: by their provider where they have only one."""
+    """What problems call these models, given as decisions have them: by their provider where they have only one."""
     providers = {ModelName.of(model).provider for model in models}
     return _WORDS[providers.pop()] if len(providers) == 1 else _OF_ANY

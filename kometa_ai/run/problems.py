@@ -262,14 +262,14 @@ def _odd_answers(asking: Asking | None, words: Words) -> list[Problem]:
             Problem(
                 source=words.title,
                 what=f"None of {misses} requests could use the prompt cache: each costs several times as much.",
-                remedy=f"Look whether {words.address or words.inside} leads to something that does not cache.",
+                remedy=f"Look whether {words.address or 'the way to it'} leads to something that does not cache.",
                 severity="warning",
             )
         )
     return [*unread, *_wasted(tally.wasted, words)] + [
         Problem(
             source=words.title,
-            what=f"{words.title} named {counted(count, kind_in(collection))} that it was not asked about; "
+            what=f"The model named {counted(count, kind_in(collection))} that it was not asked about; "
             f"{'it was' if count == 1 else 'they were'} ignored.",
             remedy="Nothing to do; if it happens often, lower BATCH_SIZE.",
             collection=collection,
@@ -285,10 +285,10 @@ def _wasted(wasted: Mapping[str, int], words: Words) -> list[Problem]:
     return [
         Problem(
             source=words.title,
-            what=f"{counted(count, 'request')} to {words.inside} brought no whole answer and may be billed all the "
+            what=f"{counted(count, 'request')} to the model brought no whole answer and may be billed all the "
             f"same; what was left open is paid twice where it was asked again: {why}",
             remedy="The cost holds them, as an estimate where their use is not known. Look at what stands between this "
-            f"program and {words.inside}: {_between(words)}.",
+            f"program and the model: {_between(words)}.",
             severity="warning",
         )
         for why, count in wasted.items()

@@ -1,4 +1,4 @@
-"""How texts call models: by their provider where there is one, and with its settings."""
+"""What problems call models: by their provider where there is one, and with its settings."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from kometa_ai.settings.schema import variables
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_models_of_one_provider_are_called_by_its_title(provider: ProviderName) -> None:
-    """Two models of it, as decisions have them; its title stays as it is within a sentence."""
+    """Two models of it, as decisions have them."""
     words = words_about([str(ModelName(provider, "a")), str(ModelName(provider, "b"))])
 
-    assert (words.title, words.inside) == (TITLES[provider], TITLES[provider])
+    assert words.title == TITLES[provider]
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -32,4 +32,4 @@ def test_models_of_several_providers_are_the_model(models: list[str]) -> None:
     """A text that may be about either names neither, nor a setting that only one of them has."""
     words = words_about(models)
 
-    assert (words.title, words.inside, words.address, words.model) == ("The model", "the model", "", "LLM_MODEL")
+    assert (words.title, words.address, words.model) == ("The model", "", "LLM_MODEL")

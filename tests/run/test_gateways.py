@@ -94,7 +94,7 @@ def test_a_stream_that_says_nothing_is_not_asked_for_again(wide: World, dialect:
     assert report.month is not None
     assert report.month.cost_usd == pytest.approx(report.cost_usd, abs=1e-6)
     assert report.month.unclear_requests == 1
-    assert [warning.what.startswith("1 request to Claude") for warning in twice(report)] == [True]
+    assert [warning.what.startswith("1 request to the model") for warning in twice(report)] == [True]
     assert report.pending == 0
 
 

@@ -68,17 +68,16 @@ def test_an_end_names_the_provider_where_there_is_one(models: set[str], source: 
     assert problem.source == source
 
 
-@pytest.mark.parametrize(
-    ("models", "sentence"),
-    [({LOCAL}, "1 request to Ollama brought"), ({CLAUDE, LOCAL}, "1 request to the model brought")],
-)
-def test_warnings_name_the_provider_or_the_model(models: set[str], sentence: str) -> None:
-    """Within a sentence it is `the model`, at the beginning of one `The model`."""
+@pytest.mark.parametrize(("models", "source"), [({LOCAL}, "Ollama"), ({CLAUDE, LOCAL}, "The model")])
+def test_warnings_name_the_provider_where_there_is_one(models: set[str], source: str) -> None:
+    """Their sentences are about the model, whichever it is, and their remedies about its settings."""
     tally = Tally()
     tally.wasted["It broke off."] += 1
     tally.unknown_ids[HEIST] += 2
+    tally.cache_reads[False] += 10
 
-    wasted, unknown = warnings_of(asked(tally), models)
+    warnings = warnings_of(asked(tally), models)
 
-    assert wasted.what.startswith(sentence)
-    assert unknown.what.startswith(f"{unknown.source} named 2 movies")
+    assert [each.source for each in warnings] == [source] * 3
+    assert ["OLLAMA_HOST" in each.remedy for each in warnings] == [source == "Ollama"] * 2 + [False]
+    assert not any("Claude" in each.what or "CLAUDE" in each.remedy for each in warnings)
