@@ -728,7 +728,7 @@ async def test_a_known_context_that_is_too_small_is_said_before_anything_is_sent
         assert provider.traits("x").context == 2500
         with pytest.raises(RequestFailed) as caught:
             await provider.ask(request_for("local", model="x", movies=records_text(movies(60))))
-        size = int(str(caught.value).partition("set it to ")[2].partition(",")[0])
+        size = int(str(caught.value).partition("BATCH_SIZE to ")[2].partition(",")[0])
         reply = await provider.ask(request_for("local", model="x", movies=records_text(movies(size))))
 
     assert doubt is not None
@@ -742,7 +742,7 @@ async def test_a_context_that_holds_nothing_ends_the_run() -> None:
     standin = service("local", models={"x": ChatModel(id="x", context=300)})
     async with provider_for(standin) as provider:
         await provider.check("x")
-        with pytest.raises(CheckModel, match="longer context"):
+        with pytest.raises(CheckModel, match="for any question"):
             await provider.ask(request_for("local", model="x"))
 
 

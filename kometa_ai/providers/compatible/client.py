@@ -29,6 +29,7 @@ from kometa_ai.providers.compatible.connection import (
     where_it_should_run,
     without_the_environment,
 )
+from kometa_ai.providers.compatible.contexts import AT_BEST, context_in, too_large
 from kometa_ai.providers.compatible.failures import Asked, error_in, lost, not_the_service, read
 from kometa_ai.providers.compatible.listing import Listed, context_of, context_of_slots, end_of
 from kometa_ai.providers.compatible.messages import (
@@ -50,7 +51,6 @@ from kometa_ai.providers.compatible.services import (
     traits_of,
 )
 from kometa_ai.providers.port import Failure, ProviderSilent, Reply, ReplyEnd, Request, RequestFailed, Usage
-from kometa_ai.providers.prices import tokens_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,10 +67,6 @@ _NO_KEY = "none"
 _ABOUT_THE_FORM = frozenset({400, 404, 415, 422, 500, 501})
 """Statuses of a refusal that may be about a field of the request."""
 _TOO_MANY = 429
-_SAFE = 0.75
-"""Of an estimated prompt: no real one is shorter by more."""
-_ANSWERED = 8
-"""Tokens that an answer has for each item at least."""
 _log = structlog.get_logger()
 
 
@@ -209,6 +205,7 @@ class Compatible:
             otherwise = self._otherwise(failure, call, request, sent, flex=flex)
             if otherwise is not None:
                 raise otherwise from failure
+            self._learn_context(call, request)
             raise
         else:
             call.outcome, call.usage = reply.ending, reply.usage
@@ -257,23 +254,23 @@ class Compatible:
         )
 
     def _check_context(self, request: Request) -> None:
-        """Raise RequestFailed where the context is known to be too small, CheckModel where it is for any question."""
+        """Raise RequestFailed where the context is known to be too small, CheckModel where it is for what halves it."""
         context = self._contexts.get(request.model)
-        if context is None:
-            return
-        items = request.movies.count("\n") + 1
-        prompt, movies = estimated_prompt(request), tokens_in(request.movies)
-        if prompt * _SAFE + items * _ANSWERED <= context:
-            return
-        fits = int((context - (prompt - movies)) / (movies / items + _ANSWERED))
-        what = f"The context of {request.model!r} at {self.service.title}, {context:,} tokens, is too small"
-        if items == 1 or fits < 1:
-            raise CheckModel(f"{what} for any question.", "Start it with a longer context, such as 8,192 tokens.")
-        why = f"{what} for BATCH_SIZE={items}: set it to {fits}, or give the model a longer context there."
-        if request.model not in self._too_small:
+        failure = too_large(request, context, self.service.title) if context is not None else None
+        if isinstance(failure, RequestFailed) and request.model not in self._too_small:
             self._too_small.add(request.model)
-            _log.warning(f"{self._preset}.context_too_small", model=request.model, why=why)
-        raise RequestFailed(Failure.TOO_LARGE, why)
+            _log.warning(f"{self._preset}.context_too_small", model=request.model, why=str(failure))
+        if failure is not None:
+            raise failure
+
+    def _learn_context(self, call: _Call, request: Request) -> None:
+        """Keep the context that a refusal names, and raise CheckModel where half of the question is too long for it."""
+        context = context_in(_read_body(call.response)) if call.response is not None else None
+        if context is not None:
+            self._contexts[request.model] = context
+            failure = too_large(request, context, self.service.title)
+            if isinstance(failure, CheckModel):
+                raise failure
 
     def _otherwise(
         self, failure: RequestFailed | CheckModel, call: _Call, request: Request, sent: Manner, *, flex: bool
@@ -361,7 +358,7 @@ class Compatible:
     def _cramped(self, model: str) -> Problem | None:
         """A hint where the context is too small for what is to be asked."""
         context, expected = self._contexts.get(model), self._expected.get(model, 0)
-        if context is None or expected * _SAFE <= context:
+        if context is None or expected * AT_BEST <= context:
             return None
         return _problem(
             f"The context of {model!r} at {self.service.title} has {context:,} tokens, and prompts up to about "
