@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.decision import Verdict
     from kometa_ai.core.item import Item
+    from kometa_ai.providers.port import Provider
 
 KEY = "sk-ant-test"
 MODEL = "claude-sonnet-5-5"
@@ -75,7 +76,7 @@ class Asker:
     """The engine of one run with its tally and its course, as one thing."""
 
     def __init__(
-        self, provider: Claude, *, models: Models, concurrency: int = 4, max_cost: float = 0.0, **options: Any
+        self, provider: Provider, *, models: Models, concurrency: int = 4, max_cost: float = 0.0, **options: Any
     ) -> None:
         self.tally = Tally()
         self.course = Course()
