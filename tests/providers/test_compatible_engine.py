@@ -37,7 +37,7 @@ class Run:
         self.router, self.model = router, str(model)
         self.answered: list[Answered] = []
         self.asker = Asker(
-            router,  # type: ignore[arg-type]  # any provider
+            router,
             models=Models(str(model), str(model)),
             record=self.answered.append,
             sleep=Waits(),
