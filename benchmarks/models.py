@@ -86,6 +86,8 @@ OFFERS: Final = (
     _offer(GROQ, "openai/gpt-oss-120b", _THINKS),
     _offer(GROQ, "openai/gpt-oss-20b", _THINKS),
 )
+FLEX_SHARE: Final = 0.5
+"""What OpenAI's slow tier costs of the usual price; runs that nobody waits for ask in it."""
 CHEAP: Final = (HAIKU, LUNA, FLASH_LITE)
 STRONG: Final = (SONNET, TERRA)
 """Models for the first look and for the second, beside a local one for the first."""
@@ -134,6 +136,7 @@ class Local(NamedTuple):
 def markdown(measured: Measured) -> str:
     """All tables, for the page."""
     first = {size: _result(measured, "first", size) for size in SIZES}
+    in_batches = _result(measured, "batches", SIZES[-1])
     days = " and ".join(f"{result.measured:%Y-%m-%d} ({_size(size)})" for size, result in first.items())
     return "\n".join(
         [
@@ -141,7 +144,7 @@ def markdown(measured: Measured) -> str:
             "",
             f"USD, computed: prices of {PRICES_OF:%Y-%m-%d}, for the tokens measured {days}.",
             "",
-            _pipes([_costs(offer, first) for offer in OFFERS]),
+            _pipes([_costs(offer, first, _nightly(offer, first[SIZES[-1]].seen, in_batches.seen)) for offer in OFFERS]),
             "### Cheap first, strong second",
             "",
             f"USD for a first run of {_size(SIZES[-1])}, computed in the same way.",
@@ -193,12 +196,20 @@ def second_looks_usd(seen: Seen, offer: Offer) -> float:
     return usd(seen, offer) * seen.second_looks_usd / seen.usd
 
 
-def _costs(offer: Offer, first: dict[tuple[int, int], Result]) -> _Row:
+def _nightly(offer: Offer, first: Seen, in_batches: Seen) -> str:
+    """What the daemon's scheduled runs pay where they pay less; only Claude's default model was measured in batches."""
+    if offer == SONNET:
+        return f"{in_batches.usd:.2f}"
+    return f"{usd(first, offer) * FLEX_SHARE:.2f}" if offer.traits.catalogue == OPENAI.catalogue else ""
+
+
+def _costs(offer: Offer, first: dict[tuple[int, int], Result], nightly: str) -> _Row:
     never = usd(first[SIZES[-1]].seen, offer, is_read=False)
     return {
         "provider": offer.traits.title,
         "model": f"`{offer.traits.model}`",
         **{_size(size): f"{usd(result.seen, offer):.2f}" for size, result in first.items()},
+        f"{_size(SIZES[-1])} by night": nightly,
         "if its cache is never read": "" if offer.traits.caching == "explicit" else f"{never:.2f}",
         "": offer.remark,
     }

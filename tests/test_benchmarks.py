@@ -402,6 +402,20 @@ def test_a_price_is_the_one_of_its_moment(kept: Measured) -> None:
         assert dearer.remark != usual.remark
 
 
+def test_what_runs_by_night_pay_is_told_where_it_is_less(kept: Measured) -> None:
+    """Claude's default model as measured in batches, OpenAI's at half the price, nothing for others."""
+    lines = [line.split(" | ") for line in models.markdown(kept).splitlines() if line.startswith("| ")]
+    first = lines[: len(models.OFFERS) + 1]
+    (at,) = (place for place, name in enumerate(first[0]) if "by night" in name)
+    nights = {row[1].strip("`"): row[at - 1 : at + 1] for row in first[1:] if len(row) > at}
+
+    (in_batches,) = [result.seen.usd for result in kept.results if result.place == ("movies", *models.SIZES[-1], 3)]
+    assert nights["claude-sonnet-5-5"][1] == f"{in_batches:.2f}"
+    day, night = map(float, nights["gpt-6.1-terra"])
+    assert night == pytest.approx(day / 2, abs=0.01)
+    assert nights["mistral-small-latest"][1].strip() == ""
+
+
 def test_a_model_without_a_price_is_not_in_the_tables(kept: Measured) -> None:
     """Nothing is made up for a model that genai-prices does not know, or from a run that has not been measured."""
     unknown = models.SONNET._replace(traits=msgspec.structs.replace(models.SONNET.traits, model="claude-of-tomorrow"))
