@@ -79,7 +79,7 @@ ENTRYPOINT ["python", "-m", "kometa_ai.cli.container", "tini", "-s", "--", "kome
 ARG GIT_COMMIT=""
 ARG VERSION=""
 LABEL org.opencontainers.image.title="Kometa-AI" \
-      org.opencontainers.image.description="Describe a Plex collection in plain words; Claude picks the movies or shows, Radarr or Sonarr carries the tag, Kometa builds it." \
+      org.opencontainers.image.description="Describe a Plex collection in plain words; a language model picks the movies or shows, Radarr or Sonarr carries the tag, Kometa builds it." \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${GIT_COMMIT}"
