@@ -376,7 +376,10 @@ class OllamaStandIn:
 
     def _invent(self, text: str, seen: Iterable[dict[str, Any]]) -> str:
         """The answer with verdicts on all ids up to the highest that was seen: what came before is made up."""
-        answer = msgspec.json.decode(text, type=dict[str, Any])
+        try:
+            answer = msgspec.json.decode(text, type=dict[str, Any])
+        except msgspec.DecodeError:
+            return text
         known = {answers.id_of(movie) for movie in seen}
         made_up = [number for number in range(1, max(known, default=_INVENTED) + 1) if number not in known]
         for entry in answer.get("collections", [answer]):

@@ -120,7 +120,7 @@ async def test_verdicts_of_a_prompt_that_was_cut_are_not_recorded() -> None:
     """However often Ollama answers: those movies stay open, and the report says why."""
     server = OllamaStandIn.old(judge=judge, characters=0.5)
     async with run_over(server, context_length=4096) as run:
-        await run.asker.ask([block(40, "Heists")])
+        await run.asker.ask([block(10, "Heists")])
 
     assert any(request.is_cut for request in server.requests)
     assert run.judged == 0

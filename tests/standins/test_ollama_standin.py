@@ -26,6 +26,7 @@ SCHEMA = {
             "type": "array",
             "items": {
                 "type": "object",
+                "required": ["movie_id", "include"],
                 "properties": {"movie_id": {"type": "integer"}, "include": {"type": "boolean"}},
             },
         },

@@ -6,8 +6,7 @@ import asyncio
 import json
 from collections import Counter
 from contextlib import contextmanager
-from time import perf_counter
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import httpx2
 import structlog
@@ -19,9 +18,9 @@ from kometa_ai.errors import CheckModel
 from kometa_ai.network.bounds import MIB, AnswerTooLarge, Bound
 from kometa_ai.network.client import open_client
 from kometa_ai.network.environment import Network
-from kometa_ai.network.failures import Way, causes, is_of_the_proxy, of_the_proxy, trouble_of
-from kometa_ai.providers.error_texts import read_error
+from kometa_ai.network.failures import Way, causes, trouble_of
 from kometa_ai.providers.ollama.address import DEFAULT, address_of, is_cloud, is_this_machine
+from kometa_ai.providers.ollama.calls import OK, Answered, Call
 from kometa_ai.providers.ollama.context import (
     MARGIN,
     REFUSES_FROM,
@@ -35,7 +34,7 @@ from kometa_ai.providers.ollama.context import (
     usual_prompt,
     version_of,
 )
-from kometa_ai.providers.ollama.failures import LONGEST, NOT_OLLAMA, Refusal, failure_of, refusal_of
+from kometa_ai.providers.ollama.failures import NOT_OLLAMA
 from kometa_ai.providers.ollama.messages import (
     Answer,
     Prompt,
@@ -47,7 +46,7 @@ from kometa_ai.providers.ollama.messages import (
     installed,
     thinking_of,
 )
-from kometa_ai.providers.port import Failure, ProviderSilent, Reply, Request, RequestFailed, Usage
+from kometa_ai.providers.port import Failure, ProviderSilent, Reply, Request, RequestFailed
 from kometa_ai.providers.traits import Traits
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ PAGE = 10
 _SETTING = "OLLAMA_HOST"
 _CHAT = "/api/chat"
 _ANSWER = Bound(16 * MIB)
-_OK, _NOT_FOUND = 200, 404
+_NOT_FOUND = 404
 _NAMES_SHOWN = 20
 _REFUSES_FROM = ".".join(map(str, REFUSES_FROM))
 _log = structlog.get_logger()
@@ -276,14 +275,14 @@ class Ollama:
         is_optional = self._run(model).is_cloud
         told = await self._call("GET", "/api/version")
         version = told.body.get("version") if isinstance(told.body, dict) else None
-        if told.status != _OK and not is_optional:
+        if told.status != OK and not is_optional:
             raise told.failure(self.way)
         if not isinstance(version, str) and not is_optional:
             raise CheckModel(f"There is no Ollama at {self.way.address}: it states no version.", "Check OLLAMA_HOST.")
         shown = await self._call("POST", "/api/show", {"model": model})
         if shown.status == _NOT_FOUND:
             raise await self._missing(model)
-        if shown.status != _OK and not is_optional:
+        if shown.status != OK and not is_optional:
             raise shown.failure(self.way)
         return Facts(version_of(version), context_of(shown.body), capabilities_of(shown.body))
 
@@ -309,7 +308,7 @@ class Ollama:
         on_broken: Callable[[Reply], None] | None = None,  # noqa: ARG002 - an answer comes whole or not at all
     ) -> Reply:
         """Send one request; see Provider. Nothing of an answer is used whose prompt may not have been read whole."""
-        call = _Call(model=request.model)
+        call = Call(model=request.model)
         try:
             with self._failures(call):
                 reply = await self._ask(request, call)
@@ -321,7 +320,7 @@ class Ollama:
             on_first_token()
         return reply
 
-    async def _ask(self, request: Request, call: _Call) -> Reply:
+    async def _ask(self, request: Request, call: Call) -> Reply:
         run, prompt = self._run(request.model), Prompt.of(request)
         async with run.lock:
             if run.facts is None:
@@ -330,7 +329,7 @@ class Ollama:
         room = self._room(question)
         call.details["num_ctx"] = room.context
         answered = await self._send("POST", _CHAT, body_of(request, prompt, room, run.think), call)
-        if answered.status != _OK or (isinstance(answered.body, dict) and answered.body.get("error")):
+        if answered.status != OK or (isinstance(answered.body, dict) and answered.body.get("error")):
             raise await self._refused(question, answered)
         answer = answer_of(answered.body)
         if answer is None:
@@ -386,7 +385,7 @@ class Ollama:
         failure.is_asked_otherwise_now = run.context > before
         return failure
 
-    async def _refused(self, question: _Question, answered: _Answered) -> RequestFailed | CheckModel:
+    async def _refused(self, question: _Question, answered: Answered) -> RequestFailed | CheckModel:
         """What an error means, and what it changes in how the model is asked."""
         run, refusal = question.run, answered.refusal(self.way)
         if refusal.is_missing:
@@ -412,9 +411,9 @@ class Ollama:
 
     # Calls
 
-    async def _call(self, method: str, path: str, body: object = None) -> _Answered:
+    async def _call(self, method: str, path: str, body: object = None) -> Answered:
         """A call that asks no question. Raise RequestFailed or CheckModel where there is no answer."""
-        call = _Call(method=method, path=path)
+        call = Call(method=method, path=path)
         try:
             with self._failures(call):
                 answered = await self._send(method, path, body, call, seconds=min(CHECK_TIMEOUT, self._timeout))
@@ -424,8 +423,8 @@ class Ollama:
             call.log()
 
     async def _send(
-        self, method: str, path: str, body: object, call: _Call, *, seconds: float | None = None
-    ) -> _Answered:
+        self, method: str, path: str, body: object, call: Call, *, seconds: float | None = None
+    ) -> Answered:
         content = None if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         call.request_bytes = len(content or b"")
         response = await self.client.request(
@@ -436,10 +435,10 @@ class Ollama:
             timeout=httpx2.USE_CLIENT_DEFAULT if seconds is None else seconds,
         )
         call.status, call.response_bytes = response.status_code, len(response.content)
-        return _Answered(response)
+        return Answered(response)
 
     @contextmanager
-    def _failures(self, call: _Call) -> Iterator[None]:
+    def _failures(self, call: Call) -> Iterator[None]:
         """Whatever goes wrong with a call, as RequestFailed or CheckModel."""
         try:
             yield
@@ -450,7 +449,7 @@ class Ollama:
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
             raise call.failed(self._unconnected(error)) from error
 
-    def _timed_out(self, call: _Call) -> RequestFailed:
+    def _timed_out(self, call: Call) -> RequestFailed:
         """The failure of a question without an answer in time: to ask it again as it is would only wait as long."""
         if not call.is_question:
             return RequestFailed(Failure.NO_CONNECTION, f"Ollama at {self.way.address} does not answer in time.")
@@ -469,75 +468,6 @@ class Ollama:
         why = f"{trouble.why}. {trouble.remedy}" if trouble.remedy else trouble.why
         what = "Ollama's answer was lost" if trouble.is_sent else f"Ollama at {self.way.address} could not be reached"
         return RequestFailed(Failure.NO_CONNECTION, f"{what}{self.way.through}: {why}")
-
-
-class _Answered:
-    """An HTTP answer: its status and its body, as JSON where it is some."""
-
-    def __init__(self, response: httpx2.Response) -> None:
-        self.status = response.status_code
-        self.headers = response.headers
-        try:
-            self.body: Any = json.loads(response.content)
-        except (ValueError, RecursionError):
-            self.body = response.text
-
-    def refusal(self, way: Way) -> Refusal:
-        """What it is about, where it is an error."""
-        return refusal_of(self.status, self.body, way.hide)
-
-    def failure(self, way: Way) -> RequestFailed | CheckModel:
-        """What it means, where it is an error: of the proxy on the way, of Ollama or of what stands in for it."""
-        if not is_of_the_proxy(way, self.status, self.headers):
-            status = self.status if self.status != _OK else 500
-            return failure_of(status, self.body, self.headers, way.address, way.hide)
-        trouble = of_the_proxy(way, self.status, one_line(way.hide(read_error(self.body).sentence), LONGEST))
-        if trouble.is_final:
-            return CheckModel(trouble.what, trouble.remedy)
-        return RequestFailed(Failure.SERVER_ERROR, f"{trouble.what} {trouble.remedy}")
-
-
-class _Call:
-    """What the log says of a call when it has ended."""
-
-    def __init__(self, **about: str) -> None:
-        self.outcome = "cancelled"
-        self.usage = Usage()
-        self.status: int | None = None
-        self.request_bytes = self.response_bytes = 0
-        self.details: dict[str, object] = {}
-        self._about = about
-        self._started = perf_counter()
-
-    @property
-    def is_question(self) -> bool:
-        """Whether a model is asked."""
-        return "model" in self._about
-
-    def failed(self, failure: RequestFailed | CheckModel) -> RequestFailed | CheckModel:
-        """Note why there is no answer."""
-        self.outcome = failure.failure if isinstance(failure, RequestFailed) else "stopped"
-        self.details["why"] = str(failure)
-        return failure
-
-    @property
-    def seconds(self) -> float:
-        """How long it has taken so far."""
-        return perf_counter() - self._started
-
-    def log(self) -> None:
-        """Write the line."""
-        details = dict(self.details)
-        if self.status is not None:
-            details |= {
-                "status": self.status,
-                "request_bytes": self.request_bytes,
-                "response_bytes": self.response_bytes,
-            }
-        if self.usage.requests:
-            details |= {"input_tokens": self.usage.input_tokens, "output_tokens": self.usage.output_tokens}
-        milliseconds = round(self.seconds * 1000)
-        _log.debug("ollama.call", **self._about, outcome=self.outcome, milliseconds=milliseconds, **details)
 
 
 def _empty(answer: Answer) -> str:

@@ -1,0 +1,93 @@
+"""One call to Ollama: what came back, what that means where it is an error, and its line in the log."""
+
+from __future__ import annotations
+
+import json
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from kometa_ai.core.text import one_line
+from kometa_ai.errors import CheckModel
+from kometa_ai.network.failures import is_of_the_proxy, of_the_proxy
+from kometa_ai.providers.error_texts import read_error
+from kometa_ai.providers.ollama.failures import LONGEST, Refusal, failure_of, refusal_of
+from kometa_ai.providers.port import Failure, RequestFailed, Usage
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from kometa_ai.network.failures import Way
+
+OK = 200
+_log = structlog.get_logger()
+
+
+class Answered:
+    """An HTTP answer: its status and its body, as JSON where it is some."""
+
+    def __init__(self, response: httpx2.Response) -> None:
+        self.status = response.status_code
+        self.headers = response.headers
+        try:
+            self.body: Any = json.loads(response.content)
+        except (ValueError, RecursionError):
+            self.body = response.text
+
+    def refusal(self, way: Way) -> Refusal:
+        """What it is about, where it is an error."""
+        return refusal_of(self.status, self.body, way.hide)
+
+    def failure(self, way: Way) -> RequestFailed | CheckModel:
+        """What it means, where it is an error: of the proxy on the way, of Ollama or of what stands in for it."""
+        if not is_of_the_proxy(way, self.status, self.headers):
+            status = 500 if self.status == OK else self.status
+            return failure_of(status, self.body, self.headers, way.address, way.hide)
+        trouble = of_the_proxy(way, self.status, one_line(way.hide(read_error(self.body).sentence), LONGEST))
+        if trouble.is_final:
+            return CheckModel(trouble.what, trouble.remedy)
+        return RequestFailed(Failure.SERVER_ERROR, f"{trouble.what} {trouble.remedy}")
+
+
+class Call:
+    """What the log says of a call when it has ended."""
+
+    def __init__(self, **about: str) -> None:
+        self.outcome = "cancelled"
+        self.usage = Usage()
+        self.status: int | None = None
+        self.request_bytes = self.response_bytes = 0
+        self.details: dict[str, object] = {}
+        self._about = about
+        self._started = perf_counter()
+
+    @property
+    def is_question(self) -> bool:
+        """Whether a model is asked."""
+        return "model" in self._about
+
+    def failed(self, failure: RequestFailed | CheckModel) -> RequestFailed | CheckModel:
+        """Note why there is no answer."""
+        self.outcome = failure.failure if isinstance(failure, RequestFailed) else "stopped"
+        self.details["why"] = str(failure)
+        return failure
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken so far."""
+        return perf_counter() - self._started
+
+    def log(self) -> None:
+        """Write the line."""
+        details = dict(self.details)
+        if self.status is not None:
+            details |= {
+                "status": self.status,
+                "request_bytes": self.request_bytes,
+                "response_bytes": self.response_bytes,
+            }
+        if self.usage.requests:
+            details |= {"input_tokens": self.usage.input_tokens, "output_tokens": self.usage.output_tokens}
+        milliseconds = round(self.seconds * 1000)
+        _log.debug("ollama.call", **self._about, outcome=self.outcome, milliseconds=milliseconds, **details)
