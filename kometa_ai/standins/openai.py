@@ -178,6 +178,7 @@ class OpenAIStandIn(ClaudeEngine):
             self.in_flight -= 1
 
     def _charge(self, body: dict[str, Any], model: ChatModel) -> Charged:
+        body = self._rendered(body)
         tokens = prompt_tokens(body)
         if tokens <= model.context:
             return self.chat_cache.charge(body, model, self.clock())
@@ -197,10 +198,14 @@ class OpenAIStandIn(ClaudeEngine):
         message = f"This model's maximum context length is {model.context} tokens. However, you requested {tokens}."
         raise ChatError(400, message, code="context_length_exceeded", param="messages")
 
+    def _rendered(self, body: dict[str, Any]) -> dict[str, Any]:
+        """What of a request becomes a part of the prompt: at home a schema is a grammar and no text."""
+        return {**body, "response_format": None} if self.face == "local" else body
+
     def _completion(self, record: RequestRecord, model: ChatModel, charged: Charged) -> dict[str, Any]:
         """Answer a charged request, and record that."""
         style = self._styles.take(record) or self.style
-        output = self._output(record, model, style, is_cut=charged.tokens < prompt_tokens(record.body))
+        output = self._output(record, model, style, is_cut=charged.tokens < prompt_tokens(self._rendered(record.body)))
         usage = self._usage(record.body, model, charged, output)
         record.judged = not style.refused
         record.usage = usage

@@ -19,6 +19,7 @@ from kometa_ai.judging.records import records_text
 from kometa_ai.providers import prices
 from kometa_ai.providers.answer_form import with_example
 from kometa_ai.providers.compatible.client import Compatible
+from kometa_ai.providers.compatible.schemas import strict
 from kometa_ai.providers.compatible.services import GEMINI, OPENAI, OPENROUTER, Service, service_of
 from kometa_ai.providers.port import Failure, Reply, ReplyEnd, Request, RequestFailed, Usage
 from kometa_ai.standins import openai_faults as faults
@@ -286,7 +287,7 @@ async def test_a_server_at_home_gets_one_text() -> None:
     body = body_of(standin)
     assert body["messages"][1]["content"] == f"{request_for('local').movies}\n\n{request_for('local').collection}"
     assert body["temperature"] == 0
-    assert body["response_format"]["json_schema"]["schema"] == SCHEMA
+    assert body["response_format"]["json_schema"]["schema"] == strict(SCHEMA)
 
 
 # Environment
