@@ -67,7 +67,8 @@ def context_for(prompt: int, answer: int, *, margin: float = MARGIN, is_doubled:
 
     `is_doubled`: so long that the prompt takes less than half of it.
     """
-    full = max(prompt * margin + answer, 2 * prompt * margin + 1 if is_doubled else 0)
+    longest = ceil(prompt * margin)
+    full = max(longest + answer, 2 * longest + 1 if is_doubled else 0)
     return ceil(full / STEP) * STEP
 
 
