@@ -176,7 +176,7 @@ class _Sorted(click.Command):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 @_flag("--run-now", text="Do one run now, in this process, and exit.")
-@_flag("--dry-run", text="Ask the model and show the exact tag changes, but write no tag and notify nobody.")
+@_flag("--dry-run", text="Ask the model and show the exact tag changes, but write no tag and send no notification.")
 @click.option(
     "--collection",
     "collections",

@@ -60,7 +60,7 @@ class Now(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HandEdit(msgspec.Struct, frozen=True, kw_only=True):
-    """A tag that somebody put on (`include`) or took off, and the names of the libraries in which."""
+    """A tag that a person put on (`include`) or took off, and the names of the libraries in which."""
 
     key: ItemKey
     collection: CollectionKey

@@ -122,7 +122,7 @@ def queue(cases: Iterable[Case], dismissals: Iterable[Dismissal] = ()) -> list[W
 
 
 def kind_of_case(case: Case) -> ReviewKind | None:
-    """The most urgent kind of a case; None where it wants nobody.
+    """The most urgent kind of a case; None where it wants no person.
 
     A pinned one does not, since a person has spoken, and one with an open question does not, since the model has not.
     """

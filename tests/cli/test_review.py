@@ -74,7 +74,7 @@ def test_the_queue_is_listed_by_kind_with_how_to_answer(judged: World, call: Cal
 
 
 def test_the_command_that_is_shown_answers(call: Call) -> None:
-    """Copied as it stands it makes a pin, and the pair wants nobody any more."""
+    """Copied as it stands it makes a pin, and the pair wants no person any more."""
     line = next(line for line in call("--review").out.splitlines() if "--pin-in 'Movie 3" in line)
 
     assert call(*shlex.split(line.removesuffix("(or --pin-out)"))).code == 0

@@ -120,7 +120,7 @@ def test_held_back(operation: Any, text: str) -> None:
 
 
 def test_wants_to_leave() -> None:
-    """A removal that waits tells the day; one that was made stays made; one that was taken back wants nobody."""
+    """A removal that waits tells the day; one that was made stays made; one that was taken back wants no person."""
     [waits] = queue([case(0.65, held=Held("remove", NOW + 7 * DAY))])
     [gone] = queue([case(0.2, left=NOW)])
 

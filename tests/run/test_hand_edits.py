@@ -394,7 +394,7 @@ def test_the_block_wins(world: World) -> None:
 
 
 def test_a_hand_edit_beats_a_tag_rule(world: World) -> None:
-    """A movie that `exclude_tags` keeps out is in once somebody puts the tag on."""
+    """A movie that `exclude_tags` keeps out is in once a person puts the tag on."""
     put_on(world, 3, label="kids")
     world.collections(block("Noir", exclude_tags="[kids]"), block("Heist"))
     world.run()

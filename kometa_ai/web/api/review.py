@@ -32,7 +32,7 @@ KEY = r"^(movie|show):[1-9][0-9]{0,9}$"
 COLLECTION = r"^(show:)?[a-z0-9-]{1,250}$"
 _HASH = Annotated[StrictStr, Field(max_length=100)]
 _CHANGED = "The verdict is not the one that was seen."
-_LOOK = "Look at it again: `card` is what it is now, where it still wants somebody."
+_LOOK = "Look at it again: `card` is what it is now, where it still wants a person."
 
 
 class Answers(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

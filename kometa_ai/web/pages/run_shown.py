@@ -60,8 +60,8 @@ SIDES: Mapping[Side, Word] = {
     "in_review": Word("removals that wait for you", "warning"),
     "in_review_additions": Word("additions that wait for you", "warning"),
     "failed": Word("not confirmed by the library", "warning"),
-    "pinned_in": Word("pinned in, since somebody put the tag on", "pinned"),
-    "pinned_out": Word("pinned out, since somebody took the tag off", "pinned"),
+    "pinned_in": Word("pinned in, since a person put the tag on", "pinned"),
+    "pinned_out": Word("pinned out, since a person took the tag off", "pinned"),
 }
 
 

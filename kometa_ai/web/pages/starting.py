@@ -55,7 +55,7 @@ async def start(request: Request) -> Response:
 async def stop(request: Request, run_id: str) -> Response:
     """Stop a run. To stop it again changes nothing."""
     daemon: Daemon = request.app.state.daemon
-    by = one_line(visitor_name(request), 100) or "somebody at the page"
+    by = one_line(visitor_name(request), 100) or "a visitor of the page"
     if not daemon.runs.stop(run_id, by):
         refused = WaitForOtherRun("That run is not in progress any more.", "There is nothing to stop.")
         return await show(request, refused=refused)

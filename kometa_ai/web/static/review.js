@@ -237,7 +237,7 @@ function reviewCards() {
     const answer = await page({ first: pair, size: 1 }).catch(() => undefined);
     if (!answer) return tell("warning", ...why);
     const [card] = take(answer);
-    if (card?.pair !== pair) return tell("warning", ...why, "It wants nobody any more.");
+    if (card?.pair !== pair) return tell("warning", ...why, "It wants no person any more.");
     bring(card);
     tell("warning", ...why);
   }

@@ -187,7 +187,7 @@ async def test_a_run_is_stopped(here: Beside, world: World) -> None:
     assert (stopped.status_code, stopped.headers["location"]) == (303, "/?done=stopping")
     assert "stopping" in words(text)
     assert "Stop this run?" not in text
-    assert "The run was stopped by somebody at the page." in [each.what for each in last.warnings]
+    assert "The run was stopped by a visitor of the page." in [each.what for each in last.warnings]
     assert late.status_code == 409
     assert "That run is not in progress any more." in words(late.text)
     assert "The last run was interrupted." in part(after, "Needs you")

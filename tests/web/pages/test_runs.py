@@ -353,7 +353,7 @@ async def test_every_list_of_a_run(here: Beside) -> None:
 
     assert "1 additions that wait for you W (2000) (radarr-4k) until 2026-03-08" in read
     assert "1 not confirmed by the library F 0 (1999) so it is" in read
-    assert "1 pinned in, since somebody put the tag on In 0 (1999)" in read
+    assert "1 pinned in, since a person put the tag on In 0 (1999)" in read
     assert "Decide in review" in read
     assert "What it had done is kept, and the next run goes on from there." in words(text)
     assert "cost at least $0.00" in words(text)
