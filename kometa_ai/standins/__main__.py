@@ -13,6 +13,8 @@ from kometa_ai.standins.claude import ClaudeStandIn
 from kometa_ai.standins.films import films
 from kometa_ai.standins.keyword_judge import judge
 from kometa_ai.standins.mailbox import Mailbox
+from kometa_ai.standins.openai import OpenAIStandIn
+from kometa_ai.standins.openai_models import FACES, Face
 from kometa_ai.standins.radarr import API_KEY, RadarrStandIn
 from kometa_ai.standins.serving import HOST, serve
 from kometa_ai.standins.shows import shows
@@ -69,6 +71,15 @@ def sonarr(host: str, port: int, key: str, line: Literal["v4", "v5"]) -> None:
 def claude(host: str, port: int, key: str | None) -> None:
     """Claude's Messages API, judging by keyword matching, no more."""
     _serve_until_ended(ClaudeStandIn(judge=judge, api_key=key).app, host, port)
+
+
+@standins.command()
+@_listening(8001)
+@click.option("--face", type=click.Choice(FACES), default="openai", show_default=True, help="The service that it is.")
+@click.option("--key", default=None, help="The only API key that it accepts; any without this.")
+def openai(host: str, port: int, face: Face, key: str | None) -> None:
+    """Chat Completions as OpenAI, Gemini, OpenRouter or a server at home has them, judging by keyword matching."""
+    _serve_until_ended(OpenAIStandIn(face, judge=judge, api_key=key).app, host, port)
 
 
 @standins.command()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
 Face = Literal["openai", "gemini", "openrouter", "local"]
+FACES: tuple[Face, ...] = get_args(Face)
 Caching = Literal["explicit", "steps", "prefix", "none"]
 
 

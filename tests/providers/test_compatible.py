@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
+from starlette.responses import Response
 
 from kometa_ai.asking.answers import read_answer
 from kometa_ai.asking.prompts import FORM, SCHEMA, collection_text
 from kometa_ai.errors import CheckModel
 from kometa_ai.judging.records import records_text
+from kometa_ai.network.environment import read_network
 from kometa_ai.providers import prices
 from kometa_ai.providers.answer_form import with_example
 from kometa_ai.providers.compatible.client import Compatible
@@ -50,6 +52,7 @@ MODELS: dict[Face, str] = {
     "local": "qwen3-14b-q4.gguf",
 }
 FACES: tuple[Face, ...] = ("openai", "gemini", "openrouter", "local")
+SERVER = service_of("openai", "http://nas:1234/v1")
 JSON = {"content-type": "application/json"}
 PAGE = Fault(status=200, raw="<!DOCTYPE html><title>Log in</title>")
 
@@ -140,6 +143,22 @@ async def reply_to(answer: Fault, face: Face = "openai") -> Reply:
 def body_of(standin: OpenAIStandIn, number: int = -1) -> dict[str, Any]:
     """What was sent."""
     return standin.requests[number].body
+
+
+@asynccontextmanager
+async def endless() -> AsyncIterator[str]:
+    """The address of a server whose answer never ends."""
+
+    async def app(_scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+        with suppress(OSError):
+            for _ in range(400):
+                await send({"type": "http.response.body", "body": b" " * 65_536, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    with serve(app) as url:
+        yield url
 
 
 # What is sent
@@ -757,6 +776,35 @@ async def test_a_web_page_is_no_answer(face: Face, status: int) -> None:
     assert "_BASE_URL" in stopped.remedy or "LLM_PROVIDER" in stopped.remedy
 
 
+async def test_an_answer_without_end_is_unreadable() -> None:
+    """It is not read into memory."""
+    async with endless() as url, Compatible("openai", "", f"{url}/v1") as provider:
+        with pytest.raises(RequestFailed) as caught:
+            await provider.ask(request_for("local"))
+
+    assert (caught.value.failure, caught.value.may_be_billed) == (Failure.UNREADABLE, True)
+
+
+async def test_an_address_that_does_not_speak_tls_ends_the_run(each: OpenAIStandIn) -> None:
+    """With the setting to correct."""
+    with serve(each.app) as url:
+        async with Compatible("openai", KEY, url.replace("http://", "https://")) as provider:
+            with pytest.raises(CheckModel, match="OPENAI_BASE_URL"):
+                await provider.ask(request_for("local"))
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(407, CheckModel), (403, CheckModel), (502, RequestFailed), (504, RequestFailed)]
+)
+async def test_a_proxy_on_the_way_is_named(status: int, kind: type[Exception]) -> None:
+    """Its pages are not the service's."""
+    with serve(Response("<html><title>squid</title></html>", status, media_type="text/html")) as url:
+        network = read_network({"HTTP_PROXY": url}, {}).network
+        async with Compatible("openai", "", "http://llm.test/v1", network=network, service=SERVER) as provider:
+            with pytest.raises(kind, match="HTTP_PROXY"):
+                await provider.ask(request_for("local"))
+
+
 async def test_a_wrong_address_is_no_connection() -> None:
     """It says so, and that nothing was sent."""
     async with Compatible("openai", KEY, "http://127.0.0.1:9/v1") as provider:
@@ -988,6 +1036,23 @@ async def test_what_the_slow_tier_has_no_room_for_is_asked_in_the_usual_way() ->
     assert caught.value.is_asked_otherwise_now
     assert (reply.usage.price_share, other.usage.price_share) == (1.0, 0.5)
     assert [request.body.get("service_tier") for request in standin.requests] == ["flex", None, "flex"]
+
+
+async def test_a_model_without_a_slow_tier_is_asked_in_the_usual_way() -> None:
+    """From then on, and others in the slow one."""
+    standin = service()
+    refusal = Fault(status=400, message="Invalid service_tier argument", error_type="invalid_request_error")
+    standin.faults.add(
+        refusal, times=None, when=lambda record: "service_tier" in record.body and record.model == "gpt-4.1"
+    )
+    async with provider_for(standin, flex=True) as provider:
+        with pytest.raises(RequestFailed) as caught:
+            await provider.ask(request_for("openai", model="gpt-4.1"))
+        for model in ("gpt-4.1", "gpt-4.1", "gpt-6-luna"):
+            await provider.ask(request_for("openai", model=model))
+
+    assert caught.value.is_asked_otherwise_now
+    assert [request.body.get("service_tier") for request in standin.requests] == ["flex", None, None, "flex"]
 
 
 async def test_a_rate_limit_of_the_slow_tier_is_waited_out() -> None:

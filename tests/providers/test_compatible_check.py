@@ -160,6 +160,18 @@ async def test_the_context_of_vllm_is_in_its_list() -> None:
         assert provider.traits("m").context == 8192
 
 
+async def test_ollama_is_told_to_be_asked_by_its_own_door() -> None:
+    """Through this one it cuts prompts silently; its list of models betrays it."""
+    standin = service("local")
+    listed = {"object": "list", "data": [{"id": "qwen3:14b", "object": "model", "owned_by": "library"}]}
+    standin.faults.add(Fault(status=200, raw=json.dumps(listed), headers=JSON), path="*/models")
+
+    doubt = await check(standin, "qwen3:14b")
+
+    assert doubt is not None
+    assert (doubt.source, doubt.severity, "OLLAMA_HOST" in doubt.remedy) == ("LLM_PROVIDER", "warning", True)
+
+
 async def test_a_context_that_is_large_enough_is_no_matter() -> None:
     """However long the prompts are."""
     standin = service("local", models={"x": ChatModel(id="x", context=8192)})

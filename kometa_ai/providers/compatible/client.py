@@ -103,6 +103,8 @@ class Compatible:
         """How each model is asked by now: without what it has refused."""
         self._flexless: set[tuple[str, str, str]] = set()
         """Requests that have to be sent in the usual way, because there was no room for them in the slow one."""
+        self._usual_only: set[str] = set()
+        """Models that have no slow tier."""
         self._contexts: dict[str, int] = {}
         self._expected: dict[str, int] = {}
         """The longest prompt of this run, in tokens, by model."""
@@ -188,7 +190,7 @@ class Compatible:
         call = _Call(f"{self._preset}.call", model=request.model)
         asked, sent = self._asked(request.model), self.manner(request.model)
         name = (request.model, request.movies, request.collection)
-        flex = self._flex and "service_tier" in self.service.fields and name not in self._flexless
+        flex = self._flex and name not in self._flexless and request.model not in self._usual_only
         self._flexless.discard(name)
         try:
             self._check_context(request)
@@ -303,7 +305,7 @@ class Compatible:
         if isinstance(failure, CheckModel):
             return None
         if "service_tier" in words:
-            self._flex = False
+            self._usual_only.add(request.model)
             _log.warning(f"{self._preset}.asks_without", model=request.model, without="flex", why=str(failure))
         elif "unavailable" in words.casefold():
             self._flexless.add((request.model, request.movies, request.collection))
@@ -314,7 +316,8 @@ class Compatible:
     @contextmanager
     def _failures(self, asked: Asked, call: _Call) -> Iterator[None]:
         """Whatever goes wrong with a call, as RequestFailed or CheckModel."""
-        from openai import APIConnectionError, APIStatusError, OpenAIError  # noqa: PLC0415 - loaded with the client
+        from httpx2 import HTTPError  # noqa: PLC0415 - loaded with the client
+        from openai import APIConnectionError, APIStatusError, OpenAIError  # noqa: PLC0415
 
         try:
             yield
@@ -322,7 +325,7 @@ class Compatible:
             call.response = error.response
             body = _read_body(error.response)
             raise refused(error.status_code, body, error.response.headers, asked) from error
-        except APIConnectionError as error:
+        except (APIConnectionError, HTTPError) as error:
             raise unconnected(error, asked) from error
         except TimeoutError as error:
             raise lost(f"timed out after {self._timeout:g} s", asked, may_be_billed=True) from error
@@ -353,7 +356,20 @@ class Compatible:
             context = await self._context_of_slots(model) or context
         if context is not None:
             self._contexts[model] = context
-        return self._cramped(model) or self._doubt(model, listed, entry)
+        return self._in_place_of_ollama(listed) or self._cramped(model) or self._doubt(model, listed, entry)
+
+    def _in_place_of_ollama(self, listed: Listed | None) -> Problem | None:
+        """A warning where Ollama answers: through this door of it, prompts that are too long are cut without a word."""
+        if listed is None or not (self.service.is_local and listed.is_of_ollama):
+            return None
+        root = self.way.address.rstrip("/").removesuffix("/v1")
+        return Problem(
+            source="LLM_PROVIDER",
+            what=f"Ollama answers at {self.way.address}. Asked in this way it cuts prompts that are too long, and says "
+            "nothing of it.",
+            remedy=f"Set LLM_PROVIDER to ollama, and OLLAMA_HOST to {root}.",
+            severity="warning",
+        )
 
     def _cramped(self, model: str) -> Problem | None:
         """A hint where the context is too small for what is to be asked."""
@@ -481,12 +497,8 @@ def _proves_nothing(failure: RequestFailed | CheckModel, response: httpx2.Respon
 
 def _read_body(response: httpx2.Response) -> object:
     """The body of an answer: JSON, or its text where that is none."""
-    try:
-        text = response.text
-    except Exception:  # noqa: BLE001 - a body that was never read
-        return None
     body = _json(response.content)
-    return text if body is None else body
+    return response.text if body is None else body
 
 
 def _json(content: bytes) -> Any:  # noqa: ANN401 - any JSON

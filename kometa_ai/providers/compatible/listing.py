@@ -39,6 +39,11 @@ class Listed(NamedTuple):
         wanted = {_plain(model), _plain(model.partition(":")[0]) if "/" in model else _plain(model)}
         return next((entry for name, entry in self.entries.items() if _plain(name) in wanted), None)
 
+    @property
+    def is_of_ollama(self) -> bool:
+        """Whether Ollama has written it, which says of its models that they are from its library."""
+        return any(entry.get("owned_by") == "library" for entry in self.entries.values())
+
     def nearest(self, model: str) -> tuple[str, ...]:
         """The names that are most like it; where it is a short list, all of them."""
         usable = [name.removeprefix("models/") for name in self.entries if _USABLE.fullmatch(name)]
