@@ -10,6 +10,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from kometa_ai.jobs.estimate import LOCAL_READS, LOCAL_WRITES
 from kometa_ai.providers import prices
 from kometa_ai.providers.compatible.services import service_of, traits_of
 from kometa_ai.providers.port import Usage
@@ -113,7 +114,7 @@ class Speed(NamedTuple):
         return (local.prompt / self.reads + local.answers / self.writes) / 3600
 
 
-GUESSED: Final = Speed(1_000, 40)
+GUESSED: Final = Speed(LOCAL_READS, LOCAL_WRITES)
 """What is guessed of a 14B model on a graphics card that holds it whole."""
 SPEEDS: Final = (Speed(200, 8), Speed(500, 20), GUESSED, Speed(3_000, 100))
 

@@ -131,6 +131,8 @@ def print_estimate(estimate: Estimate) -> None:
     print_table(out, table)
     tokens = estimate.input_tokens + estimate.cache_write_tokens + estimate.cache_read_tokens
     price = "unpriced (no known price)" if estimate.cost_usd is None else f"about {dollars(estimate.cost_usd)}"
+    if estimate.cost_usd == 0 and estimate.requests:
+        price = "nothing to pay"
     if estimate.batches_cost_usd:
         price += f", through batches about {dollars(estimate.batches_cost_usd)}"
     out.print(

@@ -10,6 +10,7 @@ from kometa_ai.asking import forecast
 from kometa_ai.core.item import KINDS, Kind
 from kometa_ai.core.movie import Movie
 from kometa_ai.core.problem import Problem
+from kometa_ai.core.summary import counted
 from kometa_ai.errors import CheckModel
 from kometa_ai.judging.packing import pack
 from kometa_ai.judging.planning import Subject, may_turn, subjects_of, to_describe
@@ -34,6 +35,11 @@ if TYPE_CHECKING:
     from kometa_ai.run.results import Reading
 
 
+_MINUTES_TOLD = 90
+LOCAL_READS, LOCAL_WRITES = 1_000, 40
+"""Tokens a second that a local model is taken to read and to write: a guess at one that a graphics card holds whole."""
+
+
 class PendingCollection(msgspec.Struct, frozen=True, kw_only=True):
     """The pending questions about one collection, by reason; those `in_batches` wait for an answer only."""
 
@@ -48,8 +54,8 @@ class PendingCollection(msgspec.Struct, frozen=True, kw_only=True):
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     """A forecast. `cost_usd` is None for a model without a known price. `basis` says how it was made.
 
-    `batches_cost_usd` is what the same would cost through batches. What is in open batches is neither pending nor in
-    the cost.
+    `batches_cost_usd` is what the same would cost through batches, None where the model has none. What is in open
+    batches is neither pending nor in the cost.
     """
 
     collections: tuple[PendingCollection, ...]
@@ -94,10 +100,21 @@ async def estimate(parts: Parts, rules: Rules, options: Options) -> Estimate:
         cache_read_tokens=total.cache_read_tokens,
         output_tokens=total.output_tokens,
         cost_usd=cost(batched=False),
-        batches_cost_usd=cost(batched=True),
+        batches_cost_usd=cost(batched=True) if traits.has_batches else None,
         model=rules.model,
-        basis=basis,
+        basis=f"{basis}; {duration(total)}" if traits.is_local and total.requests else basis,
         problems=reading.problems,
+    )
+
+
+def duration(usage: Usage) -> str:
+    """How long a local model would take: it reads all that it does not keep from the question before."""
+    read = usage.input_tokens + usage.cache_write_tokens
+    minutes = (read / LOCAL_READS + usage.output_tokens / LOCAL_WRITES) / 60
+    spent = f"{minutes / 60:,.1f} hours" if minutes >= _MINUTES_TOLD else counted(max(1, round(minutes)), "minute")
+    return (
+        f"about {spent} at {LOCAL_READS:,} tokens a second read and {LOCAL_WRITES} written, which is a guess at your "
+        "machine"
     )
 
 

@@ -23,7 +23,9 @@ from kometa_ai.core.batches import BatchedQuestion, OpenBatch
 from kometa_ai.core.item import movie_key
 from kometa_ai.core.naming import Slug
 from kometa_ai.daemon import heartbeat
+from kometa_ai.jobs.estimate import duration
 from kometa_ai.kometa.block_keys import BLOCK_KEYS
+from kometa_ai.providers.port import Usage
 from kometa_ai.standins import claude_faults
 from kometa_ai.standins.faults import html_page
 from kometa_ai.standins.mailbox import Mailbox
@@ -268,6 +270,44 @@ def test_estimate_costs_nothing(world: World, call: Call) -> None:
     assert world.radarr.writes == []
     assert list(world.state_dir.iterdir()) == []
     assert "24 decisions pending" in call("--estimate").out
+
+
+def test_the_estimate_of_a_local_model_is_in_time(world: World, call: Call) -> None:
+    """Nothing to pay, nothing through batches, and how long it takes; the model's server need not be there."""
+    world.collections(*(block(f"Collection {n}") for n in range(5)))
+    local = {"LLM_PROVIDER": "ollama", "LLM_MODEL": "qwen3:14b", "OLLAMA_HOST": "127.0.0.1:9"}
+
+    found = call("--estimate", "--output", "json", **local).data
+    shown = call("--estimate", **local).out
+
+    assert (found["model"], found["cost_usd"], found["batches_cost_usd"]) == ("ollama/qwen3:14b", 0.0, None)
+    assert re.search(r"about \d+ minutes? at 1,000 tokens a second read and 40 written", found["basis"])
+    assert "nothing to pay" in shown
+    assert "$" not in shown
+
+
+def test_an_estimate_names_batches_only_where_there_are_some(world: World, call: Call) -> None:
+    """OpenAI's models have a price, and no batches that this program uses."""
+    world.collections(block("Heist"))
+
+    found = call("--estimate", "--output", "json", LLM_PROVIDER="openai", OPENAI_API_KEY="key").data
+
+    assert found["cost_usd"] > 0
+    assert found["batches_cost_usd"] is None
+    assert " minutes" not in found["basis"]
+
+
+@pytest.mark.parametrize(
+    ("usage", "told"),
+    [
+        (Usage(input_tokens=60_000, cache_read_tokens=10**9, output_tokens=2_400), "about 2 minutes at"),
+        (Usage(cache_write_tokens=1), "about 1 minute at"),
+        (Usage(input_tokens=3_600_000, output_tokens=2 * 144_000), "about 3.0 hours at"),
+    ],
+)
+def test_a_local_model_takes_its_time(usage: Usage, told: str) -> None:
+    """A thousand tokens a second are read, what is kept not again, and forty written."""
+    assert duration(usage).startswith(told)
 
 
 def test_the_estimate_lets_claude_count(world: World, call: Call) -> None:
