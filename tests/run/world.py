@@ -87,8 +87,8 @@ class World:
 
     @property
     def environ(self) -> dict[str, str]:
-        """The environment that leads here."""
-        return {
+        """The environment that leads here. An empty variable counts as not set."""
+        found = {
             "RADARR_URL": self._radarr_url,
             "RADARR_API_KEY": API_KEY,
             "CLAUDE_API_KEY": "key",
@@ -98,6 +98,7 @@ class World:
             "LOG_DIR": str(self.folder / "logs"),
             **{name.upper(): str(value) for name, value in self._settings.items()},
         }
+        return {name: value for name, value in found.items() if value}
 
     @property
     def settings(self) -> Settings:
