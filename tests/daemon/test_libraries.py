@@ -85,7 +85,7 @@ async def test_figures_tell_libraries_and_collections_apart(home: Home) -> None:
     assert [found["collection_members", key] for key in ("christmas", "show:christmas")] == [2, 4]
     assert [found["tag_changes_total", key, "added"] for key in ("christmas", "show:christmas")] == [2, 4]
     assert [found["verdicts_total", key] for key in ("christmas", "show:christmas")] == [6, 5]
-    for name in ("claude_cost_usd_total", "collection_asking_seconds_count", "collection_asking_seconds_sum"):
+    for name in ("model_cost_usd_total", "collection_asking_seconds_count", "collection_asking_seconds_sum"):
         assert found[name, "show:christmas"] > 0
         assert found[name, "christmas"] > 0
 
