@@ -13,6 +13,8 @@ from kometa_ai.standins.claude import ClaudeStandIn
 from kometa_ai.standins.films import films
 from kometa_ai.standins.keyword_judge import judge
 from kometa_ai.standins.mailbox import Mailbox
+from kometa_ai.standins.ollama import OllamaStandIn
+from kometa_ai.standins.ollama_prompt import Model, named
 from kometa_ai.standins.openai import OpenAIStandIn
 from kometa_ai.standins.openai_models import FACES, Face
 from kometa_ai.standins.radarr import API_KEY, RadarrStandIn
@@ -32,7 +34,7 @@ _GLANCE = 0.2
 
 @click.group()
 def standins() -> None:
-    """Servers that behave as Radarr, Sonarr, Claude and a mail server do. They remember nothing once ended."""
+    """Servers that behave as Radarr, Sonarr, Claude, Ollama and a mail server do. They remember nothing once ended."""
 
 
 def _listening(port: int) -> Callable[[_Function], _Function]:
@@ -80,6 +82,17 @@ def claude(host: str, port: int, key: str | None) -> None:
 def openai(host: str, port: int, face: Face, key: str | None) -> None:
     """Chat Completions as OpenAI, Gemini, OpenRouter or a server at home has them, judging by keyword matching."""
     _serve_until_ended(OpenAIStandIn(face, judge=judge, api_key=key).app, host, port)
+
+
+@standins.command()
+@_listening(11434)
+@click.option("--model", default="qwen3:14b", show_default=True, help="The model that is installed.")
+@click.option("--context", type=click.IntRange(512), default=40_960, show_default=True, help="Its longest context.")
+@click.option("--old", is_flag=True, help="A version that cuts prompts without a word.")
+def ollama(*, host: str, port: int, model: str, context: int, old: bool) -> None:
+    """Ollama's own API, judging by keyword matching, no more."""
+    make = OllamaStandIn.old if old else OllamaStandIn
+    _serve_until_ended(make(judge=judge, models=[Model(name=named(model), context=context)]).app, host, port)
 
 
 @standins.command()

@@ -12,10 +12,13 @@ import pytest
 import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from starlette.responses import Response
 
 from kometa_ai.asking.prompts import FORM, SCHEMA, SYSTEM, collection_text
 from kometa_ai.errors import CheckModel
 from kometa_ai.judging.records import records_text
+from kometa_ai.network.environment import Network
+from kometa_ai.network.proxies import read_proxies
 from kometa_ai.providers import prices
 from kometa_ai.providers.ollama.client import Ollama
 from kometa_ai.providers.port import Failure, ProviderSilent, Reply, ReplyEnd, Request, RequestFailed, Usage
@@ -541,6 +544,56 @@ async def test_an_answer_that_does_not_come_is_given_up(server: OllamaStandIn) -
     assert "timed out" in str(caught.value)
     assert reply.ending is ReplyEnd.COMPLETE
     assert server.abandoned == 1
+
+
+async def test_https_in_front_of_http_is_a_wrong_address(server: OllamaStandIn) -> None:
+    """No try will change that."""
+    with serve(server.app) as url:
+        async with Ollama(url.replace("http:", "https:")) as provider:
+            with pytest.raises(CheckModel) as caught:
+                await provider.ask(REQUEST)
+
+    assert "OLLAMA_HOST" in caught.value.remedy
+
+
+async def test_an_answer_without_an_end_is_not_read_to_it(server: OllamaStandIn) -> None:
+    """A limit stands before the memory of this machine."""
+    failed = await failure_of(server, Fault(status=200, raw=" " * (17 << 20), headers=JSON))
+
+    assert failed.failure is Failure.UNREADABLE
+    assert "16 MB" in str(failed)
+
+
+@pytest.mark.parametrize(("status", "stops"), [(407, True), (403, True), (502, False), (503, False)])
+async def test_a_proxy_s_answer_is_told_as_its_own(status: int, *, stops: bool) -> None:
+    """Its name stands in the message, and how to go around it."""
+    page = Response("<html><title>No</title></html>", status, media_type="text/html")
+    with serve(page) as proxy:
+        network = Network(proxies=read_proxies({"HTTP_PROXY": proxy}))
+        async with Ollama("http://ollama.example:11434", network=network) as provider:
+            with pytest.raises(CheckModel if stops else RequestFailed) as caught:
+                await provider.ask(REQUEST)
+
+    assert "HTTP_PROXY" in str(caught.value)
+    assert status == 407 or "NO_PROXY" in str(caught.value)
+
+
+async def test_a_list_that_cannot_be_had_hides_no_missing_model(server: OllamaStandIn) -> None:
+    """Only the names of the others are not told then."""
+    server.faults.add(claude_faults.DROPPED, path="/api/tags")
+
+    with pytest.raises(CheckModel) as caught:
+        await check(server, "qwen3:8b")
+
+    assert caught.value.message.endswith("has no model 'qwen3:8b'.")
+
+
+@pytest.mark.parametrize(("header", "seconds"), [("7", 7), ("soon", None), ("", None), ("999999999", 86_400)])
+async def test_a_wait_that_is_asked_for_is_passed_on(server: OllamaStandIn, header: str, seconds: float | None) -> None:
+    """What cannot be read is as if it were not there."""
+    failed = await failure_of(server, Fault(status=429, headers={"retry-after": header}))
+
+    assert failed.retry_after == seconds
 
 
 async def test_a_key_is_sent_where_there_is_one(server: OllamaStandIn) -> None:

@@ -60,6 +60,16 @@ def test_claude_takes_the_key_it_was_given(key: str, status: int) -> None:
     assert answer.status_code == status
 
 
+def test_ollama_has_the_model_that_it_was_given() -> None:
+    """With the context that it was given, in an old version too."""
+    with _server("ollama", "--model", "gemma4", "--context", "8192", "--old") as (_, url):
+        shown = httpx2.post(f"{url}/api/show", json={"model": "gemma4"}).json()
+        version = httpx2.get(f"{url}/api/version").json()["version"]
+
+    assert shown["model_info"]["standin.context_length"] == 8192
+    assert version.startswith("0.11.")
+
+
 def test_the_mail_server_shows_what_it_is_sent() -> None:
     """A message is on the screen soon after it was accepted."""
     with _server("mailbox") as (process, url):

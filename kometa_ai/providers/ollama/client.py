@@ -289,13 +289,15 @@ class Ollama:
     async def _missing(self, model: str) -> CheckModel:
         """The error for a model that is not there, with the names of those that are."""
         try:
-            names = installed((await self._call("GET", "/api/tags")).body)
+            tags = await self._call("GET", "/api/tags")
         except RequestFailed:
-            names = []
-        shown = ", ".join(names[:_NAMES_SHOWN]) + (", …" if len(names) > _NAMES_SHOWN else "")
-        there = f"It has: {one_line(shown, 1000)}." if names else "It has no models at all."
+            there = ""
+        else:
+            names = installed(tags.body)
+            shown = ", ".join(names[:_NAMES_SHOWN]) + (", …" if len(names) > _NAMES_SHOWN else "")
+            there = f" It has: {one_line(shown, 1000)}." if names else " It has no models at all."
         return CheckModel(
-            f"Ollama at {self.way.address} has no model {model!r}. {there}",
+            f"Ollama at {self.way.address} has no model {model!r}.{there}",
             f"Fetch it with `ollama pull {one_line(model, 200)}`, or set LLM_MODEL to one that is there.",
         )
 
