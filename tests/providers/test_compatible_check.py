@@ -67,6 +67,7 @@ async def test_a_model_that_is_not_listed_is_a_hint(face: Face) -> None:
     [
         Fault(status=404, message="Not found"),
         Fault(status=405, message="Method not allowed"),
+        Fault(status=404, raw="<html><title>404 Not Found</title></html>"),
         Fault(status=403, message="You have insufficient permissions. Missing scopes: api.model.read"),
         Fault(status=200, raw="{}", headers=JSON),
         Fault(status=200, raw='{"data": null}', headers=JSON),
@@ -108,6 +109,16 @@ async def test_what_is_in_the_way_of_questions_stops(fault: Fault) -> None:
 
     assert not isinstance(caught.value, ProviderSilent)
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize("status", [200, 404])
+async def test_the_web_site_of_openrouter_is_no_list(status: int) -> None:
+    """It answers where /api is left out of the address, and questions there too."""
+    standin = service("openrouter")
+    standin.faults.add(Fault(status=status, raw="<!DOCTYPE html><title>OpenRouter</title>"), path="*/models")
+
+    with pytest.raises(CheckModel, match="web page"):
+        await check(standin)
 
 
 @pytest.mark.parametrize(

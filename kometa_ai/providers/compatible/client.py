@@ -418,7 +418,7 @@ class Compatible:
             call.response, call.outcome = response, "answered"
         except (RequestFailed, CheckModel) as failure:
             call.failed(failure)
-            if _proves_nothing(failure, call.response):
+            if self._proves_nothing(failure, call.response):
                 raise _NoList from failure
             raise
         finally:
@@ -430,6 +430,14 @@ class Compatible:
         if wrong is not None:
             raise wrong
         return body
+
+    def _proves_nothing(self, failure: RequestFailed | CheckModel, response: httpx2.Response | None) -> bool:
+        """Whether a refused list says nothing of questions: there is no such path, or the key may not see it."""
+        if response is None or not isinstance(failure, CheckModel):
+            return False
+        # OpenRouter has a list: a page in its place comes from its web site, where no question is answered either.
+        is_web_site = self.service.family == "openrouter" and "html" in response.headers.get("content-type", "")
+        return not is_web_site and (response.status_code in (404, 405) or "scope" in str(failure))
 
     async def _context_of_slots(self, model: str) -> int | None:
         """llama.cpp's context; other servers have no such path."""
@@ -485,14 +493,6 @@ class _Call:
             }
         milliseconds = round(self.seconds * 1000)
         _log.debug(self._event, **self._about, outcome=self.outcome, milliseconds=milliseconds, **details)
-
-
-def _proves_nothing(failure: RequestFailed | CheckModel, response: httpx2.Response | None) -> bool:
-    """Whether a refused list says nothing of questions: there is no such path, or the key may not see it."""
-    if response is None or not isinstance(failure, CheckModel):
-        return False
-    is_page = "html" in response.headers.get("content-type", "")
-    return not is_page and (response.status_code in (404, 405) or "scope" in str(failure))
 
 
 def _read_body(response: httpx2.Response) -> object:
