@@ -162,14 +162,13 @@ def _claude(settings: Settings) -> Claude:
 def rules_of(settings: Settings) -> Rules:
     """The rules of a run that the settings determine; what they leave open is as the models have it."""
     models = settings.models
-    first, review = (_adapter(each.provider, settings).traits(each.name) for each in models)
-    concurrency = settings.max_concurrent_requests or min(first.concurrency, review.concurrency)
+    first = _adapter(models.first.provider, settings).traits(models.first.name)
     per_request = settings.collections_per_request
     return Rules(
         config_dir=settings.config_dir,
         model=str(models.first),
         review_model=str(models.review),
-        limits=Limits(concurrency=concurrency, max_cost=float(settings.max_cost_per_run)),
+        limits=Limits(concurrency=settings.max_concurrent_requests or 0, max_cost=float(settings.max_cost_per_run)),
         radarr_credits=settings.radarr_credits,
         removal_limit=settings.removal_limit,
         addition_limit=settings.addition_limit,

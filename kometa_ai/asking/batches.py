@@ -1,8 +1,9 @@
 """Ask through Anthropic's batches: hand questions over, and take the answers in a later run, once a batch has ended.
 
 Half the price, answered within a day. Nothing in a batch reads what the same batch writes to the prompt cache, so there
-are two phases: first one question about each page of movies, which writes, and once that batch has ended all others,
-which read. Second looks share nothing and go by themselves.
+are two phases where that is cheaper: first one request about each page of movies, which writes, and once that batch has
+ended all others, which read. A request may be about several collections. Second looks share nothing and go by
+themselves.
 
 What a batch asks is in the ledger before the batch is handed over, and its id right after, so that any later run can
 take its answers. A batch of which nothing is heard is looked for; it is never handed over twice. Answers are matched
@@ -17,13 +18,15 @@ import math
 import secrets
 from collections import Counter, defaultdict
 from datetime import datetime, timedelta
+from itertools import compress
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 import structlog
 
 from kometa_ai.asking import forecast
-from kometa_ai.asking.answers import read_answer
+from kometa_ai.asking.answers import read_answer, read_answers
 from kometa_ai.asking.ending import Stopped
+from kometa_ai.asking.layout import groups, is_page_cached
 from kometa_ai.asking.pacing import Pauses, is_worth_another_try
 from kometa_ai.asking.pages import Page
 from kometa_ai.asking.sending import SAME_FAILURES, UNREADABLE
@@ -34,11 +37,12 @@ from kometa_ai.core.item import short_name
 from kometa_ai.errors import CheckModel
 from kometa_ai.judging.packing import Packet
 from kometa_ai.providers import prices
-from kometa_ai.providers.port import BatchedRequest, Failure, ReplyEnd, RequestFailed
+from kometa_ai.providers.port import BatchedRequest, Failure, ReplyEnd, RequestFailed, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
+    from kometa_ai.asking.answers import Reading
     from kometa_ai.asking.ending import Course
     from kometa_ai.asking.pacing import Budget, Sleep
     from kometa_ai.asking.tally import Tally
@@ -47,7 +51,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.naming import CollectionKey
     from kometa_ai.judging.looks import Models
     from kometa_ai.judging.planning import Questions, Subject
-    from kometa_ai.providers.port import BatchAnswer, BatchProvider, BatchSeen, Request, Usage
+    from kometa_ai.providers.port import BatchAnswer, BatchProvider, BatchSeen, Request
     from kometa_ai.providers.traits import Traits
 
 MOST_REQUESTS = 100_000
@@ -116,35 +120,46 @@ class Scope(NamedTuple):
 
 
 class Work(NamedTuple):
-    """A packet to hand over: a request for each of its collections. `readers` are questions that wait for its cache."""
+    """A packet to hand over, in requests about several collections if they are `numbered`, else about one each.
+
+    `readers` are the collections whose questions wait for its cache.
+    """
 
     packet: Packet
     cache: bool = False
     second_look: bool = False
     readers: tuple[Collection, ...] = ()
+    numbered: bool = False
 
 
-def opening(packets: Iterable[Packet], traits: Traits) -> list[Work]:
-    """The first phase: one question about each packet that is worth caching, and all questions about the others."""
+class WarmPage(NamedTuple):
+    """A page that is in the prompt cache, as requests about numbered collections begin, or as those about one do."""
+
+    page: AskedPage
+    numbered: bool = False
+
+
+def opening(packets: Iterable[Packet], traits: Traits, group: int = 1) -> list[Work]:
+    """The first phase: one request about each packet that is worth caching, and all requests about the others."""
     works = []
     for packet in packets:
-        first, *others = packet.collections
-        page = Page.of(packet.movies)
-        tokens = page.form().tokens + prices.tokens_in(page.text)
-        if len(packet.collections) >= forecast.CACHED_IN_BATCHES_FROM and traits.caches(tokens):
-            works.append(Work(Packet(packet.movies, (first,)), cache=True, readers=tuple(others)))
+        parts = groups(packet.collections, group)
+        numbered = len(parts[0]) > 1 or len(parts[-1]) > 1
+        if is_page_cached(Page.of(packet.movies), len(parts), traits, numbered=numbered, batched=True):
+            first, readers = parts[0], packet.collections[len(parts[0]) :]
+            works.append(Work(Packet(packet.movies, first), cache=True, readers=readers, numbered=numbered))
         else:
-            works.append(Work(packet))
+            works.append(Work(packet, numbered=numbered))
     return works
 
 
 def reading(
-    warm: Iterable[AskedPage], questions: Questions, stage: Sequence[Collection], judged: Mapping[ItemKey, Subject]
+    warm: Iterable[WarmPage], questions: Questions, stage: Sequence[Collection], judged: Mapping[ItemKey, Subject]
 ) -> tuple[list[Work], Questions]:
     """The second phase: what is open about the whole of a page that is cached. Also return all other questions."""
     rest = {key: dict(pairs) for key, pairs in questions.items()}
     works = []
-    for page in warm:
+    for page, numbered in warm:
         if not all(key in judged and judged[key].fingerprint.full == asked for key, asked in page):
             continue
         open_here = [
@@ -157,7 +172,7 @@ def reading(
                 del rest[collection.key][key]
         if open_here:
             movies = tuple(judged[key].item for key, _ in page)
-            works.append(Work(Packet(movies, tuple(open_here)), cache=True))
+            works.append(Work(Packet(movies, tuple(open_here)), cache=True, numbered=numbered))
     return works, rest
 
 
@@ -194,7 +209,7 @@ async def search(provider: BatchProvider, batch: OpenBatch, opened: Iterable[Ope
     fitting = [
         seen.id
         async for seen in provider.since(batch.planned - _CLOCKS_DIFFER)
-        if seen.requests == len(batch.questions) and seen.id not in known
+        if seen.requests == batch.requests and seen.id not in known
     ]
     # The newest come first, and ours was the first to be created after its plan.
     return fitting[-1] if fitting else ""
@@ -219,7 +234,7 @@ async def _look_at(provider: BatchProvider, batch: OpenBatch, opened: Sequence[O
 class Batcher:
     """Hands over the questions of one run, and takes the answers of earlier ones.
 
-    `record` is called with verdicts as they are read. Of the answers taken `warm` are the pages that are in the prompt
+    `group` is how many collections a request is about at most. `record` is called with verdicts as they are read. Of the answers taken `warm` are the pages that are in the prompt
     cache now, `left_over` the questions that were asked and have no verdict, and `errors` what Anthropic said of those
     that ended with an error, each with its batch. `unavailable` says why nothing can be handed over, if so.
     """
@@ -236,6 +251,7 @@ class Batcher:
         ledger: Ledger,
         record: Callable[[Answered], None],
         now: Callable[[], datetime],
+        group: int = 1,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._provider = provider
@@ -247,10 +263,11 @@ class Batcher:
         self._ledger = ledger
         self._record = record
         self._now = now
+        self._group = group
         self._pauses = Pauses(sleep, course)
         self._handed_over = 0.0
         self._unreadable = 0
-        self.warm: list[AskedPage] = []
+        self.warm: list[WarmPage] = []
         self.left_over: set[tuple[CollectionKey, ItemKey, bool]] = set()
         self.errors: dict[str, str] = {}
         self.unavailable = ""
@@ -267,14 +284,14 @@ class Batcher:
         for work in self._affordable(works):
             page = Page.of(work.packet.movies)
             asked = tuple((movie.key, scope.judged[movie.key].fingerprint.full) for movie in page.movies)
-            for collection in work.packet.collections:
-                request = self._request(page, collection, work)
+            for collections in self._parts(work):
+                request = self._request(page, collections, work)
                 if not drafts[-1].takes(request):
                     handed_over = await self._create(drafts.pop()) or handed_over
                     drafts.append(_Draft())
                 if self.unavailable or self._course.is_over:
                     return handed_over
-                drafts[-1].add(request, asked, collection, self._most(request, work), second_look=work.second_look)
+                drafts[-1].add(request, asked, collections, self._most(request, work), work)
         if drafts[-1].requests and not self._course.is_over:
             handed_over = await self._create(drafts[-1]) or handed_over
         return handed_over
@@ -303,7 +320,7 @@ class Batcher:
         needed = 0.0
         for number, work in enumerate(works):
             page = Page.of(work.packet.movies)
-            most = sum(self._most(self._request(page, each, work), work) for each in work.packet.collections)
+            most = sum(self._most(self._request(page, part, work), work) for part in self._parts(work))
             needed += max(most, self._expected(work))
             if needed > self._budget.left:
                 return works[:number]
@@ -322,14 +339,21 @@ class Batcher:
             return 0.0
         whole = Packet(work.packet.movies, work.packet.collections + work.readers)
         model = self._models.asked_for(second_look=work.second_look)
-        cost = forecast.cost((whole,), self._traits(model), batched=True)
+        cost = forecast.cost((whole,), self._traits(model), group=self._group_of(work), batched=True)
         return math.inf if cost is None else cost
 
     # Handing over
 
-    def _request(self, page: Page, collection: Collection, work: Work) -> Request:
+    def _group_of(self, work: Work) -> int:
+        return self._group if work.numbered else 1
+
+    def _parts(self, work: Work) -> list[tuple[Collection, ...]]:
+        """The collections of each request."""
+        return groups(work.packet.collections, self._group_of(work))
+
+    def _request(self, page: Page, collections: Sequence[Collection], work: Work) -> Request:
         model = self._models.asked_for(second_look=work.second_look)
-        return page.request((collection,), model, second_look=work.second_look, cache=work.cache)
+        return page.request(collections, model, second_look=work.second_look, cache=work.cache, numbered=work.numbered)
 
     async def _create(self, draft: _Draft) -> bool:
         """Hand a batch over; return whether it may have been taken."""
@@ -383,23 +407,25 @@ class Batcher:
         """Record what a batch that has ended says about the collections in scope."""
         looked = await self._patiently(lambda: _look_at(self._provider, batch, self._ledger.open(), self._now()))
         if looked.gone:
-            _log.warning("batch.gone", batch_id=looked.id, requests=len(batch.questions), why=looked.gone)
+            _log.warning("batch.gone", batch_id=looked.id, requests=batch.requests, why=looked.gone)
             self._ledger.drop(batch.key)
             return
         if looked.id and not batch.id:
             self._ledger.name(batch.key, looked.id, batch.foreign)
-            _log.info("batch.found", batch_id=looked.id, requests=len(batch.questions))
+            _log.info("batch.found", batch_id=looked.id, requests=batch.requests)
         if looked.seen is None or not looked.seen.has_ended:
             return
         answers = await self._answers(looked.id)
-        questions = {question.id: question for question in batch.questions}
-        ours = [(questions[answer.id], answer) for answer in answers if answer.id in questions]
+        asked: defaultdict[str, list[BatchedQuestion]] = defaultdict(list)
+        for question in batch.questions:
+            asked[question.id].append(question)
+        ours = [(asked[answer.id], answer) for answer in answers if answer.id in asked]
         if not ours:
             self._ledger.name(batch.key, "", (*batch.foreign, looked.id))
             return
         taken_now = scope.collections.keys() - batch.taken
-        new = [(question, answer) for question, answer in ours if question.collection in taken_now]
-        cost = sum(self._read(batch, question, answer, scope) for question, answer in new)
+        new = [(group, answer) for group, answer in ours if not taken_now.isdisjoint(each.collection for each in group)]
+        cost = sum(self._read(batch, group, answer, scope) for group, answer in new)
         self._ledger.take(batch.key, {question.collection for question in batch.questions} & taken_now)
         errors = list(dict.fromkeys(answer.why for _, answer in new if answer.why))[:_ERRORS_TOLD]
         self.errors.update(dict.fromkeys(errors, looked.id))
@@ -424,32 +450,57 @@ class Batcher:
     async def _listed(self, batch_id: str) -> list[BatchAnswer]:
         return [answer async for answer in self._provider.answers(batch_id)]
 
-    def _read(self, batch: OpenBatch, question: BatchedQuestion, answer: BatchAnswer, scope: Scope) -> float:
-        """Record one answer, as far as what it was made from is what there is now. Return what it has cost."""
-        reply, collection = answer.reply, scope.collections[question.collection]
-        page = batch.pages[question.page]
+    def _read(self, batch: OpenBatch, group: Sequence[BatchedQuestion], answer: BatchAnswer, scope: Scope) -> float:
+        """Record one answer, as far as what it was made from is what there is now. Return what it has cost.
+
+        Of one about several collections only those in scope are taken, each with its share of the cost.
+        """
+        reply, page = answer.reply, batch.pages[group[0].page]
+        new = [each.collection in scope.collections and each.collection not in batch.taken for each in group]
         if answer.outcome in ("succeeded", "errored"):
-            self.left_over.update((question.collection, key, question.second_look) for key, _ in page)
+            self.left_over.update(
+                (question.collection, key, question.second_look) for question in compress(group, new) for key, _ in page
+            )
         if reply is None:
             return 0.0
-        price = None
-        if reply.usage.is_known:
-            price = prices.cost(reply.usage, self._traits(batch.model), batched=answer.at_batch_price)
-        cost = price or 0.0
-        self._budget.charge(cost)
-        spent = self._tally.spent_on(question.collection)
-        spent.add(reply.usage, price)
-        if reply.ending is ReplyEnd.REFUSED or collection.prompt_hash != question.prompt_hash:
+        cost = self._charge(batch, group, new, answer)
+        is_current = [
+            is_new and scope.collections[question.collection].prompt_hash == question.prompt_hash
+            for question, is_new in zip(group, new, strict=True)
+        ]
+        if reply.ending is ReplyEnd.REFUSED or not any(is_current):
             return cost
-        by_number = dict(enumerate(page, start=1))
-        here = {n: scope.judged[key] for n, (key, _) in by_number.items() if key in scope.judged}
-        standing = {number for number, movie in here.items() if collection.label in movie.item.labels}
-        found = read_answer(reply.text, by_number.keys(), standing)
-        self._tally.unknown_ids[question.collection] += len(found.unknown)
-        if not found.verdicts:
+        readings = _readings(reply.text, page, group, scope)
+        if not any(reading.verdicts for reading in readings):
             self._tally.wasted[UNREADABLE] += 1
             self._unreadable += 1
-            return cost
+        for question, reading in compress(zip(group, readings, strict=True), is_current):
+            self._take_verdicts(batch, question, reading, scope)
+        return cost
+
+    def _charge(
+        self, batch: OpenBatch, group: Sequence[BatchedQuestion], new: Sequence[bool], answer: BatchAnswer
+    ) -> float:
+        """Book what an answer has cost: for each question that is new, its share."""
+        usage = answer.reply.usage if answer.reply is not None else Usage()
+        price = None
+        if usage.is_known:
+            price = prices.cost(usage, self._traits(batch.model), batched=answer.at_batch_price)
+        cost = 0.0
+        for question, share in compress(zip(group, usage.shares(len(group)), strict=True), new):
+            part = None if price is None else price / len(group)
+            # Without a price the request counts, and not each of its shares.
+            self._tally.spent_on(question.collection).add(share, part if part is not None or share.requests else 0.0)
+            cost += part or 0.0
+        self._budget.charge(cost)
+        return cost
+
+    def _take_verdicts(self, batch: OpenBatch, question: BatchedQuestion, found: Reading, scope: Scope) -> None:
+        """Record what an answer says about one collection."""
+        page, collection = batch.pages[question.page], scope.collections[question.collection]
+        by_number = dict(enumerate(page, start=1))
+        here = {n: scope.judged[key] for n, (key, _) in by_number.items() if key in scope.judged}
+        self._tally.unknown_ids[question.collection] += len(found.unknown)
         verdicts = {
             by_number[number][0]: verdict
             for number, verdict in found.verdicts.items()
@@ -457,28 +508,27 @@ class Batcher:
             and scope.is_open(question, by_number[number][0])
         }
         if verdicts:
-            spent.answers += len(verdicts)
+            self._tally.spent_on(question.collection).answers += len(verdicts)
             # They may come back, and are paid for.
             away = {key: asked for key, asked in page if key not in scope.judged}
             self._tally.read_models.add(batch.model)
             request = request_id((key for key, _ in page), collection.slug)
             self._record(Answered(collection, verdicts, question.second_look, batch.model, away, request))
-        return cost
 
     def _note_cache(
-        self, batch: OpenBatch, answers: Iterable[tuple[BatchedQuestion, BatchAnswer]], seen: BatchSeen
+        self, batch: OpenBatch, answers: Iterable[tuple[Sequence[BatchedQuestion], BatchAnswer]], seen: BatchSeen
     ) -> None:
         """Note which pages are cached now, and whether those that were cached before have been read."""
-        cached: defaultdict[int, list[Usage]] = defaultdict(list)
-        for question, answer in answers:
+        cached: defaultdict[tuple[int, bool], list[Usage]] = defaultdict(list)
+        for group, answer in answers:
             usage = answer.reply.usage if answer.reply is not None else None
             if usage is not None and usage.cache_write_tokens + usage.cache_read_tokens:
-                cached[question.page].append(usage)
+                cached[group[0].page, group[0].number > 0].append(usage)
         for usages in cached.values():
             if len(usages) > 1:  # only the second phase asks more than one cached question about a page
                 self._tally.cache_reads.update(usage.cache_read_tokens > usage.cache_write_tokens for usage in usages)
         if seen.ended is not None and self._now() - seen.ended <= WARM:
-            self.warm += [batch.pages[page] for page in cached]
+            self.warm += [WarmPage(batch.pages[page], numbered) for page, numbered in cached]
 
     def _stop_where_nothing_is_readable(self) -> None:
         """Ask nothing more where no answer of this run's batches holds a verdict: further ones would cost, too."""
@@ -503,21 +553,25 @@ class _Draft:
         is_full = self._bytes >= MOST_BYTES or len(self.requests) >= MOST_REQUESTS
         return not self.requests or (not is_full and self.requests[0].request.model == request.model)
 
-    def add(self, request: Request, page: AskedPage, collection: Collection, most: float, *, second_look: bool) -> None:
+    def add(
+        self, request: Request, page: AskedPage, collections: Sequence[Collection], most: float, work: Work
+    ) -> None:
         """Put a request in; `most` is what it costs at most."""
         name = _question_id(request, page)
         if not self._pages or self._pages[-1] is not page:
             self._pages.append(page)
-        self._questions.append(
+        self._questions += [
             BatchedQuestion(
                 id=name,
                 page=len(self._pages) - 1,
                 slug=collection.slug,
                 kind=collection.kind,
                 prompt_hash=collection.prompt_hash,
-                second_look=second_look,
+                second_look=work.second_look,
+                number=number if work.numbered else 0,
             )
-        )
+            for number, collection in enumerate(collections, start=1)
+        ]
         self.requests.append(BatchedRequest(name, request))
         self.most += most
         self._bytes += len(request.movies.encode()) + len(request.collection.encode())
@@ -532,6 +586,17 @@ class _Draft:
             pages=tuple(self._pages),
             questions=tuple(self._questions),
         )
+
+
+def _readings(text: str, page: AskedPage, group: Sequence[BatchedQuestion], scope: Scope) -> tuple[Reading, ...]:
+    """What an answer says about each collection of a request."""
+    numbers = range(1, len(page) + 1)
+    here = [(number, scope.judged[key].item) for number, (key, _) in enumerate(page, start=1) if key in scope.judged]
+    known = [scope.collections.get(question.collection) for question in group]
+    standing = [{n for n, item in here if each is not None and each.label in item.labels} for each in known]
+    if not group[0].number:
+        return (read_answer(text, frozenset(numbers), standing[0]),)
+    return read_answers(text, frozenset(numbers), [each.name if each else "" for each in known], standing)
 
 
 def _question_id(request: Request, page: AskedPage) -> str:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from kometa_ai.asking.prompts import FORM, SYSTEM, collection_text, form_of
+from kometa_ai.asking.layout import groups, is_cached
+from kometa_ai.asking.prompts import FORM, SYSTEM, collection_text, form_of, question_text
 from kometa_ai.core.movie import Credits
 from kometa_ai.judging.records import records_text
 from kometa_ai.providers import prices
@@ -25,12 +26,10 @@ USUAL_CREDITS = Credits(
     ("A. Usual Director",), ("First Usual Actor", "Second Usual Actor", "Third Actor", "Fourth Actor", "Fifth Actor")
 )
 """Stands for people who are not known yet: they are read from Radarr when a movie is asked about."""
-CACHED_IN_BATCHES_FROM = 3
-"""Questions about a packet. To write for an hour costs twice the usual price: two questions would save nothing."""
 SAMPLES = 3
 """Packets of movies that are counted."""
 
-_TOKENS_EXCLUDED, _TOKENS_LISTED, _TOKENS_ANSWER = 2, 45, 40
+_TOKENS_EXCLUDED, _TOKENS_LISTED, _TOKENS_WRITTEN_OUT, _TOKENS_ANSWER = 2, 24, 45, 40
 _MOVIES_ANSWERED = 100
 # Structured outputs add a description of the schema to the prompt.
 _TOKENS_FORMAT = 350
@@ -59,7 +58,7 @@ class Ruler(NamedTuple):
 
 
 ASSUMED = Ruler()
-SECOND_LOOKS = ASSUMED._replace(answered=float(_TOKENS_LISTED))
+SECOND_LOOKS = ASSUMED._replace(answered=float(_TOKENS_WRITTEN_OUT))
 """The same for second looks: every movie is written out."""
 
 
@@ -97,48 +96,74 @@ def _sample(model: str, movies: str = _NOTHING, collection: str = _NOTHING) -> R
 def _usual_answer() -> str:
     """The lists of an answer about so many movies."""
     listed = round(_MOVIES_ANSWERED * SHARE_LISTED)
-    decision = (
-        '{"movie_id":%d,"reason":"A short fact from the record, in some ten words.","include":true,"confidence":0.9}'
+    arguable = (
+        '{"movie_id":%d,"confidence":0.6,"reason":"A short fact that decides it, in some ten words.","include":true}'
     )
-    return ",".join(decision % number if number <= listed else str(number) for number in range(1, _MOVIES_ANSWERED + 1))
+    plain = '{"movie_id":%d,"confidence":0.95}'
+    decisions = [(arguable if number <= listed // 3 else plain) % number for number in range(1, listed + 1)]
+    return ",".join([*decisions, *map(str, range(listed + 1, _MOVIES_ANSWERED + 1))])
 
 
-def usages(packet: Packet, traits: Traits, ruler: Ruler = ASSUMED, *, batched: bool = False) -> list[Usage]:
-    """What each request about a packet would use: the first writes the movies to the cache, the others read them."""
+def usages(
+    packet: Packet,
+    traits: Traits,
+    ruler: Ruler = ASSUMED,
+    *,
+    group: int = 1,
+    second_look: bool = False,
+    batched: bool = False,
+) -> list[Usage]:
+    """What each request about a packet would use, each about a `group` of collections at most.
+
+    Where that is cheaper, the first writes the movies to the cache, and the others read them.
+    """
     movies = round(len(records_text(packet.movies)) / ruler.movies) + 1
-    form = form_of(packet.kind)
+    parts = groups(packet.collections, group)
+    numbered = any(len(part) > 1 for part in parts)
+    form = form_of(packet.kind, numbered=numbered, second_look=second_look)
     prefix = movies + ruler.form + form.tokens - FORM.tokens
-    is_cached = len(packet.collections) >= (CACHED_IN_BATCHES_FROM if batched else 2) and traits.caches(
-        form.tokens + movies
-    )
-    output = round(_TOKENS_ANSWER + len(packet.movies) * ruler.answered)
+    cached = is_cached(form.tokens + movies, len(parts), traits, batched=batched)
     found = []
-    for number, collection in enumerate(packet.collections):
-        question = round(len(collection_text(collection, kind=packet.kind)) / ruler.collections) + 1
-        written = prefix if is_cached and number == 0 else 0
+    for number, part in enumerate(parts):
+        text = question_text(part, kind=packet.kind, numbered=numbered, second_look=second_look)
+        question = round(len(text) / ruler.collections) + 1
+        written = prefix if cached and number == 0 else 0
         found.append(
             Usage(
                 requests=1,
-                input_tokens=question if is_cached else prefix + question,
+                input_tokens=question if cached else prefix + question,
                 cache_write_tokens=written,
                 cache_write_1h_tokens=written if batched else 0,
-                cache_read_tokens=prefix if is_cached and number > 0 else 0,
-                output_tokens=output,
+                cache_read_tokens=prefix if cached and number > 0 else 0,
+                output_tokens=round(len(part) * (_TOKENS_ANSWER + len(packet.movies) * ruler.answered)),
             )
         )
     return found
 
 
-def cost(packets: Iterable[Packet], traits: Traits, ruler: Ruler = ASSUMED, *, batched: bool = False) -> float | None:
-    """What the questions would cost in USD; None for a model without a known price."""
+def cost(
+    packets: Iterable[Packet],
+    traits: Traits,
+    ruler: Ruler = ASSUMED,
+    *,
+    group: int = 1,
+    second_look: bool = False,
+    batched: bool = False,
+) -> float | None:
+    """What the questions would cost in USD; None for a model without a known price. See `usages`."""
     total = 0.0
     for packet in packets:
-        for usage in usages(packet, traits, ruler, batched=batched):
+        for usage in usages(packet, traits, ruler, group=group, second_look=second_look, batched=batched):
             price = prices.cost(usage, traits, batched=batched)
             if price is None:
                 return None
             total += price
     return total
+
+
+def looks_cost(packets: Iterable[Packet], traits: Traits) -> float | None:
+    """What second looks would cost in USD; None for a model without a known price."""
+    return cost(packets, traits, SECOND_LOOKS, second_look=True)
 
 
 def most(request: Request, traits: Traits, *, batched: bool = False, second_look: bool = False) -> float | None:
@@ -149,10 +174,11 @@ def most(request: Request, traits: Traits, *, batched: bool = False, second_look
     movies, question = prices.tokens_in(request.movies), prices.tokens_in(request.collection)
     form = prices.tokens_in(request.form.system) + _TOKENS_FORMAT
     written = (form if request.cache or request.cache_system else 0) + (movies if request.cache else 0)
+    answered = 150 + (2 * _TOKENS_WRITTEN_OUT if second_look else 12) * (request.movies.count("\n") + 1)
     usage = Usage(
         input_tokens=form + movies + question - written,
         cache_write_tokens=written,
         cache_write_1h_tokens=written if batched else 0,
-        output_tokens=150 + (2 * _TOKENS_LISTED if second_look else 12) * (request.movies.count("\n") + 1),
+        output_tokens=request.collections * answered,
     )
     return prices.cost(usage, traits, batched=batched)

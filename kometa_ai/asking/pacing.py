@@ -42,9 +42,9 @@ def is_worth_another_try(failure: RequestFailed, tries: int) -> bool:
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """How much may be asked: requests side by side, USD in a run (0 = no limit)."""
+    """How much may be asked: requests side by side (0 = as each model has it), USD in a run (0 = no limit)."""
 
-    concurrency: int = 4
+    concurrency: int = 0
     max_cost: float = 0.0
 
     def budget(self, left: float | None = None) -> Budget:

@@ -38,9 +38,9 @@ class Page(NamedTuple):
         middle = (len(self.movies) + 1) // 2
         return Page.of(self.movies[:middle]), Page.of(self.movies[middle:])
 
-    def form(self, *, collections: int = 1, second_look: bool = False) -> Form:
+    def form(self, *, numbered: bool = False, second_look: bool = False) -> Form:
         """What a question about it shares with all others of its sort."""
-        return form_of(self.kind, collections=collections, second_look=second_look)
+        return form_of(self.kind, numbered=numbered, second_look=second_look)
 
     def request(
         self,
@@ -50,14 +50,19 @@ class Page(NamedTuple):
         second_look: bool,
         cache: bool,
         cache_system: bool = False,
+        numbered: bool | None = None,
     ) -> Request:
-        """The question whether these items belong to a collection, or to each of several."""
+        """The question whether these items belong to a collection, or to each of several, which are `numbered`.
+
+        One alone may be, too: it then begins as those about several do.
+        """
         count = len(collections)
+        numbered = count > 1 if numbered is None else numbered
         expected = _TOKENS_AROUND + _TOKENS_A_MOVIE * len(self.movies)
         return Request(
-            form=self.form(collections=count, second_look=second_look),
+            form=self.form(numbered=numbered, second_look=second_look),
             movies=self.text,
-            collection=question_text(collections, kind=self.kind, second_look=second_look),
+            collection=question_text(collections, kind=self.kind, numbered=numbered, second_look=second_look),
             model=model,
             cache=cache,
             cache_system=cache_system,

@@ -84,8 +84,8 @@ your verdict."""
 _FIRST_LOOK = "Judge every movie of the list for this collection, in the order of the list."
 
 _SEVERAL = """\
-Judge every movie of the list for each of these {count} collections, one collection after the other. `collections` \
-has one entry for each, with its number as `collection`; its `decisions` and `excluded` cover the whole list."""
+Judge every movie of the list for each collection, one collection after the other. `collections` has one entry for \
+each of them ({numbers}), with its number as `collection`; its `decisions` and `excluded` cover the whole list."""
 
 
 def _of_one(item_id: str, *, optional: Sequence[str]) -> dict[str, Any]:
@@ -164,23 +164,30 @@ def forms_of(kind: Kind) -> Forms:
     return _FORMS[kind]
 
 
-def form_of(kind: Kind, *, collections: int = 1, second_look: bool = False) -> Form:
-    """What all questions of this sort share: about items of one kind, and about one collection or several."""
+def form_of(kind: Kind, *, numbered: bool = False, second_look: bool = False) -> Form:
+    """What all questions of this sort share: about items of one kind, and about one collection or numbered ones."""
     forms = forms_of(kind)
     if second_look:
         return forms.second
-    return forms.one if collections == 1 else forms.several
+    return forms.several if numbered else forms.one
 
 
-def question_text(collections: Sequence[Collection], *, kind: Kind = "movie", second_look: bool = False) -> str:
+def question_text(
+    collections: Sequence[Collection],
+    *,
+    kind: Kind = "movie",
+    numbered: bool | None = None,
+    second_look: bool = False,
+) -> str:
     """What is asked about a page, as it follows the items: one collection, or several with their numbers.
 
-    Second looks are about one.
+    One alone may be `numbered`, to share what others have written to the cache. Second looks are about one.
     """
-    if len(collections) == 1:
+    if not (len(collections) > 1 if numbered is None else numbered):
         return collection_text(collections[0], kind=kind, second_look=second_look)
+    numbers = "1" if len(collections) == 1 else f"1 to {len(collections)}"
     parts = [_described(collection, f' number="{n}"') for n, collection in enumerate(collections, start=1)]
-    return "\n".join([*parts, "", _for(kind, _SEVERAL.format(count=len(collections)))])
+    return "\n".join([*parts, "", _for(kind, _SEVERAL.format(numbers=numbers))])
 
 
 def collection_text(collection: Collection, *, kind: Kind = "movie", second_look: bool = False) -> str:

@@ -87,14 +87,14 @@ class Breaker:
 
 
 class Sender:
-    """Sends the requests of one run, from several workers side by side."""
+    """Sends the requests of one run, from several workers side by side. `places` are those of a model."""
 
     def __init__(
         self,
         provider: Provider,
         *,
         budget: Budget,
-        places: Places,
+        places: Callable[[str], Places],
         tally: Tally,
         course: Course,
         sleep: Sleep,
@@ -112,14 +112,18 @@ class Sender:
         """Send nothing more about a collection."""
         self._skipped.add(collection)
 
+    def is_skipped(self, collection: CollectionKey) -> bool:
+        """Whether nothing more is sent about a collection."""
+        return collection in self._skipped
+
     async def send(
         self,
         request: Request,
-        collection: CollectionKey,
+        collections: Sequence[CollectionKey],
         on_first_token: Callable[[], None] | None,
         take: Callable[[Reply], bool],
     ) -> Reply:
-        """Send a request about a collection until it is answered.
+        """Send a request about a collection, or several, until it is answered.
 
         `take` keeps what is whole of an answer that broke off, and says whether there was anything: the rest is another
         request then, and is left to the caller. Raise RequestFailed where this one is given up, Over where nothing more
@@ -130,12 +134,12 @@ class Sender:
             tries += 1
             broken: list[Reply] = []
             try:
-                return await self._send_once(request, collection, on_first_token, broken)
+                return await self._send_once(request, collections, on_first_token, broken)
             except RequestFailed as failure:
                 is_taken = any(map(take, broken))
                 again = is_worth_another_try(failure, tries)
                 if again:
-                    self._places.shrink()
+                    self._places(request.model).shrink()
                     seconds = round(self._pauses.back_off(failure, tries), 1)
                     _log.info("model.waiting", seconds=seconds, failure=failure.failure)
                 elif failure.failure is Failure.UNREADABLE:
@@ -149,12 +153,12 @@ class Sender:
     async def _send_once(
         self,
         request: Request,
-        collection: CollectionKey,
+        collections: Sequence[CollectionKey],
         on_first_token: Callable[[], None] | None,
         broken: list[Reply],
     ) -> Reply:
         """Send a request once, and book what it costs, whatever becomes of it."""
-        self._check_open(collection)
+        self._check_open(collections)
         traits = self._provider.traits(request.model)
         priced = forecast.most(request, traits)
         estimate = (priced if self._budget.is_limited else None) or 0.0
@@ -165,7 +169,7 @@ class Sender:
         actual, is_sent = estimate, False
         try:
             await self._pauses.wait()
-            self._check_open(collection)
+            self._check_open(collections)
             started, is_sent = asyncio.get_running_loop().time(), True
             self._course.in_flight += 1
             try:
@@ -177,7 +181,7 @@ class Sender:
             actual = estimate if price is None else price
         except RequestFailed as failure:
             if failure.may_be_billed:
-                self._book_unclear(collection, broken, priced, traits, str(failure))
+                self._book_unclear(collections, broken, priced, traits, str(failure))
             else:
                 actual = 0.0
             raise
@@ -185,30 +189,35 @@ class Sender:
             actual = 0.0
             raise
         except CheckModel as error:
-            actual = self._book_unclear(collection, broken, priced, traits, error.message) if broken else 0.0
+            actual = self._book_unclear(collections, broken, priced, traits, error.message) if broken else 0.0
             self._course.end(Stopped(error))
             raise Over from error
         except asyncio.CancelledError:
             if is_sent:
-                self._book_unclear(collection, broken, priced, traits, "The run ended before it was answered.")
+                self._book_unclear(collections, broken, priced, traits, "The run ended before it was answered.")
             raise
         finally:
             self._budget.settle(estimate, actual)
-        self._tally.spent_on(collection).add(reply.usage, price, seconds)
-        self._places.grow()
+        self._tally.spend(collections, reply.usage, price, seconds=seconds)
+        self._places(request.model).grow()
         self._pauses.hold(reply.pause)
         return reply
 
     def _book_unclear(
-        self, collection: CollectionKey, broken: Sequence[Reply], most: float | None, traits: Traits, why: str
+        self,
+        collections: Sequence[CollectionKey],
+        broken: Sequence[Reply],
+        most: float | None,
+        traits: Traits,
+        why: str,
     ) -> float:
         """Count a request that may be billed: with what has arrived of it, or with the most it may have cost."""
         usage = next((piece.usage for piece in broken if piece.usage.is_known), Usage(requests=1))
         cost = prices.cost(usage, traits) if usage.is_known else most
-        self._tally.spent_on(collection).add_unclear(usage, cost)
+        self._tally.spend(collections, usage, cost, is_unclear=True)
         self._tally.wasted[why] += 1
         return cost or 0.0
 
-    def _check_open(self, collection: CollectionKey) -> None:
-        if self._course.is_over or collection in self._skipped:
+    def _check_open(self, collections: Sequence[CollectionKey]) -> None:
+        if self._course.is_over or self._skipped.issuperset(collections):
             raise Over

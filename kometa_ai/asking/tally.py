@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -91,3 +91,23 @@ class Tally:
     def spent_on(self, collection: CollectionKey) -> Spent:
         """What was spent on one collection, to be added to."""
         return self.spent.setdefault(collection, Spent())
+
+    def spend(
+        self,
+        collections: Sequence[CollectionKey],
+        usage: Usage,
+        cost: float | None,
+        *,
+        seconds: float = 0.0,
+        is_unclear: bool = False,
+    ) -> None:
+        """Count one request, in equal shares for the collections that it was about; the first has it in its numbers."""
+        for number, (collection, share) in enumerate(zip(collections, usage.shares(len(collections)), strict=True)):
+            spent = self.spent_on(collection)
+            if number:
+                spent.usage += share
+                spent.cost += (cost or 0.0) / len(collections)
+            elif is_unclear:
+                spent.add_unclear(share, None if cost is None else cost / len(collections))
+            else:
+                spent.add(share, None if cost is None else cost / len(collections), seconds)

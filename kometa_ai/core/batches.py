@@ -14,8 +14,11 @@ AskedPage = tuple[tuple[ItemKey, str], ...]
 """Movies in the order sent, each with the metadata hash of what was sent."""
 
 
-class BatchedQuestion(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One request of a batch: the page of movies and the collection that it asks about, and which look it is."""
+class BatchedQuestion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A page of movies and the collection that a request of a batch asks about, and which look it is.
+
+    A request about several collections is several questions of one `id`, each with its `number` in the request.
+    """
 
     id: str
     page: int
@@ -23,6 +26,7 @@ class BatchedQuestion(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     kind: Kind = "movie"
     prompt_hash: str
     second_look: bool = False
+    number: int = 0
 
     @property
     def collection(self) -> CollectionKey:
@@ -50,3 +54,8 @@ class OpenBatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def open_questions(self) -> tuple[BatchedQuestion, ...]:
         """The questions whose answers are not taken yet."""
         return tuple(question for question in self.questions if question.collection not in self.taken)
+
+    @property
+    def requests(self) -> int:
+        """How many requests it has."""
+        return len({question.id for question in self.questions})

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kometa_ai.asking import forecast
+from kometa_ai.asking.layout import group_size
 from kometa_ai.core.item import KINDS, Kind
 from kometa_ai.core.movie import Movie
 from kometa_ai.core.problem import Problem
@@ -83,11 +84,12 @@ async def estimate(parts: Parts, rules: Rules, options: Options) -> Estimate:
     planned.plan(reading)
     ruler, basis = await _ruler(parts, rules, planned.packets)
     traits = parts.provider.traits(rules.model)
-    usages = [usage for packet in planned.packets for usage in forecast.usages(packet, traits, ruler)]
+    group = group_size(rules.collections_per_request, traits)
+    usages = [usage for packet in planned.packets for usage in forecast.usages(packet, traits, ruler, group=group)]
     total = sum(usages, Usage())
 
     def cost(*, batched: bool) -> float | None:
-        found = forecast.cost(planned.packets, traits, ruler, batched=batched)
+        found = forecast.cost(planned.packets, traits, ruler, group=group, batched=batched)
         return None if found is None else round(found, 4)
 
     return Estimate(
@@ -123,7 +125,9 @@ def planned_cost(parts: Parts, rules: Rules, options: Options, reading: Reading)
     planned = _Planned(parts, rules, options)
     planned.plan(reading)
     questions = sum(len(may_turn(pairs)) for pairs in planned.questions.values())
-    return questions, forecast.cost(planned.packets, parts.provider.traits(rules.model))
+    traits = parts.provider.traits(rules.model)
+    group = group_size(rules.collections_per_request, traits)
+    return questions, forecast.cost(planned.packets, traits, group=group)
 
 
 class _Planned:

@@ -19,13 +19,14 @@ from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import Spending
 from kometa_ai.core.summary import counted, counted_items
 from kometa_ai.errors import CheckModel
-from kometa_ai.judging.looks import Models
+from kometa_ai.judging.looks import SECOND_LOOK_SIZE, Models
 from kometa_ai.judging.packing import second_looks
 from kometa_ai.judging.planning import Subject, subjects_of
 from kometa_ai.judging.stages import Known, walk
 from kometa_ai.run.credits import CreditsReader
 from kometa_ai.run.failure import interrupted_code
 from kometa_ai.run.keeping import Keeper
+from kometa_ai.run.questioning import announce
 from kometa_ai.run.reading import Reader
 from kometa_ai.run.spending import Booking, total
 from kometa_ai.run.stopping import Steps
@@ -124,8 +125,8 @@ class Inquiry:
 
     def forecast(self, wanted: Wanted, model: str) -> float | None:
         """What it would cost to ask; None for a model without a known price."""
-        return forecast.cost(
-            second_looks(self._items(wanted)), self._parts.provider.traits(model), forecast.SECOND_LOOKS
+        return forecast.looks_cost(
+            second_looks(self._items(wanted), self._rules.page_size), self._parts.provider.traits(model)
         )
 
     def allow(self, max_cost: float | None, expected: float | None) -> None:
@@ -155,9 +156,12 @@ class Inquiry:
         try:
             if questions and not self._course.is_over:
                 await self._learn_credits(wanted)
+                asked = [self.subjects[key] for _, keys in wanted for key in keys]
+                size = min(self._rules.page_size, SECOND_LOOK_SIZE)
+                announce(self._parts.provider, (model,), asked, [each for each, _ in wanted], size)
                 self._parts.observer.step(Step.ASKING)
                 self._parts.observer.total("questions", questions)
-                await self._engine(model, record).look_again(self._items(wanted))
+                await self._engine(model, record).look_again(self._items(wanted), self._rules.page_size)
         except asyncio.CancelledError:
             if not (self._parts.interruption.why or self._parts.interruption.is_cut):
                 raise

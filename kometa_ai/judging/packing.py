@@ -84,13 +84,14 @@ def _in_turns(packets: Sequence[tuple[int, Packet]]) -> list[Packet]:
     return [packet for _, (_, packet) in sorted(zip(turns, packets, strict=True), key=lambda each: each[0])]
 
 
-def second_looks(due: Iterable[tuple[Collection, Sequence[AnyItem]]]) -> list[Packet]:
+def second_looks(due: Iterable[tuple[Collection, Sequence[AnyItem]]], size: int = SECOND_LOOK_SIZE) -> list[Packet]:
     """Small packets about one collection each, for movies near its threshold; wary movies are packed alone."""
+    size = min(size, SECOND_LOOK_SIZE)
     packets = []
     for collection, movies in due:
         alone = [movie for movie in movies if addresses_a_reader(movie)]
         rest = [movie for movie in movies if movie not in alone]
-        pages = [tuple(rest[start : start + SECOND_LOOK_SIZE]) for start in range(0, len(rest), SECOND_LOOK_SIZE)]
+        pages = [tuple(rest[start : start + size]) for start in range(0, len(rest), size)]
         packets += [Packet(page, (collection,)) for page in (*pages, *((movie,) for movie in alone))]
     return packets
 

@@ -8,6 +8,7 @@ import msgspec
 
 from kometa_ai.asking import forecast
 from kometa_ai.asking.batches import Batcher, Scope, Work, opening, reading
+from kometa_ai.asking.layout import group_size
 from kometa_ai.core.decision import Reason
 from kometa_ai.core.options import Earlier
 from kometa_ai.core.problem import Problem
@@ -80,6 +81,7 @@ class Batches:
         is_wanted = rules.batches == "on" or (rules.batches == "auto" and options.unattended)
         self._is_always_worth_it = rules.batches == "on"
         self.may_wait = is_wanted and not self._is_partial and parts.batches is not None
+        self._group = group_size(rules.collections_per_request, parts.provider.traits(rules.model))
         self._batcher: Batcher | None = None
         if parts.batches is not None:
             self._batcher = Batcher(
@@ -92,6 +94,7 @@ class Batches:
                 ledger=_Ledger(parts.store, keep, waiting),
                 record=record,
                 now=parts.now,
+                group=self._group,
                 sleep=parts.sleep,
             )
 
@@ -152,6 +155,16 @@ class Batches:
                     "They are asked again. If that fails too, what it says is to be put right.",
                 )
 
+    def left_over(self, questions: Questions) -> Questions:
+        """Of these the questions that a batch has left without a verdict."""
+        left_over = self._batcher.left_over if self._batcher is not None else set()
+        if not left_over:
+            return {}
+        return {
+            slug: {key: reason for key, reason in pairs.items() if (slug, key, False) in left_over}
+            for slug, pairs in questions.items()
+        }
+
     def worth_it(self, stage: Sequence[Collection], questions: Questions, size: int) -> Questions:
         """The questions that are to be handed over. What a batch has left without a verdict is asked directly."""
         if self._batcher is None or not self.may_wait:
@@ -168,10 +181,11 @@ class Batches:
         if self._is_always_worth_it:
             return fresh
         model = self._models.first
-        cost = forecast.cost(pack(fresh, self._subjects, stage, size), self._parts.provider.traits(model))
+        packets = pack(fresh, self._subjects, stage, size)
+        cost = forecast.cost(packets, self._parts.provider.traits(model), group=self._group)
         return fresh if cost is not None and cost > WORTH else {}
 
-    def looks_worth_it(self, due: Due) -> Due:
+    def looks_worth_it(self, due: Due, size: int) -> Due:
         """The second looks that are to be handed over."""
         if self._batcher is None or not self.may_wait:
             return []
@@ -183,7 +197,7 @@ class Batches:
         traits = self._parts.provider.traits(self._models.review)
         if not traits.has_batches:
             return []
-        cost = forecast.cost(second_looks(fresh), traits, forecast.SECOND_LOOKS)
+        cost = forecast.looks_cost(second_looks(fresh, size), traits)
         return fresh if cost is not None and cost > WORTH else []
 
     async def hand_over(self, stage: Sequence[Collection], questions: Questions, due: Due, size: int) -> bool:
@@ -192,8 +206,8 @@ class Batches:
             return False
         works, rest = reading(self._batcher.warm, questions, stage, self._subjects)
         packets = pack(rest, self._subjects, stage, size)
-        works += opening(packets, self._parts.provider.traits(self._models.asked_for(second_look=False)))
-        works += [Work(packet, second_look=True) for packet in second_looks(due)]
+        works += opening(packets, self._parts.provider.traits(self._models.first), self._group)
+        works += [Work(packet, second_look=True) for packet in second_looks(due, size)]
         handed_over = await self._batcher.hand_over(works, self._scope(stage, questions))
         if self._batcher.unavailable:
             self._warn(

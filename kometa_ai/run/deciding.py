@@ -71,6 +71,7 @@ class Decider:
             run_id=run_id,
             keep=self._keep,
             booking=booking,
+            collections=reading.collections,
             subjects=self._subjects,
             warnings=self._warnings,
         )

@@ -9,6 +9,7 @@ import structlog
 
 from kometa_ai.asking.ending import Stopped
 from kometa_ai.asking.engine import Engine
+from kometa_ai.asking.layout import bounds, group_size
 from kometa_ai.asking.tally import Tally
 from kometa_ai.core.decision import Reason
 from kometa_ai.core.problem import Problem
@@ -26,14 +27,16 @@ from kometa_ai.run.watching import Step
 from kometa_ai.state.schema import Judged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from kometa_ai.asking.tally import Answered
+    from kometa_ai.core.collection import Collection
     from kometa_ai.core.decision import Verdict
     from kometa_ai.core.item import ItemKey
     from kometa_ai.core.naming import CollectionKey
     from kometa_ai.core.options import Options
     from kometa_ai.judging.stages import Stage
+    from kometa_ai.providers.port import Provider
     from kometa_ai.run.batches import Due
     from kometa_ai.run.keeping import Keep
     from kometa_ai.run.parts import Parts, Rules
@@ -54,6 +57,7 @@ class Questioning:
         run_id: str,
         keep: Keep,
         booking: Booking,
+        collections: Sequence[Collection],
         subjects: dict[ItemKey, Subject],
         warnings: list[Problem],
     ) -> None:
@@ -63,6 +67,8 @@ class Questioning:
         self._again = frozenset(options.ask_again)
         self._keep = keep
         self._booking = booking
+        self._rules = rules
+        self._collections = collections
         self._subjects = subjects
         self._warnings = warnings
         self._tally = Tally()
@@ -73,6 +79,7 @@ class Questioning:
             parts.provider,
             models=rules.models,
             concurrency=rules.limits.concurrency,
+            collections_per_request=rules.collections_per_request,
             budget=budget,
             tally=self._tally,
             course=self._course,
@@ -124,6 +131,7 @@ class Questioning:
             "questions.planned", questions=total, reasons=count(r for p in questions.values() for r in p.values())
         )
         if total and not course.is_over:
+            self._announce()
             await self._check_model()
         # While answers are awaited, a later stage would be asked about movies that these may decide.
         if (total or batches.are_open(stage.chosen)) and not (course.is_over or self._waits):
@@ -137,6 +145,19 @@ class Questioning:
             questions = asked_for if self._waits else stage.questions()
             self._warn_of_doubts()
         self.open_questions |= questions
+
+    def _announce(self) -> None:
+        """Tell the models how long a prompt may become in this run, where that must be known before the first."""
+        if self._is_checked:
+            return
+        announce(
+            self._parts.provider,
+            self._engine.models,
+            self._subjects.values(),
+            self._collections,
+            self._options.batch_size,
+            self._rules.collections_per_request,
+        )
 
     async def _check_model(self) -> None:
         """Find out by free calls, once a run, whether there is any use in asking."""
@@ -177,7 +198,7 @@ class Questioning:
         is_handing_over = any(later.values())
         # Second looks can wait as well then, and are worth a batch more likely when all of them are due.
         due = [] if is_handing_over else self._due(stage)
-        looks_later = batches.looks_worth_it(due)
+        looks_later = batches.looks_worth_it(due, size)
         await self._look_again(due if not looks_later else [])
         if (is_handing_over or looks_later) and not await batches.hand_over(stage.chosen, later, looks_later, size):
             await self._ask_directly(stage, later)
@@ -185,16 +206,25 @@ class Questioning:
         self._count_vain(stage)
 
     async def _ask_directly(self, stage: Stage, questions: Questions) -> None:
-        packets = pack(questions, self._subjects, stage.chosen, self._options.batch_size)
+        # What a batch has left is asked one by one: the answer of a group may have failed for one of its collections.
+        left = self._batches.left_over(questions)
+        one_by_one, packets = (
+            pack(these, self._subjects, stage.chosen, self._options.batch_size)
+            for these in (left, _without(questions, left))
+        )
         self._parts.observer.step(Step.ASKING)
-        self._parts.observer.total("questions", sum(len(packet.movies) * len(packet.collections) for packet in packets))
+        self._parts.observer.total(
+            "questions", sum(len(packet.movies) * len(packet.collections) for packet in (*one_by_one, *packets))
+        )
+        if one_by_one:
+            await self._engine.ask(one_by_one, alone=True)
         await self._engine.ask(packets)
 
     async def _look_again(self, due: Due) -> None:
         if due and not self._course.is_over:
             self._parts.observer.step(Step.LOOKING_AGAIN)
             self._parts.observer.total("questions", sum(len(movies) for _, movies in due))
-            await self._engine.look_again(due)
+            await self._engine.look_again(due, self._options.batch_size)
 
     def _due(self, stage: Stage) -> Due:
         """The second looks that are neither given nor with Anthropic."""
@@ -250,6 +280,23 @@ class Questioning:
         self._keep(*entries, *self._booking.entries(self._tally.spent.values()))
         self._parts.observer.advance("questions", len(entries))
         self._parts.observer.cost(self._booking.booked.cost_usd)
+
+
+def announce(
+    provider: Provider,
+    models: Iterable[str],
+    subjects: Iterable[Subject],
+    collections: Sequence[Collection],
+    page_size: int,
+    per_request: int = 1,
+) -> None:
+    """Tell models that size their context how long prompts and answers about these may become."""
+    for model in models:
+        traits = provider.traits(model)
+        if traits.sizes_context:
+            items = [subject.item for subject in subjects]
+            most = bounds(items, collections, page_size, group_size(per_request, traits))
+            provider.expect(model, prompt_tokens=most.prompt, answer_tokens=most.answer)
 
 
 def _without(questions: Questions, others: Questions) -> Questions:

@@ -76,7 +76,14 @@ class Asker:
     """The engine of one run with its tally and its course, as one thing."""
 
     def __init__(
-        self, provider: Provider, *, models: Models, concurrency: int = 4, max_cost: float = 0.0, **options: Any
+        self,
+        provider: Provider,
+        *,
+        models: Models,
+        concurrency: int = 4,
+        collections: int = 1,
+        max_cost: float = 0.0,
+        **options: Any,
     ) -> None:
         self.tally = Tally()
         self.course = Course()
@@ -85,6 +92,7 @@ class Asker:
             provider,
             models=models,
             concurrency=concurrency,
+            collections_per_request=collections,
             budget=self.budget,
             tally=self.tally,
             course=self.course,

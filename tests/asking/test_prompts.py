@@ -287,7 +287,7 @@ def test_several_collections_are_numbered_and_one_is_not() -> None:
     assert text.startswith(
         f'<collection number="1">{first}</collection>\n<collection number="2">{second}</collection>\n\nJudge every '
     )
-    assert "these 2 collections" in text
+    assert "each of them (1 to 2)" in text
     shows = question_text((heists, noir), kind="show")
     assert "Judge every show" in shows
     assert "movie" not in shows.partition("Judge")[2]
