@@ -177,6 +177,7 @@ def rules_of(settings: Settings) -> Rules:
         hand_edits=settings.hand_edits,
         batches=settings.claude_batches if models.first.provider == "claude" else "off",
         page_size=settings.batch_size or first.page_size,
+        concurrency=settings.max_concurrent_requests or first.concurrency,
         collections_per_request=0 if per_request == "auto" else per_request,
         audit_interval=settings.audit_interval,
     )

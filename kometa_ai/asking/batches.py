@@ -234,9 +234,10 @@ async def _look_at(provider: BatchProvider, batch: OpenBatch, opened: Sequence[O
 class Batcher:
     """Hands over the questions of one run, and takes the answers of earlier ones.
 
-    `group` is how many collections a request is about at most. `record` is called with verdicts as they are read. Of the answers taken `warm` are the pages that are in the prompt
-    cache now, `left_over` the questions that were asked and have no verdict, and `errors` what Anthropic said of those
-    that ended with an error, each with its batch. `unavailable` says why nothing can be handed over, if so.
+    `group` is how many collections a request is about at most. `record` is called with verdicts as they are read. Of
+    the answers taken `warm` are the pages that are in the prompt cache now, `left_over` the questions that were asked
+    and have no verdict, and `errors` what Anthropic said of those that ended with an error, each with its batch.
+    `unavailable` says why nothing can be handed over, if so.
     """
 
     def __init__(

@@ -158,7 +158,7 @@ class Inquiry:
                 await self._learn_credits(wanted)
                 asked = [self.subjects[key] for _, keys in wanted for key in keys]
                 size = min(self._rules.page_size, SECOND_LOOK_SIZE)
-                announce(self._parts.provider, (model,), asked, [each for each, _ in wanted], size)
+                announce(self._parts.provider, (model,), asked, [each for each, _ in wanted], page_size=size)
                 self._parts.observer.step(Step.ASKING)
                 self._parts.observer.total("questions", questions)
                 await self._engine(model, record).look_again(self._items(wanted), self._rules.page_size)

@@ -66,7 +66,7 @@ def configuration(loaded: Loaded, rules: Rules, next_run: str) -> dict[str, Any]
             "model": rules.model,
             "review_model": rules.review_model,
             "batch_size": rules.page_size,
-            "max_concurrent_requests": rules.limits.concurrency,
+            "max_concurrent_requests": rules.concurrency,
         },
         "collections": [
             *(

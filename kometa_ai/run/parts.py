@@ -25,7 +25,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """The settings that a run depends on.
 
     `page_size` is how many items a request has, unless a run's options say otherwise. `collections_per_request` is 0
-    where the model decides.
+    where the model decides. `concurrency` is how many requests the first model gets side by side, as it is shown.
     """
 
     config_dir: Path
@@ -40,6 +40,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     hand_edits: Literal["pin", "correct"] = "pin"
     batches: Literal["off", "auto", "on"] = "off"
     page_size: int = 50
+    concurrency: int = 4
     collections_per_request: int = 0
     audit_interval: str = ""
 

@@ -155,8 +155,8 @@ class Questioning:
             self._engine.models,
             self._subjects.values(),
             self._collections,
-            self._options.batch_size,
-            self._rules.collections_per_request,
+            page_size=self._options.batch_size,
+            per_request=self._rules.collections_per_request,
         )
 
     async def _check_model(self) -> None:
@@ -287,6 +287,7 @@ def announce(
     models: Iterable[str],
     subjects: Iterable[Subject],
     collections: Sequence[Collection],
+    *,
     page_size: int,
     per_request: int = 1,
 ) -> None:

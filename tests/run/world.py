@@ -96,6 +96,8 @@ class World:
             "CONFIG_DIR": str(self.kometa),
             "STATE_DIR": str(self.state_dir),
             "LOG_DIR": str(self.folder / "logs"),
+            # So that each request is about the one collection that a test speaks of; some say otherwise.
+            "COLLECTIONS_PER_REQUEST": "1",
             **{name.upper(): str(value) for name, value in self._settings.items()},
         }
         return {name: value for name, value in found.items() if value}
