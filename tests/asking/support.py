@@ -14,7 +14,7 @@ from kometa_ai.core.collection import Collection
 from kometa_ai.core.item import ArrId, movie_key, number_of
 from kometa_ai.core.movie import Movie
 from kometa_ai.core.naming import CollectionKey, Label, Slug
-from kometa_ai.judging.looks import Models
+from kometa_ai.judging.looks import SECOND_LOOK_SIZE, Models
 from kometa_ai.judging.packing import Packet
 from kometa_ai.providers.claude.client import Claude
 from kometa_ai.standins.claude import ClaudeStandIn, Judgement
@@ -103,9 +103,9 @@ class Asker:
         """See Engine."""
         await self._engine.ask(blocks)
 
-    async def look_again(self, due: Sequence[tuple[Collection, Sequence[Movie]]]) -> None:
+    async def look_again(self, due: Sequence[tuple[Collection, Sequence[Movie]]], size: int = SECOND_LOOK_SIZE) -> None:
         """See Engine."""
-        await self._engine.look_again(due)
+        await self._engine.look_again(due, size)
 
     def end(self, why: str) -> None:
         """Interrupt it."""
