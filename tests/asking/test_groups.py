@@ -1,4 +1,4 @@
-"""Several collections in one request, through the real SDK and over real HTTP, with every kind of failure on the way."""
+"""Several collections in one request, through the real SDK and over real HTTP, with every kind of failure."""
 
 from __future__ import annotations
 
