@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kometa_ai.asking import forecast
-from kometa_ai.asking.batches import Batcher, Scope, Work, opening, reading
+from kometa_ai.asking.batches import Batcher, Scope
 from kometa_ai.asking.layout import group_size
+from kometa_ai.asking.phases import Work, opening, reading
 from kometa_ai.core.decision import Reason
 from kometa_ai.core.options import Earlier
 from kometa_ai.core.problem import Problem

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from kometa_ai.asking.batches import ANSWERED_WITHIN, KEPT, LISTED_WITHIN, WARM, Batcher, Scope, Work, opening, reading
+from kometa_ai.asking.batches import ANSWERED_WITHIN, KEPT, LISTED_WITHIN, WARM, Batcher, Scope
 from kometa_ai.asking.batches import ended as ended_of
 from kometa_ai.asking.pacing import Budget
+from kometa_ai.asking.phases import Work, opening, reading
 from kometa_ai.asking.prompts import FORM
 from kometa_ai.core.decision import Reason
 from kometa_ai.core.fingerprint import fingerprint
@@ -90,7 +91,14 @@ class Session:
     """The stand-in, a ledger, and runs that go on with each other: each has a batcher of its own, the `batcher`."""
 
     def __init__(
-        self, claude: ClaudeStandIn, provider: Claude, model: str = MODEL, review_model: str = "", **limits: Any
+        self,
+        claude: ClaudeStandIn,
+        provider: Claude,
+        model: str = MODEL,
+        *,
+        review_model: str = "",
+        group: int = 1,
+        **limits: Any,
     ) -> None:
         self.claude = claude
         self.notes = Notes()
@@ -101,6 +109,7 @@ class Session:
         self._models = Models(model, review_model or model)
         self.asker = Asker(provider, models=self._models, record=self.answered.append, **limits)
         self._caching = provider
+        self._group = group
         self.provider = ClaudeBatches(provider)
         self.batcher = self._batcher(self.asker.budget)
 
@@ -115,6 +124,7 @@ class Session:
             ledger=self.notes,
             record=self.answered.append,
             now=lambda: self.time,
+            group=self._group,
             sleep=self._sleep,
         )
 
@@ -160,7 +170,7 @@ class Session:
             for packet in packets
             if (collections := tuple(c for c in packet.collections if _is_open(packet, rest[c.key])))
         ]
-        works += opening(left, self._caching.traits(self._models.first))
+        works += opening(left, self._caching.traits(self._models.first), self._group)
         return await self.batcher.hand_over(works, scope)
 
     async def wait(self) -> None:
