@@ -1,4 +1,4 @@
-"""Plan what a run hands over in batches: what writes a page to the prompt cache first, and what reads it later. Pure."""
+"""Plan what a run hands over in batches: what writes a page to the prompt cache first, what reads it later. Pure."""
 
 from __future__ import annotations
 
