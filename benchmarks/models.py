@@ -88,7 +88,7 @@ OFFERS: Final = (
     _offer(GROQ, "openai/gpt-oss-20b", _THINKS),
 )
 FLEX_SHARE: Final = 0.5
-"""What OpenAI's slow tier costs of the usual price; runs that nobody waits for ask in it."""
+"""What OpenAI's slow tier costs of the usual price; the daemon's scheduled runs ask in it."""
 CHEAP: Final = (HAIKU, LUNA, FLASH_LITE)
 STRONG: Final = (SONNET, TERRA)
 """Models for the first look and for the second, beside a local one for the first."""
