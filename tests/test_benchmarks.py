@@ -377,10 +377,16 @@ def test_requests_are_priced_one_by_one(kept: Measured) -> None:
         assert models.usd(twice, offer) == pytest.approx(2 * models.usd(seen, offer), rel=0.001), offer.traits.model
 
 
-def test_a_cache_that_keeps_by_itself_takes_no_fee(kept: Measured) -> None:
+def test_a_cache_that_keeps_by_itself_takes_no_fee() -> None:
     """What is written costs as input there, and with a fee where a request asks for it; unread, all is input."""
-    seen = _first_run(kept)
-    told = msgspec.structs.replace(seen, input_tokens=seen.input_tokens + seen.cache_write_tokens, cache_write_tokens=0)
+    seen = Seen(
+        claude=4_000,
+        input_tokens=1_000_000,
+        cache_write_tokens=2_000_000,
+        cache_read_tokens=40_000_000,
+        output_tokens=500_000,
+    )
+    told = msgspec.structs.replace(seen, input_tokens=3_000_000, cache_write_tokens=0)
 
     assert models.usd(seen, models.FLASH_LITE) == models.usd(told, models.FLASH_LITE)
     assert models.usd(seen, models.LUNA) > models.usd(told, models.LUNA)
