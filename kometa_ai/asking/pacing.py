@@ -175,6 +175,8 @@ class Budget:
         """
         if not self.is_limited:
             return True
+        if not self.limit:
+            return False  # a limit of 0 asks nothing, of a free model neither
         while self._committed + estimate > self.limit:
             if not self._open:
                 return False

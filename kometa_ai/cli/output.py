@@ -132,7 +132,7 @@ def print_estimate(estimate: Estimate) -> None:
     tokens = estimate.input_tokens + estimate.cache_write_tokens + estimate.cache_read_tokens
     price = "unpriced (no known price)" if estimate.cost_usd is None else f"about {dollars(estimate.cost_usd)}"
     if estimate.cost_usd == 0 and estimate.requests:
-        price = "nothing to pay"
+        price = "free" if estimate.is_free else "nothing to pay"
     if estimate.batches_cost_usd:
         price += f", through batches about {dollars(estimate.batches_cost_usd)}"
     out.print(
@@ -143,6 +143,9 @@ def print_estimate(estimate: Estimate) -> None:
     if estimate.in_batches:
         more = counted(estimate.in_batches, "more decision")
         out.print(f"In open batches: {more}, not asked again; their answers are taken.")
+    if estimate.decisions_by_other_models:
+        made = counted(estimate.decisions_by_other_models, "decision")
+        out.print(f"By another model: {made}, which stand. --force-refresh asks again.")
     out.print(f"Forecast {clean(estimate.basis)}.", style="dim")
     print_problems(out, estimate.problems)
 

@@ -125,7 +125,9 @@ def _text_of(file: str) -> str:
 
 
 def _about(amount: float | None) -> str:
-    return "at a price that is not known" if amount is None else f"about {output.dollars(amount)}"
+    if amount is None:
+        return "at a price that is not known"
+    return f"about {output.dollars(amount)}" if amount else "free"
 
 
 def _at_most(limit: float | None) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,18 +15,20 @@ from kometa_ai.core.movie import Movie
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.summary import counted
 from kometa_ai.errors import CheckModel
+from kometa_ai.jobs.services import PATIENCE
 from kometa_ai.judging.packing import pack
 from kometa_ai.judging.planning import Subject, may_turn, subjects_of, to_describe
 from kometa_ai.judging.stages import Known, walk
 from kometa_ai.providers import prices
-from kometa_ai.providers.port import RequestFailed, Usage
+from kometa_ai.providers.port import ProviderSilent, RequestFailed, Usage
 from kometa_ai.run.batches import not_in_batches
 from kometa_ai.run.keeping import Keeper
 from kometa_ai.run.questioning import count
 from kometa_ai.run.reading import Reader
+from kometa_ai.run.reporting import by_other_models
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.item import ItemKey
@@ -55,6 +59,8 @@ class PendingCollection(msgspec.Struct, frozen=True, kw_only=True):
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     """A forecast. `cost_usd` is None for a model without a known price. `basis` says how it was made.
 
+    `hours` is a guess at the time that a local model takes, None for others. `decisions_by_other_models` stand.
+
     `batches_cost_usd` is what the same would cost through batches, None where the model has none. What is in open
     batches is neither pending nor in the cost.
     """
@@ -71,6 +77,9 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     batches_cost_usd: float | None
     model: str
     basis: str
+    is_free: bool = False
+    hours: float | None = None
+    decisions_by_other_models: int = 0
     problems: tuple[Problem, ...] = ()
 
 
@@ -105,14 +114,63 @@ async def estimate(parts: Parts, rules: Rules, options: Options) -> Estimate:
         batches_cost_usd=cost(batched=True) if traits.has_batches else None,
         model=rules.model,
         basis=f"{basis}; {duration(total)}" if traits.is_local and total.requests else basis,
-        problems=reading.problems,
+        is_free=traits.is_free,
+        hours=round(_minutes(total) / 60, 2) if traits.is_local else None,
+        decisions_by_other_models=by_other_models(
+            reading.collections, planned.subjects, parts.store.memory, frozenset(rules.models)
+        ),
+        problems=(*reading.problems, *_unpriced(parts, rules, total), *await _doubts(parts, rules, usages)),
     )
+
+
+def _unpriced(parts: Parts, rules: Rules, total: Usage) -> Iterator[Problem]:
+    """A warning for each model that would not be asked, because a limit cannot be kept without its price."""
+    if not (total.requests and rules.limits.max_cost):
+        return
+    for model in dict.fromkeys(rules.models):
+        if not prices.is_priced(parts.provider.traits(model)):
+            yield Problem(
+                source="MAX_COST_PER_RUN",
+                what=f"The price of the model {model!r} is not known, so the limit cannot be kept: it is not asked.",
+                remedy="Choose a model whose price is known, or set MAX_COST_PER_RUN=0 to ask without a limit.",
+                severity="warning",
+            )
+
+
+async def _doubts(parts: Parts, rules: Rules, usages: Sequence[Usage]) -> list[Problem]:
+    """What a local model's own service says by free calls of the longest question: that its context is too small, say.
+
+    A machine that is asleep now may be awake when the run comes.
+    """
+    traits = parts.provider.traits(rules.model)
+    if not (traits.is_local and usages):
+        return []
+    longest = max(usages, key=_prompt)
+    parts.provider.expect(rules.model, prompt_tokens=_prompt(longest), answer_tokens=longest.output_tokens)
+    found = None
+    with suppress(ProviderSilent, TimeoutError):
+        try:
+            async with asyncio.timeout(PATIENCE):
+                found = await parts.provider.check(rules.model)
+        except ProviderSilent:
+            raise
+        except CheckModel as error:
+            found = Problem(source=traits.title, what=error.message, remedy=error.remedy)
+    return [msgspec.structs.replace(found, severity="warning")] if found else []
+
+
+def _prompt(usage: Usage) -> int:
+    return usage.input_tokens + usage.cache_write_tokens + usage.cache_read_tokens
+
+
+def _minutes(usage: Usage) -> float:
+    read = usage.input_tokens + usage.cache_write_tokens
+    return (read / LOCAL_READS + usage.output_tokens / LOCAL_WRITES) / 60
 
 
 def duration(usage: Usage) -> str:
     """How long a local model would take: it reads all that it does not keep from the question before."""
-    read = usage.input_tokens + usage.cache_write_tokens
-    minutes = (read / LOCAL_READS + usage.output_tokens / LOCAL_WRITES) / 60
+    minutes = _minutes(usage)
     spent = f"{minutes / 60:,.1f} hours" if minutes >= _MINUTES_TOLD else counted(max(1, round(minutes)), "minute")
     return (
         f"about {spent} at {LOCAL_READS:,} tokens a second read and {LOCAL_WRITES} written, which is a guess at your "
@@ -138,6 +196,7 @@ class _Planned:
         self._rules = rules
         self._options = options
         self.questions: Questions = {}
+        self.subjects: Mapping[ItemKey, Subject] = {}
         self.in_batches: dict[CollectionKey, int] = {}
         self.packets: list[Packet] = []
 
@@ -145,7 +204,7 @@ class _Planned:
         """Walk over the stages as a run does, deciding from what is remembered."""
         state, memory = self._parts.store.state, self._parts.store.memory
         options = self._options
-        subjects = subjects_of(reading.items, memory, reading.unconfirmed)
+        self.subjects = subjects = subjects_of(reading.items, memory, reading.unconfirmed)
         known = Known(reading.items, subjects, memory, self._parts.choices.read().pins, self._rules.models)
         for stage in walk(reading.collections, reading.folder.collections, known):
             every = stage.questions(force=options.force_refresh, again=frozenset(options.ask_again))

@@ -130,8 +130,11 @@ class Inquiry:
         )
 
     def allow(self, max_cost: float | None, expected: float | None) -> None:
-        """Set the limit: `max_cost`, without one twice what is expected; and never more than MAX_COST_PER_RUN."""
-        if max_cost is None and expected is not None:
+        """Set the limit: `max_cost`, without one twice what is expected; and never more than MAX_COST_PER_RUN.
+
+        A free model needs none.
+        """
+        if max_cost is None and expected:
             max_cost = expected * _TIMES_FORECAST
         self._budget = self._rules.limits.budget(max_cost)
         self.limit = self._budget.limit if self._budget.is_limited else None

@@ -115,7 +115,7 @@ def make_report(results: RunResults, memory: Memory, snapshot: Snapshot, frame: 
         unpriced_requests=spent.unpriced_requests,
         unclear_requests=spent.unclear_requests,
         month=of_month(snapshot.spending, frame.finished, frame.zone),
-        decisions_by_other_models=_by_other_models(results, memory, frame.models),
+        decisions_by_other_models=by_other_models(results.reading.collections, results.subjects, memory, frame.models),
         changes=results.writing.recorded if results.writing else (),
         next_run=frame.next_run,
     )
@@ -330,11 +330,14 @@ def _why(change: Change, gates: Mapping[CollectionKey, Gates], memory: Memory) -
     return f"{decision.confidence:.2f}" + (f" {decision.reasoning}" if decision.reasoning else "")
 
 
-def _by_other_models(results: RunResults, memory: Memory, models: frozenset[str]) -> int:
-    here = {collection.key for collection in results.reading.collections}
+def by_other_models(
+    collections: Iterable[Collection], subjects: Iterable[ItemKey], memory: Memory, models: frozenset[str]
+) -> int:
+    """How many decisions about these were made by none of the models in use. None is asked for again by itself."""
+    here = {collection.key for collection in collections}
     return sum(
         decision.model not in models and collection_key(kind_of(key), slug) in here
-        for key in results.subjects
+        for key in subjects
         if key in memory
         for slug, decision in memory[key].collections.items()
     )

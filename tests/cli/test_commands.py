@@ -29,6 +29,8 @@ from kometa_ai.providers.port import Usage
 from kometa_ai.standins import claude_faults
 from kometa_ai.standins.faults import html_page
 from kometa_ai.standins.mailbox import Mailbox
+from kometa_ai.standins.ollama import OllamaStandIn
+from kometa_ai.standins.serving import serve
 from kometa_ai.state.lock import StateLock
 from kometa_ai.state.schema import BatchPlanned
 from kometa_ai.state.store import Store
@@ -282,8 +284,52 @@ def test_the_estimate_of_a_local_model_is_in_time(world: World, call: Call) -> N
 
     assert (found["model"], found["cost_usd"], found["batches_cost_usd"]) == ("ollama/qwen3:14b", 0.0, None)
     assert re.search(r"about \d+ minutes? at 1,000 tokens a second read and 40 written", found["basis"])
-    assert "nothing to pay" in shown
+    assert (found["is_free"], found["problems"]) == (True, [])
+    assert found["hours"] > 0
+    assert ": free" in " ".join(shown.split())
     assert "$" not in shown
+
+
+def test_the_estimate_tells_of_a_context_that_is_too_small(world: World, call: Call) -> None:
+    """A local model is looked at by free calls: where a page does not fit it is said, with what does."""
+    world.collections(block("Heist"))
+    service = OllamaStandIn()
+
+    with serve(service.app) as url:
+        local = {"LLM_PROVIDER": "ollama", "LLM_MODEL": "qwen3:14b", "OLLAMA_HOST": url, "BATCH_SIZE": "12"}
+        small = call("--estimate", "--output", "json", OLLAMA_CONTEXT_LENGTH="2048", **local)
+        enough = call("--estimate", "--output", "json", **local)
+
+    (problem,) = small.data["problems"]
+    assert "BATCH_SIZE" in problem["remedy"]
+    assert (small.code, enough.code) == (1, 0)
+    assert enough.data["problems"] == []
+    assert service.requests == []
+
+
+def test_the_estimate_says_what_a_limit_does_without_a_price(world: World, call: Call) -> None:
+    """A model whose price is not known is not asked under a limit, and that is said beforehand."""
+    world.collections(block("Heist"))
+    unknown = {"LLM_MODEL": "claude-of-tomorrow", "MAX_COST_PER_RUN": "1"}
+
+    found = call("--estimate", "--output", "json", **unknown).data
+    without = call("--estimate", "--output", "json", LLM_MODEL="claude-of-tomorrow").data
+
+    assert found["cost_usd"] is None
+    assert [problem["source"] for problem in found["problems"]] == ["MAX_COST_PER_RUN"]
+    assert without["problems"] == []
+    assert "no known price" in call("--estimate", **unknown).out
+
+
+def test_the_estimate_counts_decisions_of_other_models(world: World, call: Call) -> None:
+    """After a change of model its predecessor's decisions stand: none is pending, and their number is told."""
+    world.collections(block("Heist"))
+    assert call("--run-now").code == 0
+
+    found = call("--estimate", "--output", "json", LLM_MODEL="claude-haiku-5-5").data
+
+    assert (found["pending"], found["decisions_by_other_models"]) == (0, 12)
+    assert "By another model: 12 decisions" in call("--estimate", LLM_MODEL="claude-haiku-5-5").out
 
 
 def test_an_estimate_names_batches_only_where_there_are_some(world: World, call: Call) -> None:

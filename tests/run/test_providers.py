@@ -77,6 +77,7 @@ def test_another_model_asks_nothing_again_by_itself(world: World) -> None:
     assert (first.outcome, second.outcome, third.outcome) == ("ok", "ok", "ok")
     assert asked == 0
     assert second.tokens.requests == 0
+    assert (first.decisions_by_other_models, second.decisions_by_other_models) == (0, 24)
     assert asked_again > 0
     assert judges(world) == {"claude-sonnet-5-5", f"openai/{OPENAI}"}
     assert before == tagged(world)
@@ -93,6 +94,16 @@ def test_a_local_model_decides(world: World) -> None:
     assert len(tagged(world)["noir"]) == 3
     assert len(questions) >= 4  # two pages of at most ten movies, about two collections
     assert world.claude.requests == []
+
+
+def test_a_free_model_is_not_asked_either_where_nothing_may_be_spent(world: World) -> None:
+    """A run that may spend nothing asks nothing, as for a pin that was just made."""
+    with ollama(world) as service:
+        report = world.run(max_cost=0.0)
+        asked = service.requests
+
+    assert asked == []
+    assert report.pending == 24
 
 
 def test_a_local_model_first_and_claude_for_close_calls(world: World) -> None:
