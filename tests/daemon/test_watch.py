@@ -11,8 +11,11 @@ from kometa_ai.app import session_of
 from kometa_ai.daemon.watch import Watch
 from kometa_ai.settings.schema import Settings
 from kometa_ai.standins.faults import answer
+from kometa_ai.standins.ollama import OllamaStandIn
+from kometa_ai.standins.openai import OpenAIStandIn
 from kometa_ai.standins.serving import serve
-from tests.daemon.living import daemon_beside, free_port
+from tests.daemon.living import daemon_beside, free_port, until
+from tests.run.world import block
 
 if TYPE_CHECKING:
     from tests.run.world import World
@@ -45,6 +48,42 @@ async def test_a_claude_that_cannot_be_used(world: World, changed: dict[str, str
 
     assert watch.word("Claude") == "down"
     assert watch.found["Claude"].detail
+
+
+async def test_the_models_word_is_the_worst_of_their_providers(world: World) -> None:
+    """With two providers each has its own word, and the model's is that of the one that is down."""
+    local = {"LLM_PROVIDER": "ollama", "LLM_MODEL": "qwen3:14b", "LLM_REVIEW_MODEL": "claude/claude-sonnet-5-5"}
+    with serve(OllamaStandIn().app) as url:
+        settings = Settings.model_validate({**world.environ, **local, "OLLAMA_HOST": url})
+        watch = Watch(session_of(settings))
+        before = watch.model
+        await watch.look()
+        there = watch.words, watch.model
+    await watch.look()
+
+    assert before == "unknown"
+    assert there == ({"radarr": "ok", "ollama": "ok", "claude": "ok"}, "ok")
+    assert (watch.word("Ollama"), watch.word("Claude"), watch.model) == ("down", "ok", "down")
+
+
+async def test_a_run_tells_of_the_provider_that_refused_it(world: World) -> None:
+    """The status has the model's word under `model`, whichever provider it is of."""
+    service = OpenAIStandIn(api_key="openai-key")
+    with serve(service.app) as url:
+        world.change(
+            llm_provider="openai", llm_model="gpt-6-luna", openai_api_key="openai-key", openai_base_url=f"{url}/v1"
+        )
+        world.collections(block("Heist"))
+        async with daemon_beside(world) as here:
+            await until(lambda: here.daemon.watch.model == "ok")
+            up = (await here.client.get("/api/v1/status")).json()
+            service.api_key = "another"
+            await here.run()
+            down = (await here.client.get("/api/v1/status")).json()
+            figures = (await here.client.get("/metrics")).text
+
+    assert (up["model"], down["model"], down["last_outcome"]) == ("ok", "down", "model unusable")
+    assert 'kometa_ai_service_up{service="openai"} 0.0' in figures
 
 
 async def test_a_run_tells_what_became_of_them(world: World) -> None:
