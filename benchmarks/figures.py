@@ -26,7 +26,7 @@ MODEL: str = Settings.model_fields["claude_model"].default
 class Seen(msgspec.Struct, kw_only=True):
     """What the stand-ins saw of one run. `radarr` counts requests to the library by method and path.
 
-    `unlike_truth` counts the pairs of item and tag in the library that differ from the judge's decision, either way.
+    `plain` counts the pairs that answers write out without a reason. `unlike_truth` counts the pairs of item and tag in the library that differ from the judge's decision, either way.
     """
 
     radarr: dict[str, int] = {}
@@ -43,6 +43,8 @@ class Seen(msgspec.Struct, kw_only=True):
     second_looks_usd: float = 0.0
     excluded: int = 0
     excluded_tokens: int = 0
+    plain: int = 0
+    plain_tokens: int = 0
     tags: int = 0
     unlike_truth: int = 0
 

@@ -36,7 +36,7 @@ CLAUDE_KEY = "benchmark"
 _NO_LIMIT = 10**12
 _OK = 200
 _SECOND_LOOK = "second look"
-_ARGUABLE_FROM, _ARGUABLE_TO = 0.5, 0.85  # cases that get a reason at the first look
+_ARGUABLE_FROM, _ARGUABLE_TO = 0.45, 0.65  # cases that get a reason at the first look
 _NAME = re.compile(r"<name>(.*?)</name>")
 _NUMBER = re.compile(r"/\d+(?=/|$)")
 
@@ -132,9 +132,17 @@ def _count(record: RequestRecord, seen: Seen) -> None:
         seen.second_looks += 1
         seen.second_looks_usd += cost
     else:
-        excluded = msgspec.json.decode(record.answer)["excluded"]
-        seen.excluded += len(excluded)
-        seen.excluded_tokens += count_tokens(msgspec.json.encode(excluded).decode())
+        answer = msgspec.json.decode(record.answer)
+        for entry in answer.get("collections", [answer]):
+            seen.excluded += len(entry["excluded"])
+            seen.excluded_tokens += _tokens(entry["excluded"])
+            plain = [decision for decision in entry["decisions"] if "reason" not in decision]
+            seen.plain += len(plain)
+            seen.plain_tokens += sum(_tokens(decision) + 1 for decision in plain)  # with its comma
+
+
+def _tokens(value: object) -> int:
+    return count_tokens(msgspec.json.encode(value).decode())
 
 
 class Started:

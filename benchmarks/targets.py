@@ -26,6 +26,8 @@ PROMISES: Final[dict[Kind, Promise]] = {
     "shows": Promise(5_000, 10, 20, 250, 1.5, 1 / 6, 1 / 8, 0.75, 5),
 }
 TOKENS_AN_EXCLUDED_PAIR: Final = 4
+TOKENS_A_PLAIN_PAIR: Final = 16
+"""Of a pair that is written out without a reason."""
 OF_THE_BOUND: Final = 3
 LIST_READS: Final = 4
 MOVIES_AN_EDIT: Final = 100
@@ -88,6 +90,11 @@ def tokens_an_excluded_pair(result: Result) -> float:
     return result.seen.excluded_tokens / result.seen.excluded if result.seen.excluded else 0.0
 
 
+def tokens_a_plain_pair(result: Result) -> float:
+    """Output tokens for each pair that an answer writes out without a reason."""
+    return result.seen.plain_tokens / result.seen.plain if result.seen.plain else 0.0
+
+
 def _always(result: Result) -> list[Target]:
     edits = sum(result.seen.radarr.get(f"PUT /{path}/editor", 0) for path in ("movie", "series"))
     return [
@@ -101,6 +108,7 @@ def _first(result: Result) -> list[Target]:
     found = [
         Target("reads of credits", result.seen.radarr.get("GET /credit", 0), _credits(result, result.movies)),
         Target("output tokens an excluded pair", tokens_an_excluded_pair(result), TOKENS_AN_EXCLUDED_PAIR),
+        Target("output tokens a listed pair without a reason", tokens_a_plain_pair(result), TOKENS_A_PLAIN_PAIR),
     ]
     if result.checkpoint is not None:
         grown = result.checkpoint.full_ms / result.checkpoint.empty_ms
