@@ -26,7 +26,8 @@ MODEL: str = Settings.model_fields["claude_model"].default
 class Seen(msgspec.Struct, kw_only=True):
     """What the stand-ins saw of one run. `radarr` counts requests to the library by method and path.
 
-    `plain` counts the pairs that answers write out without a reason. `unlike_truth` counts the pairs of item and tag in the library that differ from the judge's decision, either way.
+    `plain` counts the pairs that answers write out without a reason, `unlike_truth` the pairs of item and tag in the
+    library that differ from the judge's decision, either way.
     """
 
     radarr: dict[str, int] = {}
