@@ -115,7 +115,7 @@ async def estimate(parts: Parts, rules: Rules, options: Options) -> Estimate:
         model=rules.model,
         basis=f"{basis}; {duration(total)}" if traits.is_local and total.requests else basis,
         is_free=traits.is_free,
-        hours=round(_minutes(total) / 60, 2) if traits.is_local else None,
+        hours=round(_minutes(total) / 60, 4) if traits.is_local else None,
         decisions_by_other_models=by_other_models(
             reading.collections, planned.subjects, parts.store.memory, frozenset(rules.models)
         ),

@@ -13,6 +13,8 @@ import msgspec
 from kometa_ai.app import session_of
 from kometa_ai.errors import KometaAIError
 from kometa_ai.standins.faults import answer
+from kometa_ai.standins.ollama import OllamaStandIn
+from kometa_ai.standins.serving import serve
 from tests.daemon.living import PATIENCE, daemon_beside, until
 from tests.run.world import block
 
@@ -213,6 +215,34 @@ async def test_the_forecast_says_what_it_would_cost(here: Beside) -> None:
     assert 'name="max_cost_usd"' in dry
     assert 'value="0.50"' in dry
     assert 'action="/runs"' in dry
+
+
+async def test_a_free_model_has_no_price_but_a_time(world: World) -> None:
+    """A local model's forecast says free and guesses the time, and no limit is asked for; Ollama is a step."""
+    with serve(OllamaStandIn().app) as url:
+        world.change(llm_provider="ollama", llm_model="qwen3:14b", ollama_host=url)
+        async with daemon_beside(world) as here:
+            await looked(here)
+            text = await looked(here, "estimate")
+    forecast, dry = step(text, "forecast"), step(text, "dry-run")
+
+    assert "free" in words(forecast)
+    assert re.search(r"time, a guess \d+ min", words(forecast))
+    assert "$" not in words(forecast)
+    assert "max_cost_usd" not in dry
+    assert "qwen3:14b" in words(step(text, "ollama"))
+
+
+async def test_without_a_price_there_is_no_limit_to_set(world: World) -> None:
+    """A limit cannot be kept for a model whose price is not known: the page offers none, and the run is offered."""
+    world.change(llm_model="claude-of-tomorrow")
+    async with daemon_beside(world) as here:
+        await looked(here)
+        text = await looked(here, "estimate")
+
+    assert "unknown" in words(step(text, "forecast"))
+    assert "max_cost_usd" not in step(text, "dry-run")
+    assert 'action="/runs"' in step(text, "dry-run")
 
 
 async def test_a_forecast_that_fails_says_why(here: Beside, world: World) -> None:
