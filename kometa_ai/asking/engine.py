@@ -318,6 +318,11 @@ class Engine:
             failures = [(half, failure) for half, failure in outcomes if failure is not None]
             if not failures:
                 return
+            if all(failure.failure is Failure.TOO_LARGE for _, failure in failures):
+                # How much fits is not known, and no half says anything of the other.
+                for half, failure in failures:
+                    await self._halve(half, question, failure)
+                return
             if len(failures) > 1:
                 break
             is_partly_answered = True
@@ -424,7 +429,8 @@ class Engine:
 
     def _read_whole(self, page: Page, question: _Question, reply: Reply) -> _Missing:
         """Record the verdicts of an answer; return the movies without one. Raise RequestFailed where it has none."""
-        if question.reads:
+        # Where a cache works by itself, no setting could make it work.
+        if question.reads and self._provider.traits(self._model_for(question)).caching == "explicit":
             self._tally.cache_reads[reply.usage.cache_read_tokens > prices.tokens_in(page.text) / 2] += 1
         if reply.ending is ReplyEnd.REFUSED:
             self._sender.breaker.refused()

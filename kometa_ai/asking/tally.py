@@ -75,7 +75,8 @@ class Tally:
     """What the asking of one run has brought, directly and through batches.
 
     `spent` is by collection. `gaps` are movies that were given up. `unknown_ids` counts ids in answers that were never
-    sent. `cache_reads` counts the requests that should read the movies from the cache, by whether they did.
+    sent. `cache_reads` counts the requests that should read the movies from the cache, by whether
+    they did, where that can be asked for.
     `read_models` are the models of which a verdict could be read. `wasted` counts requests that were paid for, or may
     have been, without bringing a verdict, by what became of them.
     """

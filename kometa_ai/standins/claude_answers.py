@@ -21,7 +21,8 @@ EXCLUDED_BELOW = 0.2  # a movie with less confidence than this is only listed, n
 _LEAN_FIELDS = ("movie_id", "reason", "include", "confidence")
 _SPEC_FIELDS = ("movie_id", "title", "include", "confidence", "reasoning")
 _NAME = re.compile(r"<name>([^<]*)</name>")
-_NUMBERED = re.compile(r'<collection number="(\d{1,3})">(.*?)</collection>', re.DOTALL)
+_NUMBERED = re.compile(r'<collection number="(\d{1,3})">')
+_END = "</collection>"
 _OPEN_FROM, _OPEN_TO = 0.45, 0.65  # between these the verdict has to be said
 _BELONGS = 0.5
 
@@ -124,9 +125,13 @@ def read_prompt(body: dict[str, Any]) -> Prompt:
 
 @functools.lru_cache(maxsize=64)
 def _numbered(text: str) -> tuple[Asked, ...]:
-    found = list(_NUMBERED.finditer(text))
-    after = text[found[-1].end() :] if found else ""
-    return tuple(Asked(_named(each[2]), f"<collection>{each[2]}</collection>{after}", int(each[1])) for each in found)
+    pieces = _NUMBERED.split(text)[1:]
+    numbers, bodies = pieces[::2], [body.partition(_END) for body in pieces[1::2]]
+    after = bodies[-1][2] if bodies else ""
+    return tuple(
+        Asked(_named(body), f"<collection>{body}{_END}{after}", int(number))
+        for number, (body, _, _) in zip(numbers, bodies, strict=True)
+    )
 
 
 def _named(text: str) -> str:
