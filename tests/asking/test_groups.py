@@ -267,7 +267,7 @@ async def test_a_page_is_halved_until_it_fits(claude: ClaudeStandIn, fitting: in
     async with asking(claude, collections=1) as session:
         await session.ask(block(40, "Heists", "Noir"))
     assert not session.asker.is_over
-    assert session.verdicts.keys() == everything(["Heists", "Noir"], 40)
+    assert session.verdicts.keys() == everything(("Heists", "Noir"), 40)
     assert session.asker.gaps == []
 
 
