@@ -35,6 +35,9 @@ OF_MODELS = ("LLM_PROVIDER", "LLM_MODEL", "LLM_REVIEW_MODEL", "CLAUDE_MODEL", "C
 """The variables that say which models are asked."""
 
 _DEFAULTS: Mapping[ProviderName, str] = {"openai": "gpt-6-luna", "gemini": "gemini-3.5-flash-lite"}
+_FOR_CLAUDE = (
+    "Give a key in CLAUDE_API_KEY, or in a file that CLAUDE_API_KEY_FILE names. Or set LLM_PROVIDER for another model."
+)
 _REVIEW_OF_OPENAI = "gpt-6.1-terra"
 _EXAMPLES: Mapping[ProviderName, str] = {
     "openrouter": "Give the id of one of its models, such as anthropic/claude-haiku-5.5.",
@@ -115,9 +118,13 @@ def missing_keys(texts: Mapping[str, str]) -> Iterator[Missing]:
 
 
 def _other_ways(texts: Mapping[str, str]) -> str:
-    """What to set where the user has the settings of another provider, but has not said so."""
+    """What to set where the user may want another provider, and has its settings already or not."""
     given = [each for each in PROVIDERS[1:] if {KEYS.get(each, ""), ADDRESS_SETTINGS.get(each, "")} & texts.keys()]
-    return f"Set LLM_PROVIDER to {' or '.join(given)}, or give a key for Claude in CLAUDE_API_KEY." if given else ""
+    return (
+        f"Set LLM_PROVIDER to {' or '.join(given)}, or give a key for Claude in CLAUDE_API_KEY."
+        if given
+        else _FOR_CLAUDE
+    )
 
 
 def _provider(texts: Mapping[str, str]) -> ProviderName:

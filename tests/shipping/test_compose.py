@@ -132,4 +132,6 @@ def test_development_starts_the_stand_ins_that_there_are() -> None:
     assert settings["RADARR_URL"] == f"http://radarr:{ports['radarr']}"
     assert settings["SONARR_URL"] == f"http://sonarr:{ports['sonarr']}"
     assert settings["CLAUDE_BASE_URL"] == f"http://claude:{ports['claude']}"
+    assert settings["OPENAI_BASE_URL"] == f"http://openai:{ports['openai']}/v1"
+    assert settings["OLLAMA_HOST"] == f"http://ollama:{ports['ollama']}"
     assert (settings["SMTP_SERVER"], settings["SMTP_PORT"]) == ("mailbox", ports["mailbox"])
