@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from kometa_ai.asking.pages import Page
-from kometa_ai.asking.prompts import form_of, question_text
+from kometa_ai.asking.prompts import forms_of, question_text
 from kometa_ai.core.item import kind_of
 from kometa_ai.judging.records import records_text
 from kometa_ai.providers import prices
@@ -89,7 +89,7 @@ def bounds(items: Iterable[AnyItem], collections: Sequence[Collection], size: in
         wordiest = sorted(asked, key=lambda each: len(question_text((each,))), reverse=True)[:group]
         page = Page.of(longest)
         request = page.request(wordiest, "", second_look=False, cache=False)
-        around = max(form_of(page.kind, numbered=numbered).tokens for numbered in (False, True)) + _TOKENS_FORMAT
+        around = max(form.tokens for form in forms_of(page.kind)) + _TOKENS_FORMAT
         texts = prices.tokens_in(request.movies) + prices.tokens_in(request.collection)
         prompt = max(prompt, around + texts + _TOKENS_OF_CREDITS * len(longest))
         answer = max(answer, request.expected_tokens)
