@@ -20,9 +20,11 @@ class Listening(Claude):
         self.heard: dict[str, tuple[int, int]] = {}
 
     def traits(self, model: str) -> Traits:
+        """Those that begin with `local` size theirs."""
         return Traits(title="L", model=model, sizes_context=model.startswith("local"), collections=1)
 
     def expect(self, model: str, *, prompt_tokens: int, answer_tokens: int) -> None:
+        """See Provider."""
         self.heard[model] = (prompt_tokens, answer_tokens)
 
 
