@@ -8,8 +8,8 @@ written as compactly as ours, nothing is asked twice, no second looks, no schema
 - `baseline`: the answer in the layout that the specification prints, which a model copies if it is shown that.
 - `baseline_compact`: the same answer without any blank or line break, the cheapest form of this layout.
 
-The lower bound: every text (system prompt, each movie, each collection) is written to the cache once and never read,
-and the output holds members only.
+The lower bound: every text (system prompt, each movie, each collection) is sent once and never again, and the output
+holds members only.
 
 - `bound`: a member is a decision object of ours, with its reason.
 - `bound_ids`: a member is a bare id and a comma, which no answer with a confidence can reach.
@@ -107,8 +107,8 @@ def compute(*, kind: Kind, movies: int, collections: int, members: float) -> Lay
     return Layouts(
         baseline=baseline,
         baseline_compact=compact,
-        bound=_price(cache_creation_input_tokens=written, output_tokens=members_out),
-        bound_ids=_price(cache_creation_input_tokens=written, output_tokens=ids_out),
+        bound=_price(input_tokens=written, output_tokens=members_out),
+        bound_ids=_price(input_tokens=written, output_tokens=ids_out),
     )
 
 

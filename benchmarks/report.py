@@ -7,7 +7,7 @@ import platform
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from benchmarks.targets import Target, list_reads, targets, tokens_an_excluded_pair, writes
+from benchmarks.targets import Target, list_reads, targets, tokens_a_plain_pair, tokens_an_excluded_pair, writes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -116,6 +116,7 @@ def _cost(result: Result) -> Iterable[_Row]:
         "bound of bare ids": f"{others.bound_ids:.2f}",
         "cost / bare ids": f"{usd / others.bound_ids:.2f}",
         "tokens an excluded pair": f"{tokens_an_excluded_pair(result):.2f}",
+        "a listed one without a reason": f"{tokens_a_plain_pair(result):.1f}" if result.seen.plain else "",
     }
 
 
