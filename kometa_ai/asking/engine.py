@@ -19,13 +19,14 @@ from kometa_ai.asking.ending import Crashed, Unpriced
 from kometa_ai.asking.layout import group_size, groups, is_page_cached
 from kometa_ai.asking.pacing import Places, Sleep, is_worth_another_try
 from kometa_ai.asking.pages import Page
-from kometa_ai.asking.sending import UNREADABLE, Over, Sender
+from kometa_ai.asking.sending import UNREADABLE, Over, Sender, Suspects
 from kometa_ai.asking.tally import Answered, Gap
 from kometa_ai.core.collection import Collection
 from kometa_ai.core.decision import request_id
 from kometa_ai.core.text import one_line
 from kometa_ai.judging.looks import SECOND_LOOK_SIZE
 from kometa_ai.judging.packing import Packet, second_looks
+from kometa_ai.judging.wariness import addresses_a_reader
 from kometa_ai.providers import prices
 from kometa_ai.providers.port import RETRIED, Failure, Provider, Reply, ReplyEnd, RequestFailed
 
@@ -418,7 +419,8 @@ class Engine:
             numbered=question.numbered,
         )
         try:
-            reply = await self._sender.send(request, question.keys, question.on_first_token, take)
+            suspects = self._suspects(page)
+            reply = await self._sender.send(request, question.keys, question.on_first_token, take, suspects)
         except RequestFailed as failure:
             if not _has_verdicts(missing, page):
                 raise
@@ -440,7 +442,7 @@ class Engine:
             why = RequestFailed(Failure.UNREADABLE, UNREADABLE)
             _log.warning("model.unreadable", answer=one_line(reply.text, 2000))
             self._tally.wasted[str(why)] += 1
-            self._sender.breaker.unreadable(why)
+            self._sender.breaker.unreadable(why, self._suspects(page))
             if len(page.movies) > 1 or question.numbered:
                 raise why
         return missing
@@ -479,7 +481,14 @@ class Engine:
 
     def _count_failure(self, failure: RequestFailed, page: Page, question: _Question) -> None:
         is_alone = len(page.movies) == 1
-        self._sender.breaker.failed(failure, page.movies[0].key if is_alone else question.collection.key)
+        suspect = page.movies[0].key if is_alone else question.collection.key
+        self._sender.breaker.failed(failure, suspect, self._suspects(page))
+
+    def _suspects(self, page: Page) -> Suspects:
+        """The items of a page, and whether it is one alone that is known to spoil answers, or has a text that may."""
+        movie, is_alone = page.movies[0], len(page.movies) == 1
+        are_known = is_alone and (movie.key in self._poison_items or addresses_a_reader(movie))
+        return Suspects(tuple(each.key for each in page.movies), are_known)
 
     def _leave(self, page: Page, question: _Question, failed: RequestFailed) -> None:
         self._tally.gaps.append(

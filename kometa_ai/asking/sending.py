@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
@@ -30,12 +30,23 @@ SAME_FAILURES = 5
 """This many failures of one kind in a row end the asking."""
 UNREADABLE = "The model's answer holds no verdict that could be read."
 _MOST_OF_ONE = 3
+_MOST_OF_THE_SAME = 2
 
 _log = structlog.get_logger()
 
 
 class Over(Exception):
     """Nothing more may be sent, at all or about this collection."""
+
+
+class Suspects(NamedTuple):
+    """The items of a request, which may be why it fails; `are_known` to spoil answers, or have a text that may."""
+
+    items: tuple[ItemKey, ...] = ()
+    are_known: bool = False
+
+
+UNSUSPICIOUS = Suspects()
 
 
 class Breaker:
@@ -46,23 +57,32 @@ class Breaker:
         self._failing_with: Failure | None = None
         self._in_a_row: Counter[CollectionKey | ItemKey] = Counter()
         self._unreadable = 0
+        self._of_these: Counter[tuple[ItemKey, ...]] = Counter()
+        self._can_answer = False
 
     def answered(self) -> None:
         """A verdict could be read."""
+        self._can_answer = True
         self._in_a_row.clear()
-        self._unreadable = 0
+        self.refused()
 
     def refused(self) -> None:
         """The model declined to answer, which is an answer that could be read."""
         self._unreadable = 0
+        self._of_these.clear()
 
-    def failed(self, failure: RequestFailed, suspect: CollectionKey | ItemKey) -> None:
+    def failed(
+        self, failure: RequestFailed, suspect: CollectionKey | ItemKey, suspects: Suspects = UNSUSPICIOUS
+    ) -> None:
         """Count a failure of one kind; `suspect` is the collection, or the movie where it stands alone.
 
         Neither one collection nor one movie alone opens the breaker: several requests about it may be in flight when it
         begins to fail, and the others can go on without it. Where the question is to blame (a refusal, say) each counts
-        once, when nothing of a page was answered: the halves of a refused page prove nothing new.
+        once, when nothing of a page was answered: the halves of a refused page prove nothing new. Nor does a movie that
+        is known to be the cause.
         """
+        if failure.failure not in RETRIED and self._can_answer and suspects.are_known:
+            return
         if self._failing_with is not failure.failure:
             self._failing_with = failure.failure
             self._in_a_row.clear()
@@ -72,11 +92,17 @@ class Breaker:
         if count >= SAME_FAILURES:
             self._open(failure, f"{count} requests in a row failed alike ({failure.failure}): {failure}")
 
-    def unreadable(self, failure: RequestFailed) -> None:
+    def unreadable(self, failure: RequestFailed, suspects: Suspects = UNSUSPICIOUS) -> None:
         """Count an answer without a verdict, whatever it was about.
 
-        Each costs money, and where one follows the other it is the model that cannot answer in this form.
+        Each costs money, and where one follows the other it is the model that cannot answer in this form. One that has
+        answered can: if movies are known to be the cause, it proves nothing, and the same ones count twice at most, as
+        several requests about them may be in flight. Otherwise the text of one movie could end every run.
         """
+        if self._can_answer:
+            self._of_these[suspects.items] += 1
+            if suspects.are_known or self._of_these[suspects.items] > _MOST_OF_THE_SAME:
+                return
         self._unreadable += 1
         if self._unreadable >= SAME_FAILURES:
             self._open(failure, f"{self._unreadable} answers in a row could not be read ({failure.failure}): {failure}")
@@ -122,12 +148,13 @@ class Sender:
         collections: Sequence[CollectionKey],
         on_first_token: Callable[[], None] | None,
         take: Callable[[Reply], bool],
+        suspects: Suspects = UNSUSPICIOUS,
     ) -> Reply:
         """Send a request about a collection, or several, until it is answered.
 
         `take` keeps what is whole of an answer that broke off, and says whether there was anything: the rest is another
-        request then, and is left to the caller. Raise RequestFailed where this one is given up, Over where nothing more
-        may be sent.
+        request then, and is left to the caller. `suspects` are its items. Raise RequestFailed where this one is given
+        up, Over where nothing more may be sent.
         """
         tries = 0
         while True:
@@ -143,7 +170,7 @@ class Sender:
                     seconds = round(self._pauses.back_off(failure, tries), 1)
                     _log.info("model.waiting", seconds=seconds, failure=failure.failure)
                 elif failure.failure is Failure.UNREADABLE:
-                    self.breaker.unreadable(failure)
+                    self.breaker.unreadable(failure, suspects)
                 if is_taken or not (again or (failure.is_asked_otherwise_now and not self._course.is_over)):
                     raise
             except BaseException:
