@@ -185,10 +185,12 @@ class OllamaStandIn:
             try:
                 body = self._read(record, await request.body())
                 fault = self.faults.take(record)
-                response = await self._suffer(fault) if fault else None
+                response = await self._suffer(fault) if fault and not fault.afterwards else None
                 if response is None:
                     self._check_key(record)
                     response = await handler(request, record, body)
+                if fault and fault.afterwards:
+                    response = await self._suffer(fault) or response
             except ApiError as error:
                 response = json_response({"error": error.message}, error.status)
                 response.headers.update(error.headers)

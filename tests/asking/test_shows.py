@@ -21,8 +21,8 @@ async def test_shows_are_asked_about_as_shows() -> None:
     """Their own system prompt and schema, and every one of them gets its verdict under its own key."""
     async with asking() as session:
         await session.ask(Packet(shows(20), (HEISTS, NOIR)))
-    assert {request.body["system"] for request in session.claude.requests} == {SHOW_SYSTEM}
-    forms = [request.body["output_config"]["format"] for request in session.claude.requests]
+    assert {request.body["system"] for request in session.standin.requests} == {SHOW_SYSTEM}
+    forms = [request.body["output_config"]["format"] for request in session.standin.requests]
     assert [form["schema"] for form in forms] == [SHOW_SCHEMA] * 2
     assert session.judged("Heists") == session.judged("Noir") == set(range(1, 21))
     assert {key for answered in session.answered for key in answered.verdicts} == {each.key for each in shows(20)}
@@ -32,7 +32,7 @@ async def test_movies_and_shows_of_one_number_do_not_meet() -> None:
     """`movie:1001` and `show:1001` are two items; each request is about one kind."""
     async with asking() as session:
         await session.ask(Packet(movies(5), (HEISTS,)), Packet(shows(5), (NOIR,)))
-    systems = [request.body["system"] for request in session.claude.requests]
+    systems = [request.body["system"] for request in session.standin.requests]
     assert sorted(systems) == sorted([SYSTEM, SHOW_SYSTEM])
     for answered in session.answered:
         kinds = {key.partition(":")[0] for key in answered.verdicts}
