@@ -419,7 +419,7 @@ class Engine:
             numbered=question.numbered,
         )
         try:
-            suspects = self._suspects(page)
+            suspects = self._suspects(page, question)
             reply = await self._sender.send(request, question.keys, question.on_first_token, take, suspects)
         except RequestFailed as failure:
             if not _has_verdicts(missing, page):
@@ -442,7 +442,7 @@ class Engine:
             why = RequestFailed(Failure.UNREADABLE, UNREADABLE)
             _log.warning("model.unreadable", answer=one_line(reply.text, 2000))
             self._tally.wasted[str(why)] += 1
-            self._sender.breaker.unreadable(why, self._suspects(page))
+            self._sender.breaker.unreadable(why, self._suspects(page, question))
             if len(page.movies) > 1 or question.numbered:
                 raise why
         return missing
@@ -482,13 +482,16 @@ class Engine:
     def _count_failure(self, failure: RequestFailed, page: Page, question: _Question) -> None:
         is_alone = len(page.movies) == 1
         suspect = page.movies[0].key if is_alone else question.collection.key
-        self._sender.breaker.failed(failure, suspect, self._suspects(page))
+        self._sender.breaker.failed(failure, suspect, self._suspects(page, question))
 
-    def _suspects(self, page: Page) -> Suspects:
-        """The items of a page, and whether it is one alone that is known to spoil answers, or has a text that may."""
+    def _suspects(self, page: Page, question: _Question) -> Suspects:
+        """The items of a page; it is known of one alone that has spoilt others, and of one whose text may do so."""
         movie, is_alone = page.movies[0], len(page.movies) == 1
-        are_known = is_alone and (movie.key in self._poison_items or addresses_a_reader(movie))
-        return Suspects(tuple(each.key for each in page.movies), are_known)
+        return Suspects(
+            tuple(each.key for each in page.movies),
+            are_known=is_alone and (movie.key in self._poison_items or addresses_a_reader(movie)),
+            can_answer=self._model_for(question) in self._tally.read_models,
+        )
 
     def _leave(self, page: Page, question: _Question, failed: RequestFailed) -> None:
         self._tally.gaps.append(

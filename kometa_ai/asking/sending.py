@@ -40,10 +40,14 @@ class Over(Exception):
 
 
 class Suspects(NamedTuple):
-    """The items of a request, which may be why it fails; `are_known` to spoil answers, or have a text that may."""
+    """The items of a request, which may be why it fails; `are_known` to spoil answers, or have a text that may.
+
+    `can_answer`: the model has answered in this run, so that it is not the model.
+    """
 
     items: tuple[ItemKey, ...] = ()
     are_known: bool = False
+    can_answer: bool = False
 
 
 UNSUSPICIOUS = Suspects()
@@ -58,11 +62,9 @@ class Breaker:
         self._in_a_row: Counter[CollectionKey | ItemKey] = Counter()
         self._unreadable = 0
         self._of_these: Counter[tuple[ItemKey, ...]] = Counter()
-        self._can_answer = False
 
     def answered(self) -> None:
         """A verdict could be read."""
-        self._can_answer = True
         self._in_a_row.clear()
         self.refused()
 
@@ -81,7 +83,7 @@ class Breaker:
         once, when nothing of a page was answered: the halves of a refused page prove nothing new. Nor does a movie that
         is known to be the cause.
         """
-        if failure.failure not in RETRIED and self._can_answer and suspects.are_known:
+        if failure.failure not in RETRIED and suspects.can_answer and suspects.are_known:
             return
         if self._failing_with is not failure.failure:
             self._failing_with = failure.failure
@@ -99,7 +101,7 @@ class Breaker:
         answered can: if movies are known to be the cause, it proves nothing, and the same ones count twice at most, as
         several requests about them may be in flight. Otherwise the text of one movie could end every run.
         """
-        if self._can_answer:
+        if suspects.can_answer:
             self._of_these[suspects.items] += 1
             if suspects.are_known or self._of_these[suspects.items] > _MOST_OF_THE_SAME:
                 return
