@@ -160,6 +160,25 @@ def batches(scene: Scene) -> None:
     scene.call("what was cancelled is asked anew", "--run-now")
 
 
+def groups(scene: Scene) -> None:
+    """Several collections share a request; one that is refused or cut off falls apart, in a batch, too."""
+    names = ("Heist", "Space", "War")
+    scene.collections(*map(_built, names), _built("Noir", priority=2))
+    scene.believe("Heist", [1, 2, 3])
+    scene.believe("Space", [2, 7])
+    scene.believe("War", [4], 0.65)
+    scene.call("estimate", "--estimate")
+    scene.call("first run", "--run-now")
+    scene.collections(*(_built(name, "edited") for name in names), _built("Noir", priority=2))
+    scene.claude.queue_style(REFUSED, when=lambda request: "Movie 2" in request.titles)
+    scene.claude.queue_style(Style(truncated_at=5), when=lambda request: "Movie 8" in request.titles)
+    scene.call("refused and cut off", "--run-now")
+    scene.change(claude_batches="on")
+    scene.collections(*(_built(name, "edited again") for name in names), _built("Noir", priority=2))
+    scene.call("in a batch", "--run-now")
+    scene.call("settled run", "--run-now", "--output", "json")
+
+
 def failures(scene: Scene) -> None:
     """What Claude and Radarr can do wrong in a run: what can go on goes on, and the report says what is missing."""
     scene.notify()
@@ -305,6 +324,7 @@ WORLDS: dict[str, tuple[Callable[[Scene], None], Callable[[], list[MovieSeed]], 
     "ordinary": (ordinary, lambda: [*movies(9), *_ODD_ONES], {"batch_size": 5}),
     "rules": (rules, lambda: movies(10), {}),
     "batches": (batches, lambda: movies(10), {"batch_size": 5}),
+    "groups": (groups, lambda: movies(10), {"batch_size": 5, "collections_per_request": "auto"}),
     "failures": (failures, lambda: movies(8), {"batch_size": 8}),
     "limits": (limits, lambda: movies(28), {"batch_size": 14}),
     "undo": (undo, lambda: movies(8), {"hand_edits": "correct"}),
