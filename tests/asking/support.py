@@ -157,6 +157,12 @@ def read_from_cache(record: RequestRecord) -> int:
     return int(record.usage["cache_read_input_tokens"])
 
 
+def tokens(record: RequestRecord) -> tuple[int, int]:
+    """How many tokens a prompt and its answer had."""
+    usage = _usage(record.usage)
+    return usage.input_tokens + usage.cache_write_tokens + usage.cache_read_tokens, usage.output_tokens
+
+
 def spent_at(standin: StandIn, traits: Traits) -> float:
     """What all its answers cost, by the tokens in them; USD."""
     usages = [_usage(record.usage) for record in standin.requests if record.usage]

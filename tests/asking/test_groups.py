@@ -10,6 +10,7 @@ import pytest
 from kometa_ai.asking.layout import MOST_COLLECTIONS, bounds, group_size, groups, is_cached
 from kometa_ai.asking.pages import Page
 from kometa_ai.asking.prompts import FORM
+from kometa_ai.errors import CheckModel
 from kometa_ai.judging.looks import Models
 from kometa_ai.providers.claude.client import Claude
 from kometa_ai.providers.port import Failure, RequestFailed, Usage
@@ -20,7 +21,27 @@ from kometa_ai.standins.claude_answers import FENCED, PROSE, REFUSED, SPEC, Styl
 from kometa_ai.standins.claude_faults import Fault
 from kometa_ai.standins.claude_gateway import Gateway
 from kometa_ai.standins.serving import serve
-from tests.asking.support import KEY, MODEL, Asker, asking, block, collection, holds, judge, movie, movies
+from tests.asking.faults import PASSING, STOPPING, UNFIT, cases
+from tests.asking.support import (
+    KEY,
+    MODEL,
+    PLAYED,
+    Asker,
+    Played,
+    StandIn,
+    asked_pairs,
+    asking,
+    block,
+    collection,
+    holds,
+    judge,
+    movie,
+    movies,
+    played_by,
+    spent_at,
+    stand_in,
+    tokens,
+)
 from tests.asking.test_asking import spent_by
 
 if TYPE_CHECKING:
@@ -33,8 +54,14 @@ TWENTY = tuple(f"C{number}" for number in range(20))
 
 @pytest.fixture
 def claude() -> ClaudeStandIn:
-    """The stand-in that is asked."""
+    """The stand-in for Claude, for what only its API has, or for what does not depend on who is asked."""
     return ClaudeStandIn(judge=judge, api_key=KEY)
+
+
+@pytest.fixture(params=PLAYED)
+def standin(request: pytest.FixtureRequest) -> StandIn:
+    """The stand-in of each provider."""
+    return stand_in(request.param)
 
 
 def has(name: str) -> Any:
@@ -47,9 +74,9 @@ def together(request: RequestRecord) -> bool:
     return len(request.collection_names) > 1
 
 
-def asked(claude: ClaudeStandIn) -> list[tuple[int, int]]:
+def asked(standin: StandIn) -> list[tuple[int, int]]:
     """How many collections and how many movies each request was about, in order."""
-    return [(len(request.collection_names), len(request.movies)) for request in claude.requests]
+    return [(len(request.collection_names), len(request.movies)) for request in standin.requests]
 
 
 def everything(names: tuple[str, ...], count: int) -> set[tuple[str, int]]:
@@ -60,13 +87,15 @@ def everything(names: tuple[str, ...], count: int) -> set[tuple[str, int]]:
 # What is asked
 
 
-async def test_every_pair_is_asked_once(claude: ClaudeStandIn) -> None:
+async def test_every_pair_is_asked_once(standin: StandIn) -> None:
     """In near-equal groups of at most eight, with each collection's own verdicts."""
-    claude.judge = lambda text, record: judge(text, record) if "<name>C1" not in text else judge(text, {"title": "M 5"})
-    async with asking(claude, collections=8) as session:
+    standin.judge = lambda text, record: (
+        judge(text, record) if "<name>C1" not in text else judge(text, {"title": "M 5"})
+    )
+    async with asking(standin, collections=8) as session:
         await session.ask(block(30, *TWENTY))
-    assert Counter(claude.asked_pairs()) == {(name, f"Movie {number}"): 1 for name, number in everything(TWENTY, 30)}
-    assert sorted(len(request.collection_names) for request in claude.requests) == [6, 7, 7]
+    assert Counter(asked_pairs(standin)) == {(name, f"Movie {number}"): 1 for name, number in everything(TWENTY, 30)}
+    assert sorted(len(request.collection_names) for request in standin.requests) == [6, 7, 7]
     assert len(session.verdicts) == 600
     for (name, number), verdict in session.verdicts.items():
         assert verdict.include == (name.startswith("C1") or number % 5 == 0)
@@ -115,49 +144,50 @@ async def test_second_looks_are_about_one_collection(claude: ClaudeStandIn) -> N
 
 
 @pytest.mark.parametrize("style", [SPEC, FENCED, PROSE, Style(reordered=True), Style(form="full")], ids=str)
-async def test_other_forms_cost_no_further_request(claude: ClaudeStandIn, style: Style) -> None:
+async def test_other_forms_cost_no_further_request(standin: StandIn, style: Style) -> None:
     """As with one collection."""
-    claude.style = style
-    async with asking(claude, collections=8) as session:
+    standin.style = style
+    async with asking(standin, collections=8) as session:
         await session.ask(block(20, *EIGHT))
-    assert asked(claude) == [(8, 20)]
+    assert asked(standin) == [(8, 20)]
     assert session.verdicts.keys() == everything(EIGHT, 20)
 
 
 # Answers that leave something open
 
 
-async def test_a_refusal_for_one_of_eight_costs_only_that_one(claude: ClaudeStandIn) -> None:
+async def test_a_refusal_for_one_of_eight_costs_only_that_one(standin: StandIn) -> None:
     """The group falls apart; the others are answered one by one, and read one cache."""
-    claude.queue_style(REFUSED, times=None, when=has("C3"))
-    async with asking(claude, collections=8) as session:
+    standin.queue_style(REFUSED, times=None, when=has("C3"))
+    async with asking(standin, collections=8) as session:
         await session.ask(block(30, *EIGHT))
     assert session.verdicts.keys() == everything(EIGHT, 30) - everything(("C3",), 30)
     assert session.left("C3") == set(range(1, 31))
-    assert asked(claude)[0] == (8, 30)
-    assert Counter(asked(claude)[1:]) == {(1, 30): 8, (1, 15): 2}
-    assert sum(request.usage["cache_creation_input_tokens"] > 0 for request in claude.requests) == 1
+    assert asked(standin)[0] == (8, 30)
+    assert Counter(asked(standin)[1:]) == {(1, 30): 8, (1, 15): 2}
+    if isinstance(standin, ClaudeStandIn):
+        assert sum(request.usage["cache_creation_input_tokens"] > 0 for request in standin.requests) == 1
 
 
-async def test_a_collection_that_is_skipped_drops_out_of_later_groups(claude: ClaudeStandIn) -> None:
+async def test_a_collection_that_is_skipped_drops_out_of_later_groups(standin: StandIn) -> None:
     """It is refused once together and once alone; then the others are asked without it, together."""
-    claude.queue_style(REFUSED, times=None, when=has("C0"))
-    async with asking(claude, collections=8, concurrency=1) as session:
+    standin.queue_style(REFUSED, times=None, when=has("C0"))
+    async with asking(standin, collections=8, concurrency=1) as session:
         await session.ask(block(20, *EIGHT), block(21, *EIGHT), block(22, *EIGHT))
     assert session.sizes("C0") == [20, 10, 10]
-    assert asked(claude)[-2:] == [(7, 21), (7, 22)]
+    assert asked(standin)[-2:] == [(7, 21), (7, 22)]
     assert all(session.judged(name) == set(range(1, 23)) for name in EIGHT[1:])
 
 
 @pytest.mark.parametrize(
     "style", [GARBAGE, Style(text='{"collections": []}'), REFUSED], ids=["text", "none", "refused"]
 )
-async def test_a_group_without_an_answer_falls_apart(claude: ClaudeStandIn, style: Style) -> None:
+async def test_a_group_without_an_answer_falls_apart(standin: StandIn, style: Style) -> None:
     """Each collection is asked about alone then."""
-    claude.queue_style(style, when=together)
-    async with asking(claude, collections=8) as session:
+    standin.queue_style(style, when=together)
+    async with asking(standin, collections=8) as session:
         await session.ask(block(20, *EIGHT))
-    assert asked(claude) == [(8, 20), *[(1, 20)] * 8]
+    assert asked(standin) == [(8, 20), *[(1, 20)] * 8]
     assert session.verdicts.keys() == everything(EIGHT, 20)
     assert not session.asker.gaps
 
@@ -186,13 +216,13 @@ async def test_a_stream_that_breaks_keeps_what_is_whole(claude: ClaudeStandIn) -
     assert Counter(collections for collections, _ in asked(claude))[4] == 2
 
 
-async def test_ids_that_one_leaves_out_are_asked_about_for_that_one(claude: ClaudeStandIn) -> None:
+async def test_ids_that_one_leaves_out_are_asked_about_for_that_one(standin: StandIn) -> None:
     """Alone, and once more; what is left out again waits for the next run."""
-    claude.queue_style(Style(missing=3, of="C2"), when=together)
-    claude.queue_style(Style(missing=1), when=has("C2"))
-    async with asking(claude, collections=8) as session:
+    standin.queue_style(Style(missing=3, of="C2"), when=together)
+    standin.queue_style(Style(missing=1), when=has("C2"))
+    async with asking(standin, collections=8) as session:
         await session.ask(block(20, *EIGHT))
-    assert [(request.collection_names, len(request.movies)) for request in claude.requests] == [
+    assert [(request.collection_names, len(request.movies)) for request in standin.requests] == [
         (EIGHT, 20),
         (("C2",), 3),
     ]
@@ -200,20 +230,20 @@ async def test_ids_that_one_leaves_out_are_asked_about_for_that_one(claude: Clau
     assert session.left("C2") == {20}
 
 
-async def test_a_collection_that_is_left_out_is_asked_about_alone(claude: ClaudeStandIn) -> None:
+async def test_a_collection_that_is_left_out_is_asked_about_alone(standin: StandIn) -> None:
     """As a whole page."""
-    claude.queue_style(Style(without=("C2", "C5")), when=together)
-    async with asking(claude, collections=8) as session:
+    standin.queue_style(Style(without=("C2", "C5")), when=together)
+    async with asking(standin, collections=8) as session:
         await session.ask(block(20, *EIGHT))
-    assert [request.collection_name for request in claude.requests[1:]] == ["C2", "C5"]
-    assert asked(claude) == [(8, 20), (1, 20), (1, 20)]
+    assert [request.collection_name for request in standin.requests[1:]] == ["C2", "C5"]
+    assert asked(standin) == [(8, 20), (1, 20), (1, 20)]
     assert session.verdicts.keys() == everything(EIGHT, 20)
 
 
-async def test_unknown_ids_are_counted_for_their_collection(claude: ClaudeStandIn) -> None:
+async def test_unknown_ids_are_counted_for_their_collection(standin: StandIn) -> None:
     """And dropped."""
-    claude.queue_style(Style(unknown=2, of="C4"))
-    async with asking(claude, collections=8) as session:
+    standin.queue_style(Style(unknown=2, of="C4"))
+    async with asking(standin, collections=8) as session:
         await session.ask(block(10, *EIGHT))
     assert +session.asker.unknown_ids == {"c4": 2}
     assert session.verdicts.keys() == everything(EIGHT, 10)
@@ -241,44 +271,53 @@ async def test_a_movie_that_spoils_all_answers_is_found_within_groups(
 # Failures of the service
 
 
-@pytest.mark.parametrize("fault", [faults.rate_limited(1), faults.OVERLOADED, faults.DROPPED], ids=str)
-async def test_what_passes_is_tried_again_together(claude: ClaudeStandIn, fault: Fault) -> None:
+@pytest.mark.parametrize(
+    ("played", "fault"), [case for case in cases(PASSING) if case[1] in ("rate limited", "overloaded", "dropped")]
+)
+async def test_what_passes_is_tried_again_together(played: Played, fault: str) -> None:
     """A group does not fall apart because the service is busy."""
-    claude.faults.add(fault, times=4)
-    async with asking(claude, collections=8) as session:
+    standin = stand_in(played)
+    standin.faults.add(PASSING[played][fault], times=4)
+    async with asking(standin, collections=8) as session:
         await session.ask(block(10, *EIGHT))
-    assert asked(claude) == [(8, 10)] * 5
+    assert asked(standin) == [(8, 10)] * 5
     assert session.verdicts.keys() == everything(EIGHT, 10)
 
 
-async def test_a_request_that_is_too_large_falls_apart_and_is_halved(claude: ClaudeStandIn) -> None:
-    """First by collection, then by movies."""
-    claude.faults.add(faults.TOO_LARGE, times=None, when=lambda r: together(r) or len(r.movies) > 8)
-    async with asking(claude, collections=8) as session:
-        await session.ask(block(16, *EIGHT))
+@pytest.mark.parametrize(("played", "fault"), cases(UNFIT))
+async def test_a_request_that_is_too_large_falls_apart_and_is_halved(played: Played, fault: str) -> None:
+    """First by collection, then by movies; that is no reason to stop, and there is nothing to wait for."""
+    standin = stand_in(played)
+    standin.faults.add(UNFIT[played][fault], times=None, when=lambda r: together(r) or len(r.movies) > 8)
+    async with asking(standin, collections=8) as session:
+        await session.ask(block(16, *EIGHT[:3]))
     assert not session.asker.is_over
-    assert session.verdicts.keys() == everything(EIGHT, 16)
+    assert session.verdicts.keys() == everything(EIGHT[:3], 16)
+    assert asked(standin)[0] == (3, 16)
+    assert Counter(shape for shape in asked(standin) if shape[0] == 1) == {(1, 16): 3, (1, 8): 6}
+    assert session.waits == []
 
 
-@pytest.mark.parametrize("fitting", [1, 3, 4])
-async def test_a_page_is_halved_until_it_fits(claude: ClaudeStandIn, fitting: int) -> None:
-    """How small a context is does not matter, as long as one movie fits in: neither half proves that none does."""
-    claude.faults.add(faults.TOO_LARGE, times=None, when=lambda r: len(r.movies) > fitting)
-    async with asking(claude, collections=1) as session:
-        await session.ask(block(40, "Heists", "Noir"))
-    assert not session.asker.is_over
-    assert session.verdicts.keys() == everything(("Heists", "Noir"), 40)
-    assert session.asker.gaps == []
+@pytest.mark.parametrize("played", PLAYED)
+async def test_what_every_request_would_meet_stops_the_run(played: Played) -> None:
+    """A group does not fall apart for it."""
+    standin = stand_in(played)
+    standin.faults.add(STOPPING[played]["bad key"], times=None, when=has("C5"))
+    async with asking(standin, collections=4, concurrency=1) as session:
+        await session.ask(block(10, *EIGHT), block(11, *EIGHT))
+    assert isinstance(session.asker.stopped, CheckModel)
+    assert asked(standin) == [(4, 10), (4, 10)]
+    assert session.verdicts.keys() == everything(EIGHT[:4], 10)
 
 
-async def test_an_outage_stops_the_run_soon(claude: ClaudeStandIn) -> None:
+async def test_an_outage_stops_the_run_soon(standin: StandIn) -> None:
     """Groups that fall apart are not tried one by one to the end."""
-    claude.faults.add(faults.SERVER_ERROR, times=None)
-    async with asking(claude, collections=8, concurrency=4) as session:
+    standin.faults.add(PASSING[played_by(standin)]["server error"], times=None)
+    async with asking(standin, collections=8, concurrency=4) as session:
         await session.ask(*(block(10, *TWENTY) for _ in range(5)))
     assert isinstance(session.asker.stopped, RequestFailed)
     assert session.answered == []
-    assert len(claude.requests) < 60
+    assert len(standin.requests) < 60
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])
@@ -294,11 +333,11 @@ async def test_five_unreadable_answers_in_a_row_stop_the_run(claude: ClaudeStand
 
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("concurrency", [1, 2])
-async def test_many_failing_groups_never_wait_for_each_other(claude: ClaudeStandIn, concurrency: int) -> None:
+async def test_many_failing_groups_never_wait_for_each_other(standin: StandIn, concurrency: int) -> None:
     """Places are held by questions, and a group that falls apart has given its own back."""
-    claude.queue_style(REFUSED, times=None, when=together)
-    claude.queue_style(Style(missing=2), times=None)
-    async with asking(claude, collections=4, concurrency=concurrency) as session:
+    standin.queue_style(REFUSED, times=None, when=together)
+    standin.queue_style(Style(missing=2), times=None)
+    async with asking(standin, collections=4, concurrency=concurrency) as session:
         await session.ask(*(block(12, *EIGHT) for _ in range(4)))
     assert not session.asker.is_over
     assert all(session.judged(name) == set(range(1, 11)) for name in EIGHT)
@@ -307,18 +346,18 @@ async def test_many_failing_groups_never_wait_for_each_other(claude: ClaudeStand
 # Money
 
 
-async def test_what_a_group_costs_is_shared(claude: ClaudeStandIn) -> None:
+async def test_what_a_group_costs_is_shared(standin: StandIn) -> None:
     """In equal parts that add up: tokens to the last one, and USD."""
-    claude.queue_style(REFUSED, when=together)
-    async with asking(claude, collections=8) as session:
+    standin.queue_style(REFUSED, when=together)
+    async with asking(standin, collections=8) as session:
         await session.ask(block(30, *EIGHT), block(31, *EIGHT))
     spent = session.asker.spent
-    assert sum(each.cost for each in spent.values()) == pytest.approx(spent_by(claude))
+    assert sum(each.cost for each in spent.values()) == pytest.approx(spent_at(standin, session.traits))
     usage = sum((each.usage for each in spent.values()), Usage())
-    totals = claude.usage_totals()
-    assert usage.requests == len(claude.requests)
-    assert usage.input_tokens == totals["input_tokens"]
-    assert usage.output_tokens == totals["output_tokens"]
+    assert usage.requests == len(standin.requests)
+    stated = [tokens(request) for request in standin.requests]
+    read_and_written = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens
+    assert (read_and_written, usage.output_tokens) == tuple(map(sum, zip(*stated, strict=True)))
     assert {each.answers for each in spent.values()} == {61}
 
 
@@ -333,14 +372,16 @@ async def test_a_run_stays_within_its_budget(claude: ClaudeStandIn, concurrency:
     assert 0.1 < spent_by(claude) <= 0.2
 
 
-async def test_a_lost_answer_is_shared_too(claude: ClaudeStandIn) -> None:
-    """One request that may be billed is one, whatever it was about."""
-    claude.faults.add(Fault(drop=True, afterwards=True))
-    async with asking(claude, collections=8) as session:
+async def test_a_lost_answer_is_shared_too(standin: StandIn) -> None:
+    """One request that may be billed is one, whatever it was about; at home there is nothing to share."""
+    standin.faults.add(Fault(drop=True, afterwards=True))
+    async with asking(standin, collections=8) as session:
         await session.ask(block(10, *EIGHT))
     spent = session.asker.spent.values()
-    assert sum(each.unclear for each in spent) == 1
-    assert all(each.cost > 0 for each in spent)
+    assert all((each.cost == 0) is session.traits.is_free for each in spent)
+    assert len(spent) == 8
+    if not session.traits.is_free:
+        assert sum(each.unclear for each in spent) == 1
 
 
 # Two models
