@@ -24,7 +24,7 @@ class Promise(NamedTuple):
 
 
 PROMISES: Final[dict[Kind, Promise]] = {
-    "movies": Promise(10_000, 20, 60, 400, 2, 1 / 13, 1 / 11, 1 / 18, 1 / 15, 1.5, 10),
+    "movies": Promise(10_000, 20, 60, 400, 2, 1 / 15, 1 / 11, 1 / 20, 1 / 15, 1.5, 10),
     "shows": Promise(5_000, 10, 20, 250, 1.5, 1 / 8, 1 / 7, 1 / 10, 1 / 9, 0.75, 5),
 }
 TOKENS_AN_EXCLUDED_PAIR: Final = 4
@@ -32,7 +32,7 @@ TOKENS_A_PLAIN_PAIR: Final = 16
 """Of a pair that is written out without a reason."""
 OF_THE_BOUND: Final = 2
 SMALL: Final = (1_000, 5)
-OF_THE_BASELINE_WHERE_SMALL: Final = 1 / 6.5
+OF_THE_BASELINE_WHERE_SMALL: Final = 1 / 7
 """What a first run of so many movies and collections costs, as a share of the specification's own layout."""
 LIST_READS: Final = 4
 MOVIES_AN_EDIT: Final = 100

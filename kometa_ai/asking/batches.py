@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.naming import CollectionKey
     from kometa_ai.judging.looks import Models
     from kometa_ai.judging.planning import Subject
-    from kometa_ai.providers.port import BatchAnswer, BatchProvider, BatchSeen, Request
+    from kometa_ai.providers.port import BatchAnswer, BatchProvider, BatchSeen, Reply, Request
     from kometa_ai.providers.traits import Traits
 
 MOST_REQUESTS = 100_000
@@ -398,28 +398,35 @@ class Batcher:
 
         Of one about several collections only those in scope are taken, each with its share of the cost.
         """
-        reply, page = answer.reply, batch.pages[group[0].page]
+        page = batch.pages[group[0].page]
         new = [each.collection in scope.collections and each.collection not in batch.taken for each in group]
+        cost = self._charge(batch, group, new, answer) if answer.reply is not None else 0.0
+        answered = self._take_reply(batch, group, new, answer.reply, scope) if answer.reply is not None else set()
         if answer.outcome in ("succeeded", "errored"):
-            self.left_over.update(
-                (question.collection, key, question.second_look) for question in compress(group, new) for key, _ in page
-            )
-        if reply is None:
-            return 0.0
-        cost = self._charge(batch, group, new, answer)
+            asked = {(each.collection, key, each.second_look) for each in compress(group, new) for key, _ in page}
+            self.left_over |= asked - answered
+        return cost
+
+    def _take_reply(
+        self, batch: OpenBatch, group: Sequence[BatchedQuestion], new: Sequence[bool], reply: Reply, scope: Scope
+    ) -> set[tuple[CollectionKey, ItemKey, bool]]:
+        """Record what an answer says about the collections that are new; return the questions that it has answered."""
         is_current = [
             is_new and scope.collections[question.collection].prompt_hash == question.prompt_hash
             for question, is_new in zip(group, new, strict=True)
         ]
         if reply.ending is ReplyEnd.REFUSED or not any(is_current):
-            return cost
-        readings = _readings(reply.text, page, group, scope)
+            return set()
+        readings = _readings(reply.text, batch.pages[group[0].page], group, scope)
         if not any(reading.verdicts for reading in readings):
             self._tally.wasted[UNREADABLE] += 1
             self._unreadable += 1
-        for question, reading in compress(zip(group, readings, strict=True), is_current):
-            self._take_verdicts(batch, question, reading, scope)
-        return cost
+        taken = [
+            (question.collection, key, question.second_look)
+            for question, reading in compress(zip(group, readings, strict=True), is_current)
+            for key in self._take_verdicts(batch, question, reading, scope)
+        ]
+        return set(taken)
 
     def _charge(
         self, batch: OpenBatch, group: Sequence[BatchedQuestion], new: Sequence[bool], answer: BatchAnswer
@@ -438,8 +445,10 @@ class Batcher:
         self._budget.charge(cost)
         return cost
 
-    def _take_verdicts(self, batch: OpenBatch, question: BatchedQuestion, found: Reading, scope: Scope) -> None:
-        """Record what an answer says about one collection."""
+    def _take_verdicts(
+        self, batch: OpenBatch, question: BatchedQuestion, found: Reading, scope: Scope
+    ) -> Iterable[ItemKey]:
+        """Record what an answer says about one collection; return the items that have a verdict now."""
         page, collection = batch.pages[question.page], scope.collections[question.collection]
         by_number = dict(enumerate(page, start=1))
         here = {n: scope.judged[key] for n, (key, _) in by_number.items() if key in scope.judged}
@@ -457,6 +466,7 @@ class Batcher:
             self._tally.read_models.add(batch.model)
             request = request_id((key for key, _ in page), collection.slug)
             self._record(Answered(collection, verdicts, question.second_look, batch.model, away, request))
+        return verdicts.keys()
 
     def _note_cache(
         self, batch: OpenBatch, answers: Iterable[tuple[Sequence[BatchedQuestion], BatchAnswer]], seen: BatchSeen
