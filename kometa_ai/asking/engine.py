@@ -431,8 +431,9 @@ class Engine:
 
     def _read_whole(self, page: Page, question: _Question, reply: Reply) -> _Missing:
         """Record the verdicts of an answer; return the movies without one. Raise RequestFailed where it has none."""
+        traits = self._provider.traits(self._model_for(question))
         # Where a cache works by itself, no setting could make it work.
-        if question.reads and self._provider.traits(self._model_for(question)).caching == "explicit":
+        if question.reads and traits.caching == "explicit":
             self._tally.cache_reads[reply.usage.cache_read_tokens > prices.tokens_in(page.text) / 2] += 1
         if reply.ending is ReplyEnd.REFUSED:
             self._sender.breaker.refused()
@@ -441,7 +442,8 @@ class Engine:
         if not _has_verdicts(missing, page):
             why = RequestFailed(Failure.UNREADABLE, UNREADABLE)
             _log.warning("model.unreadable", answer=one_line(reply.text, 2000))
-            self._tally.wasted[str(why)] += 1
+            if not traits.is_free:
+                self._tally.wasted[str(why)] += 1
             self._sender.breaker.unreadable(why, self._suspects(page, question))
             if len(page.movies) > 1 or question.numbered:
                 raise why

@@ -244,7 +244,8 @@ class Sender:
         usage = next((piece.usage for piece in broken if piece.usage.is_known), Usage(requests=1))
         cost = prices.cost(usage, traits) if usage.is_known else most
         self._tally.spend(collections, usage, cost, is_unclear=True)
-        self._tally.wasted[why] += 1
+        if not traits.is_free:
+            self._tally.wasted[why] += 1
         return cost or 0.0
 
     def _check_open(self, collections: Sequence[CollectionKey]) -> None:
