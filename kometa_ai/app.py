@@ -21,6 +21,7 @@ from kometa_ai.observe.redact import Redactor
 from kometa_ai.providers.claude.batches import ClaudeBatches
 from kometa_ai.providers.claude.client import TIMEOUT, Claude
 from kometa_ai.providers.compatible.client import Compatible
+from kometa_ai.providers.compatible.services import service_of
 from kometa_ai.providers.ollama.client import Ollama
 from kometa_ai.providers.router import Router
 from kometa_ai.run.parts import Parts, Rules
@@ -61,8 +62,9 @@ def session_of(settings: Settings) -> Session:
         look_around=partial(look_around, settings),
         checks={
             **{each.title: partial(_check_library, each, settings) for each in settings.libraries},
-            **{TITLES[provider]: partial(_check_model, provider, settings) for provider in _models_of(settings)},
+            **{title: partial(_check_model, provider, settings) for provider, title in _titles(settings).items()},
         },
+        titles=_titles(settings),
     )
 
 
@@ -101,6 +103,14 @@ def _models_of(settings: Settings) -> dict[ProviderName, tuple[str, ...]]:
     found: dict[ProviderName, tuple[str, ...]] = {}
     for provider, name in dict.fromkeys(settings.models):
         found[provider] = (*found.get(provider, ()), name)
+    return found
+
+
+def _titles(settings: Settings) -> dict[ProviderName, str]:
+    """What texts call the providers in use. A server in OpenAI's place is called as it is known, else by its host."""
+    found = {each: TITLES[each] for each in _models_of(settings)}
+    if "openai" in found:
+        found["openai"] = service_of("openai", settings.openai_base_url).title
     return found
 
 
@@ -235,8 +245,8 @@ async def look_around(settings: Settings, collections: Sequence[Collection]) -> 
     quickly = Timeouts(connect=PATIENCE - 1, check=PATIENCE - 1, tags=PATIENCE - 1)
     async with AsyncExitStack() as stack:
         libraries = await _libraries(stack, settings, quickly)
-        models, router = _models_of(settings), await _router(stack, settings)
-        looks = [look_at_model(TITLES[each], adapter, models[each]) for each, adapter in router.adapters.items()]
+        models, titles, router = _models_of(settings), _titles(settings), await _router(stack, settings)
+        looks = [look_at_model(titles[each], adapter, models[each]) for each, adapter in router.adapters.items()]
         found, asked = await asyncio.gather(look_at_libraries(libraries, collections), asyncio.gather(*looks))
         return (*found, *asked)
 
@@ -248,7 +258,7 @@ async def _check_library(wanted: LibrarySettings, settings: Settings) -> Looked:
 
 async def _check_model(provider: ProviderName, settings: Settings) -> Looked:
     async with _adapter(provider, settings) as adapter:
-        return await check_model(TITLES[provider], adapter, _models_of(settings)[provider])
+        return await check_model(_titles(settings)[provider], adapter, _models_of(settings)[provider])
 
 
 def _traffic_of(parts: Parts) -> Traffic:

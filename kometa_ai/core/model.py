@@ -6,7 +6,7 @@ with a slash in its own name. Written, a model of Claude stands alone: decisions
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple, get_args
 
 ProviderName = Literal["claude", "openai", "gemini", "openrouter", "ollama"]
@@ -75,7 +75,14 @@ _WORDS: dict[ProviderName, Words] = {
 _OF_ANY = Words("The model", "", "LLM_MODEL", "the provider's status page")
 
 
-def words_about(models: Iterable[str]) -> Words:
-    """What problems call these models, given as decisions have them: by their provider where they have only one."""
+def words_about(models: Iterable[str], titles: Mapping[ProviderName, str] = TITLES) -> Words:
+    """What problems call these models, given as decisions have them: by their provider where they have only one.
+
+    `titles` are the providers' where they are known; a server in OpenAI's place has its own.
+    """
     providers = {ModelName.of(model).provider for model in models}
-    return _WORDS[providers.pop()] if len(providers) == 1 else _OF_ANY
+    if len(providers) != 1:
+        return _OF_ANY
+    provider = providers.pop()
+    words = _WORDS[provider]
+    return words._replace(title=titles.get(provider, words.title))

@@ -105,6 +105,7 @@ class Daemon:
     ) -> None:
         self._paces = paces = paces or Paces()
         self._session = session
+        self.titles = session.titles
         self.settings = settings = session.settings
         clock = clock or session.now
         self._environ = environ

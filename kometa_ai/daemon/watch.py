@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Literal
 
 import structlog
 
-from kometa_ai.core.model import TITLES
 from kometa_ai.errors import KometaAIError
 from kometa_ai.jobs.aside import aside
 from kometa_ai.jobs.services import Looked
@@ -34,7 +33,8 @@ class Watch:
         self.found: dict[str, Looked] = {
             service: Looked(service=service, status="unknown") for service in session.checks
         }
-        self._models = [TITLES[provider] for provider in session.settings.models.providers]
+        self._models = list(session.titles.values())
+        self._providers = {title: provider for provider, title in session.titles.items()}
 
     def word(self, service: str) -> str:
         """How a service was last found, as the API says it: `ok`, `down` or `unknown`."""
@@ -56,7 +56,10 @@ class Watch:
     @property
     def words(self) -> dict[str, str]:
         """The same for all services by their names, which for libraries are those in the state: `radarr-4k`."""
-        return {service.lower().replace(" ", "-"): self.word(service) for service in self.found}
+        return {
+            self._providers.get(service) or service.lower().replace(" ", "-"): self.word(service)
+            for service in self.found
+        }
 
     async def look(self) -> None:
         """Look at all of them."""

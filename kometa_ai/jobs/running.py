@@ -21,6 +21,7 @@ from kometa_ai.errors import FixUsage, KometaAIError, RepairState
 from kometa_ai.jobs.nightly import Audited, audit_after
 from kometa_ai.observe import process
 from kometa_ai.observe.logs import REPORTED, log_problem
+from kometa_ai.providers.port import titles_of
 from kometa_ai.run.failure import about_stop
 from kometa_ai.run.joining import joined
 from kometa_ai.run.orphans import departed
@@ -105,6 +106,7 @@ async def run_and_report(
         only_movies=len(options.movies) or None,
         only_items=by_kind(options.movies),
         models=frozenset({rules.model, rules.review_model}),
+        titles=titles_of(parts.provider, (rules.model, rules.review_model)),
         next_run=next_run,
         zone=parts.zone,
         redact=parts.redact,

@@ -23,6 +23,7 @@ from kometa_ai.judging.looks import SECOND_LOOK_SIZE, Models
 from kometa_ai.judging.packing import second_looks
 from kometa_ai.judging.planning import Subject, subjects_of
 from kometa_ai.judging.stages import Known, walk
+from kometa_ai.providers.port import titles_of
 from kometa_ai.run.credits import CreditsReader
 from kometa_ai.run.failure import interrupted_code
 from kometa_ai.run.keeping import Keeper
@@ -112,6 +113,7 @@ class Inquiry:
         self._problems: list[Problem] = []
         self._left = 0
         self._asked: set[str] = set()
+        self._titles = titles_of(parts.provider, (rules.model, rules.review_model))
 
     def grounds(self) -> Iterator[Ground]:
         """What is known of each chosen collection."""
@@ -224,7 +226,7 @@ class Inquiry:
         names = {each.key: each.name for each in self._reading.collections}
         gaps = [
             Problem(
-                source=words_about([gap.model]).title,
+                source=words_about([gap.model], self._titles).title,
                 what=f"{counted_items([item.key for item in gap.movies])} could not be judged: {gap.message}",
                 remedy="Nothing changes for them. Try once more later.",
                 collection=names.get(gap.collection, gap.collection),
@@ -237,7 +239,7 @@ class Inquiry:
 
     def _of_ending(self, ending: Ending) -> Iterator[Problem]:
         left = f"{counted(self._left, 'question')} left without an answer"
-        source = words_about(self._asked).title
+        source = words_about(self._asked, self._titles).title
         match ending:
             case Stopped(CheckModel() as error):
                 yield Problem(source=source, what=error.message, remedy=error.remedy)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import msgspec
 
 from kometa_ai.core.collection import Collection, Folder
+from kometa_ai.core.model import ProviderName
 from kometa_ai.jobs.services import Looked
 from kometa_ai.library.port import Library
 from kometa_ai.providers.port import BatchProvider
@@ -59,7 +60,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
     `open_library` opens one of the libraries by its name. `look_around` looks at all services once and quickly, for
     these collections. `checks` try one of them, by its title, with patience, and raise a KometaAIError if it cannot be
-    used.
+    used. `titles` are what texts call the providers in use, that of the first look first.
     """
 
     settings: Settings
@@ -74,6 +75,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     traffic_of: Callable[[Parts], Traffic]
     look_around: Callable[[Sequence[Collection]], Coroutine[Any, Any, tuple[Looked, ...]]]
     checks: Mapping[str, Callable[[], Coroutine[Any, Any, Looked]]]
+    titles: Mapping[ProviderName, str]
 
     def read(self) -> Store:
         """The state as it is on the disk; nothing can be written to it."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
+from kometa_ai.core.model import ModelName, ProviderName
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import CheckModel
 from kometa_ai.providers.traits import Traits
@@ -205,6 +206,11 @@ class Provider(Protocol):
         Raise RequestFailed or CheckModel.
         """
         ...
+
+
+def titles_of(provider: Provider, models: Iterable[str]) -> dict[ProviderName, str]:
+    """What texts call the providers of these models."""
+    return {ModelName.of(model).provider: provider.traits(model).title for model in models}
 
 
 class Adapter(Provider, Protocol):

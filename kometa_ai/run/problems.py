@@ -18,7 +18,7 @@ from kometa_ai.asking.ending import (
 from kometa_ai.core.collection import kind_in
 from kometa_ai.core.decision import TRIES, Reason
 from kometa_ai.core.item import kind_of
-from kometa_ai.core.model import words_about
+from kometa_ai.core.model import TITLES, words_about
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.summary import counted, counted_items
 from kometa_ai.errors import CheckModel
@@ -31,19 +31,24 @@ if TYPE_CHECKING:
     from kometa_ai.asking.ending import Ending
     from kometa_ai.asking.tally import Gap
     from kometa_ai.core.changes import Change
-    from kometa_ai.core.model import Words
+    from kometa_ai.core.model import ProviderName, Words
     from kometa_ai.core.naming import CollectionKey
     from kometa_ai.run.results import Asking, HandEdits, Judging, Planning, RunResults
 
 _ENOUGH_READS = 10
 
 
-def problems_of(results: RunResults, models: Collection[str], around: Iterable[Problem] = ()) -> list[Problem]:
+def problems_of(
+    results: RunResults,
+    models: Collection[str],
+    around: Iterable[Problem] = (),
+    titles: Mapping[ProviderName, str] = TITLES,
+) -> list[Problem]:
     """Everything that was skipped or failed. `around` are problems that were met outside of the steps.
 
-    `models` are those of the run.
+    `models` are those of the run, `titles` what their providers are called.
     """
-    return [*results.problems, *around, *_of_asking(results.judging, models), *_held_back(results)]
+    return [*results.problems, *around, *_of_asking(results.judging, models, titles), *_held_back(results)]
 
 
 def pinned_elsewhere(hand_edits: HandEdits, told: Container[CollectionKey]) -> Iterator[Problem]:
@@ -63,14 +68,14 @@ def pinned_elsewhere(hand_edits: HandEdits, told: Container[CollectionKey]) -> I
                 )
 
 
-def _of_asking(judging: Judging | None, models: Collection[str]) -> list[Problem]:
+def _of_asking(judging: Judging | None, models: Collection[str], titles: Mapping[ProviderName, str]) -> list[Problem]:
     if judging is None:
         return []
     asking = judging.asking
     pending = sum(len(may_turn(pairs)) for pairs in asking.open_questions.values())
-    words = words_about(models)
+    words = words_about(models, titles)
     ends = [problem for ending in asking.endings for problem in _of_ending(ending, pending, words)]
-    return [*_gaps(asking.tally.gaps, models), *_given_up(judging, words), *ends]
+    return [*_gaps(asking.tally.gaps, models, titles), *_given_up(judging, words), *ends]
 
 
 def _of_ending(ending: Ending, pending: int, words: Words) -> list[Problem]:
@@ -130,7 +135,7 @@ def _remedies(words: Words) -> Mapping[Failure, str]:
         Failure.OVERLOADED: f"Look at {words.status}, or wait.",
         Failure.SERVER_ERROR: f"Look at {words.status}, and at the proxy or gateway in between if there is one.",
         Failure.NO_CONNECTION: f"Look at {_between(words)}.",
-        Failure.TOO_LARGE: "Lower BATCH_SIZE, or raise the limit of the proxy in between.",
+        Failure.TOO_LARGE: "Lower BATCH_SIZE, or raise the limit: the model's context, or that of a proxy in between.",
         Failure.REJECTED: f"Look at what it says; a lower BATCH_SIZE or another {words.model} may help.",
         Failure.REFUSED: f"Pin them in the block, word its prompt in another way, or try another {words.model}.",
         Failure.UNREADABLE: f"Look at what answers at {words.address}, and {answers}."
@@ -144,11 +149,12 @@ def _between(words: Words) -> str:
     return f"the network, the proxy and {words.address}" if words.address else "the network and the proxy"
 
 
-def _gaps(met: Iterable[Gap], models: Collection[str]) -> list[Problem]:
+def _gaps(met: Iterable[Gap], models: Collection[str], titles: Mapping[ProviderName, str]) -> list[Problem]:
     """One problem for each collection and cause, however many requests met it. `models` are those of the run."""
     grouped: dict[tuple[str, str, Words], list[Gap]] = defaultdict(list)
     for gap in met:
-        grouped[gap.collection, gap.message, words_about([gap.model] if gap.model else models)].append(gap)
+        words = words_about([gap.model] if gap.model else models, titles)
+        grouped[gap.collection, gap.message, words].append(gap)
     return [
         Problem(
             source=words.title,
@@ -228,9 +234,11 @@ def _held_additions(results: RunResults, collection: CollectionKey, changes: Seq
     )
 
 
-def warnings_of(results: RunResults, models: Collection[str]) -> list[Problem]:
-    """Everything else that the operator should know. `models` are those of the run."""
-    return [*results.warnings, *_odd_answers(results.asking, words_about(models)), *_unshown(results.planning)]
+def warnings_of(
+    results: RunResults, models: Collection[str], titles: Mapping[ProviderName, str] = TITLES
+) -> list[Problem]:
+    """Everything else that the operator should know. `models` are those of the run, `titles` as above."""
+    return [*results.warnings, *_odd_answers(results.asking, words_about(models, titles)), *_unshown(results.planning)]
 
 
 def _unshown(planning: Planning | None) -> Iterator[Problem]:

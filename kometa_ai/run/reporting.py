@@ -15,6 +15,7 @@ from kometa_ai.core.collection import collection_key
 from kometa_ai.core.decision import Cause
 from kometa_ai.core.item import ItemKey, by_kind, kind_of, number_of
 from kometa_ai.core.item import Kind as ItemKind
+from kometa_ai.core.model import ProviderName
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import CollectionReport, LibraryLine, MovieLine, Outcome, RunReport
 from kometa_ai.core.summary import in_order, marked
@@ -49,7 +50,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     """What a report is about: which run, when, and how it ended (`error`, `interrupted`).
 
     `problems` are those that were met outside of the run's steps. `can_collect` says that answers of batches can be
-    taken from Anthropic.
+    taken from Anthropic. `titles` are what texts call the providers of the models.
     """
 
     run_id: str
@@ -59,6 +60,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     only_movies: int | None = None
     only_items: Mapping[ItemKind, int] = {}
     models: frozenset[str]
+    titles: Mapping[ProviderName, str] = {}
     error: KometaAIError | None = None
     problems: tuple[Problem, ...] = ()
     can_collect: bool = True
@@ -75,13 +77,13 @@ def make_report(results: RunResults, memory: Memory, snapshot: Snapshot, frame: 
     )
     is_waiting = results.waiting is not None
     problems = [
-        *problems_of(results, frame.models, frame.problems),
+        *problems_of(results, frame.models, frame.problems, frame.titles),
         *(() if is_waiting else asked),
         *_error_problems(frame, results),
     ]
     collections = _collections(results, memory, frame, snapshot.runs)
     warnings = [
-        *warnings_of(results, frame.models),
+        *warnings_of(results, frame.models, frame.titles),
         *pinned_elsewhere(results.hand_edits, {each.key for each in collections}),
         *(msgspec.structs.replace(each, severity="warning") for each in asked if is_waiting),
     ]

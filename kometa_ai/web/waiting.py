@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request, Response
 from starlette.middleware import Middleware
 
 from kometa_ai.__version__ import __version__
+from kometa_ai.core.model import TITLES
 from kometa_ai.core.summary import counted
 from kometa_ai.daemon.status import Health
 from kometa_ai.errors import FixConfiguration
@@ -135,7 +136,12 @@ def _add_page(app: FastAPI, waiting: Waiting, settings: Settings) -> None:
         found, providers = await waiting.diagnose(), await waiting.providers()
         visitor = request.state.visitor
         problems = [problem for problem in waiting.error.problems if problem.severity == "error"]
-        settled = Settled(str(settings.state_dir), str(settings.config_dir), waiting.places(), providers)
+        settled = Settled(
+            str(settings.state_dir),
+            str(settings.config_dir),
+            waiting.places(),
+            {each: TITLES[each] for each in providers},
+        )
         return await bare_page(
             request,
             "waiting.jinja",

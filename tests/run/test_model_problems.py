@@ -17,6 +17,7 @@ from kometa_ai.run.results import Asking, Judging, RunResults
 
 if TYPE_CHECKING:
     from kometa_ai.asking.ending import Ending
+    from kometa_ai.core.model import ProviderName
 
 HEIST = collection_key("movie", Slug("heist"))
 CLAUDE, LOCAL, GEMINI = "claude-sonnet-5-5", "ollama/qwen3:14b", "gemini/gemini-3.5-flash"
@@ -43,6 +44,20 @@ def test_a_gap_is_told_of_the_provider_that_left_it() -> None:
     assert list(found) == ["Ollama", "Claude"]
     assert found["Ollama"].startswith("Look at the network, the proxy and OLLAMA_HOST.")
     assert found["Claude"].startswith("Look at the network, the proxy and CLAUDE_BASE_URL.")
+
+
+def test_a_server_in_the_place_of_openai_is_called_by_its_host() -> None:
+    """OpenAI has nothing to do with a llama.cpp: each problem has the name that the server's own messages have."""
+    tally = Tally()
+    tally.gaps.append(gap("openai/qwen3-14b"))
+    tally.unknown_ids[HEIST] += 2
+    results = asked(tally, Stopped(CheckModel("No model.")))
+    titles: dict[ProviderName, str] = {"openai": "192.168.1.10:8080"}
+
+    found = problems_of(results, {"openai/qwen3-14b"}, titles=titles)
+    found += warnings_of(results, {"openai/qwen3-14b"}, titles)
+
+    assert [each.source for each in found] == ["192.168.1.10:8080"] * 3
 
 
 @pytest.mark.parametrize("failure", Failure)

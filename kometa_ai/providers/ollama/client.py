@@ -257,12 +257,13 @@ class Ollama:
         size = context_for(longest, 0, is_doubled=is_doubled)
         if size <= limit or (not run.expected[0] and fits >= PAGE):
             return None
-        whose = "OLLAMA_CONTEXT_LENGTH gives" if limit == self._context_length else "The model has"
+        is_ours = limit == self._context_length
+        whose = f"OLLAMA_CONTEXT_LENGTH gives {run.model!r}" if is_ours else f"{run.model!r} has"
+        longer = "Raise it, or take it away." if is_ours else "Choose a model with a longer context."
         return Problem(
-            source=_SETTING,
-            what=f"{whose} {run.model!r} a context of {limit:,} tokens, and a page needs about {size:,}: each is asked "
-            "in halves.",
-            remedy=f"Set BATCH_SIZE to {fits} or less." if fits else "Choose a model with a longer context.",
+            source="OLLAMA_CONTEXT_LENGTH" if is_ours else _SETTING,
+            what=f"{whose} a context of {limit:,} tokens, and a page needs about {size:,}: each is asked in halves.",
+            remedy=f"Set BATCH_SIZE to {fits} or less." if fits else longer,
             severity="warning",
         )
 

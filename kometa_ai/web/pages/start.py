@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from kometa_ai.daemon.life import Daemon
     from kometa_ai.daemon.looks import Look, Wanted
     from kometa_ai.daemon.progress import Going
-    from kometa_ai.settings.schema import Settings
     from kometa_ai.state.schema import RunSummary
     from kometa_ai.web.pages.steps import Step
 
@@ -82,7 +81,7 @@ async def _shown(request: Request, *, status: int = 200, error: KometaAIError | 
     daemon: Daemon = request.app.state.daemon
     settings, looks = daemon.settings, daemon.looks
     doctor, estimate = looks.last("doctor"), looks.last("estimate")
-    steps = steps_of(doctor.doctor, _settled(settings), doctor.restart_for)
+    steps = steps_of(doctor.doctor, _settled(daemon), doctor.restart_for)
     path = await _path_of(daemon)
     is_old = _is_older(looks.age("estimate"), FORECAST_IS_OLD)
     hindrance = next((step.name for step in filter(is_hindrance, steps)), "")
@@ -113,9 +112,10 @@ async def _shown(request: Request, *, status: int = 200, error: KometaAIError | 
     )
 
 
-def _settled(settings: Settings) -> Settled:
+def _settled(daemon: Daemon) -> Settled:
+    settings = daemon.settings
     places = (Place(each.title, each.url, (each.url_setting, each.key_setting)) for each in settings.libraries)
-    return Settled(str(settings.state_dir), str(settings.config_dir), tuple(places), settings.models.providers)
+    return Settled(str(settings.state_dir), str(settings.config_dir), tuple(places), daemon.titles)
 
 
 def _is_older(age: timedelta | None, than: timedelta) -> bool:

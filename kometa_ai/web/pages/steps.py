@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
-from kometa_ai.core.model import TITLES
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.summary import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from kometa_ai.core.model import ProviderName
     from kometa_ai.jobs.checkup import Diagnosis
@@ -55,18 +54,18 @@ class Place(NamedTuple):
 
 
 class Settled(NamedTuple):
-    """What the settings say about the steps before anything was looked at. `providers` are those of the models."""
+    """What the settings say about the steps before anything was looked at. `providers` have their titles."""
 
     state_dir: str
     config_dir: str
     places: tuple[Place, ...]
-    providers: tuple[ProviderName, ...]
+    providers: Mapping[ProviderName, str]
 
 
 def steps_of(found: Diagnosis | None, settled: Settled, restart_for: Sequence[str] = ()) -> tuple[Step, ...]:
     """The steps, the state folder first and Kometa's folder last. Without a diagnosis nothing was looked at yet."""
     if found is None:
-        titles = (*(place.title for place in settled.places), *(TITLES[provider] for provider in settled.providers))
+        titles = (*(place.title for place in settled.places), *settled.providers.values())
         names = ("State folder", *titles, "Kometa's folder")
         return tuple(Step(_id_of(name), name, "unknown", "not looked at yet") for name in names)
     told = _Told(found)
@@ -77,8 +76,8 @@ def steps_of(found: Diagnosis | None, settled: Settled, restart_for: Sequence[st
         for place in settled.places
     ]
     models = [
-        _service(TITLES[provider], told.about_provider(provider), looked.get(TITLES[provider]))
-        for provider in settled.providers
+        _service(title, told.about_provider(provider, title), looked.get(title))
+        for provider, title in settled.providers.items()
     ]
     of_settings = (*_to_restart(restart_for), *told.about_variables("CONFIG_DIR"))
     folder = _folder(found, told)
@@ -115,12 +114,10 @@ class _Told:
     def about(self, *sources: str) -> tuple[Problem, ...]:
         return self._taken([each for each in self._left if each.source in sources])
 
-    def about_provider(self, provider: ProviderName) -> tuple[Problem, ...]:
+    def about_provider(self, provider: ProviderName, title: str) -> tuple[Problem, ...]:
         """Those about its models, its settings, and the settings of all models."""
         of_it = (f"{provider.upper()}_", _OF_MODELS)
-        return self._taken(
-            [each for each in self._left if each.source == TITLES[provider] or each.source.startswith(of_it)]
-        )
+        return self._taken([each for each in self._left if each.source == title or each.source.startswith(of_it)])
 
     def about_variables(self, *but: str) -> tuple[Problem, ...]:
         """Those about variables of the environment; what is left after them is about files."""

@@ -23,7 +23,7 @@ SETTLED = Settled(
     "/state",
     "/kometa",
     (Place("Radarr", "http://r", ("RADARR_URL", "RADARR_API_KEY")), Place("Radarr 4K", "http://k", ())),
-    ("claude",),
+    {"claude": "Claude"},
 )
 OK = tuple(Looked(service=name, status="ok", detail="6.1") for name in ("Radarr", "Radarr 4K", "Claude"))
 
@@ -65,7 +65,7 @@ def test_each_step_comes_before_those_that_need_it() -> None:
 
 def test_each_provider_has_a_step() -> None:
     """Each has what is about its models and its own settings; the first also what is about all models."""
-    settled = SETTLED._replace(providers=("ollama", "claude"))
+    settled = SETTLED._replace(providers={"ollama": "Ollama", "claude": "Claude"})
     looked = (*OK, Looked(service="Ollama", status="ok", detail="qwen3:14b"))
     told = tuple(map(about, ("LLM_MODEL", "OLLAMA_HOST", "Claude", "OPENAI_API_KEY")))
 
