@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -84,12 +85,18 @@ def read_answers(
     """Read an answer about several collections: what it says for each, in the order in which they were sent.
 
     `names` are those of the collections, numbered from 1. What an answer says under the number of one and the name of
-    another counts for neither.
+    another counts for neither; nor does what has no name where its number stands twice, since models number every
+    entry 1.
     """
     found: list[list[tuple[int, Verdict]]] = [[] for _ in names]
-    for entry in _entries(text[:LONGEST]):
-        number = _id(entry.get("collection"))
-        if number is not None and 1 <= number <= len(names) and not _names_another(entry, number, names):
+    entries = [(_id(entry.get("collection")), entry) for entry in _entries(text[:LONGEST])]
+    times = Counter(number for number, _ in entries)
+    plain = [_plain(name) for name in names]
+    for number, entry in entries:
+        if number is None or not 1 <= number <= len(names):
+            continue
+        said = _plain(entry.get("collection_name"))
+        if said == plain[number - 1] or (said not in plain and times[number] == 1):
             found[number - 1] += _said(entry)
     return tuple(_reading(said, sent, members) for said, members in zip(found, standing, strict=True))
 
@@ -107,12 +114,8 @@ def _reading(found: Iterable[tuple[int, Verdict]], sent: AbstractSet[int], stand
     return Reading(verdicts=verdicts, missing=frozenset(sent - verdicts.keys()), unknown=frozenset(unknown))
 
 
-def _names_another(entry: Mapping[str, Any], number: int, names: Sequence[str]) -> bool:
-    said = entry.get("collection_name")
-    if not isinstance(said, str):
-        return False
-    plain = [clean(name).casefold() for name in names]
-    return clean(said).casefold() != plain[number - 1] and clean(said).casefold() in plain
+def _plain(name: object) -> str:
+    return clean(name).casefold() if isinstance(name, str) else ""
 
 
 def _found(text: str) -> Iterator[tuple[int, Verdict]]:

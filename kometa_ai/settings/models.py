@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from kometa_ai.core.model import PROVIDERS, TITLES, ModelName, ProviderName
 from kometa_ai.network.private import is_private
@@ -31,7 +30,7 @@ ADDRESS_SETTINGS: Mapping[ProviderName, str] = {
     "ollama": "OLLAMA_HOST",
 }
 
-OF_MODELS = ("LLM_PROVIDER", "LLM_MODEL", "LLM_REVIEW_MODEL", "CLAUDE_MODEL", "CLAUDE_REVIEW_MODEL", "OPENAI_BASE_URL")
+OF_MODELS = ("LLM_PROVIDER", "LLM_MODEL", "LLM_REVIEW_MODEL", "CLAUDE_MODEL", "CLAUDE_REVIEW_MODEL")
 """The variables that say which models are asked."""
 
 _DEFAULTS: Mapping[ProviderName, str] = {"openai": "gpt-6-luna", "gemini": "gemini-3.5-flash-lite"}
@@ -78,7 +77,7 @@ def chosen_models(texts: Mapping[str, str]) -> ChosenModels:
     elif provider == "claude":
         found = ModelName(provider, texts.get("CLAUDE_MODEL", ""))
     else:
-        found = ModelName(provider, "" if _is_foreign(provider, texts) else _DEFAULTS.get(provider, ""))
+        found = ModelName(provider, _DEFAULTS.get(provider, ""))
     if second:
         return ChosenModels(found, ModelName.of(second, provider))
     if provider == "claude" and (of_claude := texts.get("CLAUDE_REVIEW_MODEL")):
@@ -93,12 +92,8 @@ def missing_model(texts: Mapping[str, str]) -> Iterator[Missing]:
     first = chosen_models(texts).first
     if first.name or first.provider == "claude":
         return
-    if first.provider == "openai":
-        what = "is not set, and OPENAI_BASE_URL leads to another service than OpenAI, whose models are its own."
-        yield Missing("LLM_MODEL", what, "Give the id of one of its models.")
-    else:
-        what = f"is not set, and LLM_PROVIDER is {first.provider}, which has no model to begin with."
-        yield Missing("LLM_MODEL", what, _EXAMPLES.get(first.provider, ""))
+    what = f"is not set, and LLM_PROVIDER is {first.provider}, which has no model to begin with."
+    yield Missing("LLM_MODEL", what, _EXAMPLES.get(first.provider, ""))
 
 
 def missing_keys(texts: Mapping[str, str]) -> Iterator[Missing]:
@@ -131,14 +126,3 @@ def _provider(texts: Mapping[str, str]) -> ProviderName:
     """The provider that is set. One that there is not is told elsewhere."""
     text = texts.get("LLM_PROVIDER", "").lower()
     return next((provider for provider in PROVIDERS if provider == text), "claude")
-
-
-def _is_foreign(provider: ProviderName, texts: Mapping[str, str]) -> bool:
-    """Whether another service than OpenAI answers in its place."""
-    if provider != "openai" or "OPENAI_BASE_URL" not in texts:
-        return False
-    try:
-        host = urlsplit(texts["OPENAI_BASE_URL"]).hostname or ""
-    except ValueError:
-        return True
-    return not f".{host}".endswith(".api.openai.com")

@@ -310,10 +310,22 @@ def test_what_has_no_number_counts_for_none() -> None:
     assert of_each(several(entry(1, decision(1), collection_name="Robberies")))[0] == {1: IN}
 
 
+def test_a_number_that_stands_twice_counts_only_beside_its_own_name() -> None:
+    """A model that numbers every entry 1 says nothing about the first collection with those of the others."""
+    unnamed = several(entry(1, decision(1)), entry(1, decision(2)), entry("1", decision(3)))
+    assert of_each(unnamed) == [{}, {}, {}]
+    named = several(
+        entry(1, decision(1), collection_name="Heists"), entry(1, decision(2), collection_name="Caper Comedies")
+    )
+    assert of_each(named) == [{1: IN}, {}, {}]
+
+
 def test_two_entries_of_one_collection_are_taken_together() -> None:
     """And of two verdicts the surer one counts, or what keeps a member."""
+    name = {"collection_name": "Film Noir"}
     text = several(
-        entry(2, decision(1, include=False, confidence=0.7)), entry(2, decision(1, confidence=0.7), decision(3))
+        entry(2, decision(1, include=False, confidence=0.7), **name),
+        entry(2, decision(1, confidence=0.7), decision(3), **name),
     )
     for members in (frozenset(), frozenset({1})):
         noir = of_each(text, frozenset(), members, frozenset())[1]

@@ -51,7 +51,11 @@ def problems(environ: dict[str, str]) -> list[Problem]:
         ({"LLM_PROVIDER": "openai", "LLM_MODEL": "gpt-6-sol"}, "openai/gpt-6-sol", "openai/gpt-6-sol"),
         ({"LLM_PROVIDER": "openai", "LLM_REVIEW_MODEL": "gpt-6-sol"}, "openai/gpt-6-luna", "openai/gpt-6-sol"),
         ({"LLM_PROVIDER": "openai", "CLAUDE_REVIEW_MODEL": "x"}, "openai/gpt-6-luna", "openai/gpt-6.1-terra"),
-        ({"LLM_PROVIDER": "openai", "OPENAI_BASE_URL": "http://llama:8080/v1"}, "openai/", "openai/"),
+        (
+            {"LLM_PROVIDER": "openai", "OPENAI_BASE_URL": "http://llama:8080/v1"},
+            "openai/gpt-6-luna",
+            "openai/gpt-6.1-terra",
+        ),
         (
             {"LLM_PROVIDER": "openai", "OPENAI_BASE_URL": "https://eu.api.openai.com/v1"},
             "openai/gpt-6-luna",
@@ -88,9 +92,9 @@ def test_a_model_of_claude_is_never_taken_for_another_providers() -> None:
     [
         ({}, ["CLAUDE_API_KEY"]),
         ({"LLM_PROVIDER": "openai"}, ["OPENAI_API_KEY"]),
-        ({"LLM_PROVIDER": "openai", "OPENAI_BASE_URL": "http://llama:8080/v1"}, ["LLM_MODEL"]),
+        ({"LLM_PROVIDER": "openai", "OPENAI_BASE_URL": "http://llama:8080/v1"}, []),
         ({"LLM_PROVIDER": "openai", "OPENAI_BASE_URL": "http://llama:8080/v1", "LLM_MODEL": "any"}, []),
-        ({"LLM_PROVIDER": "openai", "OPENAI_BASE_URL": "https://api.example.org/v1"}, ["LLM_MODEL", "OPENAI_API_KEY"]),
+        ({"LLM_PROVIDER": "openai", "OPENAI_BASE_URL": "https://api.example.org/v1"}, ["OPENAI_API_KEY"]),
         ({"LLM_PROVIDER": "gemini"}, ["GEMINI_API_KEY"]),
         ({"LLM_PROVIDER": "openrouter"}, ["LLM_MODEL", "OPENROUTER_API_KEY"]),
         ({"LLM_PROVIDER": "ollama"}, ["LLM_MODEL"]),
