@@ -243,7 +243,10 @@ async def _ruler(parts: Parts, rules: Rules, packets: Sequence[Packet]) -> tuple
     kinds = {packet.kind for packet in packets} or {"movie"}
     items = " and ".join(f"{kind}s" for kind in KINDS if kind in kinds)
     people = "usual people where Radarr has not been asked for them yet, " if "movie" in kinds else ""
-    answers = f"{forecast.SHARE_LISTED:.0%} of the {items} written out in answers, {people}second looks not included"
+    by = f" by {rules.review_model}" if rules.review_model != rules.model else ""
+    answers = (
+        f"{forecast.SHARE_LISTED:.0%} of the {items} written out in answers, {people}second looks{by} not included"
+    )
     assumed = f"from the length of the texts, assuming {prices.CHARS_PER_TOKEN} characters a token"
     if not packets:
         return forecast.ASSUMED, f"{assumed}; {answers}"

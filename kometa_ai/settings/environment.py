@@ -478,7 +478,7 @@ def _overruled(settings: Settings) -> Iterator[Problem]:
     if settings.claude_batches == "on" and models.first.provider != "claude":
         yield Problem(
             source="CLAUDE_BATCHES",
-            what=f"has no effect: the model that decides is {TITLES[models.first.provider]}'s.",
+            what="has no effect: the model that decides is not one of Claude's.",
             remedy="Take it away.",
             severity="warning",
         )
