@@ -34,7 +34,7 @@ def _in_format_2() -> dict[str, Any]:
     for batch in state["batches"]:
         batch["pages"] = [[[f"movie:{movie}", made_from] for movie, made_from in page] for page in batch["pages"]]
         for question in batch["questions"]:
-            question["kind"] = "movie"
+            assert question.pop("second_look") is False  # not written where it is the usual, as a movie's kind is not
     return {
         **{name: value for name, value in state.items() if name != "library"},
         "state_format_version": 2,
