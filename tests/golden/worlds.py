@@ -289,7 +289,10 @@ def choices(scene: Scene) -> None:
     scene.call("first run", "--run-now")
     _both(scene, "what wants a person", "--review")
     _both(scene, "another threshold", "--what-if", "Heist=0.8")
-    _both(scene, "pinned out", "--pin-out", "tmdb:1001", "--collection", "Heist")
+    scene.call("pinned out", "--pin-out", "tmdb:1001", "--collection", "Heist")
+    # Within one second the pin would be the same, and nothing be written: on a busy machine that was left to chance.
+    _wait_for_the_next_second()
+    scene.call("pinned out, as JSON", "--pin-out", "tmdb:1001", "--collection", "Heist", "--output", "json")
     scene.call("pinned in", "--pin-in", "Movie 6 (1956)", "--collection", "Space")
     scene.call("pinned nowhere", "--pin-in", "tmdb:1006")
     scene.radarr.untag_by_hand(1002, "kai-heist")

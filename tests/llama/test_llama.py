@@ -151,7 +151,8 @@ async def test_the_engine_has_a_verdict_on_every_movie(llama_at: Callable[..., s
     assert asker.gaps == []
     assert sum(len(each.verdicts) for each in answered) == 15
     assert asker.unknown_ids
-    assert asker.cache_reads == {True: 2}
+    read = [asker.spent[collection(name).key].usage.cache_read_tokens for name in ("Noir", "Space")]
+    assert min(read) > 5000
     assert not asker.is_over
 
 
