@@ -348,9 +348,7 @@ class Engine:
         try:
             missing, _ = await self._ask_once(page, question)
         except RequestFailed as failure:
-            _log.info("model.failed", failure=failure.failure, message=str(failure))
-            if failure.failure in RETRIED:
-                self._count_failure(failure, page, question)
+            self._note_failure(failure, page, question)
             return question.collections
         for collection in question.collections:
             if 0 < len(missing[collection.key]) < len(page.movies):
@@ -373,9 +371,7 @@ class Engine:
             try:
                 found, cut = await self._ask_once(left, question)
             except RequestFailed as failure:
-                _log.info("model.failed", failure=failure.failure, message=str(failure))
-                if failure.failure in RETRIED:
-                    self._count_failure(failure, left, question)
+                self._note_failure(failure, left, question)
                 why = failure
                 break
             missing = found[question.collection.key]
@@ -480,6 +476,12 @@ class Engine:
 
     def _model_for(self, question: _Question) -> str:
         return self._models.asked_for(second_look=question.second_look)
+
+    def _note_failure(self, failure: RequestFailed, page: Page, question: _Question) -> None:
+        """Log a request without an answer. The breaker hears at once of what every other request would meet, too."""
+        _log.info("model.failed", failure=failure.failure, message=str(failure))
+        if failure.failure in RETRIED:
+            self._count_failure(failure, page, question)
 
     def _count_failure(self, failure: RequestFailed, page: Page, question: _Question) -> None:
         is_alone = len(page.movies) == 1

@@ -76,7 +76,8 @@ class Metrics:
         self._tokens = counter("model_tokens", "Tokens of answered requests.", "kind")
         self._cost = counter("model_cost_usd", "What answered requests cost, in USD.", "collection")
         self._month = gauge(
-            "model_month_cost_usd", "What this calendar month has cost so far, in USD, whoever started the runs."
+            "model_month_cost_usd",
+            "What all runs of this calendar month have cost so far, in USD.",
         )
         self._verdicts = counter("verdicts", "Verdicts received.", "collection")
         self._tags = counter("tag_changes", "Tag changes, done or held back.", "collection", "operation")

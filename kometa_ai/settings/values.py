@@ -17,6 +17,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from cronsim import CronSim, CronSimError
 
+from kometa_ai.network.ollama_host import address_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -157,38 +159,32 @@ def arr_url(text: str) -> str:
 
 def claude_url(text: str) -> str:
     """Read the address of Claude's API without `/v1`, which the SDK adds. It sends no user and password."""
-    url = base_url(text)
-    if "@" in urlsplit(url).netloc:
-        raise Unusable(
-            "there is a user or a password in the address, and Claude's client sends only the key.",
-            "Write the address without, and let the gateway take the key in CLAUDE_API_KEY.",
-        )
+    url = _without_user(base_url(text), "CLAUDE_API_KEY")
     return _without(url, r"/v1(/messages)?", "leave /v1 away: it is added.")
 
 
 def openai_url(text: str) -> str:
     """Read the address of an API like OpenAI's, with its `/v1`. The SDK sends no user and password."""
-    url = base_url(text)
+    url = _without_user(base_url(text), "OPENAI_API_KEY")
+    return _without(url, r"/(chat/)?completions", "leave the rest away: it is added.")
+
+
+def _without_user(url: str, key: str) -> str:
     if "@" in urlsplit(url).netloc:
         raise Unusable(
-            "there is a user or a password in the address, and the client sends only the key.",
-            "Write the address without, and let the service take the key in OPENAI_API_KEY.",
+            "there is a user or a password in the address, and only the key is sent.",
+            f"Write the address without, and let what stands there take the key in {key}.",
         )
-    return _without(url, r"/(chat/)?completions", "leave the rest away: it is added.")
+    return url
 
 
 def ollama_url(text: str) -> str:
     """Read the address of an Ollama as Ollama's own tools do: scheme and port may lack. A `/v1` is cut off."""
-    scheme, found, rest = text.partition("://")
-    if not found:
-        rest = text
-        authority, slash, path = rest.partition("/")
-        if authority.lower() == "ollama.com":
-            return f"https://{authority}"
-        if not re.search(r":\d{1,9}\Z", authority):
-            authority = f"{authority.removesuffix(':')}:11434"
-        scheme, rest = "http", f"{authority}{slash}{path}"
-    return re.sub(r"/(v1|api)/?\Z", "", base_url(f"{scheme}://{rest}")).rstrip("/")
+    try:
+        url = address_of(text)
+    except ValueError:
+        raise Unusable("it is no address of a server.", "Write it like http://192.168.1.10:11434.") from None
+    return base_url(url)
 
 
 def _without(url: str, ending: str, remedy: str) -> str:

@@ -150,10 +150,14 @@ class FaultOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Faults:
-    """Faults that wait for their calls. The oldest that matches a call is applied to it."""
+    """Faults that wait for their calls. The oldest that matches a call is applied to it.
 
-    def __init__(self) -> None:
+    They are for calls of `usual_path`, where the service is asked questions, unless another path is given.
+    """
+
+    def __init__(self, usual_path: str = MESSAGES) -> None:
         self._rules: Rules[Fault] = Rules()
+        self._usual_path = usual_path
 
     def __len__(self) -> int:
         return len(self._rules)
@@ -163,7 +167,7 @@ class Faults:
         fault: Fault,
         *,
         times: int | None = 1,
-        path: str = MESSAGES,
+        path: str = "",
         contains: str = "",
         when: Predicate | None = None,
     ) -> None:
@@ -171,10 +175,13 @@ class Faults:
 
         `path` is a shell pattern (`*` for any call); `contains` is text of the collection's block.
         """
+        wanted = path or self._usual_path
 
         def matches(record: RequestRecord) -> bool:
             return (
-                fnmatchcase(record.path, path) and contains in record.collection_text and (when is None or when(record))
+                fnmatchcase(record.path, wanted)
+                and contains in record.collection_text
+                and (when is None or when(record))
             )
 
         self._rules.add(fault, times=times, when=matches)

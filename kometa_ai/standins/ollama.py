@@ -22,9 +22,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from kometa_ai.standins import claude_answers as answers
-from kometa_ai.standins import claude_faults
 from kometa_ai.standins.claude_answers import NORMAL, Judge, Style, judge_by_genre
-from kometa_ai.standins.claude_faults import Fault
+from kometa_ai.standins.claude_faults import Fault, Faults
 from kometa_ai.standins.claude_log import Predicate, RequestRecord, Rules
 from kometa_ai.standins.claude_wire import ApiError, encode, json_response
 from kometa_ai.standins.ollama_prompt import (
@@ -72,22 +71,6 @@ class OllamaRecord(RequestRecord, kw_only=True):
     thought: int = 0
 
 
-class Faults(claude_faults.Faults):
-    """Faults that wait for their calls; for questions unless another path is given."""
-
-    def add(
-        self,
-        fault: Fault,
-        *,
-        times: int | None = 1,
-        path: str = CHAT,
-        contains: str = "",
-        when: Predicate | None = None,
-    ) -> None:
-        """Queue a fault; see the base."""
-        super().add(fault, times=times, path=path, contains=contains, when=when)
-
-
 Handler = Callable[[Request, OllamaRecord, dict[str, Any]], Awaitable[Response]]
 
 
@@ -131,7 +114,7 @@ class OllamaStandIn:
         self.clock = clock
         self.chance = random.Random(seed)
         self.style = NORMAL
-        self.faults = Faults()
+        self.faults = Faults(CHAT)
         self.calls: list[RequestRecord] = []
         self.requests: list[OllamaRecord] = []
         self.loads: list[tuple[str, int]] = []
@@ -319,7 +302,7 @@ class OllamaStandIn:
         return prompt
 
     async def _wait(self, request: Request) -> None:
-        """Let an answer take its time; whoever hangs up meanwhile frees the slot."""
+        """Let an answer take its time; a client that hangs up meanwhile frees the slot."""
         left = self.latency
         while left > 0:
             if has_hung_up(request.scope):

@@ -21,12 +21,12 @@ from starlette.routing import Route
 from kometa_ai.standins.claude_answers import Judge, Style, judge_by_genre, read_prompt, write_answer
 from kometa_ai.standins.claude_cache import count_tokens, cut_to_tokens
 from kometa_ai.standins.claude_engine import ClaudeEngine
-from kometa_ai.standins.claude_faults import Fault
+from kometa_ai.standins.claude_faults import Fault, Faults
 from kometa_ai.standins.claude_log import RequestRecord
 from kometa_ai.standins.claude_wire import encode, json_response
 from kometa_ai.standins.openai_cache import Charged, ChatCache, prompt_tokens
 from kometa_ai.standins.openai_checks import ChatError, check_key, check_request, check_shape, find_model
-from kometa_ai.standins.openai_faults import NO_ROOM_FOR_FLEX, Faults
+from kometa_ai.standins.openai_faults import NO_ROOM_FOR_FLEX, QUESTIONS
 from kometa_ai.standins.openai_models import MODELS, ChatModel, Face
 
 __all__ = ["ChatModel", "Face", "OpenAIStandIn", "Style"]
@@ -89,7 +89,7 @@ class OpenAIStandIn(ClaudeEngine):
         self.cuts = cuts
         self.flex_has_room = True
         self.rate_limits: dict[str, str] = {}
-        self.faults = Faults()
+        self.faults = Faults(QUESTIONS)
         self.chat_cache = ChatCache()
         self.calls: list[RequestRecord] = []
         self.in_flight = self.peak_in_flight = 0

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 
-from kometa_ai.standins import claude_faults
 from kometa_ai.standins.claude_faults import Fault
-from kometa_ai.standins.claude_log import Predicate
 
 QUESTIONS = "*/chat/completions"
 
@@ -78,19 +76,3 @@ def plain(status: int, message: str) -> Fault:
     """An error that is a plain text, as LM Studio's."""
     body = json.dumps({"error": message})
     return Fault(status=status, raw=body, headers={"content-type": "application/json"})
-
-
-class Faults(claude_faults.Faults):
-    """Faults that wait for their calls; for questions unless another path is given."""
-
-    def add(
-        self,
-        fault: Fault,
-        *,
-        times: int | None = 1,
-        path: str = QUESTIONS,
-        contains: str = "",
-        when: Predicate | None = None,
-    ) -> None:
-        """Queue a fault; see the base."""
-        super().add(fault, times=times, path=path, contains=contains, when=when)

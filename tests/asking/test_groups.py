@@ -52,18 +52,6 @@ EIGHT = tuple(f"C{number}" for number in range(8))
 TWENTY = tuple(f"C{number}" for number in range(20))
 
 
-@pytest.fixture
-def claude() -> ClaudeStandIn:
-    """The stand-in for Claude, for what only its API has, or for what does not depend on who is asked."""
-    return ClaudeStandIn(judge=judge, api_key=KEY)
-
-
-@pytest.fixture(params=PLAYED)
-def standin(request: pytest.FixtureRequest) -> StandIn:
-    """The stand-in of each provider."""
-    return stand_in(request.param)
-
-
 def has(name: str) -> Any:
     """Whether a request is about that collection, alone or among others."""
     return lambda request: name in request.collection_names

@@ -104,7 +104,7 @@ async def test_who_is_cancelled_keeps_no_place(*, is_next: bool) -> None:
     st.randoms(use_true_random=False),
 )
 def test_no_place_is_lost_or_given_twice(steps: list[str], chance: Random) -> None:
-    """Whoever is cancelled, waiting or inside, or in the very moment in which a place becomes free."""
+    """Workers may be cancelled while they wait, inside, or in the very moment in which a place becomes free."""
     asyncio.run(_hold_on(steps, chance))
 
 

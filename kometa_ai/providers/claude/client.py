@@ -10,7 +10,6 @@ import json
 from collections import Counter
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
@@ -23,6 +22,7 @@ from kometa_ai.errors import CheckModel
 from kometa_ai.network.client import open_client
 from kometa_ai.network.environment import Network
 from kometa_ai.network.failures import is_of_the_proxy
+from kometa_ai.providers.calls import Call
 from kometa_ai.providers.claude.connection import (
     at_home,
     bound_of,
@@ -37,14 +37,13 @@ from kometa_ai.providers.claude.incoming import Incoming
 from kometa_ai.providers.claude.messages import arguments, cached_from, pause_of
 from kometa_ai.providers.claude.models import Listed
 from kometa_ai.providers.error_texts import read_error
-from kometa_ai.providers.port import Failure, ProviderSilent, Reply, ReplyEnd, Request, RequestFailed, Usage
+from kometa_ai.providers.port import Failure, ProviderSilent, Reply, ReplyEnd, Request, RequestFailed
 from kometa_ai.providers.traits import Traits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import anthropic
-    import httpx2
     from anthropic import APIRequest, AsyncAPIResponse, AsyncCallNext
 
 TIMEOUT = 300.0
@@ -59,6 +58,7 @@ _PAGE, _PAGES = 1000, 20
 """Models a page of their list, and how many pages are read."""
 _NO_ANSWER, _FORBIDDEN, _NOT_ALLOWED, _PROXY_REFUSES = 0, 403, 405, 407
 _IN_THE_WAY = frozenset({_NO_ANSWER, _PROXY_REFUSES, *range(300, 400)})
+_CALL = "claude.call"
 _log = structlog.get_logger()
 
 
@@ -260,7 +260,7 @@ class Claude:
     ) -> Reply:
         """Send one request; see Provider. It is streamed where the caller waits for the beginning of its answer."""
         client = self.client
-        call, incoming = _Call(model=request.model), Incoming(request.model, on_first_token, self.redact)
+        call, incoming = Call(_CALL, model=request.model), Incoming(request.model, on_first_token, self.redact)
         asks_for_stream = on_first_token is not None and self._streams
         try:
             with self._failures(request, call), _handing_over(incoming, on_broken):
@@ -287,7 +287,7 @@ class Claude:
             call.log()
 
     @contextmanager
-    def _failures(self, request: Request, call: _Call) -> Iterator[None]:
+    def _failures(self, request: Request, call: Call) -> Iterator[None]:
         """Whatever goes wrong with a question, as RequestFailed or CheckModel."""
         from anthropic import AnthropicError  # noqa: PLC0415 - loaded with the client
         from httpx2 import HTTPError  # noqa: PLC0415
@@ -335,7 +335,7 @@ class Claude:
         request = request.copy(url=at_home(request.url))
         from anthropic import APIConnectionError  # noqa: PLC0415 - loaded with the client
 
-        call = _Call(method=request.method.upper(), path=request.url)
+        call = Call(_CALL, method=request.method.upper(), path=request.url)
         try:
             response = await call_next(request)
         except APIConnectionError as error:
@@ -349,52 +349,8 @@ class Claude:
             call.log()
 
 
-class _Call:
-    """What the log says of a call when it has ended."""
-
-    def __init__(self, **about: str) -> None:
-        self.outcome = "cancelled"
-        self.usage = Usage()
-        self.response: httpx2.Response | None = None
-        self._about = about
-        self._why: str | None = None
-        self._started = perf_counter()
-
-    def failed(self, failure: RequestFailed | CheckModel) -> RequestFailed | CheckModel:
-        """Note why there is no answer."""
-        self.outcome = failure.failure if isinstance(failure, RequestFailed) else "stopped"
-        self._why = str(failure)
-        return failure
-
-    @property
-    def seconds(self) -> float:
-        """How long it has taken so far."""
-        return perf_counter() - self._started
-
-    def log(self) -> None:
-        """Write the line."""
-        details: dict[str, object] = {"why": self._why} if self._why else {}
-        if self.response is not None:
-            details |= {
-                "status": self.response.status_code,
-                "request_id": self.response.headers.get("request-id"),
-                "request_bytes": int(self.response.request.headers.get("content-length", 0)),
-                # The results of a batch are read later.
-                "response_bytes": self.response.num_bytes_downloaded if self.response.is_closed else None,
-            }
-        if self.usage.requests:
-            details |= {
-                "input_tokens": self.usage.input_tokens,
-                "cache_read_tokens": self.usage.cache_read_tokens,
-                "cache_write_tokens": self.usage.cache_write_tokens,
-                "output_tokens": self.usage.output_tokens,
-            }
-        milliseconds = round(self.seconds * 1000)
-        _log.debug("claude.call", **self._about, outcome=self.outcome, milliseconds=milliseconds, **details)
-
-
 async def _receive(
-    client: anthropic.AsyncAnthropic, request: Request, call: _Call, incoming: Incoming, *, stream: bool
+    client: anthropic.AsyncAnthropic, request: Request, call: Call, incoming: Incoming, *, stream: bool
 ) -> Reply:
     """Send a question and take the bytes of its answer. A complete answer is paid for: its stream need not end well."""
     from httpx2 import HTTPError  # noqa: PLC0415 - loaded with the client

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import re
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from kometa_ai.core.text import beginning, one_line
@@ -13,6 +10,7 @@ from kometa_ai.errors import CheckModel
 from kometa_ai.network.failures import redirect_target
 from kometa_ai.providers.error_texts import ErrorText, read_error
 from kometa_ai.providers.port import Failure, RequestFailed
+from kometa_ai.providers.waits import retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -215,16 +213,3 @@ def _stopping(status: int, said: ErrorText, message: str, model: str) -> CheckMo
 
 def _names_a_model(said: ErrorText, model: str) -> bool:
     return said.is_anthropic or "model" in said.sentence.casefold() or model.casefold() in said.sentence.casefold()
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds that Claude asks us to wait; HTTP lets it name a date instead."""
-    text = headers.get("retry-after", "")
-    try:
-        seconds = float(text)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
-        except (ValueError, TypeError):
-            return None
-    return None if math.isnan(seconds) else max(0.0, seconds)

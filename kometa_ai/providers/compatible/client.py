@@ -9,7 +9,6 @@ import asyncio
 import json
 from collections import Counter
 from contextlib import contextmanager
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
@@ -20,6 +19,7 @@ from kometa_ai.core.problem import Problem
 from kometa_ai.errors import CheckModel
 from kometa_ai.network.client import open_client
 from kometa_ai.network.environment import Network
+from kometa_ai.providers.calls import Call
 from kometa_ai.providers.compatible.connection import (
     bound_of,
     quieten,
@@ -50,7 +50,7 @@ from kometa_ai.providers.compatible.services import (
     service_of,
     traits_of,
 )
-from kometa_ai.providers.port import Failure, ProviderSilent, Reply, ReplyEnd, Request, RequestFailed, Usage
+from kometa_ai.providers.port import Failure, ProviderSilent, Reply, ReplyEnd, Request, RequestFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -187,7 +187,7 @@ class Compatible:
     ) -> Reply:
         """Send one request; see Provider. Its answer has begun when it is complete."""
         client = self.client
-        call = _Call(f"{self._preset}.call", model=request.model)
+        call = Call(f"{self._preset}.call", model=request.model)
         asked, sent = self._asked(request.model), self.manner(request.model)
         name = (request.model, request.movies, request.collection)
         flex = self._flex and name not in self._flexless and request.model not in self._usual_only
@@ -265,7 +265,7 @@ class Compatible:
         if failure is not None:
             raise failure
 
-    def _learn_context(self, call: _Call, request: Request) -> None:
+    def _learn_context(self, call: Call, request: Request) -> None:
         """Keep the context that a refusal names, and raise CheckModel where half of the question is too long for it."""
         context = context_in(_read_body(call.response)) if call.response is not None else None
         if context is not None:
@@ -275,7 +275,7 @@ class Compatible:
                 raise failure
 
     def _otherwise(
-        self, failure: RequestFailed | CheckModel, call: _Call, request: Request, sent: Manner, *, flex: bool
+        self, failure: RequestFailed | CheckModel, call: Call, request: Request, sent: Manner, *, flex: bool
     ) -> RequestFailed | None:
         """The failure of a request that is asked in another way from now on, or just once more; else None."""
         if call.response is None:
@@ -314,7 +314,7 @@ class Compatible:
         return RequestFailed(Failure.REJECTED, str(failure), is_asked_otherwise_now=True)
 
     @contextmanager
-    def _failures(self, asked: Asked, call: _Call) -> Iterator[None]:
+    def _failures(self, asked: Asked, call: Call) -> Iterator[None]:
         """Whatever goes wrong with a call, as RequestFailed or CheckModel."""
         from httpx2 import HTTPError  # noqa: PLC0415 - loaded with the client
         from openai import APIConnectionError, APIStatusError, OpenAIError  # noqa: PLC0415
@@ -411,7 +411,7 @@ class Compatible:
         import httpx2  # noqa: PLC0415 - loaded with the client
 
         asked = self._asked(model)
-        call = _Call(f"{self._preset}.call", method="GET", path=f"/{urlsplit(path).path.lstrip('/')}")
+        call = Call(f"{self._preset}.call", method="GET", path=f"/{urlsplit(path).path.lstrip('/')}")
         try:
             with self._failures(asked, call):
                 response = await self.client.get(path, cast_to=httpx2.Response, options={"timeout": CHECK_TIMEOUT})
@@ -450,49 +450,6 @@ class Compatible:
 
 class _NoList(Exception):
     """A service has no list of its models, or does not show it to this key."""
-
-
-class _Call:
-    """What the log says of a call when it has ended."""
-
-    def __init__(self, event: str, **about: str) -> None:
-        self.outcome = "cancelled"
-        self.usage = Usage()
-        self.response: httpx2.Response | None = None
-        self._event = event
-        self._about = about
-        self._why: str | None = None
-        self._started = perf_counter()
-
-    def failed(self, failure: RequestFailed | CheckModel) -> None:
-        """Note why there is no answer."""
-        self.outcome = failure.failure if isinstance(failure, RequestFailed) else "stopped"
-        self._why = str(failure)
-
-    @property
-    def seconds(self) -> float:
-        """How long it has taken so far."""
-        return perf_counter() - self._started
-
-    def log(self) -> None:
-        """Write the line."""
-        details: dict[str, object] = {"why": self._why} if self._why else {}
-        if self.response is not None:
-            details |= {
-                "status": self.response.status_code,
-                "request_id": self.response.headers.get("x-request-id"),
-                "request_bytes": int(self.response.request.headers.get("content-length", 0)),
-                "response_bytes": self.response.num_bytes_downloaded,
-            }
-        if self.usage.requests:
-            details |= {
-                "input_tokens": self.usage.input_tokens,
-                "cache_read_tokens": self.usage.cache_read_tokens,
-                "cache_write_tokens": self.usage.cache_write_tokens,
-                "output_tokens": self.usage.output_tokens,
-            }
-        milliseconds = round(self.seconds * 1000)
-        _log.debug(self._event, **self._about, outcome=self.outcome, milliseconds=milliseconds, **details)
 
 
 def _read_body(response: httpx2.Response) -> object:

@@ -10,9 +10,10 @@ from kometa_ai.core.text import one_line
 from kometa_ai.errors import CheckModel
 from kometa_ai.network.bounds import MIB, SMALL, AnswerTooLarge, Bound
 from kometa_ai.network.failures import Way, causes, is_of_the_proxy, of_the_proxy, trouble_of
-from kometa_ai.providers.compatible.failures import LONGEST, failure_of, lost, retry_after
+from kometa_ai.providers.compatible.failures import LONGEST, failure_of, lost
 from kometa_ai.providers.error_texts import read_error
 from kometa_ai.providers.port import Failure, RequestFailed
+from kometa_ai.providers.waits import retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

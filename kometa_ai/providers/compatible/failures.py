@@ -5,10 +5,7 @@ Their bodies are objects, lists (Gemini), plain texts (LM Studio) or pages, and 
 
 from __future__ import annotations
 
-import math
 import re
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -20,6 +17,7 @@ from kometa_ai.network.failures import redirect_target
 from kometa_ai.providers.compatible.messages import seconds_of
 from kometa_ai.providers.error_texts import read_error
 from kometa_ai.providers.port import Failure, RequestFailed
+from kometa_ai.providers.waits import retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,7 +34,7 @@ _TELLING = frozenset({
     "metadata", "metric", "msg", "param", "quotaId", "quotaMetric", "raw", "reason", "reasons", "status", "title",
     "type", "violations",
 })  # fmt: skip
-"""Names under which errors say something. Others hold what was asked, which is the users' text and nobody's error."""
+"""Names under which errors say something. Others hold what was asked, which is the user's text and no error."""
 
 _SPENT = re.compile(
     r"insufficient[_ ](?:quota|credit|fund|balance)|credit_balance_exhausted|billing_hard_limit|spend_limit_exceeded"
@@ -172,7 +170,7 @@ def failure_of(status: int, body: object, headers: Mapping[str, str], asked: Ask
     verb = "answered with an error" if is_late else f"answered {status}"
     what = f"{asked.title} {verb}: {said.sentence}"
     return RequestFailed(
-        failure, what, retry_after(headers, body), may_be_billed=failure is Failure.UNREADABLE or _has_begun(body)
+        failure, what, wait_of(headers, body), may_be_billed=failure is Failure.UNREADABLE or _has_begun(body)
     )
 
 
@@ -315,19 +313,9 @@ def _stated_status(body: object) -> int | None:
     return None
 
 
-def retry_after(headers: Mapping[str, str], body: object = None) -> float | None:
-    """The seconds that a service asks us to wait: in a header, as a number or a date, or in the body (Gemini)."""
-    text = headers.get("retry-after", "")
-    if not text:
-        return _retry_delay(body)
-    try:
-        seconds = float(text)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
-        except (ValueError, TypeError):
-            return None
-    return None if math.isnan(seconds) else max(0.0, seconds)
+def wait_of(headers: Mapping[str, str], body: object = None) -> float | None:
+    """The seconds that a service asks us to wait: in a header, or in the body (Gemini)."""
+    return retry_after(headers) if headers.get("retry-after") else _retry_delay(body)
 
 
 class _Delay(msgspec.Struct):

@@ -19,8 +19,10 @@ from kometa_ai.network.bounds import MIB, AnswerTooLarge, Bound
 from kometa_ai.network.client import open_client
 from kometa_ai.network.environment import Network
 from kometa_ai.network.failures import Way, causes, trouble_of
-from kometa_ai.providers.ollama.address import DEFAULT, address_of, is_cloud, is_this_machine
-from kometa_ai.providers.ollama.calls import OK, Answered, Call
+from kometa_ai.network.ollama_host import DEFAULT, address_of
+from kometa_ai.providers.calls import Call
+from kometa_ai.providers.ollama.address import is_cloud, is_this_machine
+from kometa_ai.providers.ollama.answered import OK, Answered
 from kometa_ai.providers.ollama.context import (
     MARGIN,
     REFUSES_FROM,
@@ -59,6 +61,7 @@ PAGE = 10
 """Movies a page: small models leave out many of a longer one."""
 
 _SETTING = "OLLAMA_HOST"
+_CALL = "ollama.call"
 _CHAT = "/api/chat"
 _ANSWER = Bound(16 * MIB)
 _NOT_FOUND = 404
@@ -311,7 +314,7 @@ class Ollama:
         on_broken: Callable[[Reply], None] | None = None,  # noqa: ARG002 - an answer comes whole or not at all
     ) -> Reply:
         """Send one request; see Provider. Nothing of an answer is used whose prompt may not have been read whole."""
-        call = Call(model=request.model)
+        call = Call(_CALL, model=request.model)
         try:
             with self._failures(call):
                 reply = await self._ask(request, call)
@@ -416,7 +419,7 @@ class Ollama:
 
     async def _call(self, method: str, path: str, body: object = None) -> Answered:
         """A call that asks no question. Raise RequestFailed or CheckModel where there is no answer."""
-        call = Call(method=method, path=path)
+        call = Call(_CALL, method=method, path=path)
         try:
             with self._failures(call):
                 answered = await self._send(method, path, body, call, seconds=min(CHECK_TIMEOUT, self._timeout))
@@ -429,7 +432,6 @@ class Ollama:
         self, method: str, path: str, body: object, call: Call, *, seconds: float | None = None
     ) -> Answered:
         content = None if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
-        call.request_bytes = len(content or b"")
         response = await self.client.request(
             method,
             f"{self.way.address}{path}",
@@ -437,7 +439,7 @@ class Ollama:
             headers={"Content-Type": "application/json"} if content else None,
             timeout=httpx2.USE_CLIENT_DEFAULT if seconds is None else seconds,
         )
-        call.status, call.response_bytes = response.status_code, len(response.content)
+        call.response = response
         return Answered(response)
 
     @contextmanager

@@ -11,6 +11,7 @@ from kometa_ai.errors import CheckModel
 from kometa_ai.network.failures import redirect_target
 from kometa_ai.providers.error_texts import ErrorText, read_error
 from kometa_ai.providers.port import Failure, RequestFailed
+from kometa_ai.providers.waits import retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,7 +41,6 @@ _KINDS = {
 _BAD_REQUEST, _NOT_FOUND, _NOT_ALLOWED = 400, 404, 405
 _SHUT_OUT = frozenset({401, 402, 403})
 _FIRST_REDIRECT, _SERVER_ERROR = 300, 500
-_LONGEST_WAIT = 86_400.0
 
 
 class Refusal(NamedTuple):
@@ -75,7 +75,7 @@ def failure_of(
         what = f"Something else answers at Ollama's address {address}: {status}, a web page {said.sentence!r}"
     if (stop := _stopping(status, said, what, address)) is not None:
         return stop
-    return RequestFailed(_kind(status, said), what, _seconds(headers))
+    return RequestFailed(_kind(status, said), what, retry_after(headers))
 
 
 def _kind(status: int, said: ErrorText) -> Failure:
@@ -129,9 +129,3 @@ def _read(body: object, hide: Callable[[str], str]) -> ErrorText:
         if inner.sentence:
             said = inner._replace(names=(*said.names, *inner.names))
     return said._replace(sentence=one_line(hide(beginning(said.sentence, _LOOKED_AT)), LONGEST))
-
-
-def _seconds(headers: Mapping[str, str]) -> float | None:
-    """The seconds that we are asked to wait; Ollama asks for none, its cloud and proxies may."""
-    text = headers.get("retry-after", "").strip()
-    return min(float(text), _LONGEST_WAIT) if re.fullmatch(r"\d{1,9}", text) else None
