@@ -298,6 +298,17 @@ async def test_what_every_request_would_meet_stops_the_run(played: Played) -> No
     assert session.verdicts.keys() == everything(EIGHT[:4], 10)
 
 
+@pytest.mark.parametrize("fitting", [1, 3, 4])
+async def test_a_page_is_halved_until_it_fits(claude: ClaudeStandIn, fitting: int) -> None:
+    """How small a context is does not matter, as long as one movie fits in: neither half proves that none does."""
+    claude.faults.add(faults.TOO_LARGE, times=None, when=lambda r: len(r.movies) > fitting)
+    async with asking(claude, collections=1) as session:
+        await session.ask(block(40, "Heists", "Noir"))
+    assert not session.asker.is_over
+    assert session.verdicts.keys() == everything(("Heists", "Noir"), 40)
+    assert session.asker.gaps == []
+
+
 async def test_an_outage_stops_the_run_soon(standin: StandIn) -> None:
     """Groups that fall apart are not tried one by one to the end."""
     standin.faults.add(PASSING[played_by(standin)]["server error"], times=None)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kometa_ai.providers import prices
 from kometa_ai.providers.port import Usage
@@ -70,3 +73,49 @@ def test_texts_are_estimated_a_little_high() -> None:
 
     assert len(text) / 4 < prices.tokens_in(text) < len(text) / 2.5
     assert prices.tokens_in("") <= 1
+
+
+def test_what_the_service_states_wins() -> None:
+    """A route may cost more or less than the list says, and a model that the list does not know has a price by that."""
+    stated = Usage(input_tokens=MILLION, stated_cost=0.42)
+
+    assert prices.cost(stated, claude("claude-sonnet-5-5")) == 0.42
+    assert prices.cost(stated, claude("llama-of-the-house")) == 0.42
+
+
+def test_a_slower_tier_costs_its_share() -> None:
+    """The reply says which tier has answered; what was answered in the usual one has the usual price."""
+    slow, usual = (
+        prices.cost(Usage(output_tokens=MILLION, price_share=share), claude("claude-sonnet-5-5")) for share in (0.5, 1)
+    )
+
+    assert slow == pytest.approx(5.0)
+    assert usual == pytest.approx(10.0)
+
+
+def test_a_batch_costs_half() -> None:
+    """Of everything, as Anthropic lists it."""
+    usage = Usage(input_tokens=MILLION)
+
+    assert prices.cost(usage, claude("claude-sonnet-5-5"), batched=True) == pytest.approx(1.0)
+
+
+def test_a_free_model_costs_nothing() -> None:
+    """Nothing is a price, too: a limit of cost lets it be asked."""
+    at_home = Traits(title="Ollama", model="qwen3:14b", is_free=True)
+
+    assert prices.is_priced(at_home)
+    assert prices.cost(Usage(input_tokens=MILLION, output_tokens=MILLION), at_home) == 0.0
+
+
+@given(st.integers(1, 10), st.tuples(*[st.integers(0, 10**6)] * 5), st.none() | st.floats(0, 10))
+def test_shares_add_up(parts: int, tokens: tuple[int, int, int, int, int], stated: float | None) -> None:
+    """To the token; each share of a stated cost is as large."""
+    names = ("input_tokens", "cache_write_tokens", "cache_write_1h_tokens", "cache_read_tokens", "output_tokens")
+    usage = Usage(requests=1, **dict(zip(names, tokens, strict=True)), stated_cost=stated)
+
+    shares = usage.shares(parts)
+
+    assert msgspec.structs.replace(sum(shares, Usage()), stated_cost=stated) == usage
+    assert [share.stated_cost for share in shares] == [None if stated is None else stated / parts] * parts
+    assert max(share.output_tokens for share in shares) - min(share.output_tokens for share in shares) <= 1
