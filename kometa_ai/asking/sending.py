@@ -206,7 +206,7 @@ class Sender:
             finally:
                 self._course.in_flight -= 1
             seconds = asyncio.get_running_loop().time() - started
-            price = prices.cost(reply.usage, traits) if reply.usage.is_known else None
+            price = prices.cost(reply.usage, traits) if reply.usage.is_known or traits.is_free else None
             actual = estimate if price is None else price
         except RequestFailed as failure:
             if failure.may_be_billed:

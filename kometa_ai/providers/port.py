@@ -66,8 +66,9 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_known(self) -> bool:
-        """Whether anything was counted; some endpoints state nothing."""
-        return bool(self.input_tokens or self.cache_write_tokens or self.cache_read_tokens or self.output_tokens)
+        """Whether anything was counted, tokens or USD; some endpoints state nothing."""
+        tokens = self.input_tokens or self.cache_write_tokens or self.cache_read_tokens or self.output_tokens
+        return bool(tokens) or self.stated_cost is not None
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(

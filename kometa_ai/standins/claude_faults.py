@@ -145,7 +145,7 @@ class FaultOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     name: str = ""
     fault: Fault | None = None
     times: int | None = 1
-    path: str = MESSAGES
+    path: str = ""
     contains: str = ""
 
 

@@ -8,6 +8,7 @@ which the beginning is seen and the whole entries are kept, and breakpoints that
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -772,6 +773,19 @@ async def test_a_stream_that_is_cut_again_and_again_gets_on(claude: ClaudeStandI
 
 
 # Money
+
+
+async def test_a_model_at_home_may_count_nothing() -> None:
+    """Its requests have a price all the same, so a report does not say that the sum lacks some."""
+    said = {"collection_name": "Heists", "decisions": [], "excluded": [1, 2]}
+    body = {"choices": [{"message": {"content": json.dumps(said)}, "finish_reason": "stop"}]}
+    local = stand_in("local")
+    local.faults.add(Fault(status=200, raw=json.dumps(body), headers={"content-type": "application/json"}))
+    async with asking(local) as session:
+        await session.ask(block(2, "Heists"))
+
+    (spent,) = session.asker.spent.values()
+    assert (spent.answers, spent.cost, spent.unpriced) == (2, 0.0, 0)
 
 
 def spent_by(claude: ClaudeStandIn) -> float:
