@@ -27,6 +27,7 @@ _ROLES = re.compile(
 )
 _OUR_FORM = re.compile(
     r"movie_id|movie\sid\b|movie\sids\b|collection_name|[\"'](?:include|excluded|decisions|confidence|reason)[\"']\s?:"
+    r"|(?:include|excluded?|belongs?)\s?[:=]\s?(?:true|false|yes|no|1|0)\b"
     r"|confidence(?:\s?(?:level|score|value)|\s?[:=]|\s(?:is\s|of\s|to\s)?[01](?:[.,]\d|\s|$))"
 )
 _LISTED = re.compile(
@@ -59,14 +60,39 @@ _ADDRESSED = re.compile(
 )
 _TOLD = re.compile(
     r"classifiers?\b|override\s?:|new\s(?:rule|instruction|system|task)s?\s?:|large\slanguage\smodel|prompt\sinjection|chatgpt"
-    r"|llms\b|(?:answer|respond|reply|output|return|set)\s(?:only\s|always\s|exactly\s)?(?:with\s|in\s)?"
+    r"|llms\b|(?:correct|right|expected|required)\s(?:answer|verdict|output|decision|judge?ment)\s(?:is|for|here)\b"
+    r"|(?:answer|respond|reply|output|return|set)\s(?:only\s|always\s|exactly\s)?(?:with\s|in\s)?"
     r"(?:json|true|include|confidence)\b"
 )
 _ELSEWHERE = re.compile(
     r"ignorier\w{0,4}\s(?:alle|die|s[äa]mtliche|vorherige)\w{0,4}\s(?:\w{1,15}\s)?(?:anweisung|regel|vorgabe|instruktion)"
     r"|ignor[ae]\w{0,3}\s(?:todas?\s|toutes?\s|tutte\s)?(?:as\s|las\s|les\s|le\s)?(?:\w{1,15}\s)?(?:instruc|instruç|istruzion)"
 )
-_ADDRESSES = (_TAGS, _ROLES, _OUR_FORM, _LISTED, _ALL_OF_THEM, _ORDERS, _ADDRESSED, _TOLD, _ELSEWHERE)
+_IN_OTHER_LANGUAGES = re.compile(
+    # A model, or all movies of a list, in German, French, Spanish, Italian, Portuguese.
+    r"sprachmodell|an\s(?:die|das)\s(?:ki|modell)\b|alle[rn]?\s(?:filme|eintr[äa]ge)\b|dieser\s(?:liste|anfrage)\b"
+    r"|mod[eè]le\sde\slangage|pour\sl['\u2019]ia\b|tous\sles\s(?:films|[ée]l[ée]ments)\b"
+    r"|modelo\sde\s(?:lenguaje|linguagem)|para\s(?:la|a)\sia\b|tod[ao]s\s(?:las|los|as|os)\s(?:pel[ií]culas|filmes)\b"
+    r"|modello\slinguistico|per\sl['\u2019]ia\b|tutti\si\sfilm\b"
+    # The same in Russian, Chinese, Japanese, with what is to be ignored.
+    r"|игнорируй|предыдущие\s(?:инструкции|указания)|(?:все|всех|каждый)\sфильм|языков\w{1,4}\sмодел"  # noqa: RUF001
+    r"|忽略.{0,12}指令|(?:所有|全部|每部)(?:的)?(?:电影|影片|電影)|(?:これまで|以前|上記)の.{0,8}指示|すべての映画|全ての映画"
+)
+_ENCODED = re.compile(r"(?<![a-z0-9+/])(?=[a-z]{0,40}[0-9])[a-z0-9+/]{24,400}={0,2}(?![a-z0-9+/])")
+"""A long run of letters and digits, as of Base64: no word has it, and a model may read it."""
+_ADDRESSES = (
+    _TAGS,
+    _ROLES,
+    _OUR_FORM,
+    _LISTED,
+    _ALL_OF_THEM,
+    _ORDERS,
+    _ADDRESSED,
+    _TOLD,
+    _ELSEWHERE,
+    _IN_OTHER_LANGUAGES,
+    _ENCODED,
+)
 _SHOW = re.compile(r"\bshow(?=s?\b|_id)", re.IGNORECASE)
 _KEPT_AS = "addresses_a_reader"
 _JOINERS = 2
