@@ -244,7 +244,7 @@ class Settings(BaseModel):
         Form("off, removals or all"),
         About(
             "Which changes wait for a person where the verdict is within 0.1 of the threshold: `off`, `removals`, "
-            "`all`. They are reported, and made after `REVIEW_DAYS` if nobody has chosen otherwise."
+            "`all`. They are reported, and made after `REVIEW_DAYS` unless a person chooses otherwise."
         ),
     ] = "off"
     review_days: Annotated[
@@ -258,7 +258,7 @@ class Settings(BaseModel):
         Words,
         Form("pin or correct"),
         About(
-            "What it means when somebody puts a managed tag on or takes one off in Radarr or Sonarr. `pin`: it stays "
+            "What it means when a person puts a managed tag on or takes one off in Radarr or Sonarr. `pin`: it stays "
             "so, as a pin; `correct`: the next run puts it right."
         ),
     ] = "pin"
