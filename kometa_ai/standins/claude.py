@@ -36,6 +36,7 @@ from kometa_ai.standins.claude_wire import (
     not_found,
     page,
 )
+from kometa_ai.standins.serving import take_time
 
 __all__ = ["ClaudeStandIn", "Fault", "Judge", "Judgement", "Model", "RequestRecord", "Style", "count_tokens"]
 
@@ -207,7 +208,7 @@ class ClaudeStandIn(ClaudeEngine):
         is_streamed = False
         try:
             charge = self.charge(body, model, self.cache)
-            await asyncio.sleep(self.latency)
+            await take_time(lambda: self.latency)
             self.cache.begin(charge)
             whole = self.complete(call.record, model, charge, service_tier="standard")
             self.rate_limits.spend(self.clock(), whole["usage"])

@@ -38,7 +38,7 @@ from kometa_ai.standins.ollama_prompt import (
     render,
     without_the_first,
 )
-from kometa_ai.standins.serving import has_hung_up
+from kometa_ai.standins.serving import has_hung_up, take_time
 
 __all__ = ["Fault", "Faults", "Model", "OllamaRecord", "OllamaStandIn", "Style"]
 
@@ -58,7 +58,6 @@ _THOUGHTS = {"low": 40, "medium": 200, "high": 800}
 _THOUGHT = 400
 _INVENTED = 10
 """Ids that a model makes up which has seen none."""
-_TICK = 0.01
 
 
 class OllamaRecord(RequestRecord, kw_only=True):
@@ -303,13 +302,9 @@ class OllamaStandIn:
 
     async def _wait(self, request: Request) -> None:
         """Let an answer take its time; a client that hangs up meanwhile frees the slot."""
-        left = self.latency
-        while left > 0:
-            if has_hung_up(request.scope):
-                self.abandoned += 1
-                raise ApiError(499, "context canceled")
-            await asyncio.sleep(min(left, _TICK))
-            left -= _TICK
+        if not await take_time(lambda: self.latency, hung_up=lambda: has_hung_up(request.scope)):
+            self.abandoned += 1
+            raise ApiError(499, "context canceled")
 
     def _answer(self, model: Model, record: OllamaRecord, body: dict[str, Any], prompt: Prompt) -> dict[str, Any]:
         style = self._styles.take(record) or self.style

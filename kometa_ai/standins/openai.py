@@ -28,6 +28,7 @@ from kometa_ai.standins.openai_cache import Charged, ChatCache, prompt_tokens
 from kometa_ai.standins.openai_checks import ChatError, check_key, check_request, check_shape, find_model
 from kometa_ai.standins.openai_faults import NO_ROOM_FOR_FLEX, QUESTIONS
 from kometa_ai.standins.openai_models import MODELS, ChatModel, Face
+from kometa_ai.standins.serving import take_time
 
 __all__ = ["ChatModel", "Face", "OpenAIStandIn", "Style"]
 
@@ -172,7 +173,7 @@ class OpenAIStandIn(ClaudeEngine):
         self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
         try:
             charged = self._charge(body, model)
-            await asyncio.sleep(self.latency)
+            await take_time(lambda: self.latency)
             return json_response(self._completion(record, model, charged))
         finally:
             self.in_flight -= 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import time
 from typing import TYPE_CHECKING, cast
 
 import uvicorn
@@ -13,11 +14,14 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 HOST = "127.0.0.1"
+
+_TICK = 0.01
+"""Seconds after which an answer that takes its time looks whether it still has to."""
 
 
 def listener_on(port: int, host: str = HOST) -> socket.socket:
@@ -68,6 +72,18 @@ async def hang_up(scope: Scope, *, flush: bool = False) -> None:
 def has_hung_up(scope: Scope) -> bool:
     """Whether the client of this request has ended its connection; only works below `serve`."""
     return cast("_Protocol", scope["state"]["connection"]).lost.is_set()
+
+
+async def take_time(latency: Callable[[], float], *, hung_up: Callable[[], bool] = lambda: False) -> bool:
+    """Wait for `latency()` seconds, or until the client has hung up; whether it has not.
+
+    The latency is asked for again and again: one that is lowered meanwhile lets the answers that wait go.
+    """
+    begun = time.monotonic()
+    await asyncio.sleep(0)
+    while (left := begun + latency() - time.monotonic()) > 0 and not hung_up():
+        await asyncio.sleep(min(left, _TICK))
+    return not hung_up()
 
 
 async def let_connections_arrive() -> None:

@@ -99,17 +99,17 @@ async def test_a_run_is_begun_watched_and_stopped(browser: Browser, here: Beside
 
 async def test_a_run_is_watched_without_events(browser: Browser, here: Beside, world: World) -> None:
     """Where a proxy lets no event through, the page asks; also on other pages, in the bar at the top."""
-    world.claude.latency = 2.0
     async with window(browser, here) as visit:
         page = visit.page
         await page.clock.install()
         await page.route("**/api/v1/events", lambda route: route.abort())
         await page.goto("/runs")
-        await here.client.post("/api/v1/runs", json={"force_refresh": True, "dry_run": True})
-        await page.clock.fast_forward(11_000)
-        await page.clock.resume()
-        await expect(page.locator("#going")).to_contain_text("Running")
-        await expect(page.locator("[data-live]")).to_contain_text("A dry run is on")
+        with world.unanswered():
+            await here.client.post("/api/v1/runs", json={"force_refresh": True, "dry_run": True})
+            await page.clock.fast_forward(11_000)
+            await page.clock.resume()
+            await expect(page.locator("#going")).to_contain_text("Running")
+            await expect(page.locator("[data-live]")).to_contain_text("A dry run is on")
         await here.daemon.runs.ended()
         await page.clock.fast_forward(11_000)
         await expect(page.locator("#going")).to_be_hidden()
@@ -187,13 +187,14 @@ async def test_a_run_is_taken_back_by_keyboard(browser: Browser, here: Beside, w
 
 async def test_a_run_without_script(browser: Browser, here: Beside, world: World) -> None:
     """The dialog is a part of the page, its form does what it does, and the page asks again while the run is on."""
-    world.claude.latency = 1.0
     async with window(browser, here, java_script_enabled=False) as visit:
         page = visit.page
         await page.goto("/")
         await page.get_by_role("link", name="Run now…").click()
         await page.get_by_label("Dry run").check()
-        await page.get_by_role("button", name="Run").click()
+        with world.unanswered():
+            await page.get_by_role("button", name="Run").click()
+            await expect(page.locator("[data-live]")).to_contain_text("A dry run is on")
         await here.daemon.runs.ended()
         await expect(page.locator(".runs li").first).to_contain_text("dry run")
 

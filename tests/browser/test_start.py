@@ -61,13 +61,13 @@ async def test_from_the_first_look_to_the_first_run(browser: Browser, world: Wor
             # To the overview, or, where it has ended already, back to here.
             async with page.expect_navigation(timeout=LONG):
                 await page.get_by_role("button", name="Dry run").click()
-            await page.goto("/start")
+            await visit.go("/start")
             await expect(page.get_by_role("button", name="Make the 3 changes shown")).to_be_visible(timeout=LONG)
             assert world.numbers("kai-noir") == set()
             faults = await checks.faults(visit) if has_script else []
             await page.get_by_role("button", name="Make the 3 changes shown").click()
             await expect(page.get_by_role("heading", level=1)).to_have_text("Overview", timeout=LONG)
-            await page.goto("/start")
+            await visit.go("/start")
             await expect(page.locator("#step-for-real")).to_contain_text("ended well", timeout=LONG)
 
         assert faults == []

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Literal
 
-from playwright.async_api import async_playwright
+from playwright.async_api import Error, async_playwright
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable
@@ -75,6 +75,15 @@ class Visit:
         context.on("weberror", lambda raised: self._keep("uncaught", str(raised.error)))
         context.on("requestfailed", self._failed)
         context.on("response", self._answered)
+
+    async def go(self, path: str) -> None:
+        """Go to a page, also from one that loads itself anew: its own loading may end ours, so ask once more."""
+        try:
+            await self.page.goto(path)
+        except Error as failure:
+            if _LEFT not in failure.message:
+                raise
+            await self.page.goto(path)
 
     def forgive(self, *parts: str) -> list[str]:
         """Forget the complaints that contain one of these; return them."""

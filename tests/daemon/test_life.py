@@ -99,10 +99,10 @@ async def test_looking_at_the_configuration_again(world: World, log: list[struct
 
 async def test_a_run_that_overlaps_is_skipped(world: World, log: list[structlog.typing.EventDict]) -> None:
     """A time that comes while a run is on starts no second one, and the log says so."""
-    world.claude.latency = 0.5
     async with daemon_beside(world) as here:
-        await here.client.post("/api/v1/runs")
-        assert not await here.daemon.start("schedule", due="now")
+        with world.unanswered():
+            await here.client.post("/api/v1/runs")
+            assert not await here.daemon.start("schedule", due="now")
         await here.daemon.runs.ended()
 
     assert [(line["trigger"], line["due"]) for line in _events(log, "run.skipped")] == [("schedule", "now")]
@@ -137,9 +137,9 @@ async def test_hints_come_together_and_make_one_run(world: World) -> None:
             here.daemon.hints.add(movie_key(1000 + number), f"Movie {number}")
             await asyncio.sleep(0.05)
         assert here.daemon.runs.current is None
-        world.claude.latency = 0.5
-        await until(lambda: here.daemon.runs.current is not None)
-        here.daemon.hints.add(movie_key(1006), "Movie 6")
+        with world.unanswered():
+            await until(lambda: here.daemon.runs.current is not None)
+            here.daemon.hints.add(movie_key(1006), "Movie 6")
         await until(lambda: here.daemon.runs.last is not None)
         first = here.daemon.runs.last
         await until(lambda: here.daemon.runs.last is not first)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,7 +20,7 @@ from kometa_ai.standins.serving import serve
 from kometa_ai.state.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from kometa_ai.core.report import RunReport
@@ -118,6 +118,15 @@ class World:
     def believe(self, name: str, numbers: Iterable[int], confidence: float = 0.95) -> None:
         """Let Claude believe that the movies with these numbers belong to a collection."""
         self.truth.setdefault(name, {}).update({f"Movie {number}": confidence for number in numbers})
+
+    @contextmanager
+    def unanswered(self) -> Iterator[None]:
+        """While the context is open, Claude answers no question; at its end it answers those that wait, at once."""
+        self.claude.latency = 300.0
+        try:
+            yield
+        finally:
+            self.claude.latency = 0.0
 
     def run(
         self,

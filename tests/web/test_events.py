@@ -59,10 +59,12 @@ async def test_one_stream_tells_of_every_run(here: Beside, world: World) -> None
 
 async def test_who_comes_later_is_told_what_has_been(here: Beside, world: World) -> None:
     """A page that is opened in the middle of a run gets its beginning and its steps so far."""
-    world.claude.latency = 1.0
-    run_id = (await here.client.post("/api/v1/runs")).json()["run_id"]
-    await until(lambda: world.claude.requests)
-    found = await watched(here, 1)
+    with world.unanswered():
+        run_id = (await here.client.post("/api/v1/runs")).json()["run_id"]
+        await until(lambda: world.claude.requests)
+        watching = asyncio.create_task(watched(here, 1))
+        await until(lambda: _watchers(here))
+    found = await watching
 
     assert found[0][0] == "begun"
     assert next(data["step"] for name, data in found if name == "step") == "Fetching the library"

@@ -83,10 +83,10 @@ async def test_an_undo_is_previewed(here: Beside, world: World) -> None:
 
 async def test_one_look_at_a_time(here: Beside, world: World) -> None:
     """While a slow Claude is looked at, every other look is 409, and the daemon answers."""
-    world.claude.latency = 1.0
-    first = await here.client.post("/api/v1/looks", json={"kind": "doctor"})
-    others = [await here.client.post("/api/v1/looks", json={"kind": kind}) for kind in ("doctor", "estimate")]
-    during = (await here.client.get("/api/v1/looks/doctor")).json()
+    with world.unanswered():
+        first = await here.client.post("/api/v1/looks", json={"kind": "doctor"})
+        others = [await here.client.post("/api/v1/looks", json={"kind": kind}) for kind in ("doctor", "estimate")]
+        during = (await here.client.get("/api/v1/looks/doctor")).json()
     await until(lambda: here.daemon.looks.last("doctor").status == "done")
     after = await here.client.post("/api/v1/looks", json={"kind": "estimate"})
     await until(lambda: here.daemon.looks.last("estimate").status == "done")

@@ -22,11 +22,11 @@ async def begun(here: Beside, world: World, **wanted: object) -> str:
 
 async def test_a_run_that_is_stopped_keeps_what_it_has(here: Beside, world: World) -> None:
     """The answer on its way is kept, no tag is written, and the report says who it was; the daemon lives on."""
-    world.claude.latency = 1.0
-    run_id = await begun(here, world)
-    first = await here.client.post(f"/api/v1/runs/{run_id}/stop")
-    during = (await here.client.get(f"/api/v1/runs/{run_id}")).json()
-    second = await here.client.post(f"/api/v1/runs/{run_id}/stop")
+    with world.unanswered():
+        run_id = await begun(here, world)
+        first = await here.client.post(f"/api/v1/runs/{run_id}/stop")
+        during = (await here.client.get(f"/api/v1/runs/{run_id}")).json()
+        second = await here.client.post(f"/api/v1/runs/{run_id}/stop")
     await here.daemon.runs.ended()
     report = (await here.client.get(f"/api/v1/runs/{run_id}")).json()
     late = await here.client.post(f"/api/v1/runs/{run_id}/stop")

@@ -93,11 +93,11 @@ async def test_while_something_is_on(world: World, here: Beside) -> None:
     """409 while a run is on, or another trial; and a run is not started while a trial is on."""
     with StateLock(world.state_dir):
         held = await _start(here)
-    world.claude.latency = 1.0
-    first = await _start(here)
-    under_way = (await here.client.get(f"/api/v1/trials/{first.json()['trial_id']}")).json()
-    second = await _start(here)
-    run = await here.client.post("/api/v1/runs")
+    with world.unanswered():
+        first = await _start(here)
+        under_way = (await here.client.get(f"/api/v1/trials/{first.json()['trial_id']}")).json()
+        second = await _start(here)
+        run = await here.client.post("/api/v1/runs")
 
     assert (held.status_code, first.status_code, second.status_code, run.status_code) == (409, 202, 409, 409)
     assert "run is in progress" in held.json()["error"]

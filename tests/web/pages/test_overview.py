@@ -141,13 +141,13 @@ async def test_while_a_run_is_on(here: Beside, world: World) -> None:
     """How far it has come and what it may cost; nothing else can be started, and a page without script asks again."""
     first = await here.run()
     world.radarr.add_movie(MovieSeed(title="New", year=2000, tmdb_id=5000))
-    world.claude.latency = 1.0
-    begun = await send(here, "/runs", about="all", dry_run="1", max_cost_usd="1.5")
-    await until(lambda: world.claude.requests[1:])
-    text = await page(here, "/")
-    refused = await send(here, "/runs", about="all")
-    earlier, undo = words(await page(here, f"/runs/{first}")), await page(here, f"/runs/{first}/undo")
-    own = await page(here, f"/runs/{here.daemon.runs.current.run_id if here.daemon.runs.current else ''}")
+    with world.unanswered():
+        begun = await send(here, "/runs", about="all", dry_run="1", max_cost_usd="1.5")
+        await until(lambda: world.claude.requests[1:])
+        text = await page(here, "/")
+        refused = await send(here, "/runs", about="all")
+        earlier, undo = words(await page(here, f"/runs/{first}")), await page(here, f"/runs/{first}/undo")
+        own = await page(here, f"/runs/{here.daemon.runs.current.run_id if here.daemon.runs.current else ''}")
     await here.daemon.runs.ended()
     last = here.daemon.runs.last
 
@@ -171,13 +171,13 @@ async def test_while_a_run_is_on(here: Beside, world: World) -> None:
 async def test_a_run_is_stopped(here: Beside, world: World) -> None:
     """It says that it stops, and who it was; to stop what has ended changes nothing."""
     await here.run()
-    world.claude.latency = 1.0
-    await send(here, "/runs", about="all", force_refresh="1")
-    await until(lambda: world.claude.requests[1:])
-    current = here.daemon.runs.current
-    assert current is not None
-    stopped = await send(here, f"/runs/{current.run_id}/stop")
-    text = await page(here, "/?done=stopping")
+    with world.unanswered():
+        await send(here, "/runs", about="all", force_refresh="1")
+        await until(lambda: world.claude.requests[1:])
+        current = here.daemon.runs.current
+        assert current is not None
+        stopped = await send(here, f"/runs/{current.run_id}/stop")
+        text = await page(here, "/?done=stopping")
     await here.daemon.runs.ended()
     late = await send(here, f"/runs/{current.run_id}/stop")
     after = await page(here, "/")

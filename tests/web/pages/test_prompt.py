@@ -192,17 +192,18 @@ async def test_a_whole_block(world: World, here: Beside) -> None:
 
 async def test_under_way(world: World, here: Beside) -> None:
     """The page asks again by itself, with script and without; one more trial waits, and keeps what was typed."""
-    world.claude.latency = 1.5
-    path = await _post(here, "Crime at night.", do="try", max_cost_usd="1")
-    shown = await _html(here, path)
-    refused = await _post(here, "Another <one>.", 409, do="try", max_cost_usd="0.10")
+    with world.unanswered():
+        path = await _post(here, "Crime at night.", do="try", max_cost_usd="1")
+        shown = await _html(here, path)
+        refused = await _post(here, "Another <one>.", 409, do="try", max_cost_usd="0.10")
+        listed = await _page(here)
 
     assert '<noscript><meta http-equiv="refresh" content="3"></noscript>' in shown
     assert f'hx-get="{path}" hx-trigger="every 2s" hx-select="#trial"' in shown
     assert "Another prompt is being tried" in refused
     assert _typed(refused) == "Another <one>."
     assert 'value="0.10"' in refused
-    assert "under way" in await _page(here)
+    assert "under way" in listed
     ended = await _ended(here, path)
     assert "hx-trigger" not in ended
     assert "http-equiv" not in ended
@@ -224,11 +225,10 @@ async def test_a_run_disables_the_trial(world: World, here: Beside) -> None:
     """On the page of a forecast the button says that a run is on."""
     path = await _post(here, "Crime at night.", do="forecast")
     await _ended(here, path)
-    world.claude.latency = 1.0
     world.collections(block("Noir", "Now another."))
-    await here.client.post("/api/v1/runs")
-
-    shown = await _html(here, path)
+    with world.unanswered():
+        await here.client.post("/api/v1/runs")
+        shown = await _html(here, path)
     await here.daemon.runs.ended()
 
     assert "A run is on: when it has ended, this can be tried." in shown
@@ -285,12 +285,12 @@ async def test_failures(world: World, here: Beside) -> None:
 async def test_the_end_of_the_program_interrupts(world: World, here: Beside) -> None:
     """What was answered by then is shown."""
     world.change(max_concurrent_requests=1)
-    world.claude.latency = 1.0
-    path = await _post(here, "Crime at night.", do="try")
-    async with asyncio.timeout(PATIENCE):
-        while not world.claude.requests:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
-    here.daemon.trials.close("SIGTERM")
+    with world.unanswered():
+        path = await _post(here, "Crime at night.", do="try")
+        async with asyncio.timeout(PATIENCE):
+            while not world.claude.requests:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        here.daemon.trials.close("SIGTERM")
     await here.daemon.trials.ended()
 
     assert "A trial that was interrupted" in await _ended(here, path)

@@ -328,13 +328,12 @@ async def test_a_run_that_is_on_is_shown(here: Beside, world: World) -> None:
     """How far it has come, and nothing to begin meanwhile."""
     await looked(here)
     await looked(here, "estimate")
-    world.claude.latency = 1.0
-    begun = await here.client.post("/api/v1/runs", json={"dry_run": True, "max_cost_usd": 1})
-    assert begun.status_code == 202
-    text = await page(here)
-    world.claude.latency = 0.0
+    with world.unanswered():
+        begun = await here.client.post("/api/v1/runs", json={"dry_run": True, "max_cost_usd": 1})
+        text = await page(here)
     await here.daemon.runs.ended()
 
+    assert begun.status_code == 202
     assert "The dry run is on" in words(step(text, "dry-run"))
     assert 'name="max_cost_usd"' not in step(text, "dry-run")
     assert 'hx-trigger="every 2s"' in text
