@@ -81,7 +81,7 @@ async def take_time(latency: Callable[[], float], *, hung_up: Callable[[], bool]
     """
     begun = time.monotonic()
     await asyncio.sleep(0)
-    while (left := begun + latency() - time.monotonic()) > 0 and not hung_up():
+    while (left := begun + latency() - time.monotonic()) > 0 and not hung_up():  # noqa: ASYNC110 - a latency is a number, and has no event
         await asyncio.sleep(min(left, _TICK))
     return not hung_up()
 
