@@ -11,6 +11,7 @@ import errno
 import os
 import re
 import stat
+import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -58,6 +59,7 @@ class PosterCache:
     def __init__(self, state_dir: Path) -> None:
         self._cache = state_dir / FOLDER
         self._folder = self._cache / "posters"
+        self._tagging = threading.Lock()  # a page asks for all its pictures at once, each in a thread
 
     def read(self, key: ItemKey, height: Height) -> KeptPoster | None:
         """A picture; None where there is none, or none that can be used."""
@@ -125,8 +127,9 @@ class PosterCache:
         for place in (self._cache, self._folder, folder):
             place.mkdir(mode=0o700, exist_ok=True)
         tag = self._cache / "CACHEDIR.TAG"
-        if not os.path.lexists(tag):
-            files.replace(tag, _TAG, durable=False)
+        with self._tagging:
+            if not os.path.lexists(tag):
+                files.replace(tag, _TAG, durable=False)
 
     def _all(self) -> Iterator[_Found]:
         for height in HEIGHTS:

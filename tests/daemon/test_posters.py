@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -105,6 +107,26 @@ def age(path: Path, days: float) -> None:
     """Let a picture be so old."""
     moment = time.time() - days * DAY
     os.utime(path, (moment, moment))
+
+
+# A first look at a page
+
+
+def test_the_first_pictures_come_together(tmp_path: Path) -> None:
+    """A page asks for all its pictures at once: those that come first find no folder, and none is lost for it."""
+    names = [movie_key(number) for number in range(8)]
+    for each in range(40):
+        cache, start = PosterCache(tmp_path / str(each)), threading.Barrier(len(names))
+        (tmp_path / str(each)).mkdir()
+
+        def keep(key: ItemKey, cache: PosterCache = cache, start: threading.Barrier = start) -> None:
+            start.wait()
+            cache.write(key, 250, JPEG, "jpg")
+
+        with ThreadPoolExecutor(len(names)) as pool:
+            list(pool.map(keep, names))
+
+        assert all(cache.read(key, 250) for key in names)
 
 
 # How they are found
