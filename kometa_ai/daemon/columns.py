@@ -218,6 +218,12 @@ class Columns:
         own = {number: each for number, each in enumerate(decisions) if each is not None and each.confidence > 0}
         return [(row, own[number]) for row, number in enumerate(column.numbers) if number in own] if column else []
 
+    def refused(self, kind: Kind, slug: Slug) -> frozenset[int]:
+        """The rows with a decision that keeps its item out at any threshold, and needs no second look."""
+        column = self._columns[kind].get(slug)
+        plain = {number for number, each in enumerate(self._decisions[0]) if each is not None and _is_refusal(each)}
+        return frozenset(row for row, number in enumerate(column.numbers) if number in plain) if column else frozenset()
+
     def confidence(self, kind: Kind, slug: Slug, row: int) -> float:
         """The confidence of a decision; 0 where there is none, as where the answer merely named the item as out."""
         column = self._columns[kind].get(slug)
@@ -247,6 +253,11 @@ class Columns:
                     known.collections[slug] = entry.decision
         known.unjudged = self._unjudged.get(row, {})
         return known
+
+
+def _is_refusal(decision: Decision) -> bool:
+    is_out = not decision.include and not decision.member
+    return is_out and decision.confidence == 0 and decision.second_look != "due"
 
 
 class _Hashes:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+
 from kometa_ai.core.collection import collection_key, kind_in
 from kometa_ai.core.decision import Cause, Decision
 from kometa_ai.core.item import KINDS, ItemKey, Kind, kind_of
@@ -30,7 +32,9 @@ from kometa_ai.daemon.listing import (
 )
 from kometa_ai.daemon.lists import Lists, distance, matching, names_in_block
 from kometa_ai.daemon.standing import Decided, Sources, Standing, known_of, stand
-from kometa_ai.jobs.whatif import Basis
+from kometa_ai.jobs.whatif import Basis, foresee
+from kometa_ai.judging.whatif import touched_by
+from kometa_ai.library.port import Contents
 from kometa_ai.run.orphans import orphans
 from kometa_ai.run.results import Reading, RunResults
 
@@ -48,6 +52,7 @@ if TYPE_CHECKING:
     from kometa_ai.daemon.listing import State
     from kometa_ai.daemon.past import ItemChange, Moves, Past
     from kometa_ai.judging.review import Moved
+    from kometa_ai.jobs.whatif import WhatIf
     from kometa_ai.judging.stages import Known
 
 _PINNED = (Cause.PINNED_IN, Cause.PINNED_OUT)
@@ -95,18 +100,6 @@ class Index:
     def known(self) -> Known:
         """What a run would decide from; made anew with each access. For `walk` with other rules than the present."""
         return known_of(self._sources)
-
-    @property
-    def basis(self) -> Basis:
-        """What a preview of other rules is made from; made anew with each access."""
-        shelves = self._shelves
-        reading = Reading(
-            libraries=shelves.libraries, items=shelves.items, folder=self._folder, collections=self.collections
-        )
-        statuses, sources, known = self._columns.head.collections, self._sources, self.known
-        # Looked up five times for each item, and each time made of the columns.
-        known = known._replace(memory={item.key: known.memory[item.key] for item in shelves.items})
-        return Basis(known=known, reading=reading, statuses=statuses, rules=sources.rules, now=sources.now)
 
     @property
     def as_of(self) -> datetime | None:
@@ -433,6 +426,57 @@ class Index:
                 yield self._lines[key], standing
 
     # For computing over all pairs
+
+    def foresee(self, key: CollectionKey, threshold: float) -> WhatIf | None:
+        """What the next run would do at another threshold, without the lines to copy.
+
+        None for a collection that takes no part, or of which no library was read yet.
+        """
+        found = next((each for each in self.collections if each.key == key), None)
+        if found is None:
+            return None
+        sources, shelves = self._sources, self._shelves
+        kept, left_out = self._touched_by(found)
+        known = known_of(sources, [item for item in shelves.items if item.key in kept])
+        # Looked up five times for each item, and each time made of the columns.
+        known = known._replace(memory={item.key: known.memory[item.key] for item in known.movies})
+        libraries = tuple(
+            msgspec.structs.replace(
+                each,
+                contents=Contents(items=tuple(item for item in each.contents.items if item.key in kept)),
+            )
+            if each.contents
+            else each
+            for each in shelves.libraries
+        )
+        reading = Reading(
+            libraries=libraries, items=known.movies, folder=self._folder, collections=self.collections
+        )
+        columns = self._columns
+        basis = Basis(
+            known, reading, columns.head.collections, sources.rules, sources.now, columns.decision, left_out
+        )
+        return foresee(found, threshold, basis)
+
+    def _touched_by(self, collection: Collection) -> tuple[frozenset[ItemKey], int]:
+        """The items that another threshold of a collection may touch, and how many of its own these are not.
+
+        Nothing moves what each of the collections that the threshold touches refuses outright: see `Basis.left_out`.
+        """
+        about = touched_by(collection, self.everything)
+        standings = [self._decided.standings.get(key) for key in sorted(about)]
+        items = [item for item in self._shelves.items if kind_of(item.key) == collection.kind]
+        if None in standings:  # one is about a library that no run has read yet
+            return frozenset(item.key for item in items), 0
+        there = [each for each in standings if each is not None]
+        labels = {each.collection.label for each in there}
+        kept = {item.key for item in items if not labels.isdisjoint(item.labels)}
+        for standing in there:
+            refused = self._columns.refused(collection.kind, standing.collection.slug)
+            kept |= {self._shelves.at(row).key for row in standing.not_plain(refused)}
+        own = self._decided.standings[collection.key]
+        rows = self._columns.rows
+        return frozenset(kept), sum(own.concerns(rows[item.key]) for item in items if item.key not in kept)
 
     def pairs(self, key: CollectionKey) -> Iterator[Pair]:
         """The pairs of a collection that matter to a person, in order of the items' rows.

@@ -42,7 +42,7 @@ from kometa_ai.jobs.blocks import Sought, Written, written
 from kometa_ai.jobs.cancel import cancel
 from kometa_ai.jobs.views import explanation
 from kometa_ai.jobs.waiting import EVERY
-from kometa_ai.jobs.whatif import WhatIf, foresee, with_lines
+from kometa_ai.jobs.whatif import WhatIf, with_lines
 from kometa_ai.observe.log_end import newest_lines, whole_log
 from kometa_ai.observe.logs import log_problem
 from kometa_ai.settings.changes import changed_variables
@@ -238,10 +238,11 @@ class Daemon:
         """
 
         def look(index: Index) -> tuple[Collection, WhatIf] | None:
-            found = next((each for each in index.collections if each.key == key), None)
+            found = index.foresee(key, threshold)
             if found is None:
                 return None
-            return found, msgspec.structs.replace(foresee(found, threshold, index.basis), as_of=index.as_of)
+            collection = next(each for each in index.collections if each.key == key)
+            return collection, msgspec.structs.replace(found, as_of=index.as_of)
 
         found = await self.indexer.ask(look)
         return await self._foreseeing(with_lines, self._session, *found) if found else None

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.choice import Pin
     from kometa_ai.core.collection import Collection, Folder
     from kometa_ai.core.item import ItemKey, Kind
+    from kometa_ai.core.kinds import AnyItem
     from kometa_ai.core.naming import CollectionKey, Label
     from kometa_ai.daemon.columns import Columns
     from kometa_ai.daemon.shelves import Shelves
@@ -119,6 +120,10 @@ class Standing:
         """The rows of the items that the collection is about."""
         return [row for row, cell in enumerate(self._cells) if cell & _WHERE != _NOT_ITS_OWN]
 
+    def not_plain(self, refused: AbstractSet[int]) -> list[int]:
+        """The rows of the items that the collection is about, but for those of a set that are plainly out of it."""
+        return [row for row, cell in enumerate(self._cells) if cell != _NOT_ITS_OWN and (cell or row not in refused)]
+
     @property
     def members(self) -> list[int]:
         """The rows of the members, as decided."""
@@ -150,13 +155,12 @@ class Decided(NamedTuple):
     standings: Mapping[CollectionKey, Standing]
 
 
-def known_of(sources: Sources) -> Known:
-    """What a run would decide from, for the functions that it decides with."""
+def known_of(sources: Sources, items: Sequence[AnyItem] | None = None) -> Known:
+    """What a run would decide from, for the functions that it decides with; of these items only, if any are given."""
     columns, shelves = sources.columns, sources.shelves
-    subjects = {
-        item.key: columns.subject(item, is_confirmed=item.key not in shelves.unconfirmed) for item in shelves.items
-    }
-    return Known(shelves.items, subjects, columns.memory, sources.pins, sources.rules.models)
+    items = shelves.items if items is None else items
+    subjects = {item.key: columns.subject(item, is_confirmed=item.key not in shelves.unconfirmed) for item in items}
+    return Known(items, subjects, columns.memory, sources.pins, sources.rules.models)
 
 
 def stand(sources: Sources) -> Decided:

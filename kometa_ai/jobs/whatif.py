@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from datetime import datetime
 from functools import partial
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -30,9 +31,11 @@ from kometa_ai.run.scope import choose
 from kometa_ai.run.tagging import brakes_of, plan, review_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from kometa_ai.core.collection import Collection
+    from kometa_ai.core.decision import Decision
+    from kometa_ai.core.naming import Slug
     from kometa_ai.jobs.session import Session
     from kometa_ai.run.parts import Parts, Rules
     from kometa_ai.run.results import Planning, Reading
@@ -188,6 +191,7 @@ async def _what_if(parts: Parts, rules: Rules, options: Options, wish: Wish) -> 
         statuses=parts.store.state.collections,
         rules=rules,
         now=parts.now(),
+        decision_of=partial(decision_of, memory),
     )
     problems = (*(about_silence(parts.library(name), error) for name, error in silent.items()), *reading.problems)
     found = foresee(collection, wish.threshold, basis)
@@ -219,13 +223,20 @@ def _one_of(name: str, reading: Reading, away: Iterable[Exception]) -> Collectio
 
 
 class Basis(NamedTuple):
-    """What a preview is made from: what a run would have read and what is remembered, at some time."""
+    """What a preview is made from: what a run would have read and what is remembered, at some time.
+
+    `decision_of` gives a decision with its time, which those of `known` may lack. `left_out` counts items of the
+    collection that are not in it: those that are out at any threshold, because a verdict that holds refuses them
+    outright.
+    """
 
     known: Known
     reading: Reading
     statuses: Mapping[CollectionKey, CollectionStatus]
     rules: Rules
     now: datetime
+    decision_of: Callable[[ItemKey, Slug], Decision | None]
+    left_out: int = 0
 
 
 class _Found(NamedTuple):
@@ -241,7 +252,7 @@ def foresee(collection: Collection, threshold: float, basis: Basis) -> WhatIf:
 
     `collection` is one of those of the reading.
     """
-    known, reading, _, rules, now = basis
+    known, reading, rules = basis.known, basis.reading, basis.rules
     compared = compare(collection, threshold, reading.collections, reading.folder.collections, known)
     then = compared.then
     judging = Judging(subjects=known.subjects, asking=_NOTHING_ASKED, gates=then.gates, memberships=then.memberships)
@@ -253,16 +264,22 @@ def foresee(collection: Collection, threshold: float, basis: Basis) -> WhatIf:
         review=review_of(
             rules,
             reading,
-            now=now,
-            decision_of=partial(decision_of, known.memory),
+            now=basis.now,
+            decision_of=basis.decision_of,
             gates=then.gates,
             known=basis.statuses,
         ),
     )
-    return _answer(collection, threshold, _Found(known, compared, planning), reading)
+    verdicts = chain(verdicts_that_count(collection, compared.now, known), repeat(_REFUSED, basis.left_out))
+    return _answer(collection, threshold, _Found(known, compared, planning), reading, histogram(verdicts))
 
 
-def _answer(collection: Collection, threshold: float, found: _Found, reading: Reading) -> WhatIf:
+_REFUSED = (False, 0.0)
+
+
+def _answer(
+    collection: Collection, threshold: float, found: _Found, reading: Reading, steps: tuple[Step, ...]
+) -> WhatIf:
     known, compared, planning = found
     key, now, then = collection.key, compared.now, compared.then
     gates = then.gates[key]
@@ -288,7 +305,7 @@ def _answer(collection: Collection, threshold: float, found: _Found, reading: Re
         second_looks=second_looks(questions),
         asks=sum(len(opened(each, compared)) for each in then.collections),
         undecided=count(reason for reason in questions.values() if reason is not Reason.SECOND_LOOK),
-        histogram=histogram(verdicts_that_count(collection, now, known)),
+        histogram=steps,
         libraries=tuple(_tags(collection, planning, reading)),
         follow=tuple(
             _follower(each, titles, found)

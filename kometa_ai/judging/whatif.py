@@ -78,7 +78,7 @@ def compare(
     `chosen` are the collections that a run would be about, `everything` all that take part, in order of priority.
     """
     other = msgspec.structs.replace(collection, confidence_threshold=threshold)
-    about = {each.key for each in with_named(with_followers(collection, everything), everything)}
+    about = touched_by(collection, everything)
     mine = [each for each in chosen if each.key in about]
     now = _decided(mine, everything, known)
     if threshold == collection.confidence_threshold:
@@ -92,6 +92,11 @@ def compare(
         if before != after:
             moved[each.key] = Moved(after - before, before - after)
     return Comparison(now, then, moved)
+
+
+def touched_by(collection: Collection, everything: Sequence[Collection]) -> frozenset[CollectionKey]:
+    """The collections that a change of this one's members may change, and all whose tags the rules of these name."""
+    return frozenset(each.key for each in with_named(with_followers(collection, everything), everything))
 
 
 def with_followers(collection: Collection, everything: Iterable[Collection]) -> tuple[Collection, ...]:

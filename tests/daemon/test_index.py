@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,7 +13,7 @@ from kometa_ai.asking.pacing import Limits
 from kometa_ai.asking.tally import Tally
 from kometa_ai.core.choice import Pin
 from kometa_ai.core.collection import Folder, ItemRef, recognise
-from kometa_ai.core.decision import TRIES, Cause, Remembered, Unjudged
+from kometa_ai.core.decision import TRIES, Cause, Remembered, Unjudged, decision_of
 from kometa_ai.core.fingerprint import fingerprint
 from kometa_ai.core.item import kind_of, number_of
 from kometa_ai.core.movie import Credits, Movie
@@ -24,12 +25,13 @@ from kometa_ai.daemon.listing import ItemInCollection, ListedItem
 from kometa_ai.daemon.past import Past
 from kometa_ai.daemon.shelves import Shelves
 from kometa_ai.daemon.standing import Sources
+from kometa_ai.jobs.whatif import Basis, foresee
 from kometa_ai.judging.planning import subjects_of
 from kometa_ai.judging.stages import Known, walk
 from kometa_ai.library.port import Contents
 from kometa_ai.run.libraries import merged, taking_part, told_by_another
 from kometa_ai.run.parts import Rules
-from kometa_ai.run.results import Asking, Judging, LibraryFound
+from kometa_ai.run.results import Asking, Judging, LibraryFound, Reading
 from kometa_ai.run.tagging import brakes_of, plan
 from kometa_ai.settings.libraries import FIRST_RADARR, FIRST_SONARR, LibrarySettings, Place
 from kometa_ai.state import libraries, schema
@@ -184,13 +186,14 @@ def made(dice: Random, folder: Path) -> Made:
     return Made(folder, Folder(collections=tuple(ordered)), tuple(pins.values()))
 
 
-def index_of(world: Made) -> Index:
+def index_of(world: Made, settings: Rules | None = None) -> Index:
     """The index of a world."""
     columns = Columns(open_state(world.folder))
     shelves = Shelves(world.folder, LIBRARIES, columns)
     columns.close()
     return Index(
-        Sources(columns, shelves, world.kometa, world.pins, rules(world.folder), LIBRARIES, NOW), Past(world.folder)
+        Sources(columns, shelves, world.kometa, world.pins, settings or rules(world.folder), LIBRARIES, NOW),
+        Past(world.folder),
     )
 
 
@@ -204,8 +207,17 @@ def all_of(index: Index, key: CollectionKey) -> list[ItemInCollection]:
 Said = dict[tuple["CollectionKey", "ItemKey"], tuple[Any, ...]]
 
 
-def said_by_a_run(world: Made) -> Said:
-    """What a run that got no answer would say of each pair, from the state as it is loaded and from whole items."""
+class Whole(NamedTuple):
+    """A world as a run reads it: the state as it is loaded, and whole items."""
+
+    store: Store
+    libraries: tuple[LibraryFound, ...]
+    known: Known
+    chosen: tuple[Collection, ...]
+
+
+def read_whole(world: Made) -> Whole:
+    """Read a world as a run reads it."""
     store = Store.load(world.folder, read_only=True)
     found = []
     for each in LIBRARIES:
@@ -218,11 +230,17 @@ def said_by_a_run(world: Made) -> Said:
     items = merged({each.name: each.contents.items for each in found if each.contents})
     unconfirmed = frozenset(told_by_another(items, found))
     here = taking_part(world.kometa.collections, world.kometa.collections, LIBRARIES, found)
-    memory, of_all = store.memory, {item.key: item for item in items}
+    memory = store.memory
     subjects = subjects_of(items, memory, unconfirmed)
     known = Known(items, subjects, memory, world.pins, rules(world.folder).models)
+    return Whole(store, tuple(found), known, recognise(here, items))
+
+
+def said_by_a_run(world: Made) -> Said:
+    """What a run that got no answer would say of each pair, from the state as it is loaded and from whole items."""
+    store, found, known, chosen = read_whole(world)
+    memory, of_all = known.memory, {item.key: item for item in known.movies}
     said: Said = {}
-    chosen = recognise(here, items)
     gates: dict[CollectionKey, Gates] = {}
     memberships: dict[CollectionKey, Membership] = {}
     for stage in walk(chosen, world.kometa.collections, known):
@@ -244,7 +262,7 @@ def said_by_a_run(world: Made) -> Said:
                     decided,
                 )
     asking = Asking(open_questions={}, reasons={}, last_asked={}, tally=Tally(), endings=())
-    judging = Judging(subjects=subjects, asking=asking, gates=gates, memberships=memberships)
+    judging = Judging(subjects=known.subjects, asking=asking, gates=gates, memberships=memberships)
     holding = {each.name: each.contents for each in found if each.contents}
     brakes = brakes_of(rules(world.folder), Options(), chosen, store.state.collections)
     planned = plan(holding, chosen, judging, brakes).plan
@@ -293,6 +311,23 @@ def test_the_index_says_what_a_run_would_say(tmp_path: Path, seed: int) -> None:
         for pair, (belongs, cause, _, _, is_tagged, each) in expected.items()
         if belongs or is_tagged or cause not in (Cause.VERDICT, Cause.UNDECIDED) or (each and each.confidence > 0)
     }
+
+
+@pytest.mark.parametrize(("seed", "review"), [(seed, ("off", "all")[seed % 2]) for seed in range(100)])
+def test_the_index_foresees_what_the_whole_state_foresees(tmp_path: Path, seed: int, review: Any) -> None:
+    """Another threshold, also 0 and 1, is foretold from the few items that it may touch as from all there are."""
+    world = made(Random(seed), tmp_path)
+    store, found, known, chosen = read_whole(world)
+    settings = msgspec.structs.replace(rules(world.folder), review=review, review_days=3)
+    reading = Reading(libraries=found, items=known.movies, folder=world.kometa, collections=chosen)
+    remembered = partial(decision_of, known.memory)
+    whole = Basis(known, reading, store.state.collections, settings, NOW, remembered)
+    index = index_of(world, settings)
+
+    assert [each.key for each in index.collections] == [each.key for each in chosen]
+    for each in chosen:
+        for threshold in (0.0, 0.3, 0.65, 0.7, 0.8, 1.0):
+            assert index.foresee(each.key, threshold) == foresee(each, threshold, whole)
 
 
 @pytest.mark.parametrize("seed", range(20))
