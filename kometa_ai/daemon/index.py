@@ -51,8 +51,8 @@ if TYPE_CHECKING:
     from kometa_ai.core.report import Orphan
     from kometa_ai.daemon.listing import State
     from kometa_ai.daemon.past import ItemChange, Moves, Past
-    from kometa_ai.judging.review import Moved
     from kometa_ai.jobs.whatif import WhatIf
+    from kometa_ai.judging.review import Moved
     from kometa_ai.judging.stages import Known
 
 _PINNED = (Cause.PINNED_IN, Cause.PINNED_OUT)
@@ -449,13 +449,9 @@ class Index:
             else each
             for each in shelves.libraries
         )
-        reading = Reading(
-            libraries=libraries, items=known.movies, folder=self._folder, collections=self.collections
-        )
+        reading = Reading(libraries=libraries, items=known.movies, folder=self._folder, collections=self.collections)
         columns = self._columns
-        basis = Basis(
-            known, reading, columns.head.collections, sources.rules, sources.now, columns.decision, left_out
-        )
+        basis = Basis(known, reading, columns.head.collections, sources.rules, sources.now, columns.decision, left_out)
         return foresee(found, threshold, basis)
 
     def _touched_by(self, collection: Collection) -> tuple[frozenset[ItemKey], int]:
