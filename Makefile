@@ -48,10 +48,10 @@ docs: $(VENV)/.installed-dev ## write the parts of the documentation that are ma
 	@$(BIN)/python -m tests.written_docs
 
 site: docs ## build the documentation site into site/
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@$(BIN)/python -m zensical build --strict --clean
 
 live: docs ## show the site at http://localhost:8000 while you write
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve
+	@$(BIN)/python -m zensical serve
 
 lock: $(VENV)/.installed-dev ## pin the dependencies of pyproject.toml anew (UPGRADE=1: to their newest versions)
 	$(COMPILE) --output-file=requirements.txt pyproject.toml
@@ -99,7 +99,7 @@ audit: $(VENV)/.installed-dev ## known holes in what is shipped; advice on workf
 	$(BIN)/hadolint Dockerfile Dockerfile.dev
 
 clean: ## remove what all this has made
-	rm -rf $(VENV) build dist site *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .ruff_cache
+	rm -rf $(VENV) .cache build dist site *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .ruff_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null || \

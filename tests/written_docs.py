@@ -120,7 +120,7 @@ def _table(header: tuple[str, ...], body: Sequence[tuple[str, ...]], *, right: b
 
 
 def _cell(text: str) -> str:
-    # Neither GitHub nor MkDocs understands how the other wants a `|` in code to be escaped.
+    # Neither GitHub nor the site's Markdown understands how the other wants a `|` in code to be escaped.
     pipes = re.sub(r"`([^`]*\|[^`]*)`", lambda found: f"<code>{found[1]}</code>", text).replace("|", "&#124;")
     return f" {pipes} " if text else " "
 
