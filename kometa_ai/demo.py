@@ -14,14 +14,18 @@ import signal
 import socket
 import sys
 import tempfile
+import textwrap
 from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.rule import Rule
+from rich.text import Text
+
 from kometa_ai.cli.hosting import live
 from kometa_ai.cli.main import run
-from kometa_ai.cli.output import console
+from kometa_ai.cli.output import console, print_hanging
 from kometa_ai.standins import films as of_films
 from kometa_ai.standins import shows as of_shows
 from kometa_ai.standins.claude import ClaudeStandIn
@@ -54,6 +58,12 @@ _SIGNALLED = 128
 _MISTAGGED = 15
 """Films that get a tag by mistake which keeps them out of a collection: more than the brake lets through."""
 _SYNCED = "    radarr_taglist: kai-heist-films\n    sync_mode: sync\n"
+
+_FILM = "Inception (2010)"
+_DOUBTED, _PINNED = "Crime with Subtitles", "Narcos (2015)"
+_WHY_PINNED = "Narcos is in Spanish, but it plays in Colombia, and the block asks for the continent."
+_WIDTH = 80
+"""The columns that the demo's own lines take at most."""
 
 
 class Stage:
@@ -150,37 +160,65 @@ def perform(stage: Stage, environ: dict[str, str]) -> int:
     codes = []
 
     def act(title: str, *arguments: str, told: str = "") -> None:
-        out.rule(f"[bold]{title}[/]", align="left")
+        _head(out, title)
         if told:
             out.print(told)
         out.print(f"[cyan]$ kometa-ai {shlex.join(arguments)}[/]")
         codes.append(run(arguments, environ, is_watched=True))
 
+    _head(out, "What you write: a comment in Kometa's file")
+    _show_block(stage, out)
     act("What would a first run ask, and cost?", "--estimate")
-    act("The first run", "--run-now", "--reasons")
-    act("The second run: nothing has changed, so nothing is asked and nothing is written", "--run-now")
+    act("The first run", "--run-now")
+    act("The second run: nothing is new, so nothing is asked and nothing written", "--run-now")
     stage.add_newcomers()
     new_show = f"{stage.new_show.title} ({stage.new_show.year})"
     titles = ", ".join([*(f"{film.title} ({film.year})" for film in stage.new_films), new_show])
     act("Something is new in both libraries, and only that is asked about", "--run-now", told=f"New: {titles}")
-    out.rule("[bold]And the mail that came[/]", align="left")
-    for message in stage.mailbox.received:
-        out.print(f"  to {message.recipients[0]}: [bold]{message.message['Subject']}[/]")
-    in_a_collection = (film for film in films() if stage.radarr.labels_of(film.tmdb_id))
-    act("Why is a film in or out?", "--explain", f"tmdb:{next(in_a_collection, films()[0]).tmdb_id}")
+    newest = max((Path(environ["STATE_DIR"]) / "runs").glob("*.json")).stem
+    act("Why is a film in or out?", "--explain", _FILM)
     act("And a show?", "--explain", new_show)
-    requests = len(stage.claude.requests)
+    act("What wants you: close calls, and changes that are held back", "--review", "--collection", _DOUBTED)
+    act("You have the last word", "--pin-out", _PINNED, "--collection", _DOUBTED, told=_WHY_PINNED)
+    act("And a run can be taken back", "--undo", newest)
+    _head(out, "The mail that came meanwhile")
+    for message in stage.mailbox.received:
+        print_hanging(out, f"to {message.recipients[0]}: [bold]{message.message['Subject']}[/]", lead=2, indent=4)
+    _conclude(stage, out)
+    return next((code for code in codes if code), 0)
+
+
+def _head(out: Console, title: str) -> None:
+    out.print()
+    out.print(Rule(f"[bold]{title}[/]", align="left"), width=min(out.width, _WIDTH))
+
+
+def _show_block(stage: Stage, out: Console) -> None:
+    """Print a collection with its block as it stands in the file; long lines go on below, as comments."""
+    file = next(path for path in stage.kometa.glob("*.yml") if _SYNCED in path.read_text(encoding="utf-8"))
+    before, _, after = file.read_text(encoding="utf-8").partition(_SYNCED)
+    block = before.rpartition("\n\n")[2] + _SYNCED + after.partition("\n\n")[0]
+    out.print(f"[cyan]{file.name}[/]")
+    for line in block.splitlines():
+        text = line.lstrip(" #-")
+        for piece in textwrap.wrap(line, _WIDTH, subsequent_indent=line.removesuffix(text).replace("-", " ")):
+            out.print(Text(piece, style="green" if "#" in piece else ""))
+    out.print("[dim]The lines below the comment are Kometa's: it takes what has the tag.[/]")
+
+
+def _conclude(stage: Stage, out: Console) -> None:
+    out.print()
     if not stage.is_real:
+        requests, edits = len(stage.claude.requests), [len(each.editor_calls) for each in (stage.radarr, stage.sonarr)]
         out.print(
-            f"\n[dim]In all: {requests} requests to Claude, {len(stage.radarr.editor_calls)} bulk edits in Radarr and "
-            f"{len(stage.sonarr.editor_calls)} in Sonarr.[/]"
+            f"[dim]In all: {requests} requests to Claude, {edits[0]} bulk edits in Radarr and {edits[1]} in Sonarr.[/]"
         )
     out.print(
-        "[bold]That was all of it.[/] Your own libraries: docs/start.md, in five minutes; shows and several libraries: "
-        "docs/libraries.md.\n"
-        "To click through all this on the program's own page: [cyan]kometa-ai --demo --serve[/]\n"
+        "[bold]That was all of it.[/] Kometa would now build the collections in Plex.\n\n"
+        "[cyan]kometa-ai --demo --serve[/] (make demo-page) leaves its page open: who is in and why, what waits for "
+        "you, undo, other words tried.\n"
+        "Your own libraries, in five minutes: docs/start.md; shows and several libraries: docs/libraries.md.\n"
     )
-    return next((code for code in codes if code), 0)
 
 
 def serve_page(call: Call) -> int:
@@ -232,7 +270,10 @@ def _introduce(stage: Stage, out: Console, what: str) -> None:
         else "In Claude's place a stand-in judges, by keyword matching and no more; prices are what Claude would take."
     )
     out.print(
-        f"\n[bold]Kometa-AI, {what}.[/] A stand-in Radarr with {len(stage.films)} real films, a stand-in Sonarr with "
-        f"{len(stage.shows)} real shows, and a Kometa folder with collections of both. {who}\n"
-        "Everything else is the program as you would run it."
+        f"\n[bold]Kometa-AI, {what}.[/] You describe a collection in plain words, in a comment of your Kometa file. "
+        "A model reads what your libraries know of each film and show and says which belong; these get a tag in Radarr "
+        "or Sonarr, and from the tag Kometa builds the collection in Plex.\n\n"
+        f"Here: a stand-in Radarr with {len(stage.films)} real films, a stand-in Sonarr with {len(stage.shows)} real "
+        f"shows, and a Kometa folder with collections of both. {who} Everything else is the program as you would run "
+        "it, and nothing of yours is touched."
     )

@@ -117,10 +117,10 @@ def _verdict(found: Diagnosis) -> str:
 def _print_problem(out: Console, problem: Problem) -> None:
     where = f" {output.clean(problem.where)}:" if problem.where else ""
     about = f" {output.clean(problem.collection)}:" if problem.collection else ""
-    out.print(f"{_LABELS[problem.severity]}{where}{about} {output.clean(problem.what)}")
+    output.print_hanging(out, f"{_LABELS[problem.severity]}{where}{about} {output.clean(problem.what)}")
     if problem.excerpt:
         _print_excerpt(out, problem)
-    out.print(f"  → {output.clean(problem.remedy)}")
+    output.print_hanging(out, f"→ {output.clean(problem.remedy)}", lead=2, indent=4)
     if problem.correction:
         _print_correction(out, problem)
     out.print()
@@ -131,8 +131,8 @@ def _print_together(out: Console, same: Sequence[Problem]) -> None:
     names = list(dict.fromkeys(problem.collection for problem in same if problem.collection))
     where = f" {output.clean(places(same))}:" if places(same) else ""
     about = f" {output.clean(', '.join(names))}:" if names else ""
-    out.print(f"{_LABELS[same[0].severity]}{where}{about} {output.clean(same[0].what)}")
-    out.print(f"  → {output.clean(same[0].remedy)}")
+    output.print_hanging(out, f"{_LABELS[same[0].severity]}{where}{about} {output.clean(same[0].what)}")
+    output.print_hanging(out, f"→ {output.clean(same[0].remedy)}", lead=2, indent=4)
     out.print()
 
 

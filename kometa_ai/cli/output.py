@@ -43,6 +43,7 @@ _LISTED = 10
 _PINNED = (Cause.PINNED_IN, Cause.PINNED_OUT)
 _PIPED_WIDTH = 120
 _WIDEST = 100_000
+_NARROWEST = 20
 
 
 def console() -> Console:
@@ -88,6 +89,16 @@ def print_table(out: Console, table: Table) -> None:
     (out if out.is_terminal else Console(file=out.file, width=_WIDEST, highlight=False)).print(table)
 
 
+def print_hanging(out: Console, markup: str, *, lead: int = 0, indent: int = 2) -> None:
+    """Print a line that begins at column `lead`; what a terminal folds of it goes on at column `indent`."""
+    if not out.is_terminal:
+        out.print(f"{' ' * lead}{markup}")
+        return
+    for number, line in enumerate(Text.from_markup(markup).wrap(out, max(out.width - max(lead, indent), _NARROWEST))):
+        line.rstrip()
+        out.print(Text(" " * (indent if number else lead)).append_text(line))
+
+
 def print_problems(out: Console, problems: Iterable[Problem]) -> None:
     """Print problems or warnings, those of one cause together: where, what, what is affected, what to do."""
     for same in same_cause(problems):
@@ -97,13 +108,13 @@ def print_problems(out: Console, problems: Iterable[Problem]) -> None:
         place = places(same)
         where = f" {clean(place)}" if place else ""
         about = f" {clean(collections[0])}:" if len(collections) == 1 else ""
-        out.print(f"{label}{where}:{about} {clean(same[0].what)}")
+        print_hanging(out, f"{label}{where}:{about} {clean(same[0].what)}")
         if len(collections) > 1:
-            out.print(f"  In {clean(_listed(collections))}")
+            print_hanging(out, f"In {clean(_listed(collections))}", lead=2)
         if movies:
-            out.print(f"  [dim]{clean(_listed(movies))}[/]")
+            print_hanging(out, f"[dim]{clean(_listed(movies))}[/]", lead=2)
         if same[0].remedy:
-            out.print(f"  → {clean(same[0].remedy)}")
+            print_hanging(out, f"→ {clean(same[0].remedy)}", lead=2, indent=4)
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -159,9 +170,9 @@ def print_explained(explained: Explained) -> None:
         kind = kind_of(explained.key)
         out.print(f"[yellow]From memory[/], without the {kind}'s tags: {clean(explained.without_radarr)}")
     for found in sorted(explained.collections, key=lambda found: found.belongs is False):
-        out.print(_verdict_line(found))
+        print_hanging(out, _verdict_line(found), lead=2, indent=4)
         for line in _details(found):
-            out.print(f"    [dim]{line}[/]")
+            print_hanging(out, f"[dim]{line}[/]", lead=4, indent=4)
     again = {found.asked_again_when for found in explained.collections if found.asked_again_when}
     if again:
         out.print(f"\nIt is asked about again when {', or when '.join(clean(when) for when in sorted(again))}.")
@@ -172,7 +183,7 @@ def _verdict_line(found: Explanation) -> str:
     belongs = {True: "[green]in[/]", False: "[red]out[/]", None: "[yellow]not decided[/]"}[found.belongs]
     tags = f": {', '.join(found.deciding_tags)}" if found.deciding_tags else ""
     by = f" {found.pin.because}" if found.pin else " in the block" if found.cause in _PINNED else ""
-    line = f"  [bold]{clean(found.collection)}[/]: {belongs} ({clean(found.cause + (by or tags))})"
+    line = f"[bold]{clean(found.collection)}[/]: {belongs} ({clean(found.cause + (by or tags))})"
     if found.confidence is not None and found.cause == Cause.VERDICT:
         line += f", confidence {found.confidence:.2f} against a threshold of {found.threshold:.2f}"
     if found.differing:

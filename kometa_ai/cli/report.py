@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich import box
+from rich.columns import Columns
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from kometa_ai.cli.output import clean, console, dollars, number, print_problems, print_table
+from kometa_ai.cli.output import clean, console, dollars, number, print_hanging, print_problems, print_table
 from kometa_ai.core.summary import (
     about,
     attention_of,
@@ -48,9 +50,9 @@ def print_report(report: RunReport, *, reasons: bool = False) -> None:
         out.print()
     for orphan in report.orphans:
         name, count = clean(marked(orphan.name, orphan.kind, report.kinds)), counted(orphan.members, orphan.kind)
-        out.print(f"[yellow]Orphan[/] {name}: {clean(orphan.tag)} stays on {count}; {clean(orphan.why)}.")
+        print_hanging(out, f"[yellow]Orphan[/] {name}: {clean(orphan.tag)} stays on {count}; {clean(orphan.why)}.")
         if orphan.remedy:
-            out.print(f"  → {clean(orphan.remedy)}")
+            print_hanging(out, f"→ {clean(orphan.remedy)}", lead=2, indent=4)
     print_problems(out, report.problems)
     print_problems(out, report.warnings)
     if report.audit is not None:
@@ -114,11 +116,21 @@ def _print_changes(out: Console, report: RunReport, collection: CollectionReport
 
 
 def _print_movies(out: Console, movies: Sequence[MovieLine], *, reasons: bool) -> None:
-    for movie in movies[:LISTED]:
-        where = f" [dim]{clean(movie.where)}[/]" if movie.where else ""
-        told = ": ".join(filter(None, (movie.waits, movie.reason if reasons else "")))
-        reason = f"  [dim]{clean(told)}[/]" if told else ""
-        out.print(f"  {clean(str(movie))}{where}{reason}")
+    """One a line; on a terminal mere titles stand in columns."""
+    lines = [_line(movie, reasons=reasons) for movie in movies[:LISTED]]
+    if out.is_terminal and all(line == clean(str(movie)) for line, movie in zip(lines, movies, strict=False)):
+        titles = [Text.from_markup(line, overflow="fold") for line in lines]
+        out.print(Padding(Columns(titles, padding=(0, 3), column_first=True), (0, 0, 0, 2)))
+        return
+    for line in lines:
+        print_hanging(out, line, lead=2, indent=4)
+
+
+def _line(movie: MovieLine, *, reasons: bool) -> str:
+    where = f" [dim]{clean(movie.where)}[/]" if movie.where else ""
+    told = ": ".join(filter(None, (movie.waits, movie.reason if reasons else "")))
+    reason = f"  [dim]{clean(told)}[/]" if told else ""
+    return f"{clean(str(movie))}{where}{reason}"
 
 
 def _footer(report: RunReport) -> str:

@@ -8,10 +8,8 @@ from collections import Counter
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from rich.padding import Padding
-
 from kometa_ai.cli.calls import prepared, show
-from kometa_ai.cli.output import clean, console, print_problems
+from kometa_ai.cli.output import clean, console, print_hanging, print_problems
 from kometa_ai.core.item import dated, kind_of, ref_of
 from kometa_ai.core.options import Options
 from kometa_ai.core.summary import counted, marked
@@ -20,8 +18,6 @@ from kometa_ai.settings.environment import LIBRARY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-    from rich.console import Console
 
     from kometa_ai.cli.call import Call
     from kometa_ai.core.choice import ReviewKind
@@ -56,7 +52,7 @@ def print_review(found: Reviewed) -> None:
             name = clean(marked(card.name, kind_of(card.key), kinds))
             out.print(f"\n  [bold]{clean(dated(card.title, card.year))}[/] · {name}: {side}")
             for line in _lines(card):
-                _indented(out, line)
+                print_hanging(out, f"[dim]{line}[/]" if out.is_terminal else line, lead=4, indent=4)
             # Not folded: a command is there to be copied.
             command = f"--pin-in {shlex.quote(refs[card.key])} --collection {shlex.quote(card.name)}"
             out.print(f"    {clean(command)}  [dim](or --pin-out)[/]", soft_wrap=True)
@@ -86,10 +82,3 @@ def _lines(card: Card) -> Iterator[str]:
     if card.cause != "verdict" and card.deciding_tags:
         yield f"{clean(' and '.join(card.deciding_tags))} decides ({clean(card.cause)})"
     yield f"If you do nothing, {clean(card.if_nothing_is_done)}."
-
-
-def _indented(out: Console, line: str) -> None:
-    if out.is_terminal:
-        out.print(Padding(f"[dim]{line}[/]", (0, 0, 0, 4), expand=False))
-    else:
-        out.print(f"    {line}")

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from kometa_ai.cli import output
 from kometa_ai.cli.calls import prepared, show
-from kometa_ai.cli.output import clean
+from kometa_ai.cli.output import clean, print_hanging
 from kometa_ai.core.decision import Cause
 from kometa_ai.core.item import dated
 from kometa_ai.core.options import Options
@@ -106,7 +106,7 @@ def _print_titles(out: Console, heading: str, titles: Sequence[Title]) -> None:
         sure = "" if title.confidence is None else f" {title.confidence:.2f}"
         why = "" if title.because == Cause.VERDICT else f" ({clean(title.because)})"
         waits = " [dim]a second look comes first[/]" if title.waits else ""
-        out.print(f"  {clean(dated(title.title, title.year))}{sure}{why}{waits}")
+        print_hanging(out, f"{clean(dated(title.title, title.year))}{sure}{why}{waits}", lead=2, indent=4)
     if len(titles) > _LISTED:
         out.print(f"  [dim]and {len(titles) - _LISTED:,} more; --output json lists them all[/]")
 

@@ -8,6 +8,7 @@ from io import StringIO
 from typing import NamedTuple
 
 import pytest
+from ruamel.yaml import YAML
 
 from kometa_ai.demo import Stage, perform
 from kometa_ai.standins.films import films
@@ -54,6 +55,7 @@ def test_it_ends_well_and_says_how_to_go_on(played: Played) -> None:
 
     assert played.code == 0
     assert "That was all of it." in played.end
+    assert "kometa-ai --demo --serve" in played.end
     assert pages == ["docs/start.md", "docs/libraries.md"]
     assert all((ROOT / page).is_file() for page in pages)
 
@@ -64,6 +66,26 @@ def test_it_says_how_large_the_libraries_are(played: Played) -> None:
 
     assert told
     assert (int(told[1]), int(told[2])) == (len(films()) - 3, len(shows()) - 1)
+
+
+def test_it_shows_what_one_writes(played: Played) -> None:
+    """A block with its collection, word for word as in its file, on lines of 80 columns; what is folded is comment."""
+    block = played.start[played.start.index("  # === KOMETA-AI") :].partition("The lines below")[0]
+    shown = re.sub(r"\n *# {3,}(?=[a-z])", " ", block)
+    file = (played.stage.kometa / "stories.yml").read_text(encoding="utf-8")
+
+    assert max(map(len, block.splitlines())) <= 80
+    assert shown.strip() in file
+    assert YAML(typ="safe").load(f"collections:\n{block}")["collections"].keys() == {"Heist Films"}
+
+
+def test_its_headings_fit_eighty_columns(played: Played) -> None:
+    """A rule is no wider, whatever the terminal."""
+    rules = [line for line in "\n".join((played.start, *played.acts)).splitlines() if line.endswith("──")]
+    headings = [line for line in rules if line[0] != " "]
+
+    assert len(headings) == len(played.acts) + 2
+    assert {len(line) for line in headings} == {80}
 
 
 def test_the_first_page_says_how_much_there_is() -> None:
@@ -102,20 +124,40 @@ def test_only_what_is_new_is_asked_about(played: Played) -> None:
     assert len(asked) == 3
     assert all(1 <= int(number) <= 2 * 3 for number in asked)
     assert "The Mandalorian (2019)" in third
-    assert played.stage.sonarr.labels_of(played.stage.new_show.tvdb_id) == {"kai-among-the-stars"}
+
+
+def test_what_is_close_is_shown_and_answered(played: Played) -> None:
+    """The show that is pinned out is one that wants a person, and the answer is the command that stands beside it."""
+    *_, queue, pin, _ = played.acts
+
+    assert "Narcos (2015) · Crime with Subtitles: in" in queue
+    assert "--pin-in 'Narcos (2015)' --collection 'Crime with Subtitles'  (or --pin-out)" in queue
+    assert pin.startswith("--pin-out 'Narcos (2015)' --collection 'Crime with Subtitles'\n")
+    assert "is pinned out of crime-with-subtitles" in pin
+
+
+def test_the_run_with_the_newcomers_is_taken_back(played: Played) -> None:
+    """What that run has added is without a tag again, and nothing else is."""
+    undo = played.acts[-1]
+
+    assert "2 changes of run " in undo
+    assert "The Mandalorian (2019): kai-among-the-stars taken off again" in undo
+    assert played.stage.sonarr.labels_of(played.stage.new_show.tvdb_id) == set()
+    assert all(not played.stage.radarr.labels_of(film.tmdb_id) for film in played.stage.new_films)
+    assert len(played.stage.radarr.members("kai-christmas")) == int(_row(played.acts[1], "Christmas")[0][1])
 
 
 def test_each_run_sent_a_mail(played: Played) -> None:
-    """The three subjects stand there as they came."""
+    """The subjects of three runs and of the undo stand there as they came."""
     subjects = [str(mail.message["Subject"]) for mail in played.stage.mailbox.received]
 
-    assert len(subjects) == 3
-    assert all(f"to you@example.org: {subject}" in played.acts[3] for subject in subjects)
+    assert len(subjects) == 4
+    assert all(f"to you@example.org: {subject}" in played.acts[-1] for subject in subjects)
 
 
 def test_a_film_and_a_show_are_explained(played: Played) -> None:
     """Each explanation is about collections of its own kind and names one that it is in."""
-    *_, film, show = played.acts
+    _, _, _, _, film, show, *_ = played.acts
 
     assert ": in (" in film
     assert "Among the Stars: in (" in show

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import pty
 import re
@@ -112,12 +111,11 @@ def test_titles_are_only_text(title: str, capsys: pytest.CaptureFixture[str]) ->
     assert not re.search(r"[\x1b\u202e]", out)
 
 
-def test_a_terminal_has_colours_and_folds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a narrow terminal everything is still there, folded to its width."""
+def on_terminal(run: RunReport, monkeypatch: pytest.MonkeyPatch, *, columns: int, reasons: bool = False) -> str:
+    """What a terminal of some width gets, with its colours."""
     ours, theirs = pty.openpty()
-    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setenv("TERM", "xterm-256color")
-    film = MovieLine(title="W" * 150, year=1995, tmdb_id=1)
     shown: list[bytes] = []
 
     def read() -> None:
@@ -128,14 +126,57 @@ def test_a_terminal_has_colours_and_folds(monkeypatch: pytest.MonkeyPatch) -> No
     reader.start()
     with os.fdopen(theirs, "w") as terminal:
         monkeypatch.setattr(sys, "stdout", terminal)
-        print_report(report(collections=(collection("Heist " * 8, added=(film,)),), finished=STARTED + timedelta(1)))
+        print_report(run, reasons=reasons)
         terminal.write("END")
         terminal.flush()
         reader.join(5)
     os.close(ours)
-    text = b"".join(shown).decode()
+    return b"".join(shown).decode().replace("\r\n", "\n")
+
+
+def without_colours(text: str) -> str:
+    """The bare text, without blanks at the ends of lines."""
+    return re.sub(r" +$", "", re.sub(r"\x1b\[[0-9;]*m", "", text), flags=re.MULTILINE)
+
+
+def test_a_terminal_has_colours_and_folds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a narrow terminal everything is still there, folded to its width."""
+    film = MovieLine(title="W" * 150, year=1995, tmdb_id=1)
+    run = report(collections=(collection("Heist " * 8, added=(film,)),), finished=STARTED + timedelta(1))
+
+    text = on_terminal(run, monkeypatch, columns=60)
+
+    plain = without_colours(text)
     assert "\x1b[" in text
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
-    assert max(len(line) for line in io.StringIO(plain)) <= 62
+    assert max(len(line) for line in plain.splitlines()) <= 60
     assert plain.count("W") == 150
     assert "…" not in plain
+
+
+def test_what_a_terminal_folds_is_indented(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reason and a remedy go on below their own beginning, so that titles and problems stand out at the left."""
+    film = MovieLine(
+        title="Heat", year=1995, tmdb_id=949, reason="0.95 A crew, a plan, and a policeman who understands"
+    )
+    problem = Problem(what="6 removals are held back: too many.", remedy="To let them through, run once with a flag.")
+    run = report(collections=(collection(added=(film,)),), outcome="problems", problems=(problem,))
+
+    plain = without_colours(on_terminal(run, monkeypatch, columns=40, reasons=True))
+
+    assert "  Heat (1995)  0.95 A crew, a plan,\n    and a policeman who sees\n" in plain
+    assert "Problem: 6 removals are held back: too\n  many.\n" in plain
+    assert "  → To let them through, run once with\n    a flag.\n" in plain
+
+
+def test_mere_titles_stand_in_columns_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long list takes fewer lines; where there is something to say of a title, each has its own."""
+    lines = waiting("Heat", "Ronin")
+    held = collection(in_review=lines, in_review_additions=lines)
+    added = report(collections=(collection(added=movies("Heat", "Ronin", "Thief", "Rififi")),))
+
+    titles, waits = (
+        without_colours(on_terminal(run, monkeypatch, columns=60)) for run in (added, report(collections=(held,)))
+    )
+
+    assert "4 added\n  Heat (1995)   Ronin (1995)   Thief (1995)   Rififi (1995)\n" in titles
+    assert "  Heat (1995)  until 2026-03-09\n  Ronin (1995)  until 2026-03-09\n" in waits
