@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 SHARE_LISTED = 0.07
 """Of the movies: an answer names most as excluded (a number and a comma) and writes these out."""
+SHARE_CLOSE = 0.01
+"""Of the questions: a first look comes so near the threshold that a second one follows in the same run."""
 USUAL_CREDITS = Credits(
     ("A. Usual Director",), ("First Usual Actor", "Second Usual Actor", "Third Actor", "Fourth Actor", "Fifth Actor")
 )
@@ -56,10 +58,13 @@ class Ruler(NamedTuple):
     form: int = prices.tokens_in(SYSTEM) + _TOKENS_FORMAT
     answered: float = SHARE_LISTED * _TOKENS_LISTED + (1 - SHARE_LISTED) * _TOKENS_EXCLUDED
 
+    @property
+    def of_second_looks(self) -> Ruler:
+        """The same for second looks: every movie is written out."""
+        return self._replace(answered=float(_TOKENS_WRITTEN_OUT))
+
 
 ASSUMED = Ruler()
-SECOND_LOOKS = ASSUMED._replace(answered=float(_TOKENS_WRITTEN_OUT))
-"""The same for second looks: every movie is written out."""
 
 
 async def measured(packets: Sequence[Packet], counting: Counting, model: str) -> Ruler | None:
@@ -163,7 +168,7 @@ def cost(
 
 def looks_cost(packets: Iterable[Packet], traits: Traits) -> float | None:
     """What second looks would cost in USD; None for a model without a known price."""
-    return cost(packets, traits, SECOND_LOOKS, second_look=True)
+    return cost(packets, traits, ASSUMED.of_second_looks, second_look=True)
 
 
 def most(request: Request, traits: Traits, *, batched: bool = False, second_look: bool = False) -> float | None:

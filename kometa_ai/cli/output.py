@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from kometa_ai.core.decision import Cause
+from kometa_ai.core.decision import Cause, Reason
 from kometa_ai.core.item import by_kind, dated, kind_of, ref_of
 from kometa_ai.core.summary import counted, counted_kinds, in_words, marked, places, same_cause
 from kometa_ai.core.text import one_line
@@ -141,16 +141,24 @@ def print_estimate(estimate: Estimate) -> None:
         table.add_row(clean(name), number(collection.pending), ", ".join(why))
     print_table(out, table)
     tokens = estimate.input_tokens + estimate.cache_write_tokens + estimate.cache_read_tokens
+    looks = estimate.second_looks
     price = "unpriced (no known price)" if estimate.cost_usd is None else f"about {dollars(estimate.cost_usd)}"
     if estimate.cost_usd == 0 and estimate.requests:
         price = "free" if estimate.is_free else "nothing to pay"
     if estimate.batches_cost_usd:
         price += f", through batches about {dollars(estimate.batches_cost_usd)}"
+    only_due = sum(each.reasons.get(Reason.SECOND_LOOK, 0) for each in estimate.collections) == estimate.pending
+    first, review = [estimate.model] * (not looks or not only_due), [estimate.review_model] * bool(looks)
+    models = in_words(list(dict.fromkeys([*first, *review])))
     out.print(
         f"[bold]{counted(estimate.pending, 'decision')} pending[/]: {counted(estimate.requests, 'request')} to "
-        f"{clean(estimate.model)}, {tokens:,} tokens in ({estimate.cache_read_tokens:,} from the cache), "
+        f"{clean(models)}, {tokens:,} tokens in ({estimate.cache_read_tokens:,} from the cache), "
         f"{estimate.output_tokens:,} out: {price}"
     )
+    if looks:
+        by = f" by {clean(estimate.review_model)}" if estimate.review_model != estimate.model else ""
+        dear = f", about {dollars(estimate.second_looks_cost_usd)}" if estimate.second_looks_cost_usd else ""
+        out.print(f"Of these about {counted(looks, 'second look')}{by}{dear}.")
     if estimate.in_batches:
         more = counted(estimate.in_batches, "more decision")
         out.print(f"In open batches: {more}, not asked again; their answers are taken.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -16,25 +16,27 @@ from kometa_ai.core.problem import Problem
 from kometa_ai.core.summary import counted
 from kometa_ai.errors import CheckModel
 from kometa_ai.jobs.services import PATIENCE
-from kometa_ai.judging.packing import pack
+from kometa_ai.judging.looks import due_now
+from kometa_ai.judging.packing import Packet, pack, second_looks
 from kometa_ai.judging.planning import Subject, may_turn, subjects_of, to_describe
 from kometa_ai.judging.stages import Known, walk
 from kometa_ai.providers import prices
 from kometa_ai.providers.port import ProviderSilent, RequestFailed, Usage
-from kometa_ai.run.batches import not_in_batches
+from kometa_ai.providers.traits import Traits
+from kometa_ai.run.batches import WORTH, not_in_batches
 from kometa_ai.run.keeping import Keeper
-from kometa_ai.run.questioning import count
+from kometa_ai.run.questioning import announce, count
 from kometa_ai.run.reading import Reader
 from kometa_ai.run.reporting import by_other_models
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.item import ItemKey
+    from kometa_ai.core.kinds import AnyItem
     from kometa_ai.core.naming import CollectionKey
     from kometa_ai.core.options import Options
-    from kometa_ai.judging.packing import Packet
     from kometa_ai.judging.planning import Questions
     from kometa_ai.run.parts import Parts, Rules
     from kometa_ai.run.results import Reading
@@ -57,9 +59,11 @@ class PendingCollection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
-    """A forecast. `cost_usd` is None for a model without a known price. `basis` says how it was made.
+    """A forecast of all that a run would ask. `cost_usd` is None without a known price. `basis` says how it was made.
 
-    `hours` is a guess at the time that a local model takes, None for others. `decisions_by_other_models` stand.
+    `second_looks` of it are asked of the `review_model`, for `second_looks_cost_usd`: those that are due, and about as
+    many as first looks will come close to the threshold. `is_free` means that no model which is asked costs anything.
+    `hours` is a guess at the time that local models take, None for others. `decisions_by_other_models` stand.
 
     `batches_cost_usd` is what the same would cost through batches, None where the model has none. What is in open
     batches is neither pending nor in the cost.
@@ -76,6 +80,9 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd: float | None
     batches_cost_usd: float | None
     model: str
+    review_model: str
+    second_looks: int
+    second_looks_cost_usd: float | None
     basis: str
     is_free: bool = False
     hours: float | None = None
@@ -92,15 +99,11 @@ async def estimate(parts: Parts, rules: Rules, options: Options) -> Estimate:
     planned = _Planned(parts, rules, options)
     planned.plan(reading)
     ruler, basis = await _ruler(parts, rules, planned.packets)
-    traits = parts.provider.traits(rules.model)
-    group = group_size(rules.collections_per_request, traits)
-    usages = [usage for packet in planned.packets for usage in forecast.usages(packet, traits, ruler, group=group)]
-    total = sum(usages, Usage())
-
-    def cost(*, batched: bool) -> float | None:
-        found = forecast.cost(planned.packets, traits, ruler, group=group, batched=batched)
-        return None if found is None else round(found, 4)
-
+    first, looks = planned.inquiries(ruler)
+    asked = [each for each in (first, looks) if each.packets]
+    total = sum((usage for each in asked for usage in each.usages()), Usage())
+    local = [each for each in asked if each.traits.is_local]
+    at_home = sum((usage for each in local for usage in each.usages()), Usage())
     return Estimate(
         collections=tuple(map(planned.pending, reading.collections)),
         pending=sum(len(may_turn(pairs)) for pairs in planned.questions.values()),
@@ -110,17 +113,66 @@ async def estimate(parts: Parts, rules: Rules, options: Options) -> Estimate:
         cache_write_tokens=total.cache_write_tokens,
         cache_read_tokens=total.cache_read_tokens,
         output_tokens=total.output_tokens,
-        cost_usd=cost(batched=False),
-        batches_cost_usd=cost(batched=True) if traits.has_batches else None,
+        cost_usd=_sum(each.cost() for each in asked),
+        batches_cost_usd=_sum(each.cost_in_batches() for each in asked) if first.traits.has_batches else None,
         model=rules.model,
-        basis=f"{basis}; {duration(total)}" if traits.is_local and total.requests else basis,
-        is_free=traits.is_free,
-        hours=round(_minutes(total) / 60, 4) if traits.is_local else None,
+        review_model=rules.review_model,
+        second_looks=sum(len(packet.movies) for packet in looks.packets),
+        second_looks_cost_usd=_sum([looks.cost()]),
+        basis=f"{basis}; {duration(at_home)}" if at_home.requests else basis,
+        is_free=all(each.traits.is_free for each in asked or (first, looks)),
+        hours=round(_minutes(at_home) / 60, 4) if local or first.traits.is_local else None,
         decisions_by_other_models=by_other_models(
             reading.collections, planned.subjects, parts.store.memory, frozenset(rules.models)
         ),
-        problems=(*reading.problems, *_unpriced(parts, rules, total), *await _doubts(parts, rules, usages)),
+        problems=(
+            *reading.problems,
+            *_unpriced(parts, rules, total),
+            *await _doubts(parts, rules, options, planned, reading.collections),
+        ),
     )
+
+
+class _Inquiry(NamedTuple):
+    """What one model is asked, and how it is priced."""
+
+    packets: Sequence[Packet]
+    traits: Traits
+    ruler: forecast.Ruler
+    group: int = 1
+    second_look: bool = False
+
+    def usages(self) -> list[Usage]:
+        """What each request would use."""
+        return [
+            usage
+            for packet in self.packets
+            for usage in forecast.usages(
+                packet, self.traits, self.ruler, group=self.group, second_look=self.second_look
+            )
+        ]
+
+    def cost(self, *, batched: bool = False) -> float | None:
+        """USD, or None without a known price."""
+        return forecast.cost(
+            self.packets, self.traits, self.ruler, group=self.group, second_look=self.second_look, batched=batched
+        )
+
+    def cost_in_batches(self) -> float | None:
+        """The same where what can be is asked through batches; second looks are only where they are worth one."""
+        direct = self.cost()
+        are_worth_it = not self.second_look or (direct or 0.0) > WORTH
+        return self.cost(batched=True) if self.traits.has_batches and are_worth_it else direct
+
+
+def _sum(costs: Iterable[float | None]) -> float | None:
+    """The sum in USD, as precise as it is told; None where one is not known."""
+    total = 0.0
+    for cost in costs:
+        if cost is None:
+            return None
+        total += cost
+    return round(total, 4)
 
 
 def _unpriced(parts: Parts, rules: Rules, total: Usage) -> Iterator[Problem]:
@@ -137,30 +189,37 @@ def _unpriced(parts: Parts, rules: Rules, total: Usage) -> Iterator[Problem]:
             )
 
 
-async def _doubts(parts: Parts, rules: Rules, usages: Sequence[Usage]) -> list[Problem]:
+async def _doubts(
+    parts: Parts, rules: Rules, options: Options, planned: _Planned, collections: Sequence[Collection]
+) -> list[Problem]:
     """What a local model's own service says by free calls of the longest question: that its context is too small, say.
 
     A machine that is asleep now may be awake when the run comes.
     """
-    traits = parts.provider.traits(rules.model)
-    if not (traits.is_local and usages):
-        return []
-    longest = max(usages, key=_prompt)
-    parts.provider.expect(rules.model, prompt_tokens=_prompt(longest), answer_tokens=longest.output_tokens)
+    asked = {rules.model: planned.packets, rules.review_model: [*planned.packets, *planned.looks]}
+    local = [model for model, packets in asked.items() if packets and parts.provider.traits(model).is_local]
+    announce(
+        parts.provider,
+        local,
+        planned.subjects.values(),
+        collections,
+        page_size=options.batch_size,
+        per_request=rules.collections_per_request,
+    )
+    return [doubt for model in local if (doubt := await _doubt(parts, model))]
+
+
+async def _doubt(parts: Parts, model: str) -> Problem | None:
     found = None
     with suppress(ProviderSilent, TimeoutError):
         try:
             async with asyncio.timeout(PATIENCE):
-                found = await parts.provider.check(rules.model)
+                found = await parts.provider.check(model)
         except ProviderSilent:
             raise
         except CheckModel as error:
-            found = Problem(source=traits.title, what=error.message, remedy=error.remedy)
-    return [msgspec.structs.replace(found, severity="warning")] if found else []
-
-
-def _prompt(usage: Usage) -> int:
-    return usage.input_tokens + usage.cache_write_tokens + usage.cache_read_tokens
+            found = Problem(source=parts.provider.traits(model).title, what=error.message, remedy=error.remedy)
+    return msgspec.structs.replace(found, severity="warning") if found else None
 
 
 def _minutes(usage: Usage) -> float:
@@ -183,9 +242,7 @@ def planned_cost(parts: Parts, rules: Rules, options: Options, reading: Reading)
     planned = _Planned(parts, rules, options)
     planned.plan(reading)
     questions = sum(len(may_turn(pairs)) for pairs in planned.questions.values())
-    traits = parts.provider.traits(rules.model)
-    group = group_size(rules.collections_per_request, traits)
-    return questions, forecast.cost(planned.packets, traits, group=group)
+    return questions, _sum(each.cost() for each in planned.inquiries(forecast.ASSUMED) if each.packets)
 
 
 class _Planned:
@@ -199,6 +256,18 @@ class _Planned:
         self.subjects: Mapping[ItemKey, Subject] = {}
         self.in_batches: dict[CollectionKey, int] = {}
         self.packets: list[Packet] = []
+        self.looks: list[Packet] = []
+        self._close = 0.0
+
+    def inquiries(self, ruler: forecast.Ruler) -> tuple[_Inquiry, _Inquiry]:
+        """What both looks are asked; the `ruler` is the first model's."""
+        rules, traits = self._rules, self._parts.provider.traits
+        of_looks = ruler if rules.review_model == rules.model else forecast.ASSUMED
+        group = group_size(rules.collections_per_request, traits(rules.model))
+        return (
+            _Inquiry(self.packets, traits(rules.model), ruler, group),
+            _Inquiry(self.looks, traits(rules.review_model), of_looks.of_second_looks, second_look=True),
+        )
 
     def plan(self, reading: Reading) -> None:
         """Walk over the stages as a run does, deciding from what is remembered."""
@@ -211,8 +280,21 @@ class _Planned:
             asked = not_in_batches(state.batches, stage.chosen, known.subjects, every)
             self.in_batches |= {key: len(every[key]) - len(pairs) for key, pairs in asked.items()}
             self.questions |= asked
-            self.packets += pack(asked, self._with_credits(known.subjects, asked), stage.chosen, options.batch_size)
+            described = self._with_credits(known.subjects, asked)
+            self.packets += pack(asked, described, stage.chosen, options.batch_size)
+            self.looks += second_looks(self._looks_at(described, stage.chosen, asked), options.batch_size)
             stage.decide(every)
+
+    def _looks_at(
+        self, described: Mapping[ItemKey, Subject], chosen: Sequence[Collection], asked: Questions
+    ) -> Iterator[tuple[Collection, Sequence[AnyItem]]]:
+        """The items of each collection that are looked at again: those due, and some for what will come close."""
+        for collection in chosen:
+            pairs = asked[collection.key]
+            first = [key for key, reason in pairs.items() if reason.is_asked_first]
+            before, self._close = self._close, self._close + forecast.SHARE_CLOSE * len(first)
+            close = first[: int(self._close) - int(before)]
+            yield collection, [described[key].item for key in (*due_now(pairs), *close)]
 
     def _with_credits(self, known: Mapping[ItemKey, Subject], asked: Questions) -> Mapping[ItemKey, Subject]:
         """The movies as they will be sent, with usual people in place of those that are not known yet."""
@@ -245,7 +327,8 @@ async def _ruler(parts: Parts, rules: Rules, packets: Sequence[Packet]) -> tuple
     people = "usual people where Radarr has not been asked for them yet, " if "movie" in kinds else ""
     by = f" by {rules.review_model}" if rules.review_model != rules.model else ""
     answers = (
-        f"{forecast.SHARE_LISTED:.0%} of the {items} written out in answers, {people}second looks{by} not included"
+        f"{forecast.SHARE_LISTED:.0%} of the {items} written out in answers, {people}"
+        f"{forecast.SHARE_CLOSE:.0%} of the questions looked at again{by}"
     )
     assumed = f"from the length of the texts, assuming {prices.CHARS_PER_TOKEN} characters a token"
     if not packets:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from kometa_ai.cli.output import print_json
 from kometa_ai.core.batches import BatchedQuestion, OpenBatch
@@ -32,7 +33,7 @@ from kometa_ai.standins.mailbox import Mailbox
 from kometa_ai.standins.ollama import OllamaStandIn
 from kometa_ai.standins.serving import serve
 from kometa_ai.state.lock import StateLock
-from kometa_ai.state.schema import BatchPlanned
+from kometa_ai.state.schema import BatchPlanned, Judged
 from kometa_ai.state.store import Store
 from tests.notification.support import Hooks
 from tests.run.world import FOREVER, World, block
@@ -288,6 +289,60 @@ def test_the_estimate_of_a_local_model_is_in_time(world: World, call: Call) -> N
     assert found["hours"] > 0
     assert ": free" in " ".join(shown.split())
     assert "$" not in shown
+
+
+def test_an_estimate_counts_the_second_looks_of_a_dear_model(world: World, call: Call) -> None:
+    """A free model first and a paid one for close calls is not free: it tells how many, by which, for how much."""
+    world.collections(*(block(f"Collection {n}") for n in range(9)))
+    local = {"LLM_PROVIDER": "ollama", "LLM_MODEL": "qwen3:14b", "OLLAMA_HOST": "127.0.0.1:9"}
+
+    found = call("--estimate", "--output", "json", LLM_REVIEW_MODEL="claude/claude-sonnet-5-5", **local).data
+    alone = call("--estimate", "--output", "json", **local).data
+    shown = " ".join(call("--estimate", LLM_REVIEW_MODEL="claude/claude-sonnet-5-5", **local).out.split())
+
+    assert (alone["second_looks"], alone["second_looks_cost_usd"], alone["is_free"]) == (1, 0.0, True)
+    assert (found["second_looks"], found["review_model"], found["is_free"]) == (1, "claude-sonnet-5-5", False)
+    assert found["requests"] == alone["requests"]
+    assert 0 < found["cost_usd"] == found["second_looks_cost_usd"] < 0.05
+    assert 0 < found["hours"] < alone["hours"]
+    assert "requests to ollama/qwen3:14b and claude-sonnet-5-5" in shown
+    assert re.search(r"Of these about 1 second look by claude-sonnet-5-5, about \$0\.0", shown)
+    assert ": free" not in shown
+
+
+def test_an_estimate_prices_second_looks_that_are_due(world: World, call: Call) -> None:
+    """What a run has left is only second looks: they are requests, and cost something."""
+    world.believe("Heist", [1, 2, 3], 0.65)
+    world.collections(block("Heist"))
+    assert call("--run-now").code == 0
+    store = Store.load(world.state_dir)
+    for key, known in list(store.memory.items()):
+        for slug, decision in known.collections.items():
+            if decision.second_look:
+                store.record(Judged(key=key, slug=slug, decision=replace(decision, second_look="due")))
+
+    found = call("--estimate", "--output", "json").data
+
+    assert found["pending"] == found["second_looks"] == 3
+    assert found["requests"] == 1
+    assert found["cost_usd"] == found["second_looks_cost_usd"] > 0
+
+
+def test_an_estimate_speaks_of_the_context_that_the_run_announces(world: World, call: Call) -> None:
+    """Long records: the forecast looks at the model with the run's own bounds, and says the same as the run."""
+    world.collections(block("Heist"))
+    service = OllamaStandIn()
+
+    with serve(service.app) as url:
+        local = {"LLM_PROVIDER": "ollama", "LLM_MODEL": "qwen3:14b", "OLLAMA_HOST": url, "BATCH_SIZE": "12"}
+        foretold = call("--estimate", "--output", "json", OLLAMA_CONTEXT_LENGTH="2048", **local).data["problems"]
+        told = call("--run-now", "--output", "json", OLLAMA_CONTEXT_LENGTH="2048", **local).data["warnings"]
+
+    size = r"a page needs about ([\d,]+)"
+    (before,), (then,) = (
+        [found[1] for each in those if (found := re.search(size, each["what"]))] for those in (foretold, told)
+    )
+    assert before == then
 
 
 def test_the_estimate_tells_of_a_context_that_is_too_small(world: World, call: Call) -> None:

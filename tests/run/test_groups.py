@@ -128,7 +128,8 @@ def test_an_estimate_knows_of_groups(world: BatchWorld) -> None:
     together = world.estimate()
     world.change(collections_per_request="1")
     alone = world.estimate()
-    assert (together.requests, alone.requests) == (2, 8)
+    looks = 1  # of 160 questions about one comes close
+    assert (together.requests, alone.requests) == (2 + looks, 8 + looks)
     assert together.cost_usd is not None
     assert alone.cost_usd is not None
     assert together.cost_usd < alone.cost_usd
