@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, NamedTuple, assert_never
 
 from kometa_ai.asking.ending import (
     Crashed,
@@ -74,24 +74,55 @@ def _of_asking(judging: Judging | None, models: Collection[str], titles: Mapping
     asking = judging.asking
     pending = sum(len(may_turn(pairs)) for pairs in asking.open_questions.values())
     words = words_about(models, titles)
-    ends = [problem for ending in asking.endings for problem in _of_ending(ending, pending, words)]
+    left = _Left(pending, asking.not_repeated)
+    ends = [problem for ending in asking.endings for problem in _of_ending(ending, left, words)]
     return [*_gaps(asking.tally.gaps, models, titles), *_given_up(judging, words), *ends]
 
 
-def _of_ending(ending: Ending, pending: int, words: Words) -> list[Problem]:
+class _Left(NamedTuple):
+    """How many questions the next run asks, and how many decisions stand that were to be made anew."""
+
+    pending: int
+    not_repeated: int
+
+    def after(self, what: str) -> str:
+        """What has ended the asking, and what was left."""
+        if self.pending or not self.not_repeated:
+            what += f"; {self.pending:,} questions are left for the next one"
+        return f"{what}.{self.stands}"
+
+    def remedy(self, more: str) -> str:
+        """What to do; waiting helps where the next run goes on."""
+        if self.pending or not self.not_repeated:
+            return f"Wait for it, or {more}."
+        return f"{more[0].upper()}{more[1:]}, or name fewer collections with --collection."
+
+    @property
+    def stands(self) -> str:
+        """What stands as it was, as a sentence that follows another."""
+        if not self.not_repeated:
+            return ""
+        one = self.not_repeated == 1
+        return (
+            f" {counted(self.not_repeated, 'decision')} {'was' if one else 'were'} not made anew and "
+            f"stand{'s' * one}; no later run does that by itself."
+        )
+
+
+def _of_ending(ending: Ending, left: _Left, words: Words) -> list[Problem]:
     """What the operator has to know of an end of the asking; other parts of the report tell some of them."""
     match ending:
         case Stopped(CheckModel() as error):
             return [Problem(source=words.title, what=error.message, remedy=error.remedy)]
         case Stopped(error):
             what = f"The asking was stopped: {error}"
-            remedy = f"{_remedy_of(error, words)} {pending:,} questions wait for the next run."
+            remedy = f"{_remedy_of(error, words)} {left.pending:,} questions wait for the next run.{left.stands}"
             return [Problem(source=words.title, what=what, remedy=remedy)]
         case TimedOut():
-            what = f"The time for this run is over; {pending:,} questions are left for the next one."
-            return [Problem(source="RUN_TIMEOUT", what=what, remedy="Wait for it, or give runs more time.")]
+            what = left.after("The time for this run is over")
+            return [Problem(source="RUN_TIMEOUT", what=what, remedy=left.remedy("give runs more time"))]
         case OutOfBudget():
-            return [_out_of_budget(ending, pending)]
+            return [_out_of_budget(ending, left)]
         case Unpriced():
             return list(map(_unpriced, ending.models))
         case Interrupted() | StateUnwritable() | Crashed():
@@ -108,9 +139,9 @@ def _unpriced(model: str) -> Problem:
     )
 
 
-def _out_of_budget(ending: OutOfBudget, pending: int) -> Problem:
+def _out_of_budget(ending: OutOfBudget, left: _Left) -> Problem:
     """What is left over. If one request may cost more than the limit, the next run would get no further."""
-    remedy = "Wait for it, or raise the limit."
+    remedy = left.remedy("raise the limit")
     if ending.highest_estimate > ending.limit:
         cents = math.ceil(ending.highest_estimate * 100)
         remedy = (
@@ -119,7 +150,7 @@ def _out_of_budget(ending: OutOfBudget, pending: int) -> Problem:
         )
     return Problem(
         source="MAX_COST_PER_RUN",
-        what=f"The run has come to its limit; {pending:,} questions are left for the next one.",
+        what=left.after("The run has come to its limit"),
         remedy=remedy,
     )
 

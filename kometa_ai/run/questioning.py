@@ -105,6 +105,7 @@ class Questioning:
         self._doubts: list[Problem] = []
         self._gaps_counted = 0
         self._waits = False
+        self._not_repeated = 0
 
     def result(self) -> Asking:
         """What has been asked so far, and what came of it."""
@@ -115,6 +116,7 @@ class Questioning:
             tally=self._tally,
             endings=tuple(self._course.endings),
             waiting=self._batches.waiting if self._waits and self._course.may_wait else None,
+            not_repeated=self._not_repeated,
         )
 
     async def ask(self, stage: Stage) -> None:
@@ -139,11 +141,13 @@ class Questioning:
             await batches.take(stage.chosen, questions)
             self._warnings += await self._credits.learn(batches.left(stage.chosen, questions))
             await self._send(stage)
-            # With --force-refresh, what is not asked again yet counts as open while this run waits, and only then.
-            asked_for = stage.questions(force=options.force_refresh, again=self._again, since=batches.since)
-            self._waits = batches.are_awaited(stage.chosen, asked_for)
-            questions = asked_for if self._waits else stage.questions()
+            questions = stage.questions(force=options.force_refresh, again=self._again, since=batches.since)
+            self._waits = batches.are_awaited(stage.chosen, questions)
             self._warn_of_doubts()
+        if total and not self._waits:
+            # With --force-refresh, what is not asked again yet counts as open while this run waits, and only then.
+            asked_for, questions = questions, stage.questions()
+            self._not_repeated += sum(len(pairs.keys() - questions[key].keys()) for key, pairs in asked_for.items())
         self.open_questions |= questions
 
     def _announce(self) -> None:

@@ -78,7 +78,8 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True):
 
     `open_questions` are those left for the next run, `reasons` counts those that were planned, and `last_asked` is the
     last movie with a verdict, by collection. `endings` say why it ended early, if it did. A run that waits for a batch
-    ends here; `waiting` are the options of the one that goes on with it.
+    ends here; `waiting` are the options of the one that goes on with it. `not_repeated` counts the questions that were
+    to be asked again although a decision stands, and were not: no later run asks them by itself.
     """
 
     open_questions: Questions
@@ -87,6 +88,7 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True):
     tally: Tally
     endings: tuple[Ending, ...]
     waiting: Options | None = None
+    not_repeated: int = 0
 
     @property
     def stopped(self) -> Exception | None:

@@ -40,6 +40,25 @@ def test_a_month_is_the_sum_of_its_runs(world: World) -> None:
     assert (third.cost_usd, third.month) == (0, second.month)
 
 
+def test_a_limit_tells_how_many_decisions_were_not_made_anew(world: World) -> None:
+    """With --force-refresh no question is left for the next run, and yet not all was asked again: it is said."""
+    world.collections(*(block(f"Collection {number}") for number in range(3)))
+    world.change(batch_size="1", collections_per_request="1", max_concurrent_requests="1")
+    whole = world.run()
+
+    report = world.run(force_refresh=True, max_cost=0.5 * whole.cost_usd)
+
+    left = whole.tokens.requests - report.tokens.requests
+    (problem,) = [problem for problem in report.problems if problem.source == "MAX_COST_PER_RUN"]
+    assert 0 < left < whole.tokens.requests
+    assert problem.what == (
+        f"The run has come to its limit. {left} decisions were not made anew and stand; no later run does that by itself."
+    )
+    assert problem.remedy == "Raise the limit, or name fewer collections with --collection."
+    assert report.pending == 0
+    assert world.run().tokens.requests == 0
+
+
 def test_more_runs_than_are_kept(world: World) -> None:
     """The sum does not depend on the runs that are remembered one by one."""
     world.collections(block("Noir"))
