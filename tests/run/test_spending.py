@@ -52,7 +52,8 @@ def test_a_limit_tells_how_many_decisions_were_not_made_anew(world: World) -> No
     (problem,) = [problem for problem in report.problems if problem.source == "MAX_COST_PER_RUN"]
     assert 0 < left < whole.tokens.requests
     assert problem.what == (
-        f"The run has come to its limit. {left} decisions were not made anew and stand; no later run does that by itself."
+        f"The run has come to its limit. {left} decisions were not made anew and stand; "
+        "no later run does that by itself."
     )
     assert problem.remedy == "Raise the limit, or name fewer collections with --collection."
     assert report.pending == 0
