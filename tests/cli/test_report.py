@@ -163,7 +163,7 @@ def test_what_a_terminal_folds_is_indented(monkeypatch: pytest.MonkeyPatch) -> N
 
     plain = without_colours(on_terminal(run, monkeypatch, columns=40, reasons=True))
 
-    assert "  Heat (1995)  0.95 A crew, a plan,\n    and a policeman who sees\n" in plain
+    assert "  Heat (1995)  0.95 A crew, a plan,\n    and a policeman who understands\n" in plain
     assert "Problem: 6 removals are held back: too\n  many.\n" in plain
     assert "  → To let them through, run once with\n    a flag.\n" in plain
 
