@@ -247,7 +247,11 @@ def _run_quietly(environ: Mapping[str, str]) -> int:
 def _host(call: Call, environ: Mapping[str, str], out: Console) -> int:
     port = _free_port()
     out.print(f"\n  [bold]http://{_HOST}:{port}[/]   The password is [bold]{_PASSWORD}[/].\n")
-    out.print("Ctrl+C ends it, and then nothing is left of it.")
+    out.print(
+        "Review has close calls, and removals that the brake holds back: films got a tag by mistake. Heist Films has a "
+        "warning: a line of its file was lost. Runs lists both runs; either can be taken back. Run now asks the same "
+        "judge again.\n\nCtrl+C ends it, and then nothing is left of it."
+    )
     sys.stdout.flush()
     page = {"HTTP_HOST": _HOST, "HTTP_PORT": str(port), "WEB_PASSWORD": _PASSWORD}
     return live(call._replace(environ={**environ, **page}), screen_level=logging.WARNING)
