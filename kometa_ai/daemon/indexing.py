@@ -18,7 +18,7 @@ from kometa_ai.daemon.shelves import Shelves
 from kometa_ai.daemon.standing import Sources
 from kometa_ai.errors import FixConfiguration, KometaAIError, RepairState
 from kometa_ai.jobs.aside import DoesNotAnswer, Patience
-from kometa_ai.kometa.files import find_files
+from kometa_ai.kometa.files import stamps_of
 from kometa_ai.observe import process
 from kometa_ai.state import by_line, files
 from kometa_ai.state.loading import stamp
@@ -254,15 +254,6 @@ class Indexer:
     def _stamps_of_folder(self, folder: Path) -> object:
         if self._clock() >= self._folder_rests_until:
             started = self._clock()
-            self._folder_stamps = [(path, _stamp(path)) for path in find_files(folder)]
+            self._folder_stamps = stamps_of(folder)
             self._folder_rests_until = self._clock() + _REST_OF_FOLDER * (self._clock() - started)
         return self._folder_stamps
-
-
-def _stamp(path: Path) -> object:
-    """The stamp of the file that is read there, behind links; None where there is none."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_mtime_ns, status.st_size

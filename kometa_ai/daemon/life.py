@@ -19,6 +19,7 @@ from kometa_ai.core.options import Options
 from kometa_ai.core.summary import counted, counted_items
 from kometa_ai.core.text import one_line
 from kometa_ai.daemon.batches import BatchWatch
+from kometa_ai.daemon.blocks import Blocks
 from kometa_ai.daemon.change_notifier import APART, ChangeNotifier
 from kometa_ai.daemon.choosing import Choosing
 from kometa_ai.daemon.hints import LONGEST, QUIET, Hints
@@ -38,11 +39,10 @@ from kometa_ai.daemon.trials import Trials
 from kometa_ai.daemon.watch import Watch
 from kometa_ai.errors import FixUsage, KometaAIError, WaitForOtherRun
 from kometa_ai.jobs.aside import DoesNotAnswer, Patience, aside
-from kometa_ai.jobs.blocks import Sought, Written, written
+from kometa_ai.jobs.blocks import Sought
 from kometa_ai.jobs.cancel import cancel
 from kometa_ai.jobs.views import explanation
 from kometa_ai.jobs.waiting import EVERY
-from kometa_ai.jobs.whatif import WhatIf, with_lines
 from kometa_ai.observe.log_end import newest_lines, whole_log
 from kometa_ai.observe.logs import log_problem
 from kometa_ai.settings.changes import changed_variables
@@ -61,9 +61,11 @@ if TYPE_CHECKING:
     from kometa_ai.core.problem import Problem
     from kometa_ai.core.report import RunReport
     from kometa_ai.daemon.index import Index
+    from kometa_ai.jobs.blocks import Written
     from kometa_ai.jobs.cancel import Cancellation
     from kometa_ai.jobs.explain import Explained
     from kometa_ai.jobs.session import Session
+    from kometa_ai.jobs.whatif import WhatIf
     from kometa_ai.observe.log_end import Level, LogEnd
 
 _READING = 60.0
@@ -113,7 +115,7 @@ class Daemon:
         self._looking = Patience("STATE_DIR", most=4)
         self._lock = LockReader(settings.state_dir)
         self._reading = Patience("CONFIG_DIR", seconds=_READING)
-        self._foreseeing = Patience("CONFIG_DIR", seconds=_READING)
+        self._blocks = Blocks(session)
         self._logs = Patience("LOG_DIR", most=2)
         self._sources = load_settings(environ, required=()).sources
         self._explaining = asyncio.Lock()
@@ -245,7 +247,7 @@ class Daemon:
             return collection, msgspec.structs.replace(found, as_of=index.as_of)
 
         found = await self.indexer.ask(look)
-        return await self._foreseeing(with_lines, self._session, *found) if found else None
+        return await self._blocks.with_lines(*found) if found else None
 
     async def block_of(self, key: CollectionKey) -> Written | None:
         """A collection's block as it stands in Kometa's files now; None for a key that no collection has.
@@ -255,7 +257,7 @@ class Daemon:
         found = await self.indexer.ask(lambda index: index.collection(key))
         if found is None:
             return None
-        return await self._reading(written, self._session, Sought(key, found.name, found.kind, found.source))
+        return await self._blocks.written(Sought(key, found.name, found.kind, found.source))
 
     async def prompts_of(self, key: CollectionKey) -> tuple[PastPrompt, ...]:
         """The prompts that a collection has had, the newest first, and what the first run with each has changed."""

@@ -1,7 +1,8 @@
-"""Show one collection's block as it stands in Kometa's files now: its lines, what it says, what is wrong with it."""
+"""Show a collection's block as it stands in Kometa's files now: its lines, what it says, what is wrong with it."""
 
 from __future__ import annotations
 
+from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import msgspec
 from kometa_ai.core.collection import Collection, OtherCollection
 from kometa_ai.core.problem import Problem
 from kometa_ai.jobs.checkup import Presenter, addresses_of
-from kometa_ai.kometa.checking.examination import examine_places
+from kometa_ai.kometa.checking.examination import examine
 from kometa_ai.kometa.checking.written import BlockLines, blocks_of
 
 if TYPE_CHECKING:
@@ -43,17 +44,32 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...]
 
 
-def written(session: Session, sought: Sought) -> Written:
-    """Read a collection's block. Nothing is written. Raise FixConfiguration if Kometa's folder cannot be read."""
-    settings = session.settings
-    folder, readings = examine_places(settings.config_dir, addresses=addresses_of(settings), services=settings.kinds)
-    blocks = blocks_of(readings.values(), sought.name, sought.kind, session.redact)
-    present = Presenter(settings.config_dir, session.redact)
-    return Written(
-        says=next((each for each in _all(folder) if sought.key in keys_of(each)), None),
-        blocks=blocks,
-        problems=present(_about(folder, sought, blocks)),
-    )
+class KometasFolder:
+    """Kometa's folder as it was at one moment, read once for whatever is asked about it. Nothing is written.
+
+    Raise FixConfiguration if it cannot be read.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        settings = session.settings
+        self.examined = examine(settings.config_dir, services=settings.kinds)
+
+    def written(self, sought: Sought) -> Written:
+        """A collection's block."""
+        session, folder = self._session, self._proven
+        blocks = blocks_of(self.examined.readings.values(), sought.name, sought.kind, session.redact)
+        present = Presenter(session.settings.config_dir, session.redact)
+        return Written(
+            says=next((each for each in _all(folder) if sought.key in keys_of(each)), None),
+            blocks=blocks,
+            problems=present(_about(folder, sought, blocks)),
+        )
+
+    @cached_property
+    def _proven(self) -> Folder:
+        """With its corrections, each of which takes a reading to prove."""
+        return self.examined.proven(addresses_of(self._session.settings))
 
 
 def keys_of(collection: Collection | OtherCollection) -> tuple[CollectionKey, ...]:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.decision import Decision
     from kometa_ai.core.naming import Slug
     from kometa_ai.jobs.session import Session
+    from kometa_ai.kometa.checking.examination import Examination
     from kometa_ai.run.parts import Parts, Rules
     from kometa_ai.run.results import Planning, Reading
     from kometa_ai.state.schema import CollectionStatus
@@ -158,8 +159,13 @@ async def what_if(session: Session, options: Options, wish: Wish) -> WhatIf:
     return with_lines(session, collection, found)
 
 
-def with_lines(session: Session, collection: Collection, found: WhatIf) -> WhatIf:
-    """The preview of a collection with the lines to copy into the files that hold its block now."""
+def with_lines(
+    session: Session, collection: Collection, found: WhatIf, examined: Examination | None = None
+) -> WhatIf:
+    """The preview of a collection with the lines to copy into the files that hold its block now.
+
+    Kometa's folder is read for it, unless it is `examined` already.
+    """
     if not found.is_changed:
         return found
     lines = lines_to_copy(
@@ -169,6 +175,7 @@ def with_lines(session: Session, collection: Collection, found: WhatIf) -> WhatI
         by_hand=f"Write `confidence_threshold: {found.threshold}` into the block.",
         services=session.settings.kinds,
         redact=session.redact,
+        examined=examined,
     )
     return msgspec.structs.replace(found, lines=lines)
 

@@ -124,6 +124,20 @@ def find_files(root: Path, limits: Limits = LIMITS) -> list[Path]:
     return sorted(_Walk(root, limits, found).files(), key=lambda path: path.parts)
 
 
+def stamps_of(root: Path) -> object:
+    """What differs once a file that would be read has changed, without reading any."""
+    return [(path, _stamp(path)) for path in find_files(root)]
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """The stamp of the file that is read there, behind links; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[FileIO]:
     """Open a regular file without blocking on a pipe; raise OSError for anything else."""

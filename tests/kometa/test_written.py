@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kometa_ai.kometa.checking.examination import examine_places
+from kometa_ai.kometa.checking.examination import examine
 from kometa_ai.kometa.checking.written import BlockLines, WrittenLine, blocks_of
 
 from .support import block, collection
@@ -21,7 +21,7 @@ def _blocks(files: Mapping[str, str], name: str = "Heist") -> tuple[BlockLines, 
     with tempfile.TemporaryDirectory() as folder:
         for source, text in files.items():
             (Path(folder) / source).write_text(text, encoding="utf-8")
-        _, readings = examine_places(Path(folder))
+        readings = examine(Path(folder)).readings
     return blocks_of(readings.values(), name, "movie", lambda text: text.replace("S3cret", "***"))
 
 

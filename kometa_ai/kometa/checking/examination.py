@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -65,7 +66,7 @@ def read_folder(path: Path, limits: Limits = LIMITS, services: AbstractSet[Kind]
     are read. Problems have no corrections: reports are stored and sent, and a line of a file may hold a secret. Raise
     FixConfiguration if there is no such folder.
     """
-    return _examine(path, limits, services).folder()
+    return examine(path, limits, services).folder()
 
 
 def examine_folder(
@@ -80,49 +81,29 @@ def examine_folder(
     Kometa is expected to use one of the `addresses`. The result is for the person who edits these files. The caller
     removes secrets before showing it.
     """
-    examination = _examine(path, limits, services)
+    examination = examine(path, limits, services)
     found = examination.proven(addresses or {})
     return msgspec.structs.replace(
         found, hints=(*found.hints, *examination.passed_over(path), *examination.without_configuration())
     )
 
 
-def examine_places(
-    path: Path,
-    *,
-    addresses: Addresses | None = None,
-    limits: Limits = LIMITS,
-    services: AbstractSet[Kind] = MOVIES,
-) -> tuple[Folder, Mapping[str, Reading]]:
-    """Read and check the folder, and return what was found together with what each file that could be read says.
-
-    The hints are those about single files and collections.
-    """
-    examination = _examine(path, limits, services)
-    return examination.proven(addresses or {}), examination.readings
-
-
-def files_of(
-    path: Path, collection: Collection, *, limits: Limits = LIMITS, services: AbstractSet[Kind] = MOVIES
-) -> tuple[tuple[TextFile, Contents], ...]:
-    """The files in which the collection has a block, and what they say. Raise FixConfiguration without a folder."""
-    return _examine(path, limits, services).files_of(collection)
-
-
-def _examine(path: Path, limits: Limits, services: AbstractSet[Kind]) -> _Examination:
+def examine(path: Path, limits: Limits = LIMITS, services: AbstractSet[Kind] = MOVIES) -> Examination:
+    """Read and check the folder, for several questions about it. Raise FixConfiguration if there is no such folder."""
     # Not Path.is_dir(), which raises OSError if access is denied or the name is too long.
     if not os.path.isdir(path):  # noqa: PTH112
         raise _no_folder(path)
-    return _Examination(read_files(path, limits), limits, services)
+    return Examination(read_files(path, limits), limits, services)
 
 
-class _Examination:
-    """Reads the files that were found; reads some of them again to try a correction."""
+class Examination:
+    """Reads the files that were found; reads some of them again to try a correction. `size` is that of their texts."""
 
     def __init__(self, found: FoundFiles, limits: Limits, services: AbstractSet[Kind]) -> None:
         self._found = found
         self._services = services
         self._texts = {file.source: file.text for file in (*found.files, *found.others)}
+        self.size = sum(map(len, self._texts.values()))
         by_kind: dict[bool, list[TextFile]] = {True: [], False: []}
         for file in found.others:
             by_kind[may_list_libraries(file.source, file.text)].append(file)
@@ -191,18 +172,22 @@ class _Examination:
 
     def folder(self) -> Folder:
         """The result for a run: without corrections and hints."""
-        return _with_unserved(self._checked(self._parts).folder())
+        return _with_unserved(self._as_read.folder())
 
     def proven(self, addresses: Addresses) -> Folder:
         """The result for an editor: with hints, and with the corrections that were proven right."""
-        checked = self._checked(self._parts)
+        checked = self._as_read
         found = Proof(checked.proposed(addresses), self._texts, checked.readings, self._read_again).proven()
         return _with_unserved(found)
 
     @property
     def readings(self) -> Mapping[str, Reading]:
         """What was read from each file, with the kinds of its collections."""
-        return self._checked(self._parts).readings
+        return self._as_read.readings
+
+    @cached_property
+    def _as_read(self) -> _Checked:
+        return self._checked(self._parts)
 
     def files_of(self, collection: Collection) -> tuple[tuple[TextFile, Contents], ...]:
         """The files in which a block of this collection stands, and what they say."""

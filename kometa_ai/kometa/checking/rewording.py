@@ -22,7 +22,7 @@ from kometa_ai.core.problem import Correction, Problem
 from kometa_ai.kometa.block_keys import LISTS, PINS
 from kometa_ai.kometa.checking.changes import changes_between
 from kometa_ai.kometa.checking.corrections import applied
-from kometa_ai.kometa.checking.examination import files_of
+from kometa_ai.kometa.checking.examination import Examination, examine
 from kometa_ai.kometa.checking.excerpts import Excerpts
 from kometa_ai.kometa.document import compose
 from kometa_ai.kometa.files import TextFile
@@ -96,15 +96,17 @@ def lines_to_copy(
     by_hand: str,
     services: AbstractSet[Kind],
     redact: Callable[[str], str],
+    examined: Examination | None = None,
 ) -> tuple[LinesToCopy, ...]:
     """The lines for each file that holds the collection's block: where there are several, all must say the same.
 
-    `by_hand` is told in place of lines that cannot be proved or would show a secret. Raise FixConfiguration if
-    Kometa's folder cannot be read.
+    `by_hand` is told in place of lines that cannot be proved or would show a secret. The folder is read, unless it is
+    `examined` already. Raise FixConfiguration if it cannot be read.
     """
+    examined = examined or examine(root, services=services)
     excerpts = Excerpts(root, redact)
     found = []
-    for file, contents in files_of(root, collection, services=services):
+    for file, contents in examined.files_of(collection):
         block = WrittenBlock.of(file, collection.name, collection.kind, contents)
         line = block.place.block.line if block else 0
         correction = wanted(block) if block else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import html
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -68,6 +69,22 @@ async def test_as_it_stands_now(judged: World, here: Beside) -> None:
     judged.collections(block("Noir", "Dark, and old."))
 
     assert "Dark, and old." in await _page(here)
+
+
+async def test_the_files_are_read_once(judged: World, here: Beside) -> None:
+    """Reading them takes seconds where there are many: a second look reads none of them that has not changed."""
+    file = judged.kometa / "movies.yml"
+    before = file.stat()
+    await _page(here)
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("All about", "Not about"), encoding="utf-8")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    assert "All about Noir" in await _page(here)
+
+    os.utime(file)
+
+    assert "Not about Noir" in await _page(here)
 
 
 async def test_one_that_is_off(judged: World, here: Beside) -> None:
