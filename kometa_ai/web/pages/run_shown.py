@@ -32,8 +32,9 @@ PAGE = 60
 """Titles on one page of a list."""
 _MOST_HELD = 500
 """Titles with boxes to tick on one page: all of them can be let through together."""
-_IN_ALL = 60
-_LEAST = 3
+_IN_ALL = 40
+_TICKED_IN_ALL = 60
+_LEAST = 2
 _MOST_PROBLEMS = 60
 _NAMED = 20
 
@@ -118,13 +119,16 @@ def held_side(side: Side) -> Side | None:
 
 def shown_run(report: RunReport) -> RunShown:
     """The collections of a report, each list cut so that the page stays small."""
-    count = sum(bool(list_of(each, side)) for each in report.collections for side in SIDES)
-    most = max(_LEAST, min(PAGE, _IN_ALL // max(count, 1)))
+    found = [side for each in report.collections for side in SIDES if list_of(each, side)]
+    ticked = sum(held_side(side) is not None for side in found)
+    plain, held_back = _share(_IN_ALL, len(found) - ticked), _share(_TICKED_IN_ALL, ticked)
     shown, quiet = [], []
     for each in report.collections:
         name = marked(each.name, each.kind, report.kinds)
         lists = [
-            ListShown(side, SIDES[side].word, SIDES[side].sign, lines[:most], len(lines))
+            ListShown(
+                side, SIDES[side].word, SIDES[side].sign, lines[: held_back if held_side(side) else plain], len(lines)
+            )
             for side in SIDES
             if (lines := list_of(each, side))
         ]
@@ -134,6 +138,11 @@ def shown_run(report: RunReport) -> RunShown:
         else:
             quiet.append((name, each))
     return RunShown(shown, quiet)
+
+
+def _share(of_all: int, lists: int) -> int:
+    """How many titles each of some lists shows."""
+    return max(_LEAST, of_all // max(lists, 1))
 
 
 def _on_the_page(problem: Problem) -> Problem:
