@@ -159,9 +159,7 @@ async def what_if(session: Session, options: Options, wish: Wish) -> WhatIf:
     return with_lines(session, collection, found)
 
 
-def with_lines(
-    session: Session, collection: Collection, found: WhatIf, examined: Examination | None = None
-) -> WhatIf:
+def with_lines(session: Session, collection: Collection, found: WhatIf, examined: Examination | None = None) -> WhatIf:
     """The preview of a collection with the lines to copy into the files that hold its block now.
 
     Kometa's folder is read for it, unless it is `examined` already.
