@@ -25,7 +25,7 @@ from kometa_ai.judging.policy import reaches
 from kometa_ai.judging.review import Case, Wanting, kind_of_case, long_standing_that_left, queue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime, tzinfo
 
     from kometa_ai.core.choice import Answered, Choices, Origin, Pair, ReviewKind
@@ -204,21 +204,6 @@ class Choosing:
     async def pinned(self) -> Pinned:
         """All pins with their items and collections, those of the blocks among them."""
         return await self._indexer.ask(lambda index: pinned(index, self._choices.read().pins))
-
-    async def release_all(self, pairs: Collection[Pair]) -> int:
-        """Release the pins of pairs, and return how many there were."""
-
-        def drop() -> int:
-            gone: list[Pin] = []
-
-            def change(choices: Choices) -> Choices:
-                gone[:] = [each for each in choices.pins if each.pair in pairs]
-                return choices.without_pins(*gone)
-
-            self._choices.change(change)
-            return len(gone)
-
-        return await self._keeps(drop)
 
     async def pin(
         self, collection: CollectionKey, item: ItemKey, *, include: bool, by: str, origin: Origin = "api"

@@ -236,6 +236,8 @@ class Indexer:
     def _differs(self, is_new: Callable[[_Stamps, _Stamps], bool]) -> bool:
         if self._parts is None:
             return True
+        if not os.path.isdir(self._folder):  # noqa: PTH112 - which raises no OSError
+            return False  # a disk that is away says nothing of what was on it
         try:
             return is_new(self._stamps(), self._parts.stamps)
         except OSError as error:  # what cannot be looked at cannot be read either

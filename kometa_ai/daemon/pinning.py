@@ -15,7 +15,7 @@ from kometa_ai.jobs.aside import Patience
 from kometa_ai.jobs.pins import lines_for_pins
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from kometa_ai.core.choice import Choices, Dismissal, Pair
@@ -104,6 +104,10 @@ class Pinning:
         chosen = await self._indexer.ask(make, judged=True)
         await self._indexer.newest()  # so that the next page shows it
         return chosen
+
+    async def release(self, pairs: Iterable[Pair]) -> Chosen:
+        """Release the pins of pairs, of whichever collections."""
+        return await self._keeps(self._keep, "release", dict.fromkeys(pairs))
 
     async def take_back(self, choice_id: str) -> int:
         """Restore what was before a choice, where no user has chosen otherwise since; return for how many items.

@@ -183,6 +183,20 @@ async def test_the_old_index_outlives_its_files(lived: World) -> None:
     assert item.plot == "What happens in movie 0."
 
 
+async def test_a_state_folder_that_is_away_says_nothing(lived: World) -> None:
+    """While the disk of STATE_DIR is not mounted the old index serves: there is no empty one in its place."""
+    indexer = Indexer(session_of(lived.settings))
+    old = await indexer.index()
+    away = lived.state_dir.rename(lived.state_dir.with_name("away"))
+
+    assert members(await indexer.newest()) == 3
+    assert await indexer.index() is old
+    away.rename(lived.state_dir)
+    lived.believe("Noir", [3])
+    await asyncio.to_thread(lived.run, force_refresh=True)
+    assert await indexer.newest() is not old
+
+
 async def test_a_damaged_state_leaves_the_old_index(lived: World) -> None:
     """Without an index the damage is raised; with one that goes on serving, until a run has repaired the state."""
     indexer = Indexer(session_of(lived.settings))

@@ -126,9 +126,10 @@ async def show(
 ) -> Response:
     """The page of a movie or show. Raise HTTPException 404 for one that is neither held nor remembered."""
     daemon: Daemon = request.app.state.daemon
-    found = await daemon.indexer.ask(lambda index: _shown(index, key))
+    found, when = await daemon.indexer.ask(lambda index: (_shown(index, key), index.as_of))
     if found is None:
-        raise HTTPException(HTTPStatus.NOT_FOUND, f"There is no movie or show {key!r}.")
+        why = "" if when else " here: no run has read a library yet"
+        raise HTTPException(HTTPStatus.NOT_FOUND, f"There is no movie or show {key!r}{why}.")
     return await page(
         request,
         "item.jinja",

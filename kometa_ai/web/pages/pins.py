@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -19,6 +19,8 @@ from kometa_ai.web.pages.tickets import pair_in
 
 if TYPE_CHECKING:
     from kometa_ai.daemon.life import Daemon
+    from kometa_ai.daemon.pinning import Chosen
+    from kometa_ai.web.pages.forms import Form
 
 SIZE = 60
 ORIGINS: dict[str, str] = {
@@ -43,42 +45,84 @@ async def read(
     origin: Annotated[str, Query(max_length=20)] = "",
     collection: Annotated[str, Query(pattern=rf"^$|{COLLECTION}")] = "",
     number: Annotated[int, Query(alias="page", ge=1, le=1_000_000)] = 1,
-    done: Annotated[str, Query(max_length=20)] = "",
+    done: Annotated[Literal["released", "undone", "none", ""], Query()] = "",
+    count: Annotated[int, Query(alias="n", ge=0)] = 0,
+    undo: Annotated[str, Query(max_length=40)] = "",
     ask: Annotated[str, Query(max_length=20)] = "",
 ) -> Response:
     """The pins of one origin, of one collection, or all."""
-    return await _shown(request, daemon, origin, collection, number, done=done, ask=ask)
+    return await _shown(request, daemon, _Part(origin, collection, number), said=_Said(done, count, undo), ask=ask)
 
 
 @router.post("/pins/release")
 async def release(request: Request, daemon: TheDaemon) -> Response:
     """Release the pins that a form names."""
     form = await form_of(request)
-    origin, collection = _origin_in(form.text("origin")), _collection_in(form.text("collection"))
-    named = form.all("pin")
+    part, named = _part_in(form), form.all("pin")
     if not named:
-        return see(request, "/pins", origin=origin, collection=collection, done="none")
+        return see(request, "/pins", **part.query, done="none")
     try:
-        await daemon.choosing.release_all(frozenset(map(pair_in, named)))
+        chosen = await daemon.pinning.release(map(pair_in, named))
     except KometaAIError as error:
-        return await _shown(request, daemon, origin, collection, 1, error=error)
-    return see(request, "/pins", origin=origin, collection=collection, done="one" if len(named) == 1 else "some")
+        return await _shown(request, daemon, part, error=error)
+    return see(request, "/pins", **part.query, **_told(chosen))
 
 
 @router.post("/pins/release-all")
 async def release_all(request: Request, daemon: TheDaemon) -> Response:
     """Release all pins of an origin or a collection, if they are as many as was shown."""
     form = await form_of(request)
-    origin, collection = _origin_in(form.text("origin")), _collection_in(form.text("collection"))
+    part = _part_in(form)
     try:
-        rows = (await daemon.choosing.pinned()).of(origin, collection)
+        rows = (await daemon.choosing.pinned()).of(part.origin, part.collection)
         pairs = frozenset((row.key, row.slug) for row in rows if row.key is not None and row.origin != BLOCK)
         if len(pairs) != form.number("count"):
             raise Miscounted(f"Nothing was released: the list has {len(pairs):,} pins by now.", "Look at them again.")
-        await daemon.choosing.release_all(pairs)
+        chosen = await daemon.pinning.release(pairs)
     except KometaAIError as error:
-        return await _shown(request, daemon, origin, collection, 1, error=error)
-    return see(request, "/pins", done="some")
+        return await _shown(request, daemon, part, error=error)
+    return see(request, "/pins", **_told(chosen))
+
+
+@router.post("/pins/undo")
+async def take_back(request: Request, daemon: TheDaemon) -> Response:
+    """Make the pins again that were released, where no other choice has been made since."""
+    form = await form_of(request)
+    part = _part_in(form)
+    try:
+        count = await daemon.pinning.take_back(form.text("undo"))
+    except KometaAIError as error:
+        return await _shown(request, daemon, part, error=error)
+    return see(request, "/pins", **part.query, done="undone", n=count)
+
+
+class _Part(NamedTuple):
+    """Which pins are shown: of one origin, of one collection, and which page of them."""
+
+    origin: str = ""
+    collection: str = ""
+    number: int = 1
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The same as the query of an address."""
+        return {"origin": self.origin, "collection": self.collection}
+
+
+class _Said(NamedTuple):
+    """What has just been done to how many pins; `undo` takes it back."""
+
+    done: str = ""
+    pins: int = 0
+    undo: str = ""
+
+
+def _told(chosen: Chosen) -> dict[str, object]:
+    return {"done": "released", "n": chosen.changed, "undo": chosen.id}
+
+
+def _part_in(form: Form) -> _Part:
+    return _Part(_origin_in(form.text("origin")), _collection_in(form.text("collection")))
 
 
 def _origin_in(text: str) -> str:
@@ -92,17 +136,16 @@ def _collection_in(text: str) -> str:
 async def _shown(
     request: Request,
     daemon: Daemon,
-    origin: str,
-    collection: str,
-    number: int,
+    part: _Part,
     *,
-    done: str = "",
+    said: _Said | None = None,
     ask: str = "",
     error: KometaAIError | None = None,
 ) -> Response:
-    found = await daemon.choosing.pinned()
-    rows = found.of(_origin_in(origin), collection)
-    start = (number - 1) * SIZE
+    found, said = await daemon.choosing.pinned(), said or _Said()
+    origin = _origin_in(part.origin)
+    rows = found.of(origin, part.collection)
+    start = (part.number - 1) * SIZE
     return await page(
         request,
         "pins.jinja",
@@ -112,11 +155,12 @@ async def _shown(
         total=len(rows),
         releasable=sum(row.origin != BLOCK for row in rows),
         origins=ORIGINS,
-        origin=_origin_in(origin),
-        collection=collection,
-        number=number,
+        origin=origin,
+        collection=part.collection,
+        number=part.number,
         size=SIZE,
-        done=done,
+        said=said,
+        can_undo=daemon.pinning.can_take_back(said.undo),
         ask=ask,
         error=error,
     )

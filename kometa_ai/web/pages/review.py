@@ -26,8 +26,6 @@ from kometa_ai.web.pages.rendering import page, see
 from kometa_ai.web.pages.tickets import answer_to, pair_in, pair_of, pair_text, ticket_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from kometa_ai.core.choice import ReviewKind
     from kometa_ai.daemon.desk import Desk, Spread
     from kometa_ai.daemon.life import Daemon
@@ -259,11 +257,11 @@ def why_here(spread: Spread) -> str:
     match card.kind:
         case "held back":
             held = f"The brake holds {'its addition' if card.belongs else 'its removal'} back."
-            return f"{_all_of(card.deciding_tags)} {_keeps(card)}. {held}" if card.cause in _BY_TAG else held
+            return f"{_tags_of(spread)} {_keeps(card)}. {held}" if card.cause in _BY_TAG else held
         case "looks disagree":
             return "Two looks at it came to different answers."
         case "tag against verdict":
-            return f"{_all_of(card.deciding_tags)} {_keeps(card)}, against a clear verdict."
+            return f"{_tags_of(spread)} {_keeps(card)}, against a clear verdict."
         case "close call":
             away = abs((card.confidence or 0) - card.threshold)
             return "Right at the threshold." if round(away, 2) == 0 else f"Only {away:.2f} from the threshold."
@@ -275,5 +273,9 @@ def _keeps(card: Card) -> str:
     return f"keeps it {'in' if card.belongs else 'out'}"
 
 
-def _all_of(tags: Sequence[str]) -> str:
+def _tags_of(spread: Spread) -> str:
+    """The tags that decide; a card itself names only those of other collections."""
+    card = spread.card
+    here = (each.deciding_tags for each in spread.item.collections if each.collection == card.collection)
+    tags = card.deciding_tags or next(here, ())
     return f"The tag {' or '.join(tags)}" if tags else "One of its tags"

@@ -51,6 +51,7 @@ async def send(here: Beside, path: str, **fields: str) -> tuple[int, str]:
 async def test_before_the_first_run_it_says_what_to_do(here: Beside) -> None:
     """Without a run there is nothing to find, and the page says what would bring something here."""
     assert "No library has been read yet." in await text_of(here, "/movies")
+    assert "no run has read a library yet" in await text_of(here, "/movies/99999", 404)
 
 
 async def test_every_title_is_found(here: Beside) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.choice import Origin
     from tests.daemon.living import Beside
 
-RELEASE, RELEASE_ALL = "/pins/release", "/pins/release-all"
+RELEASE, RELEASE_ALL, UNDO = "/pins/release", "/pins/release-all", "/pins/undo"
 
 
 @pytest.fixture(name="world")
@@ -116,7 +116,7 @@ async def test_one_pin_is_released(here: Beside, world: World) -> None:
     then = await opened(here, answer.headers["location"])
 
     assert answer.headers["location"].startswith("/pins?origin=review")
-    assert "Released." in then
+    assert "1 pin is released." in then
     assert "Movie 3 (1953)" not in pins(world)
 
 
@@ -145,6 +145,24 @@ async def test_a_whole_list_is_released(here: Beside, world: World) -> None:
     done = await sent(here, refused.text, RELEASE_ALL)
 
     assert (done.status_code, pins(world)) == (200, {"Movie 5 (1955)", "Movie 77 (2027)"})
+
+
+async def test_released_pins_are_taken_back(here: Beside, world: World) -> None:
+    """By a button beside the message, one or many of any collections, as they were made; a newer choice stays."""
+    before = {each.title: each for each in ChoicesFile(world.state_dir).read().pins}
+    done = await sent(here, await opened(here, "/pins?ask=release"), RELEASE_ALL)
+    assert ("5 pins are released." in done.text, pins(world)) == (True, set())
+    newer = pin(world, 5, "page", slug="heist", include=False)
+    ChoicesFile(world.state_dir).change(lambda choices: choices.with_pins(newer))
+
+    back = await sent(here, done.text, UNDO)
+    again = await sent(here, done.text, UNDO)
+
+    after = {each.title: each for each in ChoicesFile(world.state_dir).read().pins}
+    assert "Taken back: 4 pins hold again." in back.text
+    assert after == before | {newer.title: newer}
+    assert (again.status_code, "cannot be taken back" in again.text) == (422, True)
+    assert "Undo</button>" not in back.text
 
 
 async def test_pins_that_cannot_be_released(here: Beside, world: World) -> None:

@@ -346,16 +346,19 @@ async def test_what_is_held_back_or_left_says_so(here: Beside, world: World) -> 
 
 
 async def test_what_a_tag_keeps_out_while_held_back_says_so(here: Beside, world: World) -> None:
-    """The verdict says in, and yet it would leave: the card says that one of its tags is why."""
+    """The verdict says in, and yet it would leave: the card names the tag, and the collection leads here."""
     world.believe("Noir", range(6), 0.95)
     world.collections(block("Noir", exclude_tags="[kids]"))
     await here.run(force_refresh=True)
     for number in range(6):
         world.radarr.tag_by_hand(1000 + number, "kids")
     await here.run()
-    html = await opened(here, "/review?kind=held+back")
+    of_collection = await opened(here, "/collections/noir")
+    found = re.search(r'href="(/review[^"]*)">(?:<svg.*?</svg>)6 held back</a>', of_collection)
+    assert found, of_collection
+    html = await opened(here, found[1].replace("&amp;", "&"))
 
-    assert "One of its tags keeps it out. The brake holds its removal back." in html
+    assert "The tag kids keeps it out. The brake holds its removal back." in html
 
 
 async def test_what_waits_for_a_person_says_until_when(tmp_path: Path) -> None:
