@@ -16,7 +16,7 @@ INSTALL_LOCK := --disable-pip-version-check --quiet install --no-deps --require-
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo demo-page test check format docs site live lock assets try-locks image dist audit clean
+.PHONY: help demo demo-page test check format docs site live lock assets try-locks image image-check dist audit clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,7 +86,12 @@ PIPS = pip==23.2.1 pip
 
 image: ## build the container image (BUILDER=docker, podman or buildah)
 	$(BUILDER) build $(if $(filter-out docker,$(BUILDER)),--format docker) \
+	    $(if $(PYTHON_IMAGE),--build-arg PYTHON_IMAGE="$(PYTHON_IMAGE)") \
 	    --build-arg GIT_COMMIT="$$(git rev-parse HEAD)" --tag kometa-ai .
+
+# Not a part of `make test`: it takes minutes, most of them for packages to arrive, and root.
+image-check: ## build it from a clean clone on a base made of Debian's packages, and use it (root; no registry of images)
+	@python3 -u -m tests.shipping.image_check
 
 dist: $(VENV)/.installed-dev ## build the wheel and the source archive into dist/
 	rm -rf dist

@@ -7,14 +7,17 @@ mounted change their owners. Nothing of the program is imported: it is the image
 from __future__ import annotations
 
 import contextlib
+import http.cookiejar
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +28,11 @@ if TYPE_CHECKING:
 _PATIENCE = 60.0
 _TIGHT = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")  # noqa: S108
 RIGHTS = ("CHOWN", "DAC_OVERRIDE", "SETGID", "SETUID")
+LARGEST = 250_000_000
+"""Bytes of all files in the image."""
+_PASSWORD = "open-sesame-please"
+"""Of a container that lives for seconds."""
+_USER = ("--user", "3456:3456")
 
 
 class Stage:
@@ -61,7 +69,7 @@ class Stage:
             sys.stderr.write(logs.stdout + logs.stderr)
             raise
         finally:
-            self.call("rm", "--force", made, check=False)
+            self.call("rm", "--force", "--volumes", made, check=False)
 
     @contextlib.contextmanager
     def services(self) -> Iterator[None]:
@@ -96,6 +104,34 @@ class Stage:
         )
 
 
+class Visitor:
+    """A browser without scripts at the container's page."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._address = f"http://127.0.0.1:{stage.http}"
+        cookies = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), cookies)
+
+    def look(self, path: str, **form: str) -> tuple[int, str, str]:
+        """The status, the path where it ended, and the text; with a form it is sent."""
+        data = urllib.parse.urlencode(form).encode() if form else None
+        asked = urllib.request.Request(self._address + path, data, {"Accept": "text/html"})  # noqa: S310 - our container
+        try:
+            answer = self._opener.open(asked, timeout=30)
+        except urllib.error.HTTPError as error:
+            answer = error
+        with answer:
+            return answer.status, urllib.parse.urlsplit(answer.url).path, answer.read().decode()
+
+    def sign_in(self, password: str) -> tuple[int, str, str]:
+        """Fill the form in that stands before the page."""
+        _, path, form = self.look("/")
+        token = re.search(r'name="token" value="([^"]+)"', form)
+        assert path == "/login", path
+        assert token, form
+        return self.look("/login", token=token[1], next="/", password=password)
+
+
 def version(stage: Stage) -> None:
     """--version names the commit."""
     assert f"({stage.commit[:12]})" in stage.once("--version"), "the image was not built with this GIT_COMMIT"
@@ -115,6 +151,47 @@ def contents(stage: Stage) -> None:
     config = inspected.get("Config") or {}
     check = config.get("Healthcheck") or inspected.get("Healthcheck") or {}
     assert "--health-check" in check.get("Test", []), inspected
+
+
+def size(stage: Stage) -> None:
+    """All files together are at most 250 MB."""
+    told = stage.once("-sxb", "/", options=("--network", "none", "--entrypoint", "du"))
+    bytes_ = int(told.split()[0])
+    sys.stdout.write(f"    {bytes_ / 1_000_000:.0f} MB\n")
+    assert bytes_ <= LARGEST, f"{bytes_} bytes"
+
+
+def waiting(stage: Stage) -> None:
+    """A first start without settings waits, alive and not healthy; behind the sign-in Check says what is missing."""
+    given = ("--env", f"HTTP_PORT={stage.http}", "--env", f"WEB_PASSWORD={_PASSWORD}")
+    with stage.background(options=(*_TIGHT, "--user", "1000:1000", *given)) as daemon:
+        _until(lambda: _answers(f"http://127.0.0.1:{stage.http}/ping"))
+        visitor = Visitor(stage)
+        assert visitor.look("/ping")[0] == 200
+        status, _, health = visitor.look("/health")
+        assert (status, "RADARR_URL" in health) == (503, True), health
+        status, path, page = visitor.sign_in(_PASSWORD)
+        assert (status, path, "RADARR_URL" in page, "CLAUDE_API_KEY" in page) == (200, "/start", True, True), page
+        check = stage.call("exec", daemon, "kometa-ai", "--health-check", check=False)
+        assert (check.returncode, "CLAUDE_API_KEY" in check.stderr) == (2, True), check.stderr
+
+
+def page(stage: Stage) -> None:
+    """With user: and no right at all: the page wants the password, nothing else can be written, it is healthy."""
+    options = (*_TIGHT, *_USER, *stage.settings(WEB_PASSWORD=_PASSWORD))
+    with stage.background(options=options) as daemon:
+        _until(lambda: _answers(f"http://127.0.0.1:{stage.http}/ping"))
+        visitor = Visitor(stage)
+        status, path, _ = visitor.sign_in("another-password")
+        assert (status, path) == (401, "/login")
+        status, path, text = visitor.sign_in(_PASSWORD)
+        assert (status, path, "Sign in" in text, "<main" in text) == (200, "/", False, True), (status, path, text)
+        assert visitor.look("/health")[0] == 200
+        ids = stage.call("exec", daemon, "stat", "--format", "%u:%g", "/proc/1").stdout.split()
+        assert ids == ["3456:3456"], ids
+        wrote = stage.call("exec", daemon, "sh", "-c", "echo > /app/written || echo > /opt/written", check=False)
+        assert "Read-only file system" in wrote.stderr, wrote
+        stage.call("exec", daemon, "kometa-ai", "--health-check")
 
 
 def dropped(stage: Stage) -> None:
@@ -160,7 +237,7 @@ def plain(stage: Stage) -> None:
         "/all/state",
         "/all/logs",
     )
-    stage.once("--run-now", options=("--network", "host", *_TIGHT, "--user", "3456:3456", *stage.settings()))
+    stage.once("--run-now", options=("--network", "host", *_TIGHT, *_USER, *stage.settings()))
     assert _owners(stage.state) == {3456}
 
 
@@ -200,19 +277,23 @@ def _owners(folder: Path) -> set[int]:
     return {path.lstat().st_uid for path in (folder, *folder.rglob("*"))}
 
 
-def main() -> None:
+def use(engine: str, image: str, commit: str) -> None:
     """Every check in turn; the first that fails ends it."""
-    engine, image, commit = sys.argv[1:]
     with tempfile.TemporaryDirectory(prefix="kometa-ai-smoke-") as folder:
         Path(folder).chmod(0o755)
         stage = Stage(engine, image, commit, Path(folder))
-        for check in (version, contents, demo, wrong):
+        for check in (version, contents, size, demo, wrong, waiting):
             check(stage)
             sys.stdout.write(f"ok  {check.__doc__}\n")
         with stage.services():
-            for check in (dropped, another, plain):
+            for check in (dropped, another, plain, page):
                 check(stage)
                 sys.stdout.write(f"ok  {check.__doc__}\n")
+
+
+def main() -> None:
+    """Use the image that the command line names."""
+    use(*sys.argv[1:])
 
 
 if __name__ == "__main__":
