@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from kometa_ai.daemon import heartbeat
-from kometa_ai.settings.environment import REQUIRED, load_settings
+from kometa_ai.settings.lookup import state_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,12 @@ def check(call: Call) -> int:
 
     Without a daemon, check that the settings can be read and the state folder can be written. Returns the exit code.
     """
-    folder = load_settings(call.environ, required=REQUIRED).settings.state_dir
+    folder = state_folder(call.environ)
+    if folder is None or not heartbeat.is_alive(folder):
+        # A daemon that lives has read its settings; to read them here would be most of this command's time.
+        from kometa_ai.settings.environment import REQUIRED, load_settings  # noqa: PLC0415
+
+        folder = load_settings(call.environ, required=REQUIRED).settings.state_dir
     found = _look(folder)
     state = "OK" if found.is_healthy else "Error"
     if call.given["output"] == "json":

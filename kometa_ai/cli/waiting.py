@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from kometa_ai.cli.hosting import with_key
+from kometa_ai.daemon import heartbeat
 from kometa_ai.errors import FixConfiguration
 from kometa_ai.jobs.aside import LooseThreads
 from kometa_ai.observe import logs
@@ -51,6 +52,7 @@ def wait_for_settings(environ: Mapping[str, str], *, every: float = EVERY) -> No
         try:
             _tell(error, every)
             settings = with_key(settings)
+            heartbeat.end(settings.state_dir)  # that of a daemon which was killed: the health check would believe it
             _configure_logs(settings, secret)
             asyncio.run(_wait(settings, environ, error, every))
         finally:

@@ -44,10 +44,15 @@ def age(folder: Path) -> float | None:
         return None
 
 
+def is_alive(folder: Path) -> bool:
+    """Whether a daemon has given a sign of life lately."""
+    seconds = age(folder)
+    return seconds is not None and seconds <= LONGEST
+
+
 def next_run(folder: Path) -> datetime | None:
     """When the daemon of this state folder runs next; None if there is no daemon."""
-    seconds = age(folder)
-    if seconds is None or seconds > LONGEST:
+    if not is_alive(folder):
         return None
     try:
         return datetime.fromisoformat(read(folder)["next_run"])

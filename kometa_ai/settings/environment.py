@@ -6,7 +6,6 @@ import difflib
 import re
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import structs
@@ -20,6 +19,7 @@ from kometa_ai.network.environment import read_network
 from kometa_ai.observe.redact import Redactor
 from kometa_ai.settings import values
 from kometa_ai.settings.libraries import FIRST_RADARR, FIRST_SONARR, LibrarySettings, Place, places_in
+from kometa_ai.settings.lookup import Found, Unreadable, look_up
 from kometa_ai.settings.models import (
     ADDRESS_SETTINGS,
     ADDRESSES,
@@ -56,7 +56,6 @@ MODEL = "a model"
 MODEL_KEYS = "the models' keys"
 """In `required`: the keys of the providers in use."""
 REQUIRED = (LIBRARY, MODEL, MODEL_KEYS)
-_LARGEST_FILE = 64 * 1024
 _LIKELY_TYPO = 0.82
 _SHORTEST_KEY = 16
 _SHORTEST_PASSWORD = 8
@@ -82,12 +81,6 @@ class Loaded:
     sources: Mapping[str, str]
     warnings: tuple[Problem, ...] = ()
     hints: tuple[Problem, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    text: str
-    source: str
 
 
 def load_settings(environ: Mapping[str, str], *, required: Collection[str] = REQUIRED) -> Loaded:
@@ -159,8 +152,8 @@ def providers_in(environ: Mapping[str, str]) -> tuple[ProviderName, ...]:
     texts: dict[str, str] = {}
     for name in OF_MODELS:
         try:
-            value = _look_up(variables()[name], environ)
-        except _Unreadable:
+            value = _value(variables()[name], environ)
+        except Unreadable:
             continue
         texts |= {name: value.text} if value else {}
     return chosen_models(texts).providers
@@ -183,9 +176,7 @@ def _addresses(texts: Mapping[str, str], places: Iterable[Place]) -> dict[str, s
     return {name: text for name, text in found.items() if text}
 
 
-def _secrets_in(
-    environ: Mapping[str, str], known: Mapping[str, Variable], found: Mapping[str, _Found]
-) -> Iterator[str]:
+def _secrets_in(environ: Mapping[str, str], known: Mapping[str, Variable], found: Mapping[str, Found]) -> Iterator[str]:
     """All values of secret variables, even invalid ones: the same key may also be in another variable."""
     yield from (found[name].text for name, variable in known.items() if variable.secret and name in found)
     secret = secret_variables(environ)
@@ -194,15 +185,15 @@ def _secrets_in(
 
 def _collect(
     environ: Mapping[str, str], known: Mapping[str, Variable], required: Collection[str]
-) -> tuple[dict[str, _Found], list[Problem]]:
+) -> tuple[dict[str, Found], list[Problem]]:
     """The text of every variable that is set, and problems with those that are unreadable or missing."""
-    found: dict[str, _Found] = {}
+    found: dict[str, Found] = {}
     problems: list[Problem] = []
     for variable in known.values():
         try:
-            value = _look_up(variable, environ)
-        except _Unreadable as error:
-            problems.append(error.problem)
+            value = _value(variable, environ)
+        except Unreadable as error:
+            problems.append(Problem(source=variable.name, what=error.what, remedy=error.remedy))
             continue
         if value:
             found[variable.name] = value
@@ -211,10 +202,14 @@ def _collect(
     return found, problems
 
 
+def _value(variable: Variable, environ: Mapping[str, str]) -> Found | None:
+    return look_up(environ, variable.name, variable.alias)
+
+
 def _missing_halves(
     places: Sequence[Place],
     known: Mapping[str, Variable],
-    found: Mapping[str, _Found],
+    found: Mapping[str, Found],
     unreadable: AbstractSet[str],
 ) -> Iterator[Problem]:
     """A problem for each library that only one variable of two is set for, and one where there is none at all."""
@@ -251,7 +246,7 @@ def _missing_for_models(
 
 
 def _missing_proxies(
-    known: Mapping[str, Variable], found: Mapping[str, _Found], unreadable: AbstractSet[str]
+    known: Mapping[str, Variable], found: Mapping[str, Found], unreadable: AbstractSet[str]
 ) -> Iterator[Problem]:
     """A problem if somebody else signs people in, and nothing says who: then nobody would get in, or everybody."""
     proxies = known["TRUSTED_PROXIES"]
@@ -265,7 +260,7 @@ def _missing_proxies(
 
 
 def _further_libraries(
-    places: Sequence[Place], known: Mapping[str, Variable], found: Mapping[str, _Found]
+    places: Sequence[Place], known: Mapping[str, Variable], found: Mapping[str, Found]
 ) -> tuple[tuple[LibrarySettings, ...], list[Problem]]:
     """The libraries beside the first of each service, and what is wrong with their values."""
     libraries: dict[str, LibrarySettings] = {}
@@ -288,70 +283,6 @@ def _further_libraries(
     return tuple(libraries.values()), problems
 
 
-class _Unreadable(Exception):
-    def __init__(self, variable: Variable, what: str, remedy: str) -> None:
-        self.problem = Problem(source=variable.name, what=what, remedy=remedy)
-
-
-def _look_up(variable: Variable, environ: Mapping[str, str]) -> _Found | None:
-    """The value under the variable's own name, else under its alias."""
-    if own := _direct_or_file(variable, variable.name, environ):
-        return own
-    if variable.alias and (other := _direct_or_file(variable, variable.alias, environ)):
-        return _Found(other.text, f"alias {variable.alias}" if other.source == "environment" else other.source)
-    return None
-
-
-def _direct_or_file(variable: Variable, name: str, environ: Mapping[str, str]) -> _Found | None:
-    direct = environ.get(name, "").strip()
-    path = environ.get(f"{name}_FILE", "").strip()
-    if direct and path:
-        raise _Unreadable(variable, f"both {name} and {name}_FILE are set.", "Keep one of the two.")
-    if path:
-        return _Found(_content(variable, f"{name}_FILE", Path(path)), f"file {path}")
-    if not direct.isascii() and not _is_text(direct):
-        raise _Unreadable(variable, "the value is not UTF-8 text.", "Write it in UTF-8.")
-    return _Found(direct, "environment") if direct else None
-
-
-def _is_text(value: str) -> bool:
-    """Whether the value can be encoded: bytes that are not UTF-8 reach Python as lone surrogates."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _content(variable: Variable, name: str, path: Path) -> str:
-    """The content of a file, such as a Docker secret."""
-    remedy = "Name a small text file that holds the value and that this user can read."
-    where = f"{name} names {str(path)!r}, which" if _is_place(path) else f"what {name} names"
-    try:
-        # Reading a pipe or a device could block, or never end.
-        if path.exists() and not path.is_file():
-            raise _Unreadable(variable, f"{where} is not a file.", remedy)
-        with path.open("rb") as file:
-            data = file.read(_LARGEST_FILE + 1)
-        text = data.decode("utf-8-sig").strip()
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise _Unreadable(variable, f"{where} cannot be read: {reason}.", remedy) from None
-    if len(data) > _LARGEST_FILE or "\0" in text:
-        raise _Unreadable(variable, f"{where} is too large or not text.", remedy)
-    if not text:
-        raise _Unreadable(variable, f"{where} is empty.", remedy)
-    return text
-
-
-def _is_place(path: Path) -> bool:
-    """Whether the value is certainly a path: a key that the user put into X_FILE by mistake may begin with `/`, too."""
-    try:
-        return path.exists() or (path.parent.is_dir() and path.parent not in (Path(), Path("/")))
-    except (OSError, ValueError):
-        return False
-
-
 def _missing(variable: Variable) -> Problem:
     return Problem(
         source=variable.name,
@@ -360,7 +291,7 @@ def _missing(variable: Variable) -> Problem:
     )
 
 
-def _wrong_values(error: ValidationError, found: Mapping[str, _Found]) -> Iterator[Problem]:
+def _wrong_values(error: ValidationError, found: Mapping[str, Found]) -> Iterator[Problem]:
     """One problem for each variable, without repeating a secret."""
     for details in error.errors(include_url=False):
         # Not an error of its own: its default depends on another variable, whose value is wrong.
@@ -368,12 +299,12 @@ def _wrong_values(error: ValidationError, found: Mapping[str, _Found]) -> Iterat
             yield _wrong_value(details, found)
 
 
-def _wrong_value(details: ErrorDetails, found: Mapping[str, _Found]) -> Problem:
+def _wrong_value(details: ErrorDetails, found: Mapping[str, Found]) -> Problem:
     name = str(details["loc"][0])
     return _unusable(variables()[name], found[name], details.get("ctx", {}).get("error"))
 
 
-def _unusable(variable: Variable, value: _Found, cause: object) -> Problem:
+def _unusable(variable: Variable, value: Found, cause: object) -> Problem:
     if isinstance(cause, Unusable):
         what, remedy = str(cause), cause.remedy
     else:

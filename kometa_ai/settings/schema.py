@@ -22,6 +22,7 @@ from kometa_ai.core.item import Kind
 from kometa_ai.network.environment import Network
 from kometa_ai.settings import values
 from kometa_ai.settings.libraries import FIRST_RADARR, FIRST_SONARR, LibrarySettings, Place, places_in
+from kometa_ai.settings.lookup import STATE_DIR
 from kometa_ai.settings.models import OF_MODELS, OPENAI_URL, ChosenModels, chosen_models
 from kometa_ai.settings.values import Window, only_text
 
@@ -356,7 +357,7 @@ class Settings(BaseModel):
     ] = ()
 
     config_dir: Annotated[Folder, About("Kometa's folder; it is only ever read.")] = Path("/app/kometa-config")
-    state_dir: Annotated[Folder, About("Where decisions are kept.")] = Path("/app/state")
+    state_dir: Annotated[Folder, About("Where decisions are kept.")] = Path(STATE_DIR)
     log_dir: Annotated[Folder, About("Where `kometa-ai.log` is written.")] = Path("/app/logs")
     debug_logging: Annotated[Yes, About("Log every detail.")] = False
     log_format: Annotated[

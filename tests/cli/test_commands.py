@@ -697,9 +697,22 @@ def test_a_test_message(call: Call) -> None:
 
 
 def test_health(world: World, call: Call) -> None:
-    """0 while the state can be written, 1 when its folder is missing."""
+    """0 while the state can be written, 1 when its folder is missing, 2 for settings that no daemon can use."""
     assert call("--health-check").code == 0
     assert call("--health-check", STATE_DIR=str(world.folder / "missing")).code == 1
+    assert call("--health-check", CLAUDE_API_KEY="").code == 2
+    assert call("--health-check", STATE_DIR_FILE=str(world.folder / "missing")).code == 2
+
+
+def test_health_beside_a_daemon(world: World, call: Call) -> None:
+    """A daemon that lives has its settings, though a secret's file is gone by now; its own problem is one."""
+    (world.state_dir / "heartbeat").write_text("{}")
+    alive = call("--health-check", CLAUDE_API_KEY="", CLAUDE_API_KEY_FILE=str(world.folder / "gone"))
+    (world.state_dir / "heartbeat").write_text('{"problem": "A run hangs."}')
+    hangs = call("--health-check")
+
+    assert alive.code == 0
+    assert (hangs.code, "A run hangs." in hangs.out) == (1, True)
 
 
 def test_a_reader_that_goes_away(world: World, call: Call) -> None:

@@ -123,6 +123,21 @@ def test_all_that_is_wrong_is_told_at_once_and_no_value_to_strangers(world: Worl
     assert world.environ["RADARR_API_KEY"] not in page.text
 
 
+def test_a_killed_daemon_does_not_make_it_healthy(world: World) -> None:
+    """The heartbeat that it left is no sign of life of what waits now: the health check names the setting."""
+    (world.state_dir / "heartbeat").write_text("{}")
+    with waiting_process(world, CLAUDE_API_KEY=""):
+        checked = subprocess.run(
+            [sys.executable, "-m", "kometa_ai", "--health-check"],
+            env={**world.environ, "CLAUDE_API_KEY": ""},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert (checked.returncode, "CLAUDE_API_KEY" in checked.stderr) == (2, True)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_it_at_once(world: World, number: int, code: int) -> None:
     """With the code of an interrupted program."""

@@ -127,22 +127,36 @@ def _health_check(world: World) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_stopped_loop_is_unhealthy(world: World) -> None:
-    """A daemon that gives no sign of life any more is unhealthy, and the check loads no SDK and no web framework."""
+    """A daemon that gives no sign of life any more is unhealthy."""
     (world.state_dir / "heartbeat").write_text("{}")
     fresh = _health_check(world)
     os.utime(world.state_dir / "heartbeat", (time.time() - 100, time.time() - 100))
     stale = _health_check(world)
-    code = (
-        "import os, sys\nfrom kometa_ai.cli.main import run\nrun(['--health-check'], os.environ)\n"
-        "print(sorted({'anthropic', 'fastapi', 'httpx2', 'asyncio', 'structlog'} & set(sys.modules)))"
-    )
-    loaded = subprocess.run(  # noqa: S603 - our own code
-        [sys.executable, "-c", code], env=world.environ, capture_output=True, text=True, check=True
-    ).stdout.splitlines()[-1]
 
     assert (fresh.returncode, stale.returncode) == (0, 1)
     assert json.loads(stale.stdout)["status"] == "Error"
-    assert loaded == "[]"
+
+
+def test_the_health_check_loads_next_to_nothing(world: World) -> None:
+    """Beside a daemon that lives: click and ours, nothing slow of Python's own; without one: no SDK, no server."""
+    beside = _loaded_by_the_health_check(world)
+    (world.state_dir / "heartbeat").write_text("{}")
+    alive = _loaded_by_the_health_check(world)
+
+    assert {name.partition(".")[0] for name in alive} - sys.stdlib_module_names == {"click", "kometa_ai"}
+    assert alive.isdisjoint({"asyncio", "email", "http", "logging", "socket", "ssl", "subprocess", "zoneinfo"})
+    assert beside.isdisjoint({"anthropic", "asyncio", "fastapi", "httpx2", "openai", "structlog"})
+
+
+def _loaded_by_the_health_check(world: World) -> set[str]:
+    code = (
+        "import sys\nbefore = set(sys.modules)\nimport os\nfrom kometa_ai.cli.main import run\n"
+        "assert run(['--health-check'], os.environ) == 0\nprint(*(set(sys.modules) - before))"
+    )
+    done = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-c", code], env=world.environ, capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.splitlines()[-1].split())
 
 
 def test_the_key_is_made_once_and_never_shown(world: World) -> None:
