@@ -52,7 +52,7 @@ _NEW_SHOW = 361753
 """The show that is kept back: The Mandalorian."""
 
 _HOST, _PORT = "127.0.0.1", 7880
-_PASSWORD = "demo"  # noqa: S105 - nothing is behind it, and nobody else can reach it
+_PASSWORD = "demo-page"  # noqa: S105 - nothing is behind it, and nobody else can reach it
 _SIGNALLED = 128
 """Exit codes from here on say which signal has ended a run."""
 _MISTAGGED = 15
@@ -230,7 +230,7 @@ def serve_page(call: Call) -> int:
         with stage.open() as environ:
             out = console()
             _introduce(stage, out, "the demo's page")
-            out.print("Two runs come first, so that there is something to see and to decide.")
+            out.print("\nTwo runs come first, so that there is something to see and to decide.")
             code = _run_quietly(environ)
             if code < _SIGNALLED:
                 stage.add_newcomers()
@@ -254,7 +254,7 @@ def _host(call: Call, environ: Mapping[str, str], out: Console) -> int:
     )
     sys.stdout.flush()
     page = {"HTTP_HOST": _HOST, "HTTP_PORT": str(port), "WEB_PASSWORD": _PASSWORD}
-    return live(call._replace(environ={**environ, **page}), screen_level=logging.WARNING)
+    return live(call._replace(environ={**environ, **page}), screen_level=logging.ERROR)
 
 
 def _free_port() -> int:

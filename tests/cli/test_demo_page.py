@@ -51,7 +51,7 @@ def started(folder: Path) -> Iterator[subprocess.Popen[str]]:
         [sys.executable, "-m", "kometa_ai", "--demo", "--serve"],
         env={**os.environ, "TMPDIR": str(folder), "CLAUDE_API_KEY": "", "ANTHROPIC_API_KEY": ""},
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
         text=True,
     ) as process:
         try:
@@ -83,7 +83,8 @@ def served(folder: Path) -> Iterator[Served]:
 def test_it_has_something_to_decide_and_leaves_nothing(tmp_path: Path) -> None:
     """Films and shows are in collections; close calls and held-back removals wait, one line of a file is warned about.
 
-    Where something listens on the usual port, another one is taken. Ctrl+C ends it well.
+    Where something listens on the usual port, another one is taken. Ctrl+C ends it well. Of the daemon's log a visitor
+    of the terminal sees nothing: what there is to see is on the page.
     """
     with closing(socket.socket()) as taken:
         with suppress(OSError):
@@ -94,9 +95,11 @@ def test_it_has_something_to_decide_and_leaves_nothing(tmp_path: Path) -> None:
             review = demo.ask("/api/v1/review?size=200")["items"]
             runs = demo.ask("/api/v1/runs")
             code = demo.end(signal.SIGINT)
+            assert demo.process.stdout is not None
+            rest = demo.process.stdout.read()
 
     assert not demo.url.endswith(":7880")
-    assert demo.password == "demo"
+    assert demo.password == "demo-page"
     assert {collection["kind"] for collection in collections} == {"movie", "show"}
     assert all(collection["counts"]["members"] for collection in collections)
     assert {card["kind"] for card in review} == {"held back", "close call"}
@@ -105,6 +108,7 @@ def test_it_has_something_to_decide_and_leaves_nothing(tmp_path: Path) -> None:
     warned = [problem["what"] for collection in collections for problem in collection["problems"]]
     assert len(warned) == 1
     assert "sync_mode: sync" in warned[0]
+    assert rest.strip().endswith("Ctrl+C ends it, and then nothing is left of it.")
     assert code == 0
     assert list(tmp_path.iterdir()) == []
 
