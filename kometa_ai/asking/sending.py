@@ -11,6 +11,7 @@ import structlog
 from kometa_ai.asking import forecast
 from kometa_ai.asking.ending import OutOfBudget, Stopped
 from kometa_ai.asking.pacing import Pauses, is_worth_another_try
+from kometa_ai.core.model import ModelName
 from kometa_ai.errors import CheckModel
 from kometa_ai.providers import prices
 from kometa_ai.providers.port import RETRIED, Failure, RequestFailed, Usage
@@ -132,9 +133,14 @@ class Sender:
         self._places = places
         self._tally = tally
         self._course = course
-        self._pauses = Pauses(sleep, course)
+        self._sleep = sleep
+        self._pauses: dict[str, Pauses] = {}
         self._skipped: set[CollectionKey] = set()
         self.breaker = Breaker(course)
+
+    def _pauses_of(self, model: str) -> Pauses:
+        """The pauses of a model's provider: that one is busy says nothing of another."""
+        return self._pauses.setdefault(ModelName.of(model).provider, Pauses(self._sleep, self._course))
 
     def skip(self, collection: CollectionKey) -> None:
         """Send nothing more about a collection."""
@@ -169,7 +175,7 @@ class Sender:
                 again = is_worth_another_try(failure, tries)
                 if again:
                     self._places(request.model).shrink()
-                    seconds = round(self._pauses.back_off(failure, tries), 1)
+                    seconds = round(self._pauses_of(request.model).back_off(failure, tries), 1)
                     _log.info("model.waiting", seconds=seconds, failure=failure.failure)
                 elif failure.failure is Failure.UNREADABLE:
                     self.breaker.unreadable(failure, suspects)
@@ -197,7 +203,7 @@ class Sender:
         # Where nothing is heard of a request again, or of what it used, it may have been paid for.
         actual, is_sent = estimate, False
         try:
-            await self._pauses.wait()
+            await self._pauses_of(request.model).wait()
             self._check_open(collections)
             started, is_sent = asyncio.get_running_loop().time(), True
             self._course.in_flight += 1
@@ -229,7 +235,7 @@ class Sender:
             self._budget.settle(estimate, actual)
         self._tally.spend(collections, reply.usage, price, seconds=seconds)
         self._places(request.model).grow()
-        self._pauses.hold(reply.pause)
+        self._pauses_of(request.model).hold(reply.pause)
         return reply
 
     def _book_unclear(

@@ -22,6 +22,7 @@ from kometa_ai.core.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime, tzinfo
     from typing import Self
 
     from rich.progress import Progress, TaskID
@@ -169,8 +170,8 @@ def print_estimate(estimate: Estimate) -> None:
     print_problems(out, estimate.problems)
 
 
-def print_explained(explained: Explained) -> None:
-    """Print whether and why an item is in each collection."""
+def print_explained(explained: Explained, zone: tzinfo) -> None:
+    """Print whether and why an item is in each collection, with times in this zone."""
     out = console()
     held = f", in {clean(in_words(explained.held_by))}" if explained.held_by else ""
     out.print(f"[bold]{clean(dated(explained.title, explained.year))}[/] {ref_of(explained.key)}{held}")
@@ -179,7 +180,7 @@ def print_explained(explained: Explained) -> None:
         out.print(f"[yellow]From memory[/], without the {kind}'s tags: {clean(explained.without_radarr)}")
     for found in sorted(explained.collections, key=lambda found: found.belongs is False):
         print_hanging(out, _verdict_line(found), lead=2, indent=4)
-        for line in _details(found):
+        for line in _details(found, zone):
             print_hanging(out, f"[dim]{line}[/]", lead=4, indent=4)
     again = {found.asked_again_when for found in explained.collections if found.asked_again_when}
     if again:
@@ -201,20 +202,26 @@ def _verdict_line(found: Explanation) -> str:
     return line
 
 
-def _details(found: Explanation) -> list[str]:
+def _details(found: Explanation, zone: tzinfo) -> list[str]:
     lines = []
     if found.to_be_asked:
         lines.append(f"to be asked in the next run: {clean(found.to_be_asked)}")
     if found.reason:
         lines.append(f"“{clean(found.reason)}”")
-    if found.decided is not None and (found.belongs or found.reason):
+    if found.decided is not None and (found.belongs or found.reason or found.cause == Cause.VERDICT):
         look = {"none": "", "due": ", a second look is due", "done": ", after a second look"}[found.second_look]
-        lines.append(
-            f"{clean(found.model)}, {found.decided:%Y-%m-%d %H:%M} UTC{look}; "
-            f"made from data {found.metadata_hash[:12]} and prompt {found.prompt_hash}"
-            + (f" in request {found.request}" if found.request else "")
-        )
+        made = f"{clean(found.model)}, {_moment(found.decided, zone)}{look}"
+        # A plain "no" is one of many, and short.
+        if found.belongs or found.reason:
+            made += f"; made from data {found.metadata_hash[:12]} and prompt {found.prompt_hash}" + (
+                f" in request {found.request}" if found.request else ""
+            )
+        lines.append(made)
     return lines
+
+
+def _moment(time: datetime, zone: tzinfo) -> str:
+    return f"{time.astimezone(zone):%Y-%m-%d %H:%M %Z}"
 
 
 def print_undone(undone: Undone) -> None:
@@ -243,8 +250,8 @@ def print_undone(undone: Undone) -> None:
     print_problems(out, undone.problems)
 
 
-def print_cancellation(cancellation: Cancellation) -> None:
-    """Print what became of each batch."""
+def print_cancellation(cancellation: Cancellation, zone: tzinfo) -> None:
+    """Print what became of each batch, with times in this zone."""
     out = console()
     if not cancellation.batches:
         out.print("There are no open batches.")
@@ -252,7 +259,7 @@ def print_cancellation(cancellation: Cancellation) -> None:
         style = {"canceling": "green", "failed": "red"}.get(batch.outcome, "yellow")
         name = clean(batch.id) or "A batch without an id"
         out.print(
-            f"{name}, {counted(batch.questions, 'question')}, handed over {batch.planned:%Y-%m-%d %H:%M} UTC: "
+            f"{name}, {counted(batch.questions, 'question')}, handed over {_moment(batch.planned, zone)}: "
             f"[{style}]{batch.outcome}[/]. {clean(batch.what)}"
         )
 

@@ -94,7 +94,7 @@ def show_explanation(call: Call) -> int:
     """Explain a movie or show."""
     with prepared(call, LIBRARY) as session:
         found = asyncio.run(views.explanation(session, _options(call, session), call.given["explain"]))
-        show(call, found, output.print_explained)
+        show(call, found, partial(output.print_explained, zone=session.settings.tz))
         return 1 if found.without_radarr or found.problems else 0
 
 
@@ -104,7 +104,7 @@ def cancel_open_batches(call: Call) -> int:
     required = [KEYS["claude"]] if "claude" in providers_in(call.environ) else []
     with prepared(call, *required) as session:
         found = asyncio.run(cancel(session))
-        show(call, found, output.print_cancellation)
+        show(call, found, partial(output.print_cancellation, zone=session.settings.tz))
         return int(found.exit_code)
 
 

@@ -52,8 +52,12 @@ def attention_of(report: RunReport) -> Attention:
 
 
 def title_of(report: RunReport) -> str:
-    """`All is well`, or what is wrong."""
+    """`All is well`, or what is wrong. A warning says why no collection takes part."""
     match attention_of(report):
+        case "well" if (
+            report.warnings and not report.collections and (report.kind, report.only_movies) == ("run", None)
+        ):
+            return "No collection takes part"
         case "well":
             return "All is well"
         case "unfinished":

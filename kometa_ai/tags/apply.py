@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 import structlog
 
-from kometa_ai.core.item import ref_of
+from kometa_ai.core.item import kind_of, ref_of
 from kometa_ai.core.naming import Label
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.summary import counted
@@ -244,7 +244,11 @@ def _record_done(applied: Applied, done: Sequence[Change], on_done: Callable[[Se
             library=changed[0].library,
             collection_name=changed[0].collection_name or changed[0].slug,
             tag=label,
-            movies=[f"{change.movie} {ref_of(change.movie.key)}" for change in changed],
+            **{
+                f"{kind_of(changed[0].movie.key)}s": [
+                    f"{change.movie} {ref_of(change.movie.key)}" for change in changed
+                ]
+            },
         )
     on_done(done)
 

@@ -11,7 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kometa_ai.asking.pacing import Limits, Places
+from kometa_ai.judging.looks import Models
 from kometa_ai.providers.claude.messages import pause_of
+from kometa_ai.providers.router import Router
+from kometa_ai.standins import claude_faults
+from kometa_ai.standins.serving import serve
+from tests.asking.support import Asker, Waits, block, collection, model_of, movies, router_to, stand_in
 
 if TYPE_CHECKING:
     from random import Random
@@ -184,3 +189,24 @@ async def test_a_run_that_goes_on_has_what_is_left(
 
     assert budget.is_limited is (limit is not None)
     assert (budget.left, budget.full) == (limit or 0.0, full)
+
+
+async def test_one_provider_does_not_wait_for_another() -> None:
+    """That the first look's provider asked for minutes of patience holds no second look at another one's up."""
+    busy, other, waits = stand_in("ollama"), stand_in("claude"), Waits()
+    busy.faults.add(claude_faults.rate_limited(200), path="/api/chat")
+    with serve(busy.app) as url, serve(other.app) as url_of_other:
+        async with router_to(busy, url) as router, router_to(other, url_of_other) as router_to_other:
+            asker = Asker(
+                Router({**router.adapters, **router_to_other.adapters}),
+                models=Models(str(model_of(busy)), str(model_of(other))),
+                record=lambda _: None,
+                sleep=waits,
+            )
+            await asker.ask([block(3, "Heists")])
+            waited = list(waits)
+            await asker.look_again([(collection("Heists"), movies(3))])
+
+    assert waited == [pytest.approx(200, abs=1)]
+    assert waits == waited
+    assert len(other.requests) == 1

@@ -615,6 +615,20 @@ def test_explain(world: World, call: Call) -> None:
     assert 'Did you mean "Movie 1 (1951)"?' in call("--explain", "movie 1 (1961)").err
 
 
+def test_explain_says_who_decided_and_when_by_the_clock_of_the_house(world: World, call: Call) -> None:
+    """Also where a movie is plainly out; the time is that of TZ, and in JSON that of the whole world."""
+    world.collections(block("Heist"))
+    call("--run-now")
+
+    (plain,) = call("--explain", "tmdb:1001", "--output", "json").data["collections"]
+    shown = call("--explain", "tmdb:1001", TZ="Asia/Tokyo").out
+
+    decided = datetime.fromisoformat(plain["decided"])
+    in_tokyo = f"{decided + timedelta(hours=9):%Y-%m-%d %H:%M} JST"
+    assert (plain["belongs"], plain["reason"], decided.utcoffset()) == (False, "", timedelta(0))
+    assert f"claude-sonnet-5-5, {in_tokyo}" in shown
+
+
 def test_explain_names_the_tags_that_decide(world: World, call: Call) -> None:
     """A movie that a tag keeps out or lets in is told with that tag, also where the tag is another collection's."""
     world.collections(

@@ -24,6 +24,9 @@ CHANGED = collection(added=movies("Heat", "Ronin"), removed=movies("Cars"), held
         (report(outcome="problems", problems=(TROUBLE,)), "Needs you: 1 problem. No changes."),
         (report(outcome="library unusable"), "Needs you: no library usable. No changes."),
         (report(outcome="interrupted", collections=(CHANGED,)), "Interrupted. 2 added, 1 removed in 1 collection."),
+        (report(warnings=(TROUBLE,)), "No collection takes part. No changes."),
+        (report(warnings=(TROUBLE,), collections=(CHANGED,)), "All is well. 2 added, 1 removed in 1 collection."),
+        (report(warnings=(TROUBLE,), only_movies=1), "A run for 1 movie only. All is well. No changes."),
         (report(dry_run=True), "Dry run, nothing was written. All is well. No changes."),
     ],
 )

@@ -546,6 +546,29 @@ async def test_an_answer_that_does_not_come_is_given_up(server: OllamaStandIn) -
     assert server.abandoned == 1
 
 
+@pytest.mark.parametrize(("model", "is_billed"), [(MODEL, False), ("qwen3:480b-cloud", True)])
+async def test_what_is_lost_of_an_answer_in_the_cloud_may_be_billed(
+    server: OllamaStandIn, model: str, *, is_billed: bool
+) -> None:
+    """One that comes too late or is lost on its way; at home none of it costs anything. A refusal costs nothing."""
+    failures = []
+    async with provider_for(server, timeout=0.3) as provider:
+        for fault, latency in ((None, 30), (claude_faults.DROPPED, 0)):
+            server.latency = latency
+            if fault:
+                server.faults.add(fault, path="/api/chat")
+            with pytest.raises(RequestFailed) as caught:
+                await provider.ask(question(model=model))
+            failures.append(caught.value.may_be_billed)
+        server.latency = 0
+        server.faults.add(ollama.BUSY, path="/api/chat")
+        with pytest.raises(RequestFailed) as refused:
+            await provider.ask(question(model=model))
+
+    assert failures == [is_billed, is_billed]
+    assert refused.value.may_be_billed is False
+
+
 async def test_https_in_front_of_http_is_a_wrong_address(server: OllamaStandIn) -> None:
     """No try will change that."""
     with serve(server.app) as url:

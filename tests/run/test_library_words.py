@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from kometa_ai.core.item import movie_key, show_key
 from kometa_ai.core.summary import as_data, headline
@@ -40,6 +41,17 @@ def home(tmp_path: Path) -> Iterator[Home]:
 def mail(home: Home, report: RunReport) -> Message:
     """The report as it is mailed."""
     return render([News(report=report)], home.settings.tz)
+
+
+def test_the_log_calls_shows_shows(home: Home) -> None:
+    """A line of the log that names what was tagged does so under the name of its kind."""
+    with capture_logs() as logged:
+        home.run()
+
+    added = {event["library"]: event for event in logged if event["event"] == "tags.added"}
+    assert len(added["sonarr"]["shows"]) == 2
+    assert "movies" not in added["sonarr"]
+    assert len(added["radarr"]["movies"]) == 3
 
 
 def test_a_run_counts_by_kind(home: Home) -> None:

@@ -318,6 +318,11 @@ class Ollama:
         try:
             with self._failures(call):
                 reply = await self._ask(request, call)
+        except RequestFailed as failure:
+            # Only in the cloud does an answer cost something that was lost, or cannot be used.
+            has_come = call.response is not None and call.response.status_code == OK
+            failure.may_be_billed = self._run(request.model).is_cloud and (failure.may_be_billed or has_come)
+            raise
         finally:
             self.calls[call.outcome] += 1
             self.seconds.append(call.seconds)
@@ -462,6 +467,7 @@ class Ollama:
             Failure.TOO_LARGE,
             f"Ollama timed out after {self._timeout:g} s{self.way.through}. Smaller pages (BATCH_SIZE), a smaller "
             "model or a higher LLM_TIMEOUT help.",
+            may_be_billed=True,
         )
 
     def _unconnected(self, error: Exception) -> RequestFailed | CheckModel:
@@ -472,7 +478,7 @@ class Ollama:
             return CheckModel(trouble.what, trouble.remedy)
         why = f"{trouble.why}. {trouble.remedy}" if trouble.remedy else trouble.why
         what = "Ollama's answer was lost" if trouble.is_sent else f"Ollama at {self.way.address} could not be reached"
-        return RequestFailed(Failure.NO_CONNECTION, f"{what}{self.way.through}: {why}")
+        return RequestFailed(Failure.NO_CONNECTION, f"{what}{self.way.through}: {why}", may_be_billed=trouble.is_sent)
 
 
 def _empty(answer: Answer) -> str:
