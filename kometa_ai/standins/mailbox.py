@@ -47,7 +47,7 @@ class Mailbox:
                   the answer to the final dot. A function gets the argument; for DATA, the recipients in a line and then
                   the text
     think         seconds from the final dot to its answer; the message is kept by then
-    ponder        the same, by the text of the message
+    ponder        the same, by the text of the message; set once it runs
     end           the command (`RCPT`, `DATA`) that it answers with 421, ending the connection
     lose          it keeps the message, and ends the connection instead of answering the final dot
     """
@@ -67,7 +67,6 @@ class Mailbox:
         drop: bool = False,
         say: Mapping[str, str | Callable[[str], str]] | None = None,
         think: float = 0,
-        ponder: Callable[[str], float] | None = None,
         end: str = "",
         lose: bool = False,
     ) -> None:
@@ -81,7 +80,7 @@ class Mailbox:
         self.drop = drop
         self.say = dict(say or {})
         self.think = think
-        self.ponder = ponder
+        self.ponder: Callable[[str], float] | None = None
         self.end = end
         self.lose = lose
         self.starttls = starttls

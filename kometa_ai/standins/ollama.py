@@ -79,7 +79,7 @@ class OllamaStandIn:
     - `judge` decides about each movie, given the text of the collection and the movie as it was sent.
     - `models`: what is installed. `api_key`: a key that is wanted, as ollama.com does; None wants none.
     - `version`: from 0.12.4 on `truncate` and `shift` are obeyed; older versions do not know them.
-    - `default_context`: tokens where a request does not say; `characters` are what a token has, on average.
+    - `characters`: how many a token has, on average.
     - `cuts`: how a prompt is cut that is too long, where the client has not forbidden it.
     - `latency`: seconds until an answer is there. One whose client hangs up before is counted in `abandoned`.
 
@@ -95,7 +95,6 @@ class OllamaStandIn:
         models: Iterable[Model] = MODELS,
         api_key: str | None = None,
         version: str = VERSION,
-        default_context: int = DEFAULT_CONTEXT,
         characters: float = 3.5,
         cuts: Cut = "half",
         latency: float = 0.0,
@@ -106,7 +105,6 @@ class OllamaStandIn:
         self.models = {model.name: model for model in models}
         self.api_key = api_key
         self.version = version
-        self.default_context = default_context
         self.characters = characters
         self.cuts: Cut = cuts
         self.latency = latency
@@ -274,7 +272,7 @@ class OllamaStandIn:
 
     def _load(self, model: Model, record: OllamaRecord, body: dict[str, Any]) -> int:
         """Load the model unless it is there with just this context; return how long that takes, in nanoseconds."""
-        asked = (body.get("options") or {}).get("num_ctx") or self.default_context
+        asked = (body.get("options") or {}).get("num_ctx") or DEFAULT_CONTEXT
         record.context = min(asked, model.context)
         wanted = (model.name, record.context, bool(body.get("shift", True)))
         if self._loaded == wanted:

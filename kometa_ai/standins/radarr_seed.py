@@ -24,8 +24,8 @@ class Translation:
 class MovieSeed:
     """A movie to put into the library. A field that is None is absent from Radarr's answers, as in a real one.
 
-    `tags` are labels, created if missing; `dangling_tags` are ids of tags that no longer exist. `crew` are further
-    (name, job) pairs beside the directors. `credits_known` False is a movie before its first refresh: no credits yet.
+    `tags` are labels, created if missing; `dangling_tags` are ids of tags that no longer exist.
+    `credits_known` False is a movie before its first refresh: no credits yet.
     """
 
     title: str
@@ -37,7 +37,6 @@ class MovieSeed:
     keywords: tuple[str, ...] = ()
     directors: tuple[str, ...] = ()
     cast: tuple[str, ...] = ()
-    crew: tuple[tuple[str, str], ...] = ()
     credits_known: bool = True
     tags: tuple[str, ...] = ()
     dangling_tags: tuple[int, ...] = ()

@@ -91,7 +91,6 @@ def credit_resources(row: MovieRow, movie: MovieSeed) -> list[Json]:
     crew = [(name, "Director") for name in movie.directors]
     crew += [(name, "Screenplay") for name in movie.directors[:1]]
     crew += [(f"Producer of {movie.title}", "Producer")] if crew else []
-    crew += movie.crew
     people: list[Json] = [
         {"name": name, "character": f"Character {order}", "order": order, "type": "cast"}
         for order, name in enumerate(movie.cast)

@@ -42,11 +42,11 @@ def with_year_in_title(tvdb_id: int = 910_007) -> ShowSeed:
     return ShowSeed("Harbour (2009)", 2009, tvdb_id, status="continuing", overview="Customs officers at work.")
 
 
-def twins(first: int = 910_008, second: int = 910_009) -> tuple[ShowSeed, ShowSeed]:
+def twins() -> tuple[ShowSeed, ShowSeed]:
     """Two shows of one title, told apart by year and network."""
     return (
-        ShowSeed("The Ferry", 1987, first, network="BBC One", overview="Islanders wait for the ferry."),
-        ShowSeed("The Ferry", 2016, second, network="NRK1", original_language="Norwegian", overview="It sinks."),
+        ShowSeed("The Ferry", 1987, 910_008, network="BBC One", overview="Islanders wait for the ferry."),
+        ShowSeed("The Ferry", 2016, 910_009, network="NRK1", original_language="Norwegian", overview="It sinks."),
     )
 
 

@@ -49,7 +49,6 @@ class ShowSeed:
     tvdb_id: int = 0
     imdb_id: str | None = None
     tmdb_id: int = 0
-    tvmaze_id: int = 0
     overview: str | None = None
     network: str | None = None
     status: Status = "ended"

@@ -130,7 +130,7 @@ def _series(row: ShowRow, labels: list[str]) -> Json:
             "titleSlug": row.slug,
             "path": row.path,
             "tvdbId": show.tvdb_id,
-            "tvMazeId": show.tvmaze_id,
+            "tvMazeId": 0,
             "tmdbId": show.tmdb_id,
             "imdbId": show.imdb_id,
             "type": show.series_type,

@@ -61,7 +61,7 @@ def show_resource(row: ShowRow, store: ShowStore, shape: Shape) -> Json:
             "runtime": show.runtime,
             "tvdbId": show.tvdb_id,
             "tvRageId": 0,
-            "tvMazeId": show.tvmaze_id,
+            "tvMazeId": 0,
             "tmdbId": show.tmdb_id,
             "firstAired": f"{show.year}-01-10T00:00:00Z" if show.year else None,
             "lastAired": _previous_airing(show, row.refreshes),

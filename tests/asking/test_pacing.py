@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-async def most_at_once(places: Places, work: int = 20) -> int:
-    """How many of so many workers were in at the same time."""
+async def most_at_once(places: Places) -> int:
+    """How many of 20 workers were in at the same time."""
     inside, most = 0, 0
 
     async def one() -> None:
@@ -37,7 +37,7 @@ async def most_at_once(places: Places, work: int = 20) -> int:
             inside -= 1
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(work):
+        for _ in range(20):
             group.create_task(one())
     return most
 

@@ -49,9 +49,9 @@ def listing(*names: str, has_more: bool = False, own: bool = False) -> Fault:
     return Fault(status=200, raw=json.dumps(body), headers=JSON)
 
 
-def gateway(claude: ClaudeStandIn, *lists: Fault, one: Fault = NO_ROUTE) -> None:
+def gateway(claude: ClaudeStandIn, *lists: Fault) -> None:
     """A gateway that knows no single model, and answers with these lists."""
-    claude.faults.add(one, times=None, path="/v1/models/*")
+    claude.faults.add(NO_ROUTE, times=None, path="/v1/models/*")
     for each in lists[:-1]:
         claude.faults.add(each, path="/v1/models")
     claude.faults.add(lists[-1], times=None, path="/v1/models")

@@ -44,10 +44,9 @@ class Behaviour:
 
     `label_rules`: v6 accepts [a-z0-9-], v5 any text, none nothing (Radarr's versions). `database`: PostgreSQL answers
     500 where SQLite answers 409. `ui_auth`: outside the API, none shows a page to every client and forms sends them to
-    the log-in. `save_delay` is the time between the read and the write of a save, in which others can write; with
-    `transactions` a save of several rows that fails leaves none of them, and with `write_retries` it waits that often
-    for a busy database. `before_save` and `before_tag_insert` are called at that very moment, in their own thread: they
-    may block, and call the server.
+    the log-in. With `transactions` a save of several rows that fails leaves none of them, and with `write_retries` it
+    waits that often for a busy database. `before_save` (between the read and the write of a save) and
+    `before_tag_insert` are called at that very moment, in their own thread: they may block, and call the server.
     """
 
     product: Product
@@ -56,7 +55,6 @@ class Behaviour:
     label_rules: Literal["v6", "v5", "none"] = "v6"
     database: Literal["sqlite", "postgres"] = "sqlite"
     ui_auth: Literal["none", "forms"] = "none"
-    save_delay: float = 0.0
     transactions: bool = False
     write_retries: int = 0
     starting_up: bool = False

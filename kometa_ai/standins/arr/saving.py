@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from anyio import sleep, to_thread
+import anyio.lowlevel
+from anyio import to_thread
 
 from kometa_ai.standins.arr.errors import database_locked, failure
 from kometa_ai.standins.arr.store import Row
@@ -32,7 +33,7 @@ def selected(store: Store[_Row, Any], ids: list[int] | None) -> list[_Row]:
 async def save(request: Request, store: Store[_Row, Any], behaviour: Behaviour, rows: list[_Row]) -> list[_Row]:
     """Save whole rows; what others wrote since the read is lost. Without a transaction they are saved one by one."""
     tagged = [store.auto_tagged(row) for row in rows]
-    await sleep(behaviour.save_delay)
+    await anyio.lowlevel.checkpoint()  # others may write meanwhile
     if behaviour.before_save is not None:
         await to_thread.run_sync(behaviour.before_save)
     state = request.scope["state"]

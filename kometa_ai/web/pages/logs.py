@@ -56,7 +56,6 @@ async def read(request: Request, level: str = "info", run: str = "", q: str = ""
         levels=_LEVELS,
         run=run,
         q=text,
-        most=LINES,
     )
 
 

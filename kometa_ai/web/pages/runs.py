@@ -17,7 +17,7 @@ from kometa_ai.web.answers import status_of
 from kometa_ai.web.pages.forms import form_of
 from kometa_ai.web.pages.rendering import page, see, visitor_name
 from kometa_ai.web.pages.run_shown import PAGE, SIDES, Side, held_side, list_of, shown_problems, shown_run
-from kometa_ai.web.pages.run_words import Show, belongs_to, outcome_of, told, trigger_in_words, undone_by
+from kometa_ai.web.pages.run_words import Show, belongs_to, told, trigger_in_words, undone_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -163,7 +163,6 @@ async def undo(request: Request, run_id: str) -> Response:
 async def _show(request: Request, report: RunReport, *, refused: KometaAIError | None = None) -> Response:
     daemon: Daemon = request.app.state.daemon
     past = await daemon.views.past_runs()
-    summary = next((run for run in past if run.run_id == report.run_id), None)
     return await page(
         request,
         "run.jinja",
@@ -177,7 +176,6 @@ async def _show(request: Request, report: RunReport, *, refused: KometaAIError |
         problems=shown_problems(report.problems),
         warnings=shown_problems(report.warnings),
         trigger=trigger_in_words(daemon.runs.triggers.get(report.run_id, "")),
-        outcome=outcome_of(summary) if summary else "",
         undone=undone_by(report.run_id, past),
         audit=audit_in_words(report.audit) if report.audit else "",
         would=counted(report.added + report.removed, "change"),
