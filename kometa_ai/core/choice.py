@@ -76,11 +76,6 @@ class Pin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.key, self.slug
 
     @property
-    def is_against_verdict(self) -> bool:
-        """Whether the model had said the opposite."""
-        return self.said is not None and self.said.include is not self.include
-
-    @property
     def because(self) -> str:
         """`by anna in review, 2026-03-03; the model had said in, 0.72`."""
         made = f"by {self.by} {_MADE[self.origin]}" if self.by and self.origin != "undo" else _MADE[self.origin]

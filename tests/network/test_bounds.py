@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 REQUEST = Request(
     form=FORM, movies="{}", collection="Noir", model="claude-sonnet-5-5", cache=False, expected_tokens=4000
 )
-ZEROS = bytes(MIB)
 
 
 def answer(body: bytes = b"", *, status: int = 200, kind: str = "application/json", encoding: str = "") -> bytes:

@@ -261,4 +261,3 @@ def test_a_pin_says_where_it_comes_from() -> None:
 
     assert against.because == f"by anna in review, {since:%Y-%m-%d}; the model had said in, 0.72"
     assert plain.because == f"by an undo, {since:%Y-%m-%d}"
-    assert (against.is_against_verdict, plain.is_against_verdict) == (True, False)
