@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
 import structlog
 from structlog.contextvars import bind_contextvars
 
@@ -40,6 +41,8 @@ _MOST_LEFT = 3
 _KEEPING = 1.0
 _TELLING = 60.0
 _BEGINNING = 30.0
+_REMEMBERED = 8
+"""Runs that are told to who looks again after a moment. No more: each holds its report."""
 
 _log = structlog.get_logger()
 
@@ -51,12 +54,19 @@ class Ended(NamedTuple):
     traffic: Traffic
 
 
+class Ending(msgspec.Struct, frozen=True):
+    """A run that has ended: how it went, and its report, unless it failed in a way that left none."""
+
+    progress: Progress
+    report: RunReport | None
+
+
 class Runs:
     """Starts runs and knows the one in progress.
 
     `tell` is called in the loop with each run that has ended; `next_run` returns the time of the next one, for reports.
-    `last` is the report of the run that has ended last, and `ended_progress` how it went; `failed` are runs that could
-    not be written to the state. `no_lock` is why the last run could not start.
+    `last` is the report of the run that has ended last, and `ended_since` tells of the latest ones; `failed` are runs
+    that could not be written to the state. `no_lock` is why the last run could not start.
     """
 
     def __init__(
@@ -76,7 +86,9 @@ class Runs:
         self.no_lock = ""
         self._keeping = Patience("STATE_DIR", seconds=_KEEPING)
         self.last: RunReport | None = None
-        self.ended_progress: Progress | None = None
+        self._endings: deque[Ending] = deque(maxlen=_REMEMBERED)
+        self.endings = 0
+        """How many runs have ended since the program began."""
         self.failed: deque[RunSummary] = deque(maxlen=history.KEPT)
         self._triggers: deque[tuple[str, str]] = deque(maxlen=history.KEPT)
 
@@ -84,6 +96,11 @@ class Runs:
     def current(self) -> Progress | None:
         """The progress of the run that is in progress, if one is."""
         return self._job.progress if self._job else None
+
+    def ended_since(self, count: int) -> list[Ending]:
+        """The runs that have ended since `endings` was `count`, the earliest first; of many, the latest few."""
+        missed = min(self.endings - count, len(self._endings))
+        return list(self._endings)[len(self._endings) - missed :]
 
     @property
     def triggers(self) -> dict[str, str]:
@@ -198,8 +215,11 @@ class Runs:
         if job.failure is not None:
             self.failed.append(job.failure)
         if ended is not None:
-            self.last, self.ended_progress = ended.report, job.progress
+            self.last = ended.report
             self._tell(ended)
+        if ended is not None or job.progress.has_begun:
+            self._endings.append(Ending(job.progress, ended.report if ended is not None else None))
+            self.endings += 1
         self._job = None
         self._idle.set()
         if not self._is_closed:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from kometa_ai.web.api.events import WATCHERS
-from tests.daemon.living import KEY, until
+from kometa_ai.web.api.events import WATCHERS, events_of_all
+from tests.daemon.living import KEY, PATIENCE, until
 
 if TYPE_CHECKING:
     from tests.daemon.living import Beside
@@ -28,14 +29,14 @@ async def watched(here: Beside, runs: int) -> list[tuple[str, Any]]:
     return found
 
 
-async def test_one_stream_tells_of_every_run(here: Beside, world: World) -> None:
+async def test_one_stream_tells_of_every_run(here: Beside) -> None:
     """Each run begins, goes through its steps, says what it has cost so far, and ends; the stream goes on."""
-    world.claude.latency = 0.5
     watching = asyncio.create_task(watched(here, 2))
     await until(lambda: _watchers(here))
     first = await here.run(max_cost_usd=0.5)
     second = await here.run(dry_run=True)
-    found = await watching
+    async with asyncio.timeout(PATIENCE):
+        found = await watching
 
     assert [(name, data["run_id"]) for name, data in found if name in ("begun", "ended")] == [
         ("begun", first),
@@ -55,6 +56,25 @@ async def test_one_stream_tells_of_every_run(here: Beside, world: World) -> None
     assert costs[-1] > 0
     ends = [data for name, data in found if name == "ended"]
     assert [(data["outcome"], data["added"]) for data in ends] == [("ok", 3), ("ok", 0)]
+
+
+async def test_runs_between_two_looks_are_told(here: Beside, world: World) -> None:
+    """One that was on at the last look has ended, and two more have begun and ended since: none is left out."""
+    events = events_of_all(here.daemon)
+    assert await anext(events) == b""
+    with world.unanswered():
+        first = (await here.client.post("/api/v1/runs")).json()["run_id"]
+        begun = await anext(events)
+    await here.daemon.runs.ended()
+    others = [await here.run(dry_run=True), await here.run(dry_run=True)]
+    news = (await anext(events)).decode().split("\n\n")
+
+    assert begun.startswith(b"event: begun\n")
+    found = [line.split("\n") for line in news if line.startswith(("event: begun", "event: ended"))]
+    assert [(name, json.loads(data.removeprefix("data: "))["run_id"]) for name, data in found] == [
+        ("event: ended", first),
+        *((event, run_id) for run_id in others for event in ("event: begun", "event: ended")),
+    ]
 
 
 async def test_who_comes_later_is_told_what_has_been(here: Beside, world: World) -> None:

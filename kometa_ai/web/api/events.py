@@ -94,7 +94,7 @@ async def watch(daemon: TheDaemon) -> Response:
 
     Who comes while a run is on is told that it has begun, and its steps so far.
     """
-    return _stream(_events(daemon))
+    return _stream(events_of_all(daemon))
 
 
 def _stream(events: AsyncIterator[bytes]) -> Response:
@@ -150,24 +150,22 @@ async def _events_of(daemon: Daemon, run_id: str, progress: Progress | None) -> 
         yield _ended(await kept_report(daemon, run_id))
 
 
-async def _events(daemon: Daemon) -> AsyncIterator[bytes]:
-    """The events of any run, those of each look together."""
+async def events_of_all(daemon: Daemon) -> AsyncIterator[bytes]:
+    """The events of any run, those of each look together; also of runs that began and ended since the last look."""
     told: _Told | None = None
-    last = daemon.runs.last
+    count = daemon.runs.endings
     while not daemon.is_stopping:
         news = b""
-        current, before = daemon.runs.current, daemon.runs.ended_progress
-        is_missed = daemon.runs.last is not last and (told is None or told.progress is not before)
-        if told is not None and told.progress is not current:
+        current, endings = daemon.runs.current, daemon.runs.ended_since(count)
+        count = daemon.runs.endings
+        for ending in endings:
+            if told is None or told.progress is not ending.progress:
+                told = _Told(ending.progress)
+                news += _event("begun", ending.progress.going)
             news += b"".join(told.news())
-            if daemon.runs.last is last:  # it has failed in a way that left no report
-                news += _event("ended", {"run_id": told.progress.run_id})
             told = None
-        if daemon.runs.last is not last:
-            last = daemon.runs.last
-            if is_missed and before is not None:  # it has begun and ended since the last look
-                news += _event("begun", before.going) + b"".join(_Told(before).news())
-            news += _ended(last) if last is not None else b""
+            run_id = ending.progress.run_id
+            news += _event("ended", {"run_id": run_id}) if ending.report is None else _ended(ending.report)
         if told is None and current is not None and current.has_begun:
             told = _Told(current)
             news += _event("begun", current.going)
