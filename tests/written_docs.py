@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from kometa_ai.cli.main import cli
 from kometa_ai.daemon.metrics import Metrics
 from kometa_ai.settings.schema import FURTHER_LIBRARIES, variables
+from kometa_ai.state.upgrades import SINCE_FORMAT_1
 from tests import written_outputs
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def parts() -> list[Part]:
         Part(DOCS / "monitoring.md", "metrics", metrics),
         Part(DOCS / "architecture.md", "map", module_map),
         Part(DOCS / "start.md", "forecast", written_outputs.estimate),
+        Part(DOCS / "changes.md", "differences", differences),
         Part(DOCS / "prompts.md", "explanation", written_outputs.explanation),
         Part(DOCS / "block.md", "complaints", written_outputs.complaints),
     ]
@@ -108,6 +110,11 @@ def rows(page: Path, heading: str) -> list[dict[str, str]]:
         raise ValueError(f"{page.name} has no table below {heading!r}")
     header, _, *body = table
     return [dict(zip(header, row, strict=False)) for row in body]
+
+
+def differences() -> str:
+    """What is different for a user of 0.1, as the log tells it."""
+    return _table(("what is different", "what you may want to do"), SINCE_FORMAT_1)
 
 
 def _is_row(line: str) -> bool:

@@ -25,13 +25,14 @@ from kometa_ai.observe import logs, process
 from kometa_ai.observe.redact import Redactor
 from kometa_ai.settings.describe import secrets_of
 from kometa_ai.settings.environment import REQUIRED
+from kometa_ai.state.loading import is_older
 from kometa_ai.state.lock import StateLock
+from kometa_ai.state.store import Store
 from kometa_ai.web.keys import kept_key
 from kometa_ai.web.serving import serving
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from kometa_ai.cli.call import Call
     from kometa_ai.jobs.session import Session
@@ -67,17 +68,27 @@ def live(call: Call, *, screen_level: int = logging.NOTSET) -> int:
         )
         process.share_memory()
         _log.info("daemon.starting", user=os.geteuid(), group=os.getegid(), is_root=os.geteuid() == 0)
-        _try_lock(settings.state_dir)
-        code = asyncio.run(_live((call.session_of or session_of)(settings), call.environ))
+        keyed = (call.session_of or session_of)(settings)
+        _try_state(keyed)
+        code = asyncio.run(_live(keyed, call.environ))
     # Otherwise the interpreter walks through all objects of the libraries at exit, which takes a second.
     gc.freeze()
     return code
 
 
-def _try_lock(folder: Path) -> None:
-    """Raise RepairState if the state folder can never be locked: the daemon would live, but no run could start."""
+def _try_state(session: Session) -> None:
+    """Raise RepairState if the state folder can never be locked: the daemon would live, but no run could start.
+
+    A state that an older version wrote is brought to the present format, or the page could not read it before the next
+    run has ended. One that is damaged is left to that run, whose report says what it repaired.
+    """
+    folder = session.settings.state_dir
     with suppress(WaitForOtherRun), StateLock(folder):
-        pass
+        try:
+            if is_older(folder) and not session.read().alerts:
+                session.choices.take_over(Store.load(folder))
+        except RepairState as error:
+            _log.warning("state.not_migrated", why=error.message, remedy=error.remedy)
 
 
 def _raise_file_limit() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -31,6 +32,9 @@ JOURNAL = "kometa_state.journal"
 _READINGS = 3
 _PIECE = 1 << 20
 _LONGEST_LINE = 64 << 20
+_BEGINNING = 1 << 10
+_STATED_FORMAT = re.compile(rb'"state_format_version":(\d{1,9})')
+"""In the beginning of a snapshot: version and format are its first fields."""
 _SNAPSHOT = msgspec.json.Decoder(Snapshot)
 _LINE = msgspec.json.Decoder(Line)
 _PARTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -87,6 +91,16 @@ def stamp(path: Path) -> tuple[int, int, int] | None:
     except FileNotFoundError:
         return None
     return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def is_older(folder: Path) -> bool:
+    """Whether the snapshot is of an older format, as far as its beginning tells; nothing else of it is read."""
+    try:
+        with os.fdopen(files.open_regular(folder / SNAPSHOT, os.O_RDONLY), "rb") as file:
+            found = _STATED_FORMAT.search(file.read(_BEGINNING))
+    except OSError:
+        return False
+    return found is not None and int(found[1]) < FORMAT_VERSION
 
 
 def _read(folder: Path) -> Found:

@@ -54,6 +54,7 @@ from kometa_ai.state.schema import (
     StatusChanged,
     Tagged,
 )
+from kometa_ai.state.upgrades import tell
 from kometa_ai.state.waiting import with_entry
 
 if TYPE_CHECKING:
@@ -142,9 +143,11 @@ class Store:
             ) from error
         store._take_over(found)
         if found.migrated and not read_only:
+            older = store.state.version
             # At once, so that no older program reads the new lines of the journal as damaged ones.
             store.save(datetime.now(UTC).replace(microsecond=0))
             _log.info("state.migrated", format=FORMAT_VERSION)
+            tell(older)
         return store
 
     @classmethod

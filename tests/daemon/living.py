@@ -13,7 +13,7 @@ import sys
 import time
 from collections import ChainMap
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import httpx2
 import pytest
@@ -93,8 +93,22 @@ class Living:
         return self.process.wait(PATIENCE), time.monotonic() - started
 
 
+class Place(Protocol):
+    """Where a daemon is started: with which variables, and in which folder its log goes."""
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """All but the port and the key."""
+        ...
+
+    @property
+    def folder(self) -> Path:
+        """For what it writes to stderr."""
+        ...
+
+
 @contextmanager
-def daemon_process(world: World, *, files: int | tuple[int, int] | None = None, **changed: str) -> Iterator[Living]:
+def daemon_process(world: Place, *, files: int | tuple[int, int] | None = None, **changed: str) -> Iterator[Living]:
     """The daemon, as `kometa-ai` without options starts it, once it answers; `files` is how many it may open."""
     limits = (files, files) if isinstance(files, int) else files
     port = free_port()
