@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -146,12 +147,20 @@ def _found(text: str, named: set[Slug], kept: Sequence[Pin]) -> list[Pin]:
         return of_run
     found = [each for each in here if _names(text, each)]
     if not found:
-        raise FixUsage(f"There is no pin on {text!r}.", "--pins lists them.")
+        shows = any(kind_of(each.key) == "show" for each in here) and _is_of_tmdb(text)
+        by = " A show's pin is named by its title or by its number at TheTVDB." if shows else ""
+        raise FixUsage(f"There is no pin on {text!r}.", f"--pins lists them.{by}")
     if sum((kinds := by_kind({each.key for each in found})).values()) > 1:
         several = ", ".join(dict.fromkeys(f"{each.title} ({ref_of(each.key)})" for each in found))
         what = " and ".join(f"{kind}s" for kind in kinds)
         raise FixUsage(f"{text!r} names several {what}: {several}.", f"Name one of them by its {catalogues(kinds)} id.")
     return found
+
+
+def _is_of_tmdb(text: str) -> bool:
+    with suppress(ValueError):
+        return bool(ItemRef.parse(text, "show").tmdb_show)
+    return False
 
 
 def _of(named: set[Slug], kept: Sequence[Pin]) -> list[Pin]:

@@ -167,6 +167,8 @@ def test_pins_of_one_title(world: Home, call: Call) -> None:
 
     assert both.code == 2
     assert "several movies and shows: Cosmos (1980) (tmdb:424242), Cosmos (1980) (tvdb:74995)." in both.err
+    by_tmdb = call("--release-pin", "tmdb:10283")
+    assert (by_tmdb.code, "by its number at TheTVDB" in by_tmdb.err) == (2, True)
     assert call("--release-pin", "tvdb:74995").code == 0
     assert "movie:424242" in {pin["key"] for pin in call("--pins", "--output", "json").data}
 
