@@ -23,6 +23,7 @@ from kometa_ai.providers.claude.client import TIMEOUT, Claude
 from kometa_ai.providers.compatible.client import Compatible
 from kometa_ai.providers.compatible.services import service_of
 from kometa_ai.providers.ollama.client import Ollama
+from kometa_ai.providers.ollama.context import usual_prompt
 from kometa_ai.providers.router import Router
 from kometa_ai.run.parts import Parts, Rules
 from kometa_ai.run.watching import NullObserver, Observer
@@ -246,6 +247,10 @@ async def look_around(settings: Settings, collections: Sequence[Collection]) -> 
     async with AsyncExitStack() as stack:
         libraries = await _libraries(stack, settings, quickly)
         models, titles, router = _models_of(settings), _titles(settings), await _router(stack, settings)
+        first = str(settings.models.first)
+        if settings.batch_size and router.traits(first).sizes_context:
+            # Without BATCH_SIZE a usual page is looked at.
+            router.expect(first, prompt_tokens=usual_prompt(settings.batch_size), answer_tokens=0)
         looks = [look_at_model(titles[each], adapter, models[each]) for each, adapter in router.adapters.items()]
         found, asked = await asyncio.gather(look_at_libraries(libraries, collections), asyncio.gather(*looks))
         return (*found, *asked)

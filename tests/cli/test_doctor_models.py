@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from kometa_ai.standins.ollama import OllamaStandIn
 from kometa_ai.standins.serving import serve
 from tests.run.world import World, block
@@ -55,6 +57,20 @@ def test_a_model_that_is_not_installed(world: World, call: Call) -> None:
     (warning,) = [each for each in found["warnings"] if each["source"] == "Ollama"]
     assert services(found)["Ollama"] == "unusable"
     assert "qwen3:14b" in warning["what"] + warning["remedy"]
+
+
+@pytest.mark.parametrize(("size", "is_told"), [({}, False), ({"BATCH_SIZE": "5"}, False), ({"BATCH_SIZE": "25"}, True)])
+def test_a_context_is_looked_at_for_the_pages_that_are_set(
+    world: World, call: Call, size: dict[str, str], *, is_told: bool
+) -> None:
+    """A context that holds the usual ten movies need not hold as many as BATCH_SIZE says."""
+    world.collections(block("Heist"))
+    with serve(OllamaStandIn().app) as url:
+        local = {"LLM_PROVIDER": "ollama", "LLM_MODEL": "qwen3:14b", "OLLAMA_HOST": url}
+        found = call("--check-config", "--output", "json", OLLAMA_CONTEXT_LENGTH="4096", **local, **size).data
+
+    told = [each["remedy"] for each in found["warnings"] if each["source"] == "OLLAMA_CONTEXT_LENGTH"]
+    assert told == (["Set BATCH_SIZE to 13 or less."] if is_told else [])
 
 
 def test_a_machine_that_sleeps_is_no_fault(world: World, call: Call) -> None:
