@@ -91,6 +91,7 @@ class Metrics:
         self._running = gauge("run_in_progress", "1 while a run is on.")
         self._up = gauge("service_up", "1 for a service that could be used when last tried.", "service")
         self._state = gauge("state_bytes", "Size of the state on the disk.")
+        self._undelivered = gauge("undelivered_reports", "Reports that have not reached every receiver yet.")
 
     def count(self, ended: Ended) -> None:
         """Add a run that has ended."""
@@ -135,6 +136,7 @@ class Metrics:
         is_running: bool,
         services: dict[str, bool],
         state_bytes: int,
+        undelivered: int,
     ) -> bytes:
         """Everything in the text format."""
         # A collection that is gone must not leave its last value behind.
@@ -152,6 +154,7 @@ class Metrics:
         self._next.set(_moment(next_run))
         self._running.set(is_running)
         self._state.set(state_bytes)
+        self._undelivered.set(undelivered)
         for service, is_up in services.items():
             self._up.labels(service).set(is_up)
         return generate_latest(self._registry)

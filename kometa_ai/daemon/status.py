@@ -198,6 +198,7 @@ class Views:
             is_running=self._runs.current is not None,
             services={name: word == "ok" for name, word in self._watch.words.items()},
             state_bytes=await self._overview.size(),
+            undelivered=await self._overview.undelivered(),
         )
 
     async def problem(self) -> str:

@@ -29,12 +29,16 @@ async def test_a_greylisted_report_arrives_a_little_later(world: World) -> None:
 
 
 async def test_it_gives_up_until_the_next_run(world: World) -> None:
-    """A server that stays down is tried some times; the next run's report brings what was missed."""
+    """A server that stays down is tried some times, and a figure says so; the next run's report brings what was missed."""
     with Mailbox(say={"RCPT": "451 4.7.1 Later"}) as box, structlog.testing.capture_logs() as log:
         async with daemon_beside(world, Paces(redelivery=(0.02, 0.02)), _mail(box)) as here:
             await here.run()
             await until(lambda: [line["event"] for line in log].count("notification.not_delivered") == 2)
+            missed = (await here.client.get("/metrics")).text
             box.say.clear()
             await here.run()
+            arrived = (await here.client.get("/metrics")).text
         (mail,) = box.received
+    assert "\nkometa_ai_undelivered_reports 1.0\n" in missed
+    assert "\nkometa_ai_undelivered_reports 0.0\n" in arrived
     assert mail.message["Subject"] == "Kometa-AI: no changes (and 1 earlier report)"
