@@ -29,7 +29,7 @@ async def test_a_greylisted_report_arrives_a_little_later(world: World) -> None:
 
 
 async def test_it_gives_up_until_the_next_run(world: World) -> None:
-    """A server that stays down is tried some times, and a figure says so; the next run's report brings what was missed."""
+    """A server that stays down is tried some times, as a figure says; the next run's report brings what was missed."""
     with Mailbox(say={"RCPT": "451 4.7.1 Later"}) as box, structlog.testing.capture_logs() as log:
         async with daemon_beside(world, Paces(redelivery=(0.02, 0.02)), _mail(box)) as here:
             await here.run()
