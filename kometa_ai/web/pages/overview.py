@@ -28,6 +28,8 @@ router = APIRouter(include_in_schema=False)
 _PATIENCE = 0.8
 """Seconds that the page waits for an index which holds everything."""
 _LATELY = 18
+_ROWS = 40
+"""Collections in the table; all of them are a page of their own."""
 """Changes that are shown with their posters."""
 _LAST_RUNS = 6
 
@@ -106,6 +108,7 @@ async def show(
         wanted=wanted or Wanted(),
         done=request.query_params.get("done", ""),
         seen=seen,
+        most_rows=_ROWS,
         is_new=await daemon.views.is_new(),
         is_there=soon.found is not None,
         is_outdated=soon.is_outdated,

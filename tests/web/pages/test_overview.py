@@ -118,6 +118,20 @@ async def test_at_rest(here: Beside) -> None:
     assert "data-live" not in text.replace("data-live-", "")
 
 
+async def test_many_collections(here: Beside, world: World) -> None:
+    """The table shows some, with a link to all; the dialog of a run offers each."""
+    world.collections(*(block(f"C{number}") for number in range(50)))
+    await here.run()
+    await here.daemon.indexer.newest()
+    text = await page(here, "/?ask=run")
+
+    table = text.partition("<tbody>")[2].partition("</tbody>")[0]
+    assert table.count("<tr>") == 40
+    assert "All 50 collections" in part(text, "Collections")
+    assert text.count('name="collections"') == 50
+    assert len(text) < 60_000
+
+
 async def test_what_needs_somebody_comes_first(lived: World) -> None:
     """Held-back changes lead to their run, a skipped collection to its line; what is off or gone says what to do."""
     async with daemon_beside(lived) as here:
