@@ -1,4 +1,4 @@
-"""Read the state folder without the decisions, which take seconds to load: what is known, past runs, spending."""
+"""Read the beginning of the state, which is everything but the decisions: past runs, spending, what was seen."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from kometa_ai.core.report import RunReport, Spending
 from kometa_ai.errors import FixUsage
 from kometa_ai.jobs.aside import DoesNotAnswer, Patience
 from kometa_ai.notification.outbox import undelivered
-from kometa_ai.state import files, history
+from kometa_ai.state import by_line, history
+from kometa_ai.state.loading import stamp
 from kometa_ai.state.schema import DAMAGE, CollectionStatus, LibrarySeen, PromptVersion, RunSummary
 from kometa_ai.state.store import Store
 
@@ -26,15 +27,13 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.item import ItemKey
 
+_SEARCHING = 60.0
+
 _log = structlog.get_logger()
 
 
-class Present(msgspec.Struct, frozen=True, gc=False):
-    """That something is there, whatever it is: the JSON is passed over, not loaded."""
-
-
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
-    """A snapshot of the state; an empty one where there is none yet. Of `decisions` only the keys are loaded."""
+    """A snapshot of the state without its decisions; an empty one where there is none yet."""
 
     last_update: datetime | None = None
     last_successful_run: datetime | None = None
@@ -43,12 +42,9 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     runs: list[RunSummary] = []
     spending: dict[str, Spending] = {}
     prompts: dict[CollectionKey, list[PromptVersion]] = {}
-    decisions: dict[str, Present] = {}
 
-    def is_to_be_learned(self, item: ItemKey) -> bool:
-        """Whether a run for this item would learn something: it is not known, and there are collections of its kind."""
-        if item in self.decisions:
-            return False
+    def is_wanted(self, item: ItemKey) -> bool:
+        """Whether there are collections of the kind of an item, as far as that is known."""
         return not self.collections or kind_of(item) in {kind_in(key) for key in self.collections}
 
     def count(self, kind: Kind) -> int:
@@ -67,12 +63,13 @@ class OverviewReader:
         self._libraries = libraries
         store = Store(folder, read_only=True)  # for its paths; nothing is loaded
         self._snapshot, self._journal = store.path, store.journal_path
-        self._known: tuple[int, int, int] | None = None
+        self._known: by_line.Stamp = None
         self._overview = Overview()
         self._reading = asyncio.Lock()
         self._reads = Patience("STATE_DIR")
         self._counts = Patience("STATE_DIR", most=2)
         self._recalls = Patience("STATE_DIR", most=4)
+        self._searches = Patience("STATE_DIR", seconds=_SEARCHING)
 
     async def read(self) -> Overview:
         """The newest snapshot. If it cannot be read, the last one that could: the next run reports the damage."""
@@ -85,8 +82,12 @@ class OverviewReader:
 
     async def unknown(self, items: AbstractSet[ItemKey]) -> frozenset[ItemKey]:
         """Those of these items that a run would learn something about, as far as the newest snapshot tells."""
-        overview = await self.read()
-        return frozenset(filter(overview.is_to_be_learned, items))
+        wanted = frozenset(filter((await self.read()).is_wanted, items))
+        try:
+            return wanted - await self._searches(self._known_of, wanted)
+        except DoesNotAnswer as error:
+            _log.warning("state.not_read", path=str(self._snapshot), why=error.message)
+            return wanted
 
     async def size(self) -> int:
         """Bytes on the disk: the snapshot and its journal."""
@@ -112,17 +113,27 @@ class OverviewReader:
     def _refresh(self) -> None:
         path = self._snapshot
         try:
-            stat = path.lstat()
-            found = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
-            if found != self._known:
-                self._known = found  # a damaged snapshot is read once
-                overview = msgspec.json.decode(files.read(path, files.LARGE), type=Overview)
-                there = {name: seen for name, seen in overview.libraries.items() if name in self._libraries}
-                self._overview = msgspec.structs.replace(overview, libraries=there)
+            found = stamp(path)
+            if found == self._known and found is not None:
+                return
+            self._known = found  # a damaged snapshot is read once
+            overview = msgspec.json.decode(by_line.head_of(path), type=Overview)
+            there = {name: seen for name, seen in overview.libraries.items() if name in self._libraries}
+            self._overview = msgspec.structs.replace(overview, libraries=there)
         except FileNotFoundError:
             self._overview, self._known = Overview(), None
         except (OSError, *DAMAGE) as error:
             _log.warning("state.not_read", path=str(path), why=str(error))
+
+    def _known_of(self, items: AbstractSet[ItemKey]) -> frozenset[ItemKey]:
+        """Those of these items that the snapshot tells of; none where it cannot be read."""
+        try:
+            return frozenset(items & by_line.keys_in(self._snapshot)) if items else frozenset()
+        except FileNotFoundError:
+            return frozenset()
+        except OSError as error:
+            _log.warning("state.not_read", path=str(self._snapshot), why=str(error))
+            return frozenset()
 
 
 def _size(path: Path) -> int:

@@ -157,6 +157,29 @@ def open_state(folder: Path) -> OpenState:
     return opened
 
 
+def head_of(path: Path) -> bytes:
+    """A snapshot as JSON without its items; with them where it is not written line by line. Raise OSError."""
+    line = next((line for _, line in LinesFile(path).lines()), b"").rstrip(b"\n")
+    return line + b"}}" if line.endswith(DECISIONS) else files.read(path, files.LARGE)
+
+
+def keys_in(path: Path) -> frozenset[str]:
+    """The keys of a snapshot's items; none where it is damaged. Raise OSError."""
+    lines = LinesFile(path).lines()
+    if next(lines, (0, b""))[1].endswith(DECISIONS + b"\n"):
+        return frozenset(line[1 : line.find(b'"', 1)].decode(errors="replace") for _, line in lines)
+    try:
+        return frozenset(msgspec.json.decode(files.read(path, files.LARGE), type=_Keys).decisions)
+    except DAMAGE:
+        return frozenset()
+
+
+class _Keys(msgspec.Struct):
+    """A snapshot whose items are passed over, not loaded."""
+
+    decisions: dict[str, msgspec.Raw] = {}
+
+
 def stamps_of(folder: Path) -> tuple[Stamp, ...]:
     """The stamps of the files that `open_state` opens."""
     return tuple(stamp(folder / name) for name in (SNAPSHOT, JOURNAL))
