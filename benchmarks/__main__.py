@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from benchmarks.figures import Kind, Result
 
 DOCS = ROOT / "docs"
-PAGE, DATA, IMAGES, MODELS = "benchmarks.md", "benchmarks.json", "images", "models.md"
+PAGE, DATA, IMAGES, MODELS = "benchmarks.md", "benchmarks.json", "images", "compare.md"
 
 _DESCRIPTION = """\
 Run the real program against stand-ins of Radarr or Sonarr, and of Claude, that answer at once, for each number of
@@ -137,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--models",
         action="store_true",
-        help="measure nothing, price the first runs in docs/benchmarks.json for other models, into docs/models.md",
+        help="measure nothing, price the first runs in docs/benchmarks.json for other models, into docs/compare.md",
     )
     return parser
 

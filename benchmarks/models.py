@@ -1,7 +1,7 @@
 """Compute what a first run costs with other models, and how long local ones take. Nothing is asked, nothing measured.
 
 The tokens are those that a first run with Claude's default model has used, as docs/benchmarks.json keeps them; a local
-model's are reckoned from the sizes of texts. What is assumed stands in docs/models.md, beside the tables.
+model's are reckoned from the sizes of texts. What is assumed stands in docs/compare.md, beside the tables.
 """
 
 from __future__ import annotations
@@ -141,17 +141,17 @@ def markdown(measured: Measured) -> str:
     days = " and ".join(f"{result.measured:%Y-%m-%d} ({_size(size)})" for size, result in first.items())
     return "\n".join(
         [
-            "### What a first run costs",
+            "## What a first run costs",
             "",
             f"USD, computed: prices of {PRICES_OF:%Y-%m-%d}, for the tokens measured {days}.",
             "",
             _pipes([_costs(offer, first, _nightly(offer, first[SIZES[-1]].seen, in_batches.seen)) for offer in OFFERS]),
-            "### Cheap first, strong second",
+            "## Cheap first, strong second",
             "",
             f"USD for a first run of {_size(SIZES[-1])}, computed in the same way.",
             "",
             _pipes(_cascades(first[SIZES[-1]].seen)),
-            "### How long a local model takes",
+            "## How long a local model takes",
             "",
             f"Hours, computed: {PAGE} movies a request, one collection, one request at a time.",
             "",

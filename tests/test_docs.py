@@ -58,6 +58,14 @@ def test_what_is_made_from_the_code_is_up_to_date(part: Part) -> None:
     assert is_current, "run: make docs"
 
 
+def test_every_page_shows_what_it_looks_like() -> None:
+    """A reader of any page but the list of changes sees a picture of it, or what the program prints."""
+    pages = [page for page in DOCS.glob("*.md") if page.name != "changes.md"]
+    texts = {page.name: page.read_text(encoding="utf-8") for page in pages}
+
+    assert [name for name, text in texts.items() if "![" not in text and "```text" not in text] == []
+
+
 def test_every_option_and_setting_that_is_named_is_one() -> None:
     """No page names an option or a variable that there is not."""
     ours = [(page, text) for page, text in quoted() if text.startswith(("--", "kometa-ai"))]

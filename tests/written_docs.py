@@ -53,6 +53,8 @@ def parts() -> list[Part]:
         Part(DOCS / "changes.md", "differences", differences),
         Part(DOCS / "prompts.md", "explanation", written_outputs.explanation),
         Part(DOCS / "block.md", "complaints", written_outputs.complaints),
+        Part(DOCS / "kometa.md", "kometa-side", written_outputs.kometa_side),
+        *(Part(DOCS / f"{page}.md", name, make) for page, name, make in written_outputs.SHOWN),
     ]
 
 
