@@ -34,7 +34,7 @@ LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "link
 QUOTING = {"code", "pre", "script", "style"}
 _FOREIGN = re.compile(r"""((href|src)\s*=\s*["']|url\(["']?)(https?:)?//""")
 """The same in an SVG."""
-_SNIPPET = re.compile(r'^\s*--8<-- "([^"]+)"$', re.MULTILINE)
+_SNIPPET = re.compile(r'^\s*--8<-- "([^":]+)', re.MULTILINE)
 CONFIGURATION = tomllib.loads((ROOT / "zensical.toml").read_text(encoding="utf-8"))
 
 
