@@ -79,8 +79,12 @@ def kometa_side() -> str:
     return _shown(["--check-config"], files={"Movies.yml": _UNSYNCED, "config.yml": _UNLISTED})
 
 
+def _said(name: str) -> str:
+    return _played()[name]
+
+
 SHOWN: tuple[tuple[str, str, Callable[[], str]], ...] = tuple(
-    (page, name, partial(lambda name: _played()[name], name))
+    (page, name, partial(_said, name))
     for page, name in (
         ("trying", "what-if"),  # who would leave at another threshold
         ("trying", "trial"),  # what another prompt would change in a sample: the first rows and the end
