@@ -230,7 +230,7 @@ class Adapter(Provider, Protocol):
         ...
 
     async def prepare(self) -> None:
-        """Load what the first call needs, which may take seconds. Raise CheckModel where it cannot be asked at all."""
+        """Load what the check needs, which may take seconds. Raise CheckModel where it cannot be asked at all."""
         ...
 
 

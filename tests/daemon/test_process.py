@@ -19,7 +19,7 @@ from kometa_ai.cli.container import FOLDERS, OURS
 from kometa_ai.cli.main import run
 from kometa_ai.standins.faults import answer
 from kometa_ai.state.store import Store
-from tests.daemon.living import KEY, PATIENCE, daemon_process
+from tests.daemon.living import KEY, PATIENCE, Living, daemon_process, free_port
 from tests.run.world import World, block, movies
 from tests.state.making import NOW, described, judged
 
@@ -146,6 +146,31 @@ def test_the_health_check_loads_next_to_nothing(world: World) -> None:
     assert {name.partition(".")[0] for name in alive} - sys.stdlib_module_names == {"click", "kometa_ai"}
     assert alive.isdisjoint({"asyncio", "email", "http", "logging", "socket", "ssl", "subprocess", "zoneinfo"})
     assert beside.isdisjoint({"anthropic", "asyncio", "fastapi", "httpx2", "openai", "structlog"})
+
+
+def test_a_start_loads_no_sdk(world: World) -> None:
+    """Until a question is asked, no SDK of a model is there, nor what sends notifications; the models are looked at."""
+    code = (
+        "import atexit, os, sys\nfrom kometa_ai.cli.main import run\n"
+        "atexit.register(lambda: print(*(name for name in sys.modules if '.' not in name)))\nrun([], os.environ)"
+    )
+    log = world.folder / "daemon.log"
+    environ = {**world.environ, "HTTP_PORT": str(free_port())}
+    with log.open("w", encoding="utf-8") as stderr:
+        process = subprocess.Popen(  # noqa: S603 - our own code
+            [sys.executable, "-c", code], env=environ, stdout=subprocess.PIPE, stderr=stderr, text=True
+        )
+        living = Living(process, "", log)
+        try:
+            summary = living.wait_for("daemon.ready")["summary"]
+            process.terminate()
+            loaded = set(process.communicate(timeout=PATIENCE)[0].split())
+        finally:
+            process.kill()
+
+    assert "Claude: claude-" in summary
+    assert {"fastapi", "httpx2"} <= loaded
+    assert loaded.isdisjoint({"anthropic", "openai", "apprise"})
 
 
 def _loaded_by_the_health_check(world: World) -> set[str]:

@@ -742,6 +742,18 @@ async def test_calls_that_ask_nothing_are_logged_too(
     assert status is None or line["response_bytes"] > 0
 
 
+async def test_the_check_shows_the_key_and_the_version_as_the_sdk_does(claude: ClaudeStandIn) -> None:
+    """It is sent without the SDK; a newer SDK that asks for another version of the API has to be followed."""
+    async with provider_for(claude) as provider:
+        await provider.check(MODEL)
+        await provider.ask(REQUEST)
+    check, question = claude.calls
+
+    assert (check.method, question.method) == ("GET", "POST")
+    for name in ("authorization", "anthropic-version", "accept"):
+        assert check.headers[name] == question.headers[name]
+
+
 async def test_a_call_that_broke_off_is_logged_with_what_came(claude: ClaudeStandIn) -> None:
     """Its status was good."""
     claude.faults.add(faults.mid_stream(faults.OVERLOADED))

@@ -38,7 +38,7 @@ class ClaudeBatches:
     async def create(self, requests: Sequence[BatchedRequest]) -> BatchSeen:
         """See BatchProvider."""
         # The SDK would send a batch again after a time-out, without a word that it is the same.
-        client = self._claude.client.with_options(max_retries=0, timeout=CREATE_TIMEOUT)
+        client = (await self._claude.client()).with_options(max_retries=0, timeout=CREATE_TIMEOUT)
         model = requests[0].request.model
         try:
             with self._claude.translated(model):
@@ -57,8 +57,9 @@ class ClaudeBatches:
     async def find(self, batch_id: str) -> BatchSeen | None:
         """See BatchProvider."""
         try:
+            client = await self._claude.client()
             with self._claude.translated(_MODEL_OF_NO_REQUEST):
-                batch = await self._claude.client.messages.batches.retrieve(batch_id)
+                batch = await client.messages.batches.retrieve(batch_id)
                 seen = _seen(batch)
                 if seen.ended is not None:
                     self._claude.batch_seconds[batch_id] = (seen.ended - seen.created).total_seconds()
@@ -73,10 +74,11 @@ class ClaudeBatches:
     async def since(self, when: datetime) -> AsyncIterator[BatchSeen]:
         """See BatchProvider."""
         try:
+            client = await self._claude.client()
             with self._claude.translated(_MODEL_OF_NO_REQUEST):
                 count = 0
                 # The newest come first.
-                async for batch in self._claude.client.messages.batches.list(limit=_PAGE):
+                async for batch in client.messages.batches.list(limit=_PAGE):
                     seen = _seen(batch)
                     count += 1
                     # A list that says there is more for ever would keep the run for ever.
@@ -89,8 +91,9 @@ class ClaudeBatches:
     async def answers(self, batch_id: str) -> AsyncIterator[BatchAnswer]:
         """See BatchProvider."""
         try:
+            client = await self._claude.client()
             with self._claude.translated(_MODEL_OF_NO_REQUEST):
-                async for line in await self._claude.client.messages.batches.results(batch_id):
+                async for line in await client.messages.batches.results(batch_id):
                     answer = _answer(line, self._claude.redact)
                     self._claude.calls[answer.reply.ending if answer.reply else answer.outcome] += 1
                     yield answer
@@ -102,8 +105,9 @@ class ClaudeBatches:
 
     async def cancel(self, batch_id: str) -> None:
         """See BatchProvider."""
+        client = await self._claude.client()
         with self._claude.translated(_MODEL_OF_NO_REQUEST):
-            await self._claude.client.messages.batches.cancel(batch_id)
+            await client.messages.batches.cancel(batch_id)
 
 
 def _params(each: BatchedRequest) -> dict[str, Any]:

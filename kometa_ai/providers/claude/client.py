@@ -1,4 +1,4 @@
-"""Ask Claude through the official SDK, which is imported by the first question.
+"""Ask Claude through the official SDK, which is imported by the first question; the free check needs none of it.
 
 Retries are ours (`asking`), not the SDK's: it obeys a `retry-after` of a day, and repeats what cannot succeed.
 """
@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections import Counter
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
+import httpx2
 import msgspec
 import structlog
 
@@ -26,6 +28,7 @@ from kometa_ai.providers.calls import Call
 from kometa_ai.providers.claude.connection import (
     at_home,
     bound_of,
+    headers_of,
     quieten,
     refused,
     unconnected,
@@ -36,7 +39,7 @@ from kometa_ai.providers.claude.failures import error_in_answer, lost, not_claud
 from kometa_ai.providers.claude.incoming import Incoming
 from kometa_ai.providers.claude.messages import arguments, cached_from, pause_of
 from kometa_ai.providers.claude.models import Listed
-from kometa_ai.providers.error_texts import read_error
+from kometa_ai.providers.error_texts import ErrorText, read_error
 from kometa_ai.providers.port import Failure, ProviderSilent, Reply, ReplyEnd, Request, RequestFailed
 from kometa_ai.providers.traits import Traits
 
@@ -52,14 +55,29 @@ CHECK_TIMEOUT = CONNECT_TIMEOUT = 20.0
 LAST_WORDS = 0.5
 """Seconds for a stream to end behind a complete answer, so that its connection can be used again."""
 
-_QUESTIONS = "/v1/messages"
+_QUESTIONS, _MODELS = "/v1/messages", "/v1/models"
 _LONGEST_SAID = 300
 _PAGE, _PAGES = 1000, 20
 """Models a page of their list, and how many pages are read."""
 _NO_ANSWER, _FORBIDDEN, _NOT_ALLOWED, _PROXY_REFUSES = 0, 403, 405, 407
+_NOT_FOUND = 404
 _IN_THE_WAY = frozenset({_NO_ANSWER, _PROXY_REFUSES, *range(300, 400)})
 _CALL = "claude.call"
 _log = structlog.get_logger()
+
+
+class _Refused(Exception):
+    """A call that brought nothing: what that means for a question, the status (0: no answer), and what was said."""
+
+    def __init__(
+        self, failure: RequestFailed | CheckModel, status: int = _NO_ANSWER, said: ErrorText | None = None
+    ) -> None:
+        super().__init__(str(failure))
+        self.failure = failure
+        self.status = status
+        self.said = said or ErrorText("")
+        self.is_of_the_proxy = False
+        """Whether the proxy on the way has refused it, and refuses questions too."""
 
 
 class Claude:
@@ -82,6 +100,7 @@ class Claude:
         self.way = way_to(base_url, self._network, redact)
         self._streams = True
         self._opened: anthropic.AsyncAnthropic | None = None
+        self._opening = threading.Lock()
         self.calls: Counter[str] = Counter()
         """How often a question had each outcome: how its answer ended, or why there was none."""
         self.seconds: list[float] = []
@@ -102,18 +121,27 @@ class Claude:
         host = urlsplit(self.way.address).hostname
         return host is not None and (host == "anthropic.com" or host.endswith(".anthropic.com"))
 
-    @property
-    def client(self) -> anthropic.AsyncAnthropic:
-        """The SDK's client, which is imported and opened by its first use."""
+    def _check_key(self) -> None:
+        if not self._api_key:
+            raise CheckModel("There is no key for Claude.", "Set CLAUDE_API_KEY.")
+        if not (self._api_key.isascii() and self._api_key.isprintable()):
+            raise CheckModel("The key for Claude holds characters that no key has.", "Check CLAUDE_API_KEY.")
+
+    async def client(self) -> anthropic.AsyncAnthropic:
+        """The SDK's client. The SDK takes seconds to be imported: in a thread, so that signals are heard meanwhile."""
+        self._check_key()
         if self._opened is None:
-            if not self._api_key:
-                raise CheckModel("There is no key for Claude.", "Set CLAUDE_API_KEY.")
-            if not (self._api_key.isascii() and self._api_key.isprintable()):
-                raise CheckModel("The key for Claude holds characters that no key has.", "Check CLAUDE_API_KEY.")
+            return await asyncio.to_thread(self._open)
+        return self._opened
+
+    def _open(self) -> anthropic.AsyncAnthropic:
+        with self._opening:
+            if self._opened is not None:
+                return self._opened
             from anthropic import AsyncAnthropic, Timeout  # noqa: PLC0415 - takes seconds; settled runs ask nothing
 
             quieten()
-            self._opened = without_foreign_headers(AsyncAnthropic)(
+            opened = without_foreign_headers(AsyncAnthropic)(
                 api_key=self._api_key,
                 base_url=self.way.address,
                 max_retries=0,
@@ -121,17 +149,18 @@ class Claude:
                 http_client=open_client(self._network, timeout=self._timeout, bound_of=bound_of),
                 middleware=[self._log_the_rest],
             )
-        return self._opened
+            self._opened = opened
+            return opened
 
     async def prepare(self) -> None:
-        """Import the SDK, which takes seconds: in a thread, so that signals are heard meanwhile."""
-        await asyncio.to_thread(lambda: self.client)
+        """See Adapter. The check needs no SDK."""
+        self._check_key()
 
     async def count(self, request: Request) -> int:
         """See Provider."""
         asked = arguments(request)
         del asked["max_tokens"]
-        client = self.client
+        client = await self.client()
         with self.translated(request.model):
             raw = await client.messages.with_raw_response.count_tokens(**asked, timeout=CHECK_TIMEOUT)
         body = _json(raw.http_response.content)
@@ -162,32 +191,51 @@ class Claude:
         question tells, for nothing as well. Raise CheckModel where questions will be refused, ProviderSilent where
         there is no answer. A gateway without these calls proves nothing.
         """
-        await self.prepare()
-        client = self.client
-        from anthropic import AnthropicError, NotFoundError  # noqa: PLC0415 - loaded with the client
-
-        try:
-            raw = await client.models.with_raw_response.retrieve(model, timeout=CHECK_TIMEOUT)
-        except NotFoundError as error:
-            said = read_error(error.body)
-            is_told = said.is_anthropic and model.casefold() in said.sentence.casefold()
-            return await self._look_up(model, is_told=is_told)
-        except AnthropicError as error:
-            return self._unchecked(error, model)
-        except ValueError:
+        name = quote(model, safe=":@")
+        if not name.strip("."):
             return None  # a path that cannot be
-        found = _json(raw.http_response.content)
-        if isinstance(failure := error_in_answer(found, raw.headers, model, self.redact), CheckModel):
+        try:
+            answer = await self._get(f"{_MODELS}/{name}", model)
+        except _Refused as error:
+            if error.status == _NOT_FOUND:
+                is_told = error.said.is_anthropic and model.casefold() in error.said.sentence.casefold()
+                return await self._look_up(model, is_told=is_told)
+            return self._unchecked(error)
+        found = _json(answer.content)
+        if isinstance(failure := error_in_answer(found, answer.headers, model, self.redact), CheckModel):
             return _doubt(f"The free check before the first question was refused: {failure.message}", failure.remedy)
         return _ending(found, model)
 
+    async def _get(self, path: str, model: str, **query: str) -> httpx2.Response:
+        """A call that costs nothing, without the SDK: to import that would take half of a daemon's start.
+
+        Raise _Refused for an error and where there is no answer.
+        """
+        self._check_key()
+        call = Call(_CALL, method="GET", path=path)
+        headers = headers_of(self._api_key)
+        try:
+            async with open_client(self._network, headers=headers, timeout=CHECK_TIMEOUT, bound_of=bound_of) as client:
+                answer = await client.get(f"{self.way.address}{path}", params=query or None)
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+            raise _Refused(call.failed(unconnected(error, self.way))) from error
+        else:
+            call.response, call.outcome = answer, "answered"
+        finally:
+            call.log()
+        if answer.is_success:
+            return answer
+        body = _json(answer.content) or answer.text.strip()
+        failure = refused(answer.status_code, body, answer.headers, model, self.way)
+        refusal = _Refused(failure, answer.status_code, read_error(body))
+        refusal.is_of_the_proxy = is_of_the_proxy(self.way, answer.status_code, answer.headers)
+        raise refusal
+
     async def _look_up(self, model: str, *, is_told: bool) -> Problem | None:
         """Look for a model in the list of all; `is_told` where Claude has said by its name that it is not there."""
-        from anthropic import AnthropicError  # noqa: PLC0415 - loaded with the client
-
         try:
-            listed = await self._list()
-        except (AnthropicError, ValueError) as error:
+            listed = await self._list(model)
+        except _Refused as error:
             _log.info("claude.no_list", why=one_line(self.redact(str(error)), _LONGEST_SAID))
             return None
         if not listed.proves_absence or listed.has(model):
@@ -204,12 +252,11 @@ class Claude:
             f"If not, set CLAUDE_MODEL to one of: {near}." if near else "If not, check CLAUDE_MODEL.",
         )
 
-    async def _list(self) -> Listed:
+    async def _list(self, model: str) -> Listed:
         listed, after = Listed(), ""
         for _ in range(_PAGES):
             query = {"after_id": after} if after else {}
-            raw = await self.client.models.with_raw_response.list(limit=_PAGE, timeout=CHECK_TIMEOUT, extra_query=query)
-            page = _json(raw.http_response.content)
+            page = _json((await self._get(_MODELS, model, limit=str(_PAGE), **query)).content)
             if not isinstance(page, dict):
                 return Listed()
             before, listed = listed, listed.with_page(page.get("data"))
@@ -221,18 +268,12 @@ class Claude:
             after = last
         return listed._replace(is_whole=False)
 
-    def _unchecked(self, error: anthropic.AnthropicError, model: str) -> Problem | None:
+    def _unchecked(self, error: _Refused) -> Problem | None:
         """What a check that was refused means: less than for a question, which a gateway may treat in another way."""
-        from anthropic import APIStatusError  # noqa: PLC0415 - loaded with the client
-
-        failure = self.translate(error, model)
-        status = error.status_code if isinstance(error, APIStatusError) else _NO_ANSWER
+        failure, status, said = error.failure, error.status, error.said
         if isinstance(failure, CheckModel):
-            said = read_error(_body(error))
             # What stands before Anthropic's own door, redirects, or wants a log-in, is in the way of questions as well.
-            is_in_the_way = (
-                status in _IN_THE_WAY or (said.is_page and self.is_anthropic) or self._is_of_the_proxy(error)
-            )
+            is_in_the_way = status in _IN_THE_WAY or (said.is_page and self.is_anthropic) or error.is_of_the_proxy
             is_its_word = (said.is_anthropic or self.is_anthropic) and status not in (_FORBIDDEN, _NOT_ALLOWED)
             if is_in_the_way or is_its_word:
                 raise failure from error
@@ -244,14 +285,6 @@ class Claude:
         remedy = "Check the network, CLAUDE_BASE_URL and Anthropic's status page."
         raise ProviderSilent(f"{str(failure).rstrip('.')}.", remedy) from error
 
-    def _is_of_the_proxy(self, error: anthropic.AnthropicError) -> bool:
-        """Whether the proxy on the way has refused a call, and refuses questions too."""
-        from anthropic import APIStatusError  # noqa: PLC0415 - loaded with the client
-
-        if not isinstance(error, APIStatusError):
-            return False
-        return is_of_the_proxy(self.way, error.status_code, error.response.headers)
-
     async def ask(
         self,
         request: Request,
@@ -259,7 +292,7 @@ class Claude:
         on_broken: Callable[[Reply], None] | None = None,
     ) -> Reply:
         """Send one request; see Provider. It is streamed where the caller waits for the beginning of its answer."""
-        client = self.client
+        client = await self.client()
         call, incoming = Call(_CALL, model=request.model), Incoming(request.model, on_first_token, self.redact)
         asks_for_stream = on_first_token is not None and self._streams
         try:
@@ -290,7 +323,6 @@ class Claude:
     def _failures(self, request: Request, call: Call) -> Iterator[None]:
         """Whatever goes wrong with a question, as RequestFailed or CheckModel."""
         from anthropic import AnthropicError  # noqa: PLC0415 - loaded with the client
-        from httpx2 import HTTPError  # noqa: PLC0415
 
         try:
             yield
@@ -299,7 +331,7 @@ class Claude:
         except AnthropicError as error:
             call.response = getattr(error, "response", call.response)
             raise call.failed(self.translate(error, request.model)) from error
-        except HTTPError as error:
+        except httpx2.HTTPError as error:
             # The SDK translates nothing of what happens once an answer has begun.
             raise call.failed(unconnected(error, self.way, has_begun=True)) from error
         except TimeoutError as error:
@@ -329,7 +361,7 @@ class Claude:
         return RequestFailed(Failure.UNREADABLE, f"Claude's answer could not be read: {error}")
 
     async def _log_the_rest(self, request: APIRequest, call_next: AsyncCallNext) -> AsyncAPIResponse[Any]:
-        """The SDK's middleware: log what is no question, as checks and batches. Of questions `ask` knows more."""
+        """The SDK's middleware: log what is no question, such as batches. Of questions `ask` knows more."""
         if request.url == _QUESTIONS:
             return await call_next(request)
         request = request.copy(url=at_home(request.url))
@@ -353,8 +385,6 @@ async def _receive(
     client: anthropic.AsyncAnthropic, request: Request, call: Call, incoming: Incoming, *, stream: bool
 ) -> Reply:
     """Send a question and take the bytes of its answer. A complete answer is paid for: its stream need not end well."""
-    from httpx2 import HTTPError  # noqa: PLC0415 - loaded with the client
-
     form: dict[str, Any] = {"stream": True} if stream else {}
     async with client.messages.with_streaming_response.create(**arguments(request), **form) as raw:
         call.response, incoming.headers = raw.http_response, raw.headers
@@ -364,7 +394,7 @@ async def _receive(
                     incoming.take(piece)
                     if incoming.is_complete and patience.when() is None:
                         patience.reschedule(asyncio.get_running_loop().time() + LAST_WORDS)
-        except (RequestFailed, CheckModel, HTTPError, TimeoutError):
+        except (RequestFailed, CheckModel, httpx2.HTTPError, TimeoutError):
             if not incoming.is_complete:
                 raise
         reply = incoming.reply()
@@ -394,10 +424,6 @@ def _json(content: bytes) -> Any:  # noqa: ANN401 - any JSON
         return json.loads(content)
     except (ValueError, RecursionError):
         return None
-
-
-def _body(error: Exception) -> object:
-    return getattr(error, "body", None)
 
 
 def _ending(found: object, model: str) -> Problem | None:

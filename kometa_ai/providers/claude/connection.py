@@ -6,6 +6,9 @@ import logging
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
+import httpx2
+
+from kometa_ai.__version__ import __version__
 from kometa_ai.core.text import one_line
 from kometa_ai.errors import CheckModel
 from kometa_ai.network.bounds import MIB, SMALL, AnswerTooLarge, Bound
@@ -18,8 +21,6 @@ from kometa_ai.providers.waits import retry_after
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    import httpx2
-
     from kometa_ai.network.environment import Network
 
 ANTHROPIC = "https://api.anthropic.com"
@@ -27,6 +28,8 @@ ANTHROPIC = "https://api.anthropic.com"
 _ANSWER = Bound(16 * MIB, lines=1_000_000)
 _RESULTS = Bound(4096 * MIB, line=2 * MIB, seconds=3600)
 """The results of a batch: a line for each of up to 100,000 answers, which are read one by one."""
+_VERSION = "2026-10-21"
+"""Of the API, as the SDK asks for it."""
 _BETWEEN = "Something between you and Anthropic opens the connection"
 
 Client = TypeVar("Client")
@@ -44,6 +47,16 @@ def bound_of(request: httpx2.Request) -> Bound:
     if request.url.path.endswith("/results"):
         return _RESULTS
     return _ANSWER if request.url.path.endswith(("/messages", "/models")) else Bound(SMALL)
+
+
+def headers_of(api_key: str) -> dict[str, str]:
+    """What the SDK says with each call, for one that is made without it."""
+    return {
+        "Authorization": f"Bearer {api_key}",
+        "anthropic-version": _VERSION,
+        "Accept": "application/json",
+        "User-Agent": f"Kometa-AI/{__version__}",
+    }
 
 
 def at_home(url: str) -> str:
@@ -96,7 +109,8 @@ def unconnected(error: Exception, way: Way, *, has_begun: bool = False) -> Reque
 
     `has_begun`: a part of the answer is there.
     """
-    cause = error.__cause__ or error
+    # The SDK wraps the error that says what has happened.
+    cause = error if isinstance(error, httpx2.HTTPError) else error.__cause__ or error
     trouble = trouble_of(cause, way)
     if any(isinstance(one, AnswerTooLarge) for one in causes(cause)):
         return RequestFailed(Failure.UNREADABLE, f"{trouble.what} {trouble.remedy}", may_be_billed=True)
