@@ -45,7 +45,7 @@ FOREIGN_VARIABLES = {
 # such lines, and the calls of the program in them are run.
 FOREIGN_PROGRAMS = {"docker", "curl", "git", "pip", "python3", "tar", "cp", "chmod", ".", "export", "make", "ollama"}
 # These do not end by themselves, or use the real services if the tester has a key; other tests run them.
-NOT_RUN = {(), ("--demo",), ("--demo", "--serve")}
+NOT_RUN = {(), ("--wait",), ("--demo",), ("--demo", "--serve")}
 
 _LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
 
