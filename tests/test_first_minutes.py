@@ -22,7 +22,7 @@ from tests.daemon.living import PATIENCE, daemon_process
 from tests.run.world import World, movies
 from tests.shipping.test_image import environment, instructions
 from tests.test_docs import NOT_RUN
-from tests.written_docs import ROOT
+from tests.written_docs import ROOT, rows
 from tests.written_samples import all_samples, command_lines, our_commands
 
 if TYPE_CHECKING:
@@ -191,6 +191,24 @@ def test_every_picture_of_the_readme_is_there() -> None:
     assert {"docs/images/page-overview-desk-dark.png", "docs/images/page-overview-desk-light.png"} == set(named)
     assert all((ROOT / name).is_file() for name in named)
     assert readme.index("</picture>") < readme.index("docs/images/terminal.svg") < readme.index("Describe a Plex")
+
+
+def test_what_it_costs_is_what_was_measured() -> None:
+    """The sentences about money on the first pages have the benchmark's figures, as the table of docs/cost.md."""
+    costs = {
+        (row["movies"], row["collections"]): row for row in rows(ROOT / "docs" / "cost.md", "## From the benchmark")
+    }
+    small, large = costs["1,000", "5"], costs["10,000", "20"]
+    readme, index = (
+        " ".join((ROOT / name).read_text(encoding="utf-8").split()) for name in ("README.md", "docs/index.md")
+    )
+
+    first = f"A first run with 1,000 movies and 5 collections costs about {small['first run']} USD with Claude"
+    assert first in readme
+    assert first in index
+    assert 0.005 < float(small["night with ten new movies"]) < 0.1  # "some cents"
+    dear, batched = (f"{float(large[column]):.0f}" for column in ("first run", "in batches"))
+    assert f"For 10,000 movies and 20 collections a first run is {dear} USD, or {batched} in batches" in readme
 
 
 def _block() -> str:
