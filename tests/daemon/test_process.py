@@ -148,14 +148,21 @@ def test_the_health_check_loads_next_to_nothing(world: World) -> None:
     assert beside.isdisjoint({"anthropic", "asyncio", "fastapi", "httpx2", "openai", "structlog"})
 
 
-def test_a_start_loads_no_sdk(world: World) -> None:
+@pytest.mark.parametrize("provider", ["Claude", "OpenAI"])
+def test_a_start_loads_no_sdk(world: World, provider: str) -> None:
     """Until a question is asked, no SDK of a model is there, nor what sends notifications; the models are looked at."""
     code = (
         "import atexit, os, sys\nfrom kometa_ai.cli.main import run\n"
         "atexit.register(lambda: print(*(name for name in sys.modules if '.' not in name)))\nrun([], os.environ)"
     )
     log = world.folder / "daemon.log"
-    environ = {**world.environ, "HTTP_PORT": str(free_port())}
+    environ = {
+        **world.environ,
+        "HTTP_PORT": str(free_port()),
+        "LLM_PROVIDER": provider.lower(),
+        "OPENAI_API_KEY": "key-of-a-test",
+        "OPENAI_BASE_URL": f"{world.environ['CLAUDE_BASE_URL']}/v1",
+    }
     with log.open("w", encoding="utf-8") as stderr:
         process = subprocess.Popen(  # noqa: S603 - our own code
             [sys.executable, "-c", code], env=environ, stdout=subprocess.PIPE, stderr=stderr, text=True
@@ -168,7 +175,7 @@ def test_a_start_loads_no_sdk(world: World) -> None:
         finally:
             process.kill()
 
-    assert "Claude: claude-" in summary
+    assert f"{provider}: " in summary
     assert {"fastapi", "httpx2"} <= loaded
     assert loaded.isdisjoint({"anthropic", "openai", "apprise"})
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
+import httpx2
 import msgspec
 import structlog
 
@@ -22,6 +24,7 @@ from kometa_ai.network.environment import Network
 from kometa_ai.providers.calls import Call
 from kometa_ai.providers.compatible.connection import (
     bound_of,
+    headers_of,
     quieten,
     refused,
     unconnected,
@@ -55,7 +58,6 @@ from kometa_ai.providers.port import Failure, ProviderSilent, Reply, ReplyEnd, R
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import httpx2
     import openai
 
     from kometa_ai.core.model import ProviderName
@@ -99,6 +101,7 @@ class Compatible:
         """Hides secrets in what an error says, before it is cut."""
         self.way = way_to(self.service, base_url, self._network, redact)
         self._opened: openai.AsyncOpenAI | None = None
+        self._opening = threading.Lock()
         self._manners: dict[str, Manner] = {}
         """How each model is asked by now: without what it has refused."""
         self._flexless: set[tuple[str, str, str]] = set()
@@ -127,15 +130,21 @@ class Compatible:
         if self._opened is not None:
             await self._opened.close()
 
-    @property
-    def client(self) -> openai.AsyncOpenAI:
-        """The SDK's client, which is imported and opened by its first use."""
+    async def client(self) -> openai.AsyncOpenAI:
+        """The SDK's client. The SDK takes seconds to be imported: in a thread, so that signals are heard meanwhile."""
+        self._check_key()
         if self._opened is None:
-            self._check_key()
+            return await asyncio.to_thread(self._open)
+        return self._opened
+
+    def _open(self) -> openai.AsyncOpenAI:
+        with self._opening:
+            if self._opened is not None:
+                return self._opened
             from openai import AsyncOpenAI, Timeout  # noqa: PLC0415 - takes seconds; settled runs ask nothing
 
             quieten()
-            self._opened = without_the_environment(AsyncOpenAI)(
+            opened = without_the_environment(AsyncOpenAI)(
                 api_key=self._api_key or _NO_KEY,
                 base_url=self.way.address,
                 organization="",
@@ -145,8 +154,9 @@ class Compatible:
                 timeout=Timeout(self._timeout, connect=min(CONNECT_TIMEOUT, self._timeout)),
                 http_client=open_client(self._network, timeout=self._timeout, bound_of=bound_of),
             )
-            self._opened.api_key = self._api_key
-        return self._opened
+            opened.api_key = self._api_key
+            self._opened = opened
+            return opened
 
     def _check_key(self) -> None:
         setting, title = self.service.key_setting, self.service.title
@@ -156,8 +166,8 @@ class Compatible:
             raise CheckModel(f"The key for {title} holds characters that no key has.", f"Check {setting}.")
 
     async def prepare(self) -> None:
-        """Import the SDK, which takes seconds: in a thread, so that signals are heard meanwhile."""
-        await asyncio.to_thread(lambda: self.client)
+        """See Adapter. The check needs no SDK."""
+        self._check_key()
 
     async def count(self, request: Request) -> int | None:  # noqa: ARG002 - the port's
         """See Provider. No service counts what it does not answer, in a way that all have."""
@@ -186,7 +196,7 @@ class Compatible:
         on_broken: Callable[[Reply], None] | None = None,
     ) -> Reply:
         """Send one request; see Provider. Its answer has begun when it is complete."""
-        client = self.client
+        client = await self.client()
         call = Call(f"{self._preset}.call", model=request.model)
         asked, sent = self._asked(request.model), self.manner(request.model)
         name = (request.model, request.movies, request.collection)
@@ -316,7 +326,6 @@ class Compatible:
     @contextmanager
     def _failures(self, asked: Asked, call: Call) -> Iterator[None]:
         """Whatever goes wrong with a call, as RequestFailed or CheckModel."""
-        from httpx2 import HTTPError  # noqa: PLC0415 - loaded with the client
         from openai import APIConnectionError, APIStatusError, OpenAIError  # noqa: PLC0415
 
         try:
@@ -325,7 +334,7 @@ class Compatible:
             call.response = error.response
             body = _read_body(error.response)
             raise refused(error.status_code, body, error.response.headers, asked) from error
-        except (APIConnectionError, HTTPError) as error:
+        except (APIConnectionError, httpx2.HTTPError) as error:
             raise unconnected(error, asked) from error
         except TimeoutError as error:
             raise lost(f"timed out after {self._timeout:g} s", asked, may_be_billed=True) from error
@@ -338,7 +347,6 @@ class Compatible:
         Return a warning where the model ends soon, or a hint where it is doubtful: the first question tells, for
         nothing as well. Raise CheckModel where questions will be refused, ProviderSilent where there is no answer.
         """
-        await self.prepare()
         try:
             listed = Listed.of(await self._get("models", model))
             if self.service.family == "openrouter":
@@ -407,15 +415,18 @@ class Compatible:
         )
 
     async def _get(self, path: str, model: str) -> Any:  # noqa: ANN401 - any JSON
-        """Read a path of the service. Raise RequestFailed or CheckModel, and _NoList where it has no such path."""
-        import httpx2  # noqa: PLC0415 - loaded with the client
+        """Read a path of the service, without the SDK: to import that would take a third of a daemon's start.
 
+        Raise RequestFailed or CheckModel, and _NoList where the service has no such path.
+        """
+        self._check_key()
         asked = self._asked(model)
         call = Call(f"{self._preset}.call", method="GET", path=f"/{urlsplit(path).path.lstrip('/')}")
         try:
-            with self._failures(asked, call):
-                response = await self.client.get(path, cast_to=httpx2.Response, options={"timeout": CHECK_TIMEOUT})
-            call.response, call.outcome = response, "answered"
+            response = call.response = await self._fetched(path, asked)
+            if not response.is_success:
+                raise refused(response.status_code, _read_body(response), response.headers, asked)
+            call.outcome = "answered"
         except (RequestFailed, CheckModel) as failure:
             call.failed(failure)
             if self._proves_nothing(failure, call.response):
@@ -430,6 +441,15 @@ class Compatible:
         if wrong is not None:
             raise wrong
         return body
+
+    async def _fetched(self, path: str, asked: Asked) -> httpx2.Response:
+        headers = headers_of(self._api_key)
+        url = path if "://" in path else f"{self.way.address.rstrip('/')}/{path}"
+        try:
+            async with open_client(self._network, headers=headers, timeout=CHECK_TIMEOUT, bound_of=bound_of) as client:
+                return await client.get(url)
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+            raise unconnected(error, asked) from error
 
     def _proves_nothing(self, failure: RequestFailed | CheckModel, response: httpx2.Response | None) -> bool:
         """Whether a refused list says nothing of questions: there is no such path, or the key may not see it."""

@@ -6,6 +6,9 @@ import logging
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
+import httpx2
+
+from kometa_ai.__version__ import __version__
 from kometa_ai.core.text import one_line
 from kometa_ai.errors import CheckModel
 from kometa_ai.network.bounds import MIB, SMALL, AnswerTooLarge, Bound
@@ -17,8 +20,6 @@ from kometa_ai.providers.waits import retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    import httpx2
 
     from kometa_ai.network.environment import Network
     from kometa_ai.providers.compatible.failures import Asked
@@ -52,6 +53,12 @@ def quieten() -> None:
     """Undo what OPENAI_LOG makes of the SDK's import: `debug` would write whole requests into our log."""
     for name in ("openai", "httpx2"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def headers_of(api_key: str) -> dict[str, str]:
+    """What the SDK says with each call, for one that is made without it."""
+    headers = {"Accept": "application/json", "User-Agent": f"Kometa-AI/{__version__}"}
+    return headers | ({"Authorization": f"Bearer {api_key}"} if api_key else {})
 
 
 def without_the_environment(client: type[Client]) -> type[Client]:
@@ -97,7 +104,8 @@ def refused(status: int, body: object, headers: Mapping[str, str], asked: Asked)
 
 def unconnected(error: Exception, asked: Asked) -> RequestFailed | CheckModel:
     """What an error of a connection means: a failure that may pass, or the end of all questions."""
-    cause = error.__cause__ or error
+    # The SDK wraps the error that says what has happened.
+    cause = error if isinstance(error, httpx2.HTTPError) else error.__cause__ or error
     trouble = trouble_of(cause, asked.way)
     if any(isinstance(one, AnswerTooLarge) for one in causes(cause)):
         return RequestFailed(Failure.UNREADABLE, f"{trouble.what} {trouble.remedy}", may_be_billed=True)
