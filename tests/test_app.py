@@ -33,5 +33,5 @@ def test_every_library_has_its_client() -> None:
         ("sonarr", "Sonarr", "http://sonarr:1/base"),
         ("sonarr-anime", "Sonarr ANIME", "http://sonarr-anime:1/base"),
     ]
-    assert [client.key_setting for client in clients][1::2] == ["RADARR_4K_API_KEY", "SONARR_ANIME_API_KEY"]
+    assert [client.spec.key_setting for client in clients][1::2] == ["RADARR_4K_API_KEY", "SONARR_ANIME_API_KEY"]
     assert [client.kind for client in clients] == ["movie", "movie", "show", "show"]

@@ -541,10 +541,6 @@ class Index:
         standing = self._decided.standings.get(key)
         return frozenset(standing.changes.held_back) if standing else frozenset()
 
-    def changes_of(self, key: CollectionKey) -> Mapping[ItemKey, ItemChange]:
-        """The latest change of each item that the runs which are kept put into a collection or took out of it."""
-        return self._past.of_collection(key)
-
     def moves_by_run(self, key: CollectionKey) -> Mapping[str, Moves]:
         """How many items each kept run has put into a collection and taken out of it, by the run's id."""
         return self._past.by_run(key)

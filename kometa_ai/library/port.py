@@ -34,9 +34,6 @@ class LibraryStatus(msgspec.Struct, frozen=True, kw_only=True):
     """A library that can be used. `warning` is not empty when something about it looks wrong all the same."""
 
     version: str = ""
-    instance_name: str = ""
-    database: str = ""
-    url_base: str = ""
     warning: str = ""
 
 
@@ -144,11 +141,6 @@ class Library(TagWriter, Protocol):
     @property
     def url_setting(self) -> str:
         """The setting that holds its address."""
-        ...
-
-    @property
-    def key_setting(self) -> str:
-        """The setting that holds its key."""
         ...
 
     @property

@@ -197,11 +197,6 @@ class RunResults(msgspec.Struct, frozen=True, kw_only=True):
         return self.asking.tally.spent if self.asking else {}
 
     @property
-    def open_questions(self) -> Questions:
-        """The questions that are left for the next run."""
-        return self.asking.open_questions if self.asking else {}
-
-    @property
     def problems(self) -> tuple[Problem, ...]:
         """The problems of all steps, in their order."""
         return tuple(problem for step in self._steps for problem in step.problems)

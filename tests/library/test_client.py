@@ -60,7 +60,7 @@ async def test_a_radarr_that_can_be_used() -> None:
         status = await radarr.check()
         assert radarr.calls == Counter({("status", "200"): 1})
     assert status.version
-    assert (status.instance_name, status.database, status.warning) == ("Radarr", "sqLite", "")
+    assert status.warning == ""
     [request] = server.requests
     assert (request.method, request.path) == ("GET", "/api/v3/system/status")
     assert request.headers["x-api-key"] == API_KEY

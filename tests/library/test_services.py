@@ -61,9 +61,8 @@ async def test_a_service_that_can_be_used(service: Service) -> None:
         assert (client.name, client.kind) == (service.name.lower(), service.kind)
         assert (client.service, client.title) == (service.name, service.name)
         assert client.url_setting == f"{service.name.upper()}_URL"
-        assert client.key_setting == f"{service.name.upper()}_API_KEY"
         assert (client.credits is None) is (service.kind == "show")
-    assert (status.instance_name, status.warning) == (service.name, "")
+    assert status.warning == ""
     assert status.version == server.behaviour.product.version
     assert [request.path for request in server.requests] == ["/api/v3/system/status"]
 
@@ -78,10 +77,10 @@ async def test_a_wrong_key(service: Service) -> None:
 
 
 async def test_a_url_base(service: Service) -> None:
-    """It is kept, and where it is missing the right address is named."""
+    """With it there is nothing to warn of, and where it is missing the right address is named."""
     server = service.with_items(url_base="media")
     async with service.talking(server, base="/media") as client:
-        assert (await client.check()).url_base == "/media"
+        assert (await client.check()).warning == ""
         assert len((await client.contents()).items) == 2
     async with service.talking(server) as client:
         with pytest.raises(CheckLibrary) as caught:

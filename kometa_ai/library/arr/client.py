@@ -126,11 +126,6 @@ class Arr(Generic[R]):
         return self.spec.url_setting
 
     @property
-    def key_setting(self) -> str:
-        """See Library."""
-        return self.spec.key_setting
-
-    @property
     def credits(self) -> CreditsSource | None:
         """See Library; a service that tells of none needs not say so."""
         return None
@@ -170,13 +165,7 @@ class Arr(Generic[R]):
                 f"{self.title}'s URL base is {base or 'empty'}, but {self.url_setting} uses "
                 f"{self.connection.prefix or 'none'}; this works only as long as a proxy translates it."
             )
-        return LibraryStatus(
-            version=beginning(clean(found.version), LONGEST_NAME),
-            instance_name=beginning(clean(found.instance_name), LONGEST_NAME),
-            database=beginning(clean(found.database_type), LONGEST_NAME),
-            url_base=base,
-            warning=warning,
-        )
+        return LibraryStatus(version=beginning(clean(found.version), LONGEST_NAME), warning=warning)
 
     async def _status(self) -> WireStatus:
         reply = await self.connection.call("status", "GET", "/system/status", seconds=self.timeouts.check)

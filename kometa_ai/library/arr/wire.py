@@ -22,8 +22,6 @@ class WireStatus(msgspec.Struct, rename="camel"):
     app_name: str | None = None
     version: str | None = None
     url_base: str | None = None
-    instance_name: str | None = None
-    database_type: str | None = None
 
 
 class WireRule(msgspec.Struct, gc=False):
