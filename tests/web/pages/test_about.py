@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kometa_ai.__version__ import __version__
 from kometa_ai.web.pages.bug_report import bug_report
 from kometa_ai.web.pages.licences import libraries, licence_of
 from kometa_ai.web.pages.rendering import THEME_COOKIE
@@ -35,7 +36,7 @@ async def test_it_says_what_runs_and_how_much_room_it_takes(here: Beside) -> Non
     text = await _page(here)
     words = html.unescape(" ".join(re.sub(r"<[^>]*>", " ", text).split()))
 
-    assert "Kometa-AI 0.1.0" in words
+    assert f"Kometa-AI {__version__} " in words
     assert re.search(r"Memory \d+ MB", words)
     assert re.search(r"State \d+(\.\d)? kB", words)
     assert "Posters 0 bytes" in words
