@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 import sys
-import threading
+from contextlib import suppress
 from importlib import import_module
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
@@ -311,7 +312,11 @@ def cli(caller: Caller, /, **options: Any) -> int:  # noqa: ANN401 - click's par
         raise FixUsage("--demo tells a story; it has no JSON form.", "Leave --output out.")
     command = chosen[0] if chosen else "run_now" if any(map(options.get, _IMPLYING)) else ""
     module, _, name = _COMMANDS[command].partition(":")
-    function: Callable[[Call], int] = getattr(import_module(f"kometa_ai.cli.{module}"), name)
+    gc.disable()  # nothing of an import is garbage
+    try:
+        function: Callable[[Call], int] = getattr(import_module(f"kometa_ai.cli.{module}"), name)
+    finally:
+        gc.enable()
     return function(Call(options, *caller))
 
 
@@ -412,12 +417,9 @@ def main() -> None:
         sys.exit(error.exit_code)
     watch_output()
     code = run(sys.argv[1:], os.environ)
-    try:
-        sys.stderr.flush()
-    except OSError:
-        _discard(sys.stderr)  # otherwise the interpreter sets the exit code when it fails to flush
-    if threading.active_count() > 1:
-        from kometa_ai.jobs.stopping import leave  # noqa: PLC0415 - only where threads are left
-
-        leave(code)
-    sys.exit(code)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    # Nothing is left to save or to close. The interpreter would wait for abandoned threads, and then free all memory
+    # piece by piece, which is a tenth of a settled run.
+    os._exit(code)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -105,11 +104,3 @@ def time_out(interruption: Interruption, run: asyncio.Task[Any], seconds: float)
             loop.call_later(SHORT_TELLING, run.cancel)
 
     loop.call_later(grace_of(seconds) if interruption.has_begun else 0.0, cut)
-
-
-def leave(code: int) -> None:
-    """Exit at once with this code: the interpreter would wait for abandoned threads."""
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
-    os._exit(code)

@@ -14,7 +14,7 @@ import msgspec
 from kometa_ai.core.collection import keys_of
 from kometa_ai.core.decision import ROUNDING, Cause, Decision, Verdict
 from kometa_ai.core.item import KINDS, Item, ItemKey, kind_of
-from kometa_ai.core.naming import CollectionKey, Label, Slug
+from kometa_ai.core.naming import CollectionKey, Label
 from kometa_ai.judging.looks import needs_second_look
 
 if TYPE_CHECKING:
@@ -273,12 +273,17 @@ def decide(
     sorting = [_Sorting(each, gated[each.key], unanswered.get(each.key, frozenset())) for each in stage]
     # Loop over movies outside and collections inside: the decisions of a movie lie together in memory, and the other
     # order takes seven times as long.
-    of_kind = {kind: [each for each in sorting if each.collection.kind == kind] for kind in KINDS}
+    of_kind = {
+        kind: [(each, each.collection.slug) for each in sorting if each.collection.kind == kind] for kind in KINDS
+    }
     for key in movies:
         known = memory.get(key)
         decisions = known.collections if known else {}
-        for each in of_kind[kind_of(key)]:
-            each.sort(key, decisions)
+        for each, slug in of_kind[kind_of(key)]:
+            decision = decisions.get(slug)
+            # Nearly all pairs are out whatever the threshold is, and their calls would take most of the time.
+            if decision is None or decision.include or decision.member or key in each.open_questions:
+                each.sort(key, decision)
     return {each.collection.key: each.membership() for each in sorting}
 
 
@@ -287,18 +292,16 @@ class _Sorting:
 
     def __init__(self, collection: Collection, gates: Gates, open_questions: AbstractSet[ItemKey]) -> None:
         self.collection = collection
-        self._slug = collection.slug
+        self.open_questions = open_questions
         self._scope = gates.scope
         self._causes = gates.causes
-        self._open_questions = open_questions
         self._members = set(gates.members)
         self._undecided: set[ItemKey] = set()
 
-    def sort(self, key: ItemKey, decisions: Mapping[Slug, Decision]) -> None:
+    def sort(self, key: ItemKey, decision: Decision | None) -> None:
         if key in self._causes:
             return
-        decision = decisions.get(self._slug)
-        if decision is None or key in self._open_questions:
+        if decision is None or key in self.open_questions:
             self._undecided.add(key)
         elif is_member(decision, self.collection):
             self._members.add(key)

@@ -68,13 +68,14 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
         loop = asyncio.get_running_loop()
         deadline = None if seconds is None else loop.time() + seconds
         tunnel = _Tunnel()
-        if self._network.proxy_to(str(request.url)) is not None and request.url.scheme == "https":
+        proxy = self._network.proxy_to(str(request.url))
+        if proxy is not None and request.url.scheme == "https":
             request.extensions = {**request.extensions, "trace": tunnel}
         else:
             tunnel.is_passed = True
         try:
             async with asyncio.timeout_at(deadline):
-                response = await self._to(request.url).handle_async_request(request)
+                response = await self._to(proxy, request.url.scheme).handle_async_request(request)
         except TimeoutError as error:
             kind = httpx2.ReadTimeout if tunnel.is_passed else httpx2.ConnectTimeout
             raise kind(f"no answer within {seconds:g} s", request=request) from error
@@ -94,13 +95,12 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
             response.status_code, headers=kept, stream=body, extensions=response.extensions, request=request
         )
 
-    def _to(self, url: httpx2.URL) -> httpx2.AsyncBaseTransport:
+    def _to(self, proxy: Proxy | None, scheme: str) -> httpx2.AsyncBaseTransport:
         if self._given is not None:
             return self._given
-        proxy = self._network.proxy_to(str(url))
-        key = (proxy, url.scheme)
+        key = (proxy, scheme)
         if key not in self._opened:
-            self._opened[key] = self._open(proxy, url.scheme)
+            self._opened[key] = self._open(proxy, scheme)
         return self._opened[key]
 
     def _open(self, proxy: Proxy | None, scheme: str) -> httpx2.AsyncHTTPTransport:

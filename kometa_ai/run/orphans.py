@@ -126,12 +126,13 @@ def former_tags(collection: Collection, before: CollectionStatus | None, results
     """The tags that the collection had before, as long as an item still has them, or may have where it was not read."""
     if before is None:
         return ()
-    labels = {label for item in results.items for label in item.labels if kind_of(item.key) == collection.kind}
-    is_whole = collection.kind in results.reading.whole
+    labels = [label for label in dict.fromkeys(tags_of(before)) if label != collection.label]
+    if collection.kind not in results.reading.whole:
+        return tuple(labels)
     return tuple(
         label
-        for label in dict.fromkeys(tags_of(before))
-        if label != collection.label and (label in labels or not is_whole)
+        for label in labels
+        if any(label in item.labels for item in results.items if kind_of(item.key) == collection.kind)
     )
 
 

@@ -263,11 +263,13 @@ class Questioning:
 
     def _record(self, answered: Answered) -> None:
         """Turn verdicts into decisions and remember them."""
-        store, collection = self._parts.store, answered.collection
+        memory, collection, now = self._parts.store.memory, answered.collection, self._parts.now()
+        of = collection.key
+        open_now = self._open.get(of, {})
         entries = []
         for key, verdict in answered.verdicts.items():
-            known = store.memory.get(key)
-            is_distrusted = self._open.get(collection.key, {}).get(key) is Reason.ASKED_AGAIN
+            known = memory.get(key)
+            is_distrusted = open_now.pop(key, None) is Reason.ASKED_AGAIN
             decision = settle(
                 self._without_secrets(verdict),
                 known.collections.get(collection.slug) if known and not is_distrusted else None,
@@ -275,12 +277,11 @@ class Questioning:
                 second_look=answered.second_look,
                 metadata_hash=answered.away.get(key) or self._subjects[key].fingerprint.full,
                 model=answered.model,
-                now=self._parts.now(),
+                now=now,
                 request=answered.request,
             )
-            self._open.get(collection.key, {}).pop(key, None)
             entries.append(Judged(key=key, slug=collection.slug, decision=decision))
-            self._last_asked[collection.key] = key
+            self._last_asked[of] = key
         self._keep(*entries, *self._booking.entries(self._tally.spent.values()))
         self._parts.observer.advance("questions", len(entries))
         self._parts.observer.cost(self._booking.booked.cost_usd)

@@ -31,7 +31,7 @@ from kometa_ai.state.schema import HELD_BACK, CollectionStatus
 from kometa_ai.tags.plan import FEW_ADDITIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from collections.abc import Set as AbstractSet
     from datetime import datetime, tzinfo
 
@@ -211,20 +211,19 @@ def _collections(
     writing = results.writing
     would_change = results.plan.changes if frame.dry_run else ()
     changed, failed = (writing.done, writing.failed) if writing else (would_change, ())
+    made, not_made, held_back = (_by_collection(each) for each in (changed, failed, results.plan.held_back))
     tagged = _tagged(results, changed)
     naming = _naming(results.reading)
 
-    def lines(changes: Iterable[Change], of: CollectionKey, only: Operation | None = None) -> tuple[MovieLine, ...]:
-        return _lines(
-            [c for c in changes if c.collection == of and only in (None, c.operation)], naming, judging, memory
-        )
+    def lines(changes: Iterable[Change], only: Operation | None = None) -> tuple[MovieLine, ...]:
+        return _lines([c for c in changes if only in (None, c.operation)], naming, judging, memory)
 
     def waiting(of: CollectionKey, only: Operation | None = None) -> tuple[MovieLine, ...]:
         found = [each for each in results.plan.in_review if each.change.collection == of]
         until = {each.change.movie.key: each.until for each in found}
         return tuple(
             msgspec.structs.replace(line, until=until[line.key].astimezone(frame.zone))
-            for line in lines((each.change for each in found), of, only)
+            for line in lines((each.change for each in found), only)
         )
 
     reports = []
@@ -240,14 +239,14 @@ def _collections(
                 kind_because=collection.kind_because,
                 tag=collection.label,
                 members=len(tagged.get(managed_tag(collection), ())),
-                added=lines(changed, key, "add"),
-                removed=lines(changed, key, "remove"),
-                held_back=lines(results.plan.held_back, key),
-                held_back_additions=lines(results.plan.held_back, key, "add"),
+                added=lines(made.get(key, ()), "add"),
+                removed=lines(made.get(key, ()), "remove"),
+                held_back=lines(held_back.get(key, ())),
+                held_back_additions=lines(held_back.get(key, ()), "add"),
                 in_review=waiting(key),
                 in_review_additions=waiting(key, "add"),
                 began_to_wait=len(_began_to_wait(results, key, frame, runs)),
-                failed=lines(failed, key),
+                failed=lines(not_made.get(key, ())),
                 pinned_in=results.hand_edits.pinned_in.get(key, ()),
                 pinned_out=results.hand_edits.pinned_out.get(key, ()),
                 asked=asked.answers,
@@ -260,6 +259,13 @@ def _collections(
             )
         )
     return tuple(reports)
+
+
+def _by_collection(changes: Iterable[Change]) -> Mapping[CollectionKey, Sequence[Change]]:
+    found: dict[CollectionKey, list[Change]] = {}
+    for change in changes:
+        found.setdefault(change.collection, []).append(change)
+    return found
 
 
 def _began_to_wait(
@@ -337,12 +343,14 @@ def by_other_models(
 ) -> int:
     """How many decisions about these were made by none of the models in use. None is asked for again by itself."""
     here = {collection.key for collection in collections}
-    return sum(
-        decision.model not in models and collection_key(kind_of(key), slug) in here
+    others = [
+        collection_key(kind_of(key), slug)
         for key in subjects
         if key in memory
         for slug, decision in memory[key].collections.items()
-    )
+        if decision.model not in models
+    ]
+    return sum(key in here for key in others)
 
 
 # State

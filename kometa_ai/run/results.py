@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import msgspec
 
@@ -111,7 +112,7 @@ class Judging(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[Problem, ...] = ()
 
 
-class Planning(msgspec.Struct, frozen=True, kw_only=True):
+class Planning(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """What is to change in each library, and the items whose tags it was planned against, by its name.
 
     `items` are those of all libraries, each once. `within` is the dry run that the changes keep to, if there is one.
@@ -122,7 +123,7 @@ class Planning(msgspec.Struct, frozen=True, kw_only=True):
     items: Sequence[AnyItem]
     within: str = ""
 
-    @property
+    @cached_property
     def plan(self) -> TagPlan:
         """What is to change in all libraries."""
         return TagPlan(

@@ -35,6 +35,8 @@ _LONGEST_LINE = 64 << 20
 _BEGINNING = 1 << 10
 _STATED_FORMAT = re.compile(rb'"state_format_version":(\d{1,9})')
 """In the beginning of a snapshot: version and format are its first fields."""
+_HEAD_END, _BETWEEN, _END = b'"decisions":{\n', b",\n", b"}}"
+"""How the lines of a snapshot with items end: the first, one with an item, the last, which has one, too."""
 _SNAPSHOT = msgspec.json.Decoder(Snapshot)
 _LINE = msgspec.json.Decoder(Line)
 _PARTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -181,6 +183,8 @@ def fresh() -> Snapshot:
 
 def _decode(place: Path) -> tuple[Snapshot, int]:
     """A snapshot, and the format that it had."""
+    if (ours := _by_line(place)) is not None:
+        return ours, FORMAT_VERSION
     content = files.read(place, files.LARGE)
     _check_text(content)
     try:
@@ -197,6 +201,32 @@ def _decode(place: Path) -> tuple[Snapshot, int]:
         return _migrated(content), version
     except NoWay as error:
         raise msgspec.ValidationError(str(error)) from error
+
+
+def _by_line(place: Path) -> Snapshot | None:
+    """A snapshot as this version writes it, read an item at a time; None for any other, good or damaged.
+
+    As a whole, the file would take its size in memory while it is decoded.
+    """
+    with os.fdopen(files.open_regular(place, os.O_RDONLY), "rb", _PIECE) as file:
+        try:
+            if os.fstat(file.fileno()).st_size > files.LARGE:
+                return None
+            line = file.readline(_LONGEST_LINE)
+            if not line.endswith(_HEAD_END):
+                return None
+            _check_text(line)
+            snapshot = _SNAPSHOT.decode(line + _END)
+            if snapshot.state_format_version != FORMAT_VERSION:
+                return None
+            end = _BETWEEN
+            while end == _BETWEEN and (line := file.readline(_LONGEST_LINE)):
+                _check_text(line)
+                end = line[-2:]
+                snapshot.decisions.update(_DECISIONS.decode(b"{%b}" % line[:-2]))
+            return snapshot if end == _END and not file.read(1) else None
+        except DAMAGE:
+            return None
 
 
 def _migrated(content: bytes) -> Snapshot:
@@ -222,6 +252,8 @@ def _check_text(content: bytes) -> None:
 
     msgspec does not look into what it skips: a flipped bit in a field's name would only lose the field.
     """
+    if content.isascii():
+        return
     decoder = codecs.getincrementaldecoder("utf-8")()
     for start in range(0, len(content), _PIECE):
         decoder.decode(content[start : start + _PIECE])

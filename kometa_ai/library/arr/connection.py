@@ -202,8 +202,8 @@ class Connection:
         """
         request = self.client.build_request(
             method,
-            f"{self.address}{API}{path}",
-            params=params,
+            # The query belongs to the text: httpx2 takes an address apart once more for parameters of its own.
+            f"{self.address}{API}{path}{f'?{httpx2.QueryParams(params)}' if params else ''}",
             content=None if body is None else msgspec.json.encode(body),
             headers={**(headers or {}), **({} if body is None else {"Content-Type": "application/json"})},
             timeout=httpx2.Timeout(seconds, connect=min(seconds, self._connect_seconds)),

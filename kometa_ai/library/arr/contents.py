@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import islice
 from sys import intern
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ LONGEST_GENRE = 60
 _LONGEST_IMDB_ID = 20
 _LATEST_YEAR = 9999
 _SHOWABLE = 10**30
+_WORDS_KNOWN = 4096
 
 
 def tags_of(rows: Iterable[WireTag]) -> Tags:
@@ -137,9 +139,11 @@ def genres_of(texts: list[str] | None) -> tuple[str, ...]:
 
 
 def words(texts: list[str] | None, count: int, length: int) -> tuple[str, ...]:
-    """The first texts of a list, each clean and no longer than that.
+    """The first texts of a list, each clean and no longer than that."""
+    return tuple(islice((word for text in texts or () if (word := _word(text, length))), count))
 
-    A few hundred genres and keywords repeat over a whole library: interned, each is held once.
-    """
-    found = (intern(beginning(word, length)) for text in texts or () if (word := clean(text)))
-    return tuple(islice(found, count))
+
+@lru_cache(_WORDS_KNOWN)
+def _word(text: str, length: int) -> str:
+    """A genre or keyword. A few hundred of them repeat over a whole library: each is cleaned once, and held once."""
+    return intern(beginning(clean(text), length))

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import structlog
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from kometa_ai.library.arr.failures import Failed, TimedOut, Transient
 from kometa_ai.library.port import TRIES
@@ -15,6 +14,8 @@ _log = structlog.get_logger()
 
 AGAIN: tuple[type[Failed], ...] = (Transient, TimedOut)
 """What may pass, unless the caller knows better."""
+
+_LONGEST_WAIT = 16.0
 
 T = TypeVar("T")
 
@@ -34,22 +35,11 @@ async def patiently(
 
     `name` is that of the service in the log.
     """
-
-    def log_wait(state: RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        _log.info(f"{name}.retry", tries=state.attempt_number, wait=state.upcoming_sleep, error=str(error))
-
-    retrying = AsyncRetrying(
-        sleep=sleep,
-        stop=stop_after_attempt(tries),
-        wait=wait_exponential(multiplier=1, max=16),
-        retry=retry_if_exception_type(again),
-        before_sleep=log_wait,
-        reraise=True,
-    )
-
-    async def once() -> T:  # tenacity awaits coroutine functions only, and `ask` may be a lambda
-        return await ask()
-
-    answer: T = await retrying(once)
-    return answer
+    for tried in range(1, tries):
+        try:
+            return await ask()
+        except again as error:
+            wait = min(2.0 ** (tried - 1), _LONGEST_WAIT)
+            _log.info(f"{name}.retry", tries=tried, wait=wait, error=str(error))
+        await sleep(wait)
+    return await ask()
