@@ -339,3 +339,33 @@ def test_state_that_may_not_be_read(tmp_path: Path) -> None:
     (tmp_path / SNAPSHOT).symlink_to(tmp_path / SNAPSHOT)
     with pytest.raises(RepairState, match=re.escape(str(tmp_path / SNAPSHOT))):
         Store.load(tmp_path)
+
+
+_OTHER_SHAPES: dict[str, Callable[[bytes], bytes]] = {
+    "its own": lambda content: content,
+    "on one line": lambda content: content.replace(b"\n", b""),
+    "indented": lambda content: json.dumps(json.loads(content), indent=2).encode(),
+    "two items on a line": lambda content: content.replace(b",\n", b",", 1),
+    "a line end at the end": lambda content: content + b"\n",
+    "an empty line between items": lambda content: content.replace(b",\n", b",\n\n", 1),
+    "a field behind the items": lambda content: content[:-1] + b',"later":1}',
+}
+
+
+@pytest.mark.parametrize("shape", _OTHER_SHAPES)
+def test_a_snapshot_says_the_same_in_any_shape(lived: Path, shape: str) -> None:
+    """A snapshot is read an item at a time where it is written so, and any other JSON of the same content as well."""
+    wanted = Store.load(lived, read_only=True).dump()
+    place = lived / SNAPSHOT
+    place.write_bytes(_OTHER_SHAPES[shape](place.read_bytes()))
+    found = Store.load(lived, read_only=True)
+    assert not found.alerts
+    assert found.dump() == wanted
+
+
+@pytest.mark.parametrize("rest", [b"", b"}", b'"movie:9":{},\n', b"}}\n{"])
+def test_a_snapshot_with_a_wrong_end_is_damaged(lived: Path, rest: bytes) -> None:
+    """A snapshot whose last line is cut off, or is followed by something, is not taken for a whole one."""
+    place = lived / SNAPSHOT
+    place.write_bytes(place.read_bytes()[:-2] + rest)
+    assert "damaged" in Store.load(lived, read_only=True).alerts[0].what
