@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from kometa_ai.core.collection import Collection
+    from kometa_ai.core.decision import Cause
     from kometa_ai.core.kinds import AnyItem
-    from kometa_ai.core.naming import CollectionKey
+    from kometa_ai.core.naming import CollectionKey, Slug
     from kometa_ai.judging.policy import Gates
 
 Questions = dict["CollectionKey", dict[ItemKey, Reason]]
@@ -68,6 +69,21 @@ def _subject(item: AnyItem, remembered: Remembered | None, *, is_confirmed: bool
     return Subject(movie, Fingerprint(metadata_hash(movie, movie.credits), blind))
 
 
+class _Rules(NamedTuple):
+    """What is asked of a collection once, and not again for each of its pairs."""
+
+    collection: Collection
+    slug: Slug
+    prompt_hash: str
+    gated: Mapping[ItemKey, Cause]
+    scope: AbstractSet[ItemKey] | None
+
+    @classmethod
+    def of(cls, collection: Collection, gates: Gates) -> _Rules:
+        """Those of a collection."""
+        return cls(collection, collection.slug, collection.prompt_hash, gates.causes, gates.scope)
+
+
 def plan_questions(
     library: Mapping[ItemKey, Subject],
     collections: Sequence[Collection],
@@ -89,19 +105,12 @@ def plan_questions(
     questions: Questions = {collection.key: {} for collection in collections}
     if not questions:
         return questions
-    rules = {
-        kind: [
-            (each, each.slug, each.prompt_hash, questions[each.key], gates[each.key].causes, gates[each.key].scope)
-            for each in collections
-            if each.kind == kind
-        ]
-        for kind in KINDS
-    }
+    of_kind = {kind: [_Rules.of(each, gates[each.key]) for each in collections if each.kind == kind] for kind in KINDS}
     may_stay = not (force or again)
     for key, (_, prints, _) in library.items():
         known = memory.get(key)
         decisions = known.collections if known else {}
-        for collection, slug, prompt_hash, wanted, gated, scope in rules[kind_of(key)]:
+        for collection, slug, prompt_hash, gated, scope in of_kind[kind_of(key)]:
             decision = decisions.get(slug)
             # Nearly all pairs end here. Each call that is spared is a twentieth of a settled run.
             if (
@@ -127,7 +136,7 @@ def plan_questions(
                 if reason is Reason.SECOND_LOOK:
                     continue  # the first verdict stands
                 reason = Reason.GIVEN_UP
-            wanted[key] = reason
+            questions[collection.key][key] = reason
     return questions
 
 
