@@ -4,6 +4,8 @@ Accepted are the form that is asked for, the form where every item is in `decisi
 code fences around it, and either of them cut off or broken in the middle: whole entries are kept, nothing is invented.
 An answer about several collections is read likewise; what it says counts for the collection whose number stands in the
 same object, and what has none counts for none.
+
+Why: docs/decisions/0002-answers.md
 """
 
 from __future__ import annotations

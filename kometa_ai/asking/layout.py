@@ -1,4 +1,7 @@
-"""Choose how a packet is asked about: how many collections a request has, and whether its items are cached. Pure."""
+"""Choose how a packet is asked about: how many collections a request has, and whether its items are cached. Pure.
+
+Why: docs/decisions/0028-groups.md
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`Page`: items of one kind, numbered and written as text; it makes the request about a collection or several. Pure."""
+"""`Page`: items of one kind, numbered and written as text; it makes the request about a collection or several. Pure.
+
+Why: docs/decisions/0003-movies-first.md
+"""
 
 from __future__ import annotations
 

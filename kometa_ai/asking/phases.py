@@ -1,4 +1,7 @@
-"""Plan what a run hands over in batches: what writes a page to the prompt cache first, what reads it later. Pure."""
+"""Plan what a run hands over in batches: what writes a page to the prompt cache first, what reads it later. Pure.
+
+Why: docs/decisions/0010-batches.md
+"""
 
 from __future__ import annotations
 

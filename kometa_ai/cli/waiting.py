@@ -1,6 +1,8 @@
 """Wait for settings that are missing or wrong, as in a container, which would otherwise be restarted for ever.
 
 Meanwhile the log says once what is missing, and a page behind the sign-in shows it.
+
+Why: docs/decisions/0026-waiting.md
 """
 
 from __future__ import annotations

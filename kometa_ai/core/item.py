@@ -1,4 +1,7 @@
-"""An item of a library: its lasting key (`movie:603`), its service's id for it, and the fields that all layers read."""
+"""An item of a library: its lasting key (`movie:603`), its service's id for it, and the fields that all layers read.
+
+Why: docs/decisions/0001-tmdb-ids.md
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Start the daemon's runs, one at a time, each in a thread of its own: scheduled, hinted at or asked for by the API."""
+"""Start the daemon's runs, one at a time, each in a thread of its own: scheduled, hinted at or asked for by the API.
+
+Why: docs/decisions/0011-one-process.md
+"""
 
 from __future__ import annotations
 

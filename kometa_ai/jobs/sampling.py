@@ -1,4 +1,7 @@
-"""Ask about a given sample outside of a run's decisions: `Inquiry` remembers nothing but what that has cost."""
+"""Ask about a given sample outside of a run's decisions: `Inquiry` remembers nothing but what that has cost.
+
+Why: docs/decisions/0023-trials-and-audits.md
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Look whether a run that waits for a batch can be gone on with: by free calls, outside the lock."""
+"""Look whether a run that waits for a batch can be gone on with: by free calls, outside the lock.
+
+Why: docs/decisions/0018-batch-waiting.md
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 Not every difference is one: a service has rules and a housekeeping of its own, and a database may have been restored.
 Where that may be so nothing is taken for a person's, and `Unclear` says why.
+
+Why: docs/decisions/0020-hand-edits.md
 """
 
 from __future__ import annotations

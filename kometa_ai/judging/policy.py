@@ -2,6 +2,8 @@
 
 Order of precedence: a user's pin, then an exclude tag, then an include tag, then the stored verdict.
 A pin on both sides keeps the movie out. Without a verdict a movie stays as it is.
+
+Why: docs/decisions/0005-no-flapping.md
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Find the decisions that want a person, and in which order: the review queue. It is computed, never stored. Pure."""
+"""Find the decisions that want a person, and in which order: the review queue. It is computed, never stored. Pure.
+
+Why: docs/decisions/0022-review.md
+"""
 
 from __future__ import annotations
 

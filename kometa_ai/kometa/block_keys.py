@@ -2,6 +2,8 @@
 
 To add a key, write it here and as a field of `Collection`, and use it where it takes effect, e.g. in `judging.policy`.
 The parser, the block hash and `--dump-config` follow from these.
+
+Why: docs/decisions/0009-types.md
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 A block belongs to the key under `collections:` that follows it. Only comments and blank lines may stand between the
 two. The indentation of comments does not matter. The YAML scanner decides whether a line is a comment.
+
+Why: docs/decisions/0012-reading-yaml.md
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What the program needs of a service that holds movies or shows: its contents, and a way to change their tags."""
+"""What the program needs of a service that holds movies or shows: its contents, and a way to change their tags.
+
+Why: docs/decisions/0017-library-port.md
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 A ledger holds what was reported. A problem is recognised by its cause, even if its counts change. One that comes and
 goes is reported once a day, like one that stays. A warning is reported once, with the next message. All this applies to
 unattended runs: a run that a user starts is reported in full.
+
+Why: docs/decisions/0014-news.md
 """
 
 from __future__ import annotations

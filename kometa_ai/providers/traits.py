@@ -1,4 +1,7 @@
-"""`Traits`: what a model can do and what it costs, as data. All that differs by model above the adapters."""
+"""`Traits`: what a model can do and what it costs, as data. All that differs by model above the adapters.
+
+Why: docs/decisions/0027-other-models.md
+"""
 
 from __future__ import annotations
 

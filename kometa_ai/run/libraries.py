@@ -1,4 +1,7 @@
-"""Read the libraries side by side, refuse implausible ones, and make one list of the items that they hold."""
+"""Read the libraries side by side, refuse implausible ones, and make one list of the items that they hold.
+
+Why: docs/decisions/0019-several-libraries.md
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """Define every setting once: its variable, type, default and purpose.
 
 A variable's name is the field's in capitals. Text that is not set is empty, never None.
+
+Why: docs/decisions/0008-settings.md
 """
 
 from __future__ import annotations

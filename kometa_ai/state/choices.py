@@ -1,6 +1,8 @@
 """Keep people's choices in `choices.json` beside the state, with a lock of its own that is held for moments.
 
 So a choice can be made at any time, also while a run holds the state's lock.
+
+Why: docs/decisions/0024-choices.md
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Bring an older state's JSON to the present format, step by step: its snapshot, and the lines of its journal. Pure.
 
 A new format adds a step at the end of the table, a fixture of the format before it, and its test.
+
+Why: docs/decisions/0016-item-keys.md
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 What happens is appended to a journal as it happens; the snapshot is written at the end of a run. Loading is the newest
 good snapshot plus the journal's lines that it does not hold yet, so that a checkpoint costs what it adds.
+
+Why: docs/decisions/0004-journal.md
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Plan tag changes from memberships and the tags that movies have, within the safety brake. Pure."""
+"""Plan tag changes from memberships and the tags that movies have, within the safety brake. Pure.
+
+Why: docs/decisions/0007-removal-brake.md
+"""
 
 from __future__ import annotations
 

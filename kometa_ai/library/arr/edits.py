@@ -1,4 +1,7 @@
-"""Write tags, 100 movies a call, and check the answer; a call that times out or misses movies is cut in two."""
+"""Write tags, 100 movies a call, and check the answer; a call that times out or misses movies is cut in two.
+
+Why: docs/decisions/0006-tags.md
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Render pages with Jinja: the frame that all share, and how times, amounts and texts from outside are shown."""
+"""Render pages with Jinja: the frame that all share, and how times, amounts and texts from outside are shown.
+
+Why: docs/decisions/0025-page.md
+"""
 
 from __future__ import annotations
 
