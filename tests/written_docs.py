@@ -48,7 +48,7 @@ def parts() -> list[Part]:
         Part(DOCS / "commands.md", "options", options),
         Part(DOCS / "cost.md", "costs", costs),
         Part(DOCS / "monitoring.md", "metrics", metrics),
-        Part(DOCS / "architecture.md", "map", module_map),
+        Part(DOCS / "modules.md", "map", module_map),
         Part(DOCS / "start.md", "forecast", written_outputs.estimate),
         Part(DOCS / "changes.md", "differences", differences),
         Part(DOCS / "prompts.md", "explanation", written_outputs.explanation),
@@ -142,9 +142,9 @@ def module_map() -> str:
     layers = next(contract["layers"] for contract in contracts if contract["id"] == "layers")
     names = [name for layer in layers for name in re.split(r" [:|] ", layer)]
     folders = [PACKAGE / name for name in names if (PACKAGE / name / "__init__.py").exists()]
-    sections = [f"### `kometa_ai`: {_first_line(PACKAGE / '__init__.py')}", _list(PACKAGE)]
+    sections = [f"## `kometa_ai`: {_first_line(PACKAGE / '__init__.py')}", _list(PACKAGE)]
     for folder in folders:
-        sections += [f"### `{folder.name}`: {_first_line(folder / '__init__.py')}", _list(folder)]
+        sections += [f"## `{folder.name}`: {_first_line(folder / '__init__.py')}", _list(folder)]
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
