@@ -25,18 +25,21 @@ PAGES = {
     "movie": "/movies/movie:1091",
 }
 WIDTHS = {"desk": 1400, "phone": 390}
+SHOWN = {"desk-light": PAGES.keys(), "desk-dark": {"overview"}, "phone-dark": PAGES.keys()}
+"""Which pages README and docs show in which window."""
 
 
 async def photograph(url: str, password: str, folder: Path) -> list[Path]:
-    """Every page, for each width, dark and light."""
+    """The pages in the windows in which they are shown."""
     made = []
     async with launched(programs.chromium()) as browser:
         for (size, width), scheme in product(WIDTHS.items(), SCHEMES):
+            shown = SHOWN.get(f"{size}-{scheme}", ())
             async with visiting(browser, url, width=width, scheme=scheme) as visit:
                 await visit.page.goto("/login")
                 await sign_in(visit.page, password)
-                for name, path in PAGES.items():
-                    await visit.page.goto(path)
+                for name in shown:
+                    await visit.page.goto(PAGES[name])
                     await visit.page.wait_for_timeout(1000)  # until all posters are there
                     made.append(folder / f"page-{name}-{size}-{scheme}.png")
                     await visit.page.screenshot(path=made[-1])
