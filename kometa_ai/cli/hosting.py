@@ -77,15 +77,16 @@ def live(call: Call, *, screen_level: int = logging.NOTSET) -> int:
 
 
 def _try_state(session: Session) -> None:
-    """Raise RepairState if the state folder can never be locked: the daemon would live, but no run could start.
+    """Raise RepairState if the folder can never be locked or its state is newer: no run of a daemon could start.
 
     A state that an older version wrote is brought to the present format, or the page could not read it before the next
     run has ended. One that is damaged is left to that run, whose report says what it repaired.
     """
     folder = session.settings.state_dir
+    must_migrate = is_older(folder)
     with suppress(WaitForOtherRun), StateLock(folder):
         try:
-            if is_older(folder) and not session.read().alerts:
+            if must_migrate and not session.read().alerts:
                 session.choices.take_over(Store.load(folder))
         except RepairState as error:
             _log.warning("state.not_migrated", why=error.message, remedy=error.remedy)

@@ -117,7 +117,11 @@ class Pinning:
         before = self._made.pop(choice_id, None)
         if before is None:
             raise FixUsage("That choice cannot be taken back by a click any more.", "Release its pins, under Pins.")
-        restored = await self._keeps(self._restore, before)
+        try:
+            restored = await self._keeps(self._restore, before)
+        except KometaAIError:
+            self._made[choice_id] = before  # what could not be kept can be tried again
+            raise
         await self._indexer.newest()
         return restored
 

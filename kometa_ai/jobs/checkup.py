@@ -13,7 +13,7 @@ from kometa_ai.core.collection import Folder
 from kometa_ai.core.item import KINDS, Kind
 from kometa_ai.core.model import TITLES
 from kometa_ai.core.problem import Problem
-from kometa_ai.errors import FixConfiguration, KometaAIError
+from kometa_ai.errors import FixConfiguration, KometaAIError, RepairState
 from kometa_ai.jobs.services import Looked
 from kometa_ai.kometa.checking.examination import examine_folder
 from kometa_ai.kometa.checking.excerpts import Excerpts
@@ -30,6 +30,7 @@ from kometa_ai.settings.environment import load_settings, providers_in
 from kometa_ai.settings.libraries import places_in
 from kometa_ai.settings.schema import Settings, secret_variables
 from kometa_ai.state import files
+from kometa_ai.state.loading import is_older
 from kometa_ai.state.store import Store
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ class _Found:
         self.warnings += loaded.warnings
         self.hints += loaded.hints
         self.problems += _unwritable(settings.state_dir, "STATE_DIR", "No run can keep what it has paid for", "error")
+        self.problems += _newer(settings.state_dir)
         self.warnings += _unwritable(settings.log_dir, "LOG_DIR", "No log is kept", "warning")
         self.warnings += _missing_program(settings.after_changes_command, environ)
         self.warnings += push.unreadable(settings)
@@ -192,6 +194,14 @@ def _unwritable(folder: Path, setting: str, so: str, severity: Literal["error", 
             remedy=f"{files.remedy_for(error, setting)} Or set {setting} to another folder.",
             severity=severity,
         )
+
+
+def _newer(folder: Path) -> Iterator[Problem]:
+    """A problem where a newer version has written the state."""
+    try:
+        is_older(folder)
+    except RepairState as error:
+        yield Problem(source="STATE_DIR", what=error.message, remedy=error.remedy)
 
 
 def _missing_program(command: str, environ: Mapping[str, str]) -> Iterator[Problem]:

@@ -33,7 +33,7 @@ _READINGS = 3
 _PIECE = 1 << 20
 _LONGEST_LINE = 64 << 20
 _BEGINNING = 1 << 10
-_STATED_FORMAT = re.compile(rb'"state_format_version":(\d{1,9})')
+_STATED_FORMAT = re.compile(rb'"state_format_version"\s*:\s*(\d{1,9})')
 """In the beginning of a snapshot: version and format are its first fields."""
 _HEAD_END, _BETWEEN, _END = b'"decisions":{\n', b",\n", b"}}"
 """How the lines of a snapshot with items end: the first, one with an item, the last, which has one, too."""
@@ -96,13 +96,20 @@ def stamp(path: Path) -> tuple[int, int, int] | None:
 
 
 def is_older(folder: Path) -> bool:
-    """Whether the snapshot is of an older format, as far as its beginning tells; nothing else of it is read."""
+    """Whether the snapshot is of an older format, as far as its beginning tells; nothing else of it is read.
+
+    Raise RepairState if it is of a newer one.
+    """
+    place = folder / SNAPSHOT
     try:
-        with os.fdopen(files.open_regular(folder / SNAPSHOT, os.O_RDONLY), "rb") as file:
+        with os.fdopen(files.open_regular(place, os.O_RDONLY), "rb") as file:
             found = _STATED_FORMAT.search(file.read(_BEGINNING))
     except OSError:
         return False
-    return found is not None and int(found[1]) < FORMAT_VERSION
+    if found is None:
+        return False
+    _refuse_newer(int(found[1]), str(place))
+    return int(found[1]) < FORMAT_VERSION
 
 
 def _read(folder: Path) -> Found:

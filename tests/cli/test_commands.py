@@ -239,6 +239,24 @@ def test_a_newer_state_is_not_touched(world: World, call: Call) -> None:
     assert call("--run-now").code == 0
 
 
+@pytest.mark.parametrize("blank", ["", " ", "\n"])
+def test_a_newer_state_lets_no_daemon_begin(world: World, call: Call, blank: str) -> None:
+    """It would be healthy, though no run of it could begin: exit 5, and --check-config names it as a problem."""
+    world.collections(block("Heist"))
+    newer = f'{{"version": "9.0.0",{blank}"state_format_version":{blank}99, "decisions": {{}}}}'
+    (world.state_dir / "kometa_state.json").write_text(newer)
+
+    daemon = call(HTTP_PORT="0")
+    check = call("--check-config")
+
+    assert daemon.code == 5
+    assert "has format 99" in daemon.err
+    assert "All in order" not in check.out
+    assert "has format 99" in " ".join(check.out.split())
+    assert check.code == 2
+    assert (world.state_dir / "kometa_state.json").read_text() == newer
+
+
 def test_another_run_is_in_progress(world: World, call: Call) -> None:
     """Exit 6, naming the holder."""
     world.collections(block("Heist"))

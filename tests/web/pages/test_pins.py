@@ -165,6 +165,22 @@ async def test_released_pins_are_taken_back(here: Beside, world: World) -> None:
     assert "Undo</button>" not in back.text
 
 
+async def test_a_release_that_could_not_be_taken_back_can_be_tried_again(here: Beside, world: World) -> None:
+    """What could not be written is told, and the same button does it once that is mended."""
+    before = pins(world)
+    done = await sent(here, await opened(here, "/pins?ask=release"), RELEASE_ALL)
+    obstacle = world.state_dir / ".choices.json.new"
+    (obstacle / "full").mkdir(parents=True)
+    refused = await sent(here, done.text, UNDO)
+    (obstacle / "full").rmdir()
+    obstacle.rmdir()
+    back = await sent(here, done.text, UNDO)
+
+    assert (refused.status_code, "cannot be kept" in refused.text) == (503, True)
+    assert "Taken back: 5 pins hold again." in back.text
+    assert pins(world) == before
+
+
 async def test_pins_that_cannot_be_released(here: Beside, world: World) -> None:
     """The program's own sentence and remedy, and the pins as they were."""
     html = await opened(here, "/pins")
