@@ -204,6 +204,8 @@ def _verdict_line(found: Explanation) -> str:
 
 def _details(found: Explanation, zone: tzinfo) -> list[str]:
     lines = []
+    if found.in_batch:
+        lines.append("asked in a batch: the run that takes the answers decides")
     if found.to_be_asked:
         lines.append(f"to be asked in the next run: {clean(found.to_be_asked)}")
     if found.reason:

@@ -18,6 +18,7 @@ from kometa_ai.judging.planning import subjects_of
 from kometa_ai.judging.policy import Gates, decide, gates, is_in
 from kometa_ai.judging.stages import Known, walk
 from kometa_ai.library.port import LibrarySilent
+from kometa_ai.run.batches import not_in_batches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +66,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     prompt_hash: str = ""
     request: str = ""
     to_be_asked: str = ""
+    in_batch: bool = False
     pin: Pin | None = None
     asked_again_when: str = ""
 
@@ -107,6 +109,7 @@ async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Ex
     found: dict[CollectionKey, Explanation] = {}
     for stage in walk(reading.collections, reading.folder.collections, known):
         questions = stage.questions()
+        to_ask = not_in_batches(parts.store.state.batches, stage.chosen, known.subjects, questions)
         settled = stage.decide(questions)
         for collection in stage.chosen:
             if not collection.concerns(item):
@@ -118,10 +121,11 @@ async def explain(parts: Parts, rules: Rules, options: Options, text: str) -> Ex
                 stage.gates[collection.key],
                 remembered.collections.get(collection.slug) if remembered else None,
                 belongs=None if item.key in membership.undecided else item.key in membership.members,
-                question=questions[collection.key].get(item.key),
+                question=to_ask[collection.key].get(item.key),
             )
             found[collection.key] = msgspec.structs.replace(
                 explanation,
+                in_batch=item.key in questions[collection.key] and item.key not in to_ask[collection.key],
                 deciding_tags=stage.deciding_tags(collection, item),
                 differing=_differing(held, collection, belongs=explanation.belongs),
             )

@@ -139,6 +139,24 @@ def test_one_call_goes_on_until_everything_is_answered(world: World) -> None:
     assert sorted(world.claude.asked_pairs()) == _everything()
 
 
+def test_what_is_in_a_batch_is_not_said_to_be_asked_again(world: World) -> None:
+    """--explain tells that the answer is awaited, as --estimate does; what another prompt asks is to be asked."""
+    with _running(world):
+        _until_it_waits(world)
+    awaited = _call(world, "--explain", "tmdb:1003").report["collections"]
+    world.collections(block("Noir", "Another prompt."), block("Heist"))
+    changed = _call(world, "--explain", "tmdb:1003").report["collections"]
+
+    assert [(one["slug"], one["to_be_asked"], one["in_batch"]) for one in awaited] == [
+        ("heist", "", True),
+        ("noir", "", True),
+    ]
+    assert [(one["slug"], bool(one["to_be_asked"]), one["in_batch"]) for one in changed] == [
+        ("heist", False, True),
+        ("noir", True, False),
+    ]
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_the_waiting(world: World, number: signal.Signals, code: int) -> None:
     """It ends within two seconds with the exit code of an interruption; the next run takes the answers, paid once."""
