@@ -262,8 +262,24 @@ async def test_the_end_says_what_was_decided(here: SignedIn, world: World) -> No
             page.get_by_role("heading", name=f"{COUNT - 1} decided: 1 in, 0 out, {COUNT - 2} left")
         ).to_be_focused()
         await expect(page.get_by_text("1 card skipped.")).to_be_visible()
-        await expect(page.get_by_role("button", name="Run for this one: asks nothing")).to_be_visible()
+        await expect(page.get_by_role("button", name="Run for this one")).to_be_visible()
+        await expect(page.get_by_text("Asks nothing, costs nothing.")).to_be_visible()
         assert len(answers(world)) == COUNT - 1
+        assert await checks.faults(visit) == []
+
+
+async def test_the_end_on_a_phone(here: SignedIn) -> None:
+    """The button that starts the run is whole within 360 pixels."""
+    async with here.visiting(width=360) as visit:
+        page = await opened(visit)
+        for _ in range(COUNT):
+            await expect(page.locator("[data-card]")).to_be_visible()
+            await page.keyboard.press("y")
+        button = page.get_by_role("button", name=f"Run for these {COUNT}")
+        await expect(button).to_be_visible()
+        box = await button.bounding_box()
+        assert box
+        assert box["x"] + box["width"] <= 360
         assert await checks.faults(visit) == []
 
 

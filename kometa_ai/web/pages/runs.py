@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     from kometa_ai.core.report import CollectionReport, RunReport
     from kometa_ai.daemon.life import Daemon
+    from kometa_ai.daemon.looks import Look
     from kometa_ai.daemon.pinning import Choice
+    from kometa_ai.state.schema import RunSummary
 
 router = APIRouter(include_in_schema=False)
 
@@ -151,6 +153,9 @@ async def undo(request: Request, run_id: str) -> Response:
     daemon: Daemon = request.app.state.daemon
     report = await _kept(daemon, run_id)
     look = daemon.looks.last("undo")
+    taken = undone_by(run_id, await daemon.views.past_runs())
+    if taken is not None and not _leaves_changes(look, run_id, taken):
+        return await _show_undo(request, report, status=HTTPStatus.CONFLICT)
     try:
         if look.undo is None or look.undo.run_id != run_id:
             raise FixUsage("What that would change has not been looked at.", "Look at it first.")
@@ -204,20 +209,41 @@ async def _show_list(request: Request, report: RunReport, key: str, side: Side, 
     )
 
 
-async def _show_undo(request: Request, report: RunReport, *, refused: KometaAIError | None = None) -> Response:
+async def _show_undo(
+    request: Request, report: RunReport, *, status: int = HTTPStatus.OK, refused: KometaAIError | None = None
+) -> Response:
     daemon: Daemon = request.app.state.daemon
     look = daemon.looks.last("undo")
-    is_of_this = daemon.looks.previewed == report.run_id
+    taken = undone_by(report.run_id, await daemon.views.past_runs())
+    is_of_this = daemon.looks.previewed == report.run_id and not _is_outdated(look, taken)
     return await page(
         request,
         "undo.jinja",
-        status=200 if refused is None else status_of(refused),
+        status=status if refused is None else status_of(refused),
         refused=refused,
         report=report,
         look=look,
         is_of_this=is_of_this,
+        taken=taken,
         changes=len(report.changes),
         **await _busy(daemon),
+    )
+
+
+def _is_outdated(look: Look, taken: RunSummary | None) -> bool:
+    """Whether a preview shows what was there before the run was taken back."""
+    # The history of runs keeps whole seconds.
+    return taken is not None and look.at is not None and look.at.replace(microsecond=0) <= taken.finished
+
+
+def _leaves_changes(look: Look, run_id: str, taken: RunSummary) -> bool:
+    """Whether a preview made after a run was taken back still shows changes of it, as when that was stopped."""
+    found = look.undo
+    return (
+        found is not None
+        and found.run_id == run_id
+        and bool(found.added or found.removed)
+        and not _is_outdated(look, taken)
     )
 
 

@@ -110,6 +110,7 @@ async def test_a_run(here: Beside) -> None:
     assert re.search(r"today \d\d:\d\d over the API · \d+ s · under \$0.01 \(12 asked\)", read)
     assert "All is well. 3 added in 1 collection." in read
     assert "3 put in" in part(text, "Noir")
+    assert "3 titles now" in part(text, "Noir")
     assert "Movie 0 (1950) 0.95 so it is" in part(text, "Noir")
     assert 'src="/posters/movie:1000"' in text
     assert f'href="/runs/{run_id}/undo"' in text
@@ -227,6 +228,7 @@ async def test_a_dry_run_is_carried_out(here: Beside, world: World) -> None:
 
     assert "Dry run, nothing was written. All is well. 3 would be added in 1 collection." in words(text)
     assert "Make the 3 changes shown?" in words(text)
+    assert "3 titles would be in it" in words(text)
     assert "3 put in, 0 taken out." in words(text)
     assert made.headers["location"] == "/?done=started"
     assert world.numbers("kai-noir") == {0, 1, 2}
@@ -248,6 +250,8 @@ async def test_a_run_is_taken_back(here: Beside, world: World) -> None:
     await here.daemon.runs.ended()
     undo_id = await last_of(here)
     after, undo = words(await page(here, f"/runs/{run_id}")), words(await page(here, f"/runs/{undo_id}"))
+    back = await page(here, f"/runs/{run_id}/undo")
+    twice = await send(here, f"/runs/{run_id}/undo")
     last = words(await page(here, "/runs"))
 
     assert (early.status_code, "Look at it first." in words(early.text)) == (422, True)
@@ -264,6 +268,13 @@ async def test_a_run_is_taken_back(here: Beside, world: World) -> None:
     assert "Take back…" not in after
     assert f"It took back the run {run_id} . What was taken back is pinned." in undo
     assert "took back 2 removed" in last
+    for text in (back, twice.text):
+        assert f"This run has been taken back already, by the run {undo_id} , today" in words(text)
+        assert f'href="/runs/{undo_id}"' in text
+        assert "would be made" not in text
+        assert "Take 2 changes back" not in text
+        assert "Look " not in words(text).partition("Take this run back")[2]
+    assert (twice.status_code, await last_of(here)) == (409, undo_id)
 
 
 async def test_what_cannot_be_taken_back(here: Beside, world: World) -> None:
@@ -288,7 +299,8 @@ async def test_what_cannot_be_taken_back(here: Beside, world: World) -> None:
     assert "Radarr" in failed
     assert "Look what would change" in failed
     assert "Radarr refuses" not in other
-    assert "has taken all of it back already" in done
+    assert "This run has been taken back already, by the run" in done
+    assert "There is nothing left to do." in done
     assert "Take 3 changes back" not in done
 
 
