@@ -14,12 +14,14 @@ import structlog
 from starlette.datastructures import Headers
 
 from kometa_ai.core.text import one_line
+from kometa_ai.settings.lookup import STATE_DIR
 from kometa_ai.web.senders import host_in, is_local_name, sender_of
 from kometa_ai.web.session import Sessions, set_cookie
 from kometa_ai.web.waits import Waits
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
+    from pathlib import Path
     from typing import Any
 
     from kometa_ai.settings.schema import Settings
@@ -58,6 +60,11 @@ class Tried(NamedTuple):
     rest: int = 0
 
 
+def is_state_of_image(folder: Path) -> bool:
+    """Whether the state lies where the image keeps it, so that a command in the container finds it there."""
+    return str(folder) == STATE_DIR
+
+
 class Entrance:
     """The rules of WEB_LOGIN, the sign-ins, and the waits after wrong passwords."""
 
@@ -66,6 +73,7 @@ class Entrance:
         own = settings.web_password.get_secret_value()
         password = own or api_key
         self.has_own_password = bool(own)
+        self.is_state_of_image = is_state_of_image(settings.state_dir)
         self.login = settings.web_login
         self.url_base = settings.http_url_base
         self.sessions = Sessions(settings.state_dir, password)

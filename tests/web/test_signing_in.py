@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,13 +14,11 @@ from hypothesis import strategies as st
 from kometa_ai.settings.environment import load_settings
 from kometa_ai.web.keys import kept_session_key
 from kometa_ai.web.session import LIFETIME, Sessions
-from kometa_ai.web.visitors import Entrance
+from kometa_ai.web.visitors import Entrance, is_state_of_image
 from tests.daemon.living import KEY, daemon_beside, daemon_process
 from tests.web.browsers import HTML, PAGE, browser
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.daemon.living import Beside
     from tests.run.world import World
 
@@ -54,11 +53,19 @@ async def test_the_form(here: Beside) -> None:
     for part in (
         'value="kometa-ai" autocomplete="username" readonly',
         'type="password" autocomplete="current-password"',
-        "docker compose exec kometa-ai cat /app/state/api_key",
+        "Name, for your password manager",
+        "the file <code>api_key</code>, in the folder that <code>STATE_DIR</code> names",
     ):
         assert part in page.text
+    assert "docker" not in page.text
     assert KEY not in page.text
     assert "/collections" not in page.text
+
+
+def test_the_state_of_the_image_is_known(tmp_path: Path) -> None:
+    """Only where the key lies in the image's folder does the form show the command that reads it there."""
+    assert is_state_of_image(Path("/app/state"))
+    assert not is_state_of_image(tmp_path)
 
 
 async def test_an_own_password(world: World) -> None:

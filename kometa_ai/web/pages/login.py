@@ -96,6 +96,7 @@ async def _form(
         user_name=USER_NAME,
         wanted=wanted,
         has_own_password=entrance.has_own_password,
+        is_state_of_image=entrance.is_state_of_image,
         login=entrance.login,
         address=sender.shown,
         proxy=str(sender.peer) if sender.is_forwarded and not sender.through else "",

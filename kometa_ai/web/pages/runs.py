@@ -17,7 +17,7 @@ from kometa_ai.web.answers import status_of
 from kometa_ai.web.pages.forms import form_of
 from kometa_ai.web.pages.rendering import page, see, visitor_name
 from kometa_ai.web.pages.run_shown import PAGE, SIDES, Side, held_side, list_of, shown_problems, shown_run
-from kometa_ai.web.pages.run_words import Show, belongs_to, told, trigger_in_words, undone_by
+from kometa_ai.web.pages.run_words import Show, belongs_to, overtaken_by, told, trigger_in_words, undone_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -182,6 +182,7 @@ async def _show(request: Request, report: RunReport, *, refused: KometaAIError |
         warnings=shown_problems(report.warnings),
         trigger=trigger_in_words(daemon.runs.triggers.get(report.run_id, "")),
         undone=undone_by(report.run_id, past),
+        overtaken=overtaken_by(report.run_id, past),
         audit=audit_in_words(report.audit) if report.audit else "",
         would=counted(report.added + report.removed, "change"),
         **await _busy(daemon),

@@ -18,7 +18,7 @@ from kometa_ai.state.lock import StateLock
 from kometa_ai.state.schema import RunSummary
 from kometa_ai.web.pages.needs import needs
 from kometa_ai.web.pages.run_shown import shown_problems, shown_run
-from kometa_ai.web.pages.run_words import belongs_to, outcome_of, told, undone_by
+from kometa_ai.web.pages.run_words import belongs_to, outcome_of, overtaken_by, told, undone_by
 from tests.daemon.living import daemon_beside, until
 from tests.run.world import World, block, movies
 from tests.web.pages.reading import page, part, send, words
@@ -236,6 +236,19 @@ async def test_a_dry_run_is_carried_out(here: Beside, world: World) -> None:
     assert no_dry_run.status_code == 422
 
 
+async def test_a_dry_run_that_a_real_run_has_overtaken(here: Beside) -> None:
+    """Once a real run has done everything, the page of the dry run names that one and offers nothing."""
+    dry_id = await here.run(dry_run=True)
+    before = words(await page(here, f"/runs/{dry_id}"))
+    real_id = await here.run()
+    after = await page(here, f"/runs/{dry_id}")
+
+    assert "Make these changes" in before
+    assert "nothing of this dry run is left to make" in words(after)
+    assert f'href="/runs/{real_id}"' in after
+    assert "Make the" not in words(after)
+
+
 async def test_a_run_is_taken_back(here: Beside, world: World) -> None:
     """Only after its preview, whose numbers stand on the button; what is overtaken is left, and what is done told."""
     run_id = await here.run()
@@ -412,6 +425,18 @@ def test_a_run_in_words() -> None:
     assert [belongs_to(failed, show) for show in ("all", "changed", "problems", "dry")] == [True, False, True, False]
     assert undone_by("0", [undo]) is undo
     assert undone_by("1", [undo]) is None
+    dry = summary(dry_run=True, only_collections=("Noir",))
+    for later, does in (
+        ({}, True),
+        ({"only_collections": ("Noir", "Heist")}, True),
+        ({"only_collections": ("Heist",)}, False),
+        ({"only_movies": 1}, False),
+        ({"dry_run": True}, False),
+        ({"exit_code": 1}, False),
+        ({"held_back": 1}, False),
+    ):
+        assert (overtaken_by("1", [dry, summary(run_id="2", **later)]) is not None) == does
+    assert overtaken_by("1", [summary(run_id="2"), dry]) is None
 
 
 def test_problems_with_one_cause_are_one() -> None:
