@@ -183,6 +183,7 @@ def _folder(found: Diagnosis, told: _Told) -> Step:
         rest = [each for each in about if each.source != "CONFIG_DIR"]
         return _step("Kometa's folder", "todo", "no collection has a block yet", rest)
     parts = [f"{counted(len(found.collections), 'collection')} {_verb(len(found.collections))} part"]
+    parts += [f"{len(found.skipped)} skipped"] if found.skipped else []
     parts += [counted(errors, "problem")] if errors else []
     parts += [counted(warnings, "warning")] if warnings else []
     parts += [f"{len(found.disabled)} switched off"] if found.disabled else []

@@ -145,6 +145,8 @@ async def test_a_problem_has_its_line_and_what_to_put_there(here: Beside, world:
     folder = step(text, "kometa-s-folder")
 
     assert is_open(folder)
+    assert "<b>Bad</b> is skipped until its block is corrected. Nothing stands in the way of the others." in words(text)
+    assert "1 skipped" in words(folder)
     assert "movies.yml:" in folder
     assert "Above line 22 of movies.yml" in words(folder)
     assert "data-copy" in folder
