@@ -53,7 +53,7 @@ async def test_the_form(here: Beside) -> None:
     for part in (
         'value="kometa-ai" autocomplete="username" readonly',
         'type="password" autocomplete="current-password"',
-        "Name, for your password manager",
+        "Name (always this one)",
         "the file <code>api_key</code>, in the folder that <code>STATE_DIR</code> names",
     ):
         assert part in page.text
