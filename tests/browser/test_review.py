@@ -220,7 +220,8 @@ async def test_what_is_not_sent_yet_survives_a_reload(here: SignedIn, world: Wor
         page.on("dialog", leave)
         await page.route("**/api/v1/review/answers", lambda route: route.abort())
         await page.keyboard.press("y")
-        await expect(page.locator("[data-told]")).to_contain_text("1 answer waits to be kept.")
+        # The page gives a request that hangs thirty seconds before it counts as lost.
+        await expect(page.locator("[data-told]")).to_contain_text("1 answer waits to be kept.", timeout=45_000)
         await page.unroute("**/api/v1/review/answers")
         await page.reload()
         await expect(page.locator("[data-card] h2 a")).to_have_text("Movie 1")

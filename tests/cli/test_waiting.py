@@ -197,11 +197,17 @@ def test_it_looks_again_by_itself(world: World, capsys: pytest.CaptureFixture[st
     port = str(free_port() if has_server else 0)
     environ = {**world.environ, "BATCH_SIZE_FILE": str(secret), "HTTP_PORT": port, "LOG_FORMAT": "json"}
 
+    def write(text: str) -> None:
+        # At once: a look between the making of a file and its writing would find an empty one.
+        draft = secret.with_suffix(".new")
+        draft.write_text(text)
+        draft.replace(secret)
+
     def mend() -> None:
         time.sleep(0.3)
-        secret.write_text("many")
+        write("many")
         time.sleep(0.3)
-        secret.write_text("20")
+        write("20")
 
     mending = threading.Thread(target=mend)
     mending.start()
