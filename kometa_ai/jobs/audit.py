@@ -18,6 +18,7 @@ from kometa_ai.jobs.sampling import Inquiry, read, unkept
 from kometa_ai.judging.policy import is_for_it, is_member
 from kometa_ai.judging.sampling import WIDE, Draw, Drawn, Group, is_in_reach
 from kometa_ai.kometa.block_keys import PINS
+from kometa_ai.providers import prices
 from kometa_ai.state.shelf import Shelf
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class Auditing:
         }
         pins = _by_collection(pair._replace(collection=_blind(pair.collection)) for pair in self._pins)
         requests: list[tuple[str, Wanted]] = [*asked.items(), (rules.review_model, pins)]
-        expected = _sum(inquiry.forecast(wanted, model) for model, wanted in requests)
+        expected = prices.total(inquiry.forecast(wanted, model) for model, wanted in requests)
         inquiry.allow(self._wanted.max_cost, expected)
         found = msgspec.structs.replace(
             self._audit,
@@ -281,15 +282,6 @@ def _blind(collection: Collection) -> Collection:
     """The collection without pins and examples, so that the model is not shown as an example what it is asked about."""
     pins: dict[str, tuple[()]] = {key: () for keys in PINS.values() for key in keys}
     return msgspec.structs.replace(collection, **pins, **dict.fromkeys(EXAMPLES, ()))
-
-
-def _sum(costs: Iterable[float | None]) -> float | None:
-    total = 0.0
-    for cost in costs:
-        if cost is None:
-            return None
-        total += cost
-    return total
 
 
 def _in_order(items: Iterable[AuditedItem]) -> tuple[AuditedItem, ...]:

@@ -167,12 +167,8 @@ class _Inquiry(NamedTuple):
 
 def _sum(costs: Iterable[float | None]) -> float | None:
     """The sum in USD, as precise as it is told; None where one is not known."""
-    total = 0.0
-    for cost in costs:
-        if cost is None:
-            return None
-        total += cost
-    return round(total, 4)
+    found = prices.total(costs)
+    return None if found is None else round(found, 4)
 
 
 def _unpriced(parts: Parts, rules: Rules, total: Usage) -> Iterator[Problem]:

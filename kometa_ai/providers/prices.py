@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from kometa_ai.providers.port import Usage
@@ -62,6 +63,16 @@ def cost(usage: Usage, traits: Traits, *, batched: bool = False, at: datetime | 
     price = float(found.total_price)
     price *= usage.price_share
     return price * BATCH_SHARE if batched else price
+
+
+def total(costs: Iterable[float | None]) -> float | None:
+    """The sum in USD; None where one of them is not known."""
+    found = 0.0
+    for each in costs:
+        if each is None:
+            return None
+        found += each
+    return found
 
 
 def tokens_in(text: str) -> int:
