@@ -225,18 +225,24 @@ def test_every_command_works(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_every_path_of_the_api_that_is_named_is_one(tmp_path: Path) -> None:
-    """No page names a path that does not exist, and the API's page names every path."""
+    """No page names a path that does not exist or with another method, and the API's page names every one there is."""
     daemon = Daemon(session_of(load_settings({"STATE_DIR": str(tmp_path)}, required=()).settings), {})
-    offered = make_app(daemon, api_key="any").openapi()["paths"].keys() | {"/api/v1/openapi.json"}
+    paths = make_app(daemon, api_key="any").openapi()["paths"]
+    offered = paths.keys() | {"/api/v1/openapi.json"}
+    calls = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
     shapes = {re.compile(re.sub(r"\\{[a-z_]+\\}", "[^/]+", re.escape(path))): path for path in sorted(offered)}
+    texts = {page.name: page.read_text(encoding="utf-8") for page in PAGES}
     named = [
-        (page.name, path if path in offered else next((shapes[each] for each in shapes if each.fullmatch(path)), path))
-        for page in PAGES
-        for path in re.findall(r"(?:\$URL|:7880|GET |POST )(/[a-z0-9/_.-]+)", page.read_text(encoding="utf-8"))
+        (name, path if path in offered else next((shapes[each] for each in shapes if each.fullmatch(path)), path))
+        for name, text in texts.items()
+        for path in re.findall(r"(?:\$URL|:7880|\b(?:GET|POST|PUT|DELETE) )(/[a-z0-9/_.{}-]+)", text)
     ]
+    listed = set(re.findall(r"^\| `([A-Z]+ /[a-z0-9/_.{}-]+)` \|", texts["api.md"], re.MULTILINE))
 
     assert [pair for pair in named if pair[1] not in offered] == []
-    assert offered - {path for _, path in named} <= {"/metrics", "/api/v1/openapi.json"}
+    assert listed - calls == set()
+    assert {call for call in calls - listed if "/webhooks/" not in call} == set()
+    assert offered - {path for _, path in named} <= {"/api/v1/openapi.json"}
 
 
 def test_the_formula_for_costs_says_what_was_measured() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import shutil
@@ -10,12 +11,14 @@ from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from functools import cache, partial
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kometa_ai.cli.main import run
 from kometa_ai.demo import Stage
+from kometa_ai.standins.claude_faults import MESSAGES, Fault
 from kometa_ai.standins.radarr import RadarrStandIn
 from kometa_ai.standins.serving import serve
+from tests.daemon.living import daemon_beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -101,6 +104,7 @@ SHOWN: tuple[tuple[str, str, Callable[[], str]], ...] = tuple(
         ("compare", "cheaper"),  # a forecast for a cheaper model
         ("limits", "limit"),  # a run that has come to its limit
         ("backup", "reset"),  # the state that is set aside
+        ("api", "events"),  # a run, watched: a step, how far it has come, and its end
         ("security", "masked"),  # a few settings as they are listed: secrets cannot be read
     )
 )
@@ -150,10 +154,33 @@ def _played() -> dict[str, str]:
         settings = json.loads("\n".join(said("--dump-config")))["settings"]
         shown = {name: settings[name] for name in ("RADARR_URL", "RADARR_API_KEY", "CLAUDE_API_KEY", "REMOVAL_LIMIT")}
         found["masked"] = _sample([f"{name}: {json.dumps(value)}" for name, value in shown.items()])
+        with redirect_stdout(StringIO()):
+            found["events"] = _sample(_neutral(asyncio.run(_watched(stage, environ, "First Contact")), environ, folder))
         lines = said("--run-now", "--collection", "Feel-Good", "--max-cost", "0.001", code=1)
         found["limit"] = _sample([lines[0], *(line for line in lines if line.startswith("Problem"))])
         found["reset"] = _sample(said("--reset-state"))
     return found
+
+
+class _Place(NamedTuple):
+    """Where the daemon is that is watched."""
+
+    environ: dict[str, str]
+    folder: Path
+
+
+async def _watched(stage: Stage, environ: dict[str, str], collection: str) -> str:
+    """Three events of a run, as a client gets them: of the step that asks its beginning and a look, and the end.
+
+    The model's answers take long enough for the look to come before the first of them.
+    """
+    stage.claude.faults.add(Fault(status=None, delay=1.0), path=MESSAGES)
+    async with daemon_beside(_Place(environ, stage.kometa.parent)) as here:
+        answer = await here.client.post("/api/v1/runs", json={"collections": [collection]})
+        path = f"/api/v1/runs/{answer.json()['run_id']}/events"
+        events = (await here.client.get(path)).text.split("\n\n")
+    asking = [event for event in events if '"step":"Asking the model"' in event]
+    return "\n\n".join([*asking[:2], *(event for event in events if event.startswith("event: ended"))])
 
 
 def _scope(*names: str) -> list[str]:
@@ -179,14 +206,19 @@ def _shown(arguments: Sequence[str], *, before: Sequence[str] = (), files: Mappi
 def _lines(
     arguments: Sequence[str], environ: dict[str, str], folder: Path, *, expected: int | tuple[int, ...] = 0
 ) -> list[str]:
-    """What a command prints, with addresses, folders and times as a reader's own would be."""
+    """What a command prints."""
     with redirect_stdout(StringIO()) as printed, redirect_stderr(StringIO()) as complained:
         code = run(arguments, environ, is_watched=True)
     if code not in (expected if isinstance(expected, tuple) else (expected,)):
         said = printed.getvalue() + complained.getvalue()
         raise RuntimeError(f"{arguments} ended with {code}: what it said does not belong into the docs\n{said}")
-    text = printed.getvalue() or complained.getvalue()
+    return _neutral(printed.getvalue() or complained.getvalue(), environ, folder)
+
+
+def _neutral(text: str, environ: Mapping[str, str], folder: Path) -> list[str]:
+    """The lines of what was said, with addresses, folders and times as a reader's own would be."""
     text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "2026-03-01 02:00 UTC", text)
+    text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "2026-03-01T02:00:00Z", text)
     text = re.sub(r"\b20\d\d-\d\d-\d\d\b", "2026-03-01", text)
     text = re.sub(r"\b20\d{6}-\d{6}-[0-9a-f]{4}\b", "20260301-020000-1f3a", text)
     text = re.sub(r"\b20\d{6}T\d{6}\b", "20260301T020000", text)

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from kometa_ai.settings.schema import Settings
     from kometa_ai.web.api.events import Watchers
     from kometa_ai.web.visitors import Entrance
-    from tests.run.world import World
 
 KEY = "the-key-of-the-tests"
 PATIENCE = 20.0
@@ -179,7 +178,7 @@ class Beside:
 
 @asynccontextmanager
 async def daemon_beside(
-    world: World,
+    world: Place,
     paces: Paces | None = None,
     environ: dict[str, str] | None = None,
     clock: Callable[[], datetime] = now,
