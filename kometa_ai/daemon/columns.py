@@ -18,12 +18,15 @@ from kometa_ai.core.fingerprint import Fingerprint
 from kometa_ai.core.item import ItemKey, Kind, kind_of
 from kometa_ai.core.movie import NO_CREDITS
 from kometa_ai.core.naming import Slug
+from kometa_ai.errors import RepairState
 from kometa_ai.judging.planning import Subject, subjects_of
+from kometa_ai.state.by_line import open_state
 from kometa_ai.state.schema import Described, Judged, LeftUnjudged
 from kometa_ai.state.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
+    from pathlib import Path
 
     from kometa_ai.core.kinds import AnyItem
     from kometa_ai.state.by_line import OpenState
@@ -253,6 +256,17 @@ class Columns:
                     known.collections[slug] = entry.decision
         known.unjudged = self._unjudged.get(row, {})
         return known
+
+
+def columns_of(folder: Path) -> Columns:
+    """Read a folder's state. Raise RepairState where it is damaged, or newer than this program, or OSError."""
+    opened = open_state(folder)
+    try:
+        return Columns(opened)
+    except RepairState:
+        if not opened.is_by_line:
+            raise
+        return Columns(open_state(folder, as_a_whole=True))  # somebody may have formatted some of it
 
 
 def _is_refusal(decision: Decision) -> bool:

@@ -11,7 +11,7 @@ import structlog
 
 from kometa_ai.core.collection import Folder
 from kometa_ai.daemon import past, shelves
-from kometa_ai.daemon.columns import Columns
+from kometa_ai.daemon.columns import columns_of
 from kometa_ai.daemon.index import Index
 from kometa_ai.daemon.past import Past
 from kometa_ai.daemon.shelves import Shelves
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from kometa_ai.daemon.columns import Columns
     from kometa_ai.jobs.session import Session
 
 FIRST = 5.0
@@ -208,7 +209,7 @@ class Indexer:
         if before is not None and before.stamps.state == stamps.state:
             columns, held = before.columns, before.shelves
         else:
-            columns = Columns(by_line.open_state(self._folder))
+            columns = columns_of(self._folder)
             held = Shelves(self._folder, settings.libraries, columns)
             columns.close()
         is_same_folder = before is not None and before.stamps.folder == stamps.folder

@@ -13,11 +13,12 @@ from kometa_ai.core.collection import kind_in
 from kometa_ai.core.item import Kind, kind_of, kind_of_library
 from kometa_ai.core.naming import CollectionKey
 from kometa_ai.core.report import RunReport, Spending
-from kometa_ai.errors import FixUsage
+from kometa_ai.errors import FixUsage, RepairState
 from kometa_ai.jobs.aside import DoesNotAnswer, Patience
 from kometa_ai.notification.outbox import undelivered
 from kometa_ai.state import by_line, history
 from kometa_ai.state.loading import stamp
+from kometa_ai.state.migrations import NoWay
 from kometa_ai.state.schema import DAMAGE, CollectionStatus, LibrarySeen, PromptVersion, RunSummary
 from kometa_ai.state.store import Store
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kometa_ai.core.item import ItemKey
+    from kometa_ai.state.schema import Snapshot
 
 _SEARCHING = 60.0
 
@@ -117,13 +119,16 @@ class OverviewReader:
             if found == self._known and found is not None:
                 return
             self._known = found  # a damaged snapshot is read once
-            overview = msgspec.json.decode(by_line.head_of(path), type=Overview)
-            there = {name: seen for name, seen in overview.libraries.items() if name in self._libraries}
-            self._overview = msgspec.structs.replace(overview, libraries=there)
+            self._overview = self._made_of(by_line.head_of(path))
         except FileNotFoundError:
             self._overview, self._known = Overview(), None
-        except (OSError, *DAMAGE) as error:
+        except (OSError, NoWay, RepairState, *DAMAGE) as error:
             _log.warning("state.not_read", path=str(path), why=str(error))
+
+    def _made_of(self, head: Snapshot) -> Overview:
+        there = {name: seen for name, seen in head.libraries.items() if name in self._libraries}
+        shown = {name: getattr(head, name) for name in Overview.__struct_fields__}
+        return Overview(**{**shown, "libraries": there})
 
     def _known_of(self, items: AbstractSet[ItemKey]) -> frozenset[ItemKey]:
         """Those of these items that the snapshot tells of; none where it cannot be read."""

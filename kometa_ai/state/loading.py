@@ -35,7 +35,7 @@ _LONGEST_LINE = 64 << 20
 _BEGINNING = 1 << 10
 _STATED_FORMAT = re.compile(rb'"state_format_version"\s*:\s*(\d{1,9})')
 """In the beginning of a snapshot: version and format are its first fields."""
-_HEAD_END, _BETWEEN, _END = b'"decisions":{\n', b",\n", b"}}"
+_HEAD_END, _BETWEEN, _END = b',"decisions":{\n', b",\n", b"}}"
 """How the lines of a snapshot with items end: the first, one with an item, the last, which has one, too."""
 _SNAPSHOT = msgspec.json.Decoder(Snapshot)
 _LINE = msgspec.json.Decoder(Line)
@@ -193,7 +193,7 @@ def _decode(place: Path) -> tuple[Snapshot, int]:
     if (ours := _by_line(place)) is not None:
         return ours, FORMAT_VERSION
     content = files.read(place, files.LARGE)
-    _check_text(content)
+    check_text(content)
     try:
         snapshot = _SNAPSHOT.decode(content)
         version = snapshot.state_format_version
@@ -205,7 +205,7 @@ def _decode(place: Path) -> tuple[Snapshot, int]:
     if version == FORMAT_VERSION:
         return snapshot, version
     try:
-        return _migrated(content), version
+        return _migrated(content, str(place)), version
     except NoWay as error:
         raise msgspec.ValidationError(str(error)) from error
 
@@ -222,13 +222,13 @@ def _by_line(place: Path) -> Snapshot | None:
             line = file.readline(_LONGEST_LINE)
             if not line.endswith(_HEAD_END):
                 return None
-            _check_text(line)
+            check_text(line)
             snapshot = _SNAPSHOT.decode(line + _END)
             if snapshot.state_format_version != FORMAT_VERSION:
                 return None
             end = _BETWEEN
             while end == _BETWEEN and (line := file.readline(_LONGEST_LINE)):
-                _check_text(line)
+                check_text(line)
                 end = line[-2:]
                 snapshot.decisions.update(_DECISIONS.decode(b"{%b}" % line[:-2]))
             return snapshot if end == _END and not file.read(1) else None
@@ -236,14 +236,24 @@ def _by_line(place: Path) -> Snapshot | None:
             return None
 
 
-def _migrated(content: bytes) -> Snapshot:
+def _migrated(content: bytes, place: str) -> Snapshot:
     # All decisions as plain objects would take many times the memory of the state.
-    parts = _PARTS.decode(content)
-    decisions = parts.pop("decisions", msgspec.Raw(b"{}"))
-    older = {name: msgspec.json.decode(part) for name, part in parts.items()}
-    snapshot = msgspec.convert(migrate(older, wanted=FORMAT_VERSION), Snapshot, str_keys=True)
+    snapshot, decisions = in_parts(content, place)
     snapshot.decisions = _DECISIONS.decode(decisions)
     return snapshot
+
+
+def in_parts(content: bytes, place: str) -> tuple[Snapshot, msgspec.Raw]:
+    """A snapshot of any form and format, brought to the present one, without its items; and these as they stand there.
+
+    Raise one of DAMAGE, or NoWay, for one that is damaged, and RepairState for one that is newer than this program.
+    """
+    check_text(content)
+    parts = _PARTS.decode(content)
+    decisions = parts.pop("decisions", msgspec.Raw(b"{}"))
+    rest = {name: msgspec.json.decode(part) for name, part in parts.items()}
+    _refuse_newer(msgspec.convert(rest, _Version).state_format_version, place)
+    return msgspec.convert(migrate(rest, wanted=FORMAT_VERSION), Snapshot, str_keys=True), decisions
 
 
 def _refuse_newer(version: int, place: str) -> None:
@@ -254,7 +264,7 @@ def _refuse_newer(version: int, place: str) -> None:
         )
 
 
-def _check_text(content: bytes) -> None:
+def check_text(content: bytes) -> None:
     """Raise UnicodeDecodeError for what is no UTF-8, in pieces, since the whole may be large.
 
     msgspec does not look into what it skips: a flipped bit in a field's name would only lose the field.

@@ -197,6 +197,19 @@ async def test_a_state_folder_that_is_away_says_nothing(lived: World) -> None:
     assert await indexer.newest() is not old
 
 
+@pytest.mark.parametrize("indent", [2, 0, -1])
+async def test_a_state_that_somebody_has_formatted_is_read(lived: World, indent: int) -> None:
+    """Lists and pages need no run for it, and find reasons in it as in any other."""
+    path = lived.state_dir / SNAPSHOT
+    before = (await Indexer(session_of(lived.settings)).index()).items_of(NOIR)
+    path.write_bytes(msgspec.json.format(path.read_bytes(), indent=indent))
+    after = (await Indexer(session_of(lived.settings)).index()).items_of(NOIR)
+
+    assert after == before
+    assert after is not None
+    assert all(getattr(each, "reason", "") for each in after.items)
+
+
 async def test_a_damaged_state_leaves_the_old_index(lived: World) -> None:
     """Without an index the damage is raised; with one that goes on serving, until a run has repaired the state."""
     indexer = Indexer(session_of(lived.settings))
@@ -205,7 +218,7 @@ async def test_a_damaged_state_leaves_the_old_index(lived: World) -> None:
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
 
-    with pytest.raises(RepairState, match="line by line"):
+    with pytest.raises(RepairState, match="is damaged"):
         await Indexer(session_of(lived.settings)).index()
     with pytest.raises(RepairState):
         await indexer.newest()

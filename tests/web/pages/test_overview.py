@@ -263,8 +263,8 @@ async def test_a_state_that_was_restored(here: Beside, world: World) -> None:
     await here.run()
     text = await page(here, "/")
 
-    assert "cannot be read line by line" in words(broken)
-    assert "Start a run: it repairs the state" in words(broken)
+    assert "is damaged" in words(broken)
+    assert "Start a run: it restores the state" in words(broken)
     assert "damaged" in part(text, "Needs you")
 
 
