@@ -20,9 +20,7 @@ from kometa_ai.library.sonarr import Sonarr
 from kometa_ai.observe.redact import Redactor
 from kometa_ai.providers.claude.batches import ClaudeBatches
 from kometa_ai.providers.claude.client import TIMEOUT, Claude
-from kometa_ai.providers.compatible.client import Compatible
 from kometa_ai.providers.compatible.services import service_of
-from kometa_ai.providers.ollama.client import Ollama
 from kometa_ai.providers.ollama.context import usual_prompt
 from kometa_ai.providers.router import Router
 from kometa_ai.run.parts import Parts, Rules
@@ -38,6 +36,8 @@ if TYPE_CHECKING:
     from kometa_ai.core.collection import Collection, Folder
     from kometa_ai.jobs.services import Looked
     from kometa_ai.library.port import Library
+    from kometa_ai.providers.compatible.client import Compatible
+    from kometa_ai.providers.ollama.client import Ollama
     from kometa_ai.settings.schema import Settings
     from kometa_ai.state.store import Store
 
@@ -133,6 +133,8 @@ def _adapter(provider: ProviderName, settings: Settings, *, patient: bool = Fals
         case "claude":
             return _claude(settings)
         case "ollama":
+            from kometa_ai.providers.ollama.client import Ollama  # noqa: PLC0415 - most users have no model of Ollama's
+
             return Ollama(
                 settings.ollama_host,
                 api_key=settings.ollama_api_key.get_secret_value(),
@@ -142,6 +144,8 @@ def _adapter(provider: ProviderName, settings: Settings, *, patient: bool = Fals
                 redact=redact,
             )
         case "openai" | "gemini" | "openrouter":
+            from kometa_ai.providers.compatible.client import Compatible  # noqa: PLC0415 - likewise
+
             keys = {
                 "openai": settings.openai_api_key,
                 "gemini": settings.gemini_api_key,

@@ -13,6 +13,9 @@ def main() -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _end)
 
+    # Pydantic would look through every installed package for plugins, and load what calls itself one.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
     from kometa_ai.cli.main import main as run_command_line  # noqa: PLC0415 - takes time, and a signal may come in it
 
     run_command_line()

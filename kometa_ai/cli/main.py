@@ -312,9 +312,10 @@ def cli(caller: Caller, /, **options: Any) -> int:  # noqa: ANN401 - click's par
         raise FixUsage("--demo tells a story; it has no JSON form.", "Leave --output out.")
     command = chosen[0] if chosen else "run_now" if any(map(options.get, _IMPLYING)) else ""
     module, _, name = _COMMANDS[command].partition(":")
-    gc.disable()  # nothing of an import is garbage
+    gc.disable()  # nothing of an import is garbage, now or later
     try:
         function: Callable[[Call], int] = getattr(import_module(f"kometa_ai.cli.{module}"), name)
+        gc.freeze()
     finally:
         gc.enable()
     return function(Call(options, *caller))

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from typing import Any, NamedTuple, assert_never
+from collections.abc import Iterable
+from json.encoder import encode_basestring_ascii as quoted
+from typing import NamedTuple, assert_never
 
 from kometa_ai.core.kinds import AnyItem
 from kometa_ai.core.movie import ACTORS_HASHED, NO_CREDITS, Credits, Movie
 from kometa_ai.core.show import Show
-
-_JSON = json.JSONEncoder(sort_keys=True)
-
 
 class Fingerprint(NamedTuple):
     """The metadata hash with the known credits (`full`), and without credits (`blind`); one and the same for a show."""
@@ -45,14 +43,12 @@ def metadata_hash(movie: Movie, people: Credits) -> str:
     Volatile fields (ratings, keywords, images, dates) are left out, so that Radarr's daily refresh raises no questions.
     """
     return _hash(
-        {
-            "title": movie.title,
-            "year": movie.year,
-            "plot": movie.plot,
-            "genres": sorted(movie.genres),
-            "directors": sorted(people.directors),
-            "actors": sorted(people.actors[:ACTORS_HASHED]),
-        }
+        actors=_list(people.actors[:ACTORS_HASHED]),
+        directors=_list(people.directors),
+        genres=_list(movie.genres),
+        plot=quoted(movie.plot),
+        title=quoted(movie.title),
+        year=str(movie.year),
     )
 
 
@@ -63,17 +59,25 @@ def show_hash(show: Show) -> str:
     asked about once more when it ends and not with each season.
     """
     return _hash(
-        {
-            "title": show.title,
-            "year": show.year,
-            "plot": show.plot,
-            "genres": sorted(show.genres),
-            "network": show.network,
-            "language": show.language,
-            "over": show.is_over,
-        }
+        genres=_list(show.genres),
+        language=quoted(show.language),
+        network=quoted(show.network),
+        over="true" if show.is_over else "false",
+        plot=quoted(show.plot),
+        title=quoted(show.title),
+        year=str(show.year),
     )
 
 
-def _hash(seen: dict[str, Any]) -> str:
-    return hashlib.sha256(_JSON.encode(seen).encode()).hexdigest()
+def _hash(**seen: str) -> str:
+    """The hash of a JSON object, of which each value is given as JSON and the names in alphabetical order.
+
+    It is written by hand because a run does so for every item, and must be what `json.dumps` makes of it byte for byte,
+    with `sort_keys`: else everything would be asked again.
+    """
+    text = "{" + ", ".join([f'"{name}": {value}' for name, value in seen.items()]) + "}"
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _list(texts: Iterable[str]) -> str:
+    return "[" + ", ".join(map(quoted, sorted(texts))) + "]"

@@ -63,7 +63,8 @@ def number_of(key: ItemKey) -> int:
 
 def order_of(key: ItemKey) -> tuple[Kind, int]:
     """For sorting: movies before shows, then by number, as catalogues count."""
-    return kind_of(key), number_of(key)
+    kind, _, number = key.partition(":")
+    return ("show" if kind == "show" else "movie"), int(number)
 
 
 def ref_of(key: ItemKey) -> str:

@@ -5,8 +5,6 @@ A variable's name is the field's in capitals. Text that is not set is empty, nev
 Why: docs/decisions/0008-settings.md
 """
 
-from __future__ import annotations
-
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import islice
 from sys import intern
 from typing import TYPE_CHECKING, Any
 
@@ -140,7 +139,13 @@ def genres_of(texts: list[str] | None) -> tuple[str, ...]:
 
 def words(texts: list[str] | None, count: int, length: int) -> tuple[str, ...]:
     """The first texts of a list, each clean and no longer than that."""
-    return tuple(islice((word for text in texts or () if (word := _word(text, length))), count))
+    found: list[str] = []
+    for text in texts or ():
+        if word := _word(text, length):
+            found.append(word)
+            if len(found) == count:
+                break
+    return tuple(found)
 
 
 @lru_cache(_WORDS_KNOWN)
