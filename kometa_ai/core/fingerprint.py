@@ -11,6 +11,7 @@ from kometa_ai.core.kinds import AnyItem
 from kometa_ai.core.movie import ACTORS_HASHED, NO_CREDITS, Credits, Movie
 from kometa_ai.core.show import Show
 
+
 class Fingerprint(NamedTuple):
     """The metadata hash with the known credits (`full`), and without credits (`blind`); one and the same for a show."""
 
