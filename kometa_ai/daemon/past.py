@@ -15,7 +15,7 @@ from kometa_ai.core.item import ItemKey, kind_of, movie_key, number_of, show_key
 from kometa_ai.core.naming import CollectionKey, Slug
 from kometa_ai.judging.review import Moved
 from kometa_ai.state import files
-from kometa_ai.state.history import RUNS
+from kometa_ai.state.history import RUNS, kept
 from kometa_ai.state.loading import stamp
 from kometa_ai.state.schema import DAMAGE
 
@@ -189,7 +189,7 @@ def stamps_of(folder: Path) -> tuple[tuple[str, Stamp], ...]:
 
 
 def _stamps(folder: Path) -> Iterator[tuple[str, Stamp]]:
-    for path in sorted((folder / RUNS).glob("*.json")):
+    for path in kept(folder):
         yield path.name, stamp(path)
 
 

@@ -26,7 +26,7 @@ from kometa_ai.run.reading import Reader
 from kometa_ai.run.results import Asking, Judging
 from kometa_ai.run.tagging import brakes_of, plan, review_of
 from kometa_ai.state import files
-from kometa_ai.state.history import RUNS
+from kometa_ai.state.history import kept
 from kometa_ai.state.schema import DAMAGE
 
 if TYPE_CHECKING:
@@ -284,7 +284,7 @@ class _Report(msgspec.Struct):
 def moves_in(folder: Path) -> Sequence[Moved]:
     """Every change of a tag in the reports that are kept in a state folder; what cannot be read is left out."""
     found: list[Moved] = []
-    for path in (folder / RUNS).glob("*.json"):
+    for path in kept(folder):
         with suppress(OSError, *DAMAGE):
             report = msgspec.json.decode(files.read(path, _LARGEST), type=_Report)
             found += [

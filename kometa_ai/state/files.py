@@ -25,6 +25,7 @@ _PROBE = bytes(SMALL)
 """The same for the small files beside it."""
 
 _BUFFER = 1 << 20
+_SECOND = len("20260301-030000")
 _SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _KNOWS_NO_FSYNC = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 _GIVE = "Give STATE_DIR and what is in it to the user that runs this program (in Docker: PUID and PGID)."
@@ -104,6 +105,11 @@ def read(path: Path, most: int) -> bytes:
         if os.fstat(file.fileno()).st_size > most:
             raise NotOurs(errno.EFBIG, f"it has more than {most:,} bytes", str(path))
         return file.read(most)
+
+
+def in_order(folder: Path) -> list[Path]:
+    """The JSON files of a folder, the earliest first. Their names begin with their second: within it, as written."""
+    return sorted(folder.glob("*.json"), key=lambda path: (path.name[:_SECOND], _written(path), path.name))
 
 
 def replace(path: Path, content: bytes | Iterable[bytes], *, keep: bool = False, durable: bool = True) -> None:
@@ -226,6 +232,13 @@ def _rotate(path: Path) -> None:
 
 def _is_regular(path: Path) -> bool:
     return stat.S_ISREG(_mode(path))
+
+
+def _written(path: Path) -> int:
+    try:
+        return os.lstat(path).st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _mode(path: Path) -> int:

@@ -53,7 +53,7 @@ def keep(folder: Path, report: RunReport) -> None:
             raise files.NotOurs(errno.ENOTDIR, "it is a link, not a folder", str(runs))
         runs.mkdir(mode=0o700, exist_ok=True)
         files.replace(runs / f"{report.run_id}.json", msgspec.json.encode(as_data(report)))
-        for old in sorted(runs.glob("*.json"))[:-KEPT]:
+        for old in kept(folder)[:-KEPT]:
             with suppress(IsADirectoryError):
                 old.unlink(missing_ok=True)
     except OSError as error:
@@ -62,13 +62,18 @@ def keep(folder: Path, report: RunReport) -> None:
         ) from error
 
 
+def kept(folder: Path) -> list[Path]:
+    """The files of the reports that are kept, in the order in which the runs were made."""
+    return files.in_order(folder / RUNS)
+
+
 def recall(folder: Path, run_id: str, *, suggest: bool = False) -> RunReport:
     """A kept report. Raise FixUsage for a run that is not kept; with `suggest` it names some that can be undone."""
-    kept = {path.stem: path for path in sorted((folder / RUNS).glob("*.json"))}
-    if run_id not in kept:
-        raise FixUsage(f"There is no run {run_id!r}.", _suggestion(reversed(kept.values())) if suggest else "")
+    known = {path.stem: path for path in kept(folder)}
+    if run_id not in known:
+        raise FixUsage(f"There is no run {run_id!r}.", _suggestion(reversed(known.values())) if suggest else "")
     try:
-        return msgspec.json.decode(files.read(kept[run_id], _LARGEST), type=RunReport)
+        return msgspec.json.decode(files.read(known[run_id], _LARGEST), type=RunReport)
     except OSError as error:
         raise RepairState(
             f"The report of the run {run_id!r} cannot be read: {error.strerror}.", files.remedy_for(error)
@@ -76,7 +81,7 @@ def recall(folder: Path, run_id: str, *, suggest: bool = False) -> RunReport:
     except DAMAGE as error:
         raise RepairState(
             f"The report of the run {run_id!r} is damaged: {error}.",
-            f"{str(kept[run_id])!r} cannot be used any more: restore it from a backup, or remove it.",
+            f"{str(known[run_id])!r} cannot be used any more: restore it from a backup, or remove it.",
         ) from error
 
 

@@ -64,7 +64,7 @@ class Shelf(NamedTuple, Generic[T]):
 
     def ids(self, folder: Path, now: datetime) -> list[str]:
         """The ids of what is kept and has not had its time, the newest first."""
-        found = sorted((path.stem for path in (folder / self.name).glob("*.json")), reverse=True)
+        found = [path.stem for path in reversed(files.in_order(folder / self.name))]
         oldest = "" if self.lasts is None else f"{now - self.lasts:%Y%m%d-%H%M%S}"
         return [each for each in found if _ID.fullmatch(each) and each >= oldest]
 

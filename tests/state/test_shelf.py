@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,19 @@ def test_the_newest_are_kept(tmp_path: Path) -> None:
     assert shelf.recall(tmp_path, _id(1)) is None
     assert (tmp_path / "notes" / "mine.json").exists()
     assert (tmp_path / "notes" / f"{_id(3)}.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_of_one_second_the_last_written_is_the_newest(tmp_path: Path) -> None:
+    """Random digits of ids say nothing of time."""
+    shelf = Shelf("notes", Note, 2)
+    made = [f"20260301-120000-{digits}" for digits in ("ff00", "0a0a", "77aa")]
+
+    for number, name in enumerate(made):
+        shelf.keep(tmp_path, name, Note(name), NOW)
+        os.utime(tmp_path / "notes" / f"{name}.json", ns=(0, 1_000_000 * number))
+        kept = shelf.ids(tmp_path, NOW)
+
+    assert kept == [made[2], made[1]]
 
 
 def test_what_has_had_its_time_goes(tmp_path: Path) -> None:
