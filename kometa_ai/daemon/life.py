@@ -26,6 +26,7 @@ from kometa_ai.daemon.hints import LONGEST, QUIET, Hints
 from kometa_ai.daemon.indexing import Indexer
 from kometa_ai.daemon.looks import Looks
 from kometa_ai.daemon.metrics import Metrics
+from kometa_ai.daemon.overtaken import check_open
 from kometa_ai.daemon.overview import OverviewReader
 from kometa_ai.daemon.pinning import Pinning
 from kometa_ai.daemon.posters import Posters
@@ -287,11 +288,12 @@ class Daemon:
         return found
 
     async def check_shown(self, run_id: str) -> None:
-        """Raise FixUsage if this is no dry run within which another run could keep."""
+        """Raise FixUsage if this is no dry run within which another run could keep, MadeAlready if nothing is left."""
         report = await self.overview.report(run_id)
         if report is None:
             raise FixUsage(f"There is no run {one_line(run_id, 100)!r}.", "Do a dry run, and name that one.")
         shown_by(report)
+        check_open(run_id, await self.views.past_runs())
 
     async def wanted_run(
         self,
@@ -306,7 +308,7 @@ class Daemon:
     ) -> Options:
         """The options of a run that a user asks for, all of it when nothing is named.
 
-        Raise FixUsage for a collection, an item or a dry run that there is not.
+        Raise FixUsage for a collection, an item or a dry run that there is not, MadeAlready for a dry run that is done.
         """
         await self.check_names(collections)
         if within:

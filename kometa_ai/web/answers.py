@@ -10,6 +10,7 @@ from fastapi import Response, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from pydantic import BaseModel
 
+from kometa_ai.daemon.overtaken import MadeAlready
 from kometa_ai.daemon.pinning import ListChanged
 from kometa_ai.errors import CheckLibrary, CheckModel, FixConfiguration, FixUsage, RepairState, WaitForOtherRun
 from kometa_ai.jobs.aside import DoesNotAnswer
@@ -79,6 +80,7 @@ def json_answer(value: object, status: int = 200, headers: Mapping[str, str] | N
 
 _STATUS = {
     ListChanged: HTTPStatus.CONFLICT,
+    MadeAlready: HTTPStatus.CONFLICT,
     WaitForOtherRun: HTTPStatus.CONFLICT,
     FixUsage: HTTPStatus.UNPROCESSABLE_ENTITY,
     FixConfiguration: HTTPStatus.UNPROCESSABLE_ENTITY,

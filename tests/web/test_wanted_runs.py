@@ -72,7 +72,6 @@ async def test_a_run_keeps_within_a_dry_run(world: World) -> None:
         world.asked()
         within = await report_of(here, within=shown["run_id"], force_refresh=True)
         tagged = world.numbers("kai-noir")
-        again = await report_of(here, within=shown["run_id"])
         after = await report_of(here)
 
     (warning,) = unshown(within)
@@ -81,10 +80,26 @@ async def test_a_run_keeps_within_a_dry_run(world: World) -> None:
     assert tagged == {0, 1, 2}
     assert shown["run_id"] in warning["what"]
     assert (warning["collection"], warning["movies"]) == ("Noir", ["Movie 7 (1957)", "Movie 8 (1958)"])
-    assert again["totals"]["added"] == 0
     assert after["totals"]["added"] == 2
     assert unshown(after) == []
     assert world.numbers("kai-noir") == {0, 1, 2, 7, 8}
+
+
+async def test_a_dry_run_that_a_real_run_has_overtaken_is_not_made(here: Beside) -> None:
+    """Once all that it showed is done, to make it is 409, and the sentence names the run that did it; no run begins."""
+    shown = await here.run(dry_run=True)
+    first = await here.run(within=shown)
+    refused = await here.client.post("/api/v1/runs", json={"within": shown})
+    documented = (await here.client.get("/api/v1/openapi.json")).json()["paths"]["/api/v1/runs"]["post"]["responses"]
+
+    assert refused.status_code == 409
+    assert refused.json() == {
+        "error": f"What the dry run {shown} showed is done: the run {first} came after it and left nothing of it.",
+        "remedy": "Do another dry run to see what there is to do now.",
+    }
+    assert here.daemon.runs.last is not None
+    assert here.daemon.runs.last.run_id == first
+    assert "dry run" in documented["409"]["description"]
 
 
 async def test_only_a_dry_run_that_is_kept_can_be_kept_within(here: Beside) -> None:

@@ -54,7 +54,9 @@ class Wanted(BaseModel):
     within: Annotated[
         str,
         Field(
-            max_length=100, strict=True, description="The id of a dry run: no change is made that this did not show."
+            max_length=100,
+            strict=True,
+            description="The id of a dry run: no change is made that this did not show. 409 if nothing is left.",
         ),
     ] = ""
 
@@ -78,7 +80,7 @@ class Started(BaseModel):
     status_code=HTTPStatus.ACCEPTED,
     responses=failing(
         {
-            409: "A run is in progress",
+            409: "A run is in progress, or all that the dry run of `within` showed is done",
             422: "A field or a collection that there is not",
             503: "The state cannot be used",
         }

@@ -109,21 +109,6 @@ def belongs_to(run: RunSummary, show: Show) -> bool:
             return True
 
 
-def overtaken_by(run_id: str, runs: Sequence[RunSummary]) -> RunSummary | None:
-    """The first real run after a dry one that did all there was to do for its collections; None where none did."""
-    place = next((place for place, run in enumerate(runs) if run.run_id == run_id and run.dry_run), None)
-    if place is None:
-        return None
-    wanted = set(runs[place].only_collections)
-    return next((run for run in runs[place + 1 :] if _did_all(run, wanted)), None)
-
-
-def _did_all(run: RunSummary, wanted: set[str]) -> bool:
-    is_whole = run.kind == "run" and not run.dry_run and run.only_movies is None
-    is_wide = not run.only_collections or (bool(wanted) and wanted.issubset(run.only_collections))
-    return is_whole and is_wide and run.exit_code == 0 and not run.held_back and not run.pending
-
-
 def undone_by(run_id: str, runs: Sequence[RunSummary]) -> RunSummary | None:
     """The latest run that took changes of this one back; None where none did."""
     return next(

@@ -11,13 +11,14 @@ from kometa_ai.core.item import ItemKey
 from kometa_ai.core.naming import CollectionKey
 from kometa_ai.core.summary import audit_in_words, counted, headline
 from kometa_ai.core.text import one_line
+from kometa_ai.daemon.overtaken import overtaken_by
 from kometa_ai.errors import FixUsage, KometaAIError
 from kometa_ai.jobs.undo import Undo, check_undoable
 from kometa_ai.web.answers import status_of
 from kometa_ai.web.pages.forms import form_of
 from kometa_ai.web.pages.rendering import page, see, visitor_name
 from kometa_ai.web.pages.run_shown import PAGE, SIDES, Side, held_side, list_of, shown_problems, shown_run
-from kometa_ai.web.pages.run_words import Show, belongs_to, overtaken_by, told, trigger_in_words, undone_by
+from kometa_ai.web.pages.run_words import Show, belongs_to, told, trigger_in_words, undone_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

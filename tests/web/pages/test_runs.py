@@ -12,13 +12,14 @@ import pytest
 from kometa_ai.core.item import movie_key
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import CollectionReport, MovieLine, RunReport
+from kometa_ai.daemon.overtaken import overtaken_by
 from kometa_ai.standins.faults import answer
 from kometa_ai.state import history
 from kometa_ai.state.lock import StateLock
 from kometa_ai.state.schema import RunSummary
 from kometa_ai.web.pages.needs import needs
 from kometa_ai.web.pages.run_shown import shown_problems, shown_run
-from kometa_ai.web.pages.run_words import belongs_to, outcome_of, overtaken_by, told, undone_by
+from kometa_ai.web.pages.run_words import belongs_to, outcome_of, told, undone_by
 from tests.daemon.living import daemon_beside, until
 from tests.run.world import World, block, movies
 from tests.web.pages.reading import page, part, send, words
@@ -237,12 +238,21 @@ async def test_a_dry_run_is_carried_out(here: Beside, world: World) -> None:
 
 
 async def test_a_dry_run_that_a_real_run_has_overtaken(here: Beside) -> None:
-    """Once a real run has done everything, the page of the dry run names that one and offers nothing."""
+    """Once a real run has done everything, the page of the dry run names that one and offers nothing.
+
+    A page that was opened before has the button still: pressed, it begins nothing and says why.
+    """
     dry_id = await here.run(dry_run=True)
     before = words(await page(here, f"/runs/{dry_id}"))
     real_id = await here.run()
     after = await page(here, f"/runs/{dry_id}")
+    pressed = await send(here, f"/runs/{dry_id}/make")
+    sent = await send(here, "/runs", within=dry_id)
 
+    for refused in (pressed, sent):
+        assert refused.status_code == 409
+        assert f"What the dry run {dry_id} showed is done: the run {real_id} came after it" in words(refused.text)
+    assert await last_of(here) == real_id
     assert "Make these changes" in before
     assert "nothing of this dry run is left to make" in words(after)
     assert f'href="/runs/{real_id}"' in after
