@@ -241,6 +241,8 @@ def print_undone(undone: Undone) -> None:
         out.print(f"[dim]{clean(str(line))} left: something else has changed it since[/]")
     count = len(undone.added) + len(undone.removed)
     out.print(f"[bold]{counted(count, 'change')}[/] of run {clean(undone.run_id)} {would}undone.")
+    _print_opposed(out, undone)
+    _print_opposed(out, undone)
     if count and not undone.dry_run:
         pinned = by_kind({line.key for line in (*undone.added, *undone.removed)})
         are = "is" if sum(pinned.values()) == 1 else "are"
@@ -250,6 +252,27 @@ def print_undone(undone: Undone) -> None:
         )
         out.print(f"[dim]To take that back: --undo {clean(undone.undo_id)}[/]")
     print_problems(out, undone.problems)
+
+
+def _print_opposed(out: Console, undone: Undone) -> None:
+    """Print the pins that say the opposite of what an undo does, and what becomes of them."""
+    if replaced := undone.replaced_pins:
+        is_one = len(replaced) == 1
+        are = "would be" if undone.dry_run else "was" if is_one else "were"
+        became = f"{are} replaced by {'its opposite' if is_one else 'their opposites'}"
+        out.print(f"[yellow]{counted(len(replaced), 'pin')} of yours {became}[/]; no undo brings that back:")
+        _print_indented(out, _pin_lines(replaced, "is" if undone.dry_run else "was"))
+    if kept := undone.kept_pins:
+        stays, says, it = ("stays", "says", "it") if len(kept) == 1 else ("stay", "say", "them")
+        stays = "would stay" if undone.dry_run else stays
+        opposed = f"{counted(len(kept), 'pin')} of yours {stays}, and {says} the opposite"
+        out.print(f"[yellow]{opposed}[/]; the next run follows {it}:")
+        _print_indented(out, _pin_lines(kept))
+
+
+def _print_indented(out: Console, lines: Iterable[str]) -> None:
+    for line in lines:
+        print_hanging(out, line, lead=2, indent=4)
 
 
 def print_cancellation(cancellation: Cancellation, zone: tzinfo) -> None:
@@ -275,13 +298,13 @@ def print_pins(pins: Sequence[Pin]) -> None:
         out.print(line)
 
 
-def _pin_lines(pins: Sequence[Pin]) -> Iterator[str]:
+def _pin_lines(pins: Sequence[Pin], verb: str = "is") -> Iterator[str]:
     kinds = {kind_of(pin.key) for pin in pins}
     for pin in pins:
         side = "in" if pin.include else "out of"
         slug = marked(pin.slug, kind_of(pin.key), kinds)
         made = f" [dim](run {clean(pin.run_id)})[/]" if pin.run_id else ""
-        yield f"{clean(pin.title)} {ref_of(pin.key)} is pinned {side} {clean(slug)}, {clean(pin.because)}{made}"
+        yield f"{clean(pin.title)} {ref_of(pin.key)} {verb} pinned {side} {clean(slug)}, {clean(pin.because)}{made}"
 
 
 def print_pinned(pinned: Pinned) -> None:

@@ -5,7 +5,7 @@ What was taken back stays so, as a pin, until the pin is released. To take an un
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
 
 import msgspec
 
@@ -72,6 +72,8 @@ class Reverted(msgspec.Struct, frozen=True, kw_only=True):
 class Undone(msgspec.Struct, frozen=True, kw_only=True):
     """What was, or in a dry run would be, taken back; `left` are changes that something else has overtaken.
 
+    `replaced_pins` said the opposite of what is pinned now. `kept_pins` were made since an undo, and say the opposite
+    of what taking it back has done: the next run follows them.
     `run_id` is the run that was taken back, `undo_id` the run that did it, empty for a preview. `collections` are the
     names of those whose tags were changed and that others may be told of. `undone_by` is an earlier undo that has left
     nothing to take back.
@@ -82,6 +84,8 @@ class Undone(msgspec.Struct, frozen=True, kw_only=True):
     added: tuple[Reverted, ...] = ()
     removed: tuple[Reverted, ...] = ()
     left: tuple[Reverted, ...] = ()
+    replaced_pins: tuple[Pin, ...] = ()
+    kept_pins: tuple[Pin, ...] = ()
     undone_by: str = ""
     collections: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
@@ -205,6 +209,32 @@ def undone_by(undone: RunReport, plan: UndoPlan, made: Iterable[TagChange]) -> s
     return by.pop() if len(by) == 1 and len(plan.left) == len(undone.changes) else ""
 
 
+class Opposed(NamedTuple):
+    """The pins that say the opposite of what taking a run back does: it replaces some, and others stay."""
+
+    replaced: tuple[Pin, ...] = ()
+    kept: tuple[Pin, ...] = ()
+
+    def about(self, changes: Iterable[Change]) -> Opposed:
+        """Those of them that are about some of the changes."""
+        pairs = {(change.movie.key, change.slug) for change in changes}
+        return Opposed(*(tuple(pin for pin in pins if pin.pair in pairs) for pins in self))
+
+
+def opposed(undone: RunReport, changes: Iterable[Change], choices: Choices) -> Opposed:
+    """The pins that say the opposite of changes which take a run back. Pure."""
+    wanted = {(change.movie.key, change.slug): change.operation == "add" for change in changes}
+    against = tuple(pin for pin in choices.pins if wanted.get(pin.pair, pin.include) is not pin.include)
+    if undone.kind != "undo":
+        return Opposed(replaced=against)
+    return Opposed(kept=tuple(pin for pin in against if not _is_made_by(undone, pin)))
+
+
+def _is_made_by(undone: RunReport, pin: Pin) -> bool:
+    """Whether an undo has made a pin. Older ones do not say which undo it was."""
+    return pin.origin == "undo" and pin.run_id in ("", undone.run_id)
+
+
 def _nothing_to_undo(report: RunReport) -> FixUsage:
     if not report.failed or report.dry_run:
         return FixUsage(f"The run {report.run_id} changed nothing.", "There is nothing to take back.")
@@ -231,6 +261,7 @@ class _UndoRun:
         self._lines: list[LibraryLine] = []
         self._plan = UndoPlan()
         self._undone_by = ""
+        self._opposed = Opposed()
         self._applied: dict[str, Applied] = {}
         self._tag_changes: list[TagChange] = []
         self._problems: list[Problem] = []
@@ -242,6 +273,10 @@ class _UndoRun:
         await self._read()
         self._plan = plan_undo(self._undone, {name: each.items for name, each in self._contents.items()})
         self._undone_by = undone_by(self._undone, self._plan, parts.store.state.tag_changes)
+        try:
+            self._opposed = opposed(self._undone, self._plan.changes, parts.choices.read())
+        except RepairState as error:
+            self._problems.append(Problem(source="state", what=error.message, remedy=error.remedy))
         if self._dry_run or parts.interruption.why or not self._plan.changes:
             return
         parts.observer.step(Step.WRITING)
@@ -344,6 +379,7 @@ class _UndoRun:
         told = {collection.name for collection in report.collections if not collection.untold or report.dry_run}
         names = dict.fromkeys(change.collection_name for change in changes if change.collection_name in told)
         overtaken = {warning.what for warning in self._overtaken()}
+        replaced, kept = self._opposed.about(changes)
         undone = Undone(
             run_id=self._undone.run_id,
             dry_run=report.dry_run,
@@ -358,6 +394,8 @@ class _UndoRun:
                 if change.operation == "remove"
             ),
             left=tuple(self._reverted(change, change.tag, change.library) for change in self._plan.left),
+            replaced_pins=replaced,
+            kept_pins=kept,
             undone_by=self._undone_by,
             collections=tuple(names),
             problems=(*report.problems, *(each for each in report.warnings if each.what not in overtaken)),
@@ -382,8 +420,7 @@ class _UndoRun:
         if self._undone.kind != "undo":
             return choices.with_pins(*map(self._pin, done))
         taken_back = {(change.movie.key, change.slug) for change in done}
-        its = ("", self._undone.run_id)  # older pins do not say which undo made them
-        made = (pin for pin in choices.pins if pin.origin == "undo" and pin.run_id in its and pin.pair in taken_back)
+        made = (pin for pin in choices.pins if _is_made_by(self._undone, pin) and pin.pair in taken_back)
         return choices.without_pins(*made)
 
     def _tag_change(self, change: Change) -> TagChange:

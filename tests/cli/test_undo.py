@@ -64,11 +64,62 @@ def test_the_result_names_the_run_that_it_is(call: Call, run_id: str) -> None:
     data = call("--undo", run_id, "--output", "json").data
 
     assert list(data) == [
-        "run_id", "dry_run", "added", "removed", "left", "undone_by", "collections", "problems", "undo_id", "outcome",
-        "exit_code",
+        "run_id", "dry_run", "added", "removed", "left", "replaced_pins", "kept_pins", "undone_by", "collections",
+        "problems", "undo_id", "outcome", "exit_code",
     ]  # fmt: skip
     assert (data["run_id"], data["outcome"], data["exit_code"]) == (run_id, "ok", 0)
     assert data["undo_id"] != run_id
+
+
+def test_it_says_which_pins_of_yours_it_replaces(world: World, call: Call) -> None:
+    """A run that carried out a pin: what takes it back pins the opposite, and says so before and after, pin by pin.
+
+    A pin that says the same, and one about what is not taken back, are not named.
+    """
+    world.collections(block("Heist"))
+    world.believe("Heist", [1, 2])
+    call("--run-now")
+    for title, side in (
+        ("Movie 5 (1955)", "--pin-in"),
+        ("Movie 1 (1951)", "--pin-out"),
+        ("Movie 8 (1958)", "--pin-in"),
+    ):
+        call(side, title, "--collection", "Heist")
+    run_id = call("--run-now", "--output", "json").data["run_id"]
+    world.radarr.untag_by_hand(1008, "kai-heist")
+    call("--pin-out", "Movie 5 (1955)", "--collection", "Heist")
+    before = call("--undo", run_id, "--dry-run", "--output", "json").data
+    shown = call("--undo", run_id, "--dry-run").out
+    call("--pin-in", "Movie 5 (1955)", "--collection", "Heist")
+    data = call("--undo", run_id, "--output", "json").data
+    pins_now = call("--pins", "--output", "json").data
+    pins = {pin["title"]: (pin["include"], pin.get("origin", "undo")) for pin in pins_now}
+
+    assert [(pin["title"], pin["include"], pin["origin"]) for pin in before["replaced_pins"]] == [
+        ("Movie 1 (1951)", False, "command line")
+    ]
+    assert "Movie 1 (1951) tmdb:1001 is pinned out of heist, on the command line" in " ".join(shown.split())
+    assert "1 pin of yours would be replaced by its opposite" in " ".join(shown.split())
+    assert [pin["title"] for pin in data["replaced_pins"]] == ["Movie 1 (1951)", "Movie 5 (1955)"]
+    assert pins["Movie 1 (1951)"] == (True, "undo")
+    assert pins["Movie 5 (1955)"] == (False, "undo")
+    assert pins["Movie 8 (1958)"] == (True, "command line")
+
+
+def test_an_undo_of_an_undo_says_which_pins_stay_against_it(world: World, call: Call, run_id: str) -> None:
+    """It releases the pins of the undo, not one that a person has made since: the next run does what that says."""
+    undo_id = call("--undo", run_id, "--output", "json").data["undo_id"]
+    call("--pin-out", "Movie 1 (1951)", "--collection", "Heist")
+    before = call("--undo", undo_id, "--dry-run", "--output", "json").data
+    shown = " ".join(call("--undo", undo_id, "--dry-run").out.split())
+    call("--undo", undo_id)
+    between = world.numbers("kai-heist")
+    call("--run-now")
+
+    assert [pin["title"] for pin in before["kept_pins"]] == ["Movie 1 (1951)"]
+    assert before["replaced_pins"] == []
+    assert "1 pin of yours would stay, and says the opposite; the next run follows it:" in shown
+    assert (between, world.numbers("kai-heist")) == ({1, 2}, {2})
 
 
 def test_its_report_is_kept(world: World, call: Call, run_id: str) -> None:

@@ -300,6 +300,78 @@ async def test_a_run_is_taken_back(here: Beside, world: World) -> None:
     assert (twice.status_code, await last_of(here)) == (409, undo_id)
 
 
+async def test_pins_of_yours_that_an_undo_replaces_are_named(here: Beside) -> None:
+    """A run carried out an answer: before it is taken back, the page names the pin, whose it is, and what follows."""
+    await here.run()
+    heat, other = movie_key(1005), movie_key(1000)
+    await here.client.put(f"/api/v1/pins/noir/{heat}", json={"include": True, "by": "anna"})
+    await here.client.put(f"/api/v1/pins/noir/{other}", json={"include": False})
+    run_id = await here.run()
+    await here.client.delete(f"/api/v1/pins/noir/{other}")
+    await send(here, f"/runs/{run_id}/preview")
+    await until(lambda: here.daemon.looks.last("undo").status == "done")
+    text = await page(here, f"/runs/{run_id}/undo")
+    named = part(text, "Pins of yours that are replaced")
+    over_api = (await here.client.post(f"/api/v1/runs/{run_id}/undo", json={"dry_run": True})).json()
+
+    assert "left alone 0 pins of yours replaced 1" in words(text)
+    assert "Taking this run back pins the opposite in place of this pin" in named
+    assert "Movie 5 (1955) pinned in noir by anna by the API" in named
+    assert "Movie 0" not in named
+    assert "Pins of yours that stay" not in text
+    assert [(pin["key"], pin["by"]) for pin in over_api["replaced_pins"]] == [(heat, "anna")]
+
+
+async def test_a_pin_of_yours_that_stays_is_named(here: Beside) -> None:
+    """To take an undo back releases its own pins. One that you have made since stays, and the page says so."""
+    run_id = await here.run()
+    await send(here, f"/runs/{run_id}/preview")
+    await until(lambda: here.daemon.looks.last("undo").status == "done")
+    await send(here, f"/runs/{run_id}/undo")
+    await here.daemon.runs.ended()
+    undo_id = await last_of(here)
+    await here.client.put("/api/v1/pins/noir/movie:1000", json={"include": False})
+    await send(here, f"/runs/{undo_id}/preview")
+    await until(lambda: here.daemon.looks.last("undo").status == "done")
+    text = await page(here, f"/runs/{undo_id}/undo")
+
+    assert "It says the opposite of what is taken back" in part(text, "Pins of yours that stay")
+    assert "Movie 0 (1950)" in part(text, "Pins of yours that stay")
+    assert "Movie 1 (1951)" not in part(text, "Pins of yours that stay")
+    assert "are replaced" not in text
+
+
+async def test_a_run_that_was_taken_back_in_part(here: Beside, world: World) -> None:
+    """Where the undo met a fault, the page says that it did not end well, and offers to look what it has left."""
+    world.collections(block("Noir"), block("Heist"))
+    world.believe("Heist", [5])
+    run_id = await here.run()
+    await send(here, f"/runs/{run_id}/preview")
+    await until(lambda: here.daemon.looks.last("undo").status == "done")
+    world.radarr.faults.inject(answer(400), path="*/movie/editor", times=None, skip=1)
+    await send(here, f"/runs/{run_id}/undo")
+    await here.daemon.runs.ended()
+    undo_id = await last_of(here)
+    text = await page(here, f"/runs/{run_id}/undo")
+    refused = await send(here, f"/runs/{run_id}/undo")
+    world.radarr.faults.clear()
+    await send(here, f"/runs/{run_id}/preview")
+    await until(lambda: here.daemon.looks.last("undo").status == "done")
+    rest = words(await page(here, f"/runs/{run_id}/undo"))
+    await send(here, f"/runs/{run_id}/undo")
+    await here.daemon.runs.ended()
+
+    assert f"This run has been taken back already, by the run {undo_id}" in words(text)
+    assert "That run did not end well: look what it has left." in words(text)
+    assert "Look what would change" in words(text)
+    assert "There is nothing left to do." not in words(text)
+    assert refused.status_code == 409
+    assert await last_of(here) != undo_id
+    assert "That run did not end well" not in rest
+    assert re.search(r"Take \d changes? back", rest)
+    assert (world.numbers("kai-noir"), world.numbers("kai-heist")) == (set(), set())
+
+
 async def test_what_cannot_be_taken_back(here: Beside, world: World) -> None:
     """A run that changed nothing; Radarr down; one that was taken back already; while a run is on."""
     run_id = await here.run()
