@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -17,7 +18,7 @@ import msgspec
 from kometa_ai.network.trust import context_for, no_trust
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
     from kometa_ai.network.environment import Network
     from kometa_ai.network.proxies import Proxy
@@ -27,6 +28,8 @@ SMALL = 1 * MIB
 """Bytes; the limit for small answers: errors, checks, tags, the credits of one movie."""
 _LIMITS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100)
 _EXTENSION = "kometa_ai.bound"
+_AT_ONCE = 64 * KIB
+"""An answer up to this size is read without a break, if it comes at once."""
 
 
 class Bound(msgspec.Struct, frozen=True):
@@ -65,35 +68,43 @@ class BoundedTransport(httpx2.AsyncBaseTransport):
         """Send a request; the body of the answer is decompressed, and raises AnswerTooLarge beyond its limit."""
         bound = request.extensions.get(_EXTENSION) or self._bound_of(request)
         seconds = bound.seconds or request.extensions.get("timeout", {}).get("read")
-        loop = asyncio.get_running_loop()
-        deadline = None if seconds is None else loop.time() + seconds
+        deadline = None if seconds is None else asyncio.get_running_loop().time() + seconds
         tunnel = _Tunnel()
+        with tunnel.translating(request, seconds):
+            async with asyncio.timeout_at(deadline):
+                response = await self._sent(request, tunnel)
+        body = _BoundedBody(response, _bound_for(response, bound), deadline)
+        kept = [(name, value) for name, value in response.headers.raw if name.lower() not in _OF_THE_RAW_BODY]
+        return httpx2.Response(
+            response.status_code, headers=kept, stream=body, extensions=response.extensions, request=request
+        )
+
+    async def read(self, request: httpx2.Request, seconds: float) -> tuple[httpx2.Response, bytearray]:
+        """Send a request and read the whole answer, within so many seconds; raise what a client's `send` would raise.
+
+        The answer is read as it comes: where ten thousand short ones are read, the layers of a client, each with a
+        response, a stream and a time-out of its own, take more CPU than the reading.
+        """
+        bound = request.extensions.get(_EXTENSION) or self._bound_of(request)
+        tunnel = _Tunnel()
+        body = bytearray()  # grows in place: joining the chunks of a whole library would hold it twice
+        with tunnel.translating(request, seconds):
+            async with asyncio.timeout(seconds):
+                response = await self._sent(request, tunnel)
+                response.request = request
+                try:
+                    await _read_into(body, response, _bound_for(response, bound))
+                finally:
+                    await response.aclose()
+        return response, body
+
+    async def _sent(self, request: httpx2.Request, tunnel: _Tunnel) -> httpx2.Response:
         proxy = self._network.proxy_to(str(request.url))
         if proxy is not None and request.url.scheme == "https":
             request.extensions = {**request.extensions, "trace": tunnel}
         else:
             tunnel.is_passed = True
-        try:
-            async with asyncio.timeout_at(deadline):
-                response = await self._to(proxy, request.url.scheme).handle_async_request(request)
-        except TimeoutError as error:
-            kind = httpx2.ReadTimeout if tunnel.is_passed else httpx2.ConnectTimeout
-            raise kind(f"no answer within {seconds:g} s", request=request) from error
-        except httpx2.TimeoutException as error:
-            if tunnel.is_passed:
-                raise
-            raise httpx2.ConnectTimeout(str(error), request=request) from error
-        except (httpx2.NetworkError, httpx2.RemoteProtocolError) as error:
-            if tunnel.is_passed:
-                raise
-            raise httpx2.ConnectError(str(error), request=request) from error
-        if not response.is_success:
-            bound = msgspec.structs.replace(bound, size=min(bound.size, SMALL))
-        body = _BoundedBody(response, bound, deadline)
-        kept = [(name, value) for name, value in response.headers.raw if name.lower() not in _OF_THE_RAW_BODY]
-        return httpx2.Response(
-            response.status_code, headers=kept, stream=body, extensions=response.extensions, request=request
-        )
+        return await self._to(proxy, request.url.scheme).handle_async_request(request)
 
     def _to(self, proxy: Proxy | None, scheme: str) -> httpx2.AsyncBaseTransport:
         if self._given is not None:
@@ -137,6 +148,43 @@ class _Tunnel:
         if name.endswith(".send_request_headers.started") and info["request"].method != b"CONNECT":
             self.is_passed = True
 
+    @contextmanager
+    def translating(self, request: httpx2.Request, seconds: float | None) -> Iterator[None]:
+        """Name what goes wrong by where it does: before the request has left, it is the connection that fails."""
+        try:
+            yield
+        except TimeoutError as error:
+            kind = httpx2.ReadTimeout if self.is_passed else httpx2.ConnectTimeout
+            raise kind(f"no answer within {seconds:g} s", request=request) from error
+        except httpx2.TimeoutException as error:
+            if self.is_passed:
+                raise
+            raise httpx2.ConnectTimeout(str(error), request=request) from error
+        except (httpx2.NetworkError, httpx2.RemoteProtocolError) as error:
+            if self.is_passed:
+                raise
+            raise httpx2.ConnectError(str(error), request=request) from error
+
+
+def _bound_for(response: httpx2.Response, bound: Bound) -> Bound:
+    """The bound of an answer: an error says what it is in few words."""
+    return bound if response.is_success else msgspec.structs.replace(bound, size=min(bound.size, SMALL))
+
+
+async def _read_into(body: bytearray, response: httpx2.Response, bound: Bound) -> None:
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        # Count compressed bytes, too: a stream may be endless and decompress to nothing.
+        if max(len(body), response.num_bytes_downloaded) > bound.size:
+            raise _too_large(bound)
+        if len(body) > _AT_ONCE:
+            # Yield to the loop: few bytes received can be many after decompression.
+            await asyncio.sleep(0)
+
+
+def _too_large(bound: Bound) -> AnswerTooLarge:
+    return AnswerTooLarge(f"the answer has more than {_in_words(bound.size)}")
+
 
 _OF_THE_RAW_BODY = (b"content-encoding", b"content-length", b"transfer-encoding")
 
@@ -177,7 +225,7 @@ class _BoundedBody(httpx2.AsyncByteStream):
             size += len(chunk)
             # Count compressed bytes, too: a stream may be endless and decompress to nothing.
             if max(size, self._response.num_bytes_downloaded) > self._bound.size:
-                raise AnswerTooLarge(f"the answer has more than {_in_words(self._bound.size)}")
+                raise _too_large(self._bound)
             lines += chunk.count(b"\n") + chunk.count(b"\r")
             if self._bound.lines is not None and lines > self._bound.lines:
                 raise AnswerTooLarge(f"the answer has more than {self._bound.lines:,} lines")

@@ -28,7 +28,9 @@ def open_client(
         headers=dict(headers or {}),
         auth=auth,
         timeout=timeout,
-        transport=BoundedTransport(network, bound_of or (lambda _: Bound(SMALL)), transport),
+        transport=transport
+        if isinstance(transport, BoundedTransport)
+        else BoundedTransport(network, bound_of or (lambda _: Bound(SMALL)), transport),
         follow_redirects=False,
         trust_env=False,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import Counter
 from http import HTTPStatus
@@ -29,7 +28,7 @@ from kometa_ai.library.arr.failures import (
     Unusable,
 )
 from kometa_ai.library.port import Cover
-from kometa_ai.network.bounds import MIB, SMALL, AnswerTooLarge, Bound
+from kometa_ai.network.bounds import MIB, SMALL, AnswerTooLarge, Bound, BoundedTransport
 from kometa_ai.network.client import open_client
 from kometa_ai.network.failures import Way, is_of_the_proxy, named, of_the_proxy, redirect_target, trouble_of
 
@@ -51,6 +50,7 @@ _ALL = Bound(512 * MIB)
 _EDITED = Bound(64 * MIB)
 """For calls with long answers: the whole library, and up to 100 whole items."""
 _PICTURE = Bound(LARGEST_PICTURE)
+_SHORT = Bound(SMALL)
 
 T = TypeVar("T")
 
@@ -162,17 +162,22 @@ class Connection:
         self.calls: Counter[tuple[str, str]] = Counter()
         self._connect_seconds = connect_seconds
         self._redact = redact
+        self._auth = httpx2.BasicAuth(url.username, url.password) if url.userinfo else httpx2.Auth()
+        self._transport = BoundedTransport(network, lambda _: _SHORT, transport)
         self.client = open_client(
             network,
-            auth=(url.username, url.password) if url.userinfo else None,
             # Only the header: a key in the query would be in every proxy's log.
             headers={
                 "X-Api-Key": api_key,
                 "Accept": "application/json",
                 "User-Agent": f"Kometa-AI/{__version__}",
             },
-            transport=transport,
+            transport=self._transport,
         )
+        self._plain = self._authorized(self.client.build_request("GET", self.address)).headers
+
+    def _authorized(self, request: httpx2.Request) -> httpx2.Request:
+        return next(self._auth.sync_auth_flow(request))
 
     @property
     def _where(self) -> str:
@@ -200,15 +205,9 @@ class Connection:
 
         Where `headers` hold `If-Modified-Since`, it may be a 304, too.
         """
-        request = self.client.build_request(
-            method,
-            # The query belongs to the text: httpx2 takes an address apart once more for parameters of its own.
-            f"{self.address}{API}{path}{f'?{httpx2.QueryParams(params)}' if params else ''}",
-            content=None if body is None else msgspec.json.encode(body),
-            headers={**(headers or {}), **({} if body is None else {"Content-Type": "application/json"})},
-            timeout=httpx2.Timeout(seconds, connect=min(seconds, self._connect_seconds)),
-            extensions=self._bounds.get(kind, Bound(SMALL)).extension,
-        )
+        # The query belongs to the text: httpx2 takes an address apart once more for parameters of its own.
+        url = f"{self.address}{API}{path}{f'?{httpx2.QueryParams(params)}' if params else ''}"
+        request = self._request(kind, method, url, seconds, body, headers)
         started = time.perf_counter()
         outcome, size = "lost", 0
         try:
@@ -227,25 +226,40 @@ class Connection:
             self._judge(reply)
         return reply
 
+    def _request(
+        self, kind: str, method: str, url: str, seconds: float, body: object, headers: Mapping[str, str] | None
+    ) -> httpx2.Request:
+        # The time for the whole call is the transport's to watch.
+        limits = httpx2.Timeout(None, connect=min(seconds, self._connect_seconds)).as_dict()
+        extensions = {**self._bounds.get(kind, _SHORT).extension, "timeout": limits}
+        if method == "GET" and not headers and not self.client.cookies:
+            # The headers of thousands of calls for credits are the same.
+            return httpx2.Request(
+                method, url, headers=self._plain, stream=httpx2.ByteStream(b""), extensions=extensions
+            )
+        request = self.client.build_request(
+            method,
+            url,
+            content=None if body is None else msgspec.json.encode(body),
+            headers={**(headers or {}), **({} if body is None else {"Content-Type": "application/json"})},
+            extensions=extensions,
+        )
+        return self._authorized(request)
+
     async def _exchange(self, request: httpx2.Request, seconds: float) -> Reply:
-        # httpx2 limits single reads only, and a proxy that sends a byte now and then would hold us for ever.
-        async with asyncio.timeout(seconds):
-            response = await self.client.send(request, stream=True)
-            try:
-                received = bytearray()  # grows in place: joining the chunks of a whole library would hold it twice
-                async for chunk in response.aiter_bytes():
-                    received += chunk
-                return Reply(
-                    self._title,
-                    self._where,
-                    response.status_code,
-                    response.headers,
-                    received,
-                    self._login,
-                    self._redact,
-                )
-            finally:
-                await response.aclose()
+        # Past the client, which has nothing to add but cookies: it follows no redirects.
+        response, received = await self._transport.read(request, seconds)
+        if "set-cookie" in response.headers:
+            self.client.cookies.extract_cookies(response)
+        return Reply(
+            self._title,
+            self._where,
+            response.status_code,
+            response.headers,
+            received,
+            self._login,
+            self._redact,
+        )
 
     def _timed_out(self, seconds: float) -> TimedOut:
         return TimedOut(
