@@ -367,6 +367,19 @@ async def test_credentials_for_a_proxy_are_sent_and_never_shown() -> None:
     assert server.requests[-1].query == {}
 
 
+async def test_a_cookie_of_a_proxy_goes_back_to_it() -> None:
+    """A balancer that ties a client to one machine by a cookie gets it back, with the same headers as before."""
+    server = RadarrStandIn()
+    server.faults.inject(answer(502, set_cookie="lane=2; Path=/"))
+    async with talking(server) as radarr:
+        await radarr.check()
+        await radarr.check()
+    first, *others = [dict(request.headers) for request in server.requests]
+    assert "cookie" not in first
+    assert [other.pop("cookie") for other in others] == ["lane=2", "lane=2"]
+    assert others == [first, first]
+
+
 async def test_calls_are_logged_without_the_key() -> None:
     """Trap 21: kind, outcome, duration and size of each call; no key, no body."""
     with structlog.testing.capture_logs() as logs:

@@ -207,7 +207,10 @@ class Connection:
         """
         # The query belongs to the text: httpx2 takes an address apart once more for parameters of its own.
         url = f"{self.address}{API}{path}{f'?{httpx2.QueryParams(params)}' if params else ''}"
-        request = self._request(kind, method, url, seconds, body, headers)
+        # The time for the whole call is the transport's to watch.
+        limits = httpx2.Timeout(None, connect=min(seconds, self._connect_seconds)).as_dict()
+        extensions = {**self._bounds.get(kind, _SHORT).extension, "timeout": limits}
+        request = self._request(method, url, extensions, body, headers)
         started = time.perf_counter()
         outcome, size = "lost", 0
         try:
@@ -227,11 +230,8 @@ class Connection:
         return reply
 
     def _request(
-        self, kind: str, method: str, url: str, seconds: float, body: object, headers: Mapping[str, str] | None
+        self, method: str, url: str, extensions: dict[str, object], body: object, headers: Mapping[str, str] | None
     ) -> httpx2.Request:
-        # The time for the whole call is the transport's to watch.
-        limits = httpx2.Timeout(None, connect=min(seconds, self._connect_seconds)).as_dict()
-        extensions = {**self._bounds.get(kind, _SHORT).extension, "timeout": limits}
         if method == "GET" and not headers and not self.client.cookies:
             # The headers of thousands of calls for credits are the same.
             return httpx2.Request(
