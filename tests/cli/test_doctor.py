@@ -664,15 +664,19 @@ def test_another_radarr_is_worth_a_hint(home: World, call: Call) -> None:
     assert "hunter2" not in ended.out + json.dumps(data)
 
 
-def test_what_kometa_insists_on_is_a_hint(home: World, call: Call) -> None:
-    """Kometa connects to no Radarr without a root folder and a profile, though it only reads tags."""
+def test_what_kometa_insists_on_is_a_warning(home: World, call: Call) -> None:
+    """Kometa connects to no Radarr without a root folder and a profile, though it only reads tags: nothing is built."""
     config = (home.kometa / "config.yml").read_text()
     (home.kometa / "config.yml").write_text(config.replace("  quality_profile: Any\n", ""))
 
     ended = call("--check-config", "--output", "json")
 
-    assert ended.code == 0
-    assert ["`quality_profile`" in hint["what"] for hint in ended.data["hints"]] == [True]
+    assert ended.code == 1
+    assert ended.data["hints"] == []
+    (warning,) = ended.data["warnings"]
+    assert (warning["source"], warning["severity"]) == ("config.yml", "warning")
+    assert "`radarr:` has no `quality_profile`" in warning["what"]
+    assert "exactly as Radarr spells it" in warning["remedy"]
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ import pytest
 from kometa_ai.core.naming import slug_of
 from tests.kometa.support import block, read, read_one
 
+_PLACE = "root_folder_path: /movies, quality_profile: Any"
 FINE = "radarr_taglist: kai-heist, sync_mode: sync"
-CONFIG = """radarr: {url: http://radarr:7878, token: abc}
+CONFIG = """radarr: {url: http://radarr:7878, token: abc, root_folder_path: /movies, quality_profile: Any}
 libraries:
   Movies:
     collection_files:
@@ -211,12 +212,14 @@ def test_a_config_without_libraries_says_nothing(config: str) -> None:
 @pytest.mark.parametrize(
     ("radarr", "library", "gap"),
     [
-        ("", "", "no `url` and no `token`"),
-        ("radarr:\n", "", "no `url` and no `token`"),
-        ("radarr: {url: http://x}\n", "", "no `token`"),
-        ("radarr: {token: x}\n", "    radarr: {token: y}\n", "no `url`"),
-        ("", "    radarr: {url: http://x, token: y}\n", ""),
-        ("radarr: {url: http://x}\n", "    radarr: {token: y}\n", ""),
+        ("", "", "no `url`, no `token`, no `root_folder_path` and no `quality_profile`."),
+        ("radarr:\n", "", "no `url`, no `token`, no `root_folder_path` and no `quality_profile`."),
+        (f"radarr: {{url: http://x, {_PLACE}}}\n", "", "no `token`."),
+        (f"radarr: {{token: x, {_PLACE}}}\n", "    radarr: {token: y}\n", "no `url`."),
+        ("radarr: {url: http://x, token: y}\n", "", "no `root_folder_path` and no `quality_profile`."),
+        ("", f"    radarr: {{url: http://x, token: y, {_PLACE}}}\n", ""),
+        (f"radarr: {{url: http://x, {_PLACE}}}\n", "    radarr: {token: y}\n", ""),
+        ("radarr: {url: http://x, token: y}\n", f"    radarr: {{{_PLACE}}}\n", ""),
     ],
 )
 def test_a_radarr_that_is_missing(radarr: str, library: str, gap: str) -> None:

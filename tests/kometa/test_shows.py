@@ -160,28 +160,40 @@ def test_a_cache_and_a_minimum() -> None:
     assert ["cache_builders" in found[0], "only with as many shows as" in found[1]] == [True, True]
 
 
-@pytest.mark.parametrize("missing", ["url", "token"])
-def test_a_section_of_sonarr_that_connects_nowhere(missing: str) -> None:
-    """Kometa cannot read tags without an address and a key."""
+@pytest.mark.parametrize(
+    ("missing", "remedy"),
+    [
+        ("url", "Write `url` (Sonarr's address as Kometa reaches it, e.g. http://sonarr:8989) below `sonarr:`."),
+        ("token", "Write `token` (its key) below `sonarr:`."),
+        ("root_folder_path", "Write `root_folder_path` (one of its root folders, exactly as Sonarr spells it) below"),
+        ("quality_profile", "Write `quality_profile` (one of its profiles, exactly as Sonarr spells it) below"),
+    ],
+)
+def test_a_section_of_sonarr_with_a_gap(missing: str, remedy: str) -> None:
+    """Kometa connects with all four or not at all, though it only reads tags."""
     text = f"{RADARR}{SONARR.replace(f'{missing}:', 'x:')}libraries:\n  TV: {{{FILES}}}\n"
     (warning,) = told(shows(FINE), config=text)
 
     assert warning.startswith(f"config.yml:2: Kometa cannot read Sonarr's tags in TV: `sonarr:` has no `{missing}`.")
-    assert "http://sonarr:8989" in warning
+    assert remedy in warning
+    assert ("adds nothing to Sonarr" in warning) is (missing in ("root_folder_path", "quality_profile"))
 
 
-@pytest.mark.parametrize("missing", ["root_folder_path", "quality_profile"])
-def test_a_section_of_sonarr_with_gaps(missing: str) -> None:
-    """A hint, as for Radarr."""
-    text = f"{RADARR}{SONARR.replace(f'{missing}:', 'x:')}libraries:\n  TV: {{{FILES}}}\n"
-    hints = [hint.what for hint in read({"m.yml": shows(FINE), "config.yml": text}, BOTH).hints]
+def test_a_section_of_sonarr_with_gaps_is_one_warning() -> None:
+    """It names all that lacks, and is no hint besides."""
+    text = f"sonarr: {{url: http://sonarr:8989}}\nlibraries:\n  TV: {{{FILES}}}\n"
+    folder = read({"m.yml": shows(FINE), "config.yml": text}, BOTH)
 
-    assert hints == [f"Kometa connects to no Sonarr without `{missing}`."]
+    assert [warning.what for warning in folder.warnings] == [
+        "Kometa cannot read Sonarr's tags in TV: `sonarr:` has no `token`, no `root_folder_path` and no "
+        "`quality_profile`."
+    ]
+    assert folder.hints == ()
 
 
 def test_each_library_needs_the_service_of_its_kind_only() -> None:
     """A file for both kinds of libraries: no Radarr is missed in the one of shows."""
-    text = f"{SONARR}libraries:\n  TV: {{{FILES}}}\n  Movies: {{{FILES}, radarr: {{url: a, token: b}}}}\n"
+    text = f"{SONARR}libraries:\n  TV: {{{FILES}}}\n  Movies: {{{FILES}, {RADARR.strip()}}}\n"
     both = MOVIES + SHOWS.partition("collections:\n")[2].replace("Noir:", "Shows:").replace("kai-noir", "kai-shows")
 
     assert told(both, config=text) == []

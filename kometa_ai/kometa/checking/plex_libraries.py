@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from kometa_ai.core.collection import Collection
 from kometa_ai.core.item import Kind
 from kometa_ai.core.problem import Problem
+from kometa_ai.core.summary import in_words
 from kometa_ai.kometa.checking.arrs import ARRS, RADARR, SONARR, arr_of, other_than
 from kometa_ai.kometa.checking.config_yml import FILES, OLD_FILES, OTHER_FILES, PlexLibrary, root_of
 from kometa_ai.kometa.checking.file_lists import Files
@@ -39,8 +40,14 @@ class OurLibrary(NamedTuple):
 Addresses = Mapping[Kind, Sequence[OurLibrary]]
 """Our libraries of each kind."""
 
-_NEEDED = ("url", "token")
-_NEEDED_TOO = ("root_folder_path", "quality_profile")
+_NEEDED = {
+    "url": "{name}'s address as Kometa reaches it, e.g. http://{section}:{port}",
+    "token": "its key",
+    "root_folder_path": "one of its root folders, exactly as {name} spells it",
+    "quality_profile": "one of its profiles, exactly as {name} spells it",
+}
+"""What Kometa connects to no Radarr or Sonarr without, and what each is."""
+_FOR_ADDING = {"root_folder_path", "quality_profile"}
 _DEFAULT_PORTS = {RADARR: 7878, SONARR: 8989}
 _PORTS = {"http": 80, "https": 443}
 _FEW = 3
@@ -75,7 +82,7 @@ def about_libraries(setup: Setup, readings: Sequence[Reading], names: AbstractSe
 def hints(
     setup: Setup, readings: Sequence[Reading], names: AbstractSet[Named], addresses: Addresses
 ) -> Iterator[Problem]:
-    """Settings that may be right but are worth a look: another service than ours, old names, missing keys."""
+    """Settings that may be right but are worth a look: another service than ours, old names."""
     concerned = {arr: _concerned(setup, readings, names, arr.kind) for arr in ARRS}
     for arr, libraries in concerned.items():
         ours = addresses.get(arr.kind, ())
@@ -93,8 +100,6 @@ def hints(
             what = f"`{OLD_FILES}` in {library.name} is an old name, which Kometa still takes."
             place = place_of(library.body, OLD_FILES)
             yield _at(library, place, what, f"Write `{FILES}` in its place.", is_hint=True)
-    for arr, libraries in concerned.items():
-        yield from _about_gaps(arr, libraries)
     yield from (problem for problem in _in_wrong_libraries(setup, readings, names) if problem.severity == "hint")
 
 
@@ -123,18 +128,6 @@ def _about_narrowed(
             collection=collection.name,
             severity="hint",
         )
-
-
-def _about_gaps(arr: Arr, libraries: Sequence[PlexLibrary]) -> Iterator[Problem]:
-    gaps: dict[tuple[str, ...], PlexLibrary] = {}
-    for library in libraries:
-        section = library.section(arr.section)
-        if section.get("url") and (missing := tuple(key for key in _NEEDED_TOO if not section.get(key))):
-            gaps.setdefault(missing, library)
-    for missing, library in gaps.items():
-        what = f"Kometa connects to no {arr.name} without {' and '.join(f'`{key}`' for key in missing)}."
-        remedy = f"Set them as {arr.name} spells them, even if Kometa is to add nothing to {arr.name}."
-        yield _at(library, _place_of_section(library, arr), what, remedy, is_hint=True)
 
 
 def _each_once(groups: Iterable[Sequence[PlexLibrary]]) -> Iterator[PlexLibrary]:
@@ -323,12 +316,13 @@ def _about_service(arr: Arr, libraries: Sequence[PlexLibrary]) -> Iterator[Probl
         if missing := tuple(key for key in _NEEDED if not section.get(key)):
             gaps.setdefault(missing, []).append(library)
     for missing, affected in gaps.items():
-        what = f"Kometa cannot read {arr.name}'s tags in {_some_libraries(affected)}: "
-        what += f"`{arr.section}:` has no " + " and no ".join(f"`{key}`" for key in missing) + "."
-        remedy = (
-            f"Write `url` ({arr.name}'s address as Kometa reaches it, e.g. http://{arr.section}:{_DEFAULT_PORTS[arr]}) "
-            f"and `token` (its key) below `{arr.section}:`."
-        )
+        lacks = in_words([f"no `{key}`" for key in missing])
+        what = f"Kometa cannot read {arr.name}'s tags in {_some_libraries(affected)}: `{arr.section}:` has {lacks}."
+        meanings = {"name": arr.name, "section": arr.section, "port": _DEFAULT_PORTS[arr]}
+        lines = in_words([f"`{key}` ({_NEEDED[key].format(**meanings)})" for key in missing])
+        remedy = f"Write {lines} below `{arr.section}:`."
+        if not _FOR_ADDING.isdisjoint(missing):
+            remedy += f" Kometa connects to no {arr.name} without, although it adds nothing to {arr.name}."
         yield _at(affected[0], _place_of_section(affected[0], arr), what, remedy)
 
 
