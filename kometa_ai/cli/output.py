@@ -129,6 +129,10 @@ def _listed(names: Sequence[str]) -> str:
 def print_estimate(estimate: Estimate) -> None:
     """Print what is pending and why, and the forecast."""
     out = console()
+    if not estimate.collections:
+        out.print("No collection takes part, so a run would ask nothing.")
+        print_problems(out, estimate.problems)
+        return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("Collection")
     table.add_column("Pending", justify="right")
@@ -193,8 +197,8 @@ def _verdict_line(found: Explanation) -> str:
     tags = f": {', '.join(found.deciding_tags)}" if found.deciding_tags else ""
     by = f" {found.pin.because}" if found.pin else " in the block" if found.cause in _PINNED else ""
     line = f"[bold]{clean(found.collection)}[/]: {belongs} ({clean(found.cause + (by or tags))})"
-    if found.confidence is not None and found.cause == Cause.VERDICT:
-        line += f", confidence {found.confidence:.2f} against a threshold of {found.threshold:.2f}"
+    if found.in_words:
+        line += f"; the model is {found.in_words}"
     if found.differing:
         has, lacks = ("has", "lacks") if len(found.differing) == 1 else ("have", "lack")
         verb = lacks if found.belongs else has

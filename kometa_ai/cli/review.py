@@ -71,12 +71,8 @@ def _refs(cards: Sequence[Card]) -> Mapping[str, str]:
 
 def _lines(card: Card) -> Iterator[str]:
     if card.confidence is not None and card.decided is not None:
-        first = f" (first look {card.first:.2f})" if card.first is not None else ""
-        says = "in" if card.include else "out"
-        yield (
-            f"{clean(card.model)} says {says}, {card.confidence:.2f} of {card.threshold:.2f}{first}, "
-            f"{card.decided:%Y-%m-%d}"
-        )
+        first = f", first look {card.first:.2f}" if card.first is not None else ""
+        yield f"{clean(card.model)} is {card.in_words}{first}, {card.decided:%Y-%m-%d}"
     if card.reason:
         yield f"“{clean(card.reason)}”"
     if card.cause != "verdict" and card.deciding_tags:

@@ -9,6 +9,7 @@ import msgspec
 
 from kometa_ai.core.item import ItemKey, name_item
 from kometa_ai.core.naming import Slug
+from kometa_ai.core.saying import verdict
 
 if TYPE_CHECKING:
     from kometa_ai.core.decision import Memory
@@ -77,12 +78,16 @@ class Pin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def because(self) -> str:
-        """`by anna in review, 2026-03-03; the model had said in, 0.72`."""
+        """`by anna in review, 2026-03-03; the model had been for it with 0.72`.
+
+        The threshold of then is not known: it may have been for it, and not surely enough.
+        """
         made = f"by {self.by} {_MADE[self.origin]}" if self.by and self.origin != "undo" else _MADE[self.origin]
         because = f"{made}, {self.since:%Y-%m-%d}"
         if self.said is None:
             return because
-        return f"{because}; the model had said {'in' if self.said.include else 'out'}, {self.said.confidence:.2f}"
+        said = verdict(include=self.said.include, confidence=self.said.confidence)
+        return f"{because}; the model had been {said}"
 
 
 class Dismissal(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,6 +18,11 @@ ROUNDING = 1e-9
 """Tolerance in comparisons of confidences with thresholds: binary fractions cannot represent 0.7."""
 
 
+def reaches(confidence: float, threshold: float) -> bool:
+    """Whether a confidence is at or above the threshold, up to rounding."""
+    return confidence >= threshold - ROUNDING
+
+
 class Verdict(msgspec.Struct, frozen=True, gc=False):
     """What the model said about one movie and one collection.
 

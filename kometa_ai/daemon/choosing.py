@@ -21,7 +21,7 @@ from kometa_ai.jobs.answers import Answer, Now, group_of, id_in, take_answers, t
 from kometa_ai.jobs.aside import Patience
 from kometa_ai.jobs.review import Card, card_of, seen_of
 from kometa_ai.judging.mutual import managed_tag
-from kometa_ai.judging.policy import reaches
+from kometa_ai.core.decision import reaches
 from kometa_ai.judging.review import Case, Wanting, kind_of_case, long_standing_that_left, queue
 
 if TYPE_CHECKING:

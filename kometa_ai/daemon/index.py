@@ -323,6 +323,7 @@ class Index:
             is_tagged=line.tag in item.labels,
             cause=gate or (Cause.UNDECIDED if decision is None else Cause.VERDICT),
             deciding_tags=standing.tags.get(item.key, ()) if standing else (),
+            include=decision.include if decision else None,
             confidence=decision.confidence if decision else None,
             threshold=line.threshold if line.threshold is not None else decision.threshold if decision else 0.0,
             reason=decision.reasoning if decision else "",

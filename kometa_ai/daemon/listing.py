@@ -105,14 +105,15 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
     `cause` says why: a pin, a tag (`deciding_tags`), or the verdict. `waits_for` says what is still to come: the reason
     of an open question, `batch`, and for the change of its tag `tag` (the next run makes it), `brake` or `review`.
-    `changed` is when a run that is kept last changed the tag, and `run_id` which. `first_confidence` is that of the
-    first look, where the verdict is the second's.
+    `changed` is when a run that is kept last changed the tag, and `run_id` which. `include` and `confidence` are the
+    model's verdict, and `first_confidence` is that of the first look, where the verdict is the second's.
     """
 
     belongs: bool | None
     is_tagged: bool
     cause: Cause
     deciding_tags: tuple[Label, ...] = ()
+    include: bool | None = None
     confidence: float | None = None
     threshold: float
     reason: str = ""

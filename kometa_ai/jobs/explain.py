@@ -12,6 +12,7 @@ from kometa_ai.core.choice import Pin
 from kometa_ai.core.decision import Cause, Decision
 from kometa_ai.core.item import ItemKey, Kind, kind_of, name_item
 from kometa_ai.core.problem import Problem
+from kometa_ai.core.saying import judged
 from kometa_ai.errors import CheckLibrary
 from kometa_ai.jobs.finding import find_item
 from kometa_ai.judging.planning import subjects_of
@@ -45,7 +46,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
     `deciding_tags` are the item's labels that the block includes or excludes, where such a tag decides. `differing` are
     the titles of the libraries in which the tag is not as it was decided. `pin` is the choice that decides, unless the
-    block makes it.
+    block makes it. `include` and `confidence` are the model's verdict, also where it does not decide.
     """
 
     collection: str
@@ -56,6 +57,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     cause: str
     deciding_tags: tuple[str, ...] = ()
     differing: tuple[str, ...] = ()
+    include: bool | None = None
     confidence: float | None = None
     threshold: float
     reason: str = ""
@@ -69,6 +71,13 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     in_batch: bool = False
     pin: Pin | None = None
     asked_again_when: str = ""
+
+    @property
+    def in_words(self) -> str:
+        """What the model's verdict is, after `the model is`; empty where it does not decide."""
+        if self.cause != Cause.VERDICT:
+            return ""
+        return judged(self.belongs, include=self.include, confidence=self.confidence, threshold=self.threshold)
 
 
 class Explained(msgspec.Struct, frozen=True, kw_only=True):
@@ -223,6 +232,7 @@ def _explanation(
         return base
     return msgspec.structs.replace(
         base,
+        include=decision.include,
         confidence=decision.confidence,
         reason=decision.reasoning,
         model=decision.model,

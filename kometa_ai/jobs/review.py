@@ -17,6 +17,7 @@ from kometa_ai.core.item import ItemKey, kind_of, name_item
 from kometa_ai.core.naming import CollectionKey, Slug
 from kometa_ai.core.options import Options
 from kometa_ai.core.problem import Problem
+from kometa_ai.core.saying import judged
 from kometa_ai.judging.mutual import managed_tag
 from kometa_ai.judging.planning import subjects_of
 from kometa_ai.judging.review import Case, Held, Moved, Wanting, long_standing_that_left, queue
@@ -90,6 +91,20 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         name_item(self, self.key, self.tmdb_id)
+
+    @property
+    def in_words(self) -> str:
+        """`for it with 0.65 while 0.70 is needed, so it counts as out`, after `the model is`; empty where unjudged.
+
+        What was decided is left out where something else decides, and where what was decided is not done yet.
+        """
+        is_done = self.cause == Cause.VERDICT and self.kind != "held back" and not self.waits_until
+        return judged(
+            self.belongs if is_done else None,
+            include=self.include,
+            confidence=self.confidence,
+            threshold=self.threshold,
+        )
 
 
 class Reviewed(msgspec.Struct, frozen=True, kw_only=True):

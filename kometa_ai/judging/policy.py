@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from kometa_ai.core.collection import keys_of
-from kometa_ai.core.decision import ROUNDING, Cause, Decision, Verdict
+from kometa_ai.core.decision import ROUNDING, Cause, Decision, Verdict, reaches
 from kometa_ai.core.item import KINDS, Item, ItemKey, kind_of
 from kometa_ai.core.naming import CollectionKey, Label
 from kometa_ai.judging.looks import needs_second_look
@@ -221,11 +221,6 @@ def _is_decisive(verdict: Verdict, threshold: float) -> bool:
 def is_for_it(verdict: Verdict, threshold: float) -> bool:
     """Whether a verdict by itself, without any membership to protect, lets its movie in."""
     return verdict.include and reaches(verdict.confidence, threshold)
-
-
-def reaches(confidence: float, threshold: float) -> bool:
-    """Whether a confidence is at or above the threshold, up to rounding."""
-    return confidence >= threshold - ROUNDING
 
 
 def is_beyond(confidence: float, threshold: float) -> bool:

@@ -12,7 +12,8 @@ from kometa_ai.core.choice import REVIEW_KINDS, Pair, ReviewKind
 from kometa_ai.core.decision import Cause, Decision
 from kometa_ai.core.item import order_of
 from kometa_ai.judging.looks import is_close_call
-from kometa_ai.judging.policy import is_beyond, reaches
+from kometa_ai.core.decision import reaches
+from kometa_ai.judging.policy import is_beyond
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -341,8 +341,8 @@ def _audit(report: RunReport, limits: Limits) -> Cut:
         name = marked(one_line(each.name, limits.name), each.kind, report.kinds)
         for items, what in ((each.flips, "is"), (each.disagreeing, "pinned")):
             found += [
-                f"{name}: {one_line(str(item), limits.name)} {what} {'in' if item.stands else 'out'}, and the model "
-                f"now says {'in' if item.include else 'out'}, {item.confidence:.2f}"
+                f"{name}: {one_line(str(item), limits.name)} {what} {'in' if item.stands else 'out'}, and the "
+                f"model's new verdict, {item.confidence:.2f}, would have it {'in' if item.include else 'out'}"
                 for item in items
             ]
     return _cut(found, limits.movies)

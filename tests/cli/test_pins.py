@@ -49,7 +49,7 @@ def test_a_pin_holds_against_the_verdict(known: World, call: Call) -> None:
 
     assert (out.code, into.code) == (0, 0)
     assert "Movie 1 (1951) tmdb:1001 is pinned out of heist, on the command line, " in out.out
-    assert "the model had said in, 0.95" in out.out
+    assert "the model had been for it with 0.95" in out.out
     (made,) = into.data
     assert (made["key"], made["slug"], made["include"], made["origin"]) == ("movie:1005", "heist", True, "command line")
     assert made["said"] == {"include": False, "confidence": 0.0}
@@ -68,7 +68,7 @@ def test_explain_and_report_name_the_origin(known: World, call: Call) -> None:
     (line,) = heist["removed"]
     assert line["reason"].startswith("pinned out on the command line, ")
     assert "Heist: out (pinned out on the command line, " in told
-    assert "the model had said in, 0.95)" in told
+    assert "the model had been for it with 0.95)" in told
     assert "Heist: out (pinned out in the block)" in " ".join(call("--explain", "Movie 1 (1951)").out.split())
 
 

@@ -62,7 +62,7 @@ def test_the_queue_is_listed_by_kind_with_how_to_answer(judged: World, call: Cal
     assert [word in ended.out for word in kinds] == [False, True, True, True, True]
     assert ended.out.index("Looks disagree") < ended.out.index("Tag against") < ended.out.index("Close call")
     assert "  Movie 4 (1954) · Film Noir: in\n" in ended.out
-    assert "claude-sonnet-5-5 says in, 0.80 of 0.70 (first look 0.65), 2026-03-02\n" in ended.out
+    assert "claude-sonnet-5-5 is for it with 0.80 (0.70 is needed), first look 0.65, 2026-03-02\n" in ended.out
     assert "    “a city at night”\n    If you do nothing, it stays in.\n" in ended.out
     assert "--pin-in 'Movie 4 (1954)' --collection 'Film Noir'  (or --pin-out)\n" in ended.out
     assert (

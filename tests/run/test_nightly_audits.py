@@ -88,8 +88,8 @@ def test_what_was_found_is_told(judged: World) -> None:
 
     message = render([News(report=report)], ZoneInfo("UTC"))
     assert "AUDIT\n" in message.text
-    assert "Movie 1 (1951) is in, and the model now says out, 0.20" in message.text
-    assert "Movie 30 (1980) pinned in, and the model now says out, 0.00" in message.text
+    assert "Movie 1 (1951) is in, and the model's new verdict, 0.20, would have it out" in message.text
+    assert "Movie 30 (1980) pinned in, and the model's new verdict, 0.00, would have it out" in message.text
     assert "Nothing was changed by it." in message.text
     assert "Audit" in message.html
     assert judged.numbers("kai-noir") == {0, 1, 2, 3, 4, 30}

@@ -259,5 +259,5 @@ def test_a_pin_says_where_it_comes_from() -> None:
     against = Pin(key=movie_key(1), slug=NOIR, include=False, since=since, origin="review", by="anna", said=said)
     plain = Pin(key=movie_key(1), slug=NOIR, include=False, since=since)
 
-    assert against.because == f"by anna in review, {since:%Y-%m-%d}; the model had said in, 0.72"
+    assert against.because == f"by anna in review, {since:%Y-%m-%d}; the model had been for it with 0.72"
     assert plain.because == f"by an undo, {since:%Y-%m-%d}"

@@ -40,6 +40,7 @@ class Row(NamedTuple):
 
     place: CollectionOfItem
     because: str
+    said: str
     looks: str
     waits: Sequence[str]
 
@@ -149,7 +150,7 @@ def _shown(index: Index, key: ItemKey) -> Shown | None:
     item = index.item(key)
     if item is None:
         return None
-    rows = [Row(each, places.because(each), places.looks(each), places.waits(each)) for each in item.collections]
+    rows = [Row(each, places.because(each), places.close_verdict(each), places.looks(each), places.waits(each)) for each in item.collections]
     names = {line.key: line.name for line in index.list_collections()}
     return Shown(item, sorted(rows, key=_order), names, index.as_of)
 

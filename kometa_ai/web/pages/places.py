@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kometa_ai.core.decision import TRIES, Cause, Reason
+from kometa_ai.core.saying import judged
 from kometa_ai.judging.looks import is_near
 
 if TYPE_CHECKING:
@@ -52,6 +53,14 @@ def looks(place: Place) -> str:
         first = "" if place.first_confidence is None else f", the first said {place.first_confidence:.2f}"
         return f"looked twice{first}"
     return ""
+
+
+def close_verdict(place: Place) -> str:
+    """What the model says where it decides closely, and what was decided; empty elsewhere."""
+    if not is_close(place):
+        return ""
+    said = judged(place.belongs, include=place.include, confidence=place.confidence, threshold=place.threshold)
+    return f"The model is {said}."
 
 
 def is_close(place: Place) -> bool:

@@ -102,6 +102,18 @@ async def test_a_movie_shows_where_it_stands(here: Beside) -> None:
     assert "put into" in found
 
 
+async def test_a_verdict_short_of_the_threshold_is_told_apart_from_what_was_decided(here: Beside, world: World) -> None:
+    """The model is for it, and it is out: the movie's page says both and why, as the review does, fresh or not."""
+    world.believe("Noir", [0], 0.65)
+    await ran(here)
+    said = "The model is for it with 0.65 while 0.70 is needed, so it counts as out."
+
+    assert said in await text_of(here, "/movies/1000")
+    answer = await here.client.post("/movies/movie:1000/fresh", headers=HTML, follow_redirects=True)
+    assert answer.text.count(said) == 2
+    assert said in await text_of(here, "/review")
+
+
 async def test_an_unknown_one_is_a_page_that_says_so(here: Beside) -> None:
     """A number that no library holds is 404, as a page for people."""
     await ran(here)
@@ -123,7 +135,7 @@ async def test_pins_are_made_and_released(here: Beside, world: World) -> None:
 
     assert made == (303, "/movies/movie:1000?done=out")
     assert "Pinned out." in after
-    assert "on the page, today; the model had said in, 0.95" in after, "the table tells of it at once"
+    assert "on the page, today; the model had been for it with 0.95" in after, "the table tells of it at once"
     assert (pin.key, pin.slug, pin.include, pin.origin) == (movie_key(1000), "noir", False, "page")
     assert 0 not in world.numbers("kai-noir")
     assert "pinned out" in now

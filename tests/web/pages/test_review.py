@@ -74,6 +74,7 @@ async def test_a_card_says_what_there_is_to_know(here: Beside) -> None:
         "Does it belong to",
         "Right at the threshold.",
         "Only 0.10 from the threshold.",
+        "The model is for it with 0.80 (0.70 is needed).",
         "<blockquote>so it is</blockquote>",
         "If you do nothing: it stays in.",
         "Also in: Heist.",
