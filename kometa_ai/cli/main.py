@@ -347,6 +347,8 @@ def run(
         return exit_.exit_code
     except click.ClickException as error:
         error.show()
+        if _wants_json(arguments):
+            _print_error(error.exit_code, error.format_message(), "--help lists the options and their values.")
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 130
@@ -395,17 +397,15 @@ def _show(error: KometaAIError, *, as_json: bool) -> None:
     if error.remedy:
         click.echo(error.remedy, err=True)
     if as_json:
-        from kometa_ai.cli.output import print_json  # noqa: PLC0415
+        _print_error(error.exit_code, error.message, error.remedy, problems)
 
-        print_json(
-            {
-                "outcome": "error",
-                "exit_code": error.exit_code,
-                "error": error.message,
-                "remedy": error.remedy,
-                "problems": list(problems),
-            }
-        )
+
+def _print_error(exit_code: int, message: str, remedy: str, problems: Sequence[Problem] = ()) -> None:
+    """Print an error as the result that a script asked for."""
+    from kometa_ai.cli.output import print_json  # noqa: PLC0415
+
+    found = {"error": message, "remedy": remedy, "problems": list(problems)}
+    print_json({"outcome": "error", "exit_code": exit_code, **found})
 
 
 def main() -> None:

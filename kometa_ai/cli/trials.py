@@ -221,6 +221,18 @@ def print_audit(found: Audit) -> None:
         out.print(f"{_audit_costs(found)}.")
         out.print("Nothing was asked.", style="dim")
         return
+    if found.collections:
+        _print_audited(out, found)
+    out.print(f"[bold]{audit_in_words(found)}[/]")
+    out.print(
+        f"It cost {output.dollars(found.cost_usd)}{_allowed(found.limit_usd)}. Sample {found.seed}. "
+        "Nothing was changed by it.",
+        style="dim",
+    )
+    output.print_problems(out, found.problems)
+
+
+def _print_audited(out: Console, found: Audit) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("Collection")
     for column in ("Asked", "Flips", "Mean change", "Pins", "Agreed"):
@@ -241,13 +253,6 @@ def print_audit(found: Audit) -> None:
         _print_items(out, f"{name}: would flip", each.flips)
         _print_items(out, f"{name}: no flip, but surer or less sure by more than 0.2", each.shifted)
         _print_items(out, f"{name}: pinned against the model", each.disagreeing)
-    out.print(f"[bold]{audit_in_words(found)}[/]")
-    out.print(
-        f"It cost {output.dollars(found.cost_usd)}{_allowed(found.limit_usd)}. Sample {found.seed}. "
-        "Nothing was changed by it.",
-        style="dim",
-    )
-    output.print_problems(out, found.problems)
 
 
 def _print_items(out: Console, heading: str, items: tuple[AuditedItem, ...]) -> None:

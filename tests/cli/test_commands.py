@@ -276,6 +276,32 @@ def test_options_that_exclude_each_other(call: Call) -> None:
     assert call("--no-such-option").code == 2
 
 
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (("--no-such-option",), "No such option '--no-such-option'."),
+        (("--run-now", "--batch-size", "301"), "301 is not in the range 1<=x<=300"),
+        (("--run-now", "heist"), "Got unexpected extra argument (heist)"),
+        (("--pins", "--undo"), "requires an argument"),
+        (("--pins", "--force-refresh"), "--force-refresh has no meaning with --pins."),
+    ],
+)
+@pytest.mark.parametrize("form", [("--output", "json"), ("--output=json",)])
+def test_wrong_usage_is_told_to_scripts(
+    call: Call, arguments: tuple[str, ...], error: str, form: tuple[str, ...]
+) -> None:
+    """Whoever finds it, click or the program: the same object as for every error on stdout, and exit code 2."""
+    ended = call(*form, *arguments)
+
+    assert ended.code == 2
+    assert set(ended.data) == {"outcome", "exit_code", "error", "remedy", "problems"}
+    assert (ended.data["outcome"], ended.data["exit_code"], ended.data["problems"]) == ("error", 2, [])
+    assert error in ended.data["error"]
+    assert ended.data["remedy"]
+    assert f"Error: {ended.data['error']}" in ended.err
+    assert call(*arguments).out == ""
+
+
 def test_estimate_costs_nothing(world: World, call: Call) -> None:
     """Pending decisions with their reasons and a forecast, without a call to Claude or a write, also without key."""
     world.collections(block("Heist"), block("Space"))
@@ -291,6 +317,23 @@ def test_estimate_costs_nothing(world: World, call: Call) -> None:
     assert world.radarr.writes == []
     assert list(world.state_dir.iterdir()) == []
     assert "24 decisions pending" in call("--estimate").out
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("--estimate", "No collection takes part, so a run would ask nothing.\nProblem movies.yml:"),
+        ("--audit", "Nothing was answered\n"),
+    ],
+)
+def test_where_no_collection_takes_part_there_is_no_table(world: World, call: Call, command: str, said: str) -> None:
+    """Every block is broken: what is said comes first, and no table without a line."""
+    world.collections(block("Heist", promt="Heists."), block("Space", promt="Space."))
+
+    ended = call(command)
+
+    assert ended.out.startswith(said)
+    assert "──" not in ended.out
 
 
 def test_the_estimate_of_a_local_model_is_in_time(world: World, call: Call) -> None:
