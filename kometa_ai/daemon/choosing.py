@@ -10,7 +10,7 @@ import msgspec
 
 from kometa_ai.core.choice import Pin, Said
 from kometa_ai.core.collection import collection_key
-from kometa_ai.core.decision import Cause
+from kometa_ai.core.decision import Cause, reaches
 from kometa_ai.core.item import ItemKey, kind_of
 from kometa_ai.core.naming import CollectionKey, Slug
 from kometa_ai.core.summary import counted
@@ -21,7 +21,6 @@ from kometa_ai.jobs.answers import Answer, Now, group_of, id_in, take_answers, t
 from kometa_ai.jobs.aside import Patience
 from kometa_ai.jobs.review import Card, card_of, seen_of
 from kometa_ai.judging.mutual import managed_tag
-from kometa_ai.core.decision import reaches
 from kometa_ai.judging.review import Case, Wanting, kind_of_case, long_standing_that_left, queue
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from kometa_ai.core.choice import REVIEW_KINDS
+from kometa_ai.core.decision import reaches
 from kometa_ai.jobs.answers import group_of
 from kometa_ai.jobs.review import card_of
-from kometa_ai.core.decision import reaches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

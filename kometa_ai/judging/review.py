@@ -9,10 +9,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from kometa_ai.core.choice import REVIEW_KINDS, Pair, ReviewKind
-from kometa_ai.core.decision import Cause, Decision
+from kometa_ai.core.decision import Cause, Decision, reaches
 from kometa_ai.core.item import order_of
 from kometa_ai.judging.looks import is_close_call
-from kometa_ai.core.decision import reaches
 from kometa_ai.judging.policy import is_beyond
 
 if TYPE_CHECKING:

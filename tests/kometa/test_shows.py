@@ -185,8 +185,10 @@ def test_a_section_of_sonarr_with_gaps_is_one_warning() -> None:
     folder = read({"m.yml": shows(FINE), "config.yml": text}, BOTH)
 
     assert [warning.what for warning in folder.warnings] == [
-        "Kometa cannot read Sonarr's tags in TV: `sonarr:` has no `token`, no `root_folder_path` and no "
-        "`quality_profile`."
+        (
+            "Kometa cannot read Sonarr's tags in TV: `sonarr:` has no `token`, no `root_folder_path` and no "
+            "`quality_profile`."
+        )
     ]
     assert folder.hints == ()
 

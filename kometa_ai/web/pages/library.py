@@ -150,7 +150,10 @@ def _shown(index: Index, key: ItemKey) -> Shown | None:
     item = index.item(key)
     if item is None:
         return None
-    rows = [Row(each, places.because(each), places.close_verdict(each), places.looks(each), places.waits(each)) for each in item.collections]
+    rows = [
+        Row(each, places.because(each), places.close_verdict(each), places.looks(each), places.waits(each))
+        for each in item.collections
+    ]
     names = {line.key: line.name for line in index.list_collections()}
     return Shown(item, sorted(rows, key=_order), names, index.as_of)
 

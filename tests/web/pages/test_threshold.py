@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kometa_ai.core.decision import reaches
 from kometa_ai.core.item import movie_key
 from kometa_ai.core.naming import CollectionKey
 from kometa_ai.jobs.whatif import LibraryTags, Title, WhatIf
-from kometa_ai.core.decision import reaches
 from kometa_ai.judging.whatif import STEPS, Step
 from kometa_ai.web.pages import foresight
 from tests.run.world import World, block
