@@ -21,6 +21,7 @@ from kometa_ai.errors import FixConfiguration, FixUsage, KometaAIError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from kometa_ai.core.problem import Problem
     from kometa_ai.jobs.session import Session
     from kometa_ai.settings.schema import Settings
 
