@@ -28,6 +28,7 @@ from kometa_ai.settings.environment import REQUIRED
 from kometa_ai.state.loading import is_older
 from kometa_ai.state.lock import StateLock
 from kometa_ai.state.store import Store
+from kometa_ai.state.upgrades import tell_due
 from kometa_ai.web.keys import kept_key
 from kometa_ai.web.serving import serving
 
@@ -86,7 +87,9 @@ def _try_state(session: Session) -> None:
     must_migrate = is_older(folder)
     with suppress(WaitForOtherRun), StateLock(folder):
         try:
-            if must_migrate and not session.read().alerts:
+            if not must_migrate:
+                tell_due(folder)  # whoever has brought it to the present format may have been killed
+            elif not session.read().alerts:
                 session.choices.take_over(Store.load(folder))
         except RepairState as error:
             _log.warning("state.not_migrated", why=error.message, remedy=error.remedy)

@@ -21,7 +21,7 @@ from kometa_ai.jobs.aside import DoesNotAnswer, Patience
 from kometa_ai.kometa.files import stamps_of
 from kometa_ai.observe import process
 from kometa_ai.state import by_line, files
-from kometa_ai.state.loading import stamp
+from kometa_ai.state.loading import SNAPSHOT, stamp
 from kometa_ai.state.schema import CHOICES
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from kometa_ai.daemon.columns import Columns
     from kometa_ai.jobs.session import Session
+    from kometa_ai.state.by_line import Stamp
 
 FIRST = 5.0
 """Seconds that a request waits for the first index."""
@@ -91,6 +92,7 @@ class Indexer:
         self._parts: _Parts | None = None
         self._task: asyncio.Task[None] | None = None
         self.failure: KometaAIError | None = None
+        self._bad_snapshot: tuple[Stamp, RepairState] | None = None
         self._rested_at = 0.0
         self._folder_stamps: object = None
         self._folder_rests_until = 0.0
@@ -108,6 +110,10 @@ class Indexer:
         if self._task is None and self._clock() >= self._rested_at and await self._looks(self._is_outdated):
             self._begin()
         return self._index
+
+    def failure_of(self, snapshot: Stamp) -> RepairState | None:
+        """Why a snapshot cannot be read, if it was tried: its items may be damaged while its beginning is good."""
+        return self._bad_snapshot[1] if self._bad_snapshot and self._bad_snapshot[0] == snapshot else None
 
     async def at_hand(self) -> Index | None:
         """The present index, without waiting; None while the first one is being made, or where none can be made."""
@@ -209,7 +215,7 @@ class Indexer:
         if before is not None and before.stamps.state == stamps.state:
             columns, held = before.columns, before.shelves
         else:
-            columns = columns_of(self._folder)
+            columns = self._columns()
             held = Shelves(self._folder, settings.libraries, columns)
             columns.close()
         is_same_folder = before is not None and before.stamps.folder == stamps.folder
@@ -221,6 +227,14 @@ class Indexer:
         made = _Parts(stamps, columns, held, folder, changes), Index(sources, changes)
         process.trim()  # without a collection, for which the event loop would wait
         return made
+
+    def _columns(self) -> Columns:
+        snapshot = stamp(self._folder / SNAPSHOT)
+        try:
+            return columns_of(self._folder)
+        except RepairState as error:
+            self._bad_snapshot = (snapshot, error)
+            raise
 
     def _read_folder(self) -> Folder:
         try:

@@ -141,6 +141,7 @@ class Daemon:
             overview=self.overview,
             metrics=self.metrics,
             pulse=self.pulse,
+            indexer=self.indexer,
             clock=clock,
         )
         self.hints = Hints(
@@ -439,10 +440,11 @@ class Daemon:
         clock = now().astimezone(self.settings.tz).time()
         return any(window.covers(clock) for window in self.settings.schedule_blackout)
 
-    def _vital_signs(self) -> dict[str, object]:
+    async def _vital_signs(self) -> dict[str, object]:
         """The details of each heartbeat, for the health check."""
         return {
-            "problem": self.runs.trouble,
+            "problem": self.runs.trouble or await self.views.unusable(),
+            "note": await self.views.damage(),
             "next_run": self.timetable.next_run.isoformat() if self.timetable.next_run else None,
             "running": self.runs.current is not None,
             **self.watch.words,

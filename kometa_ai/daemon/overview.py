@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from kometa_ai.core.report import RunReport, Spending
 from kometa_ai.errors import FixUsage, RepairState
 from kometa_ai.jobs.aside import DoesNotAnswer, Patience
 from kometa_ai.notification.outbox import undelivered
-from kometa_ai.state import by_line, history
+from kometa_ai.state import by_line, files, history
 from kometa_ai.state.loading import stamp
 from kometa_ai.state.migrations import NoWay
 from kometa_ai.state.schema import DAMAGE, CollectionStatus, LibrarySeen, PromptVersion, RunSummary
@@ -67,14 +68,20 @@ class OverviewReader:
         self._snapshot, self._journal = store.path, store.journal_path
         self._known: by_line.Stamp = None
         self._overview = Overview()
+        self.failure: RepairState | None = None
         self._reading = asyncio.Lock()
         self._reads = Patience("STATE_DIR")
         self._counts = Patience("STATE_DIR", most=2)
         self._recalls = Patience("STATE_DIR", most=4)
         self._searches = Patience("STATE_DIR", seconds=_SEARCHING)
 
+    @property
+    def snapshot(self) -> by_line.Stamp:
+        """The stamp of the snapshot that was read last, or could not be read."""
+        return self._known
+
     async def read(self) -> Overview:
-        """The newest snapshot. If it cannot be read, the last one that could: the next run reports the damage."""
+        """The newest snapshot. If it cannot be read, the last one that could; `failure` says why."""
         async with self._reading:
             try:
                 await self._reads(self._refresh)
@@ -114,6 +121,7 @@ class OverviewReader:
 
     def _refresh(self) -> None:
         path = self._snapshot
+        failure: RepairState | None = None
         try:
             found = stamp(path)
             if found == self._known and found is not None:
@@ -122,8 +130,19 @@ class OverviewReader:
             self._overview = self._made_of(by_line.head_of(path))
         except FileNotFoundError:
             self._overview, self._known = Overview(), None
-        except (OSError, NoWay, RepairState, *DAMAGE) as error:
-            _log.warning("state.not_read", path=str(path), why=str(error))
+            if any(os.path.lexists(place) for place in files.backups(path)):
+                failure = by_line.damaged(path, "it is missing")
+        except OSError as error:
+            self._known = None  # its rights, say, may be mended without a change to the file
+            what = f"The state {str(path)!r} cannot be read: {error.strerror}."
+            failure = RepairState(what, files.remedy_for(error))
+        except RepairState as error:
+            failure = error
+        except (NoWay, *DAMAGE) as error:
+            failure = by_line.damaged(path, str(error))
+        if failure is not None and str(failure) != str(self.failure):
+            _log.warning("state.not_read", path=str(path), why=failure.message, remedy=failure.remedy)
+        self.failure = failure
 
     def _made_of(self, head: Snapshot) -> Overview:
         there = {name: seen for name, seen in head.libraries.items() if name in self._libraries}

@@ -13,7 +13,7 @@ from kometa_ai.daemon import heartbeat
 from kometa_ai.jobs.aside import DoesNotAnswer, Patience
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
 _log = structlog.get_logger()
@@ -25,7 +25,7 @@ class Pulse:
     `is_writable` is how the state folder was found when `problem` was last asked.
     """
 
-    def __init__(self, folder: Path, details: Callable[[], Mapping[str, object]]) -> None:
+    def __init__(self, folder: Path, details: Callable[[], Awaitable[Mapping[str, object]]]) -> None:
         self._folder = folder
         self._details = details
         self._looking = Patience("STATE_DIR", most=4)
@@ -36,7 +36,7 @@ class Pulse:
     @property
     def is_stuck(self) -> bool:
         """Whether the last heartbeat was too long ago when `problem` was last asked."""
-        return self._age is not None and self._age >= heartbeat.LONGEST
+        return self._age is not None and abs(self._age) >= heartbeat.LONGEST
 
     async def live(self) -> None:
         """Beat for ever."""
@@ -47,7 +47,7 @@ class Pulse:
     async def beat(self) -> None:
         """Write the heartbeat once. A folder that cannot be written is logged the first time."""
         try:
-            await self._looking(heartbeat.beat, self._folder, self._details())
+            await self._looking(heartbeat.beat, self._folder, await self._details())
             self._has_beaten = True
         except (OSError, DoesNotAnswer) as error:
             if self._has_beaten:
@@ -70,7 +70,7 @@ class Pulse:
         if not self.is_writable:
             return f"STATE_DIR ({str(self._folder)!r}) cannot be written."
         if self.is_stuck:
-            return f"The daemon has given no sign of life for {self._age:.0f} seconds."
+            return f"The daemon has given no sign of life for {abs(self._age or 0):.0f} seconds."
         return ""
 
     async def end(self) -> None:

@@ -12,11 +12,13 @@ from kometa_ai.app import now
 from kometa_ai.daemon.spending import spent
 from kometa_ai.jobs.running import summary_of
 from kometa_ai.run.spending import of_month
+from kometa_ai.state.by_line import Damaged
 from kometa_ai.state.schema import RUNS_KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kometa_ai.daemon.indexing import Indexer
     from kometa_ai.daemon.metrics import Metrics
     from kometa_ai.daemon.overview import Overview, OverviewReader
     from kometa_ai.daemon.pulse import Pulse
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from kometa_ai.daemon.spending import Spent
     from kometa_ai.daemon.timetable import Timetable
     from kometa_ai.daemon.watch import Watch
+    from kometa_ai.errors import RepairState
     from kometa_ai.settings.schema import Settings
     from kometa_ai.state.schema import RunSummary
 
@@ -95,6 +98,7 @@ class Views:
         overview: OverviewReader,
         metrics: Metrics,
         pulse: Pulse,
+        indexer: Indexer,
         clock: Callable[[], datetime],
     ) -> None:
         self._settings = settings
@@ -104,6 +108,7 @@ class Views:
         self._overview = overview
         self._metrics = metrics
         self._pulse = pulse
+        self._indexer = indexer
         self._clock = clock
         self._started = now()
 
@@ -143,7 +148,7 @@ class Views:
             members=sum(status.members for status in overview.collections.values()),
             pending=sum(status.pending for status in overview.collections.values()),
             undelivered=await self._overview.undelivered(),
-            problem=await self.problem() or None,
+            problem=await self.problem() or await self.damage() or None,
         )
 
     async def past_runs(self) -> list[RunSummary]:
@@ -166,20 +171,16 @@ class Views:
         return not any(run.is_of_everything and run.outcome in _DONE for run in await self.past_runs())
 
     async def health(self) -> Health:
-        """Whether the state can be written and the loop lives; that this answers at all says the latter."""
+        """Whether the state can be used and the loop lives; that this answers at all says the latter."""
         await self._pulse.beat_again()
-        problem = await self.problem()
+        problem, damage = await self.problem(), await self.damage()
         last = self._runs.last
         return Health(
             status="Error" if problem else "OK",
             version=__version__,
-            state="cannot be written"
-            if not self._pulse.is_writable
-            else "cannot be locked"
-            if self._runs.no_lock
-            else "ok",
+            state=self._state_word(is_damaged=bool(damage)),
             loop="stuck" if self._pulse.is_stuck else "ok",
-            problem=problem or None,
+            problem=problem or damage or None,
             radarr=self._watch.worst("Radarr"),
             sonarr=self._watch.worst("Sonarr"),
             model=self._watch.model,
@@ -187,6 +188,13 @@ class Views:
             next_run=self._timetable.next_run,
             last_outcome=last.outcome if last else None,
         )
+
+    def _state_word(self, *, is_damaged: bool) -> str:
+        if not self._pulse.is_writable:
+            return "cannot be written"
+        if self._runs.no_lock:
+            return "cannot be locked"
+        return "cannot be read" if self._unusable else "damaged" if is_damaged else "ok"
 
     async def figures(self) -> bytes:
         """The metrics in Prometheus' text format."""
@@ -203,7 +211,24 @@ class Views:
 
     async def problem(self) -> str:
         """What keeps the daemon from its work; empty if nothing does."""
-        return await self._pulse.problem() or self._runs.trouble
+        return await self._pulse.problem() or self._runs.trouble or await self.unusable()
+
+    async def unusable(self) -> str:
+        """Why the state cannot be read, by a run neither; empty if it can, or could be repaired."""
+        await self._overview.read()
+        return str(self._unusable or "")
+
+    async def damage(self) -> str:
+        """What is damaged of the state, which the next run repairs and a restart does not; empty while a run is on."""
+        await self._overview.read()
+        found = self._overview.failure or self._indexer.failure_of(self._overview.snapshot)
+        return str(found) if isinstance(found, Damaged) and self._runs.current is None else ""
+
+    @property
+    def _unusable(self) -> RepairState | None:
+        """Why the state was not readable when it was last tried, where no run could read it either."""
+        found = self._overview.failure
+        return found if found is not None and not isinstance(found, Damaged) else None
 
     def _month_cost(self, overview: Overview) -> float:
         """What the runs that have ended, dry ones and those of other processes too, have cost in this month."""

@@ -42,6 +42,10 @@ _ENDS_ITEM, _ENDS_ALL = b",\n", b"}}"
 _KEY_BEGINS = (b'"movie:', b'"show:')
 
 
+class Damaged(RepairState):
+    """The snapshot is damaged, or has gone while its backups are there; the next run repairs that."""
+
+
 class LinesFile:
     """A regular file of lines that stays open as long as this lives, under whatever name."""
 
@@ -149,8 +153,8 @@ class _Text:
 class OpenState:
     """The state of a folder, open for reading. `head` is everything but the decisions, without the journal's lines.
 
-    A snapshot `as_a_whole` may have any form. Raise RepairState where it is damaged or missing, which a run repairs, or
-    newer than this program; or OSError.
+    A snapshot `as_a_whole` may have any form. Raise RepairState where it is damaged or missing (Damaged), or newer
+    than this program; or OSError.
     """
 
     def __init__(self, folder: Path, *, as_a_whole: bool = False) -> None:
@@ -165,7 +169,7 @@ class OpenState:
         try:
             self._snapshot = _Text(file, str(self.path)) if by_line is None else _Lines(file, by_line)
         except (*DAMAGE, NoWay) as error:
-            raise _damaged(self.path, str(error)) from error
+            raise damaged(self.path, str(error)) from error
         self.head = self._snapshot.head
 
     @property
@@ -180,7 +184,7 @@ class OpenState:
         try:
             yield from self._snapshot.items()
         except (*DAMAGE, ValueError) as error:
-            raise _damaged(self.path, str(error)) from error
+            raise damaged(self.path, str(error)) from error
 
     def entries(self) -> Iterator[tuple[int, Entry]]:
         """Each entry of the journal that the snapshot does not hold yet, and the place of its line."""
@@ -206,7 +210,7 @@ class OpenState:
         try:
             return self._snapshot.remembered(place)
         except (*DAMAGE, ValueError) as error:  # somebody has written into the open file
-            raise _damaged(self.path, str(error)) from error
+            raise damaged(self.path, str(error)) from error
 
     def entry(self, offset: int) -> Entry | None:
         """The entry of the journal whose line begins there."""
@@ -214,7 +218,7 @@ class OpenState:
 
     def _without_snapshot(self) -> Snapshot:
         if any(os.path.lexists(place) for place in files.backups(self.path)):
-            raise _damaged(self.path, "it is missing")
+            raise damaged(self.path, "it is missing")
         return fresh()
 
 
@@ -293,8 +297,9 @@ def _open(path: Path) -> LinesFile | None:
         return None
 
 
-def _damaged(path: Path, why: str) -> RepairState:
-    return RepairState(
+def damaged(path: Path, why: str) -> Damaged:
+    """The error for a snapshot that a run repairs."""
+    return Damaged(
         f"The state {str(path)!r} is damaged: {why}.",
         "Start a run: it restores the state from its newest good backup and the journal, and says what it did.",
     )

@@ -56,7 +56,7 @@ from kometa_ai.state.schema import (
     StatusChanged,
     Tagged,
 )
-from kometa_ai.state.upgrades import tell
+from kometa_ai.state.upgrades import note_due, tell_due
 from kometa_ai.state.waiting import with_entry
 
 if TYPE_CHECKING:
@@ -144,12 +144,14 @@ class Store:
                 f"The state {str(store.path)!r} cannot be read: {error.strerror}.", files.remedy_for(error)
             ) from error
         store._take_over(found)
-        if found.migrated and not read_only:
-            older = store.state.version
+        if read_only:
+            return store
+        if found.migrated:
+            store._note_upgrade()
             # At once, so that no older program reads the new lines of the journal as damaged ones.
             store.save(datetime.now(UTC).replace(microsecond=0))
             _log.info("state.migrated", format=FORMAT_VERSION)
-            tell(older)
+        tell_due(folder)
         return store
 
     @classmethod
@@ -326,6 +328,15 @@ class Store:
             files.replace(self.journal_path, b"".join(_ENCODER.encode(line) + b"\n" for line in found.lines))
         elif found.torn:
             files.cut(self.journal_path, found.whole)
+
+    def _note_upgrade(self) -> None:
+        try:
+            self._patiently(lambda: note_due(self.folder, self._state.version))
+        except OSError as error:
+            raise RepairState(
+                f"The state {str(self.path)!r} cannot be brought to the present format: {error.strerror}.",
+                files.remedy_for(error),
+            ) from error
 
     def _take_over(self, found: Found) -> None:
         self._state = found.snapshot

@@ -1,17 +1,27 @@
 """What is different for an operator who comes from an older version: told in the log once, and on docs/changes.md.
 
-The state remembers that it was told: whoever brings it to the present format tells it, and that happens once.
+Whoever brings the state to the present format tells it. Until that is done a file beside the state remembers that it is
+due, so that a kill in between leaves it to whoever loads the state next.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
 from kometa_ai.__version__ import __version__
+from kometa_ai.state import files
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DUE = "upgrade_untold"
+"""The file in STATE_DIR that holds the version of before, from before the state is brought to the present format."""
+
+_LONGEST = 40
 _log = structlog.get_logger()
 
 
@@ -72,8 +82,20 @@ SINCE_FORMAT_1: Sequence[Difference] = (
 )
 
 
-def tell(older: str) -> None:
-    """Write to the log what is different since the version that wrote the state."""
+def note_due(folder: Path, older: str) -> None:
+    """Remember that what is different since a version is to be told. Raise OSError."""
+    files.replace(folder / DUE, older.encode(errors="replace"))
+
+
+def tell_due(folder: Path) -> None:
+    """Write to the log what is different since the noted version, if there is a note."""
+    try:
+        older = files.read(folder / DUE, files.SMALL).decode(errors="replace")[:_LONGEST]
+    except OSError:
+        return
     _log.info("upgrade.begun", before=older, now=__version__, read="docs/changes.md")
     for difference in SINCE_FORMAT_1:
         _log.info("upgrade.difference", what=difference.what, remedy=difference.remedy)
+    # Only now: told twice is better than never.
+    with suppress(OSError):
+        (folder / DUE).unlink(missing_ok=True)

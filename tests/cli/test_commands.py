@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 import unicodedata
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -781,13 +782,45 @@ def test_health(world: World, call: Call) -> None:
 
 def test_health_beside_a_daemon(world: World, call: Call) -> None:
     """A daemon that lives has its settings, though a secret's file is gone by now; its own problem is one."""
-    (world.state_dir / "heartbeat").write_text("{}")
+    (world.state_dir / "heartbeat").write_text('{"pid": 7}')
     alive = call("--health-check", CLAUDE_API_KEY="", CLAUDE_API_KEY_FILE=str(world.folder / "gone"))
-    (world.state_dir / "heartbeat").write_text('{"problem": "A run hangs."}')
+    (world.state_dir / "heartbeat").write_text('{"pid": 7, "problem": "A run hangs."}')
     hangs = call("--health-check")
 
     assert alive.code == 0
     assert (hangs.code, "A run hangs." in hangs.out) == (1, True)
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"\0" * 40, b'{"pid": -1}', b'{"pid": 7, "problem": 7}'])
+def test_health_beside_a_file_that_no_daemon_writes(world: World, call: Call, content: bytes) -> None:
+    """A fresh file in the heartbeat's place is no sign of life: the check says what it is and what to do."""
+    (world.state_dir / "heartbeat").write_bytes(content)
+    found = call("--health-check")
+
+    assert found.code == 1
+    assert "is not what a daemon writes" in found.out
+    assert "remove the file" in found.out
+
+
+def test_health_beside_what_is_no_file(world: World, call: Call) -> None:
+    """A link, a folder and a FIFO are refused at once, and a heartbeat from a time to come is no sign of life."""
+    place = world.state_dir / "heartbeat"
+    makers: list[Callable[[], object]] = [
+        lambda: place.symlink_to(world.folder / "elsewhere"),
+        place.mkdir,
+        lambda: os.mkfifo(place),
+    ]
+    for make in makers:
+        make()
+        found = call("--health-check")
+        assert (found.code, "is not what a daemon writes" in found.out) == (1, True)
+        place.rmdir() if place.is_dir() else place.unlink()
+    place.write_text('{"pid": 7}')
+    later = time.time() + 3600
+    os.utime(place, (later, later))
+    ahead = call("--health-check")
+
+    assert (ahead.code, "ahead of the clock" in ahead.out) == (1, True)
 
 
 def test_a_reader_that_goes_away(world: World, call: Call) -> None:

@@ -29,6 +29,51 @@ def test_the_next_run_of_a_daemon_that_lives(tmp_path: Path) -> None:
     assert heartbeat.next_run(tmp_path) is None
 
 
+ODD = {
+    "empty": b"",
+    "zeros": bytes(200),
+    "no JSON": b"alive",
+    "no text": b"\xff\xfe\x00",
+    "a list": b"[1]",
+    "nothing in it": b"{}",
+    "no process": b'{"problem": "", "next_run": null, "running": false}',
+    "process 0": b'{"pid": 0}',
+    "a process below zero": b'{"pid": -7}',
+    "a huge process": b'{"pid": 99999999999999999999}',
+    "a process that is true": b'{"pid": true}',
+    "a process in words": b'{"pid": "7"}',
+    "part of a process": b'{"pid": 7.5}',
+    "a problem that is none": b'{"pid": 7, "problem": null}',
+    "a problem that is a list": b'{"pid": 7, "problem": ["A run hangs."]}',
+    "running as a word": b'{"pid": 7, "running": "no"}',
+    "a time in words": b'{"pid": 7, "next_run": "soon"}',
+    "a time without a zone": b'{"pid": 7, "next_run": "2026-12-01T03:00:00"}',
+    "no number": b'{"pid": 7, "radarr": NaN}',
+    "too deep": b"[" * 60_000,
+    "too large": b'{"pid": 7, "radarr": "' + b"x" * (1 << 17) + b'"}',
+}
+"""What no daemon writes."""
+
+
+@pytest.mark.parametrize("content", ODD.values(), ids=ODD)
+def test_what_no_daemon_writes_is_no_heartbeat(tmp_path: Path, content: bytes) -> None:
+    """It is refused with a reason, however young it is, and names no next run."""
+    (tmp_path / heartbeat.NAME).write_bytes(content)
+
+    with pytest.raises(heartbeat.NotWritten):
+        heartbeat.details(tmp_path)
+    assert heartbeat.read(tmp_path) == {}
+    assert heartbeat.next_run(tmp_path) is None
+
+
+def test_what_a_daemon_writes_is_read(tmp_path: Path) -> None:
+    """All of its details come back, and its process."""
+    details = {"problem": "", "next_run": None, "running": True, "radarr-4k": "ok", "claude": "unknown"}
+    heartbeat.beat(tmp_path, details)
+
+    assert heartbeat.details(tmp_path) == {**details, "pid": os.getpid()}
+
+
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"next_run": null}', '{"next_run": "soon"}', '{"next_run": 7}'])
 def test_a_sign_that_cannot_be_read_names_no_run(tmp_path: Path, text: str) -> None:
     """Nobody's run fails for it."""
