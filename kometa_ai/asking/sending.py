@@ -195,8 +195,7 @@ class Sender:
         """Send a request once, and book what it costs, whatever becomes of it."""
         self._check_open(collections)
         traits = self._provider.traits(request.model)
-        priced = forecast.most(request, traits)
-        estimate = (priced if self._budget.is_limited else None) or 0.0
+        estimate = (forecast.most(request, traits) if self._budget.is_limited else None) or 0.0
         if not await self._budget.reserve(estimate):
             self._course.end(OutOfBudget(estimate, self._budget.full))
             raise Over
@@ -216,7 +215,7 @@ class Sender:
             actual = estimate if price is None else price
         except RequestFailed as failure:
             if failure.may_be_billed:
-                self._book_unclear(collections, broken, priced, traits, str(failure))
+                self._book_unclear(collections, broken, request, traits, str(failure))
             else:
                 actual = 0.0
             raise
@@ -224,12 +223,12 @@ class Sender:
             actual = 0.0
             raise
         except CheckModel as error:
-            actual = self._book_unclear(collections, broken, priced, traits, error.message) if broken else 0.0
+            actual = self._book_unclear(collections, broken, request, traits, error.message) if broken else 0.0
             self._course.end(Stopped(error))
             raise Over from error
         except asyncio.CancelledError:
             if is_sent:
-                self._book_unclear(collections, broken, priced, traits, "The run ended before it was answered.")
+                self._book_unclear(collections, broken, request, traits, "The run ended before it was answered.")
             raise
         finally:
             self._budget.settle(estimate, actual)
@@ -242,13 +241,13 @@ class Sender:
         self,
         collections: Sequence[CollectionKey],
         broken: Sequence[Reply],
-        most: float | None,
+        request: Request,
         traits: Traits,
         why: str,
     ) -> float:
         """Count a request that may be billed: with what has arrived of it, or with the most it may have cost."""
         usage = next((piece.usage for piece in broken if piece.usage.is_known), Usage(requests=1))
-        cost = prices.cost(usage, traits) if usage.is_known else most
+        cost = prices.cost(usage, traits) if usage.is_known else forecast.most(request, traits)
         self._tally.spend(collections, usage, cost, is_unclear=True)
         if not traits.is_free:
             self._tally.wasted[why] += 1

@@ -84,6 +84,10 @@ class LibraryLine(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
 
 
+COST_DIGITS = 9
+"""Of a sum in USD: what is beyond comes of adding, not of a price."""
+
+
 class Tokens(msgspec.Struct, frozen=True, kw_only=True):
     """Requests to models and their tokens."""
 
@@ -120,7 +124,7 @@ class Spending(msgspec.Struct, frozen=True, kw_only=True):
         return Spending(
             month=self.month,
             tokens=Tokens(**tokens),
-            cost_usd=round(self.cost_usd + sign * other.cost_usd, 9),
+            cost_usd=round(self.cost_usd + sign * other.cost_usd, COST_DIGITS),
             unpriced_requests=self.unpriced_requests + sign * other.unpriced_requests,
             unclear_requests=self.unclear_requests + sign * other.unclear_requests,
         )

@@ -186,6 +186,7 @@ class _LogFile(RotatingFileHandler):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, maxBytes=_LARGEST_FILE, backupCount=_KEPT_FILES, encoding="utf-8")
+        self._formatted: str | None = None
 
     def _open(self) -> TextIOWrapper:
         return open(self.baseFilename, "a", encoding="utf-8", opener=open_private)
@@ -194,7 +195,16 @@ class _LogFile(RotatingFileHandler):
         """Write to the file that has the name now: another process may have rotated it."""
         if self.stream and not _is_still(Path(self.baseFilename), self.stream):
             self._close_stream()  # the base class opens it again for the record
-        super().emit(record)
+        try:
+            super().emit(record)
+        finally:
+            self._formatted = None
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Render the record once: the base class wants its length before it wants its text."""
+        if self._formatted is None:
+            self._formatted = super().format(record)
+        return self._formatted
 
     def close(self) -> None:
         """Close the file, even if its last lines cannot be written."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -316,7 +317,4 @@ def _without(questions: Questions, others: Questions) -> Questions:
 
 def count(reasons: Iterable[Reason]) -> dict[str, int]:
     """How often each reason occurs."""
-    counted: dict[str, int] = {}
-    for reason in reasons:
-        counted[str(reason)] = counted.get(str(reason), 0) + 1
-    return counted
+    return {str(reason): times for reason, times in Counter(reasons).items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kometa_ai.core.report import Spending, Tokens
+from kometa_ai.core.report import COST_DIGITS, Spending, Tokens
 from kometa_ai.state.schema import MoneySpent
 
 if TYPE_CHECKING:
@@ -17,23 +17,25 @@ if TYPE_CHECKING:
 
 def total(spent: Iterable[Spent]) -> Spending:
     """Add up, in the form that reports and the state use."""
-    sums = Spending()
+    # Added up in plain numbers: this is asked anew with each answer, and twenty collections are twenty sums.
+    requests = read = written = taken = output = unpriced = unclear = 0
+    cost = 0.0
     for item in spent:
         usage = item.usage
-        tokens = Tokens(
-            requests=usage.requests,
-            input=usage.input_tokens,
-            cache_write=usage.cache_write_tokens,
-            cache_read=usage.cache_read_tokens,
-            output=usage.output_tokens,
-        )
-        sums += Spending(
-            tokens=tokens,
-            cost_usd=item.cost,
-            unpriced_requests=item.unpriced,
-            unclear_requests=item.unclear,
-        )
-    return sums
+        requests += usage.requests
+        taken += usage.input_tokens
+        written += usage.cache_write_tokens
+        read += usage.cache_read_tokens
+        output += usage.output_tokens
+        cost = round(cost + item.cost, COST_DIGITS)
+        unpriced += item.unpriced
+        unclear += item.unclear
+    return Spending(
+        tokens=Tokens(requests=requests, input=taken, cache_write=written, cache_read=read, output=output),
+        cost_usd=cost,
+        unpriced_requests=unpriced,
+        unclear_requests=unclear,
+    )
 
 
 def of_month(spending: Mapping[str, Spending], now: datetime, zone: tzinfo) -> Spending:

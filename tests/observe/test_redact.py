@@ -153,6 +153,20 @@ def test_nested_data() -> None:
     }
 
 
+PIECES = st.sampled_from(
+    ["", " ", "\n", "...", "'", "Heat (1995)", "key=", "Basic ", "://", "@", "radarr-k", "Bearer "]
+)
+
+
+@given(SECRETS, st.data())
+def test_a_list_of_texts_is_as_hidden_as_each_of_them(secret: str, data: st.DataObject) -> None:
+    """Whether a secret is whole in one of them, or only its beginning or its end."""
+    parts = st.builds(lambda one, other: secret[min(one, other) : max(one, other)], *[st.integers(0, len(secret))] * 2)
+    texts = data.draw(st.lists(st.lists(PIECES | parts, max_size=5).map("".join), max_size=5))
+    redactor = Redactor([secret, "radarr-key-1"])
+    assert redactor.data(texts) == list(map(redactor.text, texts))
+
+
 def test_a_secret_number() -> None:
     """A secret made of digits is hidden where it turns up as a number; other numbers stay numbers."""
     assert Redactor(["123456"]).data([123456, 1995]) == [MASK, 1995]
