@@ -153,9 +153,7 @@ def test_nested_data() -> None:
     }
 
 
-PIECES = st.sampled_from(
-    ["", " ", "\n", "...", "'", "Heat (1995)", "key=", "Basic ", "://", "@", "radarr-k", "Bearer "]
-)
+PIECES = st.sampled_from(["", " ", "\n", "...", "'", "Heat", "key=", "Basic ", "://", "@", "radarr-k", "Bearer "])
 
 
 @given(SECRETS, st.data())
