@@ -71,6 +71,8 @@ class Proxies(msgspec.Struct, frozen=True, kw_only=True):
 
     def to(self, url: str) -> Proxy | None:
         """The proxy for an address; None for a direct connection, and for an invalid address."""
+        if not self.by_scheme:
+            return None
         try:
             parts = urlsplit(url)
             port = parts.port or _DEFAULT_PORTS.get(parts.scheme, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -172,7 +173,9 @@ class Batches:
             return {}
         left_over = self._batcher.left_over
         fresh = {
-            slug: {
+            slug: pairs
+            if not left_over and all(reason.is_asked_first for reason in pairs.values())
+            else {
                 key: reason
                 for key, reason in pairs.items()
                 if reason.is_asked_first and (slug, key, False) not in left_over
@@ -247,20 +250,33 @@ def not_in_batches(
 ) -> Questions:
     """The questions without those of batches whose answers will hold when they come."""
     prompts = {collection.key: collection.prompt_hash for collection in stage}
-    awaited = {
-        (question.collection, key, question.second_look)
-        for batch in batches
-        for question in batch.open_questions
-        if prompts.get(question.collection) == question.prompt_hash
-        for key, asked_from in batch.pages[question.page]
-        if key in judged and judged[key].fingerprint.covers(asked_from)
-    }
-    if not awaited:
+    # Sets of items by question: a set of all 200,000 pairs would take 25 MB.
+    awaited: defaultdict[tuple[CollectionKey, bool], set[ItemKey]] = defaultdict(set)
+    for batch in batches:
+        current = _current_pages(batch, judged)
+        for question in batch.open_questions:
+            if prompts.get(question.collection) == question.prompt_hash:
+                awaited[question.collection, question.second_look].update(current[question.page])
+    if not any(awaited.values()):
         return questions
-    return {
-        slug: {key: reason for key, reason in pairs.items() if (slug, key, reason is Reason.SECOND_LOOK) not in awaited}
-        for slug, pairs in questions.items()
-    }
+    nothing: set[ItemKey] = set()
+    left = {}
+    for slug, pairs in questions.items():
+        first, second = awaited.get((slug, False), nothing), awaited.get((slug, True), nothing)
+        left[slug] = {
+            key: reason
+            for key, reason in pairs.items()
+            if key not in (second if reason is Reason.SECOND_LOOK else first)
+        }
+    return left
+
+
+def _current_pages(batch: OpenBatch, judged: Mapping[ItemKey, Subject]) -> list[tuple[ItemKey, ...]]:
+    """The items of each page of a batch whose data are what they were when it was handed over."""
+    return [
+        tuple(key for key, asked_from in page if key in judged and judged[key].fingerprint.covers(asked_from))
+        for page in batch.pages
+    ]
 
 
 def with_anthropic(

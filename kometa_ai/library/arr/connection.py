@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlencode
 
 import httpx2
 import msgspec
@@ -206,7 +207,7 @@ class Connection:
         Where `headers` hold `If-Modified-Since`, it may be a 304, too.
         """
         # The query belongs to the text: httpx2 takes an address apart once more for parameters of its own.
-        url = f"{self.address}{API}{path}{f'?{httpx2.QueryParams(params)}' if params else ''}"
+        url = f"{self.address}{API}{path}{f'?{urlencode(params)}' if params else ''}"
         # The time for the whole call is the transport's to watch.
         limits = httpx2.Timeout(None, connect=min(seconds, self._connect_seconds)).as_dict()
         extensions = {**self._bounds.get(kind, _SHORT).extension, "timeout": limits}
