@@ -22,6 +22,7 @@ from tests.daemon.living import PATIENCE, daemon_process
 from tests.run.world import World, movies
 from tests.shipping.test_image import environment, instructions
 from tests.test_docs import NOT_RUN
+from tests.tls import PLAIN
 from tests.written_docs import ROOT, rows
 from tests.written_samples import all_samples, command_lines, our_commands
 
@@ -265,7 +266,7 @@ def test_from_nothing_to_first_tags(tmp_path: Path) -> None:
             key = (world.state_dir / "api_key").read_text(encoding="ascii").strip()
             headers = {"Accept": "text/html"}
             with httpx2.Client(
-                base_url=living.url, headers=headers, follow_redirects=True, timeout=PATIENCE
+                verify=PLAIN, base_url=living.url, headers=headers, follow_redirects=True, timeout=PATIENCE
             ) as browser:
                 visitor = _Visitor(browser)
                 visitor.press("/login", password=key, next="/start")

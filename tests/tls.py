@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 LONG_AGO = datetime.now(UTC) - timedelta(days=400)
 YESTERDAY = datetime.now(UTC) - timedelta(days=1)
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
+PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For clients that speak plain HTTP: to read all authorities that there are takes longer than a request."""
 
 
 class Handshakes:

@@ -50,7 +50,7 @@ from kometa_ai.web.pages import posters as poster_pictures
 from kometa_ai.web.pages import prompt as prompt_page
 from kometa_ai.web.pages import review as review_page
 from kometa_ai.web.pages import runs as runs_page
-from kometa_ai.web.pages.rendering import Pages, failed_page, is_page, preparing_page
+from kometa_ai.web.pages.rendering import failed_page, is_page, pages_below, preparing_page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,7 +99,7 @@ def make_app(daemon: Daemon, *, api_key: str, url_base: str = "", entrance: Entr
 
     Visitors of the page need none.
     """
-    app = FastAPI(
+    app = _Described(
         title="Kometa-AI",
         version=__version__,
         description="Start runs, watch them, and read what they did.",
@@ -116,7 +116,7 @@ def make_app(daemon: Daemon, *, api_key: str, url_base: str = "", entrance: Entr
         separate_input_output_schemas=False,
     )
     app.state.daemon = daemon
-    app.state.pages = Pages(url_base, daemon.settings.tz, __version__)
+    app.state.pages = pages_below(url_base, daemon.settings.tz, __version__)
     app.state.entrance = entrance
     app.state.watchers = events.Watchers()
     _add_open_paths(app, daemon)
@@ -125,10 +125,20 @@ def make_app(daemon: Daemon, *, api_key: str, url_base: str = "", entrance: Entr
         app.include_router(routes.router)
     for router in _PAGES if entrance else ():
         app.include_router(router)
-    structs = [struct for routes in _ROUTES for struct in routes.structs]
-    # msgspec describes what it encodes. FastAPI makes the document once and then serves it as changed here.
-    app.openapi()["components"]["schemas"] |= schemas_of(Status, Health, *structs)
     return app
+
+
+class _Described(FastAPI):
+    """An app whose document is made when it is first asked for: few ask, and a start would take twice as long."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The document, with what msgspec says of the objects that it encodes."""
+        is_new = self.openapi_schema is None
+        made = super().openapi()
+        if is_new:
+            structs = [struct for routes in _ROUTES for struct in routes.structs]
+            made["components"]["schemas"] |= schemas_of(Status, Health, *structs)
+        return made
 
 
 def _add_open_paths(app: FastAPI, daemon: Daemon) -> None:

@@ -23,7 +23,7 @@ from kometa_ai.settings.libraries import places_in
 from kometa_ai.web.answers import Failed, json_answer
 from kometa_ai.web.guard import Guard
 from kometa_ai.web.pages import assets, login
-from kometa_ai.web.pages.rendering import Pages, bare_page, path_of, see
+from kometa_ai.web.pages.rendering import bare_page, pages_below, path_of, see
 from kometa_ai.web.pages.steps import Place, Settled, steps_of
 from kometa_ai.web.pages.wanted_lines import wanted_lines
 
@@ -97,7 +97,7 @@ def make_waiting_app(waiting: Waiting, settings: Settings, entrance: Entrance | 
         middleware=[Middleware(Guard, api_key=api_key, url_base=settings.http_url_base, entrance=entrance)],
     )
     app.state.entrance = entrance
-    app.state.pages = Pages(settings.http_url_base, settings.tz, __version__)
+    app.state.pages = pages_below(settings.http_url_base, settings.tz, __version__)
     _add_open_paths(app, waiting)
     if entrance:
         app.include_router(assets.router)

@@ -14,6 +14,7 @@ from tests.browser.proxy import PREFIX, proxied
 from tests.browser.visiting import visiting
 from tests.daemon.living import KEY, daemon_process
 from tests.run.world import World, block, movies
+from tests.tls import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +72,7 @@ async def test_pages_stay_below_their_path(browser: Browser, below: dict[Form, s
 def test_events_are_not_held_back(world: World, below: dict[Form, str], form: Form) -> None:
     """An event comes through while the stream is open and the run goes on."""
     with (
-        httpx2.Client(headers={"X-Api-Key": KEY}, timeout=20) as client,
+        httpx2.Client(verify=PLAIN, headers={"X-Api-Key": KEY}, timeout=20) as client,
         client.stream("GET", f"{below[form]}/api/v1/events") as stream,
     ):
         lines = stream.iter_lines()

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import httpx2
 import pytest
 
+from tests.tls import PLAIN
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -35,7 +37,7 @@ class Served(NamedTuple):
     def ask(self, path: str) -> Any:
         """What the API answers, with the key of the demo's state folder."""
         key = (self.folder / "state" / "api_key").read_text(encoding="utf-8").strip()
-        with httpx2.Client(base_url=self.url, headers={"X-Api-Key": key}) as client:
+        with httpx2.Client(verify=PLAIN, base_url=self.url, headers={"X-Api-Key": key}) as client:
             return client.get(path).raise_for_status().json()
 
     def end(self, number: int) -> int:
@@ -73,7 +75,7 @@ def served(folder: Path) -> Iterator[Served]:
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             with suppress(httpx2.TransportError):
-                httpx2.get(f"{found[1]}/ping").raise_for_status()
+                httpx2.get(f"{found[1]}/ping", verify=PLAIN).raise_for_status()
                 break
             time.sleep(0.05)
         (made,) = folder.glob("kometa-ai-demo-*")

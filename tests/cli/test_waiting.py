@@ -20,6 +20,7 @@ from kometa_ai.cli.main import run
 from kometa_ai.cli.waiting import wait_for_settings
 from kometa_ai.errors import RepairState
 from tests.daemon.living import KEY, PATIENCE, Living, free_port
+from tests.tls import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +56,7 @@ def waiting_process(world: World, **changed: str) -> Iterator[Living]:
 def signed_in(living: Living) -> Iterator[httpx2.Client]:
     """A browser that has signed in with the password."""
     with httpx2.Client(
-        base_url=living.url, headers={"Accept": "text/html"}, follow_redirects=True, timeout=PATIENCE
+        verify=PLAIN, base_url=living.url, headers={"Accept": "text/html"}, follow_redirects=True, timeout=PATIENCE
     ) as browser:
         form = browser.get("/")
         assert "Sign in" in form.text

@@ -24,6 +24,7 @@ from kometa_ai.settings.environment import load_settings
 from kometa_ai.web.app import make_app
 from kometa_ai.web.serving import serving
 from kometa_ai.web.visitors import entrance_of
+from tests.tls import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
@@ -82,7 +83,7 @@ class Living:
 
     def call(self, method: str, path: str, **more: Any) -> httpx2.Response:
         """A request with the key."""
-        with httpx2.Client(headers={"X-Api-Key": KEY}) as client:
+        with httpx2.Client(verify=PLAIN, headers={"X-Api-Key": KEY}) as client:
             return client.request(method, self.url + path, **more)
 
     def end(self, number: int) -> tuple[int, float]:
@@ -193,8 +194,8 @@ async def daemon_beside(
     app = make_app(daemon, api_key=KEY, url_base=settings.http_url_base, entrance=entrance)
     async with (
         serving(app, "127.0.0.1", 0) as url,
-        httpx2.AsyncClient(base_url=url, headers={"X-Api-Key": KEY}, timeout=PATIENCE) as client,
-        httpx2.AsyncClient(base_url=url, timeout=PATIENCE) as bare,
+        httpx2.AsyncClient(verify=PLAIN, base_url=url, headers={"X-Api-Key": KEY}, timeout=PATIENCE) as client,
+        httpx2.AsyncClient(verify=PLAIN, base_url=url, timeout=PATIENCE) as bare,
     ):
         here = Beside(daemon, client, bare, app)
         try:

@@ -19,6 +19,7 @@ from kometa_ai.observe.redact import Redactor
 from kometa_ai.web.guard import Guard
 from kometa_ai.web.serving import serving
 from tests.daemon.living import KEY, PATIENCE, daemon_beside
+from tests.tls import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -175,7 +176,7 @@ async def test_a_handler_of_the_api(world: World) -> None:
     with log_of(world):
         async with (
             serving(Guard(broken_app, api_key=KEY, url_base=""), "127.0.0.1", 0) as url,
-            httpx2.AsyncClient(base_url=url, headers={"X-Api-Key": KEY}) as client,
+            httpx2.AsyncClient(verify=PLAIN, base_url=url, headers={"X-Api-Key": KEY}) as client,
         ):
             answer = await client.get("/anything")
             with pytest.raises(httpx2.HTTPError):

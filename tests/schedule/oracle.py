@@ -62,9 +62,24 @@ def minutes_of(reading: datetime) -> int:
 
 @cache
 def walk(zone: ZoneInfo, first: datetime, days: int) -> list[int]:
-    """What the clock reads in each minute of so many days."""
-    moments = (first + minute * MINUTE for minute in range(days * DAY))
-    return [minutes_of(moment.astimezone(zone).replace(tzinfo=None)) for moment in moments]
+    """What the clock reads in each minute of so many days.
+
+    It is asked once an hour. Where it has gone on by an hour, no change lies between, for no clock ever changed twice
+    within an hour; elsewhere it is asked in each minute.
+    """
+    readings: list[int] = []
+    for hour in range(days * 24):
+        moment = first + hour * 60 * MINUTE
+        reading = _read(zone, moment)
+        if _read(zone, moment + 60 * MINUTE) == reading + 60:
+            readings += range(reading, reading + 60)
+        else:
+            readings += [_read(zone, moment + minute * MINUTE) for minute in range(60)]
+    return readings
+
+
+def _read(zone: ZoneInfo, moment: datetime) -> int:
+    return minutes_of(moment.astimezone(zone).replace(tzinfo=None))
 
 
 def starts(rule: Rule, zone: ZoneInfo, first: datetime, days: int, blackout: tuple[Window, ...] = ()) -> list[datetime]:

@@ -16,6 +16,7 @@ from kometa_ai.standins.radarr import API_KEY, AutoTagRule, MovieSeed, RadarrSta
 from kometa_ai.standins.serving import serve
 from kometa_ai.standins.sonarr import SonarrStandIn
 from kometa_ai.standins.sonarr_seed import ShowRule, ShowSeed
+from tests.tls import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +64,7 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 @contextmanager
 def _client_of(standin: RadarrStandIn | SonarrStandIn, key: str | None = API_KEY) -> Iterator[httpx2.Client]:
     headers = {} if key is None else {"X-Api-Key": key}
-    with serve(standin.app) as url, httpx2.Client(base_url=url, headers=headers, timeout=10) as client:
+    with serve(standin.app) as url, httpx2.Client(verify=PLAIN, base_url=url, headers=headers, timeout=10) as client:
         yield client
 
 

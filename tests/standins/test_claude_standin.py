@@ -35,6 +35,7 @@ from kometa_ai.standins.claude_faults import (
     slow,
 )
 from kometa_ai.standins.serving import serve
+from tests.tls import PLAIN
 
 KEY = "sk-ant-test"
 HEIST = "<name>Heists</name>\nMovies about a heist."
@@ -362,7 +363,7 @@ def test_counts_a_token_for_every_three_and_a_half_characters(characters: int, t
 async def test_wants_the_key_and_a_version(url: str, headers: dict[str, str], status: int) -> None:
     """Both forms of the key are accepted; a wrong one and a wrong API version are not."""
     sent = {"anthropic-version": "2026-10-21", **headers}
-    async with httpx2.AsyncClient(base_url=url) as client:
+    async with httpx2.AsyncClient(verify=PLAIN, base_url=url) as client:
         response = await client.get("/v1/models", headers={name: value for name, value in sent.items() if value})
 
     assert response.status_code == status
@@ -742,7 +743,7 @@ async def test_faults_wait_for_their_call(sdk: AsyncAnthropic, claude: ClaudeSta
 
 async def test_faults_can_be_ordered_over_http(url: str, sdk: AsyncAnthropic) -> None:
     """A fault is queued by name or spelled out; one that cannot be understood is refused."""
-    async with httpx2.AsyncClient(base_url=url) as client:
+    async with httpx2.AsyncClient(verify=PLAIN, base_url=url) as client:
         await client.post("/_fake/faults", json={"name": "overloaded"})
         await client.post("/_fake/faults", json={"fault": {"status": 403, "message": "no"}, "contains": "Heists"})
         refused = await client.post("/_fake/faults", json={"name": "flood"})
@@ -870,7 +871,7 @@ async def test_reports_rate_limits(sdk: AsyncAnthropic, claude: ClaudeStandIn, c
 async def test_bodies_that_are_no_json_are_refused(url: str) -> None:
     """A body that cannot be read is a 400, and so is one of another shape."""
     headers = {"x-api-key": KEY, "anthropic-version": "2026-10-21"}
-    async with httpx2.AsyncClient(base_url=url, headers=headers) as client:
+    async with httpx2.AsyncClient(verify=PLAIN, base_url=url, headers=headers) as client:
         responses = [
             await client.post("/v1/messages", content=body)
             for body in (b"{", b"[]", b'{"model": "m", "max_tokens": 1, "messages": 7}', b"{}")
@@ -882,7 +883,7 @@ async def test_bodies_that_are_no_json_are_refused(url: str) -> None:
 async def test_bodies_above_the_limit_are_too_large(url: str) -> None:
     """More than 32 MB is a 413, whatever it says."""
     headers = {"x-api-key": KEY, "anthropic-version": "2026-10-21"}
-    async with httpx2.AsyncClient(base_url=url, headers=headers) as client:
+    async with httpx2.AsyncClient(verify=PLAIN, base_url=url, headers=headers) as client:
         response = await client.post("/v1/messages", content=b" " * (32 * 1024 * 1024 + 1))
 
     assert (response.status_code, response.json()["error"]["type"]) == (413, "request_too_large")

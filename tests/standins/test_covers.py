@@ -18,6 +18,7 @@ from kometa_ai.standins.arr.posters import draw_poster
 from kometa_ai.standins.radarr import API_KEY, MovieSeed, RadarrStandIn
 from kometa_ai.standins.serving import serve
 from kometa_ai.standins.sonarr import ShowSeed, SonarrStandIn
+from tests.tls import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +39,7 @@ def service(request: pytest.FixtureRequest) -> StandIn:
 @contextmanager
 def served(service: StandIn, key: str = API_KEY) -> Iterator[httpx2.Client]:
     """The service, and a client with its key."""
-    with serve(service.app) as url, httpx2.Client(base_url=url, headers={"X-Api-Key": key}) as client:
+    with serve(service.app) as url, httpx2.Client(verify=PLAIN, base_url=url, headers={"X-Api-Key": key}) as client:
         yield client
 
 

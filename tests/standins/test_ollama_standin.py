@@ -14,6 +14,7 @@ from kometa_ai.standins.claude_answers import Judgement, Style
 from kometa_ai.standins.ollama import OllamaStandIn
 from kometa_ai.standins.ollama_prompt import MODELS, cut, named
 from kometa_ai.standins.serving import serve
+from tests.tls import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +70,7 @@ class Client:
 @contextlib.contextmanager
 def client_of(server: OllamaStandIn) -> Iterator[Client]:
     """A client of this stand-in."""
-    with serve(server.app) as url, httpx2.Client(base_url=url, timeout=30) as http:
+    with serve(server.app) as url, httpx2.Client(verify=PLAIN, base_url=url, timeout=30) as http:
         yield Client(server, http)
 
 

@@ -19,6 +19,7 @@ from kometa_ai.standins.radarr import (
     not_ready,
 )
 from kometa_ai.standins.serving import serve
+from tests.tls import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +48,7 @@ EDITOR = "/api/v3/movie/editor"
 @contextmanager
 def _client_of(radarr: RadarrStandIn, key: str | None = API_KEY) -> Iterator[httpx2.Client]:
     headers = {} if key is None else {"X-Api-Key": key}
-    with serve(radarr.app) as url, httpx2.Client(base_url=url, headers=headers, timeout=10) as client:
+    with serve(radarr.app) as url, httpx2.Client(verify=PLAIN, base_url=url, headers=headers, timeout=10) as client:
         yield client
 
 

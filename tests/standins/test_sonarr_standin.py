@@ -11,6 +11,7 @@ import pytest
 from kometa_ai.standins.serving import serve
 from kometa_ai.standins.sonarr import API_KEY, ShowRule, ShowSeed, SonarrStandIn
 from kometa_ai.standins.sonarr_rows import odd_shows, twins, with_lost_profile
+from tests.tls import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +41,7 @@ Line = Literal["v4", "v5"]
 @contextmanager
 def _client_of(sonarr: SonarrStandIn) -> Iterator[httpx2.Client]:
     headers = {"X-Api-Key": API_KEY}
-    with serve(sonarr.app) as url, httpx2.Client(base_url=url, headers=headers, timeout=10) as client:
+    with serve(sonarr.app) as url, httpx2.Client(verify=PLAIN, base_url=url, headers=headers, timeout=10) as client:
         yield client
 
 

@@ -23,6 +23,7 @@ from tests.cli.test_waiting import token_in
 from tests.daemon.living import PATIENCE, Living, daemon_process
 from tests.shipping.smoke import RIGHTS
 from tests.shipping.test_image import instructions
+from tests.tls import PLAIN
 from tests.upgrade.home import FIXTURE, OLD_STATE, Home, compose_environ, compose_service, given
 
 if TYPE_CHECKING:
@@ -204,7 +205,9 @@ def test_the_page_is_there_at_once_behind_the_key_that_they_have(home: Home) -> 
     with living(home) as daemon:
         daemon.wait_for("daemon.ready")
         headers = {"Accept": "text/html"}
-        with httpx2.Client(base_url=daemon.url, headers=headers, follow_redirects=True, timeout=20) as browser:
+        with httpx2.Client(
+            verify=PLAIN, base_url=daemon.url, headers=headers, follow_redirects=True, timeout=20
+        ) as browser:
             form = browser.get("/")
             signed_in = browser.post("/login", data={"password": key, "token": token_in(form.text), "next": "/"})
             movie = browser.get("/movies/1004")

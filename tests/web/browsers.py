@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 
 from tests.daemon.living import KEY, PATIENCE
+from tests.tls import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -60,5 +61,5 @@ def _pairs(headers: Mapping[str, str] | Sequence[tuple[str, str]]) -> list[tuple
 @asynccontextmanager
 async def browser(here: Beside, base: str = "") -> AsyncIterator[Browser]:
     """A browser that has never been here."""
-    async with httpx2.AsyncClient(base_url=here.bare.base_url, timeout=PATIENCE) as client:
+    async with httpx2.AsyncClient(verify=PLAIN, base_url=here.bare.base_url, timeout=PATIENCE) as client:
         yield Browser(client, base)

@@ -16,6 +16,7 @@ from kometa_ai.web.keys import kept_session_key
 from kometa_ai.web.session import LIFETIME, Sessions
 from kometa_ai.web.visitors import Entrance, is_state_of_image
 from tests.daemon.living import KEY, daemon_beside, daemon_process
+from tests.tls import PLAIN
 from tests.web.browsers import HTML, PAGE, browser
 
 if TYPE_CHECKING:
@@ -381,7 +382,7 @@ def test_nothing_secret_in_the_log(world: World) -> None:
     import httpx2  # noqa: PLC0415
 
     with daemon_process(world, WEB_PASSWORD="correct-horse-7battery", DEBUG_LOGGING="true") as living:
-        with httpx2.Client(base_url=living.url) as device:
+        with httpx2.Client(verify=PLAIN, base_url=living.url) as device:
             device.post("/login", data={"password": "wrong-horse-8battery"})
             device.post("/login", data={"password": "correct-horse-7battery"})
             page = device.get(PAGE, headers=HTML)

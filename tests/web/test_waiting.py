@@ -16,6 +16,7 @@ from kometa_ai.web.visitors import entrance_of
 from kometa_ai.web.waiting import STATE, Waiting, make_waiting_app
 from tests.daemon.living import KEY, PATIENCE
 from tests.run.world import block
+from tests.tls import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -45,8 +46,10 @@ async def waiting_beside(world: World, **changed: str) -> AsyncIterator[Here]:
     app = make_waiting_app(waiting, settings, entrance_of(settings, KEY), api_key=KEY)
     async with (
         serving(app, "127.0.0.1", 0) as url,
-        httpx2.AsyncClient(base_url=url, headers={"X-Api-Key": KEY, **AS_BROWSER}, timeout=PATIENCE) as client,
-        httpx2.AsyncClient(base_url=url, headers=AS_BROWSER, timeout=PATIENCE) as bare,
+        httpx2.AsyncClient(
+            verify=PLAIN, base_url=url, headers={"X-Api-Key": KEY, **AS_BROWSER}, timeout=PATIENCE
+        ) as client,
+        httpx2.AsyncClient(verify=PLAIN, base_url=url, headers=AS_BROWSER, timeout=PATIENCE) as bare,
     ):
         yield Here(waiting, client, bare, woken)
 

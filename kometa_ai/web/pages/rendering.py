@@ -6,6 +6,7 @@ Why: docs/decisions/0025-page.md
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
@@ -60,7 +61,7 @@ class Frame(NamedTuple):
 
 
 class Pages:
-    """Renders templates for one daemon: below its URL base, in its time zone."""
+    """Renders templates below a URL base, in a time zone. It keeps nothing of what it has rendered."""
 
     def __init__(self, url_base: str, zone: tzinfo, version: str) -> None:
         self.url_base = url_base
@@ -128,6 +129,12 @@ class Pages:
         return Markup('<time datetime="{}" title="{}">{}</time>').format(
             when.astimezone(UTC).isoformat(timespec="seconds"), f"{there:%Y-%m-%d %H:%M:%S %Z}", text
         )
+
+
+@cache
+def pages_below(url_base: str, zone: tzinfo, version: str) -> Pages:
+    """The same pages for all apps of a process with the same settings: they would compile the same templates again."""
+    return Pages(url_base, zone, version)
 
 
 def pages(request: Request) -> Pages:
