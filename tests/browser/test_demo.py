@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 from playwright.async_api import expect
 
 from tests.browser.conftest import sign_in
-from tests.browser.visiting import PATIENCE, visiting
+from tests.browser.visiting import visiting
 from tests.cli.test_demo_page import served
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from playwright.async_api import Browser
-
-expect.set_options(timeout=PATIENCE)
 
 
 async def test_it_can_be_clicked_through(browser: Browser, tmp_path: Path) -> None:

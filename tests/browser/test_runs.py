@@ -10,7 +10,7 @@ from playwright.async_api import expect
 from kometa_ai.core.item import movie_key
 from kometa_ai.core.naming import CollectionKey
 from tests.browser import checks
-from tests.browser.visiting import PATIENCE, visiting
+from tests.browser.visiting import visiting
 from tests.daemon.living import KEY, daemon_beside, until
 from tests.run.world import World, block, movies
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from tests.browser.visiting import Visit
     from tests.daemon.living import Beside
-
-expect.set_options(timeout=PATIENCE)
 
 AS_KEY = {"X-Api-Key": KEY}
 HIDE = """is_hidden => {

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Literal
 
-from playwright.async_api import Error, async_playwright
+from playwright.async_api import Error, async_playwright, expect
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable
@@ -20,6 +20,7 @@ SCHEMES: tuple[Scheme, ...] = ("dark", "light")
 HEIGHT = 900
 PATIENCE = 15_000
 """Milliseconds that anything in a browser may take on a busy machine."""
+expect.set_options(timeout=PATIENCE)
 
 # Nothing is fetched but what a page asks for; /dev/shm is small in a container.
 _ARGUMENTS = (
