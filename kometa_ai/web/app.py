@@ -121,10 +121,11 @@ def make_app(daemon: Daemon, *, api_key: str, url_base: str = "", entrance: Entr
     app.state.watchers = events.Watchers()
     _add_open_paths(app, daemon)
     _add_overviews(app, daemon)
+    # As they are: they take nothing from the app, and `include_router` would make each of them once more.
     for routes in _ROUTES:
-        app.include_router(routes.router)
+        app.router.routes += routes.router.routes
     for router in _PAGES if entrance else ():
-        app.include_router(router)
+        app.router.routes += router.routes
     return app
 
 
