@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import httpx2
 
+from kometa_ai.__version__ import __version__
 from kometa_ai.network.bounds import SMALL, Bound, BoundedTransport
 
 if TYPE_CHECKING:
@@ -23,9 +24,12 @@ def open_client(
     bound_of: Callable[[httpx2.Request], Bound] | None = None,
     transport: httpx2.AsyncBaseTransport | None = None,
 ) -> httpx2.AsyncClient:
-    """A client that follows no redirects: a redirected PUT would become a GET, and keys would go to any host."""
+    """A client that says who calls, and follows no redirects.
+
+    A redirected PUT would become a GET, and keys would go to any host.
+    """
     return httpx2.AsyncClient(
-        headers=dict(headers or {}),
+        headers={"User-Agent": f"Kometa-AI/{__version__}", **(headers or {})},
         auth=auth,
         timeout=timeout,
         transport=transport

@@ -221,6 +221,11 @@ def named(status: int) -> str:
         return str(status)
 
 
+def unwrapped(error: Exception) -> BaseException:
+    """The error of a connection, out of the one that an SDK has made of it."""
+    return error if isinstance(error, httpx2.HTTPError) else error.__cause__ or error
+
+
 def causes(error: BaseException | None) -> Iterator[BaseException]:
     """An error, its causes, and the errors of exception groups (attempts on several addresses)."""
     while error is not None:

@@ -20,7 +20,6 @@ import httpx2
 import msgspec
 import structlog
 
-from kometa_ai.__version__ import __version__
 from kometa_ai.core.collection import SCHEDULED
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.text import ending, one_line
@@ -134,7 +133,7 @@ async def _post(settings: Settings, names: Sequence[str]) -> None:
     host = urlsplit(url).hostname
     way = Way(address=host or "", setting="AFTER_CHANGES_URL", proxy=settings.network.proxy_to(url))
     body = msgspec.json.encode({"collections": list(names), "run_collections": _SEPARATOR.join(names)})
-    headers = {"Content-Type": "application/json", "User-Agent": f"Kometa-AI/{__version__}"}
+    headers = {"Content-Type": "application/json"}
     through = {"proxy": str(way.proxy)} if way.proxy else {}
     try:
         async with open_client(settings.network, headers=headers, timeout=URL_TIMEOUT) as client:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import html
 import re
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kometa_ai.core.text import beginning, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _TITLE = re.compile(r"<title[^<>]{0,200}>([^<]{1,500})", re.IGNORECASE)
 _HEADING = re.compile(r"<h1[^<>]{0,200}>([^<]{1,500})", re.IGNORECASE)
@@ -14,6 +19,9 @@ _LOOKED_AT = 20_000
 _SENTENCES = ("message", "detail", "error_description", "msg", "error", "reason", "title", "errors", "description")
 """Names under which services put their sentence, the most telling first."""
 _NAMES = ("type", "code", "status", "error_code", "param")
+_LONGEST = 300
+_HIDDEN_IN = 100_000
+"""Characters of a sentence in which secrets are looked for."""
 _DEPTH = 5
 _ENTRIES = 3
 
@@ -37,6 +45,11 @@ def read_error(body: object) -> ErrorText:
         return ErrorText(" ".join(body.split()))
     sentence = " ".join(_sentence(body, _DEPTH).split())
     return ErrorText(sentence, tuple(_names(body, _DEPTH)), is_anthropic=_is_anthropic(body))
+
+
+def shown(sentence: str, hide: Callable[[str], str]) -> str:
+    """A service's own words for people: without secrets and only then cut, as what is cut is no longer recognised."""
+    return one_line(hide(beginning(sentence, _HIDDEN_IN)), _LONGEST)
 
 
 def _title(page: str) -> str:

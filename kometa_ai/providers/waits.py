@@ -1,14 +1,25 @@
-"""Read how long a service asks us to wait, from the headers of its answer. Every service says that in one way."""
+"""Tell from the headers of an answer how long to wait: as the service asks, or since a limit is nearly used up."""
 
 from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+_NEARLY_USED_UP = 0.1
+_LONGEST_PAUSE = 60.0
+
+
+class Quota(NamedTuple):
+    """A limit of requests or tokens: how much it allows, how much of that is left, in how many seconds it is full."""
+
+    limit: float
+    remaining: float
+    seconds: float
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -22,3 +33,9 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         except (ValueError, TypeError):
             return None
     return None if math.isnan(seconds) else max(0.0, seconds)
+
+
+def pause_until_full(quotas: Iterable[Quota]) -> float:
+    """For how many seconds to send nothing: until a limit of which less than a tenth is left is full again."""
+    low = (quota.seconds for quota in quotas if quota.remaining < quota.limit * _NEARLY_USED_UP)
+    return min(max([0.0, *low]), _LONGEST_PAUSE)

@@ -12,7 +12,6 @@ import httpx2
 import msgspec
 import structlog
 
-from kometa_ai.__version__ import __version__
 from kometa_ai.core.picture import LARGEST_PICTURE, form_of
 from kometa_ai.errors import CheckLibrary
 from kometa_ai.library.arr import complaints, rows
@@ -168,11 +167,7 @@ class Connection:
         self.client = open_client(
             network,
             # Only the header: a key in the query would be in every proxy's log.
-            headers={
-                "X-Api-Key": api_key,
-                "Accept": "application/json",
-                "User-Agent": f"Kometa-AI/{__version__}",
-            },
+            headers={"X-Api-Key": api_key, "Accept": "application/json"},
             transport=self._transport,
         )
         self._plain = self._authorized(self.client.build_request("GET", self.address)).headers

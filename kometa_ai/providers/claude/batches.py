@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from kometa_ai.core.text import one_line
 from kometa_ai.errors import CheckModel
-from kometa_ai.providers.claude.failures import LONGEST
 from kometa_ai.providers.claude.messages import arguments, count_of, reply_of
-from kometa_ai.providers.error_texts import read_error
+from kometa_ai.providers.error_texts import read_error, shown
 from kometa_ai.providers.port import BatchAnswer, BatchSeen, Failure, RequestFailed
 
 if TYPE_CHECKING:
@@ -137,7 +135,7 @@ def _answer(line: Any, hide: Callable[[str], str]) -> BatchAnswer:  # noqa: ANN4
         # The error is the body of an answer: one with an `error` in it.
         error = getattr(result, "error", None)
         said = read_error(error.to_dict() if error is not None and hasattr(error, "to_dict") else error)
-        return BatchAnswer(id=line.custom_id, outcome=result.type, why=one_line(hide(said.sentence), LONGEST))
+        return BatchAnswer(id=line.custom_id, outcome=result.type, why=shown(said.sentence, hide))
     reply = reply_of(result.message)
     used, told = reply.usage, getattr(result.message, "usage", None)
     for_an_hour = count_of(getattr(told, "cache_creation", None), "ephemeral_1h_input_tokens") or 0

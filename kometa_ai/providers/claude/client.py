@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 from collections import Counter
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -29,18 +28,18 @@ from kometa_ai.providers.claude.connection import (
     at_home,
     bound_of,
     headers_of,
-    quieten,
     refused,
     unconnected,
     way_to,
-    without_foreign_headers,
 )
 from kometa_ai.providers.claude.failures import error_in_answer, lost, not_claude
 from kometa_ai.providers.claude.incoming import Incoming
 from kometa_ai.providers.claude.messages import arguments, cached_from, pause_of
 from kometa_ai.providers.claude.models import Listed
 from kometa_ai.providers.error_texts import ErrorText, read_error
+from kometa_ai.providers.keys import check_key
 from kometa_ai.providers.port import Failure, ProviderSilent, Reply, ReplyEnd, Request, RequestFailed
+from kometa_ai.providers.sdk import LateClient, quieten, without_custom_headers
 from kometa_ai.providers.traits import Traits
 
 if TYPE_CHECKING:
@@ -99,8 +98,7 @@ class Claude:
         """Hides secrets in what an error says, before it is cut."""
         self.way = way_to(base_url, self._network, redact)
         self._streams = True
-        self._opened: anthropic.AsyncAnthropic | None = None
-        self._opening = threading.Lock()
+        self._client: LateClient[anthropic.AsyncAnthropic] = LateClient(self._open)
         self.calls: Counter[str] = Counter()
         """How often a question had each outcome: how its answer ended, or why there was none."""
         self.seconds: list[float] = []
@@ -112,8 +110,7 @@ class Claude:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._opened is not None:
-            await self._opened.close()
+        await self._client.close()
 
     @property
     def is_anthropic(self) -> bool:
@@ -124,33 +121,25 @@ class Claude:
     def _check_key(self) -> None:
         if not self._api_key:
             raise CheckModel("There is no key for Claude.", "Set CLAUDE_API_KEY.")
-        if not (self._api_key.isascii() and self._api_key.isprintable()):
-            raise CheckModel("The key for Claude holds characters that no key has.", "Check CLAUDE_API_KEY.")
+        check_key(self._api_key, "Claude", "CLAUDE_API_KEY")
 
     async def client(self) -> anthropic.AsyncAnthropic:
-        """The SDK's client. The SDK takes seconds to be imported: in a thread, so that signals are heard meanwhile."""
+        """The SDK's client, for one who has the key."""
         self._check_key()
-        if self._opened is None:
-            return await asyncio.to_thread(self._open)
-        return self._opened
+        return await self._client.get()
 
     def _open(self) -> anthropic.AsyncAnthropic:
-        with self._opening:
-            if self._opened is not None:
-                return self._opened
-            from anthropic import AsyncAnthropic, Timeout  # noqa: PLC0415 - takes seconds; settled runs ask nothing
+        from anthropic import AsyncAnthropic, Timeout  # noqa: PLC0415 - takes seconds; settled runs ask nothing
 
-            quieten()
-            opened = without_foreign_headers(AsyncAnthropic)(
-                api_key=self._api_key,
-                base_url=self.way.address,
-                max_retries=0,
-                timeout=Timeout(self._timeout, connect=min(CONNECT_TIMEOUT, self._timeout)),
-                http_client=open_client(self._network, timeout=self._timeout, bound_of=bound_of),
-                middleware=[self._log_the_rest],
-            )
-            self._opened = opened
-            return opened
+        quieten("anthropic")
+        return without_custom_headers(AsyncAnthropic)(
+            api_key=self._api_key,
+            base_url=self.way.address,
+            max_retries=0,
+            timeout=Timeout(self._timeout, connect=min(CONNECT_TIMEOUT, self._timeout)),
+            http_client=open_client(self._network, timeout=self._timeout, bound_of=bound_of),
+            middleware=[self._log_the_rest],
+        )
 
     async def prepare(self) -> None:
         """See Adapter. The check needs no SDK."""

@@ -5,19 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from kometa_ai.core.text import beginning, one_line
 from kometa_ai.errors import CheckModel
-from kometa_ai.network.failures import redirect_target
-from kometa_ai.providers.error_texts import ErrorText, read_error
+from kometa_ai.providers.error_texts import ErrorText, read_error, shown
 from kometa_ai.providers.port import Failure, RequestFailed
 from kometa_ai.providers.waits import retry_after
+from kometa_ai.providers.way_failures import elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-LONGEST = 300
-"""Characters of a service's own words."""
-_LOOKED_AT = 100_000
 # Messages are all that tells a spent credit and a reached spend limit from an ordinary bad request: both are 400.
 _SPENT = re.compile(
     r"credit balance|usage limits?\b|organization.{0,20}(?:on hold|disabled)|billing|\bbudget\b"
@@ -157,9 +153,8 @@ def not_claude(body: object = "", hide: Callable[[str], str] = str) -> RequestFa
 
 
 def _read(body: object, hide: Callable[[str], str]) -> ErrorText:
-    """What an error says, without secrets and only then cut: what is cut first is no longer recognised."""
     said = read_error(body)
-    return said._replace(sentence=one_line(hide(beginning(said.sentence, _LOOKED_AT)), LONGEST))
+    return said._replace(sentence=shown(said.sentence, hide))
 
 
 def _quoted(said: ErrorText) -> str:
@@ -179,10 +174,8 @@ def _status_of(said: ErrorText) -> int | None:
 def _redirected(status: int, headers: Mapping[str, str]) -> CheckModel | None:
     if not _FIRST_REDIRECT <= status < _FIRST_ERROR:
         return None
-    location = headers.get("location", "")
-    where = redirect_target(location, "") if "://" in location else ""
     return CheckModel(
-        f"Claude's address leads elsewhere ({status}){f', to {where}' if where else ''}; redirects are not followed.",
+        f"Claude's address {elsewhere(status, headers)}",
         "Set CLAUDE_BASE_URL to the address that answers itself, or look at the login page of the proxy in between.",
     )
 

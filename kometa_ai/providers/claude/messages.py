@@ -10,9 +10,10 @@ import msgspec
 
 from kometa_ai.providers.port import Failure, Reply, ReplyEnd, Request, RequestFailed, Usage
 from kometa_ai.providers.prices import tokens_in
+from kometa_ai.providers.waits import Quota, pause_until_full
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from kometa_ai.providers.claude.events import Event
 
@@ -25,8 +26,6 @@ _CACHED_FROM = {
 _CACHED_FROM_CURRENT, _CACHED_FROM_OTHERWISE = 512, 1024
 _CURRENT = re.compile(r"claude-(haiku|sonnet|opus)-5-5|claude-(opus|fable)-5.*")
 _DATE = re.compile(r"-\d{8}$")
-_NEARLY_USED_UP = 0.1
-_LONGEST_PAUSE = 60.0
 _ENDINGS = {
     "refusal": ReplyEnd.REFUSED,
     "max_tokens": ReplyEnd.TRUNCATED,
@@ -226,8 +225,11 @@ def _reply(text: str, stop_reason: str | None, used: Mapping[str, int], ending: 
 
 
 def pause_of(headers: Mapping[str, str], now: datetime) -> float:
-    """For how many seconds to send nothing: until a limit of which less than a tenth is left is full again."""
-    pause = 0.0
+    """For how many seconds to send nothing: see `pause_until_full`."""
+    return pause_until_full(_quotas(headers, now))
+
+
+def _quotas(headers: Mapping[str, str], now: datetime) -> Iterator[Quota]:
     for kind in ("requests", "tokens", "input-tokens", "output-tokens"):
         prefix = f"anthropic-ratelimit-{kind}"
         try:
@@ -235,6 +237,4 @@ def pause_of(headers: Mapping[str, str], now: datetime) -> float:
             seconds = (datetime.fromisoformat(headers[f"{prefix}-reset"]) - now).total_seconds()
         except (KeyError, ValueError, TypeError):
             continue
-        if remaining < limit * _NEARLY_USED_UP:
-            pause = max(pause, seconds)
-    return min(pause, _LONGEST_PAUSE)
+        yield Quota(limit, remaining, seconds)

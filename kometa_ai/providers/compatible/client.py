@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
@@ -25,7 +24,6 @@ from kometa_ai.providers.calls import Call
 from kometa_ai.providers.compatible.connection import (
     bound_of,
     headers_of,
-    quieten,
     refused,
     unconnected,
     way_to,
@@ -53,7 +51,9 @@ from kometa_ai.providers.compatible.services import (
     service_of,
     traits_of,
 )
+from kometa_ai.providers.keys import check_key
 from kometa_ai.providers.port import Failure, ProviderSilent, Reply, ReplyEnd, Request, RequestFailed
+from kometa_ai.providers.sdk import LateClient, quieten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -100,8 +100,7 @@ class Compatible:
         self.redact = redact
         """Hides secrets in what an error says, before it is cut."""
         self.way = way_to(self.service, base_url, self._network, redact)
-        self._opened: openai.AsyncOpenAI | None = None
-        self._opening = threading.Lock()
+        self._client: LateClient[openai.AsyncOpenAI] = LateClient(self._open)
         self._manners: dict[str, Manner] = {}
         """How each model is asked by now: without what it has refused."""
         self._flexless: set[tuple[str, str, str]] = set()
@@ -127,43 +126,35 @@ class Compatible:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._opened is not None:
-            await self._opened.close()
+        await self._client.close()
 
     async def client(self) -> openai.AsyncOpenAI:
-        """The SDK's client. The SDK takes seconds to be imported: in a thread, so that signals are heard meanwhile."""
+        """The SDK's client, for one who has the key."""
         self._check_key()
-        if self._opened is None:
-            return await asyncio.to_thread(self._open)
-        return self._opened
+        return await self._client.get()
 
     def _open(self) -> openai.AsyncOpenAI:
-        with self._opening:
-            if self._opened is not None:
-                return self._opened
-            from openai import AsyncOpenAI, Timeout  # noqa: PLC0415 - takes seconds; settled runs ask nothing
+        from openai import AsyncOpenAI, Timeout  # noqa: PLC0415 - takes seconds; settled runs ask nothing
 
-            quieten()
-            opened = without_the_environment(AsyncOpenAI)(
-                api_key=self._api_key or _NO_KEY,
-                base_url=self.way.address,
-                organization="",
-                project="",
-                webhook_secret="",
-                max_retries=0,
-                timeout=Timeout(self._timeout, connect=min(CONNECT_TIMEOUT, self._timeout)),
-                http_client=open_client(self._network, timeout=self._timeout, bound_of=bound_of),
-            )
-            opened.api_key = self._api_key
-            self._opened = opened
-            return opened
+        quieten("openai")
+        opened = without_the_environment(AsyncOpenAI)(
+            api_key=self._api_key or _NO_KEY,
+            base_url=self.way.address,
+            organization="",
+            project="",
+            webhook_secret="",
+            max_retries=0,
+            timeout=Timeout(self._timeout, connect=min(CONNECT_TIMEOUT, self._timeout)),
+            http_client=open_client(self._network, timeout=self._timeout, bound_of=bound_of),
+        )
+        opened.api_key = self._api_key
+        return opened
 
     def _check_key(self) -> None:
         setting, title = self.service.key_setting, self.service.title
         if not (self._api_key or self.service.is_local):
             raise CheckModel(f"There is no key for {title}.", f"Set {setting}.")
-        if not (self._api_key.isascii() and (self._api_key.isprintable() or not self._api_key)):
-            raise CheckModel(f"The key for {title} holds characters that no key has.", f"Check {setting}.")
+        check_key(self._api_key, title, setting)
 
     async def prepare(self) -> None:
         """See Adapter. The check needs no SDK."""

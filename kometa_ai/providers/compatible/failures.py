@@ -11,13 +11,12 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from kometa_ai.core.text import beginning, one_line
 from kometa_ai.errors import CheckModel
-from kometa_ai.network.failures import redirect_target
 from kometa_ai.providers.compatible.messages import seconds_of
-from kometa_ai.providers.error_texts import read_error
+from kometa_ai.providers.error_texts import read_error, shown
 from kometa_ai.providers.port import Failure, RequestFailed
 from kometa_ai.providers.waits import retry_after
+from kometa_ai.providers.way_failures import elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from kometa_ai.network.failures import Way
     from kometa_ai.providers.compatible.services import Service
 
-LONGEST = 300
-"""Characters of a service's own words."""
 _LOOKED_AT = 20_000
 _DEPTH = 8
 _TELLING = frozenset({
@@ -130,11 +127,11 @@ class Said(NamedTuple):
 
 
 def read(body: object, asked: Asked) -> Said:
-    """Read an error: without secrets and only then cut, as what is cut first is no longer recognised."""
+    """Read an error, its sentence without secrets."""
     if isinstance(body, list) and len(body) == 1:
         body = body[0]
     said = read_error(body)
-    sentence = one_line(asked.way.hide(beginning(said.sentence, _LOOKED_AT)), LONGEST)
+    sentence = shown(said.sentence, asked.way.hide)
     words = said.sentence if isinstance(body, str) else " ".join((said.sentence, *_words(body, _DEPTH)))
     return Said(sentence or "no explanation", words[:_LOOKED_AT], said.is_page)
 
@@ -233,11 +230,8 @@ def _page(asked: Asked, status: int, said: Said) -> CheckModel:
 def _redirected(status: int, headers: Mapping[str, str], asked: Asked) -> CheckModel | None:
     if not _FIRST_REDIRECT <= status < _FIRST_ERROR:
         return None
-    location = headers.get("location", "")
-    where = redirect_target(location, "") if "://" in location else ""
     return CheckModel(
-        f"{asked.way.address} leads elsewhere ({status}){f', to {where}' if where else ''}; redirects are not "
-        "followed.",
+        f"{asked.way.address} {elsewhere(status, headers)}",
         f"Set {asked.way.setting} to the address that answers itself.",
     )
 

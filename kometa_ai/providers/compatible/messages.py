@@ -15,9 +15,10 @@ from kometa_ai.providers.answer_form import with_example
 from kometa_ai.providers.compatible.schemas import strict
 from kometa_ai.providers.port import Failure, Reply, ReplyEnd, RequestFailed, Usage
 from kometa_ai.providers.prices import tokens_in
+from kometa_ai.providers.waits import Quota, pause_until_full
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from kometa_ai.providers.compatible.services import Manner, Service
     from kometa_ai.providers.port import Request
@@ -32,8 +33,6 @@ _REFUSALS = frozenset({
 _SHARES = {"flex": 0.5, "priority": 2.0}
 """What a tier of service costs, as a share of the usual price."""
 _THOUGHTS = ("<think>", "</think>")
-_NEARLY_USED_UP = 0.1
-_LONGEST_PAUSE = 60.0
 _MOST_USD = 10_000.0
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|h|m|s)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -205,8 +204,11 @@ def _get(thing: object, name: str) -> Any:  # noqa: ANN401 - any JSON
 
 
 def pause_of(headers: Mapping[str, str]) -> float:
-    """For how many seconds to send nothing: until a limit of which less than a tenth is left is full again."""
-    pause = 0.0
+    """For how many seconds to send nothing: see `pause_until_full`."""
+    return pause_until_full(_quotas(headers))
+
+
+def _quotas(headers: Mapping[str, str]) -> Iterator[Quota]:
     for kind in ("requests", "tokens"):
         try:
             limit = float(headers[f"x-ratelimit-limit-{kind}"])
@@ -214,9 +216,8 @@ def pause_of(headers: Mapping[str, str]) -> float:
             seconds = seconds_of(headers[f"x-ratelimit-reset-{kind}"])
         except (KeyError, ValueError):
             continue
-        if seconds is not None and remaining < limit * _NEARLY_USED_UP:
-            pause = max(pause, seconds)
-    return min(pause, _LONGEST_PAUSE)
+        if seconds is not None:
+            yield Quota(limit, remaining, seconds)
 
 
 def seconds_of(text: str) -> float | None:

@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from kometa_ai.core.text import one_line
-from kometa_ai.errors import CheckModel
-from kometa_ai.network.failures import is_of_the_proxy, of_the_proxy
-from kometa_ai.providers.error_texts import read_error
-from kometa_ai.providers.ollama.failures import LONGEST, Refusal, failure_of, refusal_of
-from kometa_ai.providers.port import Failure, RequestFailed
+from kometa_ai.providers.ollama.failures import Refusal, failure_of, refusal_of
+from kometa_ai.providers.way_failures import refused_by_proxy
 
 if TYPE_CHECKING:
     import httpx2
 
+    from kometa_ai.errors import CheckModel
     from kometa_ai.network.failures import Way
+    from kometa_ai.providers.port import RequestFailed
 
 OK = 200
 _log = structlog.get_logger()
@@ -40,10 +38,6 @@ class Answered:
 
     def failure(self, way: Way) -> RequestFailed | CheckModel:
         """What it means, where it is an error: of the proxy on the way, of Ollama or of what stands in for it."""
-        if not is_of_the_proxy(way, self.status, self.headers):
-            status = 500 if self.status == OK else self.status
-            return failure_of(status, self.body, self.headers, way.address, way.hide)
-        trouble = of_the_proxy(way, self.status, one_line(way.hide(read_error(self.body).sentence), LONGEST))
-        if trouble.is_final:
-            return CheckModel(trouble.what, trouble.remedy)
-        return RequestFailed(Failure.SERVER_ERROR, f"{trouble.what} {trouble.remedy}")
+        status = 500 if self.status == OK else self.status
+        by_proxy = refused_by_proxy(way, self.status, self.body, self.headers)
+        return by_proxy or failure_of(status, self.body, self.headers, way.address, way.hide)

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 import httpx2
 import structlog
 
-from kometa_ai.__version__ import __version__
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.text import one_line
 from kometa_ai.errors import CheckModel
-from kometa_ai.network.bounds import MIB, AnswerTooLarge, Bound
+from kometa_ai.network.bounds import MIB, Bound
 from kometa_ai.network.client import open_client
 from kometa_ai.network.environment import Network
-from kometa_ai.network.failures import Way, causes, trouble_of
+from kometa_ai.network.failures import Way
 from kometa_ai.network.ollama_host import DEFAULT, address_of
 from kometa_ai.providers.calls import Call
+from kometa_ai.providers.keys import check_key
 from kometa_ai.providers.ollama.address import is_cloud, is_this_machine
 from kometa_ai.providers.ollama.answered import OK, Answered
 from kometa_ai.providers.ollama.context import (
@@ -50,6 +50,7 @@ from kometa_ai.providers.ollama.messages import (
 )
 from kometa_ai.providers.port import Failure, ProviderSilent, Reply, Request, RequestFailed
 from kometa_ai.providers.traits import Traits
+from kometa_ai.providers.way_failures import unconnected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -167,9 +168,8 @@ class Ollama:
         if self._opened is None:
             if self._wrong:
                 raise CheckModel(f"OLLAMA_HOST cannot be used: {self._wrong}.", "Correct OLLAMA_HOST.")
-            if not (self._api_key.isascii() and self._api_key.isprintable()):
-                raise CheckModel("The key for Ollama holds characters that no key has.", "Check OLLAMA_API_KEY.")
-            headers = {"Accept": "application/json", "User-Agent": f"Kometa-AI/{__version__}"}
+            check_key(self._api_key, "Ollama", "OLLAMA_API_KEY")
+            headers = {"Accept": "application/json"}
             if self._api_key:
                 headers["Authorization"] = f"Bearer {self._api_key}"
             self._opened = open_client(
@@ -457,7 +457,7 @@ class Ollama:
         except httpx2.ReadTimeout as error:
             raise call.failed(self._timed_out(call)) from error
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
-            raise call.failed(self._unconnected(error)) from error
+            raise call.failed(unconnected(error, self.way, self._lost)) from error
 
     def _timed_out(self, call: Call) -> RequestFailed:
         """The failure of a question without an answer in time: to ask it again as it is would only wait as long."""
@@ -470,15 +470,9 @@ class Ollama:
             may_be_billed=True,
         )
 
-    def _unconnected(self, error: Exception) -> RequestFailed | CheckModel:
-        trouble = trouble_of(error, self.way)
-        if any(isinstance(one, AnswerTooLarge) for one in causes(error)):
-            return RequestFailed(Failure.UNREADABLE, f"{trouble.what} {trouble.remedy}")
-        if trouble.is_final:
-            return CheckModel(trouble.what, trouble.remedy)
-        why = f"{trouble.why}. {trouble.remedy}" if trouble.remedy else trouble.why
-        what = "Ollama's answer was lost" if trouble.is_sent else f"Ollama at {self.way.address} could not be reached"
-        return RequestFailed(Failure.NO_CONNECTION, f"{what}{self.way.through}: {why}", may_be_billed=trouble.is_sent)
+    def _lost(self, why: str, *, may_be_billed: bool) -> RequestFailed:
+        what = "Ollama's answer was lost" if may_be_billed else f"Ollama at {self.way.address} could not be reached"
+        return RequestFailed(Failure.NO_CONNECTION, f"{what}{self.way.through}: {why}", may_be_billed=may_be_billed)
 
 
 def _empty(answer: Answer) -> str:

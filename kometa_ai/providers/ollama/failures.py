@@ -6,21 +6,17 @@ import json
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from kometa_ai.core.text import beginning, one_line
 from kometa_ai.errors import CheckModel
-from kometa_ai.network.failures import redirect_target
-from kometa_ai.providers.error_texts import ErrorText, read_error
+from kometa_ai.providers.error_texts import ErrorText, read_error, shown
 from kometa_ai.providers.port import Failure, RequestFailed
 from kometa_ai.providers.waits import retry_after
+from kometa_ai.providers.way_failures import elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-LONGEST = 300
-"""Characters of a service's own words."""
 NOT_OLLAMA = "What answered at Ollama's address is not Ollama: check OLLAMA_HOST."
 
-_LOOKED_AT = 100_000
 # The texts are those of Ollama's server, of its runners, and of the llama.cpp server that newer versions run.
 _TOO_LONG = re.compile(
     r"longer than the context length|exceeds? the (?:available |maximum )?context|exceed_context_size"
@@ -110,10 +106,8 @@ def _stopping(status: int, said: ErrorText, what: str, address: str) -> CheckMod
 
 
 def _redirected(status: int, headers: Mapping[str, str]) -> CheckModel:
-    location = headers.get("location", "")
-    where = redirect_target(location, "") if "://" in location else ""
     return CheckModel(
-        f"Ollama's address leads elsewhere ({status}){f', to {where}' if where else ''}; redirects are not followed.",
+        f"Ollama's address {elsewhere(status, headers)}",
         "Set OLLAMA_HOST to the address that answers itself, or look at the login page of the proxy in between.",
     )
 
@@ -128,4 +122,4 @@ def _read(body: object, hide: Callable[[str], str]) -> ErrorText:
             inner = ErrorText("")
         if inner.sentence:
             said = inner._replace(names=(*said.names, *inner.names))
-    return said._replace(sentence=one_line(hide(beginning(said.sentence, _LOOKED_AT)), LONGEST))
+    return said._replace(sentence=shown(said.sentence, hide))
