@@ -17,9 +17,10 @@ from structlog.contextvars import bind_contextvars
 
 from kometa_ai.app import now
 from kometa_ai.core.options import Options
+from kometa_ai.daemon.beginning import Beginning
 from kometa_ai.daemon.progress import Progress
 from kometa_ai.errors import KometaAIError, RepairState, ReportDefect, WaitForOtherRun
-from kometa_ai.jobs.aside import DoesNotAnswer, Patience, aside
+from kometa_ai.jobs.aside import Patience, aside
 from kometa_ai.jobs.running import log_problems, new_run_id, run_and_report, summary_of
 from kometa_ai.jobs.session import Traffic
 from kometa_ai.jobs.supervision import HANGS, Supervised
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 _MOST_LEFT = 3
 _KEEPING = 1.0
 _TELLING = 60.0
-_BEGINNING = 30.0
 _REMEMBERED = 8
 """Runs that are told to who looks again after a moment. No more: each holds its report."""
 
@@ -135,22 +135,14 @@ class Runs:
             )
         if len(self._left) >= _MOST_LEFT and self.trouble:
             raise RepairState(f"Runs hang again and again. {self.trouble}", "Restart the program.")
-        begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        begun.add_done_callback(lambda done: done.cancelled() or done.exception())
+        beginning = Beginning()
         progress = Progress(new_run_id(now()), trigger, wanted, self._limit_of(wanted))
         self._job = _Job(progress, wanted, self._settings.run_timeout)
         self._triggers.append((progress.run_id, trigger))
         self._idle.clear()
-        self._task = asyncio.create_task(self._do(self._job, begun))
+        self._task = asyncio.create_task(self._do(self._job, beginning))
         run_id = self._job.progress.run_id
-        try:
-            async with asyncio.timeout(_BEGINNING):
-                await asyncio.shield(begun)
-        except TimeoutError as error:
-            raise DoesNotAnswer(
-                f"The run {run_id} has not begun yet: STATE_DIR does not answer.",
-                "Look whether its disk or network share is there. The run begins when it is.",
-            ) from error
+        await beginning.wait(f"The run {run_id}")
         return run_id
 
     def _limit_of(self, wanted: Options | Undo) -> float | None:
@@ -179,21 +171,21 @@ class Runs:
         """Wait until no run is in progress."""
         await self._idle.wait()
 
-    async def _do(self, job: _Job, begun: asyncio.Future[None]) -> None:
+    async def _do(self, job: _Job, beginning: Beginning) -> None:
         bind_contextvars(run_id=job.progress.run_id)  # in this task and the run's thread only
         loop = asyncio.get_running_loop()
 
         def begin() -> None:
             job.progress.has_begun = True
-            if not begun.done():
+            if not beginning.is_over:
                 self.no_lock = ""
-                begun.set_result(None)
+            beginning.come()
 
         ended: Ended | None = None
         try:
             ended = await job.watch("run", lambda: self._work(job, lambda: loop.call_soon_threadsafe(begin)))
         except WaitForOtherRun as error:
-            begun.set_exception(error)
+            beginning.fail(error)
         except (RepairState, RunHangs) as error:
             # A run that could not start is a run with a problem, so that the operator is told.
             if isinstance(error, RunHangs):
@@ -201,16 +193,14 @@ class Runs:
                 self._left.append(job)
             else:
                 self.no_lock = error.message
-            if not begun.done():
-                begun.set_exception(error)
+            beginning.fail(error)
             ended = await self._could_not(job, error)
         except Exception as error:  # noqa: BLE001 - the daemon lives on
-            if begun.done():
+            if beginning.is_over:
                 log_unexpected("run.failed", error)
-            else:
-                begun.set_exception(error)
+            beginning.fail(error)
         finally:
-            begun.cancel()
+            beginning.give_up()
             self._end(job, ended)
 
     def _end(self, job: _Job, ended: Ended | None) -> None:

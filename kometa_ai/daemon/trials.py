@@ -11,8 +11,9 @@ import structlog
 from structlog.contextvars import bind_contextvars
 
 from kometa_ai.core.naming import CollectionKey
+from kometa_ai.daemon.beginning import Beginning
 from kometa_ai.errors import KometaAIError, ReportDefect, WaitForOtherRun
-from kometa_ai.jobs.aside import DoesNotAnswer, Patience
+from kometa_ai.jobs.aside import Patience
 from kometa_ai.jobs.audit import AUDITS
 from kometa_ai.jobs.running import new_run_id
 from kometa_ai.jobs.supervision import Supervised
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from kometa_ai.jobs.session import Session
     from kometa_ai.jobs.trial import Wanted
     from kometa_ai.run.parts import Parts
-
-_BEGINNING = 30.0
 
 _log = structlog.get_logger()
 
@@ -72,17 +71,10 @@ class Trials:
             prompt=wanted.text,
             started=now,
         )
-        begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        begun.add_done_callback(lambda done: done.cancelled() or done.exception())
+        beginning = Beginning()
         trial_id = self._current.trial_id
-        self._task = asyncio.create_task(self._do(job, wanted, self._current, begun))
-        try:
-            async with asyncio.timeout(_BEGINNING):
-                await asyncio.shield(begun)
-        except TimeoutError as error:
-            raise DoesNotAnswer(
-                "The trial has not begun yet: STATE_DIR does not answer.", "Look whether its disk is there."
-            ) from error
+        self._task = asyncio.create_task(self._do(job, wanted, self._current, beginning))
+        await beginning.wait("The trial")
         return trial_id
 
     async def read(self, trial_id: str) -> Trial | None:
@@ -141,31 +133,26 @@ class Trials:
                 return True
         return False
 
-    async def _do(self, job: Supervised, wanted: Wanted, trial: Trial, begun: asyncio.Future[None]) -> None:
+    async def _do(self, job: Supervised, wanted: Wanted, trial: Trial, beginning: Beginning) -> None:
         bind_contextvars(run_id=trial.trial_id)
         loop = asyncio.get_running_loop()
 
         def begin() -> None:
-            if not begun.done():
-                begun.set_result(None)
-
-        def tell_begin() -> None:
-            loop.call_soon_threadsafe(begin)
+            loop.call_soon_threadsafe(beginning.come)
 
         def announce(found: Trial) -> None:
             loop.call_soon_threadsafe(self._announce, found)
 
         try:
-            trial = await job.watch("trial", lambda: self._work(job, wanted, trial, tell_begin, announce))
+            trial = await job.watch("trial", lambda: self._work(job, wanted, trial, begin, announce))
         except Exception as error:  # noqa: BLE001 - the daemon lives on
             if isinstance(error, RunHangs):
                 job.take_over()
             known = error if isinstance(error, KometaAIError) else ReportDefect(log_unexpected("trial.failed", error))
-            if begun.done():
+            if beginning.is_over:
                 trial = self._failed(trial, known, job.why)
                 await self._keep(trial)
-            else:
-                begun.set_exception(known)
+            beginning.fail(known)
         self._end(trial)
 
     def _announce(self, found: Trial) -> None:
