@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from kometa_ai.jobs.estimate import Estimate
     from kometa_ai.jobs.explain import Explained, Explanation
     from kometa_ai.jobs.pins import Pinned
-    from kometa_ai.jobs.undo import Undone
+    from kometa_ai.jobs.undo_report import Undone
     from kometa_ai.notification.dispatch import Tested
 
 # Control characters that JSON does not escape, marks of direction, and invisible characters.

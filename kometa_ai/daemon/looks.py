@@ -14,7 +14,8 @@ from kometa_ai.errors import KometaAIError, ReportDefect, WaitForOtherRun
 from kometa_ai.jobs.aside import DoesNotAnswer, Patience, aside
 from kometa_ai.jobs.checkup import Diagnosis, check_up
 from kometa_ai.jobs.estimate import Estimate
-from kometa_ai.jobs.undo import Undo, Undone, preview
+from kometa_ai.jobs.undo import Undo, preview
+from kometa_ai.jobs.undo_report import Undone
 from kometa_ai.jobs.views import forecast
 from kometa_ai.observe.logs import log_unexpected
 from kometa_ai.settings.changes import changed_variables

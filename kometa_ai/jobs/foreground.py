@@ -20,8 +20,9 @@ from kometa_ai.jobs.aside import LooseThreads
 from kometa_ai.jobs.running import new_run_id, run_and_report
 from kometa_ai.jobs.stopping import ending_in_order
 from kometa_ai.jobs.supervision import Supervised
-from kometa_ai.jobs.undo import Undone, UndoResult
+from kometa_ai.jobs.undo import UndoResult
 from kometa_ai.jobs.undo import undo as take_back
+from kometa_ai.jobs.undo_report import Undone
 from kometa_ai.jobs.waiting import EVERY, Lookout
 from kometa_ai.notification import dispatch as notification
 from kometa_ai.notification.after_changes import after_changes

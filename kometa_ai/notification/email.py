@@ -20,11 +20,8 @@ import contextlib
 import re
 import socket
 import ssl
-from datetime import UTC, datetime
-from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
-from email.utils import format_datetime, make_msgid, parseaddr
 from functools import partial
 from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING
@@ -33,14 +30,23 @@ import aiosmtplib
 import msgspec
 
 from kometa_ai.core.problem import Problem
-from kometa_ai.core.text import one_line
-from kometa_ai.network.failures import certificate_trouble
 from kometa_ai.network.trust import context_for, unverified
 from kometa_ai.notification.channel import TEST_PATIENCE
+from kometa_ai.notification.mail_troubles import (
+    PERMANENT,
+    Unfit,
+    explained,
+    fate_of,
+    not_ascii,
+    quoted,
+    refusal,
+    refused_recipient,
+    server_of,
+    unconfirmed,
+)
 from kometa_ai.notification.message import TEST, Delivery
+from kometa_ai.notification.mime import bare, compose, message_id
 from kometa_ai.notification.render import render
-from kometa_ai.observe.redact import Redactor
-from kometa_ai.settings.describe import secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -57,24 +63,10 @@ ANSWERING = 600.0
 
 _GOODBYE = 5.0
 _TLS_PORT = 465
-_PASSING, _PERMANENT = 400, 500
-_LOG_IN_WANTED = {530, 534, 535, 538}
-_TOO_LARGE = 552
 _TOO_MANY = 452
 """Too many recipients: the server accepts the others with the next message. Also used for a full disk."""
-_LONGEST_ANSWER = 200
 _FOREIGN = (aiosmtplib.SMTPException, OSError, ValueError)
 _FULL_NAME = re.compile(r"\A[A-Za-z0-9-]++(\.[A-Za-z0-9-]++)++")
-
-
-class _Unfit(Exception):
-    """The server cannot be used with these settings."""
-
-    def __init__(self, setting: str, what: str, remedy: str) -> None:
-        super().__init__(what)
-        self.setting = setting
-        self.what = what
-        self.remedy = remedy
 
 
 class Email:
@@ -148,8 +140,8 @@ async def send(
     try:
         await _open(client, settings)
         await post.hand_over(client)
-    except (*_FOREIGN, _Unfit) as error:
-        post.lose(_explained(error, settings))
+    except (*_FOREIGN, Unfit) as error:
+        post.lose(explained(error, settings))
     except asyncio.CancelledError:
         client.close()  # without QUIT: the program ends
         raise
@@ -182,9 +174,9 @@ async def _open(client: aiosmtplib.SMTP, settings: Settings) -> None:
     await _greet(client)
     offered = client.supports_extension("starttls")
     if settings.smtp_security == "starttls" and not offered:
-        raise _Unfit(
+        raise Unfit(
             "SMTP_SECURITY",
-            f"{_server(settings)} offers no STARTTLS.",
+            f"{server_of(settings)} offers no STARTTLS.",
             "Set SMTP_SECURITY to tls if this is a TLS port (mostly 465), or to auto.",
         )
     if settings.smtp_security == "starttls" or (settings.smtp_security == "auto" and offered and not client.use_tls):
@@ -214,15 +206,15 @@ async def _log_in(client: aiosmtplib.SMTP, settings: Settings) -> None:
     is_encrypted = client.get_transport_info("sslcontext") is not None
     peer = client.get_transport_info("peername")[0]
     if not is_encrypted and settings.smtp_security == "auto" and is_far(peer):
-        raise _Unfit(
+        raise Unfit(
             "SMTP_SECURITY",
-            f"{_server(settings)} offers no encryption, so the password was not sent to it over the internet.",
+            f"{server_of(settings)} offers no encryption, so the password was not sent to it over the internet.",
             "Use its TLS port, or set SMTP_SECURITY to none to send the password in clear.",
         )
     if not client.supports_extension("auth"):
-        raise _Unfit(
+        raise Unfit(
             "SMTP_USERNAME",
-            f"{_server(settings)} offers no log-in" + ("." if is_encrypted else " without encryption."),
+            f"{server_of(settings)} offers no log-in" + ("." if is_encrypted else " without encryption."),
             "Remove SMTP_USERNAME if it wants none, or look at SMTP_PORT and SMTP_SECURITY.",
         )
     await client.login(settings.smtp_username, settings.smtp_password.get_secret_value())
@@ -250,7 +242,7 @@ class _Post:
         self._write = write
         self._answering = answering
         self._handing = handing
-        self._sender = _bare(settings.smtp_from)
+        self._sender = bare(settings.smtp_from)
         self._became: dict[str, Delivery] = {}
         self._left_over: list[str] = []
         self._is_handed = False
@@ -259,23 +251,23 @@ class _Post:
     def deliveries(self) -> list[Delivery]:
         """The deliveries, in the recipients' order."""
         return [
-            msgspec.structs.replace(self._became[_bare(recipient)], to=_channel(recipient))
+            msgspec.structs.replace(self._became[bare(recipient)], to=_channel(recipient))
             for recipient in self._recipients
         ]
 
     def lose(self, problem: Problem) -> None:
         """Record that the recipients without an outcome have to wait because of this problem."""
         for recipient in self._recipients:
-            self._became.setdefault(_bare(recipient), Delivery(to=recipient, problem=problem, fate="waits"))
+            self._became.setdefault(bare(recipient), Delivery(to=recipient, problem=problem, fate="waits"))
 
     async def hand_over(self, client: aiosmtplib.SMTP) -> None:
         """Offer the message to the server for all recipients."""
-        addresses = list(dict.fromkeys(map(_bare, self._recipients)))
+        addresses = list(dict.fromkeys(map(bare, self._recipients)))
         # aiosmtplib gives up on all of them if the server does not support one.
         takes_any = client.supports_extension("smtputf8")
         for address in addresses:
             if not takes_any and not address.isascii():
-                self._settle([address], _not_ascii(self._settings, address), "waits")
+                self._settle([address], not_ascii(self._settings, address), "waits")
         possible = [address for address in addresses if address not in self._became]
         if possible:
             await self._offer(client, self._write(), possible)
@@ -283,9 +275,9 @@ class _Post:
     async def _offer(self, client: aiosmtplib.SMTP, letter: EmailMessage, addresses: Sequence[str]) -> None:
         is_utf8 = not "".join((self._sender, *addresses)).isascii()
         if is_utf8 and not client.supports_extension("smtputf8"):
-            raise _Unfit(
+            raise Unfit(
                 "SMTP_FROM",
-                f"{_server(self._settings)} cannot send from {self._sender}: it knows no addresses beyond ASCII.",
+                f"{server_of(self._settings)} cannot send from {self._sender}: it knows no addresses beyond ASCII.",
                 "Use another address in SMTP_FROM.",
             )
         raw = letter.as_bytes(policy=SMTPUTF8 if is_utf8 else SMTP)
@@ -297,25 +289,25 @@ class _Post:
             accepted = [address for address in addresses if await self._is_accepted(client, address, is_utf8=is_utf8)]
             if accepted:
                 response = await self._hand_over(client, raw, accepted)
-                said = f"{_server(self._settings)} took it: {_quoted(response.message, self._settings)}"
+                said = f"{server_of(self._settings)} took it: {quoted(response.message, self._settings)}"
                 self._became |= {address: Delivery(to=address, answer=said) for address in accepted}
                 if self._left_over:
                     await self._offer(client, letter, self._left_over)
                 return
         except aiosmtplib.SMTPSenderRefused as error:
-            self._settle(addresses, _refusal(error, self._settings), _fate(error.code))
+            self._settle(addresses, refusal(error, self._settings), fate_of(error.code))
         except aiosmtplib.SMTPDataError as error:
-            if error.code >= _PERMANENT and len(accepted) > 1:
+            if error.code >= PERMANENT and len(accepted) > 1:
                 for address in accepted:
                     await client.rset()
                     await self._offer(client, letter, [address])
                 return
-            self._settle(accepted, _refusal(error, self._settings), _fate(error.code))
+            self._settle(accepted, refusal(error, self._settings), fate_of(error.code))
         except (aiosmtplib.SMTPServerDisconnected, TimeoutError, ConnectionError):
             # Before the hand-over, the caller explains the error.
             if not self._is_handed:
                 raise
-            self._settle(accepted, _unconfirmed(self._settings), "unclear")
+            self._settle(accepted, unconfirmed(self._settings), "unclear")
             return
         await client.rset()
 
@@ -328,7 +320,7 @@ class _Post:
         def watched(data: bytes) -> None:
             if data != b"DATA\r\n" and not self._is_handed:
                 self._is_handed = True
-                self._handing([recipient for recipient in self._recipients if _bare(recipient) in accepted])
+                self._handing([recipient for recipient in self._recipients if bare(recipient) in accepted])
             write(data)
 
         client.protocol.write = watched  # type: ignore[method-assign]  # the library has no other way to tell
@@ -347,7 +339,7 @@ class _Post:
         try:
             await client.rcpt(address, encoding="utf-8" if is_utf8 else "ascii")
         except aiosmtplib.SMTPRecipientRefused as error:
-            self._settle([address], _refused_recipient(self._settings, address, error), _fate(error.code))
+            self._settle([address], refused_recipient(self._settings, address, error), fate_of(error.code))
             if error.code == _TOO_MANY:
                 self._left_over.append(address)
             return False
@@ -357,160 +349,7 @@ class _Post:
         self._became |= {address: Delivery(to=address, problem=problem, fate=fate) for address in addresses}
 
 
-def _fate(code: int) -> Fate:
-    """A permanent refusal is about this message, unless the server wants a log-in."""
-    return "refused" if code >= _PERMANENT and code not in _LOG_IN_WANTED else "waits"
-
-
 async def _close(client: aiosmtplib.SMTP) -> None:
     with contextlib.suppress(*_FOREIGN):
         await client.quit(timeout=_GOODBYE)
     client.close()
-
-
-# The message
-
-
-def message_id(settings: Settings) -> str:
-    """A new Message-ID. A message that is sent again keeps it, so that mail programs show it once."""
-    return make_msgid("kometa-ai", domain=_bare(settings.smtp_from).rpartition("@")[2])
-
-
-def compose(settings: Settings, message: Message, recipients: Iterable[str], name: str = "") -> EmailMessage:
-    """Build the message: text and HTML, marked as generated so that no absence notice answers it (RFC 3834)."""
-    letter = EmailMessage()
-    letter["Subject"] = one_line(message.subject)
-    letter["From"] = _mailbox(settings.smtp_from)
-    letter["To"] = [_mailbox(recipient) for recipient in recipients]
-    letter["Date"] = format_datetime(datetime.now(settings.tz))
-    letter["Message-ID"] = name or message_id(settings)
-    letter["Auto-Submitted"] = "auto-generated"
-    letter.set_content(message.text, cte=_encoding(message.text))
-    letter.add_alternative(message.html, subtype="html", cte=_encoding(message.html))
-    return letter
-
-
-def _mailbox(written: str) -> Address:
-    name, _ = parseaddr(written)
-    local, _, domain = _bare(written).rpartition("@")
-    return Address(name, local, domain)
-
-
-def _bare(written: str) -> str:
-    """The address alone, its domain in IDNA form."""
-    local, _, domain = parseaddr(written)[1].rpartition("@")
-    with contextlib.suppress(UnicodeError):
-        domain = domain.encode("idna").decode()
-    return f"{local}@{domain}"
-
-
-def _encoding(text: str) -> str:
-    """The shorter encoding: quoted-printable writes each non-ASCII byte as three characters, base64 all as 4 for 3."""
-    raw = text.encode()
-    foreign = sum(byte > 0x7F for byte in raw)  # noqa: PLR2004 - the last of ASCII
-    return "base64" if foreign > len(raw) / 6 else "quoted-printable"
-
-
-# What went wrong
-
-
-def _server(settings: Settings) -> str:
-    return f"The mail server {settings.smtp_server}:{settings.smtp_port}"
-
-
-def _quoted(answer: str, settings: Settings) -> str:
-    """The server's answer in quotes, without secrets: servers may repeat the password that they refuse."""
-    return f'"{_cut(answer, settings)}"'
-
-
-def _cut(text: str, settings: Settings) -> str:
-    return one_line(Redactor(secrets_of(settings)).text(text), _LONGEST_ANSWER)
-
-
-def _problem(setting: str, what: str, remedy: str) -> Problem:
-    return Problem(source=setting, what=what, remedy=remedy, severity="warning", at=datetime.now(UTC))
-
-
-def _not_ascii(settings: Settings, address: str) -> Problem:
-    return _problem(
-        "NOTIFICATION_RECIPIENTS",
-        f"{_server(settings)} cannot send to {address}: it knows no addresses beyond ASCII.",
-        "Use another address for this recipient.",
-    )
-
-
-def _unconfirmed(settings: Settings) -> Problem:
-    return _problem(
-        "SMTP_SERVER",
-        f"{_server(settings)} did not confirm the message; it may arrive or not.",
-        "Look at the mail server if it happens again.",
-    )
-
-
-def _refused_recipient(settings: Settings, address: str, response: aiosmtplib.SMTPRecipientRefused) -> Problem:
-    is_final = response.code >= _PERMANENT
-    return _problem(
-        "NOTIFICATION_RECIPIENTS",
-        f"{_server(settings)} {'refused' if is_final else 'put off'} {address}: "
-        f"{response.code} {_quoted(response.message, settings)}",
-        "Check the address, and whether the server may send there."
-        if is_final
-        else "Nothing to do if it happens once: it asked to try later.",
-    )
-
-
-def _explained(error: Exception, settings: Settings) -> Problem:
-    """Explain an error before the hand-over: what is wrong, and what the operator should do."""
-    server = _server(settings)
-    cause = error.__cause__ or error
-    match cause if isinstance(cause, OSError) else error:
-        case _Unfit() as unfit:
-            return _problem(unfit.setting, unfit.what, unfit.remedy)
-        case aiosmtplib.SMTPResponseException() as response:
-            return _refusal(response, settings)
-        case TimeoutError():
-            what = f"{server} does not answer."
-            remedy = "Check SMTP_SERVER and SMTP_PORT; port 465 needs SMTP_SECURITY tls or auto."
-        case ssl.SSLCertVerificationError() as invalid:
-            return _problem("SMTP_SERVER", *certificate_trouble(invalid, settings.smtp_server, "SMTP_SERVER"))
-        case ssl.SSLError():
-            what = f"{server} does not speak TLS as it was asked to."
-            return _problem("SMTP_SECURITY", what, "Set SMTP_SECURITY to starttls (mostly port 587), or to auto.")
-        case socket.gaierror():
-            what = f"No host is known by the name {settings.smtp_server}."
-            remedy = "Check SMTP_SERVER, and the DNS of this machine or container."
-        case ConnectionRefusedError():
-            what = f"Nothing listens at {settings.smtp_server}:{settings.smtp_port}."
-            remedy = "Check SMTP_PORT, and whether the mail server runs."
-        case aiosmtplib.SMTPServerDisconnected() | ConnectionError():
-            what = f"{server} ended the connection."
-            remedy = "Look at the mail server's log; check SMTP_PORT and SMTP_SECURITY."
-        case _:
-            what = f"{server} cannot be used: {_cut(str(error), settings)}"
-            remedy = "Check the SMTP_ settings."
-    return _problem("SMTP_SERVER", what, remedy)
-
-
-def _refusal(error: aiosmtplib.SMTPResponseException, settings: Settings) -> Problem:
-    server, said = _server(settings), f"{error.code} {_quoted(error.message, settings)}"
-    match error:
-        case aiosmtplib.SMTPAuthenticationError():
-            setting = "SMTP_USERNAME"
-            what = f"{server} refused the log-in of {settings.smtp_username!r}: {said}"
-            remedy = "Check SMTP_USERNAME and SMTP_PASSWORD; many providers want an app password here."
-        case aiosmtplib.SMTPSenderRefused() if error.code in _LOG_IN_WANTED:
-            setting, what = "SMTP_USERNAME", f"{server} wants a log-in: {said}"
-            remedy = "Set SMTP_USERNAME and SMTP_PASSWORD, or use a port that wants none."
-        case aiosmtplib.SMTPSenderRefused() if error.code >= _PERMANENT and error.code != _TOO_LARGE:
-            setting = "SMTP_FROM"
-            what = f"{server} refused the sender {_bare(settings.smtp_from)}: {said}"
-            remedy = "Set SMTP_FROM to an address it may send from, and SMTP_USERNAME if it wants a log-in."
-        case aiosmtplib.SMTPSenderRefused() | aiosmtplib.SMTPDataError():
-            became = "refused" if error.code >= _PERMANENT else "put off"
-            setting, what = "SMTP_SERVER", f"{server} {became} the message: {said}"
-            remedy = "Its answer says why; its log may say more."
-        case _:
-            became = "cannot talk now" if _PASSING <= error.code < _PERMANENT else "refused to talk"
-            setting, what = "SMTP_SERVER", f"{server} {became}: {said}"
-            remedy = "Its answer says why; its log may say more."
-    return _problem(setting, what, remedy)

@@ -18,7 +18,7 @@ from kometa_ai.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
 _SIGNALS = {"SIGTERM": 143, "SIGINT": 130}
@@ -89,8 +89,20 @@ def outcome_of(error: KometaAIError) -> Outcome:
     return "problems"
 
 
-def _source(error: KometaAIError) -> str:
+def problems_of_error(error: KometaAIError | None, unusable: Iterable[str]) -> list[Problem]:
+    """What an error that has ended a run is to the operator; `unusable` are the titles of libraries that failed."""
     match error:
+        case None:
+            return []
+        case FixConfiguration():
+            return list(error.problems)
+    return [Problem(source=_source(error, unusable), what=error.message, remedy=error.remedy)]
+
+
+def _source(error: KometaAIError, unusable: Iterable[str] = ()) -> str:
+    match error:
+        case CheckLibrary():
+            return " and ".join(unusable)
         case RepairState():
             return "state"
         case RunHangs():

@@ -19,11 +19,11 @@ from kometa_ai.core.model import ProviderName
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import CollectionReport, LibraryLine, MovieLine, Outcome, RunReport
 from kometa_ai.core.summary import in_order, marked
-from kometa_ai.errors import CheckLibrary, CheckModel, FixConfiguration, KometaAIError, RepairState
+from kometa_ai.errors import CheckLibrary, CheckModel, KometaAIError
 from kometa_ai.judging.mutual import Managed, managed_tag
 from kometa_ai.judging.planning import may_turn
 from kometa_ai.run.batches import with_anthropic
-from kometa_ai.run.failure import interrupted_code, outcome_of
+from kometa_ai.run.failure import interrupted_code, outcome_of, problems_of_error
 from kometa_ai.run.orphans import former_tags, orphans
 from kometa_ai.run.problems import pinned_elsewhere, problems_of, warnings_of
 from kometa_ai.run.spending import of_month, total
@@ -79,7 +79,7 @@ def make_report(results: RunResults, memory: Memory, snapshot: Snapshot, frame: 
     problems = [
         *problems_of(results, frame.models, frame.problems, frame.titles),
         *(() if is_waiting else asked),
-        *_error_problems(frame, results),
+        *problems_of_error(frame.error, (library.title for library in results.reading.libraries if library.error)),
     ]
     collections = _collections(results, memory, frame, snapshot.runs)
     warnings = [
@@ -182,21 +182,6 @@ def _error_that_left_nothing_done(results: RunResults) -> CheckModel | CheckLibr
     if writing is None or writing.done or len(writing.stopped) < len(results.reading.libraries):
         return None
     return next(iter(writing.stopped.values()), None)
-
-
-def _error_problems(frame: Frame, results: RunResults) -> list[Problem]:
-    match frame.error:
-        case None:
-            return []
-        case FixConfiguration():
-            return list(frame.error.problems)
-        case CheckLibrary():
-            source = " and ".join(library.title for library in results.reading.libraries if library.error)
-        case RepairState():
-            source = "state"
-        case _:
-            source = ""
-    return [Problem(source=source, what=frame.error.message, remedy=frame.error.remedy)]
 
 
 # Collections

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from kometa_ai.core.problem import Problem
 from kometa_ai.core.report import MovieLine, Orphan, Spending, Tokens
-from kometa_ai.notification.email import compose
+from kometa_ai.notification.mime import compose
 from kometa_ai.notification.news import Ended, News, key_of
 from kometa_ai.notification.render import MAX_BYTES, render
 from kometa_ai.settings.schema import Settings

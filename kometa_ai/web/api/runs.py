@@ -15,7 +15,8 @@ from kometa_ai.core.summary import as_data
 from kometa_ai.core.text import one_line
 from kometa_ai.daemon.progress import Going
 from kometa_ai.errors import KometaAIError
-from kometa_ai.jobs.undo import Undo, Undone, check_undoable
+from kometa_ai.jobs.undo import Undo, check_undoable
+from kometa_ai.jobs.undo_report import Undone
 from kometa_ai.state.schema import RunSummary
 from kometa_ai.web.answers import documented, json_answer
 from kometa_ai.web.api.routing import MOST_ITEMS, NO_SUCH_RUN, Routes, TheDaemon, failing, kept_report, router_of
