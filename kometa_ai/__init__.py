@@ -1,1 +1,1 @@
-"""Kometa-AI: collections described in plain words, decided by a language model, tagged in Radarr."""
+"""Let a language model decide which movies and shows are in Plex collections, and tag them in Radarr and Sonarr."""

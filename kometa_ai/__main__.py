@@ -1,4 +1,4 @@
-"""`python -m kometa_ai` is the same program as `kometa-ai`."""
+"""Start the program as `python -m kometa_ai`, the same as `kometa-ai`."""
 
 from kometa_ai.cli.entry import main
 

@@ -1,4 +1,4 @@
-"""The version, written by the release and nowhere else, and the commit that it was built from."""
+"""Tell the version, which the release writes here and nowhere else, and the commit that it was built from."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The composition root: the one place that builds the parts of a run from the settings."""
+"""Build the parts of a run from the settings: the one place that knows libraries and models by their classes."""
 
 from __future__ import annotations
 

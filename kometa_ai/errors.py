@@ -1,4 +1,4 @@
-"""Every error raised on purpose, named for what the operator must do.
+"""Define the errors that end a run, each named for what the operator must do.
 
 KometaAIError(message, remedy)
 ├── ReportDefect          exit 1   a defect of ours; the log holds the stack trace

@@ -1,1 +1,1 @@
-"""Ask a model: requests, answers, order, retries, budget, batches."""
+"""Ask a model: write requests, send them within budget and limits, retry, read answers; at once or in batches."""

@@ -1,4 +1,4 @@
-"""Why the asking of one run has ended (money, time, a signal, an error), and `Course`, through which it is ended."""
+"""Note why the asking of one run has ended (money, time, a signal, an error), and end it, through `Course`."""
 
 from __future__ import annotations
 

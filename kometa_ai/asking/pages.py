@@ -1,4 +1,4 @@
-"""`Page`: items of one kind, numbered and written as text; it makes the request about a collection or several. Pure.
+"""Number items of one kind and write them as text (`Page`), and make requests of it about collections. Pure.
 
 Why: docs/decisions/0003-movies-first.md
 """

@@ -1,1 +1,1 @@
-"""The command line: options, commands and their output."""
+"""Read the command line, call a job for each command, and print what it returns."""

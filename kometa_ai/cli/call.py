@@ -1,4 +1,4 @@
-"""`Call`, what a command is given: options, environment, caller; and whether standard output can still be written."""
+"""Hold what a command is given (`Call`): options, environment, caller, and whether output can still be written."""
 
 from __future__ import annotations
 

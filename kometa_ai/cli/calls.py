@@ -1,4 +1,4 @@
-"""What surrounds a command: load settings, set up logs, open the session, clean its errors, show its result."""
+"""Surround a command: load settings, set up logs, open the session, clean its errors, show its result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands about settings, state and notifications that start no run; each returns the exit code."""
+"""Do the commands about settings, state and notifications, which start no run; each returns its exit code."""
 
 from __future__ import annotations
 

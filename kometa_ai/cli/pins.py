@@ -1,4 +1,4 @@
-"""Commands about pins; each returns the exit code."""
+"""Do the commands about pins; each returns its exit code."""
 
 from __future__ import annotations
 

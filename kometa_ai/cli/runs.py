@@ -1,4 +1,4 @@
-"""Commands about runs: do one, forecast, explain, undo. Each calls a job, shows its result, returns the exit code."""
+"""Do the commands about runs: run, forecast, explain, undo; each calls a job, shows its result, returns its code."""
 
 from __future__ import annotations
 

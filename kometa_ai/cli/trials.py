@@ -1,4 +1,4 @@
-"""Commands that ask about a sample and decide nothing: try a prompt, audit. Each shows its result, returns the code."""
+"""Do the commands that ask about a sample and decide nothing: try a prompt, audit; each returns its exit code."""
 
 from __future__ import annotations
 

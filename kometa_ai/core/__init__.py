@@ -1,1 +1,1 @@
-"""The vocabulary: small frozen types and pure rules, no I/O and no clock."""
+"""Define the vocabulary: small frozen types and pure rules, no I/O and no clock."""

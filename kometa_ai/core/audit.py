@@ -1,4 +1,4 @@
-"""What an audit has found: decisions that a second answer contradicts, and pins that the model disagrees with."""
+"""Hold what an audit has found: decisions that a second answer contradicts, and pins the model disagrees with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An open batch: what was asked in it, so that any later run can use the answers."""
+"""Describe an open batch: what was asked in it, so that any later run can use the answers."""
 
 from __future__ import annotations
 

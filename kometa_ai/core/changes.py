@@ -1,4 +1,4 @@
-"""Tag changes: planned, made, and held back by the safety brake."""
+"""Describe tag changes: planned, made, and held back by the safety brake."""
 
 from __future__ import annotations
 

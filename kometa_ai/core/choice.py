@@ -1,4 +1,4 @@
-"""Choices: what people decide about an item and a collection, as pins and dismissals."""
+"""Describe what people decide about an item and a collection: pins and dismissals."""
 
 from __future__ import annotations
 

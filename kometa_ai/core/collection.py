@@ -1,4 +1,4 @@
-"""Collections and their rules as read from Kometa's files, and items as users name them."""
+"""Describe collections and their rules as read from Kometa's files, and items as users name them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verdicts (the model's), decisions (ours), and the reasons for each."""
+"""Describe verdicts (the model's), decisions (ours), and the reasons for each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fingerprint of an item: what of its data a verdict was made from, as a hash."""
+"""Hash what of an item a verdict was made from: the fingerprint that tells when to ask again."""
 
 from __future__ import annotations
 

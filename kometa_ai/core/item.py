@@ -1,4 +1,4 @@
-"""An item of a library: its lasting key (`movie:603`), its service's id for it, and the fields that all layers read.
+"""Describe an item of a library: its lasting key (`movie:603`), its service's id, the fields that all layers read.
 
 Why: docs/decisions/0001-tmdb-ids.md
 """

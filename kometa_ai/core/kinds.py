@@ -1,4 +1,4 @@
-"""The kinds of items that there are. What differs between them is found by `match` with `assert_never`."""
+"""Name the kinds of items that there are. What differs between them is found by `match` with `assert_never`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ModelName`: the provider of a model and its name there, read from a setting and written as one text.
+"""Read and write the name of a model (`ModelName`): its provider and its name there, as one text.
 
 `ollama/qwen3:14b` is a model of another provider than the one that is set, `openrouter/anthropic/claude-haiku-5.5` one
 with a slash in its own name. Written, a model of Claude stands alone: decisions of earlier versions say it so.

@@ -1,4 +1,4 @@
-"""A movie, as Radarr tells of it."""
+"""Describe a movie, as Radarr tells of it."""
 
 from __future__ import annotations
 

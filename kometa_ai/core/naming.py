@@ -1,4 +1,4 @@
-"""Slugs of collections, and the labels of their tags."""
+"""Make slugs of collections, and the labels of their tags."""
 
 from __future__ import annotations
 

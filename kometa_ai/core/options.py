@@ -1,4 +1,4 @@
-"""The options of one run: which collections and movies, dry run, what to ask again, brakes lifted, money."""
+"""Describe what one run is asked for: collections and movies, dry run, what to ask again, brakes lifted, money."""
 
 from __future__ import annotations
 

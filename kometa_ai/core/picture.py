@@ -1,4 +1,4 @@
-"""Pictures of items: their sizes, and which kinds are taken, told by how they begin. Pure."""
+"""Tell pictures of items by how they begin: which kinds are taken, and in which sizes. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A problem for the operator: where, what, and what to do about it."""
+"""Describe a problem for the operator: where, what, and what to do about it."""
 
 from __future__ import annotations
 

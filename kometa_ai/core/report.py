@@ -1,4 +1,4 @@
-"""The report of one run, as data that e-mail, terminal and API show."""
+"""Describe what one run did, as data that e-mail, terminal and API show."""
 
 from __future__ import annotations
 

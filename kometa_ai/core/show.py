@@ -1,4 +1,4 @@
-"""A show, as Sonarr tells of it."""
+"""Describe a show, as Sonarr tells of it."""
 
 from __future__ import annotations
 

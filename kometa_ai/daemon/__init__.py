@@ -1,1 +1,1 @@
-"""The program as it lives in its container: it waits for the schedule, runs, and waits again."""
+"""Live in the container: wait for the schedule, run in a thread, wait again, and answer pages and API meanwhile."""

@@ -1,4 +1,4 @@
-"""Kometa's files for the pages about blocks: read when one is asked for, and anew once one has changed."""
+"""Read Kometa's files for the pages about blocks, when one is asked for, and anew once one has changed."""
 
 from __future__ import annotations
 

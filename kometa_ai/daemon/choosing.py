@@ -1,4 +1,4 @@
-"""What people choose on the page and over the API: the review queue from the index, answers to it, and pins."""
+"""Keep what people choose on the page and over the API: answers to the review queue of the index, and pins."""
 
 from __future__ import annotations
 

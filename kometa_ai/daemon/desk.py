@@ -1,4 +1,4 @@
-"""What the review page shows: cards with all that is known of them, how many there are, and a sitting's answers."""
+"""Put together what the review page shows: cards with all that is known of them, their number, a sitting's answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The read model: answers what lists and pages show, from memory; reasons and texts come from the disk as needed.
+"""Answer what lists and pages show, from memory; reasons and texts come from the disk as needed.
 
 Why: docs/decisions/0021-index-in-memory.md
 """

@@ -1,4 +1,4 @@
-"""Keep the index up to date: made in a thread when a request finds that a source has changed, one at a time."""
+"""Keep the index up to date: make it in a thread when a request finds that a source has changed, one at a time."""
 
 from __future__ import annotations
 

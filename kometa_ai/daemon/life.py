@@ -1,4 +1,4 @@
-"""The daemon's life: start up, run when the schedule or a hint says so, and end on a signal, from its parts."""
+"""Run the daemon's life from its parts: start up, run when the schedule or a hint says so, end on a signal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lists and pages show of collections and items, as data."""
+"""Define as data what lists and pages show of collections and items."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which items a list of a collection or a search has, and in which order, over the index's rows."""
+"""Choose and order the items of a collection's list or of a search, over the index's rows."""
 
 from __future__ import annotations
 

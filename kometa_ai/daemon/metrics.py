@@ -1,4 +1,4 @@
-"""Metrics for Prometheus: counters since the daemon started, gauges from the state as it is now."""
+"""Count for Prometheus: counters since the daemon started, gauges from the state as it is now."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page of pins shows: every pin with its item and collection, and those that stand in the blocks."""
+"""List what the page of pins shows: every pin with its item and collection, and those that stand in the blocks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Posters of movies and shows: from the cache on the disk, or from their libraries, and then kept there.
+"""Fetch posters of movies and shows: from the cache on the disk, or from their libraries, and then keep them there.
 
 A library that does not answer is left in peace for a while, and a disk that fails only means that nothing is kept.
 """

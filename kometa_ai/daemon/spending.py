@@ -1,4 +1,4 @@
-"""What runs have cost: by month, by collection, and for each question. Pure."""
+"""Add up what runs have cost: by month, by collection, and for each question. Pure."""
 
 from __future__ import annotations
 

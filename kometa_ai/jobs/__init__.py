@@ -1,1 +1,1 @@
-"""What a person can ask for; the command line and the daemon call these functions."""
+"""Do what a person can ask for, one function a job; the command line and the daemon call the same ones."""

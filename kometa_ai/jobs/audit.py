@@ -1,4 +1,4 @@
-"""Audit: ask again about a sample of decisions and about all pins, blind, and compare. Decides nothing."""
+"""Ask again about a sample of decisions and about all pins, blind, and compare. Decides nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pins: list them, make one, release those of one movie or show, or write them into a block; at once, also in a run."""
+"""List pins, make one, release those of one movie or show, or write them into a block; at once, also in a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Session`: the settings, and the functions by which every job reads or locks the state and opens its services."""
+"""Read or lock the state and open the services for every job, from the settings (`Session`)."""
 
 from __future__ import annotations
 

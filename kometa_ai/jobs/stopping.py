@@ -1,4 +1,4 @@
-"""What a signal or RUN_TIMEOUT does to a run and the process: ask it to stop (`run/stopping.py`), wait, cut it off."""
+"""End a run and the process on a signal or RUN_TIMEOUT: ask it to stop (`run/stopping.py`), wait, cut it off."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the read-only commands show: the forecast, the explanation of a movie, the state, the configuration."""
+"""Answer the commands that only read: the forecast, the explanation of a movie, the state, the configuration."""
 
 from __future__ import annotations
 

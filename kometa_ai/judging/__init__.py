@@ -1,1 +1,1 @@
-"""Which questions to ask about which items, and what follows from verdicts, pins and tags."""
+"""Decide which questions to ask about which items, and what follows from verdicts, pins and tags."""

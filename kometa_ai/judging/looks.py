@@ -1,4 +1,4 @@
-"""Second looks: how near the threshold a verdict must be to get one, movies in one request, and the model. Pure."""
+"""Choose second looks: how near the threshold a verdict must be, how many movies a request has, which model. Pure."""
 
 from __future__ import annotations
 

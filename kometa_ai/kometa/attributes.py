@@ -1,4 +1,4 @@
-"""The names of the attributes that Kometa 2.4.4 knows in a collection (`modules/builder.py` and its JSON schema)."""
+"""List the attributes that Kometa 2.4.4 knows in a collection (`modules/builder.py` and its JSON schema)."""
 
 from __future__ import annotations
 

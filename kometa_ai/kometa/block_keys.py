@@ -1,4 +1,4 @@
-"""The keys of a block: type, default, message for a wrong value. All but `enabled` are in `core.collection`, too.
+"""Define the keys of a block: type, default, message for a wrong value. All but `enabled` are in `core.collection`.
 
 To add a key, write it here and as a field of `Collection`, and use it where it takes effect, e.g. in `judging.policy`.
 The parser, the block hash and `--dump-config` follow from these.

@@ -1,4 +1,4 @@
-"""A fault in a file: the problem to report, and the facts from which a correction can be made."""
+"""Define a fault in a file: the problem to report, and the facts from which a correction can be made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The two lines that begin and end a block, and how they are recognised."""
+"""Recognise the two lines that begin and end a block."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Libraries of the user, such as Radarr: what they hold, and how their tags are changed."""
+"""Reach the user's libraries, each a Radarr or a Sonarr: read what they hold, and change their tags."""

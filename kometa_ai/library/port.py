@@ -1,4 +1,4 @@
-"""What the program needs of a service that holds movies or shows: its contents, and a way to change their tags.
+"""Define what the program needs of a service that holds movies or shows: its contents, and a way to change tags.
 
 Why: docs/decisions/0017-library-port.md
 """

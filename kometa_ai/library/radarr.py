@@ -1,4 +1,4 @@
-"""The Radarr client: how it reads movies and credits; connection, retries and tag edits are in `arr/`."""
+"""Describe Radarr to the client in `arr/`: where its movies and credits are on the wire, and what they mean."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sonarr: where its shows are on the wire, and what they mean. All else it shares with its siblings."""
+"""Describe Sonarr to the client in `arr/`: where its shows are on the wire, and what they mean."""
 
 from __future__ import annotations
 

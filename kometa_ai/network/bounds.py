@@ -1,4 +1,4 @@
-"""An httpx2 transport that chooses the proxy, limits the size of answers, and ends calls that take too long.
+"""Choose the proxy, limit the size of answers, and end calls that take too long, as a transport of httpx2.
 
 Bytes are counted after decompression. The read time-out of a request limits the whole call: if it limited single reads
 only, a server could hold us for ever by sending a byte now and then.

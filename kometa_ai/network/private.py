@@ -1,4 +1,4 @@
-"""Whether an address is one of the user's own network: a machine at home, or a container beside this one."""
+"""Tell whether an address is one of the user's own network: a machine at home, or a container beside this one."""
 
 from __future__ import annotations
 

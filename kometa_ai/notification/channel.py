@@ -1,4 +1,4 @@
-"""The protocol of a channel. A new one: a module, a line in `channels`, settings, its library in `pyproject.toml`."""
+"""Define a channel. A new one: a module, a line in `channels`, settings, its library in `pyproject.toml`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Notify: decide whether a report is sent, put it into the outbox, have it delivered; also retries and test messages.
+"""Decide whether a report is sent, put it into the outbox, have it delivered; also retries and test messages.
 
 A channel sends one message, returns the delivery for each receiver, and never raises. What may be delivered later waits
 in the outbox and is joined to the next report for that receiver; see `delivering`.

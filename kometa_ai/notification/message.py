@@ -1,4 +1,4 @@
-"""Types that channels share: a message, the forms of a text, a delivery and its fate."""
+"""Define what channels share: a message, the forms of a text, a delivery and its fate."""
 
 from __future__ import annotations
 

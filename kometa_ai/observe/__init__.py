@@ -1,1 +1,1 @@
-"""Logs, redaction of secrets, and memory use of the process."""
+"""Write logs without secrets, and watch the memory use of the process."""

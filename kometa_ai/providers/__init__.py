@@ -1,1 +1,1 @@
-"""Models: the port that asking speaks to, prices, and an adapter for each service."""
+"""Reach models: the port that asking speaks to, prices, and an adapter for each service."""

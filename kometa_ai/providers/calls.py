@@ -1,4 +1,4 @@
-"""`Call`: one call to a provider, and its line in the log when it has ended."""
+"""Time one call to a provider, and write its line in the log when it has ended (`Call`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The port to models: requests, replies, usage, failures, and the protocols an adapter fulfils."""
+"""Define the port to models: requests, replies, usage, failures, and the protocols that an adapter fulfils."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Router`: one provider made of several; each request goes to the adapter that its model's name begins with."""
+"""Make one provider of several (`Router`): each request goes to the adapter that its model's name begins with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Traits`: what a model can do and what it costs, as data. All that differs by model above the adapters.
+"""Hold as data what a model can do and what it costs (`Traits`): all that differs by model above the adapters.
 
 Why: docs/decisions/0027-other-models.md
 """

@@ -1,1 +1,1 @@
-"""One run, from reading to reporting."""
+"""Do one run: read, decide and ask, plan the tags, write them, report."""

@@ -1,4 +1,4 @@
-"""When to use batches in one run, what of it is kept in the state, and which questions still wait for answers."""
+"""Decide when a run uses batches, keep them in the state, and know which questions still wait for answers."""
 
 from __future__ import annotations
 

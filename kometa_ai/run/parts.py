@@ -1,4 +1,4 @@
-"""What a run works with: its rules from the settings, its clients, the state, the clock."""
+"""Hold what a run works with: its rules from the settings, its clients, the state, the clock."""
 
 from __future__ import annotations
 

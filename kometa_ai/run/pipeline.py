@@ -1,4 +1,4 @@
-"""One run, step by step. Read this file first.
+"""Do one run, step by step. Read this file first.
 
     read the libraries -> load the collections -> follow hand edits -> plan questions -> ask -> decide -> plan the tags
     -> apply -> report

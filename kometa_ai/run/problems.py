@@ -1,4 +1,4 @@
-"""The problems and warnings of a run that need the operator, from its results. Pure."""
+"""Find the problems and warnings of a run that need the operator, from its results. Pure."""
 
 from __future__ import annotations
 

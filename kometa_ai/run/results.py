@@ -1,4 +1,4 @@
-"""The result of each step of a run, frozen; the report is made from these."""
+"""Hold the result of each step of a run, frozen; the report is made from these."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Interruption`: that one run is asked to stop, and why, and the step it is in; `jobs/stopping.py` sets it."""
+"""Note that one run is asked to stop, and why, and the step it is in (`Interruption`); `jobs/stopping.py` sets it."""
 
 from __future__ import annotations
 

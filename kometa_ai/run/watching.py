@@ -1,4 +1,4 @@
-"""The names of a run's steps, as users see them, and `Observer`, which is told of steps and counts as they happen."""
+"""Name a run's steps for users, and tell an `Observer` of steps and counts as they happen."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The settings: every environment variable once, read, checked and shown."""
+"""Read every setting from environment variables, check it, and show it."""

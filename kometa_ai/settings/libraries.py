@@ -1,4 +1,4 @@
-"""Which libraries there are: the first Radarr and the first Sonarr, and further ones under names that users choose."""
+"""Find which libraries there are: the first Radarr and the first Sonarr, and further ones under names users choose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which models are asked, and which settings each provider needs, from the texts of their variables. Pure.
+"""Find which models are asked, and which settings each provider needs, from the texts of their variables. Pure.
 
 The texts need not be right: they are also read to say what is missing while other settings are wrong.
 """

@@ -1,4 +1,4 @@
-"""The Claude stand-in's tokenizer and its prompt cache.
+"""Count tokens and keep prompts for the Claude stand-in: its tokenizer and its prompt cache.
 
 The rules are those of Anthropic's API documentation, "Prompt caching": a prefix is written at a breakpoint and read by
 requests whose prompt is the same up to there, byte for byte; a read looks back over at most 20 blocks from each

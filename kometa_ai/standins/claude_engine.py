@@ -1,4 +1,4 @@
-"""The Claude stand-in without HTTP: record requests, charge them, call the judge, and write messages."""
+"""Do what the Claude stand-in does without HTTP: record requests, charge them, call the judge, write messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Ollama stand-in's models and prompts: how a prompt is written down, and how one that is too long is cut.
+"""Keep the Ollama stand-in's models, write prompts down as it does, and cut one that is too long.
 
 Written from Ollama's source (0.33, and its runners of 0.5 to 0.12), in which all of this can be read.
 """

@@ -1,4 +1,4 @@
-"""The Chat Completions stand-in's tokenizer and its prompt caches.
+"""Count tokens and keep prompts for the Chat Completions stand-in: its tokenizer and its prompt caches.
 
 OpenAI's rules, from its guide "Prompt caching" and from reports of users: models since 5.6 write a prefix at each
 breakpoint, and read what was written at a breakpoint of the same prompt; without breakpoints of the request's own there

@@ -1,4 +1,4 @@
-"""A stand-in for Sonarr: its v3 API over plain Python state, for tests, the demo and development.
+"""Stand in for Sonarr: its v3 API over plain Python state, for tests, the demo and development.
 
 Written from the sources of Sonarr 4 and of the branch of version 5, without any of the program's own code, so that both
 cannot share a mistake. Serve it with `kometa_ai.standins.serving.serve`:

@@ -1,1 +1,1 @@
-"""What is remembered between runs, and how it survives."""
+"""Remember decisions, runs and choices in files that survive crashes and full disks."""

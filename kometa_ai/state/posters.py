@@ -1,4 +1,4 @@
-"""The cache of posters on the disk: `cache/posters/250/movie-949.jpg`. Whatever else lies there is left alone.
+"""Cache posters on the disk: `cache/posters/250/movie-949.jpg`. Whatever else lies there is left alone.
 
 Losing it costs some time, so nothing in it is synced to the disk, and all of it may be deleted while the program runs.
 A file's time is when its library was last asked about it.

@@ -1,4 +1,4 @@
-"""The JSON shape of the snapshot and of the journal's lines."""
+"""Define the JSON of the snapshot and of the journal's lines."""
 
 from __future__ import annotations
 

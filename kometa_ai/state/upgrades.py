@@ -1,4 +1,4 @@
-"""What is different for an operator who comes from an older version: told in the log once, and on docs/changes.md.
+"""Tell an operator who comes from an older version what is different: in the log once, and on docs/changes.md.
 
 Whoever brings the state to the present format tells it. Until that is done a file beside the state remembers that it is
 due, so that a kill in between leaves it to whoever loads the state next.

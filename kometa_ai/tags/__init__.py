@@ -1,1 +1,1 @@
-"""Make Radarr's tags match the decisions: plan, then apply."""
+"""Make the tags of Radarr and Sonarr match the decisions: plan, then apply."""

@@ -1,1 +1,1 @@
-"""The daemon's HTTP API."""
+"""Serve the daemon over HTTP with FastAPI: its pages, its API, and who may use them."""

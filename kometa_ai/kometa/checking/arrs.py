@@ -1,4 +1,4 @@
-"""What Kometa calls the services of both kinds: the section, the taglist, and what reads or writes tags."""
+"""Name what Kometa calls the services of both kinds: the section, the taglist, and what reads or writes tags."""
 
 from __future__ import annotations
 

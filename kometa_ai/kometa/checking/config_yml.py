@@ -1,4 +1,4 @@
-"""What Kometa's configurations say: which files each Plex library loads, and from which it takes a collection.
+"""Read from Kometa's configurations which files each Plex library loads, and from which it takes a collection.
 
 In each library, Kometa takes a collection from the first file that defines it. Configurations are read as strictly as
 Kometa reads them: keys have to be spelt exactly, and a blank value counts as missing.

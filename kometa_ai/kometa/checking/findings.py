@@ -1,4 +1,4 @@
-"""A finding about Kometa's files: the problem, and a correction that is computed only on request."""
+"""Define a finding about Kometa's files: the problem, and a correction that is computed only on request."""
 
 from __future__ import annotations
 

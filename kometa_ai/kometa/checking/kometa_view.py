@@ -1,4 +1,4 @@
-"""A collection with its templates filled in, as Kometa builds it, once for each way its file is loaded."""
+"""Fill in the templates of a collection as Kometa does, once for each way its file is loaded."""
 
 from __future__ import annotations
 

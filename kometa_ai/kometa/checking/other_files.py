@@ -1,4 +1,4 @@
-"""The files of Kometa's folder without a block. They are read only to look up a template or a collection."""
+"""Read those files of Kometa's folder that have no block, only to look up a template or a collection."""
 
 from __future__ import annotations
 

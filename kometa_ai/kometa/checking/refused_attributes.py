@@ -1,4 +1,4 @@
-"""The attributes for which Kometa 2.4.4 refuses or skips a collection that is filled from a tag, and why.
+"""List the attributes for which Kometa 2.4.4 refuses or skips a collection that is filled from a tag, and why.
 
 Kometa's rules are in its `modules/builder.py` and `modules/plex.py`.
 """

@@ -1,4 +1,4 @@
-"""How Kometa reads attributes: names without case, true and false in several spellings, tags as a list or a text."""
+"""Read attributes as Kometa does: names without case, true and false in several spellings, tags as a list or a text."""
 
 from __future__ import annotations
 

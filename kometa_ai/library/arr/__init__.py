@@ -1,1 +1,1 @@
-"""The HTTP API that Radarr shares with its siblings: connection, retries, edits, diagnosis."""
+"""Speak the HTTP API that Radarr and Sonarr share: connection, retries, edits, diagnosis."""

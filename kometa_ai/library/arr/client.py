@@ -1,4 +1,4 @@
-"""The client of a Radarr or one of its siblings: check it, read what it holds, change tags."""
+"""Check a Radarr or a Sonarr, read what it holds, and change tags, over one connection with retries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the body of an error says, in one line and without secrets."""
+"""Say in one line and without secrets what the body of an error says."""
 
 from __future__ import annotations
 

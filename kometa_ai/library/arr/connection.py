@@ -1,4 +1,4 @@
-"""The one place that speaks HTTP to a service: one call, its answer, or why there is none."""
+"""Make one HTTP call to a service with httpx2, and return its answer, or why there is none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a service cannot be used: name, connection, answer, each in plain words."""
+"""Say in plain words why a service cannot be used: its name, the connection, its answer."""
 
 from __future__ import annotations
 

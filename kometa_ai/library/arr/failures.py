@@ -1,4 +1,4 @@
-"""What can go wrong with one call. Nothing here leaves the package: the port has its own failures."""
+"""Define what can go wrong with one call; the client turns it into the failures of the port."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asking again, with waits that double."""
+"""Repeat a call whose failure may pass, with waits that double."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What differs between Radarr and its siblings, and between two of one service: names, paths, one row's meaning."""
+"""Describe a service to the client: names, paths, and what one row means; Radarr's and Sonarr's are beside `arr/`."""
 
 from __future__ import annotations
 

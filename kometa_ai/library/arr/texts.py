@@ -1,4 +1,4 @@
-"""Texts of a service, made fit for one line."""
+"""Clean a service's texts of control characters and line breaks, so that each fits on one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The JSON that Radarr and its siblings have in common, as far as we read it.
+"""Define the JSON that Radarr and Sonarr have in common, as far as we read it, with msgspec.
 
 The services leave out whatever is null (their serializer is told so) and `id` when it is 0, hence every field here may
 be absent. The decoder skips what is not named here without building it, which keeps 70 MB of movies cheap.

@@ -1,1 +1,1 @@
-"""Claude through the Anthropic SDK: questions, batches, failures."""
+"""Ask Claude through the Anthropic SDK: questions, batches, failures."""

@@ -1,1 +1,1 @@
-"""Services that speak the Chat Completions API, through the SDK of OpenAI."""
+"""Ask services that speak the Chat Completions API, through the SDK of OpenAI."""

@@ -1,4 +1,4 @@
-"""What is known of the services that speak Chat Completions, and how each model is asked first. Pure data.
+"""List what is known of the services that speak Chat Completions, and how each model is asked first. Pure data.
 
 A service is known by the preset that was chosen, or by the host of its address. One that is not known gets what all
 understand, and no field that it might refuse.

@@ -1,1 +1,1 @@
-"""Ollama through its own API: questions, the length of the context, failures."""
+"""Ask Ollama through its own API: questions, the length of the context, failures."""

@@ -1,4 +1,4 @@
-"""Where a model of Ollama runs: at home, in Ollama's cloud, or on this very machine. Pure."""
+"""Tell where a model of Ollama runs: at home, in Ollama's cloud, or on this very machine. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Answered`: what Ollama has answered to a call, and what that means where it is an error."""
+"""Read what Ollama has answered to a call, and what that means where it is an error (`Answered`)."""
 
 from __future__ import annotations
 

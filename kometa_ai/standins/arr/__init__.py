@@ -1,1 +1,1 @@
-"""What Radarr and Sonarr have in common, as one is a fork of the other: the way to an action, tags, saving, errors."""
+"""Do what Radarr and Sonarr, one a fork of the other, have in common: the way to an action, tags, saving, errors."""

@@ -1,4 +1,4 @@
-"""What fails inside the programs: a busy database, a save that dies half-way, the time before they are ready."""
+"""Fail as the programs do inside: a busy database, a save that dies half-way, the time before they are ready."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What both stand-ins offer a test: the server, its log, the library's tags, and what users and time do to them.
+"""Offer a test what both stand-ins have: the server, its log, the library's tags, what users and time do to them.
 
 Methods name items by their number at the metadata's site (TMDb, TVDB), since that is stable; the programs' own ids
 differ from it on purpose.

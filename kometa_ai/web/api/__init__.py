@@ -1,1 +1,1 @@
-"""The routes of the API below /api/v1: one module for each thing, and what they share in `routing`."""
+"""Answer the API below /api/v1: one module for each thing, and what they share in `routing`."""

@@ -1,4 +1,4 @@
-"""Routes for collections: list them, read one, and list its movies or shows, from the index."""
+"""Answer about collections: list them, read one, and list its movies or shows, from the index."""
 
 from __future__ import annotations
 

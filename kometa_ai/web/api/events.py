@@ -1,4 +1,4 @@
-"""Routes to watch runs by server-sent events: one run, or whatever runs."""
+"""Stream runs as server-sent events: one run, or whatever runs."""
 
 from __future__ import annotations
 

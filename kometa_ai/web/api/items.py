@@ -1,4 +1,4 @@
-"""Routes for movies and shows: search them, and read one with its place in every collection, from the index."""
+"""Answer about movies and shows: search them, and read one with its place in every collection, from the index."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Routes for looks, which change nothing: is everything in order, what would a run ask, what would an undo change."""
+"""Begin looks, which change nothing: is everything in order, what would a run ask, what would an undo change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Routes for pins: list those that are kept beside the state, make one, and release one."""
+"""List the pins that are kept beside the state, make one, and release one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Routes for posters: one of a movie or show, and deleting all that are kept."""
+"""Answer with the poster of a movie or show, and delete all that are kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Routes that look ahead and back for one collection: another threshold, and the history of its prompt."""
+"""Look ahead and back for one collection: another threshold, and the history of its prompt."""
 
 from __future__ import annotations
 

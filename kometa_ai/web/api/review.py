@@ -1,4 +1,4 @@
-"""Routes for review: what wants a person, answers to it, and taking an answer back."""
+"""List what wants a person, take answers to it, and take an answer back."""
 
 from __future__ import annotations
 

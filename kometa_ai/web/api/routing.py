@@ -1,4 +1,4 @@
-"""What all routes share: the daemon, the key, the answers that many have, and lists in pages."""
+"""Share among routes: the daemon, the key, the answers that many have, and lists in pages."""
 
 from __future__ import annotations
 

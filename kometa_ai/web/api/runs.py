@@ -1,4 +1,4 @@
-"""Routes for runs: start one, stop it, list them, read one, take one back."""
+"""Start a run, stop it, list runs, read one, and take one back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Routes for the system: batches, spending, settings, the end of the log."""
+"""Answer about the system: batches, spending, settings, the end of the log."""
 
 from __future__ import annotations
 

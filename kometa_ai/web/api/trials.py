@@ -1,4 +1,4 @@
-"""Routes for what decides nothing: try a prompt on a sample, read the result; the audits that were made."""
+"""Try a prompt on a sample and read the result, which decides nothing; list the audits that were made."""
 
 from __future__ import annotations
 

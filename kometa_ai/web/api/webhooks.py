@@ -1,4 +1,4 @@
-"""Routes for the webhooks of Radarr and Sonarr (Settings, Connect): each new movie or show is a hint for a run."""
+"""Take the webhooks of Radarr and Sonarr (Settings, Connect): each new movie or show is a hint for a run."""
 
 from __future__ import annotations
 

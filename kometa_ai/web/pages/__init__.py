@@ -1,1 +1,1 @@
-"""The pages: each module reads from the daemon, renders a template, or takes a form and redirects."""
+"""Show the pages: each module reads from the daemon, renders a template, or takes a form and redirects."""

@@ -1,4 +1,4 @@
-"""About: version, memory and sizes, licences, a text for a bug report; the colours, and the phone's menu."""
+"""Show about the program: version, memory and sizes, licences, a text for a bug report; colours, the phone's menu."""
 
 from __future__ import annotations
 

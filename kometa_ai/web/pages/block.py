@@ -1,4 +1,4 @@
-"""A collection's block: its lines as they stand in Kometa's files now, what they say, and what is wrong with them."""
+"""Show a collection's block: its lines as they stand in Kometa's files now, what they say, and what is wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The collections: the list of all, and the movies or shows of one, with pins for many of them."""
+"""Show the list of all collections, and the movies or shows of one, with pins for many of them."""
 
 from __future__ import annotations
 

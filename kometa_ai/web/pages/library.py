@@ -1,4 +1,4 @@
-"""The library: find a movie or show, and see where it stands in every collection, why, and what became of it."""
+"""Find a movie or show in the library, and show where it stands in every collection, why, and what became of it."""
 
 from __future__ import annotations
 

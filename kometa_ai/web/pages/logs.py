@@ -1,4 +1,4 @@
-"""The log: its newest lines, by level, run or text; and the whole file to download."""
+"""Show the newest lines of the log, by level, run or text; and send the whole file."""
 
 from __future__ import annotations
 

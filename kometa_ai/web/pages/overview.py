@@ -1,4 +1,4 @@
-"""The overview: what runs, what needs the operator, every collection, and the last runs."""
+"""Show the overview: what runs, what needs the operator, every collection, and the last runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pins: all that people have made, by where they were made, each to release; and those that stand in the blocks."""
+"""Show all pins that people have made, by where they were made, each to release; and those in the blocks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures for pages: the poster of a movie or show, or a tile with the initials of its title."""
+"""Answer with pictures for pages: the poster of a movie or show, or a tile with the initials of its title."""
 
 from __future__ import annotations
 

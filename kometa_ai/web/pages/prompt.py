@@ -1,4 +1,4 @@
-"""A collection's prompt: as it is, as it was, and another one to try; and what such a trial has found."""
+"""Show a collection's prompt, as it is and as it was; try another one, and show what such a trial has found."""
 
 from __future__ import annotations
 

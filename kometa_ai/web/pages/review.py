@@ -1,4 +1,4 @@
-"""Review: what wants a person, one card after the other or as a grid, and answers to it by forms."""
+"""Show what wants a person, one card after the other or as a grid, and take answers to it by forms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Past runs: a list of them, and for each what it changed, held back and met, to let through, keep, or take back."""
+"""Show past runs: what each changed, held back and met, to let through, keep, or take back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Blocks to copy for who has none yet, one of each kind, as the docs show them. Pure."""
+"""Make blocks to copy for users who have none yet, one of each kind, as the docs show them. Pure."""
 
 from __future__ import annotations
 

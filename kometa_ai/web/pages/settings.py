@@ -1,4 +1,4 @@
-"""Settings: each variable with its value, where that came from, what it is for, and where it is changed. Read-only."""
+"""Show each variable with its value, where that came from, what it is for, and where to change it. Read-only."""
 
 from __future__ import annotations
 

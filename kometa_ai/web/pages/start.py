@@ -1,4 +1,4 @@
-"""Check: whether everything is in order, what a run would cost, and the way from there to the first real run."""
+"""Check whether everything is in order and what a run would cost, and lead from there to the first real run."""
 
 from __future__ import annotations
 

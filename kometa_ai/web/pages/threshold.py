@@ -1,4 +1,4 @@
-"""What another threshold of a collection would do: counts, names, and the line to copy. Nothing is asked or written."""
+"""Show what another threshold of a collection would do: counts, names, the line to copy. Asks and writes nothing."""
 
 from __future__ import annotations
 

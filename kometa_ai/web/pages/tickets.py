@@ -1,4 +1,4 @@
-"""Tickets: what a form or a script says of the card that it answers, namely the pair and what was seen of it."""
+"""Read and write tickets: what a form or a script says of the card that it answers, its pair and what was seen."""
 
 from __future__ import annotations
 
