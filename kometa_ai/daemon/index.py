@@ -5,23 +5,21 @@ Why: docs/decisions/0021-index-in-memory.md
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from kometa_ai.core.collection import collection_key, kind_in
+from kometa_ai.core.collection import collection_key
 from kometa_ai.core.decision import Cause, Decision
 from kometa_ai.core.item import KINDS, ItemKey, Kind, kind_of
 from kometa_ai.core.movie import Movie
-from kometa_ai.core.naming import CollectionKey, Label, Slug, label_of
+from kometa_ai.core.naming import CollectionKey, Slug
 from kometa_ai.core.show import Show
+from kometa_ai.daemon.collection_lines import lines_of
+from kometa_ai.daemon.foreseeing import foresee_from
 from kometa_ai.daemon.listing import (
     STEPS,
     CollectionLine,
     CollectionOfItem,
     CollectionPage,
-    Counts,
     Found,
     ItemInCollection,
     ItemPage,
@@ -35,42 +33,23 @@ from kometa_ai.daemon.listing import (
 )
 from kometa_ai.daemon.lists import Lists, distance, matching, names_in_block
 from kometa_ai.daemon.standing import Decided, Sources, Standing, known_of, stand
-from kometa_ai.jobs.whatif import Basis, foresee
-from kometa_ai.judging.whatif import touched_by
-from kometa_ai.library.port import Contents
-from kometa_ai.run.orphans import orphans
-from kometa_ai.run.results import Reading, RunResults
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from kometa_ai.core.batches import OpenBatch
-    from kometa_ai.core.collection import Collection, OtherCollection
+    from kometa_ai.core.collection import Collection
     from kometa_ai.core.decision import Remembered
     from kometa_ai.core.item import ArrId
     from kometa_ai.core.kinds import AnyItem
     from kometa_ai.core.problem import Problem
-    from kometa_ai.core.report import Orphan
-    from kometa_ai.daemon.listing import State
     from kometa_ai.daemon.past import ItemChange, Moves, Past
     from kometa_ai.jobs.whatif import WhatIf
     from kometa_ai.judging.review import Moved
     from kometa_ai.judging.stages import Known
 
 _PINNED = (Cause.PINNED_IN, Cause.PINNED_OUT)
-
-
-class _Unmanaged(NamedTuple):
-    """A collection that takes no part, and why."""
-
-    name: str
-    slug: Slug
-    label: Label
-    state: State
-    why: str
-    source: str = ""
-    line: int = 0
 
 
 class Index:
@@ -86,8 +65,7 @@ class Index:
         self._decided: Decided = stand(sources)
         self._lists = Lists(self._columns, self._shelves, self._decided.standings)
         self._pins = {(pin.key, collection_key(kind_of(pin.key), pin.slug)): pin for pin in sources.pins}
-        self._tagged = Counter((kind_of(item.key), label) for item in self._shelves.items for label in item.labels)
-        self._lines = self._made_lines()
+        self._lines = lines_of(sources, self._decided, self._lists)
 
     @property
     def collections(self) -> tuple[Collection, ...]:
@@ -151,97 +129,6 @@ class Index:
             members_by_confidence=members,
             others_by_confidence=others,
             of_another_prompt=standing.tally().of_another_prompt if standing else 0,
-        )
-
-    def _made_lines(self) -> Mapping[CollectionKey, CollectionLine]:
-        statuses = self._columns.head.collections
-        found: dict[CollectionKey, CollectionLine] = {}
-        for each in self.everything:
-            is_decided = each.key in self._decided.standings
-            status = statuses.get(each.key)
-            found[each.key] = CollectionLine(
-                key=each.key,
-                slug=each.slug,
-                kind=each.kind,
-                name=each.name,
-                tag=each.label,
-                state="on" if is_decided else "waiting",
-                why="" if is_decided else "What a library of it holds is not known: no run has read it yet.",
-                threshold=each.confidence_threshold,
-                priority=each.priority,
-                source=each.source,
-                line=each.line,
-                counts=self._counts(each) if is_decided else Counts(tagged=self._tagged[each.kind, each.label]),
-                progress=status.status if status else "",
-                last_run=status.last_run if status else None,
-                problems=self._problems(each.source, each.name),
-            )
-        left = self._orphans()
-        for key, other in self._unmanaged():
-            orphan = left.get((kind_in(key), other.label))
-            found[key] = CollectionLine(
-                key=key,
-                slug=other.slug,
-                kind=kind_in(key),
-                name=other.name,
-                tag=other.label,
-                state=other.state,
-                why=f"{other.why} {orphan.remedy}" if orphan else other.why,
-                source=other.source,
-                line=other.line,
-                counts=Counts(tagged=self._tagged[kind_in(key), other.label]),
-                problems=self._problems(other.source, other.name),
-            )
-        return found
-
-    def _unmanaged(self) -> Iterator[tuple[CollectionKey, _Unmanaged]]:
-        folder = self._folder
-        groups: tuple[tuple[Sequence[OtherCollection], State, str], ...] = (
-            (folder.disabled, "off", "It is switched off: its block lacks `enabled: true`."),
-            (folder.skipped, "skipped", "It is skipped because of a problem in Kometa's folder."),
-            (folder.unserved, "without library", "No library of its kind is set up."),
-        )
-        there = {each.key for each in self.everything}
-        for others, state, why in groups:
-            for each in others:
-                for key in each.keys:
-                    if key not in there:
-                        there.add(key)
-                        yield (
-                            key,
-                            _Unmanaged(each.name, each.slug, each.label, state, why, each.source, each.line),
-                        )
-        for key, status in self._columns.head.collections.items():
-            if key not in there:
-                why = "It is no longer in Kometa's folder."
-                slug = Slug(key.removeprefix("show:"))
-                yield key, _Unmanaged(status.name, slug, label_of(status.tag), "gone", why, status.source)
-
-    def _orphans(self) -> Mapping[tuple[Kind, str], Orphan]:
-        reading = Reading(libraries=self._shelves.libraries, items=self._shelves.items, folder=self._folder)
-        found = orphans(RunResults(reading=reading), self._columns.head.collections)
-        return {(orphan.kind, orphan.tag): orphan for orphan in found}
-
-    def _problems(self, source: str, name: str) -> tuple[Problem, ...]:
-        folder = self._folder
-        return tuple(
-            each
-            for each in (*folder.problems, *folder.warnings, *folder.hints)
-            if each.collection == name and each.source == source
-        )
-
-    def _counts(self, collection: Collection) -> Counts:
-        standing = self._decided.standings[collection.key]
-        tally = standing.tally()
-        return Counts(
-            members=tally.members + sum(self._lists.is_member(standing, row) for row in standing.undecided),
-            tagged=self._tagged[collection.kind, collection.label],
-            pending=tally.pending,
-            near=len(self._lists.of_standing("near", standing)),
-            pinned=tally.pinned,
-            tag=tally.by_tag,
-            unjudged=tally.unjudged,
-            held_back=len(standing.changes.held_back),
         )
 
     def _histogram(self, key: CollectionKey) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -436,47 +323,7 @@ class Index:
 
         None for a collection that takes no part, or of which no library was read yet.
         """
-        found = next((each for each in self.collections if each.key == key), None)
-        if found is None:
-            return None
-        sources, shelves = self._sources, self._shelves
-        kept, left_out = self._touched_by(found)
-        known = known_of(sources, [item for item in shelves.items if item.key in kept])
-        # Looked up five times for each item, and each time made of the columns.
-        known = known._replace(memory={item.key: known.memory[item.key] for item in known.movies})
-        libraries = tuple(
-            msgspec.structs.replace(
-                each,
-                contents=Contents(items=tuple(item for item in each.contents.items if item.key in kept)),
-            )
-            if each.contents
-            else each
-            for each in shelves.libraries
-        )
-        reading = Reading(libraries=libraries, items=known.movies, folder=self._folder, collections=self.collections)
-        columns = self._columns
-        basis = Basis(known, reading, columns.head.collections, sources.rules, sources.now, columns.decision, left_out)
-        return foresee(found, threshold, basis)
-
-    def _touched_by(self, collection: Collection) -> tuple[frozenset[ItemKey], int]:
-        """The items that another threshold of a collection may touch, and how many of its own these are not.
-
-        Nothing moves what each of the collections that the threshold touches refuses outright: see `Basis.left_out`.
-        """
-        about = touched_by(collection, self.everything)
-        standings = [self._decided.standings.get(key) for key in sorted(about)]
-        items = [item for item in self._shelves.items if kind_of(item.key) == collection.kind]
-        if None in standings:  # one is about a library that no run has read yet
-            return frozenset(item.key for item in items), 0
-        there = [each for each in standings if each is not None]
-        labels = {each.collection.label for each in there}
-        kept = {item.key for item in items if not labels.isdisjoint(item.labels)}
-        for standing in there:
-            refused = self._columns.refused(collection.kind, standing.collection.slug)
-            kept |= {self._shelves.at(row).key for row in standing.not_plain(refused)}
-        own = self._decided.standings[collection.key]
-        rows = self._columns.rows
-        return frozenset(kept), sum(own.concerns(rows[item.key]) for item in items if item.key not in kept)
+        return foresee_from(self._sources, self._decided, key, threshold)
 
     def pairs(self, key: CollectionKey) -> Iterator[Pair]:
         """The pairs of a collection that matter to a person, in order of the items' rows.
