@@ -20,8 +20,8 @@ from kometa_ai.kometa.block_keys import BlockModel
 from kometa_ai.kometa.checking.examination import read_folder
 from kometa_ai.settings.environment import load_settings
 from kometa_ai.settings.libraries import places_in
-from kometa_ai.settings.schema import variables
 from kometa_ai.settings.values import apprise_urls
+from kometa_ai.settings.variables import variables
 from kometa_ai.web.app import make_app
 from tests.written_docs import DOCS, PACKAGE, ROOT, Part, parts, rows
 from tests.written_samples import PAGES, Sample, all_samples, command_lines, our_commands, quoted, samples

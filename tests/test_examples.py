@@ -15,7 +15,7 @@ from kometa_ai.cli.main import run
 from kometa_ai.core.item import KINDS, Kind
 from kometa_ai.demo import Stage
 from kometa_ai.kometa.checking.examination import examine_folder, read_folder
-from kometa_ai.settings.schema import variables
+from kometa_ai.settings.variables import variables
 from kometa_ai.standins.claude_answers import Judgement
 from kometa_ai.standins.films import films
 from kometa_ai.standins.shows import shows

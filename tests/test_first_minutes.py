@@ -16,7 +16,7 @@ import httpx2
 import pytest
 from ruamel.yaml import YAML
 
-from kometa_ai.settings.schema import variables
+from kometa_ai.settings.variables import variables
 from tests.cli.test_waiting import token_in
 from tests.daemon.living import PATIENCE, daemon_process
 from tests.run.world import World, movies

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kometa_ai.cli.main import cli
 from kometa_ai.daemon.metrics import Metrics
-from kometa_ai.settings.schema import FURTHER_LIBRARIES, variables
+from kometa_ai.settings.variables import FURTHER_LIBRARIES, variables
 from kometa_ai.state.upgrades import SINCE_FORMAT_1
 from tests import written_outputs
 

@@ -18,7 +18,8 @@ from kometa_ai.observe import logs
 from kometa_ai.observe.redact import Redactor
 from kometa_ai.settings.describe import secrets_of
 from kometa_ai.settings.environment import load_settings
-from kometa_ai.settings.schema import Settings, secret_variables
+from kometa_ai.settings.schema import Settings
+from kometa_ai.settings.variables import secret_variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

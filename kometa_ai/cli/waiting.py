@@ -22,7 +22,7 @@ from kometa_ai.observe import logs
 from kometa_ai.observe.redact import Redactor
 from kometa_ai.settings.describe import secrets_of
 from kometa_ai.settings.environment import load_settings, load_usable
-from kometa_ai.settings.schema import secret_variables
+from kometa_ai.settings.variables import secret_variables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

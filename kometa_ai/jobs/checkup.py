@@ -28,7 +28,8 @@ from kometa_ai.run.orphans import adopted_tags
 from kometa_ai.settings.describe import secrets_of
 from kometa_ai.settings.environment import load_settings, providers_in
 from kometa_ai.settings.libraries import places_in
-from kometa_ai.settings.schema import Settings, secret_variables
+from kometa_ai.settings.schema import Settings
+from kometa_ai.settings.variables import secret_variables
 from kometa_ai.state import files
 from kometa_ai.state.loading import is_older
 from kometa_ai.state.store import Store

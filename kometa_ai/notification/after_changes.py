@@ -26,7 +26,7 @@ from kometa_ai.core.text import ending, one_line
 from kometa_ai.network.client import open_client
 from kometa_ai.network.failures import Way, redirect_target, trouble_of
 from kometa_ai.settings.describe import secrets_of
-from kometa_ai.settings.schema import own_variables
+from kometa_ai.settings.variables import own_variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -12,7 +12,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from pydantic import SecretStr
 
 from kometa_ai.observe.redact import MASK, Redactor
-from kometa_ai.settings.schema import Settings, Variable, as_text, variables
+from kometa_ai.settings.schema import Settings
+from kometa_ai.settings.variables import Variable, as_text, variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -29,16 +29,9 @@ from kometa_ai.settings.models import (
     missing_keys,
     missing_model,
 )
-from kometa_ai.settings.schema import (
-    Beside,
-    Settings,
-    Variable,
-    own_variables,
-    secret_variables,
-    variables,
-    variables_in,
-)
+from kometa_ai.settings.schema import Beside, Settings
 from kometa_ai.settings.values import Unusable, shown
+from kometa_ai.settings.variables import Variable, own_variables, secret_variables, variables, variables_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

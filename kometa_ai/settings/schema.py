@@ -6,11 +6,9 @@ Why: docs/decisions/0008-settings.md
 """
 
 import socket
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import time, timedelta
 from decimal import Decimal
-from functools import cache
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,7 +19,7 @@ from pydantic import AllowInfNan, BaseModel, BeforeValidator, ConfigDict, Field,
 from kometa_ai.core.item import Kind
 from kometa_ai.network.environment import Network
 from kometa_ai.settings import values
-from kometa_ai.settings.libraries import FIRST_RADARR, FIRST_SONARR, LibrarySettings, Place, places_in
+from kometa_ai.settings.libraries import FIRST_RADARR, FIRST_SONARR, LibrarySettings
 from kometa_ai.settings.lookup import STATE_DIR
 from kometa_ai.settings.models import OF_MODELS, OPENAI_URL, ChosenModels, chosen_models
 from kometa_ai.settings.values import Window, only_text
@@ -53,8 +51,8 @@ def _own_address() -> str:
     return f"kometa-ai@{host if host.replace('-', '').replace('.', '').isalnum() else 'localhost'}"
 
 
-_KEY = Form("a key", secret=True)
-Key = Annotated[SecretStr, _read(values.key), _KEY]
+KEY = Form("a key", secret=True)
+Key = Annotated[SecretStr, _read(values.key), KEY]
 Password = Annotated[SecretStr, Form("a password", secret=True)]
 TypedPassword = Annotated[SecretStr, _read(values.one_line), Form("a password on one line", secret=True)]
 Line = Annotated[str, _read(values.one_line), Form("text on one line")]
@@ -62,8 +60,8 @@ Command = Annotated[str, _read(values.command), Form("a command on one line")]
 Model = Annotated[str, _read(values.model), Form("the id of a model")]
 AnyModel = Annotated[str, _read(values.any_model), Form("the id of a model")]
 Url = Annotated[str, _read(values.http_url), Form("an address such as http://host:8080/path")]
-_RADARR_URL = Form("an address such as http://radarr:7878")
-_SONARR_URL = Form("an address such as http://sonarr:8989")
+RADARR_URL = Form("an address such as http://radarr:7878")
+SONARR_URL = Form("an address such as http://sonarr:8989")
 ArrUrl = Annotated[str, _read(values.arr_url)]
 ClaudeUrl = Annotated[str, _read(values.claude_url), Form("an address such as https://api.anthropic.com")]
 OpenAIUrl = Annotated[str, _read(values.openai_url), Form("an address such as http://llama:8080/v1")]
@@ -101,11 +99,11 @@ class Settings(BaseModel):
 
     radarr_url: Annotated[
         ArrUrl,
-        _RADARR_URL,
+        RADARR_URL,
         About("Radarr's address; a path prefix (URL base) is kept. A Radarr or a Sonarr is required.", "none"),
     ] = ""
     radarr_api_key: Annotated[Key, About("Radarr's key: Settings, General, Security.", "none")] = SecretStr("")
-    sonarr_url: Annotated[ArrUrl, _SONARR_URL, About("Sonarr's address, for collections of shows.", "none")] = ""
+    sonarr_url: Annotated[ArrUrl, SONARR_URL, About("Sonarr's address, for collections of shows.", "none")] = ""
     sonarr_api_key: Annotated[Key, About("Sonarr's key: Settings, General, Security.", "none")] = SecretStr("")
 
     llm_provider: Annotated[
@@ -410,110 +408,8 @@ class Settings(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Variable:
-    """One setting as the operator sees it."""
-
-    name: str
-    field: str
-    help: str
-    form: str
-    secret: bool
-    default: str
-    alias: str
-
-
-@dataclass(frozen=True, slots=True)
 class Beside:
     """What belongs to the settings and has no field: how to reach others, and libraries of the user's own names."""
 
     network: Network
     libraries: tuple[LibrarySettings, ...] = ()
-
-
-@cache
-def variables() -> dict[str, Variable]:
-    """Every variable by its name, in the order of the README."""
-    return {variable.name: variable for variable in map(_variable, Settings.model_fields)}
-
-
-FURTHER_LIBRARIES = (
-    "`RADARR_<NAME>_URL`, `RADARR_<NAME>_API_KEY`, `SONARR_<NAME>_URL`, `SONARR_<NAME>_API_KEY`",
-    "none",
-    "Further ones, such as `RADARR_4K_URL` and `RADARR_4K_API_KEY` for the library `radarr-4k`.",
-)
-"""The variables of further libraries with their default and what they are for, as the docs show them."""
-
-
-def variables_in(names: Iterable[str]) -> dict[str, Variable]:
-    """Every variable by its name, those of the further libraries among `names` included: each after its service's."""
-    found: dict[str, Variable] = {}
-    places = places_in(names)
-    for variable in variables().values():
-        found[variable.name] = variable
-        for place in places:
-            if place.called and variable.name == Place(place.service).key_setting:
-                found |= {each.name: each for each in _variables_of(place)}
-    return found
-
-
-def _variables_of(place: Place) -> tuple[Variable, Variable]:
-    url = _RADARR_URL if place.kind == "movie" else _SONARR_URL
-    about = f"{place.title}'s address.", f"{place.title}'s key."
-    return (
-        Variable(place.url_setting, "", about[0], url.text, url.secret, "none", ""),
-        Variable(place.key_setting, "", about[1], _KEY.text, _KEY.secret, "none", ""),
-    )
-
-
-def own_variables(names: Iterable[str]) -> frozenset[str]:
-    """All names that are ours: of variables, aliases, further libraries among `names`, each with its `_FILE` form."""
-    return _forms(variables_in(names).values())
-
-
-def secret_variables(names: Iterable[str] = ()) -> frozenset[str]:
-    """The names among them that may hold a secret."""
-    return _forms(variable for variable in variables_in(names).values() if variable.secret)
-
-
-def _forms(wanted: Iterable[Variable]) -> frozenset[str]:
-    names = {name for variable in wanted for name in (variable.name, variable.alias)}
-    return frozenset(form for name in names - {""} for form in (name, f"{name}_FILE"))
-
-
-def _variable(field: str) -> Variable:
-    info = Settings.model_fields[field]
-    (form,) = (mark for mark in info.metadata if isinstance(mark, Form))
-    (about,) = (mark for mark in info.metadata if isinstance(mark, About))
-    return Variable(
-        name=field.upper(),
-        field=field,
-        help=about.help,
-        form=form.text,
-        secret=form.secret,
-        default=about.default or f"`{as_text(info.default)}`",
-        alias=about.alias,
-    )
-
-
-def as_text(value: object) -> str:
-    """A value as the user would write it into its variable."""
-    match value:
-        case bool():
-            text = str(value).lower()
-        case time():
-            text = f"{value:%H:%M}"
-        case timedelta():
-            text = _duration_text(int(value.total_seconds()))
-        case tuple() if not isinstance(value, Window):
-            text = ",".join(map(as_text, value))
-        case _:
-            text = "" if value is None else str(value)
-    return text
-
-
-def _duration_text(seconds: int) -> str:
-    """A duration in the largest unit that divides it."""
-    unit, size = next(
-        (unit, size) for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)) if seconds % size == 0
-    )
-    return f"{seconds // size}{unit}"

@@ -6,7 +6,7 @@ import pytest
 
 from kometa_ai.core.model import PROVIDERS, TITLES, ModelName, ProviderName, words_about
 from kometa_ai.settings.models import ADDRESS_SETTINGS
-from kometa_ai.settings.schema import variables
+from kometa_ai.settings.variables import variables
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

@@ -21,7 +21,8 @@ from starlette.routing import Route
 
 from kometa_ai.cli.main import run
 from kometa_ai.notification.after_changes import after_changes, environ_for_others
-from kometa_ai.settings.schema import Settings, variables
+from kometa_ai.settings.schema import Settings
+from kometa_ai.settings.variables import variables
 from kometa_ai.standins.serving import serve
 from tests.daemon.living import free_port
 from tests.run.world import block

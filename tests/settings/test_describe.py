@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kometa_ai.settings.describe import as_dump, secrets_of
 from kometa_ai.settings.environment import load_settings
-from kometa_ai.settings.schema import variables
+from kometa_ai.settings.variables import variables
 
 ENOUGH = {"RADARR_URL": "http://radarr:7878", "RADARR_API_KEY": "radarr-key", "CLAUDE_API_KEY": "claude-key"}
 KEYS = st.text("abcdefghijklmnopqrstuvwxyzABCDEFXYZ0123456789-_%+=~!$&()", min_size=6, max_size=40)

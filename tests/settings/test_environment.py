@@ -11,7 +11,7 @@ import pytest
 
 from kometa_ai.errors import FixConfiguration
 from kometa_ai.settings.environment import REQUIRED, load_settings
-from kometa_ai.settings.schema import variables
+from kometa_ai.settings.variables import variables
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -14,7 +14,7 @@ from kometa_ai.observe.redact import MASK, Redactor
 from kometa_ai.settings.describe import as_dump, secrets_of
 from kometa_ai.settings.environment import load_settings
 from kometa_ai.settings.libraries import places_in
-from kometa_ai.settings.schema import own_variables
+from kometa_ai.settings.variables import own_variables
 from tests.settings.test_environment import problems_of
 
 if TYPE_CHECKING:

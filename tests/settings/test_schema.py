@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from kometa_ai.core.problem import Problem
 from kometa_ai.errors import FixConfiguration
 from kometa_ai.settings.environment import load_settings
-from kometa_ai.settings.schema import Settings, variables
+from kometa_ai.settings.schema import Settings
 from kometa_ai.settings.values import Window
+from kometa_ai.settings.variables import variables
 
 CONTRACT = {
     "RADARR_URL": "",

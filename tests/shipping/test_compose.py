@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 
 from kometa_ai.settings.environment import load_settings
 from kometa_ai.settings.libraries import places_in
-from kometa_ai.settings.schema import variables
+from kometa_ai.settings.variables import variables
 from kometa_ai.standins.__main__ import standins
 from tests.shipping.smoke import RIGHTS
 from tests.shipping.test_image import instructions

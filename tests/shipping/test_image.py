@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from kometa_ai.settings.schema import variables
+from kometa_ai.settings.variables import variables
 from tests.shipping.tools import complaints
 from tests.written_docs import ROOT
 

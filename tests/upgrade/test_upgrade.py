@@ -16,7 +16,7 @@ import pytest
 
 from kometa_ai.cli.main import run
 from kometa_ai.settings.environment import load_settings
-from kometa_ai.settings.schema import variables
+from kometa_ai.settings.variables import variables
 from kometa_ai.state.loading import JOURNAL, SNAPSHOT
 from kometa_ai.state.upgrades import SINCE_FORMAT_1
 from tests.cli.test_waiting import token_in

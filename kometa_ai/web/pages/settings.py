@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fastapi import APIRouter, Request, Response
 
 from kometa_ai.observe.redact import MASK
-from kometa_ai.settings.schema import variables_in
+from kometa_ai.settings.variables import variables_in
 from kometa_ai.web.pages.rendering import page
 
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from kometa_ai.settings.schema import variables_in
+from kometa_ai.settings.variables import variables_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kometa_ai.core.problem import Problem
-    from kometa_ai.settings.schema import Variable
+    from kometa_ai.settings.variables import Variable
 
 _EXAMPLE = re.compile(r"such as (\S+?)(?:,|;|\Z|\s)")
 

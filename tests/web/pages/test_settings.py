@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from kometa_ai.settings.schema import variables
+from kometa_ai.settings.variables import variables
 from kometa_ai.web.pages.settings import grouped, lines_of
 from tests.daemon.living import KEY, daemon_beside
 
