@@ -25,6 +25,7 @@ import structlog
 
 from kometa_ai.asking import forecast
 from kometa_ai.asking.answers import read_answer, read_answers
+from kometa_ai.asking.batch_search import look_at
 from kometa_ai.asking.ending import Stopped
 from kometa_ai.asking.layout import groups
 from kometa_ai.asking.pacing import Pauses, is_worth_another_try
@@ -59,12 +60,6 @@ if TYPE_CHECKING:
 MOST_REQUESTS = 100_000
 MOST_BYTES = 12 << 20
 """Of a batch. Anthropic takes twenty times as much, but a batch is in memory as a whole, and more than once."""
-LISTED_WITHIN = timedelta(minutes=10)
-"""A batch that was taken is in Anthropic's list by then."""
-ANSWERED_WITHIN = timedelta(hours=25)
-"""Anthropic ends each batch within a day. Before that an id that is not known may be known again: that happens."""
-KEPT = timedelta(days=29)
-"""Anthropic keeps answers this long."""
 WARM = timedelta(minutes=30)
 """How long after its end the pages of a batch count as cached: half of the hour that they are. The other half is for
 the batch that reads them, which takes its time, too."""
@@ -73,7 +68,6 @@ the batch that reads them, which takes its time, too."""
 _BYTES_OF_SCHEMA = 3000
 _READINGS = 3
 _ERRORS_TOLD = 3
-_CLOCKS_DIFFER = timedelta(minutes=5)
 
 T = TypeVar("T")
 
@@ -116,61 +110,6 @@ class Scope(NamedTuple):
     collections: Mapping[CollectionKey, Collection]
     judged: Mapping[ItemKey, Subject]
     is_open: Callable[[BatchedQuestion, ItemKey], bool]
-
-
-# Looking
-
-
-class _Looked(NamedTuple):
-    """How a batch was found; `gone` says why there will never be answers of it."""
-
-    id: str = ""
-    seen: BatchSeen | None = None
-    gone: str = ""
-
-
-async def ended(provider: BatchProvider, batches: Sequence[OpenBatch], now: datetime) -> frozenset[str]:
-    """The keys of the open batches that a run can do something about, by free calls: they have ended, or are gone."""
-    keys = set()
-    for batch in batches:
-        try:
-            looked = await _look_at(provider, batch, batches, now)
-        except CheckModel as error:
-            _log.info("batch.unreachable", batch_id=batch.id, why=error.message)
-        except RequestFailed as failure:
-            _log.info("batch.unreachable", batch_id=batch.id, why=str(failure))
-        else:
-            if looked.gone or (looked.seen is not None and looked.seen.has_ended):
-                keys.add(batch.key)
-    return frozenset(keys)
-
-
-async def search(provider: BatchProvider, batch: OpenBatch, opened: Iterable[OpenBatch]) -> str:
-    """The id of a batch that may have been taken although nothing was heard of it; empty where there is none."""
-    known = {other.id for other in opened}.union(batch.foreign)
-    fitting = [
-        seen.id
-        async for seen in provider.since(batch.planned - _CLOCKS_DIFFER)
-        if seen.requests == batch.requests and seen.id not in known
-    ]
-    # The newest come first, and ours was the first to be created after its plan.
-    return fitting[-1] if fitting else ""
-
-
-async def _look_at(provider: BatchProvider, batch: OpenBatch, opened: Sequence[OpenBatch], now: datetime) -> _Looked:
-    age = now - batch.planned
-    if age > KEPT:
-        return _Looked(batch.id, gone="Its answers are not kept any more.")
-    batch_id = batch.id or await search(provider, batch, opened)
-    if not batch_id:
-        return _Looked(gone="The batch was never taken." if age > LISTED_WITHIN else "")
-    seen = await provider.find(batch_id)
-    if seen is None and age > ANSWERED_WITHIN:
-        return _Looked(batch_id, gone="The batch is not known any more.")
-    return _Looked(batch_id, seen)
-
-
-# Handing over and taking
 
 
 class Batcher:
@@ -348,7 +287,7 @@ class Batcher:
 
     async def _take(self, batch: OpenBatch, scope: Scope) -> None:
         """Record what a batch that has ended says about the collections in scope."""
-        looked = await self._patiently(lambda: _look_at(self._provider, batch, self._ledger.open(), self._now()))
+        looked = await self._patiently(lambda: look_at(self._provider, batch, self._ledger.open(), self._now()))
         if looked.gone:
             _log.warning("batch.gone", batch_id=looked.id, requests=batch.requests, why=looked.gone)
             self._ledger.drop(batch.key)

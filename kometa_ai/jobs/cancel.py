@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 import structlog
 
-from kometa_ai.asking.batches import search
+from kometa_ai.asking.batch_search import search
 from kometa_ai.errors import CheckModel
 from kometa_ai.providers.port import RequestFailed
 from kometa_ai.state.schema import BatchDropped, BatchNamed, RunWaits

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
-from kometa_ai.asking.batches import ended as ended_of
+from kometa_ai.asking.batch_search import ended as ended_of
 from kometa_ai.core.options import Options
 from kometa_ai.errors import KometaAIError
 from kometa_ai.jobs.aside import DoesNotAnswer, Patience, aside

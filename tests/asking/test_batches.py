@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from kometa_ai.asking.batches import ANSWERED_WITHIN, KEPT, LISTED_WITHIN, WARM, Batcher, Scope
-from kometa_ai.asking.batches import ended as ended_of
+from kometa_ai.asking.batch_search import ANSWERED_WITHIN, KEPT, LISTED_WITHIN
+from kometa_ai.asking.batch_search import ended as ended_of
+from kometa_ai.asking.batches import WARM, Batcher, Scope
 from kometa_ai.asking.pacing import Budget
 from kometa_ai.asking.phases import Work, opening, reading
 from kometa_ai.asking.prompts import FORM

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from kometa_ai.app import open_batches, open_parts, rules_of
-from kometa_ai.asking.batches import ended
+from kometa_ai.asking.batch_search import ended
 from kometa_ai.core.choice import Pin
 from kometa_ai.core.item import movie_key
 from kometa_ai.core.naming import Slug
