@@ -15,6 +15,7 @@ import pytest
 
 from kometa_ai.run.watching import NullObserver, Step
 from kometa_ai.standins.faults import Effect, answer, drop_after_applying
+from tests.run.dying import Crash, Dying
 from tests.run.libraries import Home, shows
 from tests.run.world import block, movies
 
@@ -39,28 +40,6 @@ QUESTIONS = 3 * FILMS + 2 * SHOWS
 OWN = ("by-hand", "kai-of-my-own")
 """Tags that belong to the user: one looks like ours."""
 HAND_TAGGED = {"radarr": (1001, 1004), "radarr-4k": (1004, 1006), "sonarr": (1001, 1007)}
-
-
-class Crash(BaseException):
-    """The process dies here."""
-
-
-class Dying(NullObserver):
-    """An observer that dies when so many answers have been recorded."""
-
-    def __init__(self, answers: int) -> None:
-        self._left = answers
-
-    def advance(self, what: str, count: int) -> None:
-        """Count an answer."""
-        del count
-        if what == "questions":
-            self._left -= 1
-            if self._left == 0:
-                raise Crash
-
-    def cost(self, usd: float) -> None:
-        """Nothing happens then."""
 
 
 @pytest.fixture

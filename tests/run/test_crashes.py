@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kometa_ai.run.watching import NullObserver
+from tests.run.dying import Dying
 from tests.run.world import World, block, movies
 
 if TYPE_CHECKING:
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 JOURNAL = "kometa_state.journal"
 MOVIES, BATCH, AT_ONCE = 36, 6, 3
 TRUTH = {"Heist": set(range(0, MOVIES, 3)), "Space": {1, 2}, "Noir": set(range(20, 30))}
-
-
-class Crash(BaseException):
-    """The process dies here."""
 
 
 def make(folder: Path) -> World:
@@ -43,24 +39,6 @@ def check(world: World) -> None:
         assert world.numbers(f"kai-{name.lower()}") == numbers
     asked = world.asked()
     assert len(set(asked)) == MOVIES * len(TRUTH)
-
-
-class Dying(NullObserver):
-    """An observer that dies when so many answers have been recorded."""
-
-    def __init__(self, answers: int) -> None:
-        self._left = answers
-
-    def advance(self, what: str, count: int) -> None:
-        """Count an answer."""
-        del count
-        if what == "questions":
-            self._left -= 1
-            if self._left == 0:
-                raise Crash
-
-    def cost(self, usd: float) -> None:
-        """Nothing happens then."""
 
 
 @pytest.mark.parametrize("answers", [1, 2, 7, 12, 18])

@@ -21,6 +21,7 @@ from kometa_ai.standins.faults import answer, drop_after_applying
 from kometa_ai.state.choices import ChoicesFile
 from kometa_ai.state.libraries import LibraryFile, place_of
 from kometa_ai.state.store import Store, reset
+from tests.run.dying import Crash
 from tests.run.libraries import Home, shows
 from tests.run.world import World, block, movies
 
@@ -34,10 +35,6 @@ if TYPE_CHECKING:
 
 NOIR = "kai-noir"
 MEMBERS = set(range(8))
-
-
-class Crash(BaseException):
-    """The process dies here."""
 
 
 @pytest.fixture

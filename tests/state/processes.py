@@ -21,6 +21,21 @@ from tests.state.making import NOW, judged
 folder = Path(sys.argv[1])
 """
 
+KILLED_AT = """
+count = 0
+
+def watch(event, arguments):
+    # Python tells of each open, rename, link, remove and truncate before it happens.
+    global count
+    if event in {{"open", "os.rename", "os.link", "os.remove", "os.truncate"}} and str(folder) in str(arguments):
+        count += 1
+        if count == {at}:
+            os._exit(9)
+
+sys.addaudithook(watch)
+"""
+"""The beginning of a process that dies before its step `at` on files."""
+
 
 def start(code: str, folder: Path) -> subprocess.Popen[str]:
     """Start it; `folder` is the state folder, and NOW, Store, StateLock, judged and files are there."""

@@ -8,23 +8,12 @@ import pytest
 from kometa_ai.state.loading import SNAPSHOT
 from kometa_ai.state.store import Store
 from tests.state.making import NOW, judged, numbers
-from tests.state.processes import run, start
+from tests.state.processes import KILLED_AT, run, start
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_KILLED = """
-count = 0
-
-def watch(event, arguments):
-    # Python tells of each open, rename, link, remove and truncate before it happens.
-    global count
-    if event in {{"open", "os.rename", "os.link", "os.remove", "os.truncate"}} and str(folder) in str(arguments):
-        count += 1
-        if count == {at}:
-            os._exit(9)
-
-sys.addaudithook(watch)
+_KILLED = f"""{KILLED_AT}
 store = Store.load(folder)
 for number in (4, 5):
     store.record(judged(number))

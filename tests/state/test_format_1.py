@@ -15,7 +15,7 @@ from kometa_ai.state.store import Store
 from kometa_ai.state.upgrades import SINCE_FORMAT_1
 from tests.state.format_1 import DUMP, FIXTURE, FormatOneWorld, lay_out
 from tests.state.making import NOW, judged, numbers
-from tests.state.processes import run
+from tests.state.processes import KILLED_AT, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -177,17 +177,7 @@ def test_a_damaged_one_falls_back_to_its_own_backup(tmp_path: Path) -> None:
     assert said["tag_changes"] == _in_format_2()["tag_changes"]
 
 
-_KILLED = """
-count = 0
-
-def watch(event, arguments):
-    global count
-    if event in {{"open", "os.rename", "os.link", "os.remove", "os.truncate"}} and str(folder) in str(arguments):
-        count += 1
-        if count == {at}:
-            os._exit(9)
-
-sys.addaudithook(watch)
+_KILLED = f"""{KILLED_AT}
 store = Store.load(folder)
 store.record(judged(4))
 print("confirmed", flush=True)
