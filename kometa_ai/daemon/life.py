@@ -130,7 +130,6 @@ class Daemon:
         self.pinning = Pinning(session, self.indexer, clock)
         self.trials = Trials(session)
         self.watch = Watch(session)
-        self.looks = Looks(session, environ)
         self.metrics = Metrics()
         self.pulse = Pulse(settings.state_dir, self._vital_signs)
         self.views = Views(
@@ -144,6 +143,7 @@ class Daemon:
             indexer=self.indexer,
             clock=clock,
         )
+        self.looks = Looks(session, environ, last_run=self.views.last_run)
         self.hints = Hints(
             self._run_for_hints,
             unknown=self.overview.unknown,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 import structlog
@@ -17,12 +18,13 @@ from kometa_ai.jobs.estimate import Estimate
 from kometa_ai.jobs.undo import Undo, preview
 from kometa_ai.jobs.undo_report import Undone
 from kometa_ai.jobs.views import forecast
+from kometa_ai.kometa.files import stamps_of
 from kometa_ai.observe.logs import log_unexpected
 from kometa_ai.settings.changes import changed_variables
 from kometa_ai.settings.environment import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from kometa_ai.core.collection import Collection
     from kometa_ai.jobs.services import Looked
@@ -31,8 +33,14 @@ if TYPE_CHECKING:
 Kind = Literal["doctor", "estimate", "undo"]
 """What can be looked at: whether everything is in order, what a run would ask, what an undo would change."""
 
+Since = Literal["", "run", "files"]
+"""What has happened since a look began: a run has ended, or one of Kometa's files has changed; empty for neither."""
+
 LONGEST = 300.0
 """Seconds after which a look is given up: something does not answer."""
+
+_STAMPING = 2.0
+"""Seconds for the stamps of Kometa's files; who opens the page waits for them."""
 
 _log = structlog.get_logger()
 
@@ -60,6 +68,13 @@ class Examination(msgspec.Struct, frozen=True):
     """That everything is to be checked, as `--check-config` does."""
 
 
+class _Sources(NamedTuple):
+    """What a look depends on: the run that had ended last, and the stamps of Kometa's files. None is not known."""
+
+    run_id: str | None
+    files: object
+
+
 Wanted = Examination | Options | Undo
 """An examination, the forecast of a run with these options, the preview of an undo."""
 Found = Diagnosis | Estimate | Undone
@@ -68,12 +83,16 @@ Found = Diagnosis | Estimate | Undone
 class Looks:
     """Does one look at a time, beside the loop. None of them writes anything, asks a model, or needs the lock.
 
-    `previewed` is the run whose undo was looked at last; empty before there was one.
+    `last_run` returns the id of the run that has ended last. `previewed` is the run whose undo was looked at last;
+    empty before there was one.
     """
 
-    def __init__(self, session: Session, environ: Mapping[str, str]) -> None:
+    def __init__(self, session: Session, environ: Mapping[str, str], *, last_run: Callable[[], Awaitable[str]]) -> None:
         self._session = session
         self._environ = environ
+        self._last_run = last_run
+        self._stamps = Patience("CONFIG_DIR", seconds=_STAMPING)
+        self._seen: dict[Kind, _Sources] = {}
         self._examines = Patience("CONFIG_DIR", seconds=LONGEST)
         self.previewed = ""
         self._last: dict[Kind, Look] = {}
@@ -87,6 +106,15 @@ class Looks:
         """How long ago the last look of this kind has ended; None if none has."""
         at = self.last(kind).at
         return None if at is None else self._session.now() - at
+
+    async def since(self, kind: Kind) -> Since:
+        """What makes the last look of this kind out of date; empty while another one is on. No file is read for it."""
+        if kind not in self._seen or self.last(kind).status != "done":
+            return ""
+        before, now = self._seen[kind], await self._sources()
+        if kind != "undo" and None not in (before.files, now.files) and before.files != now.files:
+            return "files"
+        return "run" if None not in (before.run_id, now.run_id) and before.run_id != now.run_id else ""
 
     def begin(self, wanted: Wanted) -> asyncio.Task[Found | KometaAIError]:
         """Begin to look; the task returns what was found, or the error. Raise WaitForOtherRun while one is on."""
@@ -102,6 +130,7 @@ class Looks:
     async def _look(self, kind: Kind, wanted: Wanted) -> Found | KometaAIError:
         try:
             async with asyncio.timeout(LONGEST):
+                sources = await self._sources()  # first, so that what changes meanwhile makes it out of date
                 found = await self._find(wanted)
         except TimeoutError:
             return self._fail(kind, DoesNotAnswer(f"It took longer than {LONGEST:g} seconds.", "Look again."))
@@ -112,9 +141,18 @@ class Looks:
         look = Look(kind=kind, status="done", at=self._session.now())
         if isinstance(found, Diagnosis):
             look = msgspec.structs.replace(look, restart_for=await self._changed())
+        self._seen[kind] = sources
         self._last[kind] = msgspec.structs.replace(look, **{kind: found})
         _log.info("look.done", kind=kind)
         return found
+
+    async def _sources(self) -> _Sources:
+        run_id = files = None
+        with suppress(KometaAIError):
+            run_id = await self._last_run()
+        with suppress(KometaAIError, OSError):
+            files = await self._stamps(stamps_of, self._session.settings.config_dir)
+        return _Sources(run_id, files)
 
     async def _changed(self) -> tuple[str, ...]:
         """The variables whose values are others than at the start; none where they cannot be read."""

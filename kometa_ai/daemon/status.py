@@ -159,6 +159,11 @@ class Views:
         runs |= {run.run_id: run for run in others if run.run_id not in runs}
         return sorted(runs.values(), key=lambda run: run.started)[-RUNS_KEPT:]
 
+    async def last_run(self) -> str:
+        """The id of the run that has ended last; empty if none has."""
+        past = await self.past_runs()
+        return past[-1].run_id if past else ""
+
     async def spent(self) -> Spent:
         """What months, collections and questions have cost."""
         overview = await self._overview.read()

@@ -226,6 +226,7 @@ async def _show_undo(
         report=report,
         look=look,
         is_of_this=is_of_this,
+        is_overtaken=is_of_this and await daemon.looks.since("undo") == "run",
         taken=taken,
         changes=len(report.changes),
         **await _busy(daemon),

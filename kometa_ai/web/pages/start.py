@@ -83,9 +83,12 @@ async def _shown(request: Request, *, status: int = 200, error: KometaAIError | 
     doctor, estimate = looks.last("doctor"), looks.last("estimate")
     steps = steps_of(doctor.doctor, _settled(daemon), doctor.restart_for)
     path = await _path_of(daemon)
+    since, since_forecast = await looks.since("doctor"), await looks.since("estimate")
     is_old = _is_older(looks.age("estimate"), FORECAST_IS_OLD)
     hindrance = next((step.name for step in filter(is_hindrance, steps)), "")
-    upcoming = _upcoming(path, is_known=estimate.estimate is not None and not is_old)
+    # A run has asked some of it, which leaves the amount an upper one.
+    is_known = estimate.estimate is not None and not is_old and since_forecast != "files"
+    upcoming = _upcoming(path, is_known=is_known)
     limit = suggested_limit(estimate.estimate.cost_usd if estimate.estimate else None, float(settings.max_cost_per_run))
     return await page(
         request,
@@ -99,10 +102,12 @@ async def _shown(request: Request, *, status: int = 200, error: KometaAIError | 
         open=first_open(steps) if doctor.doctor else "",
         upcoming="" if hindrance else upcoming,
         hindrance=hindrance,
-        looks_on_load=doctor.status != "running" and _is_older(looks.age("doctor"), LOOKED_LONG_AGO),
+        looks_on_load=doctor.status != "running" and (since != "" or _is_older(looks.age("doctor"), LOOKED_LONG_AGO)),
         looks_again=doctor.status != "running" and bool(first_open(steps)),
         estimate=estimate,
         is_old=is_old,
+        since=since,
+        since_forecast=since_forecast,
         limit=f"{limit:.2f}",
         most=settings.max_cost_per_run,
         path=path,
@@ -146,13 +151,13 @@ def _advice(doctor: Look, steps: tuple[Step, ...], upcoming: str) -> str:
 async def _path_of(daemon: Daemon) -> Path:
     past = await daemon.views.past_runs()
     whole = [run for run in past if run.kind == "run" and run.only_movies is None and not run.only_collections]
-    dry = next((run for run in reversed(whole) if run.dry_run), None)
-    real = next((run for run in reversed(past) if run.is_success_of_everything), None)
-    is_newest = dry is not None and (real is None or real.started < dry.started)
-    report = await _report_of(daemon, dry.run_id) if dry is not None and is_newest else None
+    # In their order: times are told in whole seconds.
+    newest = next((run for run in reversed(whole) if run.dry_run or run.is_success_of_everything), None)
+    dry = newest if newest is not None and newest.dry_run else None
+    report = await _report_of(daemon, dry.run_id) if dry is not None else None
     current = daemon.runs.current
     return Path(
-        dry=dry if is_newest else None,
+        dry=dry,
         report=report,
         going=current.going if current else None,
         is_shown=report is not None and report.outcome in ("ok", "problems"),

@@ -341,6 +341,23 @@ async def test_a_pin_of_yours_that_stays_is_named(here: Beside) -> None:
     assert "are replaced" not in text
 
 
+async def test_a_preview_of_before_another_run_says_so(here: Beside, world: World) -> None:
+    """What another run has changed since may be other than the preview says; a new one is of now."""
+    run_id = await here.run()
+    await send(here, f"/runs/{run_id}/preview")
+    await until(lambda: here.daemon.looks.last("undo").status == "done")
+    fresh = words(await page(here, f"/runs/{run_id}/undo"))
+    world.believe("Noir", range(2))
+    await here.run(force_refresh=True)
+    stale = words(await page(here, f"/runs/{run_id}/undo"))
+    await send(here, f"/runs/{run_id}/preview")
+    await until(lambda: here.daemon.looks.last("undo").status == "done")
+    again = words(await page(here, f"/runs/{run_id}/undo"))
+
+    assert "A run has ended since this was looked at" not in fresh + again
+    assert "A run has ended since this was looked at" in stale
+
+
 async def test_a_run_that_was_taken_back_in_part(here: Beside, world: World) -> None:
     """Where the undo met a fault, the page says that it did not end well, and offers to look what it has left."""
     world.collections(block("Noir"), block("Heist"))

@@ -296,6 +296,71 @@ async def test_an_old_forecast_is_said_to_be_old(world: World) -> None:
     assert 'hx-trigger="load"' in old
 
 
+async def test_a_look_of_before_a_run_is_said_to_be_out_of_date(here: Beside) -> None:
+    """Once a run has ended, what was found before is told as of then, and a page with script looks again by itself."""
+    await looked(here)
+    fresh = await looked(here, "estimate")
+    await here.run(dry_run=True)
+    stale = await page(here)
+    await looked(here)
+    again = await looked(here, "estimate")
+
+    for text in (fresh, again):
+        assert "Since then" not in words(text)
+        assert "when it was worked out" not in words(text)
+        assert 'hx-trigger="load"' not in text
+    assert "It was like this today" in words(stale)
+    assert "Since then a run has ended." in words(stale)
+    assert 'hx-trigger="load"' in stale
+    assert "Since then a run has ended." in words(step(stale, "forecast"))
+    assert "before the last run" in words(step(stale, "forecast"))
+    assert 'class="step panel unknown" id="step-forecast"' in stale
+    assert re.search(r"Noir\D*0\b", words(step(again, "forecast")))
+
+
+async def test_a_look_of_before_an_edit_of_kometas_files_is_said_to_be_out_of_date(here: Beside, world: World) -> None:
+    """A block that was edited since is not said to be in order: neither the look nor the forecast is of it."""
+    await looked(here)
+    await looked(here, "estimate")
+    world.collections(block("Noir", confidence_threshold=75))
+    stale = await page(here)
+    after = await looked(here)
+
+    assert "Since then Kometa's files have changed." in words(stale)
+    assert "Everything is in order." not in words(stale)
+    assert 'hx-trigger="load"' in stale
+    assert "Since then Kometa's files have changed." in words(step(stale, "forecast"))
+    assert is_open(step(stale, "forecast"))
+    assert "confidence_threshold" in words(step(after, "kometa-s-folder"))
+    assert 'hx-trigger="load"' not in after
+    assert "Since then Kometa's files have changed." in words(step(after, "forecast"))
+
+
+async def test_a_real_run_implies_the_dry_one(here: Beside) -> None:
+    """After a real run no step before it is to do: not the dry run, whether one was made or not, nor the forecast."""
+    await looked(here)
+    await here.run()
+    without = await page(here)
+    dry_id = await here.run(dry_run=True)
+    await here.run(within=dry_id)
+    after = await page(here)
+
+    for text in (without, after):
+        dry = step(text, "dry-run")
+        assert words(dry).startswith("in order: Dry run a real run has ended well")
+        assert 'class="step panel good"' in dry
+        assert "to do:" not in words(text)
+
+
+async def test_a_dry_run_right_after_a_real_one_is_shown(here: Beside) -> None:
+    """Its changes are offered, also where both began within one second."""
+    await looked(here)
+    for _ in range(3):
+        await here.run()
+        dry_id = await here.run(dry_run=True)
+        assert f'action="/runs/{dry_id}/make"' in await page(here)
+
+
 async def test_from_the_dry_run_to_the_real_one(here: Beside) -> None:
     """The dry run shows its changes; what can be made is exactly these, and afterwards it runs by itself."""
     await looked(here)
