@@ -297,7 +297,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def asked(self) -> int:
-        """The number of verdicts received."""
+        """The number of verdicts received; a second look is one more."""
         return sum(collection.asked for collection in self.collections)
 
     @property

@@ -374,10 +374,17 @@ def _cut(items: Sequence[str], limit: int, *, total: int | None = None) -> Cut:
     return Cut(shown, (len(items) if total is None else total) - len(shown))
 
 
+def _asked(report: RunReport) -> str:
+    """`309 verdicts, second looks among them; 3 questions left`."""
+    looks = ", second looks among them" if report.asked > 1 else ""
+    left = f"; {counted(report.pending, 'question')} left" if report.pending else ""
+    return f"{counted(report.asked, 'verdict')}{looks}{left}"
+
+
 def _figures(report: RunReport, zone: tzinfo) -> Iterator[tuple[str, str]]:
     yield ("Libraries" if len(report.libraries) > 1 else "Library"), _libraries(report)
     yield "Collections", f"{len(report.collections):,}"
-    yield "Asked", counted(report.asked, "question") + (f", {report.pending:,} left" if report.pending else "")
+    yield "Asked", _asked(report)
     yield "Cost", _cost(report)
     if report.tokens.requests:
         yield "Tokens", _tokens(report.tokens)

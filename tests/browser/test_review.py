@@ -115,6 +115,56 @@ async def test_answers_in_quick_succession_arrive_in_order_and_once(here: Signed
     assert (most, 1 <= sent < 25) == (1, True)
 
 
+@pytest.mark.parametrize(("width", "height"), [(360, 640), (390, 664), (412, 732)])
+async def test_a_phone_shows_at_once_what_is_needed_to_answer(here: SignedIn, width: int, height: int) -> None:
+    """Title, question, verdict with its reason, and the answers stand on the first screen, none over another."""
+    async with here.visiting(width=width) as visit:
+        await visit.page.set_viewport_size({"width": width, "height": height})
+        page = await opened(visit)
+        covered = await page.evaluate(
+            """() => {
+              const wanted = ['.card h2 a', '.card .question', '.verdict .pill', '.verdict blockquote',
+                '#answers .yes', '#answers .no', '#answers [value=leave]', '#answers [data-skip]'];
+              return wanted.filter(each => {
+                const found = document.querySelector(each), at = found.getBoundingClientRect();
+                return [[at.left + 2, at.top + 2], [at.left + 2, at.bottom - 2]].some(
+                  ([x, y]) => !found.contains(document.elementFromPoint(x, y)));
+              });
+            }"""
+        )
+
+    assert covered == []
+
+
+async def test_the_numbers_of_the_drop_downs_go_with_the_answers(here: SignedIn, world: World) -> None:
+    """Each answer is one less of its kind and collection, and one that is taken back one more; also of all of them.
+
+    What the button for the whole part says and sends goes along, so that it is not refused.
+    """
+
+    async def numbers(page: Page) -> list[str]:
+        return await page.locator("[data-filter] option").all_inner_texts()
+
+    async with here.visiting() as visit:
+        page = await opened(visit, "/review?kind=close+call")
+        assert await numbers(page) == ["All kinds · 45", "Close calls · 45", "All collections · 45", "Noir · 45"]
+        for key in "yns":
+            await page.keyboard.press(key)
+        assert await numbers(page) == ["All kinds · 43", "Close calls · 43", "All collections · 43", "Noir · 43"]
+        await page.keyboard.press("u")
+        await decided(page, 1)
+        assert await numbers(page) == ["All kinds · 44", "Close calls · 44", "All collections · 44", "Noir · 44"]
+        await page.reload()
+        await expect(page.locator("#desk[data-is-ready]")).to_be_visible()
+        await page.keyboard.press("u")
+        await expect(page.locator("[data-filter] option").first).to_have_text("All kinds · 45")
+        await page.keyboard.press("y")
+        await page.get_by_role("button", name="Leave all 44 close calls to the model").click()
+        await expect(page.locator("main")).to_contain_text("Left to the model.")
+        assert visit.complaints == []
+    assert len(answers(world)) == COUNT
+
+
 async def test_all_keys(here: SignedIn, world: World) -> None:
     """Looking answers nothing, skipping says nothing, undo takes back what was sent and what was not."""
     async with here.visiting() as visit:

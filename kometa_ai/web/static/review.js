@@ -45,6 +45,7 @@ function reviewCards() {
   const place = desk.querySelector("[data-cards]");
   const form = desk.querySelector("#answers");
   const told = desk.querySelector("[data-told]");
+  const whole = desk.querySelector("form.leave");
   const undoer = desk.querySelector("[data-undo]");
   const start = Number(desk.dataset.at);
   let remaining = Number(desk.dataset.total);
@@ -164,6 +165,26 @@ function reviewCards() {
   const decidedBefore = decided;
   const wanting = () => Math.max(0, before - (decided - decidedBefore)).toLocaleString("en");
 
+  // The numbers in the drop-downs and on the button for a whole part go with the answers.
+  function tally(card, change) {
+    for (const name of ["kind", "collection"]) {
+      for (const option of filter?.elements[name].options ?? []) {
+        if (option.value && option.value !== card.node.dataset[name]) continue;
+        const [word, number] = option.textContent.trim().split(/ · (?=[\d,]+$)/);
+        if (number) option.textContent = `${word} · ${shift(number, change)}`;
+      }
+    }
+    if (!whole) return;
+    const button = whole.querySelector("button:not([type=hidden])");
+    const count = whole.elements.count;
+    const before = Number(count.value).toLocaleString("en");
+    count.value = Number(count.value) + change;
+    button.textContent = button.textContent.replace(before, Number(count.value).toLocaleString("en"));
+    whole.hidden = count.value === "0";
+  }
+
+  const shift = (number, change) => Math.max(0, Number(number.replaceAll(",", "")) + change).toLocaleString("en");
+
   function announce(text) {
     const card = cards[at];
     const next = card ? ` ${nameOf(card)}: ${card.node.querySelector(".question").textContent.trim()}` : "";
@@ -191,6 +212,7 @@ function reviewCards() {
     if (steps.length > STEPS) steps.shift();
     decided += 1;
     remaining -= 1;
+    tally(card, -1);
     show();
     announce(`${WORDS[reply]}.`);
     outbox.add({ op: "answer", id, ticket: card.ticket, answer: reply });
@@ -219,7 +241,10 @@ function reviewCards() {
     decided -= 1;
     remaining += 1;
     const isWithdrawn = outbox.withdraw(step.id);
-    if (!isWithdrawn) outbox.add({ op: "undo", id: step.id, isShown: Boolean(step.card) });
+    // One that was answered before the page was opened is in no number of it.
+    const isNew = !step.card && !step.pair;
+    if (!isWithdrawn) outbox.add({ op: "undo", id: step.id, isShown: Boolean(step.card), isNew });
+    if (step.card) tally(step.card, 1);
     if (step.card) bring(step.card);
     else if (isWithdrawn) bringAnew(step.pair, "Taken back.");
     count();
@@ -240,6 +265,7 @@ function reviewCards() {
     if (card?.pair !== pair) return tell("warning", ...why, "It wants no person any more.");
     bring(card);
     tell("warning", ...why);
+    return card;
   }
 
   // What became of them
@@ -264,6 +290,7 @@ function reviewCards() {
 
   async function refused(entry, ...why) {
     const found = steps.findIndex((each) => each.id === entry.id);
+    if (steps[found]?.card) tally(steps[found].card, 1);
     if (found >= 0) steps.splice(found, 1);
     decided = Math.max(0, decided - 1);
     remaining += 1;
@@ -275,7 +302,8 @@ function reviewCards() {
   async function undone(entry, status, data) {
     if (status === 200 && !entry.isShown) {
       const slug = data.key.startsWith("show:") ? `show:${data.slug}` : data.slug;
-      await bringAnew(`${data.key} ${slug}`, "Taken back.");
+      const card = await bringAnew(`${data.key} ${slug}`, "Taken back.");
+      if (card && entry.isNew) tally(card, 1);
     } else if (status === 409) {
       tell("warning", "Not taken back.", data.error);
       told.dataset.isKept = "true";
@@ -349,6 +377,11 @@ function reviewCards() {
     if (event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     skip();
+  });
+  whole?.addEventListener("submit", (event) => {
+    if (!outbox.entries.length) return;
+    event.preventDefault();
+    leave(() => whole.requestSubmit());
   });
   undoer.addEventListener("click", (event) => {
     event.preventDefault();

@@ -108,15 +108,15 @@ async def test_a_run(here: Beside) -> None:
     read = words(text)
     quiet = words(await page(here, f"/runs/{await here.run()}"))
 
-    assert re.search(r"today \d\d:\d\d over the API · \d+ s · under \$0.01 \(12 asked\)", read)
+    assert re.search(r"today \d\d:\d\d over the API · \d+ s · under \$0.01 \(12 verdicts, second looks among them\)", read)
     assert "All is well. 3 added in 1 collection." in read
     assert "3 put in" in part(text, "Noir")
-    assert "3 titles now" in part(text, "Noir")
+    assert "3 titles now · 12 verdicts" in part(text, "Noir")
     assert "Movie 0 (1950) 0.95 so it is" in part(text, "Noir")
     assert 'src="/posters/movie:1000"' in text
     assert f'href="/runs/{run_id}/undo"' in text
     assert "12 movies" in part(text, "What it looked at")
-    assert "verdicts 12" in part(text, "Cost and requests")
+    assert "verdicts 12 of first and second looks" in part(text, "Cost and requests")
     assert "No tag was changed, and nothing waits." in quiet
     assert "Take back…" not in quiet
     assert "1 collection without changes" in quiet
