@@ -128,7 +128,11 @@ def name_item(record: msgspec.Struct, key: ItemKey, tmdb_id: int) -> None:
     Scripts know movies by `tmdb_id`. What was kept before there were keys has that alone.
     """
     if key:
-        msgspec.structs.force_setattr(record, "tmdb_id", number_of(key) if kind_of(key) == "movie" else 0)
+        # In one step, and written only where it differs: a large report has tens of thousands of these.
+        kind, _, number = key.partition(":")
+        known = 0 if kind == "show" else int(number)
+        if known != tmdb_id:
+            msgspec.structs.force_setattr(record, "tmdb_id", known)
     elif tmdb_id > 0:
         msgspec.structs.force_setattr(record, "key", movie_key(tmdb_id))
     else:
