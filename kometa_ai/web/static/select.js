@@ -8,7 +8,10 @@ let isSelecting = selected.size > 0;
 let isSending = false;
 let anchor = null;
 
-const shown = () => [...document.querySelectorAll(".places [data-key]")];
+const ITEM = ".places > .tile, .places > tbody > tr";
+const shown = () => [...document.querySelectorAll(ITEM)];
+/** `movie:603`: an item's page is named by its key. */
+const keyOf = (item) => item.querySelector("a").pathname.split("/").pop();
 const boxOf = (item) => item.querySelector('input[type="checkbox"]');
 
 function keep() {
@@ -35,7 +38,7 @@ function show() {
         item.append(box);
       }
     }
-    if (box) box.checked = selected.has(item.dataset.key);
+    if (box) box.checked = selected.has(keyOf(item));
   }
   const bar = form();
   if (!bar) return;
@@ -47,20 +50,20 @@ function show() {
 }
 
 function mark(item, isIn) {
-  if (isIn) selected.add(item.dataset.key);
-  else selected.delete(item.dataset.key);
+  if (isIn) selected.add(keyOf(item));
+  else selected.delete(keyOf(item));
 }
 
 /** Select or clear an item; with Shift everything from the last one on. */
 function choose(item, withRange) {
-  const isIn = !selected.has(item.dataset.key);
+  const isIn = !selected.has(keyOf(item));
   const items = shown();
-  const from = items.findIndex((each) => each.dataset.key === anchor);
+  const from = items.findIndex((each) => keyOf(each) === anchor);
   const at = items.indexOf(item);
   if (withRange && from >= 0) {
     for (const each of items.slice(Math.min(from, at), Math.max(from, at) + 1)) mark(each, isIn);
   } else mark(item, isIn);
-  anchor = item.dataset.key;
+  anchor = keyOf(item);
   isSelecting = true;
   keep();
   show();
@@ -69,7 +72,7 @@ function choose(item, withRange) {
 document.addEventListener("click", (event) => {
   const at = event.target;
   if (!(at instanceof Element)) return;
-  const item = at.closest(".places [data-key]");
+  const item = at.closest(ITEM);
   if (at.closest("[data-select]")) {
     isSelecting = !isSelecting || selected.size > 0;
     show();

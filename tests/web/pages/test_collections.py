@@ -74,7 +74,7 @@ async def _page(here: Beside, path: str, status: int = 200, **query: Any) -> str
 
 
 async def _numbers(here: Beside, **query: Any) -> list[int]:
-    keys = re.findall(r'data-key="movie:(\d+)"', await _source(here, "/collections/noir", **query))
+    keys = re.findall(r'<a href="/movies/movie:(\d+)"', await _source(here, "/collections/noir", **query))
     return [int(key) - 1000 for key in keys if int(key) >= 1000]
 
 
@@ -373,8 +373,8 @@ async def test_movies_and_shows_have_collections_of_their_own(home: Home) -> Non
         films, series = await _source(here, "/collections/noir"), await _source(here, "/collections/show:noir")
         cards = await _source(here, "/collections")
 
-    assert re.findall(r'data-key="([^"]+)"', films) == ["movie:1000"]
-    assert re.findall(r'data-key="([^"]+)"', series) == ["show:1001"]
+    assert re.findall(r'<a href="/movies/((?:movie|show):[^"]+)"', films) == ["movie:1000"]
+    assert re.findall(r'<a href="/movies/((?:movie|show):[^"]+)"', series) == ["show:1001"]
     assert _chips(cards) == {"All": 2, "Movies": 1, "Shows": 1}
     assert "collection of shows of the same name takes part" in _text(films)
     assert "of the same name" not in _text(series)

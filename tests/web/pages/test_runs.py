@@ -108,7 +108,9 @@ async def test_a_run(here: Beside) -> None:
     read = words(text)
     quiet = words(await page(here, f"/runs/{await here.run()}"))
 
-    assert re.search(r"today \d\d:\d\d over the API · \d+ s · under \$0.01 \(12 verdicts, second looks among them\)", read)
+    assert re.search(
+        r"today \d\d:\d\d over the API · \d+ s · under \$0.01 \(12 verdicts, second looks among them\)", read
+    )
     assert "All is well. 3 added in 1 collection." in read
     assert "3 put in" in part(text, "Noir")
     assert "3 titles now · 12 verdicts" in part(text, "Noir")
