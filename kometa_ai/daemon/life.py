@@ -141,6 +141,7 @@ class Daemon:
             metrics=self.metrics,
             pulse=self.pulse,
             indexer=self.indexer,
+            choices=session.choices,
             clock=clock,
         )
         self.looks = Looks(session, environ, last_run=self.views.last_run)

@@ -10,6 +10,8 @@ import msgspec
 from kometa_ai.__version__ import __version__
 from kometa_ai.app import now
 from kometa_ai.daemon.spending import spent
+from kometa_ai.errors import RepairState
+from kometa_ai.jobs.aside import DoesNotAnswer, Patience
 from kometa_ai.jobs.running import summary_of
 from kometa_ai.run.spending import of_month
 from kometa_ai.state.by_line import Damaged
@@ -26,8 +28,9 @@ if TYPE_CHECKING:
     from kometa_ai.daemon.spending import Spent
     from kometa_ai.daemon.timetable import Timetable
     from kometa_ai.daemon.watch import Watch
-    from kometa_ai.errors import RepairState
+    from kometa_ai.errors import KometaAIError
     from kometa_ai.settings.schema import Settings
+    from kometa_ai.state.choices import ChoicesFile
     from kometa_ai.state.schema import RunSummary
 
 
@@ -99,6 +102,7 @@ class Views:
         metrics: Metrics,
         pulse: Pulse,
         indexer: Indexer,
+        choices: ChoicesFile,
         clock: Callable[[], datetime],
     ) -> None:
         self._settings = settings
@@ -109,6 +113,8 @@ class Views:
         self._metrics = metrics
         self._pulse = pulse
         self._indexer = indexer
+        self._choices = choices
+        self._looks = Patience("STATE_DIR", most=4)
         self._clock = clock
         self._started = now()
 
@@ -183,7 +189,7 @@ class Views:
         return Health(
             status="Error" if problem else "OK",
             version=__version__,
-            state=self._state_word(is_damaged=bool(damage)),
+            state=self._state_word(is_unusable=bool(await self.unusable()), is_damaged=bool(damage)),
             loop="stuck" if self._pulse.is_stuck else "ok",
             problem=problem or damage or None,
             radarr=self._watch.worst("Radarr"),
@@ -194,12 +200,12 @@ class Views:
             last_outcome=last.outcome if last else None,
         )
 
-    def _state_word(self, *, is_damaged: bool) -> str:
+    def _state_word(self, *, is_unusable: bool, is_damaged: bool) -> str:
         if not self._pulse.is_writable:
             return "cannot be written"
         if self._runs.no_lock:
             return "cannot be locked"
-        return "cannot be read" if self._unusable else "damaged" if is_damaged else "ok"
+        return "cannot be read" if is_unusable else "damaged" if is_damaged else "ok"
 
     async def figures(self) -> bytes:
         """The metrics in Prometheus' text format."""
@@ -219,21 +225,32 @@ class Views:
         return await self._pulse.problem() or self._runs.trouble or await self.unusable()
 
     async def unusable(self) -> str:
-        """Why the state cannot be read, by a run neither; empty if it can, or could be repaired."""
+        """Why no run could read the state or people's choices; empty if it can, or could repair them."""
         await self._overview.read()
-        return str(self._unusable or "")
+        found: KometaAIError | None = self._overview.failure
+        if found is None or isinstance(found, Damaged):
+            found = await self._read_choices()
+        return str(found or "")
 
     async def damage(self) -> str:
-        """What is damaged of the state, which the next run repairs and a restart does not; empty while a run is on."""
+        """What is damaged of these, which the next run repairs and a restart does not; empty while a run is on."""
+        if self._runs.current is not None:
+            return ""
         await self._overview.read()
         found = self._overview.failure or self._indexer.failure_of(self._overview.snapshot)
-        return str(found) if isinstance(found, Damaged) and self._runs.current is None else ""
+        if isinstance(found, Damaged):
+            return str(found)
+        damage = self._choices.damage if await self._read_choices() is None else ""
+        return f"{damage} Start a run: it puts what was restored in its place." if damage else ""
 
-    @property
-    def _unusable(self) -> RepairState | None:
-        """Why the state was not readable when it was last tried, where no run could read it either."""
-        found = self._overview.failure
-        return found if found is not None and not isinstance(found, Damaged) else None
+    async def _read_choices(self) -> RepairState | None:
+        try:
+            await self._looks(self._choices.read)
+        except RepairState as error:
+            return error
+        except DoesNotAnswer:  # which the heartbeat tells
+            pass
+        return None
 
     def _month_cost(self, overview: Overview) -> float:
         """What the runs that have ended, dry ones and those of other processes too, have cost in this month."""

@@ -72,6 +72,11 @@ class ChoicesFile:
                 ) from error
             return self._choices
 
+    @property
+    def damage(self) -> str:
+        """What was wrong with the file when it was read last; empty if nothing was. The next run repairs it."""
+        return self._damage
+
     def stamp(self) -> object:
         """What differs once the choices have changed. Raise OSError."""
         places = (self._path, self._folder / SNAPSHOT, *journals(self._folder))

@@ -9,6 +9,7 @@ import pytest
 from kometa_ai.daemon import heartbeat
 from kometa_ai.state import files
 from kometa_ai.state.loading import SNAPSHOT
+from kometa_ai.state.schema import CHOICES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,3 +99,30 @@ async def test_a_state_that_no_run_could_read_makes_the_daemon_ill(
     assert word in found["problem"]
     assert details["problem"] == found["problem"]
     assert (await health(here))[1]["state"] == "ok"
+
+
+async def pinned_twice(here: Beside) -> Path:
+    """Make two pins, so that there is a backup; return the file's place."""
+    for number in (1007, 1008):
+        answer = await here.client.put(f"/api/v1/pins/noir/movie:{number}", json={"include": True})
+        assert answer.is_success, answer.text
+    return here.daemon.settings.state_dir / CHOICES
+
+
+async def test_damaged_choices_are_told_until_a_run_has_restored_them(here: Beside) -> None:
+    """From a backup there is something lost, maybe; without one no run begins, and the daemon is ill."""
+    await here.run()
+    place = await pinned_twice(here)
+    place.write_bytes(b"{")
+    damaged = await health(here)
+    await here.run()
+    after = await health(here)
+    for each in (place, *files.backups(place)):
+        each.write_bytes(b"{")
+    ill = await health(here)
+
+    assert (damaged[0], damaged[1]["state"]) == (200, "damaged")
+    assert "restored from choices.json.bak1" in damaged[1]["problem"]
+    assert (after[0], after[1]["state"], after[1]["problem"]) == (200, "ok", None)
+    assert (ill[0], ill[1]["state"]) == (503, "cannot be read")
+    assert "no good backup" in ill[1]["problem"]
