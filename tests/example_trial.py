@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.item import Kind
     from kometa_ai.standins.claude_answers import Judge
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
 _LABELS = Path(__file__).with_name("example_members.yml")
 _KINDS: Mapping[str, Kind] = {"movies": "movie", "shows": "show"}
 

@@ -31,6 +31,8 @@ LANGUAGES = {"sh", "yaml", "ini", "nginx", "text"}
 OPTIONS = {name for parameter in cli.params for name in parameter.opts if name.startswith("--")} | {"--help"}
 SETTINGS = variables().keys() | {variable.alias for variable in variables().values() if variable.alias}
 CONTAINER = {"PUID", "PGID", "UMASK"}
+BOX = 84
+"""Characters of a sample that the site shows at once, on a desk."""
 
 FOREIGN_OPTIONS = {
     "--config", "--ignore-ghost", "--no-deps", "--require-hashes", "--run-collections", "--validate",
@@ -292,6 +294,29 @@ def test_every_module_that_the_architecture_page_names_is_there() -> None:
 
     assert len(paths) > 20
     assert [path for path in paths if not (PACKAGE / path).exists() and not (ROOT / path).exists()] == []
+
+
+def test_every_comment_of_a_command_can_be_read() -> None:
+    """On the site a line of commands fits its box, comment included: what is longer has to be moved sideways."""
+    lines = [
+        (sample.where, line)
+        for sample in samples("sh")
+        if sample.page.startswith("docs/") and sample.page != "docs/benchmarks.md"
+        for line in sample.text.splitlines()
+    ]
+
+    assert len(lines) > 50
+    assert [(where, line) for where, line in lines if " # " in line and len(line) > BOX] == []
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)
+def test_every_page_can_be_read_on_github(page: Path) -> None:
+    """No page has what the site alone can show: tabs, notes, attributes. A file that it shows whole has a link."""
+    text = page.read_text(encoding="utf-8")
+    shown = [Path(name).name for name in re.findall(r'^--8<-- "(docs/[^"]+)"$', text, re.MULTILINE)]
+
+    assert re.findall(r"^(?:===|!!!|\?\?\?) .*|\){ .*", text, re.MULTILINE) == []
+    assert [name for name in shown if not re.search(rf"\]\([^)]*{name}\)", text)] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -24,7 +24,7 @@ from tests.example_trial import Tried, agreement, labels, titles, tried
 from tests.test_docs import CONTAINER
 from tests.written_docs import ROOT
 
-EXAMPLES = ROOT / "examples"
+EXAMPLES = ROOT / "docs" / "examples"
 EVERYTHING = sorted(EXAMPLES.glob("*.yml"))
 SHOWS = [file for file in EVERYTHING if "shows" in file.stem]
 FILES = [file for file in EVERYTHING if file not in SHOWS]

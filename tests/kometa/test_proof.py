@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kometa_ai.core.collection import Folder
     from kometa_ai.core.problem import Correction, Problem
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 CONFIG = """libraries:
   Movies:
     collection_files:

@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import IO
 
 ROOT = Path(__file__).parent.parent.parent
-_TAB = re.compile(r'^=== "Plain Python"\n((?:    .*\n|\n)+)', re.MULTILINE)
-_FENCE = re.compile(r"^    ```sh\n(.*?)^    ```$", re.MULTILINE | re.DOTALL)
-_OURS = re.compile(r"^kometa-ai (--(?:check-config|estimate|dry-run|run-now).*)$", re.MULTILINE)
+_FENCE = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_OURS = re.compile(r"^kometa-ai (--(?:check-config|estimate|dry-run|run-now).*?)(?: +#.*)?$", re.MULTILINE)
 _NOT_COPIED = (".venv", ".git", "build", "dist", "site", "*.egg-info", "__pycache__", ".*_cache")
 _KEY = "0123456789abcdef0123456789abcdef"
 
@@ -28,9 +27,8 @@ _KEY = "0123456789abcdef0123456789abcdef"
 def lines() -> tuple[str, str, list[str]]:
     """What installs it, what sets it up, and the commands of our own, as the page has them."""
     page = (ROOT / "docs" / "start.md").read_text(encoding="utf-8")
-    installing, setting, *_ = (
-        re.sub(r"^    ", "", text, flags=re.MULTILINE) for text in _FENCE.findall(_TAB.findall(page)[0])
-    )
+    section = page.partition("\n### Plain Python\n")[2].partition("\n## ")[0]
+    installing, setting, *_ = _FENCE.findall(section)
     return installing, setting, _OURS.findall(page)
 
 
