@@ -11,6 +11,7 @@ from kometa_ai.core.collection import ItemRef, fold_title
 from kometa_ai.core.decision import Cause
 from kometa_ai.core.item import kind_of, ref_of
 from kometa_ai.core.text import one_line
+from kometa_ai.core.titles import holding, spelt
 from kometa_ai.judging.looks import is_near
 
 if TYPE_CHECKING:
@@ -173,21 +174,19 @@ def matching(text: str, kinds: Sequence[Kind]) -> Callable[[AnyItem], bool]:
             refs.append((kind, ItemRef.parse(text, kind)))
         except ValueError:
             continue
-    folded = fold_title(text.strip())
+    is_held = holding(text)
 
     def is_meant(item: AnyItem) -> bool:
         own = kind_of(item.key)
-        return (own in kinds and folded in fold_title(item.title)) or any(
-            own == kind and ref.names(item) for kind, ref in refs
-        )
+        return (own in kinds and is_held(item.title)) or any(own == kind and ref.names(item) for kind, ref in refs)
 
     return is_meant
 
 
 def distance(item: AnyItem, text: str) -> int:
     """How far an item's title is from a text: 0 where it is the title, 1 where the title begins so, else 2."""
-    wanted = fold_title(text.strip())
+    wanted = spelt(text)
     if not wanted:
         return 0
-    title = fold_title(item.title)
+    title = spelt(item.title)
     return (title != wanted) + (not title.startswith(wanted))

@@ -12,6 +12,7 @@ from kometa_ai.core.item import KINDS, ArrId, ItemKey, Kind, by_kind, catalogues
 from kometa_ai.core.movie import Movie
 from kometa_ai.core.show import Show
 from kometa_ai.core.summary import counted_items
+from kometa_ai.core.titles import nearest
 from kometa_ai.errors import CheckLibrary, FixUsage
 from kometa_ai.library.port import LibrarySilent
 from kometa_ai.run.keeping import Keeper
@@ -131,9 +132,10 @@ def _by_title(text: str) -> ItemRef:
 
 
 def _unknown(text: str, items: Sequence[AnyItem], kinds: AbstractSet[Kind]) -> FixUsage:
-    """No library has such an item: the error, with items of the same title or the forms in which one is named."""
+    """No library has such an item: the error, with items of such a title or the forms in which one is named."""
     ref = next(iter(_refs(text).values()), _by_title(text))
-    others = " or ".join(f'"{item}"' for item in namesakes(ref, items))
+    found = namesakes(ref, items) or nearest(ref.title, ref.year, items)
+    others = " or ".join(f'"{item}"' for item in found)
     forms = " or ".join(_FORMS[kind] for kind in KINDS if kind in kinds)
     remedy = f"Did you mean {others}?" if others else f"Name it as {forms}."
     return FixUsage(f"No library has a movie or show {text!r}.", remedy)

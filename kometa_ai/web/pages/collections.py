@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from kometa_ai.core.collection import fold_title
 from kometa_ai.core.item import ItemKey, key_named
 from kometa_ai.core.naming import CollectionKey
+from kometa_ai.core.titles import holding
 from kometa_ai.daemon.listing import ItemInCollection, ListName, SortName
 from kometa_ai.daemon.pinning import Choice, Chosen, Whole
 from kometa_ai.errors import FixUsage, KometaAIError
@@ -276,8 +277,7 @@ def _is_shown(line: CollectionLine, show: Show, text: str = "") -> bool:
             is_of_it = line.state == "off"
         case "all":
             is_of_it = True
-    wanted = fold_title(text.strip())
-    return is_of_it and (wanted in fold_title(line.name) or wanted in line.tag)
+    return is_of_it and (holding(text)(line.name) or text.strip().casefold() in line.tag)
 
 
 def _urgency(line: CollectionLine) -> tuple[int, str, str]:
