@@ -350,3 +350,15 @@ def test_every_decision_record_is_listed_and_whole() -> None:
             assert (ROOT / carrier).exists()
         headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
         assert headings == ["Why there was something to decide", "Decision", "Instead of", "What it costs us"]
+
+
+def test_the_sample_of_pins_is_of_the_command_above_it() -> None:
+    """docs/choices.md pins a movie out of a collection, and what `--pins` says then names both."""
+    page = (DOCS / "choices.md").read_text(encoding="utf-8")
+    command = re.search(r'--pin-out "(?P<title>.*?)" --collection "(?P<name>.*?)"', page)
+    sample = page.partition("<!-- pins:")[2]
+
+    assert command is not None
+    assert re.search(
+        rf"^{re.escape(command['title'])} .* is pinned out of {re.escape(command['name'])}, ", sample, re.MULTILINE
+    )

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from kometa_ai.cli import output
 from kometa_ai.cli.calls import prepared, show
@@ -14,12 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kometa_ai.cli.call import Call
+    from kometa_ai.jobs.pins import Pinned
 
 
 def show_pins(call: Call) -> int:
     """Print the pins that are kept beside the state."""
     with prepared(call) as session:
-        show(call, pins.pins(session, call.given["collections"]), output.print_pins)
+        found = pins.pins(session, call.given["collections"])
+        show(call, found, partial(output.print_pins, names=pins.names_of(session)))
     return 0
 
 
@@ -36,12 +41,19 @@ def pin_out(call: Call) -> int:
 def _pin(call: Call, texts: Sequence[str], *, include: bool) -> int:
     with prepared(call, LIBRARY) as session:
         made = asyncio.run(pins.pin(session, texts, call.given["collections"], include=include, origin="command line"))
-        show(call, made, output.print_pinned, lambda made: made.pins)
+        show(call, made, partial(output.print_pinned, names=pins.names_of(session)), _with_replaced)
     return 0
 
 
 def release_pin(call: Call) -> int:
     """Drop the pins of a movie or show, or those that one run has made."""
     with prepared(call) as session:
-        show(call, pins.release(session, call.given["release_pin"], call.given["collections"]), output.print_released)
+        dropped = pins.release(session, call.given["release_pin"], call.given["collections"])
+        show(call, dropped, partial(output.print_released, names=pins.names_of(session)))
     return 0
+
+
+def _with_replaced(made: Pinned) -> list[dict[str, Any]]:
+    """Each pin that was made, and as `replaces` the one of before."""
+    before = {pin.pair: msgspec.to_builtins(pin) for pin in made.replaced}
+    return [msgspec.to_builtins(pin) | {"replaces": before.get(pin.pair)} for pin in made.pins]

@@ -21,7 +21,7 @@ from kometa_ai.kometa.checking.rewording import lines_to_copy, with_pins
 from kometa_ai.run.scope import choose
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from kometa_ai.core.choice import Choices, Origin
     from kometa_ai.core.collection import Collection
@@ -35,9 +35,13 @@ _YEAR = re.compile(r" \(\d{4}\)$")
 
 
 class Pinned(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person has pinned, and what stands against it: collections whose blocks pin the item otherwise."""
+    """What a person has pinned, the pins of the same pairs that it replaces, and what stands against it.
+
+    `overruled_by` names collections whose blocks pin the item otherwise.
+    """
 
     pins: tuple[Pin, ...]
+    replaced: tuple[Pin, ...] = ()
     overruled_by: tuple[str, ...] = ()
 
 
@@ -93,8 +97,23 @@ async def pin(
         )
 
     found = await session.look(find_all)
-    session.choices.change(lambda choices: choices.with_pins(*found.pins))
-    return found
+    pairs = {made.pair for made in found.pins}
+    replaced: list[Pin] = []
+
+    def with_them(choices: Choices) -> Choices:
+        replaced[:] = [before for before in choices.pins if before.pair in pairs]
+        return choices.with_pins(*found.pins)
+
+    session.choices.change(with_them)
+    return msgspec.structs.replace(found, replaced=tuple(replaced))
+
+
+def names_of(session: Session) -> Mapping[CollectionKey, str]:
+    """The names of all collections that have a block, by their keys."""
+    folder = session.read_folder(session.settings.config_dir)
+    others = (*folder.disabled, *folder.skipped, *folder.unserved)
+    found = {key: other.name for other in others for key in other.keys}
+    return found | {collection.key: collection.name for collection in folder.collections}
 
 
 def _overrules(collection: Collection, item: Item, include: bool) -> bool:  # noqa: FBT001

@@ -133,7 +133,7 @@ def test_what_is_close_is_shown_and_answered(played: Played) -> None:
     assert "Narcos (2015) · Crime with Subtitles: in" in queue
     assert "--pin-in 'Narcos (2015)' --collection 'Crime with Subtitles'  (or --pin-out)" in queue
     assert pin.startswith("--pin-out 'Narcos (2015)' --collection 'Crime with Subtitles'\n")
-    assert "is pinned out of crime-with-subtitles" in pin
+    assert "is pinned out of Crime with Subtitles" in pin
 
 
 def test_the_run_with_the_newcomers_is_taken_back(played: Played) -> None:

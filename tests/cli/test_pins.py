@@ -48,13 +48,43 @@ def test_a_pin_holds_against_the_verdict(known: World, call: Call) -> None:
     call("--run-now")
 
     assert (out.code, into.code) == (0, 0)
-    assert "Movie 1 (1951) tmdb:1001 is pinned out of heist, on the command line, " in out.out
+    assert "Movie 1 (1951) tmdb:1001 is pinned out of Heist, on the command line, " in out.out
     assert "the model had been for it with 0.95" in out.out
     (made,) = into.data
     assert (made["key"], made["slug"], made["include"], made["origin"]) == ("movie:1005", "heist", True, "command line")
     assert made["said"] == {"include": False, "confidence": 0.0}
     assert (held, known.numbers("kai-heist")) == ({2, 5}, {1, 2, 5})
     assert known.asked() == []
+
+
+@pytest.mark.usefixtures("known")
+def test_a_pin_in_place_of_another_says_so(call: Call) -> None:
+    """The one of before is named with its origin, to people and to scripts; a first pin replaces none."""
+    first = call("--pin-out", "tmdb:1001", "--collection", "Heist", "--output", "json").data
+    second = call("--pin-in", "tmdb:1001", "--collection", "Heist", "--collection", "Space")
+    third = call("--pin-in", "tmdb:1001", "--collection", "Heist", "--output", "json").data
+
+    assert first[0]["replaces"] is None
+    assert "is pinned in Heist, on the command line" in second.out
+    assert "In place of 1 pin of before:\n  Movie 1 (1951) tmdb:1001 was pinned out of Heist, on the" in second.out
+    assert third[0]["replaces"]["include"] is True
+    assert third[0]["replaces"]["origin"] == "command line"
+    assert "In place" not in call("--pin-in", "tmdb:1002", "--collection", "Heist").out
+
+
+def test_pins_name_their_collection_as_people_know_it(known: World, call: Call) -> None:
+    """By its name, also while it is switched off; by its slug once no block has it any more."""
+    known.collections(block("Heist!"), block("Deep Space"))
+    call("--pin-in", "tmdb:1001", "--collection", "Deep Space")
+    known.collections(block("Heist!"), block("Deep Space").replace("true", "false"))
+    off = call("--pins").out
+    known.collections(block("Heist!"))
+    gone = call("--pins").out
+    dropped = call("--release-pin", "tmdb:1001").out
+
+    assert "tmdb:1001 is pinned in Deep Space, on the command line" in off
+    assert "tmdb:1001 is pinned in deep-space, on the command line" in gone
+    assert dropped == "Movie 1 (1951): no longer pinned in deep-space\n"
 
 
 def test_explain_and_report_name_the_origin(known: World, call: Call) -> None:
@@ -86,7 +116,7 @@ def test_a_hand_edit_is_a_pin_like_others(known: World, call: Call) -> None:
     assert "Heist: 1 taken off by hand, pinned out" in run
     assert [each["pinned_out"] for night in nights for each in night["collections"]] == [[], [], [], []]
     assert "Heist: out (pinned out by hand in the library, " in told
-    assert "Movie 1 (1951) tmdb:1001 is pinned out of heist, by hand in the library, " in " ".join(listed.split())
+    assert "Movie 1 (1951) tmdb:1001 is pinned out of Heist, by hand in the library, " in " ".join(listed.split())
     assert (stayed, known.numbers("kai-heist")) == ({2}, {1, 2})
 
 

@@ -79,7 +79,7 @@ def test_each_library_is_taken_back(home: Home, ask: Call, run_id: str) -> None:
         ("Christmas", "show", 0),
     ]
     assert {line["name"] for line in report["libraries"]} == set(ALL)
-    assert "tvdb:1001 is pinned out of christmas (shows), by an undo," in ask("--pins").out
+    assert "tvdb:1001 is pinned out of Christmas (shows), by an undo," in ask("--pins").out
     pins = {pin["key"] for pin in ask("--pins", "--output", "json").data}
     assert pins == {"movie:1001", "movie:1002", "movie:1004", "show:1001", "show:1003"}
     for service in home.services.values():
