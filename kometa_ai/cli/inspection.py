@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kometa_ai.app import now, rules_of
@@ -12,6 +13,7 @@ from kometa_ai.daemon.timetable import next_start
 from kometa_ai.jobs import views
 from kometa_ai.jobs.reset import reset
 from kometa_ai.settings.environment import load_settings
+from kometa_ai.state.history import kept_runs
 
 if TYPE_CHECKING:
     from kometa_ai.cli.call import Call
@@ -29,6 +31,14 @@ def dump_state(call: Call) -> int:
     """Print the state as JSON."""
     with prepared(call) as session:
         output.print_json(views.state(session))
+    return 0
+
+
+def show_runs(call: Call) -> int:
+    """Print the runs that are kept."""
+    with prepared(call) as session:
+        found = kept_runs(session.settings.state_dir)
+        show(call, found, partial(output.print_runs, zone=session.settings.tz))
     return 0
 
 

@@ -78,6 +78,7 @@ _SECTIONS = {
         "what_if",
         "review",
         "pins",
+        "runs",
         "dump_config",
         "dump_state",
     ),
@@ -103,6 +104,7 @@ _COMMANDS = {
     "cancel_batches": "runs:cancel_open_batches",
     "review": "review:show_review",
     "pins": "pins:show_pins",
+    "runs": "inspection:show_runs",
     "pin_in": "pins:pin_in",
     "pin_out": "pins:pin_out",
     "release_pin": "pins:release_pin",
@@ -189,7 +191,11 @@ class _Sorted(click.Command):
 @click.option(
     "--batch-size", type=click.IntRange(1, 300), metavar="NUMBER", help="Movies or shows in one request to the model."
 )
-@_flag("--force-refresh", text="Ask again about every movie and show, whatever is known. Costs as much as a first run.")
+@_flag(
+    "--force-refresh",
+    text="Ask again about every movie and show, whatever is known. Costs as much as a first run; for one "
+    "--collection more than its share of that, for those that are asked about together are sent each movie once.",
+)
 @click.option(
     "--ask-again",
     multiple=True,
@@ -250,6 +256,10 @@ class _Sorted(click.Command):
 @_flag(
     "--review",
     text="What wants a person: changes that are held, looks that disagree, close calls; and how to answer.",
+)
+@_flag(
+    "--runs",
+    text="The runs that are kept, the latest first, with their ids: when, what they changed, which was taken back.",
 )
 @_flag(
     "--pins",

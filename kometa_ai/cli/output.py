@@ -15,19 +15,22 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from kometa_ai.core.collection import collection_key
 from kometa_ai.core.decision import Cause, Reason
 from kometa_ai.core.item import by_kind, dated, kind_of, ref_of
 from kometa_ai.core.summary import counted, counted_kinds, in_words, marked, places, same_cause
 from kometa_ai.core.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime, tzinfo
     from typing import Self
 
     from rich.progress import Progress, TaskID
 
     from kometa_ai.core.choice import Pin
+    from kometa_ai.core.item import Kind
+    from kometa_ai.core.naming import CollectionKey
     from kometa_ai.core.problem import Problem
     from kometa_ai.jobs.cancel import Cancellation
     from kometa_ai.jobs.estimate import Estimate
@@ -35,6 +38,9 @@ if TYPE_CHECKING:
     from kometa_ai.jobs.pins import Pinned
     from kometa_ai.jobs.undo_report import Undone
     from kometa_ai.notification.dispatch import Tested
+    from kometa_ai.state.history import KeptRun
+
+    Names = Mapping[CollectionKey, str]
 
 # Control characters that JSON does not escape, marks of direction, and invisible characters.
 _UNSEEN = re.compile(
@@ -170,6 +176,10 @@ def print_estimate(estimate: Estimate) -> None:
     if estimate.decisions_by_other_models:
         made = counted(estimate.decisions_by_other_models, "decision")
         out.print(f"By another model: {made}, which stand. --force-refresh asks again.")
+    if estimate.is_apart:
+        out.print(
+            "More than a share of a whole run: collections that are asked about together are sent each movie once."
+        )
     out.print(f"Forecast {clean(estimate.basis)}.", style="dim")
     print_problems(out, estimate.problems)
 
@@ -230,8 +240,8 @@ def _moment(time: datetime, zone: tzinfo) -> str:
     return f"{time.astimezone(zone):%Y-%m-%d %H:%M %Z}"
 
 
-def print_undone(undone: Undone) -> None:
-    """Print what an undo took back."""
+def print_undone(undone: Undone, names: Names) -> None:
+    """Print what an undo took back; `names` are those of the collections."""
     out = console()
     would = "would be " if undone.dry_run else ""
     if undone.undone_by:
@@ -245,8 +255,7 @@ def print_undone(undone: Undone) -> None:
         out.print(f"[dim]{clean(str(line))} left: something else has changed it since[/]")
     count = len(undone.added) + len(undone.removed)
     out.print(f"[bold]{counted(count, 'change')}[/] of run {clean(undone.run_id)} {would}undone.")
-    _print_opposed(out, undone)
-    _print_opposed(out, undone)
+    _print_opposed(out, undone, names)
     if count and not undone.dry_run:
         pinned = by_kind({line.key for line in (*undone.added, *undone.removed)})
         are = "is" if sum(pinned.values()) == 1 else "are"
@@ -258,20 +267,20 @@ def print_undone(undone: Undone) -> None:
     print_problems(out, undone.problems)
 
 
-def _print_opposed(out: Console, undone: Undone) -> None:
+def _print_opposed(out: Console, undone: Undone, names: Names) -> None:
     """Print the pins that say the opposite of what an undo does, and what becomes of them."""
     if replaced := undone.replaced_pins:
         is_one = len(replaced) == 1
         are = "would be" if undone.dry_run else "was" if is_one else "were"
         became = f"{are} replaced by {'its opposite' if is_one else 'their opposites'}"
         out.print(f"[yellow]{counted(len(replaced), 'pin')} of yours {became}[/]; no undo brings that back:")
-        _print_indented(out, _pin_lines(replaced, "is" if undone.dry_run else "was"))
+        _print_indented(out, _pin_lines(replaced, names, "is" if undone.dry_run else "was"))
     if kept := undone.kept_pins:
         stays, says, it = ("stays", "says", "it") if len(kept) == 1 else ("stay", "say", "them")
         stays = "would stay" if undone.dry_run else stays
         opposed = f"{counted(len(kept), 'pin')} of yours {stays}, and {says} the opposite"
         out.print(f"[yellow]{opposed}[/]; the next run follows {it}:")
-        _print_indented(out, _pin_lines(kept))
+        _print_indented(out, _pin_lines(kept, names))
 
 
 def _print_indented(out: Console, lines: Iterable[str]) -> None:
@@ -293,33 +302,59 @@ def print_cancellation(cancellation: Cancellation, zone: tzinfo) -> None:
         )
 
 
-def print_pins(pins: Sequence[Pin]) -> None:
-    """Print the pins that are kept beside the state."""
+def print_pins(pins: Sequence[Pin], names: Names) -> None:
+    """Print the pins that are kept beside the state; `names` are those of the collections."""
     out = console()
     if not pins:
         out.print("There are no pins. (Those in Kometa's files are not listed here.)")
-    for line in _pin_lines(pins):
+    for line in _pin_lines(pins, names):
         out.print(line)
 
 
-def _pin_lines(pins: Sequence[Pin], verb: str = "is") -> Iterator[str]:
+def _pin_lines(pins: Sequence[Pin], names: Names, verb: str = "is") -> Iterator[str]:
     kinds = {kind_of(pin.key) for pin in pins}
     for pin in pins:
-        side = "in" if pin.include else "out of"
-        slug = marked(pin.slug, kind_of(pin.key), kinds)
+        side = f"{'in' if pin.include else 'out of'} {clean(_name_of(pin, names, kinds))}"
         made = f" [dim](run {clean(pin.run_id)})[/]" if pin.run_id else ""
-        yield f"{clean(pin.title)} {ref_of(pin.key)} {verb} pinned {side} {clean(slug)}, {clean(pin.because)}{made}"
+        yield f"{clean(pin.title)} {ref_of(pin.key)} {verb} pinned {side}, {clean(pin.because)}{made}"
 
 
-def print_pinned(pinned: Pinned) -> None:
-    """Print the pins that were made, and what follows."""
+def _name_of(pin: Pin, names: Names, kinds: set[Kind]) -> str:
+    """The name of a pin's collection; the slug where no block has it any more."""
+    kind = kind_of(pin.key)
+    return marked(names.get(collection_key(kind, pin.slug), pin.slug), kind, kinds)
+
+
+def print_pinned(pinned: Pinned, names: Names) -> None:
+    """Print the pins that were made, those that they replace, and what follows."""
     out = console()
-    for line in _pin_lines(pinned.pins):
+    for line in _pin_lines(pinned.pins, names):
         out.print(line)
+    if pinned.replaced:
+        out.print(f"[yellow]In place of {counted(len(pinned.replaced), 'pin')} of before[/]:")
+        _print_indented(out, _pin_lines(pinned.replaced, names, "was"))
     for name in pinned.overruled_by:
         out.print(f"[yellow]The block of {clean(name)} says the opposite, and wins[/]: change it there.")
     title = clean(quote(pinned.pins[0].title))
     out.print(f"The next run sets the tags and asks nothing. --release-pin {title} lets the model decide again.")
+
+
+def print_runs(runs: Sequence[KeptRun], zone: tzinfo) -> None:
+    """Print the runs that are kept, with times in this zone."""
+    out = console()
+    if not runs:
+        out.print("No run is kept yet.")
+        return
+    for run in runs:
+        what = f"undo of {run.undoes}" if run.kind == "undo" else "run"
+        changed = "" if run.dry_run else f", +{run.added:,} -{run.removed:,}"
+        outcome = "" if run.outcome == "ok" else f", {run.outcome}"
+        undone = f", taken back by {run.undone_by}" if run.undone_by else ""
+        line = f"{'dry ' if run.dry_run else ''}{what}{changed}{outcome}{undone}"
+        out.print(f"{clean(run.run_id)}  {_moment(run.started, zone)}  {clean(line)}")
+    out.print(
+        "An id has the time in UTC. --undo RUN_ID --dry-run shows what taking a run back would change.", style="dim"
+    )
 
 
 def print_outcomes(outcomes: Sequence[Tested]) -> None:
@@ -330,11 +365,13 @@ def print_outcomes(outcomes: Sequence[Tested]) -> None:
         out.print(f"{clean(tested.channel)}: {mark}. {clean(tested.outcome)}")
 
 
-def print_released(pins: Sequence[Pin]) -> None:
+def print_released(pins: Sequence[Pin], names: Names) -> None:
     """Print the pins that were dropped."""
     out = console()
+    kinds = {kind_of(pin.key) for pin in pins}
     for pin in pins:
-        out.print(f"{clean(pin.title)}: no longer pinned in {clean(pin.slug)}")
+        side = "in" if pin.include else "out of"
+        out.print(f"{clean(pin.title)}: no longer pinned {side} {clean(_name_of(pin, names, kinds))}")
 
 
 # Progress

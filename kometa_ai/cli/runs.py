@@ -15,6 +15,7 @@ from kometa_ai.daemon import heartbeat
 from kometa_ai.jobs import views
 from kometa_ai.jobs.cancel import cancel
 from kometa_ai.jobs.foreground import Foreground
+from kometa_ai.jobs.pins import names_of
 from kometa_ai.jobs.undo import Undo
 from kometa_ai.notification.after_changes import changed_collections
 from kometa_ai.settings.environment import LIBRARY, MODEL, REQUIRED, providers_in
@@ -62,7 +63,7 @@ def undo_run(call: Call) -> int:
         def show_result() -> None:
             if result.error is not None:
                 raise result.error
-            show(call, result.undone, output.print_undone)
+            show(call, result.undone, partial(output.print_undone, names=names_of(session)))
 
         return _end(foreground, result.report, show_result)
 

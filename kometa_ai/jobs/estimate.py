@@ -63,7 +63,8 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 
     `second_looks` of it are asked of the `review_model`, for `second_looks_cost_usd`: those that are due, and about as
     many as first looks will come close to the threshold. `is_free` means that no model which is asked costs anything.
-    `hours` is a guess at the time that local models take, None for others. `decisions_by_other_models` stand.
+    `hours` is a guess at the time that local models take, None for others. `decisions_by_other_models` stand. It
+    `is_apart` where some collections are asked about again without others that would share their requests.
 
     `batches_cost_usd` is what the same would cost through batches, None where the model has none. What is in open
     batches is neither pending nor in the cost.
@@ -86,6 +87,7 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     basis: str
     is_free: bool = False
     hours: float | None = None
+    is_apart: bool = False
     decisions_by_other_models: int = 0
     problems: tuple[Problem, ...] = ()
 
@@ -122,6 +124,9 @@ async def estimate(parts: Parts, rules: Rules, options: Options) -> Estimate:
         basis=f"{basis}; {duration(at_home)}" if at_home.requests else basis,
         is_free=all(each.traits.is_free for each in asked or (first, looks)),
         hours=round(_minutes(at_home) / 60, 4) if local or first.traits.is_local else None,
+        is_apart=options.force_refresh
+        and first.packets != []
+        and len(reading.collections) < min(first.group, len(reading.folder.collections)),
         decisions_by_other_models=by_other_models(
             reading.collections, planned.subjects, parts.store.memory, frozenset(rules.models)
         ),

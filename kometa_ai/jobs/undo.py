@@ -67,7 +67,7 @@ async def undo(
 
     The caller holds the lock of the state folder.
     """
-    undone = history.recall(parts.store.folder, wanted.run_id, suggest=True)
+    undone = history.recall(parts.store.folder, wanted.run_id, suggest_in=parts.zone)
     check_undoable(undone)
     frame = Frame(
         run_id=run_id,
@@ -95,7 +95,7 @@ async def preview(parts: Parts, run_id: str) -> Undone:
 
     Raise FixUsage if there is nothing to take back, CheckLibrary if no library can be used.
     """
-    undone = history.recall(parts.store.folder, run_id, suggest=True)
+    undone = history.recall(parts.store.folder, run_id, suggest_in=parts.zone)
     check_undoable(undone)
     work = _UndoRun(parts, undone, "", dry_run=True)
     await work.go()

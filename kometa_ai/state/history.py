@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -18,6 +18,7 @@ from kometa_ai.state.schema import DAMAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from datetime import tzinfo
     from pathlib import Path
 
 
@@ -32,17 +33,29 @@ class _Change(msgspec.Struct):
 
 
 class _Brief(msgspec.Struct):
-    """What is read of a report to suggest it."""
+    """What is read of a report to list it."""
 
     run_id: str
     started: datetime
     dry_run: bool = False
+    kind: Literal["run", "undo"] = "run"
+    undoes: str = ""
+    outcome: str = ""
     changes: tuple[_Change, ...] = ()
 
-    def __str__(self) -> str:
-        added = sum(change.operation == "add" for change in self.changes)
-        when = f"{self.started.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-        return f"{self.run_id} ({when}, +{added:,} -{len(self.changes) - added:,})"
+
+class KeptRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that is kept, in a line: how many tags it put on and took off, and which undo took it back, if one did."""
+
+    run_id: str
+    started: datetime
+    kind: Literal["run", "undo"]
+    dry_run: bool
+    outcome: str
+    added: int
+    removed: int
+    undoes: str = ""
+    undone_by: str = ""
 
 
 def keep(folder: Path, report: RunReport) -> None:
@@ -67,11 +80,39 @@ def kept(folder: Path) -> list[Path]:
     return files.in_order(folder / RUNS)
 
 
-def recall(folder: Path, run_id: str, *, suggest: bool = False) -> RunReport:
-    """A kept report. Raise FixUsage for a run that is not kept; with `suggest` it names some that can be undone."""
+def kept_runs(folder: Path) -> list[KeptRun]:
+    """The runs that are kept, the latest first; reports that cannot be read are left out."""
+    briefs = list(_briefs(reversed(kept(folder))))
+    undone = {brief.undoes: brief.run_id for brief in briefs if brief.undoes and not brief.dry_run and brief.changes}
+    return [
+        KeptRun(
+            run_id=brief.run_id,
+            started=brief.started,
+            kind=brief.kind,
+            dry_run=brief.dry_run,
+            outcome=brief.outcome,
+            added=_added(brief),
+            removed=len(brief.changes) - _added(brief),
+            undoes=brief.undoes,
+            undone_by=undone.get(brief.run_id, ""),
+        )
+        for brief in briefs
+    ]
+
+
+def _added(brief: _Brief) -> int:
+    return sum(change.operation == "add" for change in brief.changes)
+
+
+def recall(folder: Path, run_id: str, *, suggest_in: tzinfo | None = None) -> RunReport:
+    """A kept report. Raise FixUsage for a run that is not kept: it names some that can be undone, with times in a zone.
+
+    Without a zone none is named.
+    """
     known = {path.stem: path for path in kept(folder)}
     if run_id not in known:
-        raise FixUsage(f"There is no run {run_id!r}.", _suggestion(reversed(known.values())) if suggest else "")
+        latest = _suggestion(reversed(known.values()), suggest_in) if suggest_in else ""
+        raise FixUsage(f"There is no run {run_id!r}.", latest)
     try:
         return msgspec.json.decode(files.read(known[run_id], _LARGEST), type=RunReport)
     except OSError as error:
@@ -85,17 +126,21 @@ def recall(folder: Path, run_id: str, *, suggest: bool = False) -> RunReport:
         ) from error
 
 
-def _suggestion(newest_first: Iterable[Path]) -> str:
+def _suggestion(newest_first: Iterable[Path], zone: tzinfo) -> str:
     """Names the latest runs that changed something."""
-    runs = ", ".join(map(str, islice(_changing(newest_first), _SUGGESTED)))
-    return (
-        f"The latest runs that changed something are: {runs}." if runs else "No run that is kept has changed anything."
-    )
+    changing = (brief for brief in _briefs(newest_first) if brief.changes and not brief.dry_run)
+    runs = ", ".join(_named(brief, zone) for brief in islice(changing, _SUGGESTED))
+    if not runs:
+        return "No run that is kept has changed anything."
+    return f"The latest runs that changed something are: {runs}. --runs lists all."
 
 
-def _changing(paths: Iterable[Path]) -> Iterator[_Brief]:
+def _named(brief: _Brief, zone: tzinfo) -> str:
+    when = f"{brief.started.astimezone(zone):%Y-%m-%d %H:%M %Z}"
+    return f"{brief.run_id} ({when}, +{_added(brief):,} -{len(brief.changes) - _added(brief):,})"
+
+
+def _briefs(paths: Iterable[Path]) -> Iterator[_Brief]:
     for path in paths:
         with suppress(OSError, *DAMAGE):
-            brief = msgspec.json.decode(files.read(path, _LARGEST), type=_Brief)
-            if brief.changes and not brief.dry_run:
-                yield brief
+            yield msgspec.json.decode(files.read(path, _LARGEST), type=_Brief)

@@ -337,6 +337,23 @@ def test_where_no_collection_takes_part_there_is_no_table(world: World, call: Ca
     assert "──" not in ended.out
 
 
+def test_the_estimate_says_where_some_pay_for_what_others_would_share(world: World, call: Call) -> None:
+    """One of two collections that is asked about by force costs more than its share, and the estimate says so."""
+    world.collections(block("Heist"), block("Space"))
+    call("--run-now")
+    together = {"COLLECTIONS_PER_REQUEST": "auto"}
+    whole = call("--estimate", "--force-refresh", **together)
+    alone = call("--estimate", "--force-refresh", "--collection", "Heist", **together)
+    cost = call("--estimate", "--force-refresh", "--output", "json", **together).data["cost_usd"]
+    part = call("--estimate", "--force-refresh", "--collection", "Heist", "--output", "json", **together).data
+
+    assert part["cost_usd"] > cost / 2
+    assert part["is_apart"] is True
+    assert "More than a share of a whole run" in alone.out
+    assert "More than a share" not in whole.out
+    assert "More than a share" not in call("--estimate", "--collection", "Heist", **together).out
+
+
 def test_the_estimate_of_a_local_model_is_in_time(world: World, call: Call) -> None:
     """Nothing to pay, nothing through batches, and how long it takes; the model's server need not be there."""
     world.collections(*(block(f"Collection {n}") for n in range(5)))
@@ -675,6 +692,8 @@ def test_explain(world: World, call: Call) -> None:
     assert "pinned out" in ended.out
     assert call("--explain", "No Such Film (1900)").code == 2
     assert 'Did you mean "Movie 1 (1951)"?' in call("--explain", "movie 1 (1961)").err
+    assert 'Did you mean "Movie 1 (1951)"?' in call("--explain", "Movie-1").err
+    assert 'Did you mean "Movie 10 (1960)" or ' in call("--explain", "Mvie 10").err
 
 
 def test_explain_says_who_decided_and_when_by_the_clock_of_the_house(world: World, call: Call) -> None:

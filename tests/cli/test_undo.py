@@ -9,6 +9,7 @@ import time
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -46,6 +47,36 @@ def run_id(world: World, call: Call) -> str:
     world.believe("Heist", [1, 2])
     name: str = call("--run-now", "--output", "json").data["run_id"]
     return name
+
+
+def test_runs_are_listed_with_their_ids(run_id: str, call: Call) -> None:
+    """The latest first, in the time zone of the settings, with what each changed and which undo took it back."""
+    call("--dry-run")
+    undo = call("--undo", run_id, "--output", "json").data["undo_id"]
+    shown = call("--runs", TZ="Asia/Tokyo").out.splitlines()
+    data = call("--runs", "--output", "json").data
+
+    at = datetime.fromisoformat(data[2]["started"]).astimezone(ZoneInfo("Asia/Tokyo"))
+    assert [line.split("  ", 2)[2] for line in shown[:3]] == [
+        f"undo of {run_id}, +0 -2",
+        "dry run",
+        f"run, +2 -0, taken back by {undo}",
+    ]
+    assert shown[2].startswith(f"{run_id}  {at:%Y-%m-%d %H:%M} JST  ")
+    assert "--undo RUN_ID" in shown[3]
+    assert [(each["run_id"] == run_id, each["added"], each["undone_by"]) for each in data] == [
+        (False, 0, ""),
+        (False, 0, ""),
+        (True, 2, undo),
+    ]
+
+
+def test_where_no_run_is_kept(call: Call) -> None:
+    """It says so, and that is no failure."""
+    ended = call("--runs")
+
+    assert (ended.code, ended.out) == (0, "No run is kept yet.\n")
+    assert call("--runs", "--output", "json").data == []
 
 
 def kept(world: World, run_id: str) -> Any:
@@ -98,7 +129,7 @@ def test_it_says_which_pins_of_yours_it_replaces(world: World, call: Call) -> No
     assert [(pin["title"], pin["include"], pin["origin"]) for pin in before["replaced_pins"]] == [
         ("Movie 1 (1951)", False, "command line")
     ]
-    assert "Movie 1 (1951) tmdb:1001 is pinned out of heist, on the command line" in " ".join(shown.split())
+    assert "Movie 1 (1951) tmdb:1001 is pinned out of Heist, on the command line" in " ".join(shown.split())
     assert "1 pin of yours would be replaced by its opposite" in " ".join(shown.split())
     assert [pin["title"] for pin in data["replaced_pins"]] == ["Movie 1 (1951)", "Movie 5 (1955)"]
     assert pins["Movie 1 (1951)"] == (True, "undo")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -67,10 +68,11 @@ def test_the_latest_runs_are_named_in_the_order_in_which_they_were_made(tmp_path
     made = within_one_second(tmp_path)
 
     with pytest.raises(FixUsage) as refused:
-        history.recall(tmp_path, "no-run", suggest=True)
+        history.recall(tmp_path, "no-run", suggest_in=ZoneInfo("Europe/Berlin"))
 
     places = [refused.value.remedy.index(run_id) for run_id in reversed(made)]
     assert places == sorted(places)
+    assert f"{made[-1]} (2026-03-01 04:00 CET, +" in refused.value.remedy
 
 
 def test_the_oldest_of_one_second_goes_first(tmp_path: Path) -> None:
