@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kometa_ai.daemon import heartbeat
 from kometa_ai.settings.lookup import state_folder
+from kometa_ai.state import files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +46,9 @@ def _look(folder: Path) -> _Found:
     if not (folder.is_dir() and os.access(folder, os.W_OK)):
         return _Found(is_healthy=False, what=f"{folder} cannot be written: mount a folder there, or set STATE_DIR.")
     age = heartbeat.age(folder)
+    if age is None and (error := files.hindrance(folder)) is not None:
+        what = f"{folder} cannot be written: {error.strerror}. {files.remedy_for(error)}"
+        return _Found(is_healthy=False, what=what)
     if age is None:
         return _Found(is_healthy=True, what=f"{folder} can be written; no daemon lives there.")
     is_healthy, what = _look_at(folder, age)

@@ -445,7 +445,7 @@ class Daemon:
         """The details of each heartbeat, for the health check."""
         return {
             "problem": self.runs.trouble or await self.views.unusable(),
-            "note": await self.views.damage(),
+            "note": await self.views.note(),
             "next_run": self.timetable.next_run.isoformat() if self.timetable.next_run else None,
             "running": self.runs.current is not None,
             **self.watch.words,

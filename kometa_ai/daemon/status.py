@@ -154,7 +154,7 @@ class Views:
             members=sum(status.members for status in overview.collections.values()),
             pending=sum(status.pending for status in overview.collections.values()),
             undelivered=await self._overview.undelivered(),
-            problem=await self.problem() or await self.damage() or None,
+            problem=await self.problem() or await self.note() or None,
         )
 
     async def past_runs(self) -> list[RunSummary]:
@@ -191,7 +191,7 @@ class Views:
             version=__version__,
             state=self._state_word(is_unusable=bool(await self.unusable()), is_damaged=bool(damage)),
             loop="stuck" if self._pulse.is_stuck else "ok",
-            problem=problem or damage or None,
+            problem=problem or await self.note() or None,
             radarr=self._watch.worst("Radarr"),
             sonarr=self._watch.worst("Sonarr"),
             model=self._watch.model,
@@ -242,6 +242,10 @@ class Views:
             return str(found)
         damage = self._choices.damage if await self._read_choices() is None else ""
         return f"{damage} Start a run: it puts what was restored in its place." if damage else ""
+
+    async def note(self) -> str:
+        """What an operator should know that a restart does not mend; empty if there is nothing."""
+        return await self.damage() or self._pulse.company
 
     async def _read_choices(self) -> RepairState | None:
         try:

@@ -821,6 +821,15 @@ def test_health_beside_a_file_that_no_daemon_writes(world: World, call: Call, co
     assert "remove the file" in found.out
 
 
+def test_health_where_nothing_can_be_written(world: World, call: Call) -> None:
+    """Without a daemon that would notice it, the check writes: a folder's rights say nothing of a disk."""
+    (world.state_dir / "..probe.new.new").mkdir()  # where the check would write
+    found = call("--health-check")
+
+    assert found.code == 1
+    assert "cannot be written: " in found.out
+
+
 def test_health_beside_what_is_no_file(world: World, call: Call) -> None:
     """A link, a folder and a FIFO are refused at once, and a heartbeat from a time to come is no sign of life."""
     place = world.state_dir / "heartbeat"

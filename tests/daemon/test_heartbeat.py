@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
 from kometa_ai.daemon import heartbeat
+from kometa_ai.daemon.pulse import Pulse
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,3 +81,31 @@ def test_a_sign_that_cannot_be_read_names_no_run(tmp_path: Path, text: str) -> N
     """Nobody's run fails for it."""
     (tmp_path / heartbeat.NAME).write_text(text)
     assert heartbeat.next_run(tmp_path) is None
+
+
+async def no_details() -> dict[str, object]:
+    """What a daemon tells that has nothing to tell."""
+    return {}
+
+
+async def test_two_daemons_in_one_folder_notice_each_other(tmp_path: Path) -> None:
+    """Each says so once in the log, and as long as the other lives; one that was killed before is no company."""
+    old = Pulse(tmp_path, no_details)
+    await old.beat()
+    one, other = Pulse(tmp_path, no_details), Pulse(tmp_path, no_details)
+    with capture_logs() as log:
+        await one.beat()
+        alone = one.company
+        await other.beat()
+        await one.beat()
+        await other.beat()
+        await one.beat()
+        met = one.company, other.company
+        await other.end()
+        await one.beat()
+        await one.beat()
+
+    assert alone == ""
+    assert all("Another daemon lives in STATE_DIR" in each and f"process {os.getpid()} on" in each for each in met)
+    assert [line["event"] for line in log] == ["daemon.not_alone"] * 2
+    assert one.company == ""
