@@ -81,8 +81,8 @@ try-locks: ## install the locks with the oldest and the newest pip, each into a 
 	        $$there $(INSTALL_LOCK) --no-compile -r $$lock; $$there --quiet check; rm -rf $$folder; done; \
 	    rm -rf $$tool; done
 
-# Nothing is run from these folders, so nothing is compiled. pip 23.2.1 came with Python 3.11.5 to 3.11.7.
-PIPS = pip==23.2.1 pip
+# Nothing is run from these folders, so nothing is compiled. The oldest pip is the one that came with 3.11.0, 3.12.0, ...
+PIPS = pip==$(shell $(PYTHON) -c 'import sys; print(["22.3", "23.2.1", "24.2", "25.2"][sys.version_info.minor - 11])') pip
 
 image: ## build the container image (BUILDER=docker, podman or buildah)
 	$(BUILDER) build $(if $(filter-out docker,$(BUILDER)),--format docker) \
