@@ -22,13 +22,6 @@ if "PYTEST_XDIST_WORKER" in os.environ and (unsaved := Coverage.current()) is no
     unsaved.stop()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Coverage does not watch property tests: it makes them take twice as long, and examples run the same lines."""
-    for item in items:
-        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
-            item.add_marker(pytest.mark.no_cover)
-
-
 @pytest.hookimpl(tryfirst=True, optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Two workers for each processor: half of their time tests wait, for a process, a signal, or a time-out."""

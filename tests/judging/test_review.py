@@ -64,6 +64,7 @@ def case(confidence: float, **fields: Any) -> Case:
     return Case(movie_key(1), NOIR, decision, Cause.VERDICT, decision.member)._replace(**fields)
 
 
+@pytest.mark.no_cover
 @given(_lists)
 def test_each_pair_is_there_once_and_the_most_urgent_come_first(cases: list[Case]) -> None:
     """Kinds stand in their order, close calls nearest first, and no pair stands under two of them."""
@@ -82,6 +83,7 @@ def test_each_pair_is_there_once_and_the_most_urgent_come_first(cases: list[Case
     assert all(distance <= 0.1 + 1e-9 for distance in away)
 
 
+@pytest.mark.no_cover
 @given(_lists, st.randoms())
 def test_the_order_of_the_cases_does_not_matter(cases: list[Case], random: Any) -> None:
     """The same queue comes of the same cases, whichever way they are gone through."""
@@ -90,6 +92,7 @@ def test_the_order_of_the_cases_does_not_matter(cases: list[Case], random: Any) 
     assert queue(mixed) == queue(cases)
 
 
+@pytest.mark.no_cover
 @given(_lists)
 def test_pinned_and_open_ones_never_want_anybody(cases: list[Case]) -> None:
     """A person has spoken, or the model has yet to."""
@@ -100,6 +103,7 @@ def test_pinned_and_open_ones_never_want_anybody(cases: list[Case]) -> None:
     assert queue(pins) == []
 
 
+@pytest.mark.no_cover
 @given(_lists, st.sampled_from(REVIEW_KINDS))
 def test_a_dismissal_hides_its_kind_and_the_less_urgent_ones(cases: list[Case], kind: ReviewKind) -> None:
     """What is more urgent still shows, and everything does again once its inputs are others."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,6 +64,7 @@ def members(collections: list[Collection], known: Known) -> dict[str, frozenset[
     return found
 
 
+@pytest.mark.no_cover
 @given(worlds(), st.sampled_from(range(4)), STEPS)
 def test_what_if_is_what_a_run_does(world: tuple[list[Collection], Known], number: int, threshold: float) -> None:
     """Whatever is named by whom: what is foretold is the difference between a run before the edit and one after it."""
@@ -81,6 +83,7 @@ def test_what_if_is_what_a_run_does(world: tuple[list[Collection], Known], numbe
     }
 
 
+@pytest.mark.no_cover
 @given(worlds(), st.sampled_from(range(4)))
 def test_the_present_threshold_changes_nothing(world: tuple[list[Collection], Known], number: int) -> None:
     """At the threshold that a collection has nothing moves, and no question is opened."""
@@ -92,6 +95,7 @@ def test_the_present_threshold_changes_nothing(world: tuple[list[Collection], Kn
     assert not any(opened(each, compared) for each in compared.then.collections)
 
 
+@pytest.mark.no_cover
 @given(worlds(), st.sampled_from(range(4)))
 def test_verdicts_that_count(world: tuple[list[Collection], Known], number: int) -> None:
     """The histogram holds each movie that is decided by its verdict, once, and no other."""

@@ -8,7 +8,7 @@ import pytest
 from kometa_ai.state.loading import SNAPSHOT
 from kometa_ai.state.store import Store
 from tests.state.making import NOW, judged, numbers
-from tests.state.processes import KILLED_AT, run, start
+from tests.state.processes import KILLED_AT, forking, run, start
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,25 +36,26 @@ def test_killed_at_each_step(tmp_path: Path, *, is_damaged: bool) -> None:
 
     So too where it began with a damaged snapshot, whose restoring may be told again.
     """
-    for at in range(1, 100):
-        folder = tmp_path / str(at)
-        folder.mkdir()
-        _lived(folder)
-        if is_damaged:
-            (folder / SNAPSHOT).write_bytes(b"{")
-        code, out, err = run(_KILLED.format(at=at), folder)
-        assert code in {0, 9}, err
-        confirmed = {1, 2, 3} | {int(word) for word in out.split() if word.isdigit()}
-        store = Store.load(folder)
-        assert confirmed <= set(numbers(store)) <= {1, 2, 3, 4, 5}
-        assert is_damaged or store.alerts == []
-        store.record(judged(6))
-        store.save(NOW)
-        again = Store.load(folder)
-        assert (confirmed | {6} <= set(numbers(again)), again.alerts) == (True, [])
-        if code == 0:
-            assert at > 10
-            return
+    with forking(_KILLED) as run_at:
+        for at in range(1, 100):
+            folder = tmp_path / str(at)
+            folder.mkdir()
+            _lived(folder)
+            if is_damaged:
+                (folder / SNAPSHOT).write_bytes(b"{")
+            code, out = run_at(at, folder)
+            assert code in {0, 9}, out
+            confirmed = {1, 2, 3} | {int(word) for word in out.split() if word.isdigit()}
+            store = Store.load(folder)
+            assert confirmed <= set(numbers(store)) <= {1, 2, 3, 4, 5}
+            assert is_damaged or store.alerts == []
+            store.record(judged(6))
+            store.save(NOW)
+            again = Store.load(folder)
+            assert (confirmed | {6} <= set(numbers(again)), again.alerts) == (True, [])
+            if code == 0:
+                assert at > 10
+                return
     pytest.fail("it never came to its end")
 
 

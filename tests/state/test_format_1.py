@@ -15,7 +15,7 @@ from kometa_ai.state.store import Store
 from kometa_ai.state.upgrades import SINCE_FORMAT_1
 from tests.state.format_1 import DUMP, FIXTURE, FormatOneWorld, lay_out
 from tests.state.making import NOW, judged, numbers
-from tests.state.processes import KILLED_AT, run
+from tests.state.processes import KILLED_AT, forking, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -193,25 +193,26 @@ def test_killed_at_each_step_of_the_migration(tmp_path: Path, *, is_damaged: boo
         lay_out(tmp_path)
         (tmp_path / SNAPSHOT).write_bytes(b"{")
         wanted = _dump(Store.load(tmp_path, read_only=True))
-    for at in range(1, 100):
-        folder = tmp_path / str(at)
-        lay_out(folder)
-        if is_damaged:
-            (folder / SNAPSHOT).write_bytes(b"{")
-        code, out, err = run(_KILLED.format(at=at), folder)
-        assert code in {0, 9}, err
-        store = Store.load(folder)
-        assert is_damaged or store.alerts == []
-        said = _dump(store)
-        assert (said["decisions"].pop("movie:4", None) is not None) >= ("confirmed" in out)
-        assert {**said, "journal_entry": 0} == {**wanted, "journal_entry": 0}
-        store.record(judged(6))
-        store.save(NOW)
-        again = Store.load(folder)
-        assert (6 in numbers(again), again.alerts) == (True, [])
-        if code == 0:
-            assert at > 10
-            return
+    with forking(_KILLED) as run_at:
+        for at in range(1, 100):
+            folder = tmp_path / str(at)
+            lay_out(folder)
+            if is_damaged:
+                (folder / SNAPSHOT).write_bytes(b"{")
+            code, out = run_at(at, folder)
+            assert code in {0, 9}, out
+            store = Store.load(folder)
+            assert is_damaged or store.alerts == []
+            said = _dump(store)
+            assert (said["decisions"].pop("movie:4", None) is not None) >= ("confirmed" in out)
+            assert {**said, "journal_entry": 0} == {**wanted, "journal_entry": 0}
+            store.record(judged(6))
+            store.save(NOW)
+            again = Store.load(folder)
+            assert (6 in numbers(again), again.alerts) == (True, [])
+            if code == 0:
+                assert at > 10
+                return
     pytest.fail("it never came to its end")
 
 
