@@ -86,6 +86,7 @@ async def _shown(request: Request, *, status: int = 200, error: KometaAIError | 
     since, since_forecast = await looks.since("doctor"), await looks.since("estimate")
     is_old = _is_older(looks.age("estimate"), FORECAST_IS_OLD)
     hindrance = next((step.name for step in filter(is_hindrance, steps)), "")
+    is_stale = since != "" or _is_older(looks.age("doctor"), LOOKED_LONG_AGO)
     # A run has asked some of it, which leaves the amount an upper one.
     is_known = estimate.estimate is not None and not is_old and since_forecast != "files"
     upcoming = _upcoming(path, is_known=is_known)
@@ -102,7 +103,8 @@ async def _shown(request: Request, *, status: int = 200, error: KometaAIError | 
         open=first_open(steps) if doctor.doctor else "",
         upcoming="" if hindrance else upcoming,
         hindrance=hindrance,
-        looks_on_load=doctor.status != "running" and (since != "" or _is_older(looks.age("doctor"), LOOKED_LONG_AGO)),
+        # A page that was refused a look would ask again and again.
+        looks_on_load=doctor.status != "running" and error is None and is_stale,
         looks_again=doctor.status != "running" and bool(first_open(steps)),
         estimate=estimate,
         is_old=is_old,

@@ -117,6 +117,16 @@ async def test_one_look_at_a_time(here: Beside) -> None:
     assert "under way" in refused.text
 
 
+async def test_a_look_that_is_refused_is_not_asked_for_at_once(here: Beside) -> None:
+    """While another look is on, a page that looks by itself says so once, and does not ask again and again."""
+    await send(here, "/looks/estimate")
+    refused = await send(here, "/looks/doctor")
+
+    assert refused.status_code == 409
+    assert "under way" in refused.text
+    assert 'hx-trigger="load"' not in refused.text
+
+
 async def test_without_a_block_there_is_one_to_copy(here: Beside, world: World) -> None:
     """Where nothing is set up, the step says where a block goes, and has a sample: one for movies."""
     world.collections()
