@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal
 
 import msgspec
 
 from kometa_ai.core.item import ItemKey, Kind, dated
+from kometa_ai.core.moment import Moment
 from kometa_ai.core.naming import CollectionKey
 from kometa_ai.core.problem import Problem
 
@@ -77,8 +77,8 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     audit_id: str
-    started: datetime
-    finished: datetime
+    started: Moment
+    finished: Moment
     outcome: AuditOutcome = "ok"
     exit_code: int = 0
     run_id: str = ""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import msgspec
 
 from kometa_ai.core.collection import collection_key
 from kometa_ai.core.item import ItemKey, Kind
+from kometa_ai.core.moment import Moment
 from kometa_ai.core.naming import CollectionKey, Slug
 
 AskedPage = tuple[tuple[ItemKey, str], ...]
@@ -43,7 +42,7 @@ class OpenBatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     key: str
     model: str
-    planned: datetime
+    planned: Moment
     pages: tuple[AskedPage, ...]
     questions: tuple[BatchedQuestion, ...]
     id: str = ""

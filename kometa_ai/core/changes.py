@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -10,6 +9,7 @@ import msgspec
 from kometa_ai.core.collection import collection_key
 from kometa_ai.core.item import ItemKey, kind_of, name_item
 from kometa_ai.core.kinds import AnyItem
+from kometa_ai.core.moment import Moment
 from kometa_ai.core.naming import CollectionKey, Label, Slug
 
 
@@ -32,7 +32,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 class TagChange(msgspec.Struct, frozen=True, kw_only=True):
     """One change that was made in a library, as it is remembered. Reports of before there were names are Radarr's."""
 
-    at: datetime
+    at: Moment
     run_id: str
     library: str = "radarr"
     key: ItemKey = ItemKey("")
@@ -57,8 +57,8 @@ class Waiting(msgspec.Struct, frozen=True):
     """A change that waits for a person: since when it is wanted, and until when it waits. Then it is made unasked."""
 
     change: Change
-    since: datetime
-    until: datetime
+    since: Moment
+    until: Moment
 
 
 class TagPlan(msgspec.Struct, frozen=True, kw_only=True):

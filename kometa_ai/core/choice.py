@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Literal, get_args
 
 import msgspec
 
 from kometa_ai.core.item import ItemKey, name_item
+from kometa_ai.core.moment import Moment
 from kometa_ai.core.naming import Slug
 from kometa_ai.core.saying import verdict
 
@@ -62,7 +62,7 @@ class Pin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     include: bool
     title: str = ""
     imdb_id: str = ""
-    since: datetime
+    since: Moment
     origin: Origin = "undo"
     by: str = ""
     said: Said | None = None
@@ -101,7 +101,7 @@ class Dismissal(msgspec.Struct, frozen=True, kw_only=True):
     kind: ReviewKind
     metadata_hash: str
     prompt_hash: str
-    at: datetime
+    at: Moment
     by: str = ""
 
     @property
@@ -124,7 +124,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     key: ItemKey
     slug: Slug
     reply: Reply = msgspec.field(name="answer")
-    at: datetime
+    at: Moment
     pin: Pin | None = None
     dismissal: Dismissal | None = None
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from datetime import date
 from enum import StrEnum
 from typing import Literal
 
 import msgspec
 
 from kometa_ai.core.item import ItemKey, short_name
+from kometa_ai.core.moment import Moment
 from kometa_ai.core.movie import Credits
 from kometa_ai.core.naming import Slug
 
@@ -57,7 +58,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     tag: str
     include: bool
     confidence: float
-    timestamp: datetime
+    timestamp: Moment
     member: bool = msgspec.field(default_factory=bool)
     threshold: float = msgspec.field(default_factory=lambda: 0.7)
     metadata_hash: str

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import msgspec
 
 from kometa_ai.core.item import ItemKey
+from kometa_ai.core.moment import Moment
 
 
 class Earlier(msgspec.Struct, frozen=True):
     """The runs that one goes on with: their ids, and when the first began. Verdicts since then are not asked again."""
 
     run_ids: tuple[str, ...]
-    since: datetime
+    since: Moment
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal
 
 import msgspec
+
+from kometa_ai.core.moment import Moment
 
 
 class Correction(msgspec.Struct, frozen=True):
@@ -35,7 +36,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     column: int | None = None
     collection: str = ""
     movies: tuple[str, ...] = ()
-    at: datetime | None = None
+    at: Moment | None = None
     severity: Literal["error", "warning", "hint"] = "error"
     excerpt: str = ""
     correction: Correction | None = None

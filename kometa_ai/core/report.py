@@ -12,6 +12,7 @@ from kometa_ai.core.changes import TagChange
 from kometa_ai.core.collection import collection_key
 from kometa_ai.core.item import KINDS, ItemKey, dated, name_item
 from kometa_ai.core.item import Kind as ItemKind
+from kometa_ai.core.moment import Moment
 from kometa_ai.core.naming import CollectionKey
 from kometa_ai.core.problem import Problem
 
@@ -55,7 +56,7 @@ class MovieLine(msgspec.Struct, frozen=True, kw_only=True):
     tmdb_id: int = 0
     libraries: tuple[str, ...] = ()
     reason: str = ""
-    until: datetime | msgspec.UnsetType = msgspec.UNSET
+    until: Moment | msgspec.UnsetType = msgspec.UNSET
 
     def __post_init__(self) -> None:
         name_item(self, self.key, self.tmdb_id)
@@ -209,8 +210,8 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
 
     run_id: str
     version: str
-    started: datetime
-    finished: datetime
+    started: Moment
+    finished: Moment
     dry_run: bool
     outcome: Outcome
     exit_code: int
@@ -233,7 +234,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     month: Spending | None = None
     decisions_by_other_models: int = 0
     changes: tuple[TagChange, ...] = ()
-    next_run: datetime | None = None
+    next_run: Moment | None = None
     audit: Audit | None = None
 
     def __post_init__(self) -> None:

@@ -10,13 +10,13 @@ import errno
 import json
 import os
 import time
-from datetime import datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar, assert_never
 
 import msgspec
 import structlog
 
 from kometa_ai.core.item import ArrId, ItemKey, kind_of
+from kometa_ai.core.moment import Moment
 from kometa_ai.core.movie import Credits, Movie
 from kometa_ai.core.naming import CollectionKey, Label
 from kometa_ai.core.show import Show, Status
@@ -50,7 +50,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
 
     format: int = FORMAT
     library: str
-    at: datetime
+    at: Moment
     run_id: str
     managed: dict[Label, CollectionKey]
     stamp: float = 0.0
@@ -110,7 +110,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
 
     changes: tuple[Intended, ...]
     run_id: str
-    at: datetime
+    at: Moment
     stamp: float = 0.0
 
 

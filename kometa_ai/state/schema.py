@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -12,6 +11,7 @@ from kometa_ai.core.changes import TagChange
 from kometa_ai.core.choice import Pin
 from kometa_ai.core.decision import Decision, Remembered, Unjudged
 from kometa_ai.core.item import ItemKey
+from kometa_ai.core.moment import Moment
 from kometa_ai.core.naming import CollectionKey, Slug
 from kometa_ai.core.options import Options
 from kometa_ai.core.report import Kind, Spending, name_outcome
@@ -50,7 +50,7 @@ class CollectionStatus(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     members: int = 0
     pending: int = 0
-    last_run: datetime | None = None
+    last_run: Moment | None = None
     last_processed_movie: int | None = None
     block_hash: str = ""
     block_change_open: bool = False
@@ -73,7 +73,7 @@ class PromptVersion(msgspec.Struct, frozen=True, kw_only=True):
 
     prompt_hash: str
     text: str
-    at: datetime
+    at: Moment
     is_cut: bool = False
 
 
@@ -85,7 +85,7 @@ class LibrarySeen(msgspec.Struct, frozen=True, kw_only=True):
 
     count: int
     hash: str
-    at: datetime
+    at: Moment
     tagged: int = 0
     left_by: str = ""
 
@@ -94,8 +94,8 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     """One finished run; `only_movies` and `only_collections` say what it was about where that was not everything."""
 
     run_id: str
-    started: datetime
-    finished: datetime
+    started: Moment
+    finished: Moment
     outcome: str
     exit_code: int
     kind: Kind = "run"
@@ -134,7 +134,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
 class ErrorSeen(msgspec.Struct, frozen=True, kw_only=True):
     """One error, as it was reported."""
 
-    at: datetime
+    at: Moment
     run_id: str
     what: str
     source: str = ""
@@ -159,8 +159,8 @@ class Snapshot(msgspec.Struct, kw_only=True):
 
     version: str
     state_format_version: int
-    last_update: datetime | None = None
-    last_successful_run: datetime | None = None
+    last_update: Moment | None = None
+    last_successful_run: Moment | None = None
     journal_entry: int = 0
     libraries: dict[str, LibrarySeen] = {}
     collections: dict[CollectionKey, CollectionStatus] = {}

@@ -13,7 +13,7 @@ from kometa_ai.state.by_line import DECISIONS, head_of, keys_in, open_state
 from kometa_ai.state.loading import SNAPSHOT
 from kometa_ai.state.store import Store, reset
 from tests.state.format_1 import lay_out
-from tests.state.making import NOW, described, ended, judged, spent
+from tests.state.making import NOIR, NOW, described, ended, judged, spent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -228,3 +228,33 @@ def test_a_file_that_somebody_writes_into_is_told(tmp_path: Path) -> None:
     with pytest.raises(RepairState, match="damaged"):
         opened.remembered(places[1])
     assert len(all_of(tmp_path)[1]) == 3
+
+
+def test_a_time_without_a_zone_is_damage(tmp_path: Path) -> None:
+    """Somebody has edited it: compared with another it would end each run. The backup and the journal have it all."""
+    store = saved(tmp_path, 2)
+    store.save(NOW)
+    whole = store.path.read_bytes()
+    files.replace(
+        store.path, whole.replace(b'"timestamp":"2026-03-01T03:00:00Z"', b'"timestamp":"2026-03-01T03:00:00"')
+    )
+    with pytest.raises(RepairState, match="damaged"):
+        all_of(tmp_path)
+    restored = Store.load(tmp_path)
+
+    assert len(restored.alerts) == 1
+    assert all(each.collections[NOIR].timestamp == NOW for each in restored.memory.values())
+    assert set(restored.memory) == {movie_key(1), movie_key(2)}
+
+
+def test_an_entry_without_a_zone_is_passed_over(tmp_path: Path) -> None:
+    """By those who read the journal line by line and by those who load it."""
+    store = saved(tmp_path, 1)
+    store.record(judged(1, slug="heist"), judged(1, slug="western"))
+    lines = store.journal_path.read_bytes().splitlines(keepends=True)
+    files.replace(store.journal_path, lines[0].replace(b"03:00:00Z", b"03:00:00") + lines[1])
+
+    assert [entry.slug for _, entry in open_state(tmp_path).entries() if isinstance(entry, schema.Judged)] == [
+        "western"
+    ]
+    assert set(Store.load(tmp_path).memory[movie_key(1)].collections) == {NOIR, "western"}
