@@ -136,6 +136,8 @@ class OverviewReader:
             self._known = None  # its rights, say, may be mended without a change to the file
             what = f"The state {str(path)!r} cannot be read: {error.strerror}."
             failure = RepairState(what, files.remedy_for(error))
+            if isinstance(error, files.NotOurs) and not error.is_link:  # a run sets it aside
+                failure = by_line.damaged(path, str(error.strerror))
         except RepairState as error:
             failure = error
         except (NoWay, *DAMAGE) as error:
