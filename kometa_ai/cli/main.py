@@ -194,7 +194,7 @@ class _Sorted(click.Command):
 @_flag(
     "--force-refresh",
     text="Ask again about every movie and show, whatever is known. Costs as much as a first run; for one "
-    "--collection more than its share of that, for those that are asked about together are sent each movie once.",
+    "--collection more than its share of that, since those asked about together share what is sent of a movie.",
 )
 @click.option(
     "--ask-again",
