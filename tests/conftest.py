@@ -24,5 +24,5 @@ if "PYTEST_XDIST_WORKER" in os.environ and (unsaved := Coverage.current()) is no
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Two workers for each processor: half of their time tests wait, for a process, a signal, or a time-out."""
-    return (os.cpu_count() or 1) * 2
+    """Three workers for two processors: half of their time tests wait, for a process, a signal, or a time-out."""
+    return max(2, (os.cpu_count() or 1) * 3 // 2)

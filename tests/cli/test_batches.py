@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 NEVER = 10**6
 MEMBERS = {"Noir": {0, 1, 2}, "Heist": {5}}
 

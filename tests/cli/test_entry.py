@@ -16,7 +16,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 SIGNALS = [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
 
 

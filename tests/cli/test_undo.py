@@ -238,7 +238,7 @@ def test_an_unknown_run_is_answered_with_those_that_can_be_taken_back(call: Call
     ended = call("--undo", "20000101-000000-abcd")
 
     assert ended.code == 2
-    newest_first = rf"are: {undo_id} \({moment}, \+0 -2\), {run_id} \({moment}, \+2 -0\)\.\n"
+    newest_first = rf"are: {undo_id} \({moment}, \+0 -2\), {run_id} \({moment}, \+2 -0\)\. --runs lists all\.\n"
     assert re.search(newest_first, ended.err)
 
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from kometa_ai.web.visitors import Entrance
 
 KEY = "the-key-of-the-tests"
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 def free_port() -> int:

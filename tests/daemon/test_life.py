@@ -66,7 +66,7 @@ async def test_a_held_state_is_another_run(world: World) -> None:
 
 
 async def test_a_state_that_cannot_be_used_does_not_end_the_daemon(world: World) -> None:
-    """A state of a newer program: the run has a report that says so, and the daemon lives on."""
+    """A state of a newer program: the run has a report that says so, health does too, and the daemon lives on."""
     (world.state_dir / "kometa_state.json").write_text('{"version": "9", "state_format_version": 99}')
     async with daemon_beside(world) as here:
         run_id = await here.run()
@@ -75,7 +75,7 @@ async def test_a_state_that_cannot_be_used_does_not_end_the_daemon(world: World)
 
     assert report["outcome"] == "state unusable"
     assert "format 99" in report["problems"][0]["what"]
-    assert health.json()["status"] == "OK"
+    assert (health.status_code, health.json()["status"]) == (503, "Error")
 
 
 async def test_looking_at_the_configuration_again(world: World, log: list[structlog.typing.EventDict]) -> None:

@@ -162,6 +162,7 @@ class _Home:
         config.mkdir(parents=True, exist_ok=True)
         (config / "config.yml").write_text(
             f"radarr:\n  url: http://radarr:7878\n  token: {_KEY}\n"
+            "  root_folder_path: /movies\n  quality_profile: HD-1080p\n"
             "libraries:\n  Movies:\n    collection_files:\n      - file: config/movies.yml\n",
             encoding="utf-8",
         )

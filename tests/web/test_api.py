@@ -422,6 +422,7 @@ async def test_a_body_of_another_type_starts_nothing(here: Beside) -> None:
     assert here.daemon.runs.last is None
 
 
+@pytest.mark.timeout(400)  # thousands of requests, which wait for those of other tests
 def test_schemathesis_finds_nothing(world: World) -> None:
     """Requests made from the document, right ones and wrong ones: no 5xx, and every answer is as the document says.
 
