@@ -128,7 +128,7 @@ def _health_check(world: World) -> subprocess.CompletedProcess[str]:
 
 def test_a_stopped_loop_is_unhealthy(world: World) -> None:
     """A daemon that gives no sign of life any more is unhealthy."""
-    (world.state_dir / "heartbeat").write_text("{}")
+    (world.state_dir / "heartbeat").write_text('{"pid": 1}')
     fresh = _health_check(world)
     os.utime(world.state_dir / "heartbeat", (time.time() - 100, time.time() - 100))
     stale = _health_check(world)
@@ -140,7 +140,7 @@ def test_a_stopped_loop_is_unhealthy(world: World) -> None:
 def test_the_health_check_loads_next_to_nothing(world: World) -> None:
     """Beside a daemon that lives: click and ours, nothing slow of Python's own; without one: no SDK, no server."""
     beside = _loaded_by_the_health_check(world)
-    (world.state_dir / "heartbeat").write_text("{}")
+    (world.state_dir / "heartbeat").write_text('{"pid": 1}')
     alive = _loaded_by_the_health_check(world)
 
     assert {name.partition(".")[0] for name in alive} - sys.stdlib_module_names == {"click", "kometa_ai"}
