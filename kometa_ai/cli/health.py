@@ -51,25 +51,24 @@ def _look(folder: Path) -> _Found:
         return _Found(is_healthy=False, what=what)
     if age is None:
         return _Found(is_healthy=True, what=f"{folder} can be written; no daemon lives there.")
-    is_healthy, what = _look_at(folder, age)
-    return _Found(is_healthy=is_healthy, what=what)
+    problem, note = _problem_of(folder, age)
+    sign = f"the daemon gave a sign of life {abs(age):.0f} s ago."
+    return _Found(is_healthy=not problem, what=problem or f"{sign} {note}".rstrip())
 
 
-def _look_at(folder: Path, age: float) -> tuple[bool, str]:
-    """Whether the heartbeat in a folder is that of a daemon which lives and can work, and a sentence about it."""
+def _problem_of(folder: Path, age: float) -> tuple[str, str]:
+    """What is wrong with the daemon by its heartbeat, empty if nothing is; and what it notes without being ill."""
     place = folder / heartbeat.NAME
     try:
         details = heartbeat.details(folder)
     except heartbeat.NotWritten as error:
         remedy = "a daemon that lives puts its own there within 15 seconds; if it does not, remove the file."
-        return False, f"{place} is not what a daemon writes ({error}): {remedy}"
+        return f"{place} is not what a daemon writes ({error}): {remedy}", ""
     except OSError as error:
-        return False, f"{place} cannot be read: {error.strerror}."
+        return f"{place} cannot be read: {error.strerror}.", ""
     if age <= -heartbeat.LONGEST:
         what = f"{place} is {-age:.0f} s ahead of the clock, and no daemon has written it anew since: none lives there."
-        return False, f"{what} Start the daemon, or remove the file."
+        return f"{what} Start the daemon, or remove the file.", ""
     if age >= heartbeat.LONGEST:
-        return False, f"the daemon has given no sign of life for {age:.0f} s: it is stuck, or cannot write {folder}."
-    note = details.get("note")
-    alive = f"the daemon gave a sign of life {abs(age):.0f} s ago.{f' {note}' if note else ''}"
-    return (False, details["problem"]) if details.get("problem") else (True, alive)
+        return f"the daemon has given no sign of life for {age:.0f} s: it is stuck, or cannot write {folder}.", ""
+    return details.get("problem", ""), details.get("note", "")

@@ -107,6 +107,10 @@ class Looks:
         at = self.last(kind).at
         return None if at is None else self._session.now() - at
 
+    def saw(self, kind: Kind) -> str | None:
+        """The run that had ended last when the last look of this kind began: its id; None where it is not known."""
+        return self._seen[kind].run_id if kind in self._seen else None
+
     async def since(self, kind: Kind) -> Since:
         """What makes the last look of this kind out of date; empty while another one is on. No file is read for it."""
         if kind not in self._seen or self.last(kind).status != "done":

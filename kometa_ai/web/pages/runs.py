@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 
-from kometa_ai.core.item import ItemKey
+from kometa_ai.core.collection import collection_key
+from kometa_ai.core.item import ItemKey, kind_of
 from kometa_ai.core.naming import CollectionKey
 from kometa_ai.core.summary import audit_in_words, counted, headline
 from kometa_ai.core.text import one_line
@@ -154,8 +155,9 @@ async def undo(request: Request, run_id: str) -> Response:
     daemon: Daemon = request.app.state.daemon
     report = await _kept(daemon, run_id)
     look = daemon.looks.last("undo")
-    taken = undone_by(run_id, await daemon.views.past_runs())
-    if taken is not None and not _leaves_changes(look, run_id, taken):
+    past = await daemon.views.past_runs()
+    taken = undone_by(run_id, past)
+    if taken is not None and not (_leaves_changes(look, run_id) and _has_seen(daemon, taken, past)):
         return await _show_undo(request, report, status=HTTPStatus.CONFLICT)
     try:
         if look.undo is None or look.undo.run_id != run_id:
@@ -216,8 +218,10 @@ async def _show_undo(
 ) -> Response:
     daemon: Daemon = request.app.state.daemon
     look = daemon.looks.last("undo")
-    taken = undone_by(report.run_id, await daemon.views.past_runs())
-    is_of_this = daemon.looks.previewed == report.run_id and not _is_outdated(look, taken)
+    past = await daemon.views.past_runs()
+    taken = undone_by(report.run_id, past)
+    is_of_this = daemon.looks.previewed == report.run_id and (taken is None or _has_seen(daemon, taken, past))
+    names = {collection.key: collection.name for collection in report.collections}
     return await page(
         request,
         "undo.jinja",
@@ -229,25 +233,23 @@ async def _show_undo(
         is_overtaken=is_of_this and await daemon.looks.since("undo") == "run",
         taken=taken,
         changes=len(report.changes),
+        name_of=lambda pin: names.get(collection_key(kind_of(pin.key), pin.slug), pin.slug),
         **await _busy(daemon),
     )
 
 
-def _is_outdated(look: Look, taken: RunSummary | None) -> bool:
-    """Whether a preview shows what was there before the run was taken back."""
-    # The history of runs keeps whole seconds.
-    return taken is not None and look.at is not None and look.at.replace(microsecond=0) <= taken.finished
+def _has_seen(daemon: Daemon, taken: RunSummary, past: Sequence[RunSummary]) -> bool:
+    """Whether the last preview shows what was left when a run had been taken back."""
+    # By the order of runs, since their times are in whole seconds.
+    ids = [run.run_id for run in past]
+    saw = daemon.looks.saw("undo")
+    return saw in ids[ids.index(taken.run_id) :]
 
 
-def _leaves_changes(look: Look, run_id: str, taken: RunSummary) -> bool:
-    """Whether a preview made after a run was taken back still shows changes of it, as when that was stopped."""
+def _leaves_changes(look: Look, run_id: str) -> bool:
+    """Whether a preview shows changes of a run that can be taken back."""
     found = look.undo
-    return (
-        found is not None
-        and found.run_id == run_id
-        and bool(found.added or found.removed)
-        and not _is_outdated(look, taken)
-    )
+    return found is not None and found.run_id == run_id and bool(found.added or found.removed)
 
 
 async def _busy(daemon: Daemon) -> dict[str, Any]:
