@@ -72,8 +72,13 @@ class Hints:
         self._items.clear()
         self._perhaps.clear()
         self._waiting.clear()
-        unknown = await self._unknown(perhaps) if perhaps else frozenset()
-        self._tried |= unknown
+        unknown: AbstractSet[ItemKey] = frozenset()
+        # Counted as tried before the answer is there, for more files of the same season may be told of meanwhile.
+        self._tried |= perhaps
+        try:
+            unknown = await self._unknown(perhaps) if perhaps else frozenset()
+        finally:
+            self._tried -= perhaps - unknown
         return items | unknown
 
     def give_back(self, items: frozenset[ItemKey]) -> None:

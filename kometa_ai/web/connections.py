@@ -30,6 +30,7 @@ MOST = 256
 """Connections at once; fewer if the process may open few files."""
 BACKLOG = 64
 _ACCEPTED_AT_ONCE = 32
+"""At most; less than the share of one peer, for connections make room for others from the next turn of the loop on."""
 _SWEEP = 0.5
 _PROGRESS = 32 * 1024
 """Bytes of an answer that a peer must read within the time for reading."""
@@ -154,6 +155,7 @@ class Door:
         self._make: Callable[[str], Connection] = lambda peer: Connection(self, peer, config, server_state)
         self._most = most_connections()
         self._of_one_peer = self._most * 3 // 4
+        self._at_once = min(_ACCEPTED_AT_ONCE, self._most // 4)
         self._connections: dict[Connection, None] = {}
         self._peers: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -193,7 +195,7 @@ class Door:
                 del self._peers[connection.peer]
 
     def _accept(self) -> None:
-        for _ in range(_ACCEPTED_AT_ONCE):
+        for _ in range(self._at_once):
             try:
                 accepted, address = self._listener.accept()
             except (BlockingIOError, InterruptedError):

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kometa_ai.asking.pacing import Limits, Places
+from kometa_ai.asking.ending import Course
+from kometa_ai.asking.pacing import FIRST_WAIT, LONGEST_WAIT, Limits, Pauses, Places
 from kometa_ai.judging.looks import Models
 from kometa_ai.providers.claude.messages import pause_of
+from kometa_ai.providers.port import Failure, RequestFailed
 from kometa_ai.providers.router import Router
 from kometa_ai.standins import claude_faults
 from kometa_ai.standins.serving import serve
@@ -189,6 +191,15 @@ async def test_a_run_that_goes_on_has_what_is_left(
 
     assert budget.is_limited is (limit is not None)
     assert (budget.left, budget.full) == (limit or 0.0, full)
+
+
+@given(st.integers(1, 10))
+def test_each_wait_is_about_twice_the_last(tries: int) -> None:
+    """Jitter takes a third at most, so that a later wait is never shorter than an earlier one."""
+    longest = min(FIRST_WAIT * 2 ** (tries - 1), LONGEST_WAIT)
+    wait = Pauses(asyncio.sleep, Course()).back_off(RequestFailed(Failure.OVERLOADED, "busy"), tries)
+
+    assert longest * 2 / 3 <= wait <= longest
 
 
 async def test_one_provider_does_not_wait_for_another() -> None:

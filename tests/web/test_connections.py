@@ -117,6 +117,18 @@ def test_the_files_of_the_process_are_never_used_up(world: World) -> None:
     assert (code, seconds < 5) == (0, True)
 
 
+def test_a_request_behind_many_idle_connections_is_answered(world: World) -> None:
+    """Connections that came while the daemon was busy are taken in turn: the youngest, which asks, finds its place."""
+    with daemon_process(world, files=128) as living:
+        living.wait_for("daemon.ready")
+        living.process.send_signal(signal.SIGSTOP)
+        with many(port_of(living), 50), opened(port_of(living), b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n") as ours:
+            living.process.send_signal(signal.SIGCONT)
+            answer = ours.recv(100)
+
+    assert answer.startswith(b"HTTP/1.1 200")
+
+
 LATE = {
     "nothing": (b"", b"", 13.0),
     "half a header": (b"GET /ping HTTP/1.1\r\nHost: x\r\nX-Half: ", b"a", 13.0),
