@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from tests.browser.conftest import SignedIn
 
 LIST = "/collections/long-evenings"
+_TOO_LONG = """
+() => [...document.querySelectorAll('.places .tile > :not(.why)')].filter(each => each.scrollWidth > each.clientWidth)
+  .map(each => `${each.scrollWidth} px of ${each.clientWidth}: ${each.textContent}`)
+"""
 
 
 async def test_a_selection_survives_paging_and_is_pinned_and_taken_back(signed_in: SignedIn) -> None:
@@ -69,6 +73,26 @@ async def test_movies_are_selected_by_keyboard(signed_in: SignedIn) -> None:
         await page.get_by_role("button", name="Release").focus()
         await page.keyboard.press("Enter")
         await expect(page.locator(".notice.good")).to_contain_text("Nothing has changed")
+        assert visit.complaints == []
+
+
+async def test_where_a_pinned_movie_stands_fits_below_its_poster(signed_in: SignedIn) -> None:
+    """On a phone "pinned out 0.65" is wider than a poster: it goes on in a second line, and covers no neighbour."""
+    async with signed_in.visiting(width=360) as visit:
+        page = visit.page
+        await page.goto(f"{LIST}?list=all")
+        await page.get_by_role("button", name="Select", exact=True).click()
+        tiles = page.locator(".places .tile > a")
+        await tiles.nth(0).click()
+        await tiles.nth(2).click(modifiers=["Shift"])
+        await page.get_by_role("button", name="Pin out").click()
+        await expect(page.locator(".notice.good")).to_contain_text("3 movies are pinned out now")
+        await expect(page.locator(".places .stand.pinned")).to_have_count(3)
+
+        assert await page.evaluate(_TOO_LONG) == []
+
+        await page.get_by_role("button", name="Undo").click()
+        await expect(page.locator(".notice.good")).to_contain_text("3 movies are as before")
         assert visit.complaints == []
 
 
