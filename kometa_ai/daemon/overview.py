@@ -46,6 +46,11 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     spending: dict[str, Spending] = {}
     prompts: dict[CollectionKey, list[PromptVersion]] = {}
 
+    @property
+    def has_carried_out(self) -> bool:
+        """Whether the block of any collection has been carried out by a real run."""
+        return any(status.block_hash or status.members for status in self.collections.values())
+
     def is_wanted(self, item: ItemKey) -> bool:
         """Whether there are collections of the kind of an item, as far as that is known."""
         return not self.collections or kind_of(item) in {kind_in(key) for key in self.collections}

@@ -37,7 +37,7 @@ class Path(NamedTuple):
 
     `dry` is the newest dry run of everything, `report` what it has found if that is kept; `going` is the run that is
     on. `is_shown` says that the changes of that dry run can be made: no run of everything has ended well after it.
-    `last_success` is when the last real run of everything ended well.
+    `last_success` is when the last real run of everything ended well; runs of before there was a block do not count.
     """
 
     dry: RunSummary | None
@@ -157,13 +157,14 @@ async def _path_of(daemon: Daemon) -> Path:
     newest = next((run for run in reversed(whole) if run.dry_run or run.is_success_of_everything), None)
     dry = newest if newest is not None and newest.dry_run else None
     report = await _report_of(daemon, dry.run_id) if dry is not None else None
+    overview = await daemon.overview.read()
     current = daemon.runs.current
     return Path(
         dry=dry,
         report=report,
         going=current.going if current else None,
         is_shown=report is not None and report.outcome in ("ok", "problems"),
-        last_success=(await daemon.overview.read()).last_successful_run,
+        last_success=overview.last_successful_run if overview.has_carried_out else None,
     )
 
 

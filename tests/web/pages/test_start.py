@@ -362,6 +362,18 @@ async def test_a_real_run_implies_the_dry_one(here: Beside) -> None:
         assert "to do:" not in words(text)
 
 
+async def test_a_run_without_a_collection_is_no_first_run(here: Beside, world: World) -> None:
+    """Each night of before there was a block ends well, and has done nothing: the steps to the first tags stay open."""
+    world.collections()
+    await here.run()
+    world.collections(block("Noir"))
+    text = await looked(here)
+
+    assert "Everything is in order. It runs by itself" not in words(text)
+    assert "ended well" not in words(text)
+    assert is_open(step(text, "forecast"))
+
+
 async def test_a_dry_run_right_after_a_real_one_is_shown(here: Beside) -> None:
     """Its changes are offered, also where both began within one second."""
     await looked(here)
