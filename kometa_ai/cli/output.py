@@ -151,6 +151,27 @@ def print_estimate(estimate: Estimate) -> None:
         name = marked(collection.name, collection.kind, kinds)
         table.add_row(clean(name), number(collection.pending), ", ".join(why))
     print_table(out, table)
+    if estimate.pending:
+        _print_forecast(out, estimate)
+    else:
+        out.print("[bold]0 decisions pending[/]: a run would ask nothing, and cost nothing.")
+    if estimate.in_batches:
+        more = counted(estimate.in_batches, "more decision")
+        out.print(f"In open batches: {more}, not asked again; their answers are taken.")
+    if estimate.decisions_by_other_models:
+        made = counted(estimate.decisions_by_other_models, "decision")
+        out.print(f"By another model: {made}, which stand. --force-refresh asks again.")
+    if estimate.is_apart and estimate.pending:
+        out.print(
+            "More than a share of a whole run: collections that are asked about together are sent each movie once."
+        )
+    if estimate.pending:
+        out.print(f"Forecast {clean(estimate.basis)}.", style="dim")
+    print_problems(out, estimate.problems)
+
+
+def _print_forecast(out: Console, estimate: Estimate) -> None:
+    """Print how much is pending, in how many requests and tokens, and what that costs."""
     tokens = estimate.input_tokens + estimate.cache_write_tokens + estimate.cache_read_tokens
     looks = estimate.second_looks
     price = "unpriced (no known price)" if estimate.cost_usd is None else f"about {dollars(estimate.cost_usd)}"
@@ -170,18 +191,6 @@ def print_estimate(estimate: Estimate) -> None:
         by = f" by {clean(estimate.review_model)}" if estimate.review_model != estimate.model else ""
         dear = f", about {dollars(estimate.second_looks_cost_usd)}" if estimate.second_looks_cost_usd else ""
         out.print(f"Of these about {counted(looks, 'second look')}{by}{dear}.")
-    if estimate.in_batches:
-        more = counted(estimate.in_batches, "more decision")
-        out.print(f"In open batches: {more}, not asked again; their answers are taken.")
-    if estimate.decisions_by_other_models:
-        made = counted(estimate.decisions_by_other_models, "decision")
-        out.print(f"By another model: {made}, which stand. --force-refresh asks again.")
-    if estimate.is_apart:
-        out.print(
-            "More than a share of a whole run: collections that are asked about together are sent each movie once."
-        )
-    out.print(f"Forecast {clean(estimate.basis)}.", style="dim")
-    print_problems(out, estimate.problems)
 
 
 def print_explained(explained: Explained, zone: tzinfo) -> None:
@@ -263,7 +272,7 @@ def print_undone(undone: Undone, names: Names) -> None:
             f"{counted_kinds(pinned)} {are} now pinned like that: no later run changes that, also not after you edit "
             'the prompt. --pins lists the pins; --release-pin "Title (Year)" lets one go.'
         )
-        out.print(f"[dim]To take that back: --undo {clean(undone.undo_id)}[/]")
+        out.print(f"[dim]To take this undo back: --undo {clean(undone.undo_id)}[/]")
     print_problems(out, undone.problems)
 
 
@@ -273,7 +282,7 @@ def _print_opposed(out: Console, undone: Undone, names: Names) -> None:
         is_one = len(replaced) == 1
         are = "would be" if undone.dry_run else "was" if is_one else "were"
         became = f"{are} replaced by {'its opposite' if is_one else 'their opposites'}"
-        out.print(f"[yellow]{counted(len(replaced), 'pin')} of yours {became}[/]; no undo brings that back:")
+        out.print(f"[yellow]{counted(len(replaced), 'pin')} of yours {became}[/]; no undo brings yours back:")
         _print_indented(out, _pin_lines(replaced, names, "is" if undone.dry_run else "was"))
     if kept := undone.kept_pins:
         stays, says, it = ("stays", "says", "it") if len(kept) == 1 else ("stay", "say", "them")

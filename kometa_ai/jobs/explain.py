@@ -245,11 +245,13 @@ def _explanation(
 
 
 def _again_when(cause: Cause | None, decision: Decision | None, kind: Kind) -> str:
+    # A verdict of before stands again once nothing goes before it.
+    since = ", and its data or the collection's prompt have changed since the model judged it" if decision else ""
     match cause:
         case Cause.PINNED_IN | Cause.PINNED_OUT:
-            return "it is no longer pinned"
+            return f"it is no longer pinned{since}"
         case Cause.INCLUDE_TAG | Cause.EXCLUDE_TAG:
-            return "it no longer has the tag that decides"
+            return f"it no longer has the tag that decides{since}"
     if decision is None:
         return ""
     facts = _FACTS[kind]

@@ -320,6 +320,16 @@ def test_estimate_costs_nothing(world: World, call: Call) -> None:
     assert "24 decisions pending" in call("--estimate").out
 
 
+def test_an_estimate_of_nothing_forecasts_nothing(world: World, call: Call) -> None:
+    """Where all is decided it ends with that: requests, tokens and what a forecast rests on are of no use then."""
+    world.collections(block("Heist"))
+    call("--run-now")
+
+    shown = call("--estimate").out
+
+    assert shown.rstrip().endswith("0 decisions pending: a run would ask nothing, and cost nothing.")
+
+
 @pytest.mark.parametrize(
     ("command", "said"),
     [

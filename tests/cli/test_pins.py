@@ -87,6 +87,18 @@ def test_pins_name_their_collection_as_people_know_it(known: World, call: Call) 
     assert dropped == "Movie 1 (1951): no longer pinned in deep-space\n"
 
 
+@pytest.mark.usefixtures("known")
+def test_a_pin_that_is_released_wakes_no_question(call: Call) -> None:
+    """The verdict of before stands again: `--explain` promises a question only where the data or the prompt change."""
+    call("--pin-out", "Movie 1 (1951)", "--collection", "Heist")
+    told = " ".join(call("--explain", "Movie 1 (1951)").out.split())
+    call("--release-pin", "Movie 1 (1951)")
+    forecast = call("--estimate", "--output", "json").data
+
+    assert "when it is no longer pinned, and its data or the collection's prompt have changed since" in told
+    assert forecast["pending"] == 0
+
+
 def test_explain_and_report_name_the_origin(known: World, call: Call) -> None:
     """Who asks why hears of the person, not of the model; a block's pin is the block's."""
     call("--pin-out", "Movie 1 (1951)", "--collection", "Heist")

@@ -130,7 +130,7 @@ def test_it_says_which_pins_of_yours_it_replaces(world: World, call: Call) -> No
         ("Movie 1 (1951)", False, "command line")
     ]
     assert "Movie 1 (1951) tmdb:1001 is pinned out of Heist, on the command line" in " ".join(shown.split())
-    assert "1 pin of yours would be replaced by its opposite" in " ".join(shown.split())
+    assert "1 pin of yours would be replaced by its opposite; no undo brings yours back" in " ".join(shown.split())
     assert [pin["title"] for pin in data["replaced_pins"]] == ["Movie 1 (1951)", "Movie 5 (1955)"]
     assert pins["Movie 1 (1951)"] == (True, "undo")
     assert pins["Movie 5 (1955)"] == (False, "undo")
