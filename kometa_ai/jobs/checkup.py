@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import shutil
-from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -13,7 +12,7 @@ from kometa_ai.core.collection import Folder
 from kometa_ai.core.item import KINDS, Kind
 from kometa_ai.core.model import TITLES
 from kometa_ai.core.problem import Problem
-from kometa_ai.errors import FixConfiguration, KometaAIError, RepairState
+from kometa_ai.errors import FixConfiguration, RepairState
 from kometa_ai.jobs.services import Looked
 from kometa_ai.kometa.checking.examination import examine_folder
 from kometa_ai.kometa.checking.excerpts import Excerpts
@@ -31,7 +30,7 @@ from kometa_ai.settings.libraries import places_in
 from kometa_ai.settings.schema import Settings
 from kometa_ai.settings.variables import secret_variables
 from kometa_ai.state import files
-from kometa_ai.state.loading import is_older
+from kometa_ai.state.choices import ChoicesFile
 from kometa_ai.state.store import Store
 
 if TYPE_CHECKING:
@@ -39,7 +38,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kometa_ai.core.collection import Collection
+    from kometa_ai.core.naming import CollectionKey
     from kometa_ai.settings.libraries import LibrarySettings
+    from kometa_ai.state.schema import CollectionStatus
 
 _WRONG = 2
 
@@ -110,6 +111,7 @@ class _Found:
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
         self.hints: list[Problem] = []
+        self._known: Mapping[CollectionKey, CollectionStatus] = {}
 
     def check_settings(self, environ: Mapping[str, str]) -> Settings | None:
         """Check the settings and the places that they name; return them if they can be used."""
@@ -122,7 +124,7 @@ class _Found:
         self.warnings += loaded.warnings
         self.hints += loaded.hints
         self.problems += _unwritable(settings.state_dir, "STATE_DIR", "No run can keep what it has paid for", "error")
-        self.problems += _newer(settings.state_dir)
+        self._read_state(settings.state_dir)
         self.warnings += _unwritable(settings.log_dir, "LOG_DIR", "No log is kept", "warning")
         self.warnings += _missing_program(settings.after_changes_command, environ)
         self.warnings += push.unreadable(settings)
@@ -141,13 +143,23 @@ class _Found:
             self.warnings += about_version(config_dir)
         return folder
 
+    def _read_state(self, folder: Path) -> None:
+        """Read what each run begins with: where that fails, no run can begin."""
+        if not folder.is_dir():
+            return
+        try:
+            self._known = Store.load(folder, read_only=True).state.collections
+            ChoicesFile(folder).read()
+        except RepairState as error:
+            self.problems.append(Problem(source="STATE_DIR", what=error.message, remedy=error.remedy))
+
     def check_against(self, folder: Folder, settings: Settings) -> None:
         """Check the collections against the settings and the state."""
         if settings.after_changes_command or settings.after_changes_url:
             left_out = list(about_left_out(folder.collections))
             self.warnings += [problem for problem in left_out if problem.severity == "warning"]
             self.hints += [problem for problem in left_out if problem.severity == "hint"]
-        self.warnings += _adopted_tags(settings.state_dir, folder)
+        self.warnings += adopted_tags(folder, self._known)
         self.problems += misnamed(folder.collections, settings.libraries)
 
 
@@ -197,14 +209,6 @@ def _unwritable(folder: Path, setting: str, so: str, severity: Literal["error", 
         )
 
 
-def _newer(folder: Path) -> Iterator[Problem]:
-    """A problem where a newer version has written the state."""
-    try:
-        is_older(folder)
-    except RepairState as error:
-        yield Problem(source="STATE_DIR", what=error.message, remedy=error.remedy)
-
-
 def _missing_program(command: str, environ: Mapping[str, str]) -> Iterator[Problem]:
     """A warning where the program that is to run after changes is not there."""
     program = next(iter(shlex.split(command)), "")
@@ -216,14 +220,6 @@ def _missing_program(command: str, environ: Mapping[str, str]) -> Iterator[Probl
             "AFTER_CHANGES_URL reaches others.",
             severity="warning",
         )
-
-
-def _adopted_tags(state_dir: Path, folder: Folder) -> Iterator[Problem]:
-    """Warnings about tags that the state knows as another collection's; none where no state can be read."""
-    if not state_dir.is_dir():
-        return
-    with suppress(KometaAIError):
-        yield from adopted_tags(folder, Store.load(state_dir, read_only=True).state.collections)
 
 
 def _secrets_in(environ: Mapping[str, str]) -> Iterator[str]:

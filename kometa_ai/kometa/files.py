@@ -249,7 +249,12 @@ class _Walk:
         except OSError as error:
             source = _source(path, self._root)
             what = f"the file cannot be read: {_reason(error)}."
-            self._found.refuse(source, what, "Repair the link, or remove it.")
+            if isinstance(error, PermissionError):
+                # Its name is known, so the folder can be listed; what lies in it can be reached with the right `x`.
+                remedy = "Let this program enter the folders that lead there: each needs the right `x` beside `r`."
+            else:
+                remedy = "Repair the link, or remove it."
+            self._found.refuse(source, what, remedy)
             return
         if S_ISREG(here.st_mode) and here.st_dev not in self._pseudo:
             yield path, False

@@ -15,6 +15,7 @@ from kometa_ai.errors import CheckLibrary, RepairState
 from kometa_ai.judging.hand_edits import Left, Now, Unclear, Why, cares, differences, judge
 from kometa_ai.run.libraries import unknown_names
 from kometa_ai.run.results import HandEdits
+from kometa_ai.state.libraries import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -79,6 +80,9 @@ class Follower:
         if self._rules.hand_edits == "correct":
             return
         left = {name: known for name in managed if (known := self._files.left(name))}
+        seen = self._parts.store.state.libraries
+        noted = {name for name in managed if name in seen and seen[name].left_by}
+        self._warnings += [self._forgotten(name) for name in sorted(noted - left.keys())]
         await self._follow(left, managed)
 
     async def since_it_was_read(self, library: str, contents: Contents) -> None:
@@ -206,6 +210,18 @@ class Follower:
             remedy="Change the pin (--pin-in, --pin-out), or release it (--release-pin).",
             collection=collection.key,
             movies=(str(item),),
+            severity="warning",
+        )
+
+    def _forgotten(self, library: str) -> Problem:
+        """The state knows that a run has noted how it left the library, and the note cannot be read or is gone."""
+        place = place_of(self._parts.store.folder, library)
+        return Problem(
+            source=self._titles([library]),
+            what=f"how the last run left it cannot be read in {str(place)!r}: what was changed by hand since then is "
+            "not noticed, and nothing is pinned.",
+            remedy="If you have changed tags there since the last run, look through this run's changes, and pin what "
+            "is to stay. If it comes again, look at the rights and the disk of STATE_DIR.",
             severity="warning",
         )
 

@@ -11,8 +11,9 @@ import structlog
 from kometa_ai.core.collection import recognise
 from kometa_ai.core.item import kind_of
 from kometa_ai.core.problem import Problem
-from kometa_ai.core.summary import counted
+from kometa_ai.core.summary import counted, counted_items
 from kometa_ai.judging.examples import with_examples
+from kometa_ai.judging.hand_edits import cares
 from kometa_ai.run.libraries import (
     NoLibrary,
     merged,
@@ -31,7 +32,7 @@ from kometa_ai.run.watching import Step
 from kometa_ai.state.schema import LibraryRead, PromptSeen, PromptVersion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from kometa_ai.core.collection import Collection
     from kometa_ai.core.options import Options
@@ -114,6 +115,8 @@ class Reader:
         parts.observer.step(Step.LOADING)
         folder = parts.read_folder(self._rules.config_dir)
         warnings = [*folder.warnings, *adopted_tags(folder, parts.store.state.collections)]
+        if parts.store.is_new:
+            warnings += _without_memory(folder.collections, self.result.libraries)
         self._add(folder=folder, problems=folder.problems, warnings=tuple(warnings))
         chosen = choose(folder, self._options.collections)
         found = self._everywhere(self.result.libraries)
@@ -176,3 +179,25 @@ class Reader:
 
 def _warnings(found: Sequence[LibraryFound]) -> tuple[Problem, ...]:
     return tuple(warning for library in found for warning in library.warnings)
+
+
+def _without_memory(collections: Iterable[Collection], libraries: Iterable[LibraryFound]) -> Iterator[Problem]:
+    """A warning where there is no state, and yet items have the collections' tags: the state may have been lost."""
+    known = tuple(collections)
+    tagged = {
+        item.key
+        for each in libraries
+        if each.contents is not None and (labels := cares(known, each.name, each.kind).keys())
+        for item in each.contents.items
+        if not labels.isdisjoint(item.labels)
+    }
+    if tagged:
+        yield Problem(
+            source="STATE_DIR",
+            what=f"there is no state yet, but {counted_items(tagged)} {'has' if len(tagged) == 1 else 'have'} tags of "
+            "the collections. If the program has run before, what it knew is lost, with the pins that people made: "
+            "everything is asked and paid for again.",
+            remedy="Look whether STATE_DIR is mounted and names the folder that it named before; or restore its "
+            "backup. If this is the first run, all is well.",
+            severity="warning",
+        )

@@ -84,6 +84,25 @@ def hindrance(folder: Path) -> OSError | None:
     return None
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder of ours, if it is not there. Raise OSError; NotOurs for what is none, or is a link to one."""
+    mode = _mode(folder)
+    if stat.S_ISLNK(mode):
+        raise NotOurs(errno.ENOTDIR, "it is a link, not a folder", str(folder))
+    if mode and not stat.S_ISDIR(mode):
+        raise NotOurs(errno.ENOTDIR, "it is no folder", str(folder))
+    folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def look_into(folder: Path) -> None:
+    """Raise OSError where a folder of ours is there and cannot be read; NotOurs for what is no folder."""
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.scandir(folder).close()
+    except NotADirectoryError as error:
+        raise NotOurs(errno.ENOTDIR, "it is no folder", str(folder)) from error
+
+
 def open_regular(path: Path, flags: int) -> int:
     """Open a regular file and return its handle. Raise NotOurs for anything else, without waiting for it."""
     try:

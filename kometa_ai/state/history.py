@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from contextlib import suppress
 from datetime import datetime
 from itertools import islice
@@ -62,9 +61,7 @@ def keep(folder: Path, report: RunReport) -> None:
     """Keep a report as `runs/<run id>.json`, and no more than a hundred. Raise RepairState where that fails."""
     runs = folder / RUNS
     try:
-        if runs.is_symlink():
-            raise files.NotOurs(errno.ENOTDIR, "it is a link, not a folder", str(runs))
-        runs.mkdir(mode=0o700, exist_ok=True)
+        files.make_folder(runs)
         files.replace(runs / f"{report.run_id}.json", msgspec.json.encode(as_data(report)))
         for old in kept(folder)[:-KEPT]:
             with suppress(IsADirectoryError):
@@ -81,7 +78,11 @@ def kept(folder: Path) -> list[Path]:
 
 
 def kept_runs(folder: Path) -> list[KeptRun]:
-    """The runs that are kept, the latest first; reports that cannot be read are left out."""
+    """The runs that are kept, the latest first; reports that cannot be read are left out.
+
+    Raise RepairState where their folder cannot be read: that is not the same as no run.
+    """
+    _look_into(folder / RUNS)
     briefs = list(_briefs(reversed(kept(folder))))
     undone = {brief.undoes: brief.run_id for brief in briefs if brief.undoes and not brief.dry_run and brief.changes}
     return [
@@ -107,8 +108,9 @@ def _added(brief: _Brief) -> int:
 def recall(folder: Path, run_id: str, *, suggest_in: tzinfo | None = None) -> RunReport:
     """A kept report. Raise FixUsage for a run that is not kept: it names some that can be undone, with times in a zone.
 
-    Without a zone none is named.
+    Without a zone none is named. Raise RepairState where what is kept cannot be read.
     """
+    _look_into(folder / RUNS)
     known = {path.stem: path for path in kept(folder)}
     if run_id not in known:
         latest = _suggestion(reversed(known.values()), suggest_in) if suggest_in else ""
@@ -123,6 +125,15 @@ def recall(folder: Path, run_id: str, *, suggest_in: tzinfo | None = None) -> Ru
         raise RepairState(
             f"The report of the run {run_id!r} is damaged: {error}.",
             f"{str(known[run_id])!r} cannot be used any more: restore it from a backup, or remove it.",
+        ) from error
+
+
+def _look_into(runs: Path) -> None:
+    try:
+        files.look_into(runs)
+    except OSError as error:
+        raise RepairState(
+            f"The runs in {str(runs)!r} cannot be read: {error.strerror}.", files.remedy_for(error)
         ) from error
 
 

@@ -6,7 +6,6 @@ is a tag change that was about to be sent: a run that was killed may have made i
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import time
@@ -225,7 +224,7 @@ def write(folder: Path, header: Header, lines: Iterable[ItemLine], intents: Iter
     """
     place = place_of(folder, header.library)
     try:
-        _make_folder(place.parent)
+        files.make_folder(place.parent)
         files.replace(place, _pieces(msgspec.structs.replace(header, stamp=time.time()), lines, intents))
     except OSError as error:
         raise _unwritable(place, error) from error
@@ -355,12 +354,6 @@ def _encoded(line: Header | ItemLine | Intent) -> bytes:
     except UnicodeEncodeError:
         # Half a surrogate pair, which JSON can carry and UTF-8 cannot.
         return json.dumps(msgspec.to_builtins(line), ensure_ascii=False).encode("utf-8", "replace") + b"\n"
-
-
-def _make_folder(folder: Path) -> None:
-    if folder.is_symlink():
-        raise files.NotOurs(errno.ENOTDIR, "it is a link, not a folder", str(folder))
-    folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def _unwritable(place: Path, error: OSError) -> RepairState:

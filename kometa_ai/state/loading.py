@@ -49,7 +49,7 @@ class Found(msgspec.Struct, kw_only=True):
     `alerts` tells what was wrong, `damaged` which file is to be set aside. Of the present journal `whole` says how many
     bytes come before a `torn` last line, `spoilt` whether there are damaged lines, `foreign` whether it belongs to an
     older state than this one, `older` whether some of `lines` are from the journal before it. `migrated` says that the
-    snapshot or a line was of an older format.
+    snapshot or a line was of an older format. `is_nothing` says that there is no state, no backup and no journal.
     """
 
     snapshot: Snapshot
@@ -62,6 +62,7 @@ class Found(msgspec.Struct, kw_only=True):
     foreign: bool
     older: bool
     migrated: bool
+    is_nothing: bool
 
 
 def journals(folder: Path) -> tuple[Path, Path]:
@@ -148,6 +149,7 @@ def _read(folder: Path) -> Found:
         foreign=foreign or bool(present.is_none),
         older=is_older_used,
         migrated=version < FORMAT_VERSION or (is_older_used and before.has_older_format),
+        is_nothing=source is None and not lines and not alerts,
     )
 
 

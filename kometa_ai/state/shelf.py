@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
@@ -38,9 +37,7 @@ class Shelf(NamedTuple, Generic[T]):
         """The shelf's own folder, made if there is none. Raise RepairState where documents cannot be kept."""
         shelf = folder / self.name
         try:
-            if shelf.is_symlink():
-                raise files.NotOurs(errno.ENOTDIR, "it is a link, not a folder", str(shelf))
-            shelf.mkdir(mode=0o700, exist_ok=True)
+            files.make_folder(shelf)
         except OSError as error:
             raise RepairState(
                 f"Nothing can be kept in {str(shelf)!r}: {error.strerror}.", files.remedy_for(error)

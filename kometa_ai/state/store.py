@@ -91,7 +91,10 @@ class Seen(NamedTuple):
 
 
 class Store:
-    """The state of one folder. `alerts` tells what was wrong with it when it was loaded."""
+    """The state of one folder. `alerts` tells what was wrong with it when it was loaded.
+
+    It `is_new` if there was nothing when it was loaded: no state that was reset, and no backup.
+    """
 
     def __init__(
         self,
@@ -105,6 +108,7 @@ class Store:
         self.path = folder / SNAPSHOT
         self.journal_path = folder / JOURNAL
         self.alerts: list[Problem] = []
+        self.is_new = False
         self._read_only = read_only
         self._journal_limit = journal_limit
         self._sleep = sleep
@@ -348,6 +352,7 @@ class Store:
         if os.path.lexists(self.folder / CHOICES):
             self._state.pins.clear()  # they have moved there
         self.alerts = found.alerts
+        self.is_new = found.is_nothing
         for alert in found.alerts:
             # Who writes the state reports them, and a report's problems are logged.
             (_log.warning if self._read_only else _log.info)("state.alert", what=alert.what)

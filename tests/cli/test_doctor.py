@@ -626,6 +626,34 @@ def test_a_disk_that_is_full_or_read_only(call: Call, tmp_path: Path, options: s
     assert remedy in problem["remedy"]
 
 
+@pytest.mark.parametrize("name", ["kometa_state.json", "choices.json"])
+def test_a_state_that_cannot_be_read(home: World, call: Call, name: str) -> None:
+    """Each run would end with that, whatever the rest is like: so the check says it, in the same words."""
+    assert call("--run-now").code in (0, 1)
+    (home.state_dir / name).unlink(missing_ok=True)
+    (home.state_dir / name).symlink_to(home.folder / "nowhere")
+
+    checked, ran = call("--check-config", "--output", "json"), call("--run-now")
+
+    (problem,) = (each for each in checked.data["problems"] if each["source"] == "STATE_DIR")
+    assert (checked.code, ran.code) == (2, 5)
+    assert str(home.state_dir / name) in problem["what"]
+    assert problem["what"] in ran.err
+
+
+@pytest.mark.parametrize("arguments", [("--runs",), ("--undo", "20260301-030000-00ff")])
+def test_kept_runs_that_cannot_be_read(home: World, call: Call, arguments: tuple[str, ...]) -> None:
+    """It is not said that there are none."""
+    home.state_dir.mkdir(exist_ok=True)
+    (home.state_dir / "runs").write_text("")
+
+    ended = call(*arguments)
+
+    assert ended.code == 5
+    assert "cannot be read: it is no folder" in ended.err
+    assert f"Move {str(home.state_dir / 'runs')!r} out of STATE_DIR" in ended.err
+
+
 @pytest.mark.usefixtures("home")
 def test_a_warning_of_a_setting_is_told_once(call: Call) -> None:
     """In the result, and not in the log above it as well."""

@@ -279,6 +279,16 @@ def test_a_name_that_is_no_text(name: str, shown: str) -> None:
     assert told(heist(f"radarr_taglist: {tag}", "sync_mode: sync", name=f'"{shown}"')) == []
 
 
+def test_a_name_with_colons_that_is_no_text() -> None:
+    """The remedy names the whole of it: a colon without a blank behind it is a part of the name."""
+    (remedy,) = (
+        warning.remedy
+        for warning in read_one(heist(name="2001-01-01 10:00:00")).warnings
+        if "no text for YAML" in warning.what
+    )
+    assert remedy == 'Put the name in quotes: `"2001-01-01 10:00:00":`.'
+
+
 @pytest.mark.parametrize("line", ["a line\u2028", "a line\u2028# goes on", "a line\x85"])
 def test_invisible_line_ends(line: str) -> None:
     """They end the comment for YAML; where that breaks nothing yet, it soon may."""

@@ -188,3 +188,28 @@ def test_files_and_folders_of_others(tmp_path: Path) -> None:
     assert [one.name for one in folder.collections] == ["Heist"]
     assert folder.unreadable_files == ("secret.yml", "sub")
     assert all("Permission denied" in problem.what for problem in folder.problems)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
+@pytest.mark.parametrize("where", ["config", "config/sub"])
+def test_a_folder_that_may_be_listed_and_not_entered(tmp_path: Path, where: str) -> None:
+    """`chmod -R 644` makes such ones. No link is to blame for that; each file may hide a collection."""
+    (tmp_path / "config" / "sub").mkdir(parents=True)
+    (tmp_path / where / "movies.yml").write_text(FINE)
+    (tmp_path / where).chmod(0o744)
+    for above in (tmp_path, *tmp_path.parents):
+        if str(above) == tempfile.gettempdir():
+            break
+        above.chmod(0o755)
+    read_folder(tmp_path / "config")
+    os.seteuid(65534)
+    try:
+        folder = read_folder(tmp_path / "config")
+    finally:
+        os.seteuid(0)
+
+    (problem,) = (one for one in folder.problems if one.source.endswith("movies.yml"))
+    assert "Permission denied" in problem.what
+    assert "link" not in problem.remedy
+    assert "`x`" in problem.remedy
+    assert problem.source in folder.unreadable_files

@@ -648,6 +648,24 @@ def test_a_damaged_record(world: World) -> None:
     assert ["is damaged" in each.what for each in told(report)] == [True]
 
 
+@pytest.mark.parametrize("how", ["gone", "a folder", "no record"])
+def test_a_record_that_cannot_be_read(world: World, how: str) -> None:
+    """What was changed by hand is put right like any other difference: the report says that nobody looked for it."""
+    place = place_of(world.state_dir, "radarr")
+    place.unlink()
+    if how == "a folder":
+        place.mkdir()
+    elif how == "no record":
+        place.write_text("{}\n")
+    take_off(world, 3)
+
+    report, next_one = world.run(), world.run()
+
+    assert (pinned(world), world.numbers(NOIR)) == ({}, MEMBERS)
+    assert [str(place) in each.what for each in told(report)] == [True]
+    assert told(next_one) == []
+
+
 def test_a_reset_state_knows_nothing(world: World) -> None:
     """After a fresh start nothing is known of how the libraries were left."""
     take_off(world, 3)

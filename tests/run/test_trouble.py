@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 import msgspec
 
@@ -10,6 +11,7 @@ from kometa_ai.standins import claude_faults
 from kometa_ai.standins.claude_answers import REFUSED
 from kometa_ai.standins.faults import answer, html_page
 from kometa_ai.standins.radarr import locked
+from kometa_ai.state.store import reset
 from tests.run.world import FOREVER, World, block
 
 
@@ -357,3 +359,29 @@ def test_a_cache_that_is_never_read_is_said_once(world: World) -> None:
     assert [w.what for w in report.warnings if "prompt cache" in w.what] == [
         "None of 12 requests could use the prompt cache: each costs several times as much."
     ]
+
+
+def test_a_state_that_is_gone_is_told(world: World) -> None:
+    """A folder that is not mounted looks like a first run, and is paid for like one: the tags in the library tell."""
+    members(world, "Heist", range(10))
+    shutil.rmtree(world.state_dir)
+    world.state_dir.mkdir()
+
+    first, second = world.run(), world.run()
+
+    (warning,) = (each for each in first.warnings if each.source == "STATE_DIR")
+    assert "10 movies have tags of the collections" in warning.what
+    assert "mounted" in warning.remedy
+    assert [each for each in second.warnings if each.source == "STATE_DIR"] == []
+
+
+def test_a_first_run_and_a_reset_lose_nothing(world: World) -> None:
+    """Where no item has a tag of the collections there was no run before; and who resets the state knows it."""
+    world.collections(block("Heist"))
+    world.believe("Heist", range(10))
+
+    first = world.run()
+    reset(world.state_dir, world.now)
+    second = world.run()
+
+    assert [each for each in (*first.warnings, *second.warnings) if each.source == "STATE_DIR"] == []

@@ -61,7 +61,7 @@ _MOST_WARNINGS = 20
 """Limit of warnings for each collection: through an alias, a thousand collections can share a thousand mistakes."""
 
 _CLOSE = 0.75
-_NAME = re.compile(r"\A\s*+(?:[&!]\S++\s++){0,2}([^\s:][^:]*+):")
+_NAME = re.compile(r"\A\s*+(?:[&!]\S++\s++){0,2}([^\s:](?:[^:]|:(?=\S))*+):(?=\s|\Z)")
 
 
 class _Attribute(msgspec.Struct, frozen=True):
