@@ -29,6 +29,7 @@ from kometa_ai.web.pages.wanted_lines import wanted_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from collections.abc import Set as AbstractSet
 
     from kometa_ai.core.model import ProviderName
     from kometa_ai.jobs.checkup import Diagnosis
@@ -76,9 +77,14 @@ class Waiting:
         """Check the settings and Kometa's folder; services are not looked at."""
         return await asyncio.to_thread(check_up, self._environ, lambda _: ())
 
+    @property
+    def given(self) -> AbstractSet[str]:
+        """The variables that the environment gives a value or a file."""
+        return {name.removesuffix("_FILE") for name, value in self._environ.items() if value.strip()}
+
     def places(self) -> tuple[Place, ...]:
         """The libraries that the environment's variables are about, whether they can be used or not."""
-        given = {name.removesuffix("_FILE") for name, value in self._environ.items() if value.strip()}
+        given = self.given
         named = [place for place in places_in(self._environ) if not given.isdisjoint(place.settings)]
         return tuple(Place(place.title, "", place.settings) for place in named)
 
@@ -151,7 +157,7 @@ def _add_page(app: FastAPI, waiting: Waiting, settings: Settings) -> None:
             headline=f"{counted(len(problems), 'setting')} {'is' if len(problems) == 1 else 'are'} missing or wrong",
             said=waiting.said,
             state=STATE,
-            lines=wanted_lines(problems),
+            lines=wanted_lines(problems, waiting.given),
         )
 
     @app.post("/looks/doctor")
