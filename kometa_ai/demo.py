@@ -256,8 +256,11 @@ def _host(call: Call, environ: Mapping[str, str], out: Console) -> int:
     out.print(
         "Review has close calls, and removals that the brake holds back: films got a tag by mistake. Heist Films has a "
         "warning: a line of its file was lost. Runs lists both runs; either can be taken back. Run now asks the same "
-        "judge again.\n\nCtrl+C ends it, and then nothing is left of it."
+        "judge again.\n"
     )
+    out.print("For a collection of your own, write a block into a file of its Kometa folder, and Run now:")
+    out.print(f"  {environ['CONFIG_DIR']}", markup=False, highlight=False, soft_wrap=True)
+    out.print("\nCtrl+C ends it, and then nothing is left of it.")
     sys.stdout.flush()
     page = {"HTTP_HOST": _HOST, "HTTP_PORT": str(port), "WEB_PASSWORD": _PASSWORD}
     return live(call._replace(environ={**environ, **page}), screen_level=logging.ERROR)

@@ -78,8 +78,9 @@ async def send_test(settings: Settings) -> list[Tested]:
     half = [channel for channel in channels if 0 < len(channel.missing) < len(channel.needs)]
     first = half[0] if half else None if tested else channels[0]
     if first is not None:
-        missing = first.missing if half else [name for channel in channels for name in channel.missing]
-        tested.insert(0, Tested(first.name, f"Not sent: {' and '.join(missing)} not set.", is_delivered=False))
+        ways = ", or ".join(" and ".join(channel.missing) for channel in ([first] if half else channels))
+        why = f"{ways} is not set." if half else f"nothing says where to. Give {ways}."
+        tested.insert(0, Tested(first.name, f"Not sent: {why}", is_delivered=False))
     return tested
 
 

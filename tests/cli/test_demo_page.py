@@ -110,6 +110,7 @@ def test_it_has_something_to_decide_and_leaves_nothing(tmp_path: Path) -> None:
     warned = [problem["what"] for collection in collections for problem in collection["problems"]]
     assert len(warned) == 1
     assert "sync_mode: sync" in warned[0]
+    assert f"Kometa folder, and Run now:\n  {demo.folder / 'kometa'}\n" in rest
     assert rest.strip().endswith("Ctrl+C ends it, and then nothing is left of it.")
     assert code == 0
     assert list(tmp_path.iterdir()) == []

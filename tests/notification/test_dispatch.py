@@ -130,9 +130,9 @@ async def test_the_test_says_what_happened_to_each() -> None:
 @pytest.mark.parametrize(
     ("settings", "outcome"),
     [
-        (Settings(), "Not sent: SMTP_SERVER and NOTIFICATION_RECIPIENTS and APPRISE_URLS not set."),
-        (Settings(smtp_server="mail"), "Not sent: NOTIFICATION_RECIPIENTS not set."),
-        (Settings(notification_recipients=(ANN,)), "Not sent: SMTP_SERVER not set."),
+        (Settings(), "Not sent: nothing says where to. Give SMTP_SERVER and NOTIFICATION_RECIPIENTS, or APPRISE_URLS."),
+        (Settings(smtp_server="mail"), "Not sent: NOTIFICATION_RECIPIENTS is not set."),
+        (Settings(notification_recipients=(ANN,)), "Not sent: SMTP_SERVER is not set."),
     ],
 )
 async def test_the_test_says_what_is_missing(settings: Settings, outcome: str) -> None:
@@ -351,4 +351,4 @@ async def test_the_test_of_a_webhook_alone() -> None:
         (tested,) = await send_test(Settings(apprise_urls=hooks.url("json")))  # type: ignore[arg-type]
         half, _ = await send_test(Settings(apprise_urls=hooks.url("json"), smtp_server="mail"))  # type: ignore[arg-type]
     assert tested.is_delivered
-    assert half.outcome == "Not sent: NOTIFICATION_RECIPIENTS not set."
+    assert half.outcome == "Not sent: NOTIFICATION_RECIPIENTS is not set."
