@@ -99,6 +99,20 @@ async def test_before_the_first_run_there_is_the_check(here: Beside, world: Worl
     assert "Courtroom is skipped" in part(await page(here, "/"), "Needs you")
 
 
+async def test_nothing_needs_anybody_while_the_next_run_has_something_to_do(here: Beside, world: World) -> None:
+    """What was answered since the last run, and what is still to ask, is named: then not all is as it was decided."""
+    await here.run()
+    settled = part(await page(here, "/"), "Nothing needs you")
+    await here.client.put("/api/v1/pins/noir/movie:1004", json={"include": True})
+    answered = part(await page(here, "/"), "Nothing needs you")
+    world.collections(block("Noir"), block("Space"))
+    new = await page(here, "/")
+
+    assert "Every collection is as it was decided" in settled
+    assert "Not all tags are as it was decided: the next run sets them. Every service answered." in answered
+    assert "The next run asks 12 questions." in part(new, "Nothing needs you")
+
+
 async def test_at_rest(here: Beside) -> None:
     """The next run, money, that nothing needs the operator, each collection with its figures, the last runs."""
     await here.run()
