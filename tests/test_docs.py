@@ -45,7 +45,21 @@ FOREIGN_VARIABLES = {
 }  # fmt: skip
 # What is not run here, since it needs the tool itself, a Docker or a person's own files. The shell checks the form of
 # such lines, and the calls of the program in them are run.
-FOREIGN_PROGRAMS = {"docker", "curl", "git", "pip", "python3", "tar", "cp", "chmod", ".", "export", "make", "ollama"}
+FOREIGN_PROGRAMS = {
+    "docker",
+    "curl",
+    "git",
+    "pip",
+    "python3",
+    "tar",
+    "cp",
+    "mkdir",
+    "chmod",
+    ".",
+    "export",
+    "make",
+    "ollama",
+}
 # These do not end by themselves, or use the real services if the tester has a key; other tests run them.
 NOT_RUN = {(), ("--wait",), ("--demo",), ("--demo", "--serve")}
 

@@ -57,7 +57,7 @@ def print_review(found: Reviewed) -> None:
             command = f"--pin-in {shlex.quote(refs[card.key])} --collection {shlex.quote(card.name)}"
             out.print(f"    {clean(command)}  [dim](or --pin-out)[/]", soft_wrap=True)
         out.print()
-    wants = f"{counted(found.total, 'pair')} want{'s' if found.total == 1 else ''} you." if found.total else ""
+    wants = f"{counted(found.total, 'case')} want{'s' if found.total == 1 else ''} you." if found.total else ""
     out.print(wants or "Nothing wants you: no change is held, no looks disagree, nothing is near its threshold.")
     print_problems(out, found.problems)
 

@@ -58,7 +58,7 @@ def test_the_queue_is_listed_by_kind_with_how_to_answer(judged: World, call: Cal
     ended = call("--review")
 
     assert ended.code == 0
-    kinds = ("Wants", "Looks disagree (1)", "Tag against verdict (1)", "Close call (1)", "3 pairs want you.")
+    kinds = ("Wants", "Looks disagree (1)", "Tag against verdict (1)", "Close call (1)", "3 cases want you.")
     assert [word in ended.out for word in kinds] == [False, True, True, True, True]
     assert ended.out.index("Looks disagree") < ended.out.index("Tag against") < ended.out.index("Close call")
     assert "  Movie 4 (1954) · Film Noir: in\n" in ended.out
