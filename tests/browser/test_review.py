@@ -14,7 +14,7 @@ from kometa_ai.core.choice import Choices
 from kometa_ai.state.choices import ChoicesFile
 from tests.browser import checks, programs
 from tests.browser.conftest import PASSWORD, SignedIn, Site, sign_in
-from tests.browser.visiting import visiting
+from tests.browser.visiting import PATIENCE, visiting
 from tests.daemon.living import daemon_process
 from tests.run.world import World, block, movies
 
@@ -76,7 +76,7 @@ async def opened(visit: Visit, path: str = "/review") -> Page:
 async def decided(page: Page, count: int) -> None:
     """Wait until so many are decided, and all answers were sent."""
     await expect(page.locator("[data-decided-count]")).to_have_text(str(count))
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE / 1000):
         while await page.evaluate("sessionStorage.getItem('kometa-ai-answers')") is not None:  # noqa: ASYNC110 - no event
             await asyncio.sleep(0.02)
 

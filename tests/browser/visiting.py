@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,7 +19,7 @@ Scheme = Literal["dark", "light"]
 WIDTHS = (360, 800, 1400)
 SCHEMES: tuple[Scheme, ...] = ("dark", "light")
 HEIGHT = 900
-PATIENCE = 15_000
+PATIENCE = 40_000
 """Milliseconds that anything in a browser may take on a busy machine."""
 expect.set_options(timeout=PATIENCE)
 
@@ -72,6 +73,10 @@ class Visit:
         self.context = context
         self.page = page
         self.complaints: list[str] = []
+        self._under_way: dict[Request, float] = {}
+        context.on("request", self._began)
+        context.on("requestfinished", self._ended)
+        context.on("requestfailed", self._ended)
         context.on("console", lambda said: self._keep(said.type, said.text) if said.type in _BAD else None)
         context.on("weberror", lambda raised: self._keep("uncaught", str(raised.error)))
         context.on("requestfailed", self._failed)
@@ -91,6 +96,18 @@ class Visit:
         forgiven = [line for line in self.complaints if any(part in line for part in parts)]
         self.complaints[:] = [line for line in self.complaints if line not in forgiven]
         return forgiven
+
+    def situation(self) -> str:
+        """Where the page is, what the browser has said against it, and what it still waits for, since when."""
+        now = time.monotonic()
+        waits = [f"{each.method} {each.url} for {now - since:.1f} s" for each, since in self._under_way.items()]
+        return f"At {self.page.url}. Complaints: {self.complaints}. Under way: {waits}."
+
+    def _began(self, request: Request) -> None:
+        self._under_way[request] = time.monotonic()
+
+    def _ended(self, request: Request) -> None:
+        self._under_way.pop(request, None)
 
     def _keep(self, kind: str, text: str) -> None:
         self.complaints.append(f"{kind}: {text}")
@@ -136,6 +153,11 @@ async def visiting(
     )
     context.set_default_timeout(PATIENCE)
     try:
-        yield Visit(context, await context.new_page())
+        visit = Visit(context, await context.new_page())
+        try:
+            yield visit
+        except Exception as error:
+            error.add_note(visit.situation())
+            raise
     finally:
         await context.close()
