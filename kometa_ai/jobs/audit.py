@@ -308,11 +308,15 @@ def is_due(folder: Path, interval: str, now: datetime, zone: tzinfo) -> bool:
     """
     if not interval:
         return False
-    kept = AUDITS.ids(folder, now)
-    if not kept:
-        return True
-    last = datetime.strptime(kept[0][:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
-    return now.astimezone(zone).date() >= later(last.astimezone(zone).date(), interval)
+    today = now.astimezone(zone).date()
+    days = (_moment_of(each).astimezone(zone).date() for each in AUDITS.ids(folder, now))
+    # One of a day that is yet to come was made while the clock was wrong.
+    last = next((day for day in days if day <= today), None)
+    return last is None or today >= later(last, interval)
+
+
+def _moment_of(audit_id: str) -> datetime:
+    return datetime.strptime(audit_id[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
 
 
 def later(day: date, interval: str) -> date:

@@ -10,10 +10,12 @@ import contextlib
 import errno
 import os
 import stat
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
     from pathlib import Path
 
 BACKUPS = 5
@@ -129,6 +131,17 @@ def read(path: Path, most: int) -> bytes:
 def in_order(folder: Path) -> list[Path]:
     """The JSON files of a folder, the earliest first. Their names begin with their second: within it, as written."""
     return sorted(folder.glob("*.json"), key=lambda path: (path.name[:_SECOND], _written(path), path.name))
+
+
+def superfluous(found: Sequence[Path], now: datetime, most: int) -> Sequence[Path]:
+    """Which of the files (as `in_order` has them) have to go so that `most` stay: the earliest.
+
+    Those that are dated after `now` go before them: a clock that was ahead has made them, and they would push out every
+    new one until then.
+    """
+    second = f"{now.astimezone(UTC):%Y%m%d-%H%M%S}"
+    ahead = [path for path in found if path.name[:_SECOND] > second]
+    return [*ahead, *found[: len(found) - len(ahead)]][: max(len(found) - most, 0)]
 
 
 def replace(path: Path, content: bytes | Iterable[bytes], *, keep: bool = False, durable: bool = True) -> None:

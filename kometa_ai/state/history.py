@@ -63,7 +63,7 @@ def keep(folder: Path, report: RunReport) -> None:
     try:
         files.make_folder(runs)
         files.replace(runs / f"{report.run_id}.json", msgspec.json.encode(as_data(report)))
-        for old in kept(folder)[:-KEPT]:
+        for old in files.superfluous(kept(folder), max(report.started, report.finished), KEPT):
             with suppress(IsADirectoryError):
                 old.unlink(missing_ok=True)
     except OSError as error:

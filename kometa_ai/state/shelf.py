@@ -49,11 +49,13 @@ class Shelf(NamedTuple, Generic[T]):
         shelf = self.open(folder)
         try:
             files.replace(shelf / f"{document_id}.json", msgspec.json.encode(document))
-            kept = self.ids(folder, now)
-            for path in shelf.glob("*.json"):
-                if _ID.fullmatch(path.stem) and path.stem not in kept[: self.most]:
-                    with suppress(IsADirectoryError):
-                        path.unlink(missing_ok=True)
+            found = [path for path in files.in_order(shelf) if _ID.fullmatch(path.stem)]
+            lasting = set(self.ids(folder, now))
+            over = [path for path in found if path.stem not in lasting]
+            over += files.superfluous([path for path in found if path.stem in lasting], now, self.most)
+            for path in over:
+                with suppress(IsADirectoryError):
+                    path.unlink(missing_ok=True)
         except OSError as error:
             raise RepairState(
                 f"{document_id} could not be kept in {str(shelf)!r}: {error.strerror}.", files.remedy_for(error)

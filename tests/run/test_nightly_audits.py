@@ -170,6 +170,18 @@ def test_days_are_those_of_the_time_zone(tmp_path: Path) -> None:
     assert is_due(tmp_path, "1d", later_that_day, ZoneInfo("Europe/Berlin"))
 
 
+def test_an_audit_of_a_clock_that_was_ahead_holds_up_none(tmp_path: Path) -> None:
+    """Once the clock is right again, the next audit is due, and the ones after it count from that one."""
+    ahead, right = datetime(2031, 3, 1, 12, tzinfo=UTC), datetime(2026, 3, 1, 12, tzinfo=UTC)
+    for audit_id, at in (("20310301-120000-00ff", ahead), ("20260301-120000-00ff", right)):
+        assert is_due(tmp_path, "1w", at, UTC)
+        AUDITS.keep(tmp_path, audit_id, Audit(audit_id=audit_id, started=at, finished=at, seed=""), at)
+        assert not is_due(tmp_path, "1w", at, UTC)
+
+    assert not is_due(tmp_path, "1w", right + timedelta(days=6), UTC)
+    assert is_due(tmp_path, "1w", right + timedelta(days=7), UTC)
+
+
 @pytest.mark.parametrize(("text", "read"), [("1mo", "1mo"), ("2W", "2w"), ("10d", "10d"), ("off", ""), ("0", "")])
 def test_how_often(text: str, read: str) -> None:
     """A number of days, weeks or months; or off."""

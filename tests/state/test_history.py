@@ -79,11 +79,23 @@ def test_the_oldest_of_one_second_goes_first(tmp_path: Path) -> None:
     """Where a hundred are kept, the earliest goes, not the one whose digits are the lowest."""
     made = within_one_second(tmp_path)
     for number in range(KEPT - 3):
-        keep(tmp_path, f"20260302-030000-{number:04x}", number)
+        keep(tmp_path, f"20260302-030000-{number:04x}", 86_400)
 
     kept = {path.stem for path in (tmp_path / RUNS).iterdir()}
 
     assert [run_id in kept for run_id in made] == [False, True, True, True]
+
+
+def test_runs_of_a_clock_that_was_ahead_go_first(tmp_path: Path) -> None:
+    """Else the report of each new run would go as soon as it is kept, and no such run could be taken back."""
+    year = 366 * 86_400
+    for number in range(KEPT):
+        keep(tmp_path, f"20270302-030000-{number:04x}", year)
+
+    made = [keep(tmp_path, f"20260301-0300{second:02}-00ff", second) for second in (1, 2)]
+
+    assert [path.stem for path in history.kept(tmp_path)][:2] == made
+    assert len(history.kept(tmp_path)) == KEPT
 
 
 def test_an_earlier_second_comes_first_whenever_it_was_written(tmp_path: Path) -> None:

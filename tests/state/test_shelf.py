@@ -57,6 +57,19 @@ def test_of_one_second_the_last_written_is_the_newest(tmp_path: Path) -> None:
     assert kept == [made[2], made[1]]
 
 
+def test_those_of_a_clock_that_was_ahead_go_first(tmp_path: Path) -> None:
+    """Else every new one would go as soon as it is kept, until the clock is as late again."""
+    shelf = Shelf("notes", Note, 2)
+    ahead = ["20310301-120000-00ff", "20310302-120000-00ff"]
+    for document_id in ahead:
+        shelf.keep(tmp_path, document_id, Note("too early"), datetime(2031, 3, 2, 13, tzinfo=UTC))
+
+    shelf.keep(tmp_path, _id(1), Note("first"), NOW)
+    assert shelf.ids(tmp_path, NOW) == [ahead[1], _id(1)]
+    shelf.keep(tmp_path, _id(2), Note("second"), NOW)
+    assert shelf.ids(tmp_path, NOW) == [_id(2), _id(1)]
+
+
 def test_what_has_had_its_time_goes(tmp_path: Path) -> None:
     """It is not listed any more, and the next document takes its file away."""
     shelf = Shelf("notes", Note, 10, timedelta(days=30))
