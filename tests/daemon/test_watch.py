@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -99,6 +101,22 @@ async def test_a_run_tells_what_became_of_them(world: World) -> None:
 
     assert (down["status"], down["radarr"], down["last_outcome"]) == ("OK", "down", "library unusable")
     assert (up["status"], up["radarr"], up["last_outcome"]) == ("OK", "ok", "ok")
+
+
+async def test_a_run_of_a_clock_that_was_ahead_is_not_the_last_for_years(world: World) -> None:
+    """What came after it is told as the last, in the health, in the status and on the page."""
+    world.collections(block("Heist"))
+    world.now = datetime(2199, 1, 1, tzinfo=UTC)
+    ahead = (await asyncio.to_thread(world.run)).run_id
+    async with daemon_beside(world) as here:
+        world.radarr.faults.inject(answer(401), path="*", times=None)
+        run_id = await here.run()
+        health = (await here.client.get("/health")).json()
+        status = (await here.client.get("/api/v1/status")).json()
+        listed = [run["run_id"] for run in (await here.client.get("/api/v1/runs")).json()]
+
+    assert (health["last_outcome"], status["last_run_id"]) == ("library unusable", run_id)
+    assert listed == [run_id, ahead]
 
 
 async def test_a_state_that_cannot_be_written_is_unhealthy(world: World) -> None:
