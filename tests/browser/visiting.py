@@ -97,11 +97,14 @@ class Visit:
         self.complaints[:] = [line for line in self.complaints if line not in forgiven]
         return forgiven
 
-    def situation(self) -> str:
-        """Where the page is, what the browser has said against it, and what it still waits for, since when."""
+    async def situation(self) -> str:
+        """Where the page is and what it says, what the browser has said against it, and what it still waits for."""
         now = time.monotonic()
         waits = [f"{each.method} {each.url} for {now - since:.1f} s" for each, since in self._under_way.items()]
-        return f"At {self.page.url}. Complaints: {self.complaints}. Under way: {waits}."
+        says: list[str] = []
+        with suppress(Error):
+            says = await self.page.locator(".notice:visible").all_inner_texts()
+        return f"At {self.page.url}, which says {says}. Complaints: {self.complaints}. Under way: {waits}."
 
     def _began(self, request: Request) -> None:
         self._under_way[request] = time.monotonic()
@@ -157,7 +160,7 @@ async def visiting(
         try:
             yield visit
         except Exception as error:
-            error.add_note(visit.situation())
+            error.add_note(await visit.situation())
             raise
     finally:
         await context.close()
