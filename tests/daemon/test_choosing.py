@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from kometa_ai.app import now, session_of
 from kometa_ai.core.choice import Choices, Pin
 from kometa_ai.core.item import movie_key
+from kometa_ai.core.naming import Slug
 from kometa_ai.daemon.choosing import Choosing
 from kometa_ai.daemon.indexing import Indexer
 from tests.run.world import World, block, movies
@@ -54,7 +55,7 @@ async def test_a_released_pin_leaves_no_trace_in_the_queue(tmp_path: Path) -> No
         session = session_of(world.settings)
         indexer = Indexer(session)
         choosing = Choosing(session, indexer, now)
-        pins = [Pin(key=key, slug="noir", include=False, title="", since=now()) for key in keys[6:]]
+        pins = [Pin(key=key, slug=Slug("noir"), include=False, title="", since=now()) for key in keys[6:]]
         session.choices.change(lambda choices: choices.with_pins(*pins))
         await indexer.newest()
         with_pins = await choosing.review(None, None, 0, 100)
