@@ -70,6 +70,7 @@ class Decider:
             options,
             run_id=run_id,
             keep=self._keep,
+            require_room=self._require_room,
             booking=booking,
             collections=reading.collections,
             subjects=self._subjects,
@@ -122,6 +123,10 @@ class Decider:
         """Record what has been learned; return whether the state can be written."""
         self._problems += self._keeper.record(*entries)
         return not self._keeper.is_unwritable
+
+    def _require_room(self) -> None:
+        """Look whether the state can take answers; where it cannot, nothing more is asked."""
+        self._problems += self._keeper.require_room()
 
     def _in_scope(self, wanted: AbstractSet[ItemKey]) -> Sequence[AnyItem]:
         """The movies to judge; no other is changed. Pins, orphans and the brake count the whole library."""

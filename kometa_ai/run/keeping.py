@@ -9,6 +9,8 @@ from kometa_ai.core.problem import Problem
 from kometa_ai.errors import RepairState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kometa_ai.asking.ending import Course
     from kometa_ai.state.schema import Entry
     from kometa_ai.state.store import Store
@@ -35,8 +37,15 @@ class Keeper:
 
     def record(self, *entries: Entry) -> tuple[Problem, ...]:
         """Record entries, and return the problem where that fails for the first time."""
+        return self._try(lambda: self._store.record(*entries))
+
+    def require_room(self) -> tuple[Problem, ...]:
+        """Before anything is asked, look whether answers could be kept; return the problem as `record` does."""
+        return self._try(self._store.require_room)
+
+    def _try(self, step: Callable[[], None]) -> tuple[Problem, ...]:
         try:
-            self._store.record(*entries)
+            step()
         except RepairState as error:
             told = () if self.is_unwritable else (Problem(source="state", what=error.message, remedy=error.remedy),)
             self.is_unwritable = True

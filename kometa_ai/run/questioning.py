@@ -28,7 +28,7 @@ from kometa_ai.run.watching import Step
 from kometa_ai.state.schema import Judged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from kometa_ai.asking.tally import Answered
     from kometa_ai.core.collection import Collection
@@ -57,6 +57,7 @@ class Questioning:
         *,
         run_id: str,
         keep: Keep,
+        require_room: Callable[[], None],
         booking: Booking,
         collections: Sequence[Collection],
         subjects: dict[ItemKey, Subject],
@@ -67,6 +68,7 @@ class Questioning:
         self._options = options
         self._again = frozenset(options.ask_again)
         self._keep = keep
+        self._require_room = require_room
         self._booking = booking
         self._rules = rules
         self._collections = collections
@@ -135,7 +137,7 @@ class Questioning:
         )
         if total and not course.is_over:
             self._announce()
-            await self._check_model()
+            await self._check_use()
         # While answers are awaited, a later stage would be asked about movies that these may decide.
         if (total or batches.are_open(stage.chosen)) and not (course.is_over or self._waits):
             self._open = questions
@@ -164,11 +166,14 @@ class Questioning:
             per_request=self._rules.collections_per_request,
         )
 
-    async def _check_model(self) -> None:
-        """Find out by free calls, once a run, whether there is any use in asking."""
+    async def _check_use(self) -> None:
+        """Find out once a run, by a small file and free calls, whether there is any use in asking."""
         if self._is_checked:
             return
         self._is_checked = True
+        self._require_room()
+        if self._course.is_over:
+            return
         for model in self._engine.models:
             try:
                 warning = await self._parts.provider.check(model)

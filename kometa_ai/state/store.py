@@ -225,6 +225,17 @@ class Store:
         if size > self._journal_limit:
             self._shorten_journal(size)
 
+    def require_room(self) -> None:
+        """Raise RepairState where the folder has no room for what will be learned, tried with a small file."""
+        if self._read_only:
+            return
+        error = files.hindrance(self.folder)
+        if error is not None:
+            raise RepairState(
+                f"The state in {str(self.folder)!r} cannot grow: {error.strerror}.",
+                f"{files.remedy_for(error)} Nothing was asked, since the answers could not be kept.",
+            ) from error
+
     def note_seen(self, seen: Seen, now: datetime) -> None:
         """Note which items the libraries hold; it lasts with the next snapshot.
 

@@ -142,3 +142,25 @@ def test_nothing_was_saved(world: World, tmp_path: Path) -> None:
     assert (ended.returncode, report["outcome"]) == (1, "problems")
     assert {problem["source"] for problem in report["problems"]} == {"state"}
     assert "room for more files" in report["problems"][0]["remedy"]
+
+
+def test_a_disk_that_is_all_but_full_costs_nothing(world: World, tmp_path: Path) -> None:
+    """Where lines still fit and answers would not, no run asks: else each night pays for answers and loses them."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(  # noqa: S603 - our own folder
+        ["/bin/mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], check=False, capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("needs the right to mount")
+    try:
+        ended = [run_now(world, {"STATE_DIR": str(folder), "RADARR_CREDITS": "false"}) for _ in range(2)]
+    finally:
+        subprocess.run(["/bin/umount", str(folder)], check=True)  # noqa: S603 - our own folder
+
+    assert world.asked() == []
+    for each in ended:
+        report = json.loads(each.stdout)
+        assert (each.returncode, report["outcome"]) == (1, "problems")
+        assert "No space left on device" in report["problems"][0]["what"]
+        assert "free some space" in report["problems"][0]["remedy"]
