@@ -174,6 +174,7 @@ def groups(scene: Scene) -> None:
     scene.claude.queue_style(Style(truncated_at=5), when=lambda request: "Movie 8" in request.titles)
     scene.call("refused and cut off", "--run-now")
     scene.change(claude_batches="on")
+    scene.claude.batches.polls = 0
     scene.collections(*(_built(name, "edited again") for name in names), _built("Noir", priority=2))
     scene.call("in a batch", "--run-now")
     scene.call("settled run", "--run-now", "--output", "json")
