@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, NamedTuple, assert_never
 
 from kometa_ai.core.movie import ACTORS_HASHED, Movie
 from kometa_ai.core.show import Show
@@ -78,20 +78,56 @@ _IN_OTHER_LANGUAGES = re.compile(
     r"|игнорируй|предыдущие\s(?:инструкции|указания)|(?:все|всех|каждый)\sфильм|языков\w{1,4}\sмодел"  # noqa: RUF001
     r"|忽略.{0,12}指令|(?:所有|全部|每部)(?:的)?(?:电影|影片|電影)|(?:これまで|以前|上記)の.{0,8}指示|すべての映画|全ての映画"
 )
-_ENCODED = re.compile(r"(?<![a-z0-9+/])(?=[a-z]{0,40}[0-9])[a-z0-9+/]{24,400}={0,2}(?![a-z0-9+/])")
+ENCODED = re.compile(r"(?<![a-z0-9+/])(?=[a-z]{0,40}[0-9])[a-z0-9+/]{24,400}={0,2}(?![a-z0-9+/])")
 """A long run of letters and digits, as of Base64: no word has it, and a model may read it."""
-_ADDRESSES = (
-    _TAGS,
-    _ROLES,
-    _OUR_FORM,
-    _LISTED,
-    _ALL_OF_THEM,
-    _ORDERS,
-    _ADDRESSED,
-    _TOLD,
-    _ELSEWHERE,
-    _IN_OTHER_LANGUAGES,
-    _ENCODED,
+_SHORTEST_ENCODED = 24
+
+
+class Sign(NamedTuple):
+    """What gives an address to a reader away, and words of which each match holds one.
+
+    To find that a text has none of the words takes a fraction of the time that the pattern takes to find nothing, and most
+    texts have none.
+    """
+
+    pattern: re.Pattern[str]
+    words: tuple[str, ...]
+
+    def is_in(self, text: str) -> bool:
+        """Whether it is in a casefolded text."""
+        return any(word in text for word in self.words) and self.pattern.search(text) is not None
+
+
+SIGNS = (
+    Sign(_TAGS, ("<",)),
+    Sign(_ROLES, ("inst]", "##", "system", "assistant", "\n\n")),
+    Sign(_OUR_FORM, ("movie", "collection_name", "include", "exclude", "decisions", "confidence", "reason", "belong")),
+    Sign(_LISTED, ("list", "block", "request", "batch", "input", "prompt", "collection", "data", "record", "movies")),
+    Sign(_ALL_OF_THEM, ("movie", "film", "item", "entries", "ids", "belong", "cluded")),
+    Sign(_ORDERS, ("ignore", "disregard", "forget", "override", "bypass", "skip")),
+    Sign(
+        _ADDRESSED,
+        (
+            *("system", "developer", "note", "message", "instruction", "attention", "reminder", "order"),
+            *("assistant", "model"),
+        ),
+    ),
+    Sign(
+        _TOLD,
+        (
+            *("classifier", "override", "rule", "instruction", "system", "task", "model", "prompt", "chatgpt", "llms"),
+            *("answer", "verdict", "output", "decision", "judg", "json", "true", "include", "confidence"),
+        ),
+    ),
+    Sign(_ELSEWHERE, ("ignor",)),
+    Sign(
+        _IN_OTHER_LANGUAGES,
+        (
+            *("modell", "die", "das", "filme", "eintr", "dieser", "langage", "l'ia", "l\u2019ia", "tous", "modelo"),
+            *("para", "culas", "tutti", "игнорируй", "предыдущие", "фильм", "языков", "忽略"),
+            *("电影", "影片", "電影", "指示", "映画"),
+        ),
+    ),
 )
 _SHOW = re.compile(r"\bshow(?=s?\b|_id)", re.IGNORECASE)
 _KEPT_AS = "addresses_a_reader"
@@ -132,7 +168,13 @@ def _is_wary_of(text: str) -> bool:
             return True
         text = unicodedata.normalize("NFKC", HIDDEN.sub("", text))
     text = text.casefold()
-    return any(pattern.search(text) for pattern in _ADDRESSES)
+    return any(sign.is_in(text) for sign in SIGNS) or is_encoded(text)
+
+
+def is_encoded(text: str) -> bool:
+    """Whether a casefolded text has a long run of letters and digits."""
+    longest = max(map(len, text.split()), default=0)
+    return longest >= _SHORTEST_ENCODED and ENCODED.search(text) is not None
 
 
 def _hides_much(text: str) -> bool:

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kometa_ai.core.decision import Reason
@@ -16,7 +16,7 @@ from kometa_ai.core.movie import Credits
 from kometa_ai.judging.packing import MOST_ALONE, pack, second_looks
 from kometa_ai.judging.planning import Subject
 from kometa_ai.judging.records import clean, records_text
-from kometa_ai.judging.wariness import addresses_a_reader
+from kometa_ai.judging.wariness import ENCODED, SIGNS, Sign, addresses_a_reader, is_encoded
 from tests.asking.support import collection, movie
 from tests.core.test_show import show
 
@@ -190,3 +190,23 @@ def test_invisible_characters_are_not_sent(text: str, hidden: str) -> None:
 def test_ordinary_texts_are_sent_as_they_are(text: str) -> None:
     """To the byte."""
     assert clean(text) == text.strip()
+
+
+@pytest.mark.no_cover
+@pytest.mark.parametrize("sign", SIGNS, ids=lambda sign: sign.words[0])
+@settings(max_examples=500)  # so that each of the alternatives comes up
+@given(st.data())
+def test_each_match_holds_one_of_its_words(sign: Sign, data: st.DataObject) -> None:
+    """So that a text without any of these words need not be searched by the pattern."""
+    text = data.draw(st.from_regex(sign.pattern))
+
+    assert sign.is_in(text)
+
+
+@pytest.mark.no_cover
+@given(st.text("ab\n\x1f \u00a0", max_size=60), st.from_regex(ENCODED))
+def test_what_is_encoded_is_found_wherever_it_stands(before: str, text: str) -> None:
+    """Long words only are searched for it."""
+    plot = f"{before}\n{text}"
+
+    assert is_encoded(plot) == (ENCODED.search(plot) is not None)
