@@ -86,8 +86,7 @@ _SHORTEST_ENCODED = 24
 class Sign(NamedTuple):
     """What gives an address to a reader away, and words of which each match holds one.
 
-    To find that a text has none of the words takes a fraction of the time that the pattern takes to find nothing, and most
-    texts have none.
+    Most texts have none of the words. To find that out takes a fraction of the time in which the pattern finds nothing.
     """
 
     pattern: re.Pattern[str]

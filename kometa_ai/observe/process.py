@@ -7,6 +7,7 @@ import gc
 import resource
 import sys
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 _CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
@@ -72,6 +73,14 @@ def limit(places: tuple[str, ...] = _CGROUPS) -> int | None:
 
 
 def pressure() -> float:
-    """The used share of the limit, 0 without a limit. Near 1 the kernel kills the process."""
-    most = limit()
+    """The used share of the limit, 0 without a limit. Near 1 the kernel kills the process.
+
+    The limit is read once: this is asked before each of some thousand requests.
+    """
+    most = _known_limit()
     return used() / most if most else 0.0
+
+
+@cache
+def _known_limit() -> int | None:
+    return limit()

@@ -117,8 +117,11 @@ def _read(folder: Path) -> Found:
     path = folder / SNAPSHOT
     snapshot, version, source, why = _newest_good(path)
     known = snapshot.journal_entry
-    present, before = map(_Reading, journals(folder))
-    lines = [] if source == path else before.after(known)
+    place, place_before = journals(folder)
+    present = _Reading(place)
+    # The journal before it is as long as the run that wrote it was, and of use only to a backup.
+    before = None if source == path else _Reading(place_before)
+    lines = [] if before is None else before.after(known)
     is_older_used = bool(lines)
     # What stands behind a newer line was written after it, whatever its number says.
     lines += present.after(0 if lines else known)
@@ -136,7 +139,7 @@ def _read(folder: Path) -> Found:
         alerts.append(_alert("The journal is older than the state: it is set aside."))
     if present.is_none:
         alerts.append(_alert(f"{JOURNAL} is set aside: {present.is_none}."))
-    if bad := present.bad + (before.bad if source != path else 0):
+    if bad := present.bad + (before.bad if before else 0):
         alerts.append(_alert(f"{bad} lines of the journal are damaged and were passed over."))
     return Found(
         snapshot=snapshot,
@@ -148,7 +151,7 @@ def _read(folder: Path) -> Found:
         spoilt=present.bad > 0,
         foreign=foreign or bool(present.is_none),
         older=is_older_used,
-        migrated=version < FORMAT_VERSION or (is_older_used and before.has_older_format),
+        migrated=version < FORMAT_VERSION or (before is not None and is_older_used and before.has_older_format),
         is_nothing=source is None and not lines and not alerts,
     )
 

@@ -334,6 +334,15 @@ def test_missing_entries_are_reported(lived: Path) -> None:
     assert "1 entries between the state and its journal are missing" in store.alerts[0].what
 
 
+def test_the_journal_before_the_snapshot_is_not_read(lived: Path) -> None:
+    """It is as long as a first run, and of use to a backup only: a good state loads whatever lies in its place."""
+    before = lived / f"{JOURNAL}.bak1"
+    before.unlink()
+    before.symlink_to(before)
+    store = Store.load(lived)
+    assert (numbers(store), store.alerts) == ([1, 2, 3, 4], [])
+
+
 def test_state_that_may_not_be_read(tmp_path: Path) -> None:
     """What cannot be read at all is named, for the operator to fix."""
     (tmp_path / SNAPSHOT).symlink_to(tmp_path / SNAPSHOT)
