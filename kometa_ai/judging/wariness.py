@@ -94,7 +94,10 @@ class Sign(NamedTuple):
 
     def is_in(self, text: str) -> bool:
         """Whether it is in a casefolded text."""
-        return any(word in text for word in self.words) and self.pattern.search(text) is not None
+        for word in self.words:  # half as long as `any` takes
+            if word in text:
+                return self.pattern.search(text) is not None
+        return False
 
 
 SIGNS = (

@@ -6,6 +6,7 @@ Anthropic's and OpenAI's SDKs are written by the same generator: what holds of o
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import threading
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
@@ -43,7 +44,11 @@ class LateClient(Generic[Client]):
         # Questions that are asked side by side come here together.
         with self._opening:
             if self._opened is None:
-                self._opened = self._build()
+                gc.disable()  # nothing of an import is garbage
+                try:
+                    self._opened = self._build()
+                finally:
+                    gc.enable()
             return self._opened
 
     async def close(self) -> None:
