@@ -123,9 +123,11 @@ def open_regular(path: Path, flags: int) -> int:
 def read(path: Path, most: int) -> bytes:
     """The content of a regular file. Raise NotOurs for what is none, or is larger than any of ours."""
     with os.fdopen(open_regular(path, os.O_RDONLY), "rb") as file:
-        if os.fstat(file.fileno()).st_size > most:
+        size = os.fstat(file.fileno()).st_size
+        if size > most:
             raise NotOurs(errno.EFBIG, f"it has more than {most:,} bytes", str(path))
-        return file.read(most)
+        # By its size: Python sets as much memory aside as may be read, and a system that counts it would refuse.
+        return file.read(size)
 
 
 def in_order(folder: Path) -> list[Path]:

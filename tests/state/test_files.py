@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -45,6 +46,20 @@ def test_replace_over_what_a_kill_has_left(tmp_path: Path) -> None:
     files.replace(tmp_path / "state", b"new")
     assert (tmp_path / "state").stat().st_mode & 0o777 == 0o600
     assert _names(tmp_path) == ["state"]
+
+
+def test_reading_takes_the_memory_of_what_is_there(tmp_path: Path) -> None:
+    """And not of the largest file that would be read: systems without overcommitment refuse a gigabyte."""
+    (tmp_path / "small").write_bytes(b"x" * 1000)
+    tracemalloc.start()
+    try:
+        content = files.read(tmp_path / "small", files.LARGE)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert content == b"x" * 1000
+    assert most < 1 << 20
 
 
 def test_replace_in_pieces(tmp_path: Path) -> None:
