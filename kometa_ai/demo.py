@@ -52,7 +52,7 @@ _NEW_SHOW = 361753
 """The show that is kept back: The Mandalorian."""
 
 _HOST, _PORT = "127.0.0.1", 7880
-_PASSWORD = "demo-page"  # noqa: S105 - nothing is behind it, and nobody else can reach it
+_PASSWORD = "demo-page"  # noqa: S105 - nothing is behind it, and no other machine can reach it
 _SIGNALLED = 128
 """Exit codes from here on say which signal has ended a run."""
 _MISTAGGED = 15

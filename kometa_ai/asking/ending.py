@@ -50,7 +50,7 @@ Ending = Stopped | TimedOut | OutOfBudget | Unpriced | Interrupted | StateUnwrit
 
 
 class Course:
-    """The course that the asking of one run takes, for whoever waits for it or ends it.
+    """The course that the asking of one run takes, for the parts that wait for it or end it.
 
     `endings` has one entry for each kind of end that was met, in that order: a request in flight may meet another one.
     """

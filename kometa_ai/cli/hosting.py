@@ -88,7 +88,7 @@ def _try_state(session: Session) -> None:
     with suppress(WaitForOtherRun), StateLock(folder):
         try:
             if not must_migrate:
-                tell_due(folder)  # whoever has brought it to the present format may have been killed
+                tell_due(folder)  # the process that brought it to the present format may have been killed
             elif not session.read().alerts:
                 session.choices.take_over(Store.load(folder))
         except RepairState as error:

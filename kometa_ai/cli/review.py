@@ -41,7 +41,7 @@ def show_review(call: Call) -> int:
 
 
 def print_review(found: Reviewed) -> None:
-    """Print the queue by kind: what the model says of each, what happens if nobody answers, and how to answer."""
+    """Print the queue by kind: what the model says of each, what happens without an answer, and how to answer."""
     out = console()
     refs = _refs(found.items)
     kinds = {kind_of(card.key) for card in found.items}

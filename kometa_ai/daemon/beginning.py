@@ -14,7 +14,7 @@ class Beginning:
 
     def __init__(self) -> None:
         self._begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        # Nobody may wait any more: an error that nobody asks for is no defect.
+        # No caller may wait any more: an error that none asks for is no defect.
         self._begun.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     @property

@@ -266,7 +266,7 @@ def columns_of(folder: Path) -> Columns:
     except RepairState:
         if not opened.is_by_line:
             raise
-        return Columns(open_state(folder, as_a_whole=True))  # somebody may have formatted some of it
+        return Columns(open_state(folder, as_a_whole=True))  # a person may have formatted some of it
 
 
 def _is_refusal(decision: Decision) -> bool:

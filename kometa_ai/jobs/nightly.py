@@ -47,7 +47,7 @@ class Audited(NamedTuple):
 
 
 async def audit_after(parts: Parts, rules: Rules, options: Options, results: RunResults, *, run_id: str) -> Audited:
-    """Audit what the run has decided, if that is due and the run was one of everything that nobody waits for."""
+    """Audit what the run has decided, if that is due and the run was one of everything that no user waits for."""
     is_nightly = options.unattended and not (options.movies or options.collections or options.dry_run)
     is_over = parts.interruption.course.is_over or bool(parts.interruption.why)
     if not is_nightly or is_over or results.asking is None or results.waiting is not None:

@@ -51,7 +51,7 @@ _NOTHING_ASKED = Asking(open_questions={}, reasons={}, last_asked={}, tally=Tall
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person sees of a verdict. An answer says it again, so that nobody answers what is another by now."""
+    """What a person sees of a verdict. An answer says it again, so that no person answers what is another by now."""
 
     prompt_hash: str
     metadata_hash: str = ""

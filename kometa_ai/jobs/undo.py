@@ -224,7 +224,7 @@ class _UndoRun:
         return UndoResult(report, self._undoing().in_brief(report), self._error)
 
     def _leave(self) -> None:
-        """Write how the libraries are left, so that nobody takes for a hand edit what was taken back."""
+        """Write how the libraries are left, so that the next run takes nothing that was taken back for a hand edit."""
         if not self._dry_run:
             items = {name: each.items for name, each in self._contents.items()}
             done = made_of(self._applied.values()).done

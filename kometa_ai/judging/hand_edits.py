@@ -164,7 +164,7 @@ def judge(
 
 
 def _doubt(label: Label, items: Mapping[ItemKey, bool], left: Left, now: Now, limit: int) -> tuple[Why, str] | None:
-    """Why the differences of a collection in one library may be nobody's hand edits, with the detail."""
+    """Why the differences of a collection in one library may be no hand edits, with the detail."""
     if left.doubt:
         return Why.DOUBT, left.doubt
     if label not in now.tags:

@@ -141,7 +141,7 @@ def kind_of_case(case: Case) -> ReviewKind | None:
 def _kind_of_verdict(case: Case, decision: Decision) -> ReviewKind | None:
     threshold = case.collection.confidence_threshold
     if decision.prompt_hash != case.collection.prompt_hash:
-        return None  # a tag or the libraries decide, and nobody has asked by this prompt
+        return None  # a tag or the libraries decide, and the model was not asked by this prompt
     says = _is_in(decision.include, decision.confidence, threshold)
     if case.cause is not Cause.VERDICT:
         is_clear = is_beyond(decision.confidence, threshold)

@@ -147,7 +147,7 @@ class RadarrCredits:
 
 
 def credits_of(rows: Iterable[WireCredit]) -> Credits:
-    """Directors as listed, and the first ten actors in billing order; nobody twice.
+    """Directors as listed, and the first ten actors in billing order; no name twice.
 
     The test for a director is that of Radarr's own NFO writer: `Job == "Director"`. The rows come in no order.
     """

@@ -26,7 +26,7 @@ _STOPPED = 130
 
 
 def interrupted_code(why: str) -> int:
-    """The exit code of a run that `why` has ended: a signal, or whoever asked for its end."""
+    """The exit code of a run that `why` has ended: a signal, or a user's request."""
     return _SIGNALS.get(why, _STOPPED)
 
 

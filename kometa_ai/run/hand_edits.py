@@ -117,7 +117,7 @@ class Follower:
             return None
 
     def _pin(self, edits: Sequence[HandEdit], left: Mapping[str, Left]) -> None:
-        """Make the pins and tell of them; of those that a killed run has made, which told nobody, once more."""
+        """Make the pins and tell of them; of those that a killed run has made, which was not told, once more."""
         if not edits:
             return
         known = {pin.pair: pin for pin in self._parts.choices.read().pins}
@@ -201,7 +201,7 @@ class Follower:
         return in_words([self._parts.library(name).title for name in names])
 
     def _overruled(self, collection: Collection, item: AnyItem, pin: Pin) -> Problem:
-        """A choice was made since the last run, and the tag changed the other way: nobody knows which came later."""
+        """A choice was made since the last run, and the tag changed the other way: it is unknown which came later."""
         way = "in" if pin.include else "out"
         return Problem(
             source=self._titles(item.libraries),

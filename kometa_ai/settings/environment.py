@@ -241,7 +241,7 @@ def _missing_for_models(
 def _missing_proxies(
     known: Mapping[str, Variable], found: Mapping[str, Found], unreadable: AbstractSet[str]
 ) -> Iterator[Problem]:
-    """A problem if somebody else signs people in, and nothing says who: then nobody would get in, or everybody."""
+    """A problem if a proxy signs people in, and nothing says which: then no user would get in, or every one."""
     proxies = known["TRUSTED_PROXIES"]
     is_external = "WEB_LOGIN" in found and values.login(found["WEB_LOGIN"].text) == "external"
     if is_external and proxies.name not in found.keys() | unreadable:

@@ -180,7 +180,7 @@ class Shows:
 
 
 def _edited(row: ShowRow, body: EditorBody) -> ShowRow:
-    """The row after a bulk edit; a quality profile that no longer exists is refused, whoever set it and when."""
+    """The row after a bulk edit; a quality profile that no longer exists is refused, however it came there."""
     show, path = row.show, row.path
     if body.monitored is not None:
         show = replace(show, monitored=body.monitored)

@@ -1,7 +1,7 @@
 """Read the state line by line, so that it is never in memory as a whole, and read single lines again at their place.
 
 In a snapshot as this program writes it each item is a line of its own, and so is each entry in the journal. A snapshot
-that somebody has formatted, or put in another order, is read as a whole, which takes longer. The files stay open as
+that a person has formatted, or put in another order, is read as a whole, which takes longer. The files stay open as
 long as they are in use: a place remains good even when a new snapshot has taken the name of the old one.
 """
 
@@ -209,7 +209,7 @@ class OpenState:
             return Remembered()
         try:
             return self._snapshot.remembered(place)
-        except (*DAMAGE, ValueError) as error:  # somebody has written into the open file
+        except (*DAMAGE, ValueError) as error:  # another program has written into the open file
             raise damaged(self.path, str(error)) from error
 
     def entry(self, offset: int) -> Entry | None:

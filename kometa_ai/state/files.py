@@ -235,7 +235,7 @@ def backups(path: Path) -> list[Path]:
 
 
 def set_aside(path: Path, why: str) -> Path:
-    """Rename a file (or folder) so that it is out of the way and lost to nobody; return its new place."""
+    """Rename a file (or folder) so that it is out of the way and not lost; return its new place."""
     place = path.with_name(f"{path.name}.{why}")
     number = 1
     while os.path.lexists(place):

@@ -1,7 +1,7 @@
 """Keep what each library looked like after a run: `libraries/<name>.jsonl`, a header, a line an item, then intents.
 
 The page and the API show items from these files, and what a person changed by hand is what differs from them. An intent
-is a tag change that was about to be sent: a run that was killed may have made it, so it is nobody's hand edit.
+is a tag change that was about to be sent: a run that was killed may have made it, so it is no hand edit.
 """
 
 from __future__ import annotations
@@ -233,7 +233,7 @@ def write(folder: Path, header: Header, lines: Iterable[ItemLine], intents: Iter
 def intend(folder: Path, library: str, intent: Intent) -> None:
     """Note changes that are about to be sent, where the library has a file. Raise RepairState where that fails.
 
-    A file that cannot be added to is removed: what it does not know of would look like somebody's hand edit.
+    A file that cannot be added to is removed: what it does not know of would look like a hand edit.
     """
     place = place_of(folder, library)
     if not os.path.lexists(place):

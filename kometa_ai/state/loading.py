@@ -189,7 +189,7 @@ def _newest_good(path: Path) -> tuple[Snapshot, int, Path | None, str]:
 
 
 def fresh() -> Snapshot:
-    """The state of somebody who has none."""
+    """The state where there is none yet."""
     return Snapshot(version=__version__, state_format_version=FORMAT_VERSION)
 
 

@@ -120,7 +120,7 @@ class LockReader:
         self._over = ""
 
     def holder(self) -> str:
-        """Who holds it and since when, as the holder has noted; empty where nobody does."""
+        """Who holds it and since when, as the holder has noted; empty where no process does."""
         try:
             handle = files.open_regular(self._path, os.O_RDONLY)
         except OSError:
@@ -145,7 +145,7 @@ class LockReader:
 def wait_for_lock(handle: int, seconds: float) -> bool:
     """Wait for the lock of an open file, which others hold for moments. Return whether it is ours.
 
-    So it is where the file system knows no locks: whoever keeps something small there can go on without.
+    So it is where the file system knows no locks: a caller that keeps something small there can go on without.
     """
     until = time.monotonic() + seconds
     while time.monotonic() < until:

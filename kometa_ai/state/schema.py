@@ -277,7 +277,7 @@ class BatchPlanned(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry",
 
 
 class BatchNamed(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="batch named"):
-    """The id of a planned batch; or none again, and which id was somebody else's."""
+    """The id of a planned batch; or none again, and which id was another program's."""
 
     key: str
     id: str

@@ -131,7 +131,7 @@ class Store:
     ) -> Store:
         """Read a folder's state; an empty folder is a fresh one.
 
-        Whoever does not hold the folder's lock loads it `read_only`: then nothing is repaired or written, and what is
+        A caller without the folder's lock loads it `read_only`: then nothing is repaired or written, and what is
         recorded lives in memory alone.
 
         A damaged snapshot is set aside and the newest good backup takes its place. A state of an older format is

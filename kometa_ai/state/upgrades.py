@@ -1,7 +1,7 @@
 """Tell an operator who comes from an older version what is different: in the log once, and on docs/changes.md.
 
-Whoever brings the state to the present format tells it. Until that is done a file beside the state remembers that it is
-due, so that a kill in between leaves it to whoever loads the state next.
+The process that brings the state to the present format tells it. Until that is done a file beside the state remembers
+that it is due, so that a kill in between leaves it to the process that loads the state next.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ class Review(NamedTuple):
     """Which changes wait for a person, and how long (`REVIEW`, `REVIEW_DAYS`): those that a close call decides.
 
     The time counts from the verdict, so that a verdict which is asked for again starts it anew, and a run that asks
-    nothing does not. When it is over the change is made: nobody has chosen, and no pin is made. A pin ends the waiting.
+    nothing does not. When it is over the change is made, without a pin: no person has chosen. A pin ends the waiting.
 
     What a pin or a tag rule decides never waits. Neither do additions to collections that are `building`: there is
     nothing yet that they could spoil. An edited block and `--allow-removals` lift the brake and nothing else: a close

@@ -211,7 +211,7 @@ def _skyline(dice: random.Random) -> Iterator[_Piece]:
         wide, top = dice.uniform(0.09, 0.19), dice.uniform(0.6, 1.15)
         yield _wedge(top, (x, x + wide), 1.5, (x, x + wide), _SHAPE)
         for floor in range(int((1.45 - top) / 0.09)):
-            if dice.random() < 0.4:  # noqa: PLR2004 - somebody is at home
+            if dice.random() < 0.4:  # noqa: PLR2004 - a light is on
                 left, y = x + wide * dice.choice((0.2, 0.55)), top + 0.05 + floor * 0.09
                 yield _wedge(y, (left, left + 0.025), y + 0.03, (left, left + 0.025), _ACCENT)
         x += wide + dice.choice((0.0, 0.015))

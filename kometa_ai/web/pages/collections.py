@@ -129,7 +129,7 @@ async def read_all(
         ]
         counts = {each: sum(_is_shown(line, each) for line in lines) for each in get_args(Show)}
         if index.as_of is None:  # all of them wait, and the operator can do nothing about one of them alone
-            counts["needs"] = sum(needs_somebody(line) for line in lines if line.state != "waiting")
+            counts["needs"] = sum(needs_a_person(line) for line in lines if line.state != "waiting")
         return {"cards": cards, "total": len(found), "counts": counts, "when": index.as_of}
 
     found = await daemon.indexer.ask(look)
@@ -261,7 +261,7 @@ def _told(chosen: Chosen) -> dict[str, object]:
     return {"done": chosen.choice, "n": chosen.changed, "block": chosen.in_block or None, "undo": chosen.id}
 
 
-def needs_somebody(line: CollectionLine) -> bool:
+def needs_a_person(line: CollectionLine) -> bool:
     """Whether a collection has a problem, takes no part though it should, or has removals that are held back."""
     has_error = any(problem.severity == "error" for problem in line.problems)
     return has_error or line.state not in ("on", "off") or line.counts.held_back > 0
@@ -272,7 +272,7 @@ def _is_shown(line: CollectionLine, show: Show, text: str = "") -> bool:
         case "movies" | "shows":
             is_of_it = f"{line.kind}s" == show
         case "needs":
-            is_of_it = needs_somebody(line)
+            is_of_it = needs_a_person(line)
         case "off":
             is_of_it = line.state == "off"
         case "all":
@@ -281,7 +281,7 @@ def _is_shown(line: CollectionLine, show: Show, text: str = "") -> bool:
 
 
 def _urgency(line: CollectionLine) -> tuple[int, str, str]:
-    rank = 0 if needs_somebody(line) else 2 if line.state == "off" else 1
+    rank = 0 if needs_a_person(line) else 2 if line.state == "off" else 1
     return rank, fold_title(line.name), line.key
 
 

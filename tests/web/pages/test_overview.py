@@ -146,7 +146,7 @@ async def test_many_collections(here: Beside, world: World) -> None:
     assert len(text) < 60_000
 
 
-async def test_what_needs_somebody_comes_first(lived: World) -> None:
+async def test_what_needs_a_person_comes_first(lived: World) -> None:
     """Held-back changes lead to their run, a skipped collection to its line; what is off or gone says what to do."""
     async with daemon_beside(lived) as here:
         text = await page(here, "/")
