@@ -117,7 +117,7 @@ class Follower:
             return None
 
     def _pin(self, edits: Sequence[HandEdit], left: Mapping[str, Left]) -> None:
-        """Make the pins and tell of them; of those that a killed run has made, which was not told, once more."""
+        """Make the pins and tell of them; of those that a killed run has made without telling, once more."""
         if not edits:
             return
         known = {pin.pair: pin for pin in self._parts.choices.read().pins}
