@@ -60,9 +60,11 @@ _ADDRESSED = re.compile(
 )
 _TOLD = re.compile(
     r"classifiers?\b|override\s?:|new\s(?:rule|instruction|system|task)s?\s?:|large\slanguage\smodel|prompt\sinjection|chatgpt"
-    r"|llms\b|(?:correct|right|expected|required)\s(?:answer|verdict|output|decision|judge?ment)\s(?:is|for|here)\b"
-    r"|(?:answer|respond|reply|output|return|set)\s(?:only\s|always\s|exactly\s)?(?:with\s|in\s)?"
+    r"|llms\b|(?:answer|respond|reply|output|return|set)\s(?:only\s|always\s|exactly\s)?(?:with\s|in\s)?"
     r"(?:json|true|include|confidence)\b"
+)
+_RIGHT = re.compile(
+    r"(?:correct|right|expected|required)\s(?:answer|verdict|output|decision|judge?ment)\s(?:is|for|here)\b"
 )
 _ELSEWHERE = re.compile(
     r"ignorier\w{0,4}\s(?:alle|die|s[äa]mtliche|vorherige)\w{0,4}\s(?:\w{1,15}\s)?(?:anweisung|regel|vorgabe|instruktion)"
@@ -118,9 +120,10 @@ SIGNS = (
         _TOLD,
         (
             *("classifier", "override", "rule", "instruction", "system", "task", "model", "prompt", "chatgpt", "llms"),
-            *("answer", "verdict", "output", "decision", "judg", "json", "true", "include", "confidence"),
+            *("json", "true", "include", "confidence"),
         ),
     ),
+    Sign(_RIGHT, ("answer", "verdict", "output", "decision", "judg")),
     Sign(_ELSEWHERE, ("ignor",)),
     Sign(
         _IN_OTHER_LANGUAGES,
