@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 import html
 import json
 import math
@@ -27,7 +26,7 @@ _SECRET_KEY = re.compile(rf"{_NAME}$|^(?:proxy[_-])?authorization$|^(?:set[_-])?
 # What separates a name from its value: `name=`, `name: `, `"name": "`, `('name', b'`, and the same escaped once more.
 _ASSIGNED = r"(?:\\*[\"']?\s*[:=]\s*|\\*[\"'],\s*)(?:b?\\*[\"'])?"
 _VALUE = r"[^\s\"'\\&,;<>()\[\]{}]+"
-_BASIC = re.compile(r"\b(Basic\s+)([\w+/-]{6,}={0,2})", re.IGNORECASE)
+_BASIC = re.compile(r"\b((?i:Basic)\s+)([A-Za-z0-9_+/-]{6,}={0,2})")
 _PATTERNS = (
     # Up to the last @, as a password may contain one. The user is hidden, too: some services put a token there.
     (re.compile(r"(://)[^\s/?#\"'<>]*@"), rf"\1{MASK}@"),
@@ -224,7 +223,7 @@ def _without_credentials(found: re.Match[str]) -> str:
     encoded = found[2].rstrip("=").replace("-", "+").replace("_", "/")
     try:
         pair = b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # binascii's own error and that of UTF-8 are such, too
         return found[0]
     return f"{found[1]}{MASK}" if ":" in pair else found[0]
 

@@ -297,6 +297,18 @@ def test_nothing_is_left_of_base64_around_a_secret() -> None:
     assert Redactor().text("Basic authentication is required") == "Basic authentication is required"
 
 
+@pytest.mark.parametrize("text", ["Basic Übungsstücke", "Basic 基本的な認証方式", "Basic abcdé¹²³", "Basic radarr-k¹"])
+def test_a_word_behind_basic_may_be_of_any_language(text: str) -> None:
+    """A title or a plot with such words must not keep a line from the log, or end a run."""
+    assert Redactor().text(text) == text
+
+
+def test_credentials_end_where_base64_does() -> None:
+    """What stands directly behind them hides none of them, nor does a space of another kind."""
+    assert Redactor().text("basic\u00a0c29tZWJvZHk6aHVudGVyMg==") == f"basic\u00a0{MASK}"
+    assert Redactor().text("Basic c29tZWJvZHk6aHVudGVyMg==»") == f"Basic {MASK}»"
+
+
 def test_other_cases() -> None:
     """A key in capitals is still the key; a short password is a word, and its capitals are another one."""
     assert Redactor(["0123abcd4567"]).text("0123ABCD4567") == MASK
