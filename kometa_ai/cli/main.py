@@ -127,8 +127,6 @@ _RUN_OPTIONS = (
 )
 _IMPLYING = ("dry_run", "collections", "ask_again")
 """Options that imply one run."""
-_NEW_OBJECTS = 20_000
-"""After so many new objects the collector looks for cycles among them."""
 _TAKES = {
     "run_now": _RUN_OPTIONS,
     "estimate": ("dry_run", "collections", "batch_size", "force_refresh", "ask_again"),
@@ -331,9 +329,6 @@ def cli(caller: Caller, /, **options: Any) -> int:  # noqa: ANN401 - click's par
         gc.freeze()
     finally:
         gc.enable()
-    # What a run holds is freed by counting references; only cycles wait for the collector, which would look through it
-    # some hundred times.
-    gc.set_threshold(_NEW_OBJECTS, 20, 20)
     return function(Call(options, *caller))
 
 
