@@ -71,8 +71,8 @@ def _tell(error: FixConfiguration, every: float) -> None:
     for problem in error.problems:
         logs.log_problem("settings.problem", problem)
     remedy = (
-        "Set them where the container is made (docker-compose.yml and .env, or Unraid's form), without one in the "
-        "shell or unit that starts the program, and start it anew. "
+        "Set them where the container is made (docker-compose.yml and .env, or Unraid's form), or without a "
+        "container in the shell or unit that starts the program, and start it anew. "
         f"Files that hold a setting are read again every {every:g} seconds."
     )
     _log.error("daemon.waiting", what=f"{error.message} The program waits for them.", remedy=remedy)

@@ -307,16 +307,12 @@ def _find_wanted(index: Index, now: datetime, zone: tzinfo) -> _Wanted:
 
 
 def _without_pin(case: Case) -> Case:
-    """A case as its verdict has it, until an index that does not know the pin says it better.
-
-    Of what is held back only a change that the verdict wants, too, is held back any longer.
-    """
+    """A case as its verdict has it, with no change held back, until an index without the pin says it better."""
     decision, threshold = case.decision, case.collection.confidence_threshold
     if decision is None:
         return case._replace(cause=Cause.UNDECIDED, belongs=None, held=None)
     belongs = decision.include and reaches(decision.confidence, threshold)
-    is_wanted = case.held is not None and case.held.operation == ("add" if belongs else "remove")
-    return case._replace(cause=Cause.VERDICT, belongs=belongs, held=case.held if is_wanted else None)
+    return case._replace(cause=Cause.VERDICT, belongs=belongs, held=None)
 
 
 def _told_in(zone: tzinfo, held: Held | None) -> Held | None:

@@ -160,14 +160,14 @@ class Views:
     async def past_runs(self) -> list[RunSummary]:
         """The runs that have ended, the newest last; also those that could not be written to the state.
 
-        Those of a time to come were made while the clock was ahead: what came after them is newer.
+        Runs that are dated ahead of now were made while the clock was wrong: all others count as newer.
         """
         runs = {run.run_id: run for run in (await self._overview.read()).runs}
         last = self._runs.last
         others = [*self._runs.failed, *([summary_of(last)] if last else [])]
         runs |= {run.run_id: run for run in others if run.run_id not in runs}
-        clock = self._clock()
-        return sorted(runs.values(), key=lambda run: (run.started <= clock, run.started))[-RUNS_KEPT:]
+        now = self._clock()
+        return sorted(runs.values(), key=lambda run: (run.started <= now, run.started))[-RUNS_KEPT:]
 
     async def last_run(self) -> str:
         """The id of the run that has ended last; empty if none has."""

@@ -245,7 +245,7 @@ def _explanation(
 
 
 def _again_when(cause: Cause | None, decision: Decision | None, kind: Kind) -> str:
-    # A verdict of before stands again once nothing goes before it.
+    # The earlier verdict counts again once no pin or tag goes before it.
     since = ", and its data or the collection's prompt have changed since the model judged it" if decision else ""
     match cause:
         case Cause.PINNED_IN | Cause.PINNED_OUT:

@@ -80,9 +80,11 @@ _IN_OTHER_LANGUAGES = re.compile(
     r"|игнорируй|предыдущие\s(?:инструкции|указания)|(?:все|всех|каждый)\sфильм|языков\w{1,4}\sмодел"  # noqa: RUF001
     r"|忽略.{0,12}指令|(?:所有|全部|每部)(?:的)?(?:电影|影片|電影)|(?:これまで|以前|上記)の.{0,8}指示|すべての映画|全ての映画"
 )
-ENCODED = re.compile(r"(?<![a-z0-9+/])(?=[a-z]{0,40}[0-9])[a-z0-9+/]{24,400}={0,2}(?![a-z0-9+/])")
-"""A long run of letters and digits, as of Base64: no word has it, and a model may read it."""
 _SHORTEST_ENCODED = 24
+ENCODED = re.compile(
+    rf"(?<![a-z0-9+/])(?=[a-z]{{0,40}}[0-9])[a-z0-9+/]{{{_SHORTEST_ENCODED},400}}={{0,2}}(?![a-z0-9+/])"
+)
+"""A long run of letters and digits, as of Base64: no word has it, and a model may read it."""
 
 
 class Sign(NamedTuple):

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,7 @@ from tests.daemon.living import PATIENCE, daemon_process, until_idle
 from tests.daemon.preloaded import COMPILER
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.run.world import World
@@ -124,20 +126,26 @@ def test_a_lock_that_is_lost_later(world: World, library: Path) -> None:
     assert well.status_code == 200
 
 
-def test_nothing_was_saved(world: World, tmp_path: Path) -> None:
-    """A state folder without room for another file: exit code 1, and the report says that it needs the operator."""
-    folder = tmp_path / "small"
+@contextmanager
+def small_disk(folder: Path, limit: str) -> Iterator[Path]:
+    """A folder on a disk of its own, in memory, with a limit."""
     folder.mkdir()
     mounted = subprocess.run(  # noqa: S603 - our own folder
-        ["/bin/mount", "-t", "tmpfs", "-o", "nr_inodes=3", "tmpfs", str(folder)], check=False, capture_output=True
+        ["/bin/mount", "-t", "tmpfs", "-o", limit, "tmpfs", str(folder)], check=False, capture_output=True
     )
     if mounted.returncode:
         pytest.skip("needs the right to mount")
     try:
-        ended = run_now(world, {"STATE_DIR": str(folder)})
-        report = json.loads(ended.stdout)
+        yield folder
     finally:
         subprocess.run(["/bin/umount", str(folder)], check=True)  # noqa: S603 - our own folder
+
+
+def test_nothing_was_saved(world: World, tmp_path: Path) -> None:
+    """A state folder without room for another file: exit code 1, and the report says that it needs the operator."""
+    with small_disk(tmp_path / "small", "nr_inodes=3") as folder:
+        ended = run_now(world, {"STATE_DIR": str(folder)})
+        report = json.loads(ended.stdout)
 
     assert (ended.returncode, report["outcome"]) == (1, "problems")
     assert {problem["source"] for problem in report["problems"]} == {"state"}
@@ -146,17 +154,8 @@ def test_nothing_was_saved(world: World, tmp_path: Path) -> None:
 
 def test_a_disk_that_is_all_but_full_costs_nothing(world: World, tmp_path: Path) -> None:
     """Where lines still fit and answers would not, no run asks: else each night pays for answers and loses them."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounted = subprocess.run(  # noqa: S603 - our own folder
-        ["/bin/mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], check=False, capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip("needs the right to mount")
-    try:
+    with small_disk(tmp_path / "small", "size=64k") as folder:
         ended = [run_now(world, {"STATE_DIR": str(folder), "RADARR_CREDITS": "false"}) for _ in range(2)]
-    finally:
-        subprocess.run(["/bin/umount", str(folder)], check=True)  # noqa: S603 - our own folder
 
     assert world.asked() == []
     for each in ended:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import contextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -159,6 +160,23 @@ def test_a_folder_whose_name_is_too_long(tmp_path: Path) -> None:
             read_folder(path)
 
 
+@contextmanager
+def another_user(home: Path | None = None) -> Iterator[None]:
+    """Be a user who has no rights of the owner, and who can reach `home`."""
+    for above in (home, *home.parents) if home else ():
+        if str(above) == tempfile.gettempdir():
+            break
+        above.chmod(0o755)
+    # Python itself may lie where only its owner can look: what reading loads as it goes along is loaded now.
+    if home:
+        read_folder(home / "config")
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
 def test_files_and_folders_of_others(tmp_path: Path) -> None:
     """What may not be read is named, and may hide a collection; a folder that may not be read is a wrong setting."""
@@ -167,22 +185,13 @@ def test_files_and_folders_of_others(tmp_path: Path) -> None:
     (tmp_path / "config" / "secret.yml").write_text("collections:\n" + collection("Noir"))
     (tmp_path / "config" / "secret.yml").chmod(0)
     (tmp_path / "config" / "sub").chmod(0)
-    for above in (tmp_path, *tmp_path.parents):
-        if str(above) == tempfile.gettempdir():
-            break
-        above.chmod(0o755)
-    # Python itself may lie where only its owner can look: what it loads as it goes along is loaded now.
-    read_folder(tmp_path / "config")
-    os.seteuid(65534)
-    try:
+    with another_user(tmp_path):
         folder = read_folder(tmp_path / "config")
-        os.seteuid(0)
-        tmp_path.chmod(0)
-        os.seteuid(65534)
-        with pytest.raises(FixConfiguration):
+    tmp_path.chmod(0)
+    try:
+        with another_user(), pytest.raises(FixConfiguration):
             read_folder(tmp_path / "config")
     finally:
-        os.seteuid(0)
         tmp_path.chmod(0o755)
 
     assert [one.name for one in folder.collections] == ["Heist"]
@@ -197,16 +206,8 @@ def test_a_folder_that_may_be_listed_and_not_entered(tmp_path: Path, where: str)
     (tmp_path / "config" / "sub").mkdir(parents=True)
     (tmp_path / where / "movies.yml").write_text(FINE)
     (tmp_path / where).chmod(0o744)
-    for above in (tmp_path, *tmp_path.parents):
-        if str(above) == tempfile.gettempdir():
-            break
-        above.chmod(0o755)
-    read_folder(tmp_path / "config")
-    os.seteuid(65534)
-    try:
+    with another_user(tmp_path):
         folder = read_folder(tmp_path / "config")
-    finally:
-        os.seteuid(0)
 
     (problem,) = (one for one in folder.problems if one.source.endswith("movies.yml"))
     assert "Permission denied" in problem.what
