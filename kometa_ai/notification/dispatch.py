@@ -79,11 +79,7 @@ async def send_test(settings: Settings) -> list[Tested]:
     first = half[0] if half else None if tested else channels[0]
     if first is not None:
         ways = ", or ".join(" and ".join(channel.missing) for channel in ([first] if half else channels))
-        why = (
-            f"{ways} {'is' if len(first.missing) == 1 else 'are'} not set."
-            if half
-            else f"nothing says where to. Give {ways}."
-        )
+        why = f"{ways} is not set." if half else f"nothing says where to. Give {ways}."
         tested.insert(0, Tested(first.name, f"Not sent: {why}", is_delivered=False))
     return tested
 
