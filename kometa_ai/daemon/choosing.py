@@ -310,7 +310,7 @@ def _without_pin(case: Case) -> Case:
     """A case as its verdict has it, with no change held back, until an index without the pin says it better."""
     decision, threshold = case.decision, case.collection.confidence_threshold
     if decision is None:
-        return case._replace(cause=Cause.UNDECIDED, belongs=None, held=None)
+        return case
     belongs = decision.include and reaches(decision.confidence, threshold)
     return case._replace(cause=Cause.VERDICT, belongs=belongs, held=None)
 

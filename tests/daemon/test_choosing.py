@@ -6,6 +6,8 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from kometa_ai.app import now, session_of
 from kometa_ai.core.choice import Choices, Pin
 from kometa_ai.core.item import movie_key
@@ -45,23 +47,33 @@ async def test_what_wants_a_person_is_found_once_for_all_who_ask_at_once(tmp_pat
     assert looks == 1
 
 
-async def test_a_released_pin_leaves_no_trace_in_the_queue(tmp_path: Path) -> None:
-    """What the index of before the release says of a pin's changes, that the brake holds them, is true no more."""
+@pytest.mark.parametrize("were_asked", [True, False], ids=["with a verdict", "without one"])
+async def test_a_released_pin_leaves_no_trace_in_the_queue(tmp_path: Path, *, were_asked: bool) -> None:
+    """What the index of before the release says of a pin's changes, that the brake holds them, is true no more.
+
+    What was pinned before the model was asked has no verdict to show.
+    """
     keys = [movie_key(1000 + number) for number in range(12)]
+
+    def pins(*, include: bool) -> list[Pin]:
+        return [Pin(key=key, slug=Slug("noir"), include=include, title="", since=now()) for key in keys[6:]]
+
     with World(tmp_path, movies(12)) as world:
         world.collections(block("Noir"))
         world.believe("Noir", range(12), 0.75)
-        await asyncio.to_thread(world.run)
         session = session_of(world.settings)
+        if not were_asked:
+            session.choices.change(lambda choices: choices.with_pins(*pins(include=True)))
+        await asyncio.to_thread(world.run)
         indexer = Indexer(session)
         choosing = Choosing(session, indexer, now)
-        pins = [Pin(key=key, slug=Slug("noir"), include=False, title="", since=now()) for key in keys[6:]]
-        session.choices.change(lambda choices: choices.with_pins(*pins))
+        session.choices.change(lambda choices: choices.with_pins(*pins(include=False)))
         await indexer.newest()
         with_pins = await choosing.review(None, None, 0, 100)
         session.choices.change(lambda _: Choices())
         without = await choosing.review(None, None, 0, 100)
         indexer.close()
 
+    close = [(key, "close call") for key in (keys if were_asked else keys[:6])]
     assert {card.key for card in with_pins.cards} == set(keys[:6])
-    assert [(card.key, card.kind) for card in without.cards] == [(key, "close call") for key in keys]
+    assert [(card.key, card.kind) for card in without.cards] == close
